@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sampling
 from hearing import hear_signals
 from hypothesis import settings
 
@@ -22,9 +23,22 @@ sys.dont_write_bytecode = False
 
 hear_signals()
 
-# A deadline would judge by the clock; examples drawn anew each time would not repeat.
-settings.register_profile("membench", deadline=None, derandomize=True)
-settings.load_profile("membench")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Decide how many examples of a property are tried, before any test is imported."""
+    if "not slow" not in config.option.markexpr:
+        sampling.take_all()
+    # A deadline would judge by the clock; examples drawn anew each time would not repeat.
+    settings.register_profile(
+        "membench", deadline=None, derandomize=True, max_examples=sampling.examples()
+    )
+    settings.load_profile("membench")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before marks decide what is left out."""
+    sampling.mark_the_rest_slow(items)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

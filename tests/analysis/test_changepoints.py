@@ -10,6 +10,7 @@ from history_files import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sampling import examples
 from scipy import stats
 
 from membench.analysis.history import changepoints
@@ -70,7 +71,7 @@ def test_constant_levels_without_any_noise() -> None:
     assert found.p == pytest.approx(1 / 500)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.booleans(), st.integers(0, 1000))
 def test_unit_and_direction_do_not_matter(
     shift: float, scale: float, falls: bool, seed: int

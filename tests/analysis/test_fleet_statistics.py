@@ -51,6 +51,7 @@ def test_a_fleet_that_is_alike_but_for_one_still_has_a_scale() -> None:
     assert not robust_z(np.zeros(5)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machines", [5, 8, 20, 100])
 def test_the_share_beyond_is_that_of_simulated_fleets(machines: int) -> None:
     draws = np.random.default_rng(5).standard_normal((200_000 // machines, machines))

@@ -177,7 +177,16 @@ CASES: list[tuple[str, dict[str, Value]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "params"), CASES)
+EMULATED_LONG = ("hbm/bulk", "smem/multicast")  # some twenty seconds each
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if case[0] in EMULATED_LONG else ())
+        for case in CASES
+    ],
+)
 def test_a_bench_goes_its_whole_way(name: str, params: dict[str, Value], gpu: CudaBackend) -> None:
     work = BENCHES[name].build(cast("Any", gpu), params)
     if isinstance(work, Observed):

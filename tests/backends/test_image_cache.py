@@ -84,6 +84,7 @@ def test_several_are_compiled_at_the_same_time(
     assert len(list(cache.iterdir())) == 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"[]", b'{"cubin": "%%%"}', b'{"cubin": ""}', b"\xff\xfe"]
 )

@@ -31,6 +31,7 @@ def assembly(kernel: CompiledFunction) -> str:
     return text[: text.index(".Lfunc_end0")]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("operation", "stores"), STREAMS)
 def test_stores_are_what_the_case_says(operation: str, stores: str) -> None:
     text = assembly(STREAMS[operation, stores])

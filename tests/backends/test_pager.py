@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import MembenchError
 from membench.host.storage.pager import Nowhere, Pager, copying
@@ -113,7 +114,7 @@ def test_every_page_lands_at_its_place(disk: Disk) -> None:
     assert trace.depth == trace.loops == 4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     readers=st.integers(1, 5),
     spare=st.integers(0, 5),

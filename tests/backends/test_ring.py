@@ -58,6 +58,7 @@ def test_the_order_is_a_permutation_and_the_compiled_one(bits: int) -> None:
     assert [place(int(i), bits) for i in sample] == lines[sample].tolist()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("bits", [12, 15, 18, 22])
 def test_steps_look_random(bits: int) -> None:
     lines = order(bits)

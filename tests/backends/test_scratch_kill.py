@@ -69,6 +69,7 @@ def kill(process: subprocess.Popen[str], signum: int) -> None:
     process.stdout.close()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("moment", range(6))
 def test_killed_while_it_is_laid_out(disk: Path, moment: int) -> None:
     before = free(disk)
@@ -79,6 +80,7 @@ def test_killed_while_it_is_laid_out(disk: Path, moment: int) -> None:
     assert given_back(disk, before)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_killed_while_it_is_used(disk: Path, signum: int) -> None:
     before = free(disk)

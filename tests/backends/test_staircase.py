@@ -30,6 +30,7 @@ def test_it_is_measured_in_a_process_of_its_own_and_decides() -> None:
     assert contradiction(box) or reachable(box, [0]).bytes
 
 
+@pytest.mark.slow
 def test_where_it_cannot_be_measured_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     here = snapshot()
     away = replace(here, cpu=replace(here.cpu, cores=(), affinity=(100_000,), usable=1))

@@ -79,6 +79,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
         assert cache_directory("host") is None
 
 
+@pytest.mark.slow
 def test_this_machine_can_be_looked_at(tmp_path: Path) -> None:
     facts = gather(tmp_path / "results")
     assert facts.machine.memory.total > 0

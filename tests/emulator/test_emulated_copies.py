@@ -174,6 +174,7 @@ def test_bulk_copies_with_full_and_empty_barriers(arch: str) -> None:
     bulk(BULK, arch)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("before", "after", "error"),
     [
@@ -394,6 +395,7 @@ def test_a_multicast_reaches_the_blocks_of_its_mask_and_no_other() -> None:
     assert (run.counts.bytes["bulk.load"], run.counts.bytes["bulk.arrived"]) == (256, 512)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("before", "after", "error"),
     [

@@ -14,6 +14,7 @@ from emulator import UnknownInstruction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ptx_snippets import evaluate
+from sampling import examples
 
 Array = npt.NDArray[Any]
 CORNERS = [0.0, -0.0, 1.0, -1.5, 3.0, 1e-3, 65504.0, 1e30, -1e-30, np.inf, -np.inf, np.nan]
@@ -88,13 +89,13 @@ finite32 = st.floats(-(2.0**50), 2.0**50, width=32).filter(lambda v: v == 0 or a
 finite64 = st.floats(-1e60, 1e60).filter(lambda v: v == 0 or abs(v) > 1e-60)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.tuples(finite32, finite32, finite32), min_size=1, max_size=24))
 def test_fma_of_single_precision_is_exact(rows: list[tuple[float, float, float]]) -> None:
     check_fma(rows, "f4", "f32")
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.tuples(finite64, finite64, finite64), min_size=1, max_size=24))
 def test_fma_of_double_precision_is_exact(rows: list[tuple[float, float, float]]) -> None:
     check_fma(rows, "f8", "f64")
@@ -183,7 +184,7 @@ def test_halves_convert_both_ways() -> None:
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=32))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_bf16_rounds_to_nearest_even(values: list[float]) -> None:
     a = np.array(values, np.float32)
     got = evaluate("cvt.rn.bf16.f32 d, a;", np.uint16, a=a)

@@ -17,6 +17,7 @@ from emulator.counters import Counts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ptx_snippets import Run, evaluate
+from sampling import examples
 
 STRIDED = """
 extern __shared__ unsigned words[];
@@ -55,7 +56,7 @@ def test_wide_accesses_take_a_wavefront_for_each_128_bytes(type_: str, wavefront
     assert run.counts.wavefronts["ld.shared"] == wavefronts
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.integers(0, 511), min_size=1, max_size=64),
     st.sampled_from([1, 2, 4, 8, 16]),
@@ -76,7 +77,7 @@ def test_wavefronts_are_those_of_the_busiest_bank(indices: list[int], size: int)
     assert counts.wavefronts["ld.shared"] == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.integers(0, 4096), min_size=1, max_size=96), st.sampled_from([1, 2, 4, 8, 16, 32])
 )

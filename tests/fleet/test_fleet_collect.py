@@ -11,6 +11,7 @@ import pytest
 from fleet_files import fleet_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import MembenchError
 from membench.fleet import collect
@@ -107,7 +108,7 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
         assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.integers(0, 4000), st.sampled_from(["csv", "sidecar"]))
 def test_no_bytes_end_in_anything_but_one_line(
     reply: Reply, tmp_path: Path, noise: bytes, at: int, part: str

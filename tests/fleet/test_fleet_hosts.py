@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.fleet.hosts import HostWorker, by_host, read_hosts
@@ -44,7 +45,7 @@ def test_cloned_hosts_of_one_name_are_told_apart_and_keep_their_names() -> None:
     assert names == sorted(by_host(workers[::-1], "host"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.builds(HostWorker, st.text(), st.text(), st.text(), st.text()),

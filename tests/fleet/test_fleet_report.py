@@ -163,6 +163,7 @@ def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
         write_parquet(values, path)
 
 
+@pytest.mark.slow
 def test_parquet_of_a_stranger_is_refused_in_one_line(made: Path, tmp_path: Path) -> None:
     values = read_fleet(made)
     key = values.keys[0]._replace(case="<script>")

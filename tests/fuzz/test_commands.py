@@ -75,6 +75,7 @@ def assert_strict_json(data: bytes) -> None:
     json.loads(data, parse_constant=refuse)
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_a_command_does_its_work_or_says_in_one_line_why_not(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -141,6 +141,7 @@ def _changed(content: Any, which: int | None, count: list[int], *, keep: bool) -
     return content
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_hostile_text_reaches_no_terminal_and_no_log(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,6 +165,7 @@ NAMES = (
 )
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("bad", NAMES)
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.slow])
 def test_hostile_names_of_files_reach_no_terminal_and_no_log(

@@ -156,6 +156,7 @@ def attempts(reader: Reader) -> Iterator[tuple[int, bytes]]:
         count += 1
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_returns_or_says_in_one_line_why_not(name: str, tmp_path: Path) -> None:
     reader = READERS[name]
@@ -191,6 +192,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("what", HEAVY)
 def test_a_huge_file_costs_bounded_memory_and_time_and_gets_one_line(
     what: str, tmp_path: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 
 import pytest
 from asking_gpu import variants_of_all_profiles
@@ -36,21 +37,19 @@ def test_compiles_bare(file: str, arch: str) -> None:
     assert f".target sm_{arch}" in image.ptx
 
 
-@pytest.fixture(scope="module")
-def asked() -> dict[str, dict[str, set[KernelVariant]]]:
-    """Architecture -> bench -> what its cases ask for."""
-    here = snapshot()
-    return {arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}
+@cache
+def asked(arch: str) -> dict[str, set[KernelVariant]]:
+    """Bench -> what its cases ask for on an architecture."""
+    return variants_of_all_profiles(arch, snapshot())
 
 
-def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
-    asked: dict[str, dict[str, set[KernelVariant]]],
-) -> None:
+@pytest.mark.slow
+def test_what_is_compiled_ahead_is_what_the_benches_ask_for() -> None:
     """Of the shipped benches and those in the file; a new one is compiled when it is asked for."""
     ahead = shipped() | json.loads(PATH.read_bytes()).keys()
     known = {
-        arch: {bench: variants for bench, variants in benches.items() if bench in ahead}
-        for arch, benches in asked.items()
+        arch: {bench: variants for bench, variants in asked(arch).items() if bench in ahead}
+        for arch in ARCHITECTURES
     }
     assert PATH.read_text(encoding="ascii") == listed(known), "run python ci/documents.py"
     for arch, benches in known.items():
@@ -58,11 +57,10 @@ def test_what_is_compiled_ahead_is_what_the_benches_ask_for(
             assert set(variants_of([bench], arch)) == variants
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_compiles_as_every_case_of_every_profile_asks_for_it(
-    arch: str, asked: dict[str, dict[str, set[KernelVariant]]]
-) -> None:
-    variants = set().union(*asked[arch].values())
+def test_compiles_as_every_case_of_every_profile_asks_for_it(arch: str) -> None:
+    variants = set().union(*asked(arch).values())
     hopper = set() if int(arch) >= 90 else {"tma.cu", "multimem.cu"}
     assert {variant.file for variant in variants} == set(kernel_names()) - hopper
     for variant in sorted(variants, key=str):

@@ -112,6 +112,7 @@ MISTIMED = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("arch", DISASSEMBLED)
 @pytest.mark.parametrize("mistake", MISTIMED)
 @TIMED_HOPS

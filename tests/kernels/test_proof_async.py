@@ -33,6 +33,7 @@ POINTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("method", "tile", "stages"), POINTS)
 def test_every_tile_arrives_once(method: str, tile: int, stages: int) -> None:
     gpu = EmulatedGpu(small(3))
@@ -102,6 +103,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("method", "before", "after", "catch"), MUTANTS)
 def test_a_mutant_is_caught(
     method: str, before: str, after: str, catch: type[Exception] | None

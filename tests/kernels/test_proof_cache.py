@@ -92,6 +92,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "before", "after"), MUTANTS)
 def test_a_mutant_is_caught(name: str, before: str, after: str) -> None:
     gpu = EmulatedGpu(small(3), compile_=mutant("cache.cu", before, after))

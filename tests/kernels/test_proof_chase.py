@@ -140,6 +140,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("before", "after"), MUTANTS)
 @pytest.mark.usefixtures("short")
 def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:

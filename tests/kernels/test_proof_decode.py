@@ -60,6 +60,7 @@ def attend(
     return prove(ATTENTION, params, gpu, iterations)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("model", "kv", "arch"),
     [
@@ -128,6 +129,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("before", "after"), MUTANTS)
 def test_a_mutant_is_caught(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", before, after))
@@ -138,6 +140,7 @@ def test_a_mutant_is_caught(before: str, after: str) -> None:
 WITHOUT_A_MAXIMUM = "fmaxf(before, most_of(fmaxf(power[h], power[h + 2])))", "0 * most_of(0)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kv", ["fp16", "fp8"])
 def test_weights_of_any_size_neither_overflow_nor_vanish(
     kv: str, monkeypatch: pytest.MonkeyPatch

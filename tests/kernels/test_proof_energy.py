@@ -89,6 +89,7 @@ class Metered(EmulatedGpu):
         return joules
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("data", ["random", "zeros"])
 @pytest.mark.parametrize(("prefix", "params"), CASES)
 def test_the_energy_of_a_byte_is_found(

@@ -27,6 +27,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hbm_gather, "READ_BYTES", 220 * KIB)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arch", ["80", "90", "120"])
 @pytest.mark.parametrize("page", [32, 512, 8 * KIB])
 def test_useful_bytes_are_those_of_the_pages(page: int, arch: str) -> None:
@@ -120,6 +121,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("before", "after", "catch"), MUTANTS)
 def test_a_mutant_is_caught(before: str, after: str, catch: type[Exception]) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("gather.cu", before, after))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutant
 from proof import prove
+from sampling import examples
 
 from membench.benches import registry
 from membench.benches.link.kv import COUNTS, LARGEST, METHODS
@@ -77,7 +78,7 @@ def test_a_grid_is_a_cap_and_changes_nothing_else(method: str, grid: int) -> Non
     assert proven.counts.loaded - beside == proven.declared == proven.counts.stored
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     sixteenths=st.integers(1, 1200),
     count=st.integers(1, 9),
@@ -94,6 +95,7 @@ def test_any_block_size_and_number(sixteenths: int, count: int, method: str, gri
     assert proven.counts.loaded - beside == proven.declared == proven.counts.stored
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_block_that_was_not_moved_is_found(method: str) -> None:
     gpu = EmulatedGpu(small(1))
@@ -175,6 +177,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("before", "after", "method"), MUTANTS)
 def test_a_mutant_is_caught(before: str, after: str, method: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("kv.cu", before, after), fuel=200_000)

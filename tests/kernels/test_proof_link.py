@@ -66,6 +66,7 @@ def test_every_gpu_is_copied_to_or_from_at_once(way: str) -> None:
         BENCHES["link/all"].build(gpu, {"size": 4 * KIB, "dir": way})
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mem", MEMORY_KINDS)
 @pytest.mark.parametrize("way", ["h2d", "d2h"])
 def test_every_kind_of_memory_is_copied_whole(way: str, mem: str) -> None:
@@ -233,6 +234,7 @@ MUTANTS: list[tuple[str, str, str, str, dict[str, Value]]] = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("file", "before", "after", "bench", "more"), MUTANTS)
 def test_a_mutant_is_caught(
     file: str,

@@ -46,6 +46,7 @@ def params(reads: int, load: int = FLAT_OUT, sms: int = 100) -> dict[str, Value]
     return {"size": 64 * KIB, "reads": reads, "load": load, "sms": sms}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("reads", "arch"), [(100, "90"), (67, "80"), (50, "120"), (0, "90")])
 def test_the_generator_counts_its_own_bytes(reads: int, arch: str) -> None:
     gpu = EmulatedGpu(small(3, arch))
@@ -198,6 +199,7 @@ def test_the_quick_profile_has_a_point_on_either_side_of_the_knee() -> None:
         assert high > 2 * near > 1.5 * low
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("bus_bits", [5120, 0])
 def test_the_pauses_ask_for_a_share_of_the_peak(bus_bits: int) -> None:
     gpu = EmulatedGpu(small(3, bus_bits=bus_bits))
@@ -217,6 +219,7 @@ def test_the_pauses_ask_for_a_share_of_the_peak(bus_bits: int) -> None:
     assert "offered" not in flat_out.detail
 
 
+@pytest.mark.slow
 def test_a_generator_alone_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 20_000)
     source = ("st.volatile.global.u32 [%0], 1;", "st.volatile.global.u32 [%0], 0;")
@@ -249,6 +252,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("before", "after", "reads"), MUTANTS)
 def test_a_mutant_is_caught(before: str, after: str, reads: int) -> None:
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", before, after))
@@ -264,6 +268,7 @@ def test_a_generator_that_never_began_is_said(monkeypatch: pytest.MonkeyPatch) -
         observe(LOADED, params(100), gpu)
 
 
+@pytest.mark.slow
 def test_traffic_that_ends_before_the_chase_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 1)  # of the generator
     monkeypatch.setattr(hbm_loaded, "SAMPLES", 64)

@@ -97,6 +97,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("before", "after", "op", "fault"), MUTANTS)
 def test_a_mutant_is_caught(
     before: str, after: str, op: str, fault: type[Exception] | None

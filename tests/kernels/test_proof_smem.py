@@ -148,6 +148,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("name", "params", "before", "after", "catch"), MUTANTS)
 def test_a_mutant_is_caught(
     name: str, params: dict[str, int], before: str, after: str, catch: type[Exception]

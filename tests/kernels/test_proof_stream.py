@@ -34,6 +34,7 @@ def overhead(operation: str, grid: int, iterations: int) -> tuple[int, int]:
     return (4 * grid * iterations,) * 2 if operation == "read" else (0, 0)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("arch", ["80", "90", "100", "120"])
 @pytest.mark.parametrize("operation", ACCESSES)
 def test_a_kernel_moves_the_bytes_that_its_case_declares(operation: str, arch: str) -> None:
@@ -51,6 +52,7 @@ def test_a_kernel_moves_the_bytes_that_its_case_declares(operation: str, arch: s
         assert 32 * proven.counts.sectors["st.global"] == stored
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("vec", "arch"), [(4, "90"), (8, "90"), (32, "100"), (32, "120")])
 @pytest.mark.parametrize("operation", ["read", "copy", "nstream"])
 def test_every_width_does_the_same(operation: str, vec: int, arch: str) -> None:
@@ -84,6 +86,7 @@ def test_wide_accesses_are_refused_before_blackwell() -> None:
     assert {config["vec"] for config in configurations(blackwell, "copy")} == {16, 32}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", sorted(ACCESSES))
 def test_work_that_was_not_done_is_found(operation: str) -> None:
     gpu = EmulatedGpu(small(1))
@@ -111,6 +114,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("before", "after", "operation", "catch"), MUTANTS)
 def test_a_mutant_is_caught(
     before: str, after: str, operation: str, catch: type[Exception]

@@ -71,6 +71,7 @@ def test_the_driver_copies_where_no_engine_is_named() -> None:
     assert proven.work.detail["api"] == "cudaMemcpyAsync"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("cluster", [1, 2, 4, 8])
 def test_a_tile_is_read_once_and_reaches_every_block(cluster: int) -> None:
     gpu = EmulatedGpu(small(8))
@@ -105,6 +106,7 @@ def test_no_cluster_of_multicast_waits_for_another() -> None:
     assert work.detail["blocks"] == 8 * 15
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("arch", ["90", "120"])
 @pytest.mark.parametrize("name", ["hbm/bulk", "peer/bulk"])
 def test_a_hop_is_one_bulk_copy_of_16_bytes(name: str, arch: str) -> None:
@@ -127,6 +129,7 @@ CHASE_MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("before", "after", "catch"), CHASE_MUTANTS)
 def test_a_mutant_of_the_chase_is_caught(before: str, after: str, catch: type[Exception]) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("tma.cu", before, after), fuel=60_000)
@@ -145,6 +148,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("before", "after"), MUTANTS)
 def test_a_mutant_of_the_copy_is_caught(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("tma.cu", before, after), fuel=100_000)
@@ -166,6 +170,7 @@ MULTICAST_MUTANTS = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("before", "after", "catch"), MULTICAST_MUTANTS)
 def test_a_mutant_of_the_multicast_is_caught(
     before: str, after: str, catch: type[Exception] | tuple[type[Exception], ...]

@@ -53,6 +53,7 @@ def test_every_configuration_has_under_way_what_it_says(arch: str) -> None:
             assert is_whole(seen(of, operation, arch), operation, unroll), (of, operation)
 
 
+@pytest.mark.slow
 def test_without_the_bound_of_a_block_half_of_the_loads_wait_for_a_store() -> None:
     """What the launch bound is for; a compiler that no longer needs it may lose it."""
     text = edited("stream.cu", *[(BOUND, "__launch_bounds__(BLOCK)")])

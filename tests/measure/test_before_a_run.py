@@ -9,6 +9,7 @@ import pytest
 
 from membench.core.errors import BackendUnavailable, UsageError
 from membench.core.snapshot import GpuIdentity, Gpus, Machine
+from membench.host.memory import staircase
 from membench.machine import snapshot
 from membench.measure import run
 from membench.measure.events import Silent
@@ -27,6 +28,12 @@ class Listener(Silent):
 
     def warned(self, message: str, hint: str) -> None:
         self.warnings.append((message, hint))
+
+
+@pytest.fixture(autouse=True)
+def no_chase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chase before the plan takes seconds and decides nothing here."""
+    monkeypatch.setattr(staircase, "measure", lambda machine: ())
 
 
 @pytest.fixture

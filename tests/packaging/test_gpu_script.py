@@ -62,6 +62,7 @@ def test_check_runs_every_test_for_a_gpu() -> None:
     assert all(path in SCRIPT.read_text() for path in marked)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stage", ["quick", "full", "peers"])
 def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
     ran = call(str(tmp_path), stage, "--dry-run")
@@ -130,6 +131,7 @@ def runs(machine: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_check_goes_on_where_it_ended_and_repeats_what_failed(machine: Path) -> None:
     (machine / "SLOW").touch()
     (machine / "ROWS").write_text("hbm/read,ok\nl2/map,failed\nlink/h2d,failed\n")

@@ -23,6 +23,7 @@ def test_something_else(): pytest.skip("not today")
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("options", "summary"),
     [((), "3 skipped"), (("--require-gpu",), "1 failed, 1 skipped, 1 error")],

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from driver import Membench, installed
 
+from membench.host.memory import staircase
+from membench.machine import snapshot
+
+
+@pytest.fixture(scope="session")
+def stairs() -> str:
+    """The staircase of this machine as JSON."""
+    return json.dumps(staircase.measure(snapshot()))
+
 
 @pytest.fixture
-def membench(tmp_path: Path, nvml_library: Path) -> Iterator[Membench]:
+def membench(tmp_path: Path, nvml_library: Path, stairs: str) -> Iterator[Membench]:
     """The command line with the test plug-in installed, in an empty directory."""
-    runner = installed(tmp_path, nvml_library)
+    runner = installed(tmp_path, nvml_library, stairs)
     yield runner
     for process in runner.started:
         if process.poll() is None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 H100 = ROOT / "results" / "reference" / "h100-sxm" / "figures.csv"
 
 
+@pytest.mark.slow
 def test_the_models_are_listed(membench: Membench) -> None:
     done = membench("advise", "--model", "list")
     assert done.returncode == 0, done.stderr
@@ -23,6 +24,7 @@ def test_the_models_are_listed(membench: Membench) -> None:
     assert "deepseek-v3" in names
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     ask = ("advise", str(H100), "--model", "llama-3.1-8b", "--context", "32768", "--slo-ttft", "1")
     done = membench(*ask)

@@ -22,6 +22,7 @@ from membench.results.table import read_rows
 
 
 def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Membench) -> None:
+    del membench.environment["TEST_STAIRS"]  # with the chase before the plan
     done = membench(
         *("run", "--select", "ddr/steady", "--rounds", "3", "--seed", "7"),
         *("--label", "my-box", "-o", "deep/er/o.csv"),
@@ -68,6 +69,7 @@ def test_on_a_pipe_there_is_one_plain_line_a_unit_and_ids_are_whole(membench: Me
     assert re.search(r"\d+% measuring, \d+% filling, \d+% verifying, \d+% overhead", done.stdout)
 
 
+@pytest.mark.slow
 def test_the_default_path_is_by_machine_time_and_profile(membench: Membench) -> None:
     done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "--label", "box")
     assert done.returncode == 0, done.stderr
@@ -75,6 +77,7 @@ def test_the_default_path_is_by_machine_time_and_profile(membench: Membench) -> 
     assert re.fullmatch(r"\d{8}T\d{6}Z_quick\.csv", csv.name)
 
 
+@pytest.mark.slow
 def test_two_runs_that_start_in_one_second_both_keep_their_results(membench: Membench) -> None:
     run = ("run", "--select", "ddr/steady/n=1", "--rounds", "1", "--label", "box")
     both = [membench.start(*run) for _ in range(2)]
@@ -85,6 +88,7 @@ def test_two_runs_that_start_in_one_second_both_keep_their_results(membench: Mem
     assert list(results.glob("*.journal")) == []
 
 
+@pytest.mark.slow
 def test_the_next_command_can_be_pasted(membench: Membench) -> None:
     output = os.fsdecode(b"a b\xff.csv")
     done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "-o", output)
@@ -103,6 +107,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(membench: Membench) -> None
     assert list(membench.directory.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
     of = ("--select", "ddr/*", "--select", "host/chase*", "--device", "cpu", "--profile", "full")
     done = membench("run", "--dry-run", *of)
@@ -227,6 +232,7 @@ def test_a_failing_file_is_not_mistaken_for_lost_output(
     assert capsys.readouterr().err == "Error: a/file: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_verbose_shows_what_a_failing_bench_said(membench: Membench) -> None:
     done = membench("-v", "run", "--select", "ddr/raises", "--rounds", "1", "-o", "o.csv")
     assert done.returncode == 3
@@ -271,6 +277,7 @@ def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membe
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: int) -> None:
     """Under a real pseudo-terminal: nothing is wider, and the ids can still be told apart."""

@@ -52,6 +52,7 @@ def test_a_disk_is_measured_and_nothing_is_left_of_it(membench: Membench, scratc
     assert sidecar.plan.scratch == str(scratch)
 
 
+@pytest.mark.slow
 def test_a_link_to_a_directory_is_followed_and_the_file_beside_it_is_not_touched(
     membench: Membench, scratch: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_link_to_a_directory_is_followed_and_the_file_beside_it_is_not_touched
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -94,6 +96,7 @@ def test_only_directories_are_accepted(membench: Membench, place: str) -> None:
     assert not (membench.directory / "o.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_does_not_fit_costs_the_disk_cases_and_nothing_else(
     membench: Membench, scratch: Path
 ) -> None:

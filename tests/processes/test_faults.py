@@ -28,6 +28,7 @@ def only_results(membench: Membench) -> set[str]:
     return {path.name for path in membench.directory.iterdir()}
 
 
+@pytest.mark.slow
 def test_what_cannot_run_here_is_a_skipped_row_with_its_reason(membench: Membench) -> None:
     done = membench(
         *("run", "--select", "ddr/skips", "--select", "hbm/nothing", "--select", "ddr/steady/n=1"),
@@ -50,6 +51,7 @@ def test_without_a_gpu_its_cases_are_skipped_rows(membench: Membench) -> None:
     assert row.reason
 
 
+@pytest.mark.slow
 def test_what_a_library_prints_does_not_disturb_the_run(membench: Membench) -> None:
     done = membench("run", "--select", "ddr/prints", "--rounds", "2", "-o", "o.csv")
     assert done.returncode == 0, done.stderr
@@ -57,6 +59,7 @@ def test_what_a_library_prints_does_not_disturb_the_run(membench: Membench) -> N
     assert "noise" not in done.stdout
 
 
+@pytest.mark.slow
 def test_interrupted_before_the_first_case_leaves_nothing_behind(membench: Membench) -> None:
     run = membench.start("run", "--select", "ddr/slow/n=1", "-o", "o.csv")
     worker = membench.wait_for_slow()
@@ -101,6 +104,7 @@ def test_every_command_says_that_its_output_was_lost(
     assert done.stderr == "Error: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("closed", ["1", "2", "0 1 2"])
 @pytest.mark.parametrize("command", ["list", "run --select ddr/steady --rounds 1 -o o.csv"])
 def test_closed_streams_are_lost_output_and_nothing_else(
@@ -124,6 +128,7 @@ def test_closed_streams_are_lost_output_and_nothing_else(
         assert only_results(membench) == {"o.csv", "o.json"}
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error_message(membench: Membench) -> None:
     command = (
         f"{sys.executable} -P -m membench run --select 'ddr/steady' --rounds 2 -o o.csv | head -n 1"
@@ -166,6 +171,7 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_measured(
     assert only_results(membench) == {"file"}
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     run = membench.start(
         *("run", "--select", "ddr/steady", "--select", "ddr/slow"), *("--seed", "3", "-o", "o.csv")
@@ -189,6 +195,7 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     assert "no journal nowhere.journal" in missing.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
     membench: Membench,
 ) -> None:
@@ -203,6 +210,7 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
     assert run.returncode == 0, err
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
     """Its owner may have been told of the name by anything; the run has its journal meanwhile."""

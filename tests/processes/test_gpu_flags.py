@@ -59,6 +59,7 @@ def test_the_doctor_looks_at_the_gpu(membench: Membench) -> None:
     assert found["gpu-ecc"]["level"] == "OK"
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
     name = membench.directory.parent.name
     run = membench.start(
@@ -82,6 +83,7 @@ def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
     assert same.returncode == 0, same.stderr
 
 
+@pytest.mark.slow
 def test_a_lost_gpu_is_named_and_the_others_are_measured(membench: Membench) -> None:
     environment = membench.with_gpu(f"GPU-{membench.directory.parent.name}")
     facts = Path(environment["NVML_STUB"])
@@ -100,6 +102,7 @@ def test_a_lost_gpu_is_named_and_the_others_are_measured(membench: Membench) -> 
     assert "fallen off the bus" in info
 
 
+@pytest.mark.slow
 def test_strict_refuses_to_measure_nothing(membench: Membench) -> None:
     run = ("run", "--select", "hbm/calm", "--rounds", "1", "--strict", "-o", "o.csv")
     done = membench(*run)

@@ -154,6 +154,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
     assert list(membench.directory.iterdir()) == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("versus", "says"),
     [
@@ -175,6 +176,7 @@ def test_what_cannot_be_compared_is_one_line(membench: Membench, versus: str, sa
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_one_file_of_a_pair_is_no_reason_to_measure(membench: Membench) -> None:
     (membench.directory / "o_b.csv").touch()
     done = membench.refuses("run", "--select", "ddr/copy", "-o", "o.csv", "--setup-a", "true")
@@ -228,6 +230,7 @@ def test_another_python_says_which_membench_it_has(tmp_path: Path) -> None:
         ask("/bin/true")
 
 
+@pytest.mark.slow
 def test_cases_of_another_version_are_planned_as_such() -> None:
     """The membench of the other Python has another read, and no copy at all."""
     halves = prepare_pair(

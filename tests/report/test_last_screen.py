@@ -96,6 +96,7 @@ def test_what_was_not_measured_is_named_in_the_sentence(tmp_path: Path) -> None:
     assert "keep it" not in sentence
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_id_is_broken(width: int, tmp_path: Path) -> None:
     rows = h100_box.rows("full", gpus=1)

@@ -37,6 +37,7 @@ def made_once(
     monkeypatch.setattr("membench.report.page.write.compose", lambda *_args: document)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["r.html", "r.HTML", "r.md", "deep/er/r.html", "r.json"])
 def test_a_report_of_ours_is_overwritten(results: Path, tmp_path: Path, name: str) -> None:
     first = make_report([results], tmp_path / name)

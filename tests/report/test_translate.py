@@ -107,6 +107,7 @@ def test_the_command_line_offers_every_language() -> None:
     assert list(option.type.choices) == [*LANGUAGES]
 
 
+@pytest.mark.slow
 def test_every_marked_literal_is_extracted() -> None:
     found = {one.id if isinstance(one.id, str) else one.id[0] for one in translations().messages()}
     assert "Data of this plot" in found  # of a template, and of code

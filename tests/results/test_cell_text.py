@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.text import ascii_line, guard, one_line, shell_word, unguard
 
@@ -67,7 +68,7 @@ def test_a_message_stays_on_one_line(text: str) -> None:
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(NAMES, min_size=1, max_size=5))
 def test_a_shell_reads_back_the_very_name(names: list[bytes]) -> None:
     words = " ".join(shell_word(os.fsdecode(name)) for name in names)

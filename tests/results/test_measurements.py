@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import SchemaError
 from membench.results.compact import reader as quick
@@ -101,7 +102,7 @@ BAD = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.sampled_from(READ), st.one_of(st.sampled_from(BAD), st.text(max_size=8)), st.integers(0, 3)
 )
@@ -132,7 +133,7 @@ def test_a_changed_cell_is_judged_alike_by_both(
         assert found == strict
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.randoms(use_true_random=False))
 def test_a_mutilated_file_is_judged_alike_by_both(
     tmp_path_factory: pytest.TempPathFactory,

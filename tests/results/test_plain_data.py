@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import SchemaError
 from membench.core.plain import dump, load
@@ -59,7 +60,7 @@ def test_contract_types_come_back_equal(
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_unit_comes_back_equal(data: st.DataObject) -> None:
     unit = data.draw(st.from_type(CaseResult))
     # JSON has no infinity: in `detail`, which may hold text, one comes back as its text.

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.errors import MembenchError, OutputError, SchemaError
 from membench.core.files import atomic_write
@@ -76,7 +77,7 @@ def valid_rows(draw: st.DrawFn) -> Row:
 
 
 @given(rows=st.lists(valid_rows(), max_size=4, unique_by=lambda row: row.key))
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), suppress_health_check=[HealthCheck.too_slow])
 def test_round_trip_is_exact_and_the_bytes_stay(
     rows: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

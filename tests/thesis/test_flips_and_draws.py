@@ -140,6 +140,7 @@ def test_a_hit_rate_is_that_of_numpy_to_the_last_bit(name: str) -> None:
         np.testing.assert_array_equal(curve.hit_rate(tokens), expected)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["conversation", "agent"])
 def test_the_shipped_curve_is_that_of_its_trace(name: str) -> None:
     (curve,) = (one for one in curves() if one.name == name)

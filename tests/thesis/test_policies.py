@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.core.errors import UsageError
@@ -151,14 +152,14 @@ def distinct(requests: list[list[int]]) -> list[list[int]]:
     return [list(dict.fromkeys(blocks)) for blocks in requests]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(DRAWN, CAPACITY)
 def test_lru_block_by_block_is_the_one_pass(requests: list[list[int]], capacity: int) -> None:
     expected = replay(trace_of(requests)).curve.hits(np.array([capacity]))[0]
     assert sum(served(requests, CachePolicy(EvictionRule.LRU), capacity)) == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(DRAWN, CAPACITY)
 def test_first_in_first_out(requests: list[list[int]], capacity: int) -> None:
     assert served(requests, CachePolicy(EvictionRule.FIFO), capacity) == plain_fifo(
@@ -166,7 +167,7 @@ def test_first_in_first_out(requests: list[list[int]], capacity: int) -> None:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(DRAWN, CAPACITY)
 def test_admission_on_the_second_sighting(requests: list[list[int]], capacity: int) -> None:
     assert served(requests, CachePolicy(EvictionRule.SECOND), capacity) == plain_second(
@@ -174,14 +175,14 @@ def test_admission_on_the_second_sighting(requests: list[list[int]], capacity: i
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(DRAWN, CAPACITY, st.integers(1, 6))
 def test_a_time_to_live(requests: list[list[int]], capacity: int, ttl: int) -> None:
     found = served(requests, CachePolicy(EvictionRule.TTL, ttl), capacity)
     assert found == plain_ttl(requests, capacity, ttl)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(DRAWN, CAPACITY)
 def test_s3_fifo_is_the_algorithm_of_the_paper(requests: list[list[int]], capacity: int) -> None:
     once = distinct(requests)
@@ -192,7 +193,7 @@ def test_s3_fifo_is_the_algorithm_of_the_paper(requests: list[list[int]], capaci
     assert sum(found) <= sum(map(len, once))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 5), max_size=3, unique=True), max_size=5), st.integers(1, 3)
 )
@@ -208,7 +209,7 @@ def test_no_choice_hits_more_than_the_optimal_rule(drawn: list[list[int]], capac
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(PREFIXES, CAPACITY)
 def test_the_optimal_rule_is_never_below_another(
     drawn: list[tuple[int, int]], capacity: int
@@ -225,7 +226,7 @@ def test_the_optimal_rule_is_never_below_another(
         assert sum(served(requests, CachePolicy(rule), capacity)) <= best
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(PREFIXES, CAPACITY)
 def test_lru_of_chains_drops_leaves_first(drawn: list[tuple[int, int]], capacity: int) -> None:
     requests = of_prefixes(drawn)
@@ -269,7 +270,7 @@ def test_compiled_and_plain_loops_agree() -> None:
     assert found.written.tolist() == written.tolist()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(DRAWN)
 def test_the_next_use_is_that_of_a_later_request(requests: list[list[int]]) -> None:
     asked: Requests = expanded(trace_of(requests))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sampling import examples
 from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.thesis.replay import hits as replay_module
@@ -66,21 +67,21 @@ def check_at_all_capacities(found: Replay, requests: Sequence[Sequence[object]])
     assert found.curve.enough <= max(references, 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(RUNS, max_size=14))
 def test_any_requests_hit_as_in_a_brute_force_cache(requests: list[list[int]]) -> None:
     """Blocks in any order, also named twice in a request, and requests without blocks."""
     check_at_all_capacities(replay(trace_of(requests)), requests)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(PREFIXES)
 def test_growing_prefixes_hit_as_in_a_brute_force_cache(drawn: list[tuple[int, int]]) -> None:
     requests = of_prefixes(drawn)
     check_at_all_capacities(replay(trace_of(requests)), requests)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(st.integers(0, 2), RUNS), max_size=12))
 def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, list[int]]]) -> None:
     trace = trace_of([blocks for _, blocks in drawn], [session for session, _ in drawn])
@@ -88,7 +89,7 @@ def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, lis
     check_at_all_capacities(replay(trace), requests)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(RUNS, min_size=2, max_size=14), st.integers(1, 12))
 def test_a_trace_in_parts_hits_as_in_one(requests: list[list[int]], most: int) -> None:
     """However few atoms memory may hold at once."""
@@ -96,7 +97,7 @@ def test_a_trace_in_parts_hits_as_in_one(requests: list[list[int]], most: int) -
         check_at_all_capacities(replay(trace_of(requests)), requests)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.lists(st.integers(0, 15), min_size=1, max_size=80), st.integers(1, 18))
 def test_one_block_requests_hit_as_in_libcachesim(blocks: list[int], capacity: int) -> None:
     cache = libcachesim.LRU(capacity)
@@ -205,7 +206,7 @@ def test_more_references_than_can_be_summed_are_refused() -> None:
         replay(trace)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 2), RUNS), max_size=10), st.integers(0, 8))
 def test_sessions_may_share_their_begin(drawn: list[tuple[int, list[int]]], tokens: int) -> None:
     assume(all(blocks for _, blocks in drawn))  # an empty first request has no begin to share

@@ -17,6 +17,7 @@ from membench.thesis.replay.policies import parse_policy
 TEXT = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="ascii")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("place", "source", "rate"), [(0, "conversation", None), (1, "agent", None), (2, "agent", 0.01)]
 )

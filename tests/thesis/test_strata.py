@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.core.messages import tr
 from membench.core.terms import ClaimVerdict
@@ -61,7 +62,7 @@ SHARES = st.dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(SHARES)
 def test_a_decided_verdict_is_that_of_every_stratum(
     shares: dict[tuple[str, str, str], float],

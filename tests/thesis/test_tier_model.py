@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.core.errors import UsageError
@@ -47,7 +48,7 @@ def with_ttl(requests: Sequence[Sequence[object]], capacity: int, ttl: float) ->
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.one_of(st.lists(RUNS, max_size=12), PREFIXES.map(of_prefixes)), st.integers(1, 60))
 def test_one_tier_hits_as_the_one_pass(requests: list[list[int]], capacity: int) -> None:
     trace = trace_of(requests)
@@ -56,6 +57,7 @@ def test_one_tier_hits_as_the_one_pass(requests: list[list[int]], capacity: int)
     assert outcome.ttft_s.tolist() == [0.0] * trace.requests
 
 
+@pytest.mark.slow
 def test_one_tier_hits_as_the_one_pass_on_the_conversation() -> None:
     capacity = 20_000
     trace = shipped("conversation")
@@ -67,7 +69,7 @@ def test_one_tier_hits_as_the_one_pass_on_the_conversation() -> None:
     assert 0 < tier.mean_blocks <= capacity
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(RUNS, max_size=12), st.integers(1, 40), st.integers(1, 6))
 def test_time_to_live_as_in_a_brute_force_cache(
     requests: list[list[int]], capacity: int, ttl: int
@@ -77,7 +79,7 @@ def test_time_to_live_as_in_a_brute_force_cache(
     assert outcome.hits == with_ttl(requests, capacity, ttl)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(RUNS, max_size=12), st.tuples(*[st.integers(1, 20)] * 3))
 def test_exclusive_tiers_hold_their_sum_and_inclusive_ones_the_largest(
     requests: list[list[int]], capacities: tuple[int, int, int]

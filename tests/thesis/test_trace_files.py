@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import Trace, TraceError
@@ -52,6 +53,7 @@ def write(path: Path, *entries: object) -> str:
     return str(path)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
 def test_a_shipped_trace_is_the_published_file(one: Any) -> None:
     assert hashlib.sha256(shipped_bytes(one.file)).hexdigest() == one.sha256
@@ -240,7 +242,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.data(), st.sampled_from(["mooncake", "agent"]))
 def test_any_change_of_a_trace_is_read_or_refused(data: st.DataObject, form: str) -> None:
     """One value replaced by anything, or the text cut anywhere."""

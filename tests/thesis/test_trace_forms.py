@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import examples
 from test_replay import brute_force, expanded
 from traces import PREFIXES, of_prefixes, shipped, trace_of
 from whole_commands import linear_model, window_model
@@ -239,7 +240,7 @@ def test_the_conversation_in_blocks_of_8192_tokens() -> None:
     assert round(100 * point.token_hit_rate, 1) == 24.2
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(PREFIXES, st.integers(2, 4), st.booleans())
 def test_a_large_block_is_the_sequence_of_its_small_ones(
     drawn: list[tuple[int, int]], many: int, private: bool
@@ -266,7 +267,7 @@ def test_blocks_are_not_cut() -> None:
     assert "512" in str(caught.value) or "multiple" in caught.value.hint
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(PREFIXES, st.integers(0, 20), st.integers(1, 40))
 def test_warm_rates_count_what_comes_after_the_warm_up(
     drawn: list[tuple[int, int]], first: int, capacity: int
