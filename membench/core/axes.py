@@ -57,6 +57,7 @@ class Axis:
             that the other axes are swept around, in every profile.
         full: its values in the full profile.
         most: the largest number that a user may ask for.
+        step: a size that a user may ask for is a multiple of this many bytes, at least one.
         closed: only the numbers of the profiles are valid, for example because a kernel exists for
             these alone.
     """
@@ -66,6 +67,7 @@ class Axis:
     full: Values
     most: int | None = None
     closed: bool = False
+    step: int = 1
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -98,7 +100,7 @@ class Axis:
             return self._number(int(text), min(1, *numbers))
         sizes = [value for value in known if isinstance(self.argument(value), int)]
         if AUTO in known or any(isinstance(value, str) for value in sizes):
-            return AUTO if text == AUTO else format_size(self._number(parse_size(text), 1))
+            return AUTO if text == AUTO else format_size(self._size(parse_size(text)))
         shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
         raise UsageError(f"{self.name} cannot be '{text}'", f"it can be {shown}")
 
@@ -107,6 +109,12 @@ class Axis:
             bounds = f"from {least} on" if self.most is None else f"from {least} to {self.most}"
             raise UsageError(f"{self.name} cannot be {number}", f"it can be {bounds}")
         return number
+
+    def _size(self, size: int) -> int:
+        if size % self.step:
+            hint = f"it can be a multiple of {format_size(self.step)}"
+            raise UsageError(f"{self.name} cannot be {format_size(size)}", hint)
+        return self._number(size, self.step)
 
     @staticmethod
     def text(value: Value) -> str:

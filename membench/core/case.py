@@ -319,12 +319,13 @@ def axis(
     *,
     most: int | None = None,
     closed: bool = False,
+    step: int = 1,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
     """Declare a parameter; see `Axis`. Without ``full``, both profiles sweep ``quick``."""
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
-        one = Axis(name, quick, quick if full is None else full, most, closed)
+        one = Axis(name, quick, quick if full is None else full, most, closed, step)
         setattr(function, _AXES, (one, *declared))
         return function
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from membench.host.storage.traffic import TrafficRecord
 
 DISK = GIB  # of scratch file: more than the memory of most disks' controllers
+BLOCK_STEP = 4096  # bytes: direct I/O is aligned to no more, and contents are checked in them
+MOST_IN_FLIGHT = 4096  # requests: IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
 SECONDS = 0.22  # of a round of one case, with making its places and checking what was read
 CLIENT_LIMITED = 0.9  # share of its CPU above which a loop, not the disk, may set the rate

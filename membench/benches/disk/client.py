@@ -14,6 +14,7 @@ from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     SECONDS,
@@ -88,7 +89,7 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
     memory=CEILING_FILE + MIB,
     disk=DISK,
 )
-@axis("qd", quick=(32, 1))
+@axis("qd", quick=(32, 1), most=MOST_IN_FLIGHT)
 def client(storage: StorageBackend, qd: int) -> Work:
     """The client's ceiling: random reads of 4 KiB from a file in memory, without a disk.
 

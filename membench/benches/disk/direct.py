@@ -14,8 +14,10 @@ from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Observation, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P95,
     P99,
@@ -75,8 +77,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
     disk=DISK,
 )
 @axis("pattern", quick=("rand", "seq"))
-@axis("block", quick=("4KiB", "64KiB", "1MiB", "4MiB"), full="4KiB..4MiB *4")
-@axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64))
+@axis("block", quick=("4KiB", "64KiB", "1MiB", "4MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64), most=MOST_IN_FLIGHT)
 @axis("pages", quick=("thp", "4k"))
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
@@ -110,8 +112,8 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     disk=DISK,
 )
 @axis("pattern", quick=("rand", "seq"))
-@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4")
-@axis("qd", quick=(16, 4), full=(1, 4, 16, 64))
+@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=(16, 4), full=(1, 4, 16, 64), most=MOST_IN_FLIGHT)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
 

@@ -13,8 +13,10 @@ from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     P999,
@@ -47,7 +49,7 @@ SLOT_NS = 10**9
     disk=DISK,
 )
 @axis("reads", quick=(70, 50), most=100)
-@axis("qd", quick=16)
+@axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Random reads and writes of 4 KiB mixed: ``reads`` percent of them read.
 
@@ -96,7 +98,7 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     disk=DISK,
 )
 @axis("method", quick=("fdatasync", "fsync", "odsync"))
-@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"))
+@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"), step=BLOCK_STEP)
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another, each forced to the medium before the next.
 
@@ -164,8 +166,8 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     memory=17 * MIB,
     disk=DISK,
 )
-@axis("block", quick="1MiB")
-@axis("qd", quick=8)
+@axis("block", quick="1MiB", step=BLOCK_STEP)
+@axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     """Write 8 GiB in one go, repeatedly over the scratch file: the rate once caches are full.
 

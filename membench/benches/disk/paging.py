@@ -9,7 +9,9 @@ from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     RATE,
@@ -40,8 +42,8 @@ def _pool(block: int, qd: int) -> int:
     memory=lambda block, qd, **_: _pool(block, qd) + MIB,
     disk=DISK,
 )
-@axis("block", quick=("1MiB", "64KiB", "16KiB"), full="16KiB..4MiB *4")
-@axis("qd", quick=8, full=(1, 8, 32))
+@axis("block", quick=("1MiB", "64KiB", "16KiB"), full="16KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
     """Read pages of ``block`` bytes from the disk, each into a different place in memory.

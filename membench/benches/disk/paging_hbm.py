@@ -15,7 +15,18 @@ from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.decode_step import usual_attention
-from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
+from membench.workloads.disk_flow import (
+    BANDWIDTH,
+    BLOCK_STEP,
+    DISK,
+    MOST_IN_FLIGHT,
+    P50,
+    P99,
+    RATE,
+    bandwidth,
+    latencies,
+    seen,
+)
 
 if TYPE_CHECKING:
     from membench.host.storage.traffic import TrafficRecord
@@ -69,8 +80,8 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
     disk=DISK,
     where=_worth,
 )
-@axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4")
-@axis("qd", quick=8, full=(1, 8, 32))
+@axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("path", quick=("bounce", "gds"), full=("bounce", "gds", "mmap"))
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
@@ -148,7 +159,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     gpu_memory=lambda block, **_: max(POOL, 2 * _slots(8) * block) + 4096 * MIB,
     disk=DISK,
 )
-@axis("block", quick=("1MiB", "64KiB"))
+@axis("block", quick=("1MiB", "64KiB"), step=BLOCK_STEP)
 @axis("slowdown", quick=(5, 20))
 def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     """The rate of pages from the disk to the GPU that slows a decode step only a little.

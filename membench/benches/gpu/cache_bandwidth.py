@@ -62,7 +62,7 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *2")
+@axis("size", quick="16MiB", full="16KiB..4GiB *2", step=CHUNK)
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one set, bypassing their L1 caches.
 
@@ -109,7 +109,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *4")
+@axis("size", quick="16MiB", full="16KiB..4GiB *4", step=CHUNK)
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one set, and chunks change SMs every pass."""
     import numpy as np

@@ -125,7 +125,7 @@ def _seconds(size: int, **_: Value) -> float:
     full_grid=("size", "order", "hint"),
     where=sensible,
 )
-@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints)
+@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints, step=LINE)
 @axis("order", quick="random", full=("random", "page"))
 @axis("hint", quick="plain", full=("plain", "ca", "cg", "cv"))
 def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:

@@ -78,7 +78,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     where=sensible,
 )
 @axis("size", quick=AUTO, full=pools)
-@axis("page", quick="4KiB", full="32B..64KiB *2")
+@axis("page", quick="4KiB", full="32B..64KiB *2", step=VECTOR)
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.

@@ -17,7 +17,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
-from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
+from membench.host.memory.sharing import PAGE, all_thread_counts, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -130,7 +130,7 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
         quick="all" if operation in QUICK_ON_ALL else thread_counts,
         full=all_thread_counts if swept else thread_counts,
     )(function)
-    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO)(function)
+    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO, step=PAGE)(function)
     return bench(
         f"ddr/{operation}",
         version=VERSION,
@@ -162,7 +162,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
     seconds=_seconds(1),
     memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, step=PAGE)
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:

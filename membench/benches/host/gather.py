@@ -10,7 +10,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
-from membench.host.memory.sharing import thread_counts
+from membench.host.memory.sharing import PAGE, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -29,7 +29,7 @@ SEED = 20
     seconds=0.25,
     memory=lambda size, **_: size + 2 * 8 * INDICES + MIB,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, step=PAGE)
 @axis("index", quick=("rand", "seq"))
 @axis("threads", quick=thread_counts)
 @axis("pages", quick=("thp", "4k"))

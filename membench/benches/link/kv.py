@@ -233,7 +233,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
         function = axis("order", quick="random", full=("random", "seq"))(function)
         function = axis("method", quick=quick["method"], full=METHODS)(function)
         function = axis("count", quick=1024, full=COUNTS)(function)
-        function = axis("block", quick=quick["block"], full=BLOCKS)(function)
+        function = axis("block", quick=quick["block"], full=BLOCKS, step=16)(function)
         pools = 2 if way == "d2d" else 1
         return bench(
             f"kv/{way}",
