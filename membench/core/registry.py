@@ -12,7 +12,6 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Case
 from membench.core.errors import NothingMatched, UsageError
+from membench.core.near import asked_back, nearest
 from membench.core.snapshot import Machine
 
 if TYPE_CHECKING:
@@ -173,23 +173,19 @@ def near(pattern: str, ids: Iterable[str]) -> str:
     An id, the bench of one, or the prefix of one, with the glob's own ending.
     """
     known = dict.fromkeys(ids)
-    benches = dict.fromkeys(one.partition("=")[0].rpartition("/")[0] or one for one in known)
+    benches = dict.fromkeys(
+        one.partition("=")[0].rpartition("/")[0] if "=" in one else one for one in known
+    )
     prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
     found: list[str] = []
     if "=" in pattern:
-        found = get_close_matches(pattern, known, n=_NEAR)
+        found = nearest(pattern, known)
     if not found:
         stem = pattern.rstrip("/*")
         ending = pattern[len(stem) :]
-        stems = get_close_matches(stem.lower(), [*prefixes, *benches], n=_NEAR)
+        stems = nearest(stem, [*prefixes, *benches])
         found = [f"{one}{ending}" for one in stems]
-    if found:
-        return f"did you mean {' or '.join(found)}?"
-    return "membench list names the cases; '*' also matches slashes"
-
-
-_NEAR = 3
-"""Suggestions at most."""
+    return asked_back(found) or "membench list names the cases; '*' also matches slashes"
 
 
 def choose(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
 from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.core.errors import NothingMatched, UsageError
-from membench.core.registry import Registry, choose
+from membench.core.registry import Registry, choose, matches, near
 from membench.core.snapshot import Filesystem, Machine
+from membench.core.text import counted
 from membench.machine.identity import check_label
 from membench.machine.software import software_version
 from membench.measure.availability import Site, file_size, why_not
@@ -198,6 +199,20 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
         raise
 
 
+def idle_skips(
+    options: RunOptions, registry: Registry, machine: Machine
+) -> Iterator[tuple[str, str]]:
+    """A warning and a hint for each ``--skip`` that matches no case: it may be mistyped."""
+    if not options.skip:
+        return
+    profile = registry.cases(options.profile, machine, options.settings)
+    chosen = select_cases(replace(options, skip=()), registry, machine)
+    ids = dict.fromkeys(case.id for case in (*profile, *chosen))
+    for pattern in dict.fromkeys(options.skip):
+        if not any(matches(one, pattern) for one in ids):
+            yield f"--skip {pattern}: no case matches it", near(pattern, ids)
+
+
 def check_device(device: str, machine: Machine) -> None:
     """Refuse a ``--device`` that this machine does not have."""
     if device in ("auto", "all", "cpu"):
@@ -206,6 +221,8 @@ def check_device(device: str, machine: Machine) -> None:
     if kind != "cuda" or not number.isdigit():
         raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
     if int(number) >= len(machine.gpus.devices):
+        shown = len(machine.gpus.devices)
+        last = f"the last is cuda:{shown - 1}" if shown else "use cpu or auto"
         raise UsageError(
-            f"there is no {device}", f"this machine shows {len(machine.gpus.devices)} GPU(s)"
+            f"there is no {device}", f"this machine shows {counted(shown, 'GPU')}: {last}"
         )

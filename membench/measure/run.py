@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.order import order
-from membench.measure.plan import make_plan
+from membench.measure.plan import idle_skips, make_plan
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
@@ -44,6 +44,7 @@ from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import (
     check_output,
+    check_unused,
     default_path,
     journal_path,
     sidecar_path,
@@ -146,9 +147,12 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     Raises:
         BackendUnavailable: with ``strict``, a GPU is present but faulty; or no selected case runs
             without a GPU.
+        OutputError: the results file exists, or there is no scratch directory.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
+    if options.output is not None and not options.paired:
+        check_unused(options.output)
     results_directory = options.output.parent if options.output else RESULTS
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():
@@ -157,19 +161,15 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
             "give a directory that you may write to; nothing else is written to",
         )
     machine = snapshot([results_directory, scratch])
-    gpus = machine.gpus
-    if gpus.problem and options.device != "cpu":
+    for problem, remedy in _faults_of_gpus(machine, options):
         if options.strict:
-            raise BackendUnavailable(gpus.problem, gpus.remedy)
-        observer.warned(gpus.problem, gpus.remedy)
-    elif options.device != "cpu":
-        for fault in gpus.faults:
-            if options.strict:
-                raise BackendUnavailable(f"{fault.where}: {fault.problem}", fault.remedy)
-            observer.warned(f"{fault.where}: {fault.problem}", fault.remedy)
+            raise BackendUnavailable(problem, remedy)
+        observer.warned(problem, remedy)
     for problem in benches.problems:
         observer.warned(problem, "")
     plan = make_plan(options, benches, machine, machine.filesystems[-1])
+    for problem, hint in idle_skips(options, benches, machine):
+        observer.warned(problem, hint)
     if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
         raise BackendUnavailable(
             f"every selected case needs a GPU: {plan.cases[0].skipped}",
@@ -181,6 +181,18 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
         plan = make_plan(options, benches, machine, machine.filesystems[-1])
     csv = options.output or default_path(RESULTS, plan.machine, plan.started, plan.profile)
     return Prepared(plan, machine, csv, named=options.output is not None)
+
+
+def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str, str]]:
+    """What is wrong with the GPUs that the run may use, and the remedies."""
+    gpus = machine.gpus
+    if options.device == "cpu":
+        return
+    if gpus.problem:
+        yield gpus.problem, gpus.remedy
+        return
+    for fault in gpus.faults:
+        yield f"{fault.where}: {fault.problem}", fault.remedy
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:

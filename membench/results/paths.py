@@ -51,14 +51,9 @@ def check_output(csv: Path) -> None:
     Raises:
         OutputError: one line with the obstacle and what to do.
     """
-    if csv.name in ("", ".."):
-        raise OutputError(
-            f"{shown(csv)} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
-        )
     try:
         csv.parent.mkdir(parents=True, exist_ok=True)
-        for path in (csv, sidecar_path(csv), journal_path(csv)):
-            _refuse_existing(csv, path)
+        check_unused(csv)
         probe(csv.parent)
     except FileExistsError:  # what mkdir says of a parent that is a file
         parent = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -68,10 +63,24 @@ def check_output(csv: Path) -> None:
         raise output_error(csv, cause) from None
 
 
+def check_unused(csv: Path) -> None:
+    """Check that neither ``csv`` nor a file beside it exists; writes nothing.
+
+    Raises:
+        OutputError: one of them exists, or ``csv`` is a directory.
+    """
+    if csv.name in ("", ".."):
+        raise OutputError(
+            f"{shown(csv)} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
+        )
+    for path in (csv, sidecar_path(csv), journal_path(csv)):
+        _refuse_existing(csv, path)
+
+
 def _refuse_existing(csv: Path, path: Path) -> None:
     try:
         mode = path.lstat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     name = shown(path)
     if stat.S_ISDIR(mode):

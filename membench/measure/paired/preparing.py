@@ -15,6 +15,7 @@ from membench.measure.paired.change import Change, parse_change
 from membench.measure.paired.interpreter import OtherPython, ask
 from membench.measure.plan import make_plan
 from membench.measure.run import Prepared, prepare
+from membench.results.paths import check_unused
 from membench.results.plan import Pairing
 
 SIDES = ("a", "b")
@@ -50,6 +51,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
 
     Raises:
         UsageError: ``options.versus`` is not understood, or does not fit the other options.
+        OutputError: a results file exists.
         MembenchError: as `prepare` does.
     """
     change = parse_change(options.versus)
@@ -58,6 +60,9 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
             "--versus device=cuda:N compares one GPU with another",
             "give --device cuda:N for side A",
         )
+    if options.output is not None:
+        for side in SIDES:
+            check_unused(_beside(options.output, side))
     rounds = PAIRS if options.rounds is None else options.rounds
     if rounds < FEWEST_PAIRS:
         observer.warned(
