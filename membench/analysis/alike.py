@@ -11,11 +11,10 @@ from collections.abc import Collection, Sequence
 
 from membench.analysis.likeness import Likeness, likeness, read_rules
 from membench.core.case_id import split_case
-from membench.core.terms import OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.terms import MEMORY, OFF_TIER_FLAGS, Metric, Stat, Status
 from membench.results.compact.row import Measurement
 
 AUTO = "size=auto"
-_MEMORY = frozenset({Tier.DDR, Tier.HBM})
 
 Key = tuple[str, Metric, Stat]
 Table = dict[Key, list[Measurement]]
@@ -153,7 +152,7 @@ def _form(key: Key) -> tuple[object, ...]:
 def _is_of_memory(rows: Sequence[Measurement]) -> bool:
     return all(
         row.status is Status.OK
-        and row.tier in _MEMORY
+        and row.tier in MEMORY
         and "/size=" in row.case
         and OFF_TIER_FLAGS.isdisjoint(row.flags)
         for row in rows

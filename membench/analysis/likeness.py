@@ -53,6 +53,12 @@ class Likeness:
         """Whether the two may be compared."""
         return not self.others
 
+    @property
+    def but_for_auto(self) -> bool:
+        """Whether only the size differs: one case names it, the other has ``size=auto``."""
+        axes = [(one.axis, AUTO in (one.theirs, one.ours)) for one in self.others]
+        return axes == [("size", True)]
+
 
 @lru_cache(maxsize=512)
 def read_rules(text: str) -> Rules:

@@ -349,6 +349,9 @@ _FLAGS = (
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
 """The closed list of flag codes.  A code outside it is refused by the schema."""
 
+MEMORY = frozenset({Tier.DDR, Tier.HBM})
+"""The tiers whose arrays have to be larger than the caches."""
+
 INVALID_FLAGS = frozenset({"above-peak"})
 """Flags of a number that is physically impossible: the row is kept but is never a best value."""
 

@@ -152,7 +152,8 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
     why = tr("the nearest figure is of another case: {differs}", differs=differs)
-    judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why)
+    brief = tr("other size") if nearest[1].but_for_auto else ""
+    judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)
 
 

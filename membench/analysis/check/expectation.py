@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from membench.analysis.likeness import Likeness, Rules, likeness, read_rules
-from membench.core.terms import Better, Metric, Stat, Status, Tier
+from membench.core.terms import MEMORY, OFF_TIER_FLAGS, Better, Metric, Stat, Status, Tier
 from membench.results.cells import is_positive
 from membench.results.compact.row import Measurement
 from membench.results.schema import Row
@@ -32,6 +32,7 @@ class Expectation:
         depth: queue depth of a data sheet's figure; empty if the sheet does not give it.
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in a run of membench; None for others' measurements.
+        of_memory: whether memory served it: its tier is one, and no flag says otherwise.
         reference: ``ref:NAME``, or the name of the file.
     """
 
@@ -52,6 +53,7 @@ class Expectation:
     depth: str
     alike: Rules
     case_version: int | None
+    of_memory: bool = False
 
     @property
     def binding(self) -> bool:
@@ -59,12 +61,18 @@ class Expectation:
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """How the case of ``row`` differs from the figure's; None if the benches differ."""
+        """How the case of ``row`` differs from the figure's; None if the benches differ.
+
+        A bench whose default size became ``auto`` has a new version for that reason alone. So a
+        figure of memory with a size that was asked for stays in sight of a row with ``size=auto``,
+        and the other way round.
+        """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None
-        if self.case_version not in (None, row.case_version):
-            return None
-        return likeness(self.case, self.alike, row.case, row.array_bytes)
+        found = likeness(self.case, self.alike, row.case, row.array_bytes)
+        if found is None or self.case_version in (None, row.case_version):
+            return found
+        return found if self.of_memory and found.but_for_auto else None
 
 
 def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectation, ...]:
@@ -105,6 +113,7 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
         depth=said.get("depth", ""),
         alike=read_rules(said.get("alike", "")),
         case_version=None if cited or imported else row.case_version,
+        of_memory=row.tier in MEMORY and OFF_TIER_FLAGS.isdisjoint(row.flags),
     )
 
 

@@ -11,6 +11,7 @@ from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.rule import CheckVerdict
 from membench.core.errors import UsageError
 from membench.core.messages import listed, tr
+from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
@@ -52,9 +53,8 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         elif word in tuple(Tier):
             tiers.append(Tier(word))
         else:
-            raise UsageError(
-                f"--require {word}: not known", f"use gpu=N, or a tier: {', '.join(Tier)}"
-            )
+            usual = f"use gpu=N, or a tier: {', '.join(Tier)}"
+            raise UsageError(f"--require {word}: not known", did_you_mean(word, Tier, usual))
     return Requirements(gpus, tuple(dict.fromkeys(tiers)))
 
 

@@ -92,7 +92,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.NOT_JUDGED,
             share,
-            tr("published figures differ by more than 10 %: only the ratio is given"),
+            tr("the expected range is wider than 10 %: only the ratio is given"),
             tr("wide"),
         )
     if tier is Tier.LINK:

@@ -109,8 +109,21 @@ def _verdict(line: DeviceLine) -> str:
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
-LEGEND = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
-"""The meaning of the signs before the reasons."""
+def legend(check: MachineCheck) -> Iterator[str]:
+    """The meaning of the signs, of the share, and of each short reason in the table."""
+    yield ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
+    if any(line.worst.share is not None for line in check.lines):
+        yield (
+            "share: of the low end of the expected range; for a latency, the high end over the "
+            "measured value"
+        )
+    shown = [line.worst for line in check.lines]
+    listed_above = [
+        one.seen for one in check.preconditions if one.state is not PreconditionState.OK
+    ]
+    for brief, why in dict.fromkeys((one.brief, one.why) for one in shown if one.brief):
+        if not (why.startswith(brief) or any(seen in why for seen in listed_above)):
+            yield f"{brief}: {why}"
 
 
 def _remark(line: TierLine) -> str:
