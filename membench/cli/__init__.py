@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from membench import __version__
+from membench.cli.mistakes import described
 from membench.core.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
 from membench.core.text import one_line
 
@@ -129,19 +130,19 @@ def _guarded(argv: list[str]) -> int:
     try:
         result: Any = group.main(argv, prog_name="membench", standalone_mode=False)
     except MembenchError as error:
-        return _complain(str(error), error.hint, error.exit_code, verbose)
+        return _complain(str(error), error.hint or error.usual_hint, error.exit_code, verbose)
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "membench"
-        return _complain(error.format_message(), f"{path} --help", EXIT_USAGE, verbose)
+        return _complain(*described(error), EXIT_USAGE, verbose)
     except click.ClickException as error:
-        return _complain(error.format_message(), "", EXIT_ERROR, verbose)
+        return _complain(error.format_message(), "membench --help", EXIT_ERROR, verbose)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return EXIT_SIGNAL_BASE + _SIGINT
     except OSError as error:
         if error.filename is None:  # a failing write to a stream names no file
             return _lost_output(error)
-        return _complain(f"{error.filename}: {error.strerror}", "", EXIT_ERROR, verbose)
+        hint = "look at the name and the permissions of that path"
+        return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
     except Exception as error:
         hint = "this is a bug: run it again as 'membench -v ...' and report the traceback"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
@@ -152,8 +153,7 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
         traceback.print_exc()
     click.echo(f"Error: {_line(message)}", err=True)
-    if hint:
-        click.echo(f"Hint: {_line(hint)}", err=True)
+    click.echo(f"Hint: {_line(hint)}", err=True)
     return code
 
 
@@ -168,5 +168,6 @@ def _lost_output(error: OSError) -> int:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
-        click.echo(f"Error: cannot write to standard output: {error.strerror}", err=True)
+        what = f"cannot write to standard output: {error.strerror}"
+        _complain(what, "look at where it is redirected to", EXIT_ERROR, verbose=False)
     return EXIT_ERROR

@@ -10,6 +10,8 @@ import click
 
 from membench.cli import completion
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+from membench.cli.mistakes import BadValue
+from membench.cli.ranges import Tokens
 
 if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
@@ -85,7 +87,7 @@ def _policies(
     try:
         return tuple(map(parse_policy, value.split(","))) if value is not None else ()
     except UsageError as error:
-        raise click.BadParameter(f"{error}; {error.hint}", ctx, param) from None
+        raise BadValue.of(error, ctx, param) from None
 
 
 @click.command(name="replay")
@@ -100,7 +102,7 @@ def _policies(
 )
 @click.option(
     "--block-tokens",
-    type=click.IntRange(1, 2**20),
+    type=Tokens(1, 2**20),
     metavar="N",
     help="Tokens per block; a multiple of the trace's block size regroups it.  [default: the "
     "trace's, else 512]",
@@ -123,7 +125,7 @@ def _policies(
 )
 @click.option(
     "--shared-prefix",
-    type=click.IntRange(0, 2**40),
+    type=Tokens(0, 2**40),
     default=0,
     show_default=True,
     metavar="TOKENS",

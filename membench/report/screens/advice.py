@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.core.units import about_size, significant
-from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, verdict
+from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
 from membench.report.screens.console import is_terminal
 from membench.thesis.advise.plan import Advice
 from membench.thesis.claims.wording import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, constant_bytes
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import TierWork
+from membench.thesis.tiers.plan import Drive, TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
@@ -32,6 +32,8 @@ def print_advice(console: Console, found: Advice) -> None:
         ),
         soft_wrap=not is_terminal(),
     )
+    if text := unfit(found):
+        console.print(Text(f"{text} Ask for as many: --tp {found.gpus}.", "bold red"))
     for badge in found.badges:
         console.print(Text(f"[{badge}] {BADGE_MEANING[badge]}"), soft_wrap=True)
     console.print(Text(verdict(found), "bold"))
@@ -65,12 +67,23 @@ def print_plan(console: Console, plan: TierWork) -> None:
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier", no_wrap=True)
-    for title in ("capacity", "hit rate", "read GB/s", "written GB/s", "TB/day", "DWPD"):
+    flash = any(tier.drives is not None for tier in plan.tiers)
+    titles = ["capacity", "hit rate", "read GB/s", "written GB/s", "TB/day"]
+    for title in [*titles, "DWPD"] if flash else titles:
         table.add_column(title, justify="right")
-    table.add_column("drives")
+    if flash:
+        table.add_column("drives")
     for cells in plan_rows(plan):
-        table.add_row(*cells)
+        table.add_row(*cells[: len(table.columns)])
     console.print(table)
+    if flash:
+        _print_drive(console, drive)
+    for note in plan.notes:
+        console.print(Text(f"Note: {note}."))
+
+
+def _print_drive(console: Console, drive: Drive) -> None:
+    """The drive that the plan counts, and its rates."""
     rates = [
         f"{name} {significant(rate / 1e9, 3)} GB/s"
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
@@ -84,13 +97,14 @@ def print_plan(console: Console, plan: TierWork) -> None:
             "dim",
         )
     )
-    for note in plan.notes:
-        console.print(Text(f"Note: {note}."))
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """The settings of each engine."""
+    """The settings of each engine; without any, why there are none."""
     console.print()
+    if not lines:
+        console.print(Text("Nothing to set: no choice is possible, or the weights do not fit."))
+        return
     console.print(Text("To set", "bold"))
     for engine, several in lines.items():
         console.print(Text(engine, "dim"))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from membench.core.messages import clauses, sentence, span, tr
+from membench.core.messages import clauses, sentence, span, tr, tr_n
+from membench.core.text import counted
 from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
@@ -69,6 +70,18 @@ def verdict(found: Advice) -> str:
     return sentence(text if found.clear else clauses((text, tr("their ranges overlap"))))
 
 
+def unfit(found: Advice) -> str:
+    """That the weights do not fit the requested ranks; empty if they do, or if that is unknown."""
+    if found.fits is not False:
+        return ""
+    return tr_n(
+        "Does not fit 1 GPU: the weights need {needed}. Times are for 1 GPU all the same.",
+        "Does not fit {count} GPUs: the weights need {needed}. Times are for {count} all the same.",
+        found.question.tp,
+        needed=found.gpus,
+    )
+
+
 def crossover(choice: Choice) -> str:
     """The prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
@@ -107,7 +120,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
     yield moved(found)
     if found.weight_bytes is not None:
-        need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
+        need = "" if found.gpus is None else f", {counted(found.gpus, 'GPU')} needed"
         yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{need}"
     yield "Precision", precision(found)
     for choice in found.choices:
@@ -123,8 +136,9 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     if found.staging is not None:
         yield "SSD to DDR", f"{interval(found.staging)} to bring the context into host memory"
     for held in found.capacities:
-        count = f"{held.contexts} context{'' if held.contexts == 1 else 's'}"
-        yield f"Fit in {held.tier}", f"{count} in {about_size(held.bytes)} ({held.counted})"
+        count = counted(held.contexts, "context")
+        sizes = f"{about_size(held.usable)} of {about_size(held.bytes)}"
+        yield f"Fit in {held.tier}", f"{count} in {sizes} ({held.counted})"
     if limit := slo(found):
         yield "Accepted TTFT", limit
 
@@ -178,7 +192,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
             significant(tier.read_per_s / 1e9, 3),
             significant(tier.written_per_s / 1e9, 3),
             significant(tier.written_per_day / 1e12, 3),
-            significant(tier.dwpd, 3),
+            "" if tier.dwpd is None else significant(tier.dwpd, 3),
             drives,
         )
 
@@ -231,6 +245,7 @@ def to_json(found: Advice) -> dict[str, Any]:
         },
         "ssd_to_ddr_s": found.staging and span(found.staging),
         "contexts": {held.tier: held.contexts for held in found.capacities},
+        "usable_bytes": {held.tier: held.usable for held in found.capacities},
         "slo_ttft_s": asked.slo,
         "badges": [str(badge) for badge in found.badges],
         "missing": list(found.missing),

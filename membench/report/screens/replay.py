@@ -112,7 +112,7 @@ _EXTRA = {
     "warm_hit_rate": "warm",
     "full_after_s": "full after",
     "written_per_day": "written TB/day",
-    "dwpd": "DWPD",
+    "dwpd": "DWPD if flash",
 }
 
 
@@ -145,7 +145,9 @@ def _tiers(result: Replayed) -> Table:
     table.add_column("tier", no_wrap=True)
     for title in ("capacity", "blocks", "hit rate"):
         table.add_column(title, justify="right", no_wrap=True)
-    heads = ("read GB/s", "written GB/s", "written TB/day", "DWPD", "GB resident")
+    heads = ["read GB/s", "written GB/s", "written TB/day", "GB resident"]
+    flash = any(one.dwpd is not None for one in result.tiers)
+    heads += ["DWPD"] if flash else []
     timed = any(one.read_per_s is not None for one in result.tiers)
     for title in heads if timed else ():
         table.add_column(title, justify="right")
@@ -156,8 +158,8 @@ def _tiers(result: Replayed) -> Table:
             _scaled(one.read_per_s, 1e9),
             _scaled(one.written_per_s, 1e9),
             _scaled(one.written_per_day, 1e12),
-            _scaled(one.dwpd, 1),
             _scaled(one.mean_gigabytes, 1),
+            *((_scaled(one.dwpd, 1),) if flash else ()),
         )
         table.add_row(*cells, *(rates if timed else ()))
     return table

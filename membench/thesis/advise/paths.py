@@ -83,10 +83,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The number of contexts that fit into ``bytes`` of a tier; ``counted`` names the memory."""
+    """A tier of the machine.
+
+    Attributes:
+        bytes: of the whole tier.
+        usable: bytes of it for KV caches: without weights, and without the reserve for others.
+        contexts: number of contexts that fit into the usable bytes.
+        counted: what was subtracted.
+    """
 
     tier: str
     bytes: float
+    usable: float
     contexts: int
     counted: str
 

@@ -16,6 +16,7 @@ from membench.core.errors import UsageError
 from membench.core.messages import tr
 from membench.core.snapshot import Machine
 from membench.core.terms import Badge
+from membench.core.units import GIB
 from membench.results.schema import Row
 from membench.thesis.advise.paths import (
     Capacity,
@@ -52,6 +53,18 @@ MOST_TOKENS = 2**24
 """Longest prefix for which a crossover is searched."""
 USABLE = "system.hbm_share"
 """The assumed share of a GPU's memory that weights and KV may fill."""
+HOST_SHARE = 0.7
+"""Largest share of host memory for a cache: above it, vLLM refuses a pool (its ``swap_space``)."""
+HOST_RESERVE = 10 * GIB
+"""Least bytes of host memory for everything else: SGLang's HiCache leaves as many, or refuses.
+
+The operating system, the engine's processes, page-locked buffers, and the page cache through which
+weights are loaded live there.
+"""
+DISK_SHARE = 0.85
+"""Share of a filesystem's free space for a cache: a kubelet evicts pods when less than 15 % is
+left (`imagefs.available`), and drives slow down when they are nearly full.
+"""
 _EIGHT_BITS = 9.0
 """Most bits per weight with which weights can be multiplied in FP8."""
 
@@ -199,7 +212,7 @@ def advise(
         capacities=capacities,
         badges=badges(row for one in (gemm, ddr, ssd) if one.rate for row in one.rate.rows),
         missing=tuple(dict.fromkeys([*missing, *unknown])),
-        notes=_notes(question, gpus, arithmetic),
+        notes=_notes(question, arithmetic),
     )
 
 
@@ -367,17 +380,26 @@ def _capacities(
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
         count = contexts_held(total, whole, weight_bytes, usable)
-        found.append(Capacity("hbm", total, count, f"less weights, {100 * usable:g} % usable"))
+        room = max(0.0, total * usable - weight_bytes)
+        why = f"{100 * usable:g} % usable, less weights"
+        found.append(Capacity("hbm", total, room, count, why))
     if machine is not None:
         host = machine.memory.cgroup_limit or machine.memory.total
         host = min(host, machine.memory.total)
         if found and any(gpu.integrated for gpu in machine.gpus.devices):
             found[0] = replace(found[0], counted=f"{found[0].counted}; the host's is the same")
         else:
-            found.append(Capacity("ddr", host, contexts_held(host, whole), "all memory"))
+            room = max(0.0, min(host * HOST_SHARE, host - HOST_RESERVE))
+            why = (
+                f"the larger of {100 - 100 * HOST_SHARE:.0f} % and {HOST_RESERVE // GIB} GiB is "
+                "left to the system, the engine and the page cache"
+            )
+            found.append(Capacity("ddr", host, room, contexts_held(room, whole), why))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
-            found.append(Capacity("ssd", free, contexts_held(free, whole), "free space"))
+            room = free * DISK_SHARE
+            why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space is left free"
+            found.append(Capacity("ssd", free, room, contexts_held(room, whole), why))
         else:
             lacks = tr("the free space of a disk: no filesystem that reads reach directly")
             return tuple(found), (lacks,)
@@ -387,7 +409,7 @@ def _capacities(
     return tuple(found), ()
 
 
-def _notes(question: Question, gpus: int | None, arithmetic: str) -> tuple[str, ...]:
+def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
     notes = [*question.model.notes]
     held = question.model.weights
     if arithmetic == "bf16" and held is not None and held.bits < _EIGHT_BITS:
@@ -395,20 +417,11 @@ def _notes(question: Question, gpus: int | None, arithmetic: str) -> tuple[str, 
             f"recomputing is counted in bf16, the weights are {held.label}: an engine that "
             "computes in FP8 or FP4 recomputes sooner"
         )
-    if gpus is not None and gpus > question.tp:
-        notes.append(
-            f"{question.model.name} does not fit {_gpus(question.tp)}: its weights need "
-            f"{_gpus(gpus)}; times are for {_gpus(question.tp)} all the same"
-        )
     if question.tp > 1:
         notes.append(
             "measured is one GPU: each rank is taken to have the same link, all to share the disks"
         )
     return tuple(notes)
-
-
-def _gpus(count: int) -> str:
-    return f"{count} GPU{'' if count == 1 else 's'}"
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:

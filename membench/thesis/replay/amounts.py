@@ -1,4 +1,4 @@
-"""Amounts of memory in the form that users write: ``80GB``, ``1.5TiB``."""
+"""Amounts in the form that users write: of memory (``80GB``, ``1.5TiB``), of tokens (``32K``)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ _UNITS = {
 }
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]?i?B)")
 _MOST = 1e18
+_TOKENS = re.compile(r"(\d{1,20})(?:(\.\d{1,6})?([km])|([KM]))?")
+_SCALE = {"k": 1000, "m": 1000**2, "K": 1024, "M": 1024**2}
+LENGTH_FORMS = "such as 32768, 32K (of 1024) or 32k (of 1000)"
+"""The forms of a number of tokens, for hints."""
 
 
 def parse_amount(word: str) -> float:
@@ -37,3 +41,20 @@ def show_amount(size: float) -> str:
         if size >= 1000.0**power:
             return f"{size / 1000.0**power:.3g} {prefix}B"
     return f"{size:.0f} B"
+
+
+def parse_tokens(word: str) -> int | None:
+    """Tokens of ``32768``, ``32K``, ``1M`` or ``25.6k``; None if it is no whole number of them.
+
+    The suffixes are vLLM's (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M` are
+    1024 and 1024^2, and only the decimal ones take a fraction.
+    """
+    match = _TOKENS.fullmatch(word.strip())
+    if match is None or not word.isascii():
+        return None
+    suffix = match[3] or match[4]
+    if suffix is None:
+        return int(match[1])
+    scale = _SCALE[suffix]
+    part, rest = divmod(int((match[2] or ".0")[1:]) * scale, 10 ** len((match[2] or ".0")[1:]))
+    return None if rest else int(match[1]) * scale + part

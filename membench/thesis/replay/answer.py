@@ -16,6 +16,7 @@ from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.gaps import reread, resting
 from membench.thesis.replay.hits import Replay, replay
 from membench.thesis.replay.policies import CachePolicy, expanded, serve
+from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.trace import Ints, Trace, with_poisson_arrivals, with_shared_prefix
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.settings import TierSpec, TierUse
@@ -76,7 +77,8 @@ class TierRow:
         capacity_blocks: None for an unlimited tier.
         hit_rate: share of all requested blocks that the tier served.
         read_per_s, written_per_s: mean bytes per second; None if times are unknown.
-        written_per_day, dwpd: see `CachePoint`.
+        written_per_day: see `CachePoint`.
+        dwpd: the same over the capacity; None also for a tier that is not flash.
         mean_gigabytes: time average of the resident amount, 1e9 bytes.
     """
 
@@ -405,6 +407,8 @@ def _row(
         read_per_s=use.hits * block / seconds if seconds else None,
         written_per_s=written,
         written_per_day=None if written is None else written * DAY,
-        dwpd=None if written is None else drive_writes_per_day(written, asked.capacity_bytes),
+        dwpd=drive_writes_per_day(written, asked.capacity_bytes)
+        if written is not None and kind_of(asked.name) == "ssd"
+        else None,
         mean_gigabytes=use.mean_blocks * block / 1e9 if seconds else None,
     )

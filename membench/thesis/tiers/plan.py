@@ -17,10 +17,9 @@ from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.answer import DAY, TierAsked, block_bytes, tier_specs
+from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.simulator import at_request_rate, simulate
-
-_FLASH = ("ssd", "nvme", "disk", "flash")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,8 @@ class TierPlan:
         hit_rate: share of the input's blocks (with lengths only: of its tokens) that the tier
             serves.
         read_per_s, written_per_s: bytes per second.
-        written_per_day, dwpd: bytes per day, and the same over the capacity.
+        written_per_day: bytes per day.
+        dwpd: the same over the capacity; None for a tier that is not flash, which does not wear.
         drives: number of the given drives; None for a tier that is not flash.
         decided_by: capacity, read rate, write rate or endurance; empty without drives.
     """
@@ -52,7 +52,7 @@ class TierPlan:
     read_per_s: float
     written_per_s: float
     written_per_day: float
-    dwpd: float
+    dwpd: float | None
     drives: int | None
     decided_by: str
 
@@ -108,9 +108,9 @@ def plan_of_trace(
             given.
         TraceError: the trace cannot be read.
     """
+    trace = read_trace(source)
     if not tiers:
         raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
-    trace = read_trace(source)
     notes = []
     if requests_per_s is not None:
         trace = at_request_rate(trace, requests_per_s)
@@ -205,7 +205,8 @@ def plan_of_lengths(
 def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive: Drive) -> TierPlan:
     drives: int | None = None
     why = ""
-    if any(word in asked.name.lower() for word in _FLASH):
+    flash = kind_of(asked.name) == "ssd"
+    if flash:
         drives, why = drives_needed(asked.capacity_bytes, read, written, drive)
     return TierPlan(
         name=asked.name,
@@ -214,7 +215,7 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
         read_per_s=read,
         written_per_s=written,
         written_per_day=written * DAY,
-        dwpd=drive_writes_per_day(written, asked.capacity_bytes),
+        dwpd=drive_writes_per_day(written, asked.capacity_bytes) if flash else None,
         drives=drives,
         decided_by=why,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from membench.core.messages import clauses, sentence, tr
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.units import about_size
 from membench.report.page.document import (
     Alert,
@@ -21,7 +21,7 @@ from membench.report.page.document import (
 )
 from membench.report.page.runs import Run, by_machine
 from membench.report.page.sections.demand import SHOWN
-from membench.report.screens.advice_words import BOUNDS, crossover, interval, verdict
+from membench.report.screens.advice_words import BOUNDS, crossover, interval, unfit, verdict
 from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
 from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.wording import BADGE_MEANING, worn_text
@@ -81,7 +81,10 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
     ]
     if any(one.best for one in answers):
         columns.append(
-            (Column(tr("recommendation"), prose=True), lambda one: (Strong(verdict(one)),))
+            (
+                Column(tr("recommendation"), prose=True),
+                lambda one: (Strong(sentences((unfit(one), verdict(one)))),),
+            )
         )
     for name, title, large in (
         ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
