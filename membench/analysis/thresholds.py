@@ -20,7 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import MembenchError, SchemaError
+from membench.core.errors import MembenchError, UsageError
+from membench.core.near import did_you_mean
 from membench.core.terms import Metric, Tier
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
@@ -79,11 +80,17 @@ def thresholds(name: str) -> Thresholds:
     """The preset ``name``, or the thresholds in the file of that name.
 
     Raises:
+        UsageError: there is no such preset.
         MembenchError: there is no such file, or it has invalid content; the message is one line.
     """
     if name in PRESETS:
         return PRESETS[name]
     path = Path(name)
+    if not path.suffix and not path.exists():
+        raise UsageError(
+            f"{one_line(name)}: neither a preset nor a file",
+            did_you_mean(name, PRESETS, f"the presets are {', '.join(PRESETS)}"),
+        )
     try:
         return _read(path)
     except MembenchError as error:
@@ -109,12 +116,6 @@ def _read(path: Path) -> Thresholds:
         content = parse_toml(read_bytes(path, MAX_TOML, pipe=True, text=True))
     except ValueError as error:
         raise MembenchError(f"cannot be read: {error}") from None
-    except SchemaError:
-        if path.exists():
-            raise
-        raise MembenchError(
-            "neither a preset nor a file", f"the presets are {', '.join(PRESETS)}"
-        ) from None
     if content.pop("schema", None) != SCHEMA:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")

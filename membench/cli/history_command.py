@@ -85,8 +85,9 @@ def command(
         raise UsageError(f"'{shown(output)}' does not end in .html", "-o writes a page")
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of
+    from membench.results.reference_files import files_of
 
-    record = read_history(places or _of_this_machine())
+    record = read_history(files_of(places) or _of_this_machine())
     history = history_of(record, select=select, every_case=every_case, thresholds=limits)
     if output is not None:
         from membench.report.page.write import write_page

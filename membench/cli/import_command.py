@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
+from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 from membench.results.formats import IMPORTS
 
@@ -123,9 +124,10 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if key not in _GIVEN or not equals or not value:
+            usual = f"the keys are {', '.join(_GIVEN)}"
             raise UsageError(
                 f"--set {setting}: not KEY=VALUE with a known key",
-                f"the keys are {', '.join(_GIVEN)}",
+                did_you_mean(key, _GIVEN, usual) if key not in _GIVEN else usual,
             )
         given[key] = _checked(setting, key, value)
     return given
@@ -145,7 +147,8 @@ def _checked(setting: str, key: str, value: str) -> str:
             raise UsageError(f"--set {setting}: a size must be above 0", "such as size=256MiB")
         return format_size(size)
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise UsageError(f"--set {setting}: not known", f"{key} is {' or '.join(_CHOICES[key])}")
+        usual = f"{key} is {' or '.join(_CHOICES[key])}"
+        raise UsageError(f"--set {setting}: not known", did_you_mean(value, _CHOICES[key], usual))
     if key == "threads" and not re.fullmatch(r"all|[1-9]\d{0,5}", value):
         raise UsageError(
             f"--set {setting}: not a number of threads", "give a number of 1 or more, or all"

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from membench.cli.mistakes import BadValue
+from membench.core.near import did_you_mean
+
 
 def words_of(
     allowed: Sequence[str],
@@ -19,7 +22,8 @@ def words_of(
         for word in found:
             if word not in allowed:
                 message = f"'{word}' is not one of {', '.join(allowed)}"
-                raise click.BadParameter(message, ctx, param)
+                hint = did_you_mean(word, allowed, f"{ctx.command_path} --help")
+                raise BadValue(message, ctx, param, hint)
         return found
 
     return words

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -31,10 +31,12 @@ EXIT_SIGNAL_BASE = 128  # interrupted by signal n: 128 + n, so 130 for SIGINT, 1
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line; ``hint`` is one line that says what to do, or empty.
+    ``str(error)`` is one line; ``hint`` is one line that says what to do, or empty: a caller that
+    knows more may add one, and the command line shows ``usual_hint`` otherwise.
     """
 
     exit_code = EXIT_ERROR
+    usual_hint: ClassVar[str] = "membench -v ... shows where it happened"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -45,28 +47,38 @@ class UsageError(MembenchError):
     """The arguments contradict each other or name something that does not exist."""
 
     exit_code = EXIT_USAGE
+    usual_hint = "membench COMMAND --help shows the arguments"
 
 
 class NothingMatched(MembenchError):
     """No case is left after selecting."""
 
     exit_code = EXIT_NOTHING
+    usual_hint = "membench list names the cases; '*' also matches slashes"
 
 
 class SchemaError(MembenchError):
     """A results file breaks the schema."""
 
+    usual_hint = "docs/results-schema.md describes results files; membench import makes them"
+
 
 class JournalError(MembenchError):
     """A journal cannot be written, read or resumed."""
+
+    usual_hint = "start a new run with another -o"
 
 
 class OutputError(MembenchError):
     """Results cannot be written where they were asked for."""
 
+    usual_hint = "choose another place with -o"
+
 
 class BackendUnavailable(MembenchError):
     """Hardware, driver or library is missing or unfit."""
+
+    usual_hint = "membench doctor says what this machine lacks, and how to get it"
 
 
 class RegistersSpilled(MembenchError):

@@ -89,7 +89,8 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise SchemaError("a directory, not a file", "name a file in it")
-    raise SchemaError("neither a file nor a pipe" if pipe else "not a regular file")
+    what = "neither a file nor a pipe" if pipe else "not a regular file"
+    raise SchemaError(what, "a device or socket has no end: name a file")
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
@@ -193,11 +194,15 @@ def _refuse(constant: str) -> Any:
 
 
 def _too_large(limit: int) -> SchemaError:
-    return SchemaError(f"larger than {about_size(limit)}, the limit for such files")
+    what = f"larger than {about_size(limit)}, the limit for such files"
+    return SchemaError(what, "look whether it is the right file")
 
 
 def _unreadable(error: OSError | ValueError) -> SchemaError:
     reason = getattr(error, "strerror", None) or one_line(str(error))
-    gone = isinstance(error, FileNotFoundError)
-    hint = "look at its name, and at the directory" if gone else ""
+    hint = "look at the path, and at the disk"
+    if isinstance(error, FileNotFoundError):
+        hint = "look at its name, and at the directory"
+    elif isinstance(error, PermissionError):
+        hint = "look at its permissions"
     return SchemaError(f"cannot be read: {reason}", hint)

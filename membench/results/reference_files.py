@@ -7,10 +7,10 @@ a bare checkout read the folder of the checkout itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 from membench.core.errors import MembenchError, UsageError
+from membench.core.near import asked_back, nearest
 
 PREFIX = "ref:"
 _PACKAGE = Path(__file__).parents[1]
@@ -36,10 +36,8 @@ def reference_name(argument: str) -> str:
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
-        names = reference_names()
-        near = [f"{PREFIX}{one}" for one in get_close_matches(name.lower(), names)]
-        known = ", ".join(PREFIX + one for one in names) or "none"
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {known}"
+        near = (f"{PREFIX}{one}" for one in nearest(name, reference_names()))
+        hint = asked_back(near) or "membench list --references names them"
         raise UsageError(f"there is no reference '{argument}'", hint)
     return name
 

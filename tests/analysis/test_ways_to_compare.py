@@ -175,6 +175,38 @@ def test_references_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(record["name"] in out for record in records)
 
 
+def test_references_are_selected_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    from membench.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["list", "--references", "--select", "h100", "--select", "ref:gh*", "--json"])
+    names = [record["name"] for record in json.loads(capsys.readouterr().out)]
+    assert names[:3] == ["ref:h100-nvl", "ref:h100-pcie", "ref:h100-sxm"]
+    assert all(name.startswith("ref:gh") for name in names[3:])
+    assert len(names) > 3
+
+
+def test_a_reference_stands_wherever_a_file_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sides_of(["ref:h100-sxm", "newer=ref:h200-sxm"])
+    assert (first.label, second.label) == ("ref:h100-sxm", "newer")
+    code, out, err = run_cli(capsys, "ref:h100-sxm", "ref:h200-sxm")
+    assert (code, err) == (0, "")
+    assert "ref:h200-sxm against ref:h100-sxm: " in out
+    with pytest.raises(UsageError, match="there is no reference 'ref:h2000'"):
+        sides_of(["ref:h100-sxm", "ref:h2000"])
+
+
+def test_normalize_without_any_peak_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = write(tmp_path / "a.csv", row(around(100)))
+    code, _, err = run_cli(capsys, f"a={mine}", f"b={mine}", "--normalize", "peak")
+    assert code == 4
+    assert "has a theoretical peak to normalize by\nHint: leave out --normalize" in err
+
+
 def test_a_label_of_many_files_is_named_shortly(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

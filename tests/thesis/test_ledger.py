@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gpu_box import make_box, make_row
 
-from membench.core.errors import NothingMatched
+from membench.core.errors import UsageError
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.claims.draws import Floats
@@ -200,5 +200,5 @@ def test_no_claim_stands_twice() -> None:
 def test_a_claim_is_found_by_its_id_or_that_of_a_part() -> None:
     told = ledger()
     assert told.claim("c13").id == told.claim("C13a").id == "C13"
-    with pytest.raises(NothingMatched, match="no claim 'C99'"):
+    with pytest.raises(UsageError, match="no claim 'C99'"):
         told.claim("C99")

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from membench.core.errors import UsageError
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import Trace, TraceError
 from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
@@ -228,7 +229,7 @@ def test_a_wrong_block_size_is_refused_with_the_right_one(tmp_path: Path) -> Non
 
 
 def test_a_trace_that_is_not_there_gets_a_hint() -> None:
-    with pytest.raises(TraceError) as caught:
+    with pytest.raises(UsageError) as caught:
         read_trace("conversaton")
     assert caught.value.hint == "did you mean conversation?"
 

@@ -29,7 +29,7 @@ from membench.analysis.history.surroundings import (
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched
-from membench.core.registry import matches
+from membench.core.registry import matches, near
 from membench.core.terms import OFF_TIER_FLAGS, Better, Metric, Stat, Tier
 
 Floats = NDArray[np.float64]
@@ -218,7 +218,8 @@ def history_of(
 def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:
     for pattern in select:
         if not any(matches(key.case, pattern) for key in record.series):
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' also matches slashes")
+            cases = dict.fromkeys(key.case for key in record.series)
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
     return {
         key: one
         for key, one in record.series.items()

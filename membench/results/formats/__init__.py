@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from membench.core.errors import SchemaError, UsageError
+from membench.core.near import did_you_mean
 
 if TYPE_CHECKING:
     from membench.results.formats.figures import Origin
@@ -68,7 +69,8 @@ def importer(name: str) -> Importer:
         UsageError: there is no such format.
     """
     if name not in IMPORTS:
-        raise UsageError(f"there is no import format '{name}'", f"there are {', '.join(IMPORTS)}")
+        hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
+        raise UsageError(f"there is no import format '{name}'", hint)
     reader: Reader = import_module(
         f"membench.results.formats.readers.{name.replace('-', '_')}"
     ).read
@@ -104,7 +106,8 @@ def exporter(name: str) -> Exporter:
         UsageError: there is no such format.
     """
     if name not in EXPORTS:
-        raise UsageError(f"there is no export format '{name}'", f"there are {', '.join(EXPORTS)}")
+        hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")
+        raise UsageError(f"there is no export format '{name}'", hint)
     module = import_module(f"membench.results.formats.writers.{name.replace('-', '_')}")
     found: Exporter = module.write
     return found

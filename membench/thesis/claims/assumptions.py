@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 from membench.thesis.claims.kinds import EvidenceKind
@@ -157,10 +157,9 @@ def assumptions(
     known = base.keys() | declared.keys()
     for name, entry in own.items():
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
             raise AssumptionError(
                 f"{shown(override)}: unknown assumption '{one_line(name)}'",
-                f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
+                did_you_mean(name, sorted(known), "docs/thesis.md lists the assumptions"),
             )
         wanted = UNITS[base[name].unit][0] if name in base else declared[name]
         if UNITS[entry.unit][0] != wanted:

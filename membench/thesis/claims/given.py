@@ -8,12 +8,13 @@ so it must be given.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.thesis.claims.assumptions import (
     SUBSTITUTE,
@@ -96,10 +97,10 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     name, unit, kind = match["name"], match["unit"], match["kind"]
     before = base.get(name)
     if before is None and name not in further:
-        near = difflib.get_close_matches(name, sorted(base.keys() | further.keys()), n=1)
-        raise AssumptionError(
+        known = sorted(base.keys() | further.keys())
+        raise UsageError(
             f"--assume '{shown}': unknown assumption '{one_line(name)}'",
-            f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
+            did_you_mean(name, known, "docs/thesis.md lists the assumptions"),
         )
     if unit is None and before is None:
         raise AssumptionError(

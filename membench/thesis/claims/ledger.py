@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from membench.core.errors import MembenchError, NothingMatched
+from membench.core.errors import MembenchError, UsageError
 from membench.core.messages import tr
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
 from membench.thesis.claims.rule import Direction, VerdictThresholds
@@ -177,14 +177,14 @@ class Ledger:
         """The claim ``name``, or the one with the part ``name`` (``C13a``); case-insensitive.
 
         Raises:
-            NothingMatched: there is no such claim.
+            UsageError: there is no such claim.
         """
         wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
         for claim in self.claims:
             if claim.id == wanted:
                 return claim
         last = self.claims[-1].id
-        raise NothingMatched(
+        raise UsageError(
             f"there is no claim '{name}'", f"the claims are {self.claims[0].id} to {last}"
         )
 

@@ -8,15 +8,15 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import SchemaError
+from membench.core.errors import SchemaError, UsageError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import shape_of
@@ -219,7 +219,8 @@ def find_model(name: str) -> Model:
             `config.json`.
 
     Raises:
-        ModelError: neither exists, or the file does not describe a supported model.
+        UsageError: no shipped model has that name.
+        ModelError: there is no such file, or it does not describe a supported model.
     """
     known = _entries()
     if name in known:
@@ -232,19 +233,19 @@ def find_model(name: str) -> Model:
     by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
     if (found := by_id.get(name.lower())) is not None:
         return _shipped(found)
-    if name.endswith(".json"):
-        raise ModelError(f"{name}: there is no such file")
-    near = get_close_matches(name.lower(), [*known, *by_id], n=3)
-    if "/" in name and not near:
-        raise ModelError(
-            f"{name}: there is no such file, and no shipped model has that id",
-            "give the path of its config.json; membench advise --model list shows the names",
-        )
-    raise ModelError(
-        f"'{name}' is not a known model",
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else "membench advise --model list shows the names; for others give a config.json",
+    if name.endswith(".json") or path.is_dir():
+        lacks = "no config.json is in it" if path.is_dir() else "there is no such file"
+        raise ModelError(f"{shown(path)}: {lacks}", _PUBLISHED)
+    what = f"'{name}' is not a known model"
+    if "/" in name:
+        what = f"{name}: there is no such file, and no shipped model has that id"
+    raise UsageError(
+        what,
+        did_you_mean(
+            name,
+            [*known, *by_id],
+            "membench advise --model list shows the names; for others give a config.json",
+        ),
     )
 
 

@@ -57,7 +57,9 @@ _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index
 
 
 class ModelError(MembenchError):
-    """An unknown model, or a configuration that cannot be interpreted."""
+    """A configuration that cannot be interpreted."""
+
+    usual_hint = "name the config.json of the model as it is published"
 
 
 class Text(dict[str, Any]):

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
 from membench.thesis.replay import policy_kernels
 from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
@@ -61,7 +62,8 @@ def parse_policy(word: str) -> CachePolicy:
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
-        raise UsageError(f"'{word}' is not a policy", hint)
+        named = (*EvictionRule, "belady")
+        raise UsageError(f"'{word}' is not a policy", did_you_mean(name, named, hint))
     if name != EvictionRule.TTL:
         return CachePolicy(EvictionRule(name))
     try:

@@ -19,6 +19,8 @@ _MOST_IDS = 2**62
 class TraceError(MembenchError):
     """A trace that cannot be read or replayed."""
 
+    usual_hint = "docs/replay.md describes the traces that can be replayed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:

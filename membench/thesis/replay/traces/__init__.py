@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
+from membench.core.errors import UsageError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
@@ -71,7 +72,8 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
         nested: whether to keep the requests of sub-agents, if the trace has any.
 
     Raises:
-        TraceError: there is no such trace, it names no blocks, or it violates its format; the
+        UsageError: no trace that comes with membench has that name.
+        TraceError: there is no such file, it names no blocks, or it violates its format; the
             one-line message gives the line and the fault.
     """
     trace = _read(source, block_tokens)
@@ -88,10 +90,10 @@ def _read(source: str, block_tokens: int | None) -> Trace:
         return _of_folder(path, block_tokens)
     if not (path.is_file() or path.is_fifo()):
         names = [one.name for one in SHIPPED]
-        near = get_close_matches(source, names, n=1)
-        raise TraceError(
+        error = UsageError if path.name == source and not path.suffix else TraceError
+        raise error(
             f"{one_line(source)}: there is no such trace",
-            f"did you mean {near[0]}?" if near else f"name a file, or {' or '.join(names)}",
+            did_you_mean(source, names, f"name a file, or {' or '.join(names)}"),
         )
     from membench.thesis.replay.traces import objects
 
