@@ -18,7 +18,7 @@ from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
 from membench.results.table import write_rows
 from membench.thesis.claims.assumptions import shipped
-from membench.thesis.claims.given import assumed, given, text_of, waited_for
+from membench.thesis.claims.given import assumed, given, idle, text_of, waited_for
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.scenario import subjects
@@ -193,3 +193,14 @@ def test_awaited_records_are_those_that_no_entry_gives() -> None:
     for name, need in told.inputs.items():
         if need.machines == 1:
             given([f"measurement.{name}={need.typical}"], SHIPPED, WAITED, TODAY)
+
+
+def test_a_measurement_that_a_row_gives_is_said_to_be_assumed_in_vain() -> None:
+    texts = ["measurement.ddr-read=30 GB/s", "measurement.gemm=700 TFLOP/s", "system.link=50"]
+    entries = given(texts, SHIPPED, WAITED, TODAY)
+    ((problem, hint),) = idle(entries, CPU)
+    assert problem == (
+        "the assumption measurement.ddr-read has no effect, because ddr/read/size=256MiB is measured"
+    )
+    assert hint
+    assert list(idle(entries, [])) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from membench.core.errors import OutputError, UsageError
@@ -15,7 +15,7 @@ from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
-from membench.thesis.claims.given import assumed
+from membench.thesis.claims.given import assumed, idle
 from membench.thesis.claims.verdict_file import to_json
 from membench.thesis.claims.verdicts import Spread, verdicts
 
@@ -44,6 +44,7 @@ def make_report(
     assume: Sequence[str] = (),
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
+    warned: Callable[[str, str], None] = lambda _problem, _hint: None,
 ) -> tuple[Path, ...]:
     """Report on ``files`` in the format of the suffix of ``output``.
 
@@ -53,6 +54,7 @@ def make_report(
         assume: single assumptions, as ``NAME=VALUE``; they override the file.
         thesis: the part of it that a page shows; with ``none``, no claim is judged.
         spread: judges the claims on other workers; the report is the same to the byte.
+        warned: gets each warning with its hint.
 
     Returns:
         The written files, the report first.
@@ -80,6 +82,8 @@ def make_report(
     if thesis is not ThesisDetail.NONE:
         rows = [row for run in runs for row in run.rows]
         judged = verdicts(rows, assumptions, assume=assume, spread=spread)
+        for problem, hint in idle(judged.entries, rows):
+            warned(problem, hint)
     if suffix == ".json":
         assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]

@@ -9,13 +9,14 @@ so it must be given.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from membench.core.errors import UsageError
 from membench.core.near import did_you_mean
 from membench.core.text import one_line
+from membench.results.schema import Row
 from membench.thesis.claims.assumptions import (
     SUBSTITUTE,
     UNITS,
@@ -27,6 +28,7 @@ from membench.thesis.claims.assumptions import (
     checked,
     units_of,
 )
+from membench.thesis.claims.evidence import find, machines
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Ledger, ledger
 
@@ -68,6 +70,22 @@ def assumed(
     if not assume:
         return entries
     return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
+
+
+def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """A warning and a hint for each measurement in ``entries`` that rows of every machine give."""
+    of_machines = tuple(machines(rows).values())
+    inputs = ledger().inputs
+    for name in entries:
+        if not name.startswith(SUBSTITUTE) or not of_machines:
+            continue
+        need = inputs[name.removeprefix(SUBSTITUTE)]
+        found = [find(need, own).rows for own in of_machines]
+        if all(found):
+            yield (
+                f"the assumption {name} has no effect, because {found[0][0].case} is measured",
+                "leave it out: such a value only stands in for what no row gives",
+            )
 
 
 def given(
