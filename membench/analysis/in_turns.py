@@ -12,6 +12,7 @@ from membench.analysis.figure import CaseRuns
 from membench.analysis.signed_rank import SHOWN, pairs_for
 from membench.analysis.sources import Source
 from membench.analysis.verdict import Reason
+from membench.core.text import counted
 from membench.measure.options import PAIRS
 from membench.results.compact.row import Measurement
 from membench.results.plan import MAX_ROUNDS
@@ -74,5 +75,7 @@ def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float)
     if needed > count:
         about = min(_STEPS, key=lambda step: abs(step - needed) / (step + needed))
         about = max(about, next(step for step in _STEPS if step > count))
-        return f"about {about} pairs would show a difference of {shown}: --rounds {about}"
+        return (
+            f"about {counted(about, 'pair')} would show a difference of {shown}: --rounds {about}"
+        )
     return "the ratio is close to the threshold itself: choose another one with --preset"

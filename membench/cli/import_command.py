@@ -12,6 +12,7 @@ import click
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
 from membench.core.near import did_you_mean
 from membench.core.terms import Tier
+from membench.core.text import counted
 from membench.results.formats import IMPORTS
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
             f"name a folder with the output of {IMPORTS[form]}",
         )
     create(output, to_csv(intake.rows))
-    cases = len({row.case for row in intake.rows})
-    click.echo(f"{shown(output)}: {len(intake.rows)} rows of {cases} cases ({IMPORTS[form]})")
+    cases = counted(len({row.case for row in intake.rows}), "case")
+    rows = counted(len(intake.rows), "row")
+    click.echo(f"{shown(output)}: {rows} of {cases} ({IMPORTS[form]})")
     _say(intake)
     return EXIT_OK
 

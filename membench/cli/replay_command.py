@@ -81,11 +81,13 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _policies(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[CachePolicy, ...]:
+    """Parse policies separated by commas; LRU, which every answer has, and repeats are dropped."""
     from membench.core.errors import UsageError
-    from membench.thesis.replay.policies import parse_policy
+    from membench.thesis.replay.policies import EvictionRule, parse_policy
 
     try:
-        return tuple(map(parse_policy, value.split(","))) if value is not None else ()
+        asked = map(parse_policy, value.split(",")) if value is not None else ()
+        return tuple(dict.fromkeys(one for one in asked if one.rule is not EvictionRule.LRU))
     except UsageError as error:
         raise BadValue.of(error, ctx, param) from None
 

@@ -88,12 +88,12 @@ def _no_command(text: str) -> str:
     return _COMMAND.sub(lambda found: " ".join(found[0]), text)
 
 
-def counted(count: int, noun: str, several: str = "") -> str:
-    """``1 case``, ``2 cases``; ``several`` is the plural if it is not the noun with an s.
+def counted(count: int, noun: str, form: str = "") -> str:
+    """``1 case``, ``2 cases``; with the form ``,`` also ``12,345 requests``.
 
     For text without a translation; other text counts with `membench.core.messages.tr_n`.
     """
-    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
+    return f"{count:{form}} {noun}{'' if count == 1 else 's'}"
 
 
 def shell_word(path: str | os.PathLike[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from membench.core.terms import FLAGS
+from membench.core.text import counted
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 from membench.machine.cpu_time import MOST_STEAL, busy_bound
@@ -18,7 +19,7 @@ def load(facts: Facts) -> Finding:
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)
-    seen = f"{averages[0]:.2f} on {cpus} CPUs, over the last minute"
+    seen = f"{averages[0]:.2f} on {counted(cpus, 'CPU')}, over the last minute"
     if averages[0] < busy_bound(cpus):
         return fine("load", seen)
     return warn("load", seen, "wait until it has fallen: uptime")

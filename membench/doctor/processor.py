@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from membench.core.terms import FLAGS
+from membench.core.text import counted
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
@@ -68,10 +69,10 @@ def affinity(facts: Facts) -> Finding:
     if not online:
         return fine("affinity", UNKNOWN)
     if mine >= online:
-        return fine("affinity", f"all {online} CPUs")
+        return fine("affinity", f"all {counted(online, 'CPU')}")
     return warn(
         "affinity",
-        f"{mine} of {online} CPUs may be used",
+        f"{mine} of {counted(online, 'CPU')} may be used",
         "start it without taskset, or give the container all CPUs (--cpuset-cpus)",
     )
 
@@ -89,7 +90,11 @@ def cpu_quota(facts: Facts) -> Finding:
             "grant the container 1 CPU or more, or run outside it",
         )
     if quota < mine:
-        return warn("cpu-quota", f"{seen}, {mine} CPUs may be used", FLAGS["cgroup-limited"].remedy)
+        return warn(
+            "cpu-quota",
+            f"{seen}, {counted(mine, 'CPU')} may be used",
+            FLAGS["cgroup-limited"].remedy,
+        )
     return fine("cpu-quota", seen)
 
 

@@ -20,7 +20,7 @@ from distributed import Client, Future
 
 from membench import __version__
 from membench.core.errors import MembenchError
-from membench.core.text import ascii_line
+from membench.core.text import ascii_line, counted
 from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
 from membench.fleet.collect import keep
 from membench.fleet.hosts import HostWorker, by_host
@@ -286,7 +286,7 @@ class FleetRun:
         self._hosts[name] = replace(
             self._hosts[name], csv=arrived.csv.as_posix(), failed_cases=arrived.failed
         )
-        self._set(name, HostState.ARRIVED, f"{arrived.rows} row{'s' * (arrived.rows != 1)}{failed}")
+        self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
 
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()

@@ -10,6 +10,7 @@ from membench import __version__
 from membench.core.case import Case, Needs
 from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
+from membench.core.text import counted
 from membench.core.units import KIB, about_size
 from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
@@ -50,7 +51,7 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
         return "needs 2 CPUs, 1 may be used"
     threads = dict(case.params).get("threads")
     if isinstance(threads, int) and threads > machine.cpu.usable:
-        return f"needs {threads} CPUs, {machine.cpu.usable} may be used"
+        return f"needs {counted(threads, 'CPU')}, {machine.cpu.usable} may be used"
     if reason := _no_such_pages(case, backend, machine):
         return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:

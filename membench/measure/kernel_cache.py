@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membench.core.cache_dir import cache_base, cache_problem, private_cache
+from membench.core.text import counted
 from membench.host.compiled.cache_integrity import discard_damaged
 from membench.measure.events import Observer
 
@@ -33,7 +34,7 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
         damaged = [path for kept in base.iterdir() for path in discard_damaged(kept)]
         if damaged:
             observer.warned(
-                f"the kernel cache was damaged: {len(damaged)} files were discarded",
+                f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
                 "the kernels are compiled again, once",
             )
     yield {}

@@ -63,7 +63,7 @@ def test_two_ordinary_files_of_rounds_in_turns(membench: Membench) -> None:
     assert "pairs of rounds, measured alternately" in done.stdout
     assert re.search(r"differs: .*setting: as started after echo A >> turns \| env=", done.stdout)
     assert done.stdout.endswith("Next: membench compare A=o_a.csv B=o_b.csv\n")
-    assert "2 pairs of rounds give no interval of 95 %" in done.stderr
+    assert "2 pairs of rounds: too few for an interval of 95 %" in done.stderr
 
 
 @pytest.mark.slow

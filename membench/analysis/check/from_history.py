@@ -12,6 +12,7 @@ from membench.analysis.history.reading import read_history
 from membench.analysis.history.summary import ExpectedRange, history_of
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
+from membench.core.text import counted
 from membench.results.compact.reader import read_measurements
 
 HISTORY = "history"
@@ -72,7 +73,7 @@ def _expectation(one: ExpectedRange) -> Expectation:
         high=one.high,
         kind="measured",
         trust="",
-        source=f"{one.runs} runs since {one.since.when}",
+        source=f"{counted(one.runs, 'run')} since {one.since.when}",
         tool="membench",
         best=False,
         depth="",

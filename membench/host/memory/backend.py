@@ -19,6 +19,7 @@ from membench.core.backend import Device, Seating
 from membench.core.errors import skip
 from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
+from membench.core.text import counted
 from membench.host.compiled.shared_block import COUNTER
 from membench.host.memory.arena import Arenas, Bytes
 from membench.host.memory.streams import Streams
@@ -100,7 +101,7 @@ class CpuBackend:
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {count} CPUs, {len(self.cpus)} may be used")
+            skip(f"needs {counted(count, 'CPU')}, {len(self.cpus)} may be used")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:

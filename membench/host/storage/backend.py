@@ -13,6 +13,7 @@ from pathlib import Path
 from membench.core.backend import Device, Seating
 from membench.core.errors import BackendUnavailable, skip
 from membench.core.snapshot import Machine
+from membench.core.text import counted
 from membench.core.units import KIB, MIB, about_size
 from membench.host.memory.arena import Bytes
 from membench.host.memory.backend import CpuBackend
@@ -213,7 +214,7 @@ class StorageBackend:
         if not self._ledger.claim(case, size * scratch.rounds, scratch.budget):
             left = max(0, self._ledger.left(scratch.budget))
             skip(
-                f"writes {about_size(size)} in each of {scratch.rounds} rounds, "
+                f"writes {about_size(size)} in each of {counted(scratch.rounds, 'round')}, "
                 f"{about_size(left)} are left of the disk budget (--disk-budget)"
             )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from membench.benches import registry
 from membench.core.errors import UsageError
+from membench.core.text import counted
 from membench.machine.disks.filesystem import read_filesystem
 from membench.measure.events import Observer
 from membench.measure.options import FEWEST_PAIRS, PAIRS, RunOptions
@@ -66,7 +67,8 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     rounds = PAIRS if options.rounds is None else options.rounds
     if rounds < FEWEST_PAIRS:
         observer.warned(
-            f"{rounds} pairs of rounds give no interval of 95 %: every verdict will be unclear",
+            f"{counted(rounds, 'pair')} of rounds: too few for an interval of 95 %, so every "
+            "verdict will be unclear",
             f"leave --rounds out for {PAIRS} pairs",
         )
     python = ask(change.python) if change.python else None
@@ -116,6 +118,6 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"{other} of {len(first)} cases have another version on side B",
+            f"{other} of {counted(len(first), 'case')} with another version on side B",
             "their numbers have another meaning there, so compare shows n/a",
         )

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
+from membench.core.text import counted
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
@@ -104,7 +105,9 @@ class Rounds:
         untuned = self.untuned()
         if not untuned:
             return
-        self._observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        self._observer.noted(
+            f"looking for the best configuration of {counted(len(untuned), 'case')}"
+        )
         with _Round(self._setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(RoundRequest(1, case, tune=True))

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.core.units import about_size, significant
 from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
-from membench.report.screens.console import is_terminal
+from membench.report.screens.console import say
 from membench.thesis.advise.plan import Advice
 from membench.thesis.claims.wording import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
@@ -24,18 +25,16 @@ def print_advice(console: Console, found: Advice) -> None:
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
-    console.print(
-        Text(
-            f"{asked.model.name}, {asked.context} tokens, KV in {asked.dtype}, "
-            f"TP {asked.tp}{where}{device}",
-            "bold",
-        ),
-        soft_wrap=not is_terminal(),
+    say(
+        console,
+        f"{asked.model.name}, {counted(asked.context, 'token')}, KV in {asked.dtype}, "
+        f"TP {asked.tp}{where}{device}",
+        "bold",
     )
     if text := unfit(found):
         console.print(Text(f"{text} Ask for as many: --tp {found.gpus}.", "bold red"))
     for badge in found.badges:
-        console.print(Text(f"[{badge}] {BADGE_MEANING[badge]}"), soft_wrap=True)
+        say(console, f"[{badge}] {BADGE_MEANING[badge]}")
     console.print(Text(verdict(found), "bold"))
     for note in found.notes:
         console.print(Text(f"Note: {note}."))
@@ -51,7 +50,7 @@ def print_advice(console: Console, found: Advice) -> None:
     if found.missing:
         console.print(Text("Not known:", "bold"))
         for line in found.missing:
-            console.print(Text(f"  {line}"), soft_wrap=not is_terminal())
+            say(console, line, indent=2)
 
 
 def print_plan(console: Console, plan: TierWork) -> None:

@@ -117,7 +117,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     """Pairs of term and text, in reading order."""
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
-    yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
+    yield "KV cache", f"{about_size(found.kv_bytes)} for {counted(asked.context, 'token')}{ranks}"
     yield moved(found)
     if found.weight_bytes is not None:
         need = "" if found.gpus is None else f", {counted(found.gpus, 'GPU')} needed"
@@ -146,7 +146,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 def moved(found: Advice) -> tuple[str, str]:
     """Term and text of the unit of a copy: blocks, or states if the model has no blocks."""
     asked = found.question
-    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
+    pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
         return "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
     return "State", f"{pieces} on a rank ({asked.layout}), whatever the context"

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TextIO, cast
 
 from rich.console import Console, Group
+from rich.padding import Padding
 from rich.text import Text
 
 from membench.core.text import one_line
@@ -88,6 +89,25 @@ def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
     left = iter(lines)
     while several := list(islice(left, _AT_ONCE)):
         yield several
+
+
+def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+    """Print prose: broken between words on a terminal, in one line elsewhere, however long."""
+    if console.is_terminal:
+        console.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent + text, style), soft_wrap=True)
+
+
+def say_command(console: Console, label: str, command: str, remark: str = "") -> None:
+    """Print a command to paste, never broken; a remark that does not fit comes below it."""
+    line = Text(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
+    whole = f"{line.plain}    ({remark})" if remark else line.plain
+    if console.is_terminal and remark and len(whole) > console.width:
+        console.print(line, soft_wrap=True)
+        say(console, f"({remark})", indent=len(label))
+    else:
+        console.print(Text(whole, line.style), soft_wrap=True)
 
 
 def warn(message: str, hint: str = "") -> None:

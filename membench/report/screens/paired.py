@@ -14,13 +14,13 @@ from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_source
 from membench.benches import registry
 from membench.core.files import shown
-from membench.core.text import one_line, shell_word
+from membench.core.text import counted, one_line, shell_word
 from membench.measure.paired.preparing import SIDES, Half
 from membench.measure.paired.run import PairedOutcome
 from membench.measure.run import resume_command
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.view import arrange
-from membench.report.screens.console import is_terminal
+from membench.report.screens.console import is_terminal, say, say_command
 from membench.report.screens.plan import print_cases, print_estimate, print_families
 
 
@@ -31,13 +31,12 @@ def print_sides(console: Console, half: Half) -> None:
         setup = replace(pairing, side=side).setup
         words = [one_line(change) if change else "as started"]
         words += [f"after: {one_line(setup)}"] if setup else []
-        console.print(Text(f"{side.upper()}: {', '.join(words)}"), soft_wrap=True)
-    pairs = "1 pair" if rounds == 1 else f"{rounds} pairs"
-    console.print(f"{pairs} of rounds, in the order A B, B A, A B, ...")
+        say(console, f"{side.upper()}: {', '.join(words)}")
+    console.print(f"{counted(rounds, 'pair')} of rounds, in the order A B, B A, A B, ...")
     if pairing.setup_a or pairing.setup_b:
-        console.print(
+        say(
+            console,
             "The set-up commands run before each round of their side. membench does not undo them.",
-            soft_wrap=True,
         )
 
 
@@ -62,7 +61,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
-        console.print("The machine is in the state of the last set-up command.", soft_wrap=True)
+        say(console, "The machine is in the state of the last set-up command.")
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
     again = outcome.sides[0].again
@@ -73,7 +72,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
             f"{side.upper()}={shell_word(file)}" for side, file in zip(SIDES, files, strict=True)
         )
         following = f"membench compare {' '.join(given)}"
-    console.print(Text(f"Next: {one_line(following)}", "bold"), soft_wrap=True)
+    say_command(console, "Next: ", following)
 
 
 def _print_comparison(console: Console, files: Sequence[Path]) -> None:

@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.core.case import Bench
+from membench.core.text import counted
 from membench.core.units import about_size, format_seconds, significant
 from membench.measure.plan import estimate, family_seconds
+from membench.report.screens.console import say
 from membench.report.screens.run import LISTED, print_grouped
 from membench.report.screens.text_table import TextTable, print_table
 from membench.results.plan import Plan, PlannedCase
@@ -77,10 +79,10 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
     console.print()
     console.print(table)
     if any(case.rounds and not benches[case.bench].rounds for case in plan.cases):
-        console.print(
-            f"The default of every bench is measured in {plan.rounds} rounds, the other points "
-            f"of its sweep in fewer; --rounds {plan.rounds} measures all in {plan.rounds}.",
-            soft_wrap=True,
+        say(
+            console,
+            f"The default of every bench is measured in {counted(plan.rounds, 'round')}, the other "
+            f"points of its sweep in fewer; --rounds {plan.rounds} measures all in {plan.rounds}.",
         )
     console.print()
 
@@ -89,11 +91,11 @@ def print_estimate(console: Console, plan: Plan) -> None:
     """Print the totals of a plan: time, peak memory of host and GPU, bytes of scratch file."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
-    rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
-    console.print(
-        f"{runnable} of {len(plan.cases)} cases can run here; {rounds}: "
+    cases, rounds = counted(len(plan.cases), "case"), counted(plan.rounds, "round")
+    say(
+        console,
+        f"{runnable} of {cases} can run here; {rounds}: "
         f"about {format_seconds(cost.seconds)}, at most {about_size(cost.memory)} of memory, "
         f"{about_size(cost.disk)} of disk"
         + (f", {about_size(cost.gpu_memory)} of GPU memory" if cost.gpu_memory else ""),
-        soft_wrap=True,
     )

@@ -16,9 +16,10 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from membench.core.terms import Stat, Status
+from membench.core.text import counted
 from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
-from membench.report.screens.console import console, is_terminal, warn
+from membench.report.screens.console import console, is_terminal, say, warn
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
@@ -42,7 +43,7 @@ class Watcher:
 
     def noted(self, message: str) -> None:
         """Print it on a separate line."""
-        self.draw(lambda: self.console.print(message, soft_wrap=True))
+        self.draw(lambda: say(self.console, message))
 
     def started(self, plan: Plan, done: int) -> None:
         """Print the plan before the run."""
@@ -51,10 +52,10 @@ class Watcher:
         units = sum(map(plan.rounds_of, cases))
         resumed = f", {done} of {units} units done" if done else ""
         self.draw(
-            lambda: self.console.print(
-                f"{plan.machine}: {plan.profile} profile, {len(cases)} cases, "
-                f"{plan.rounds} rounds{resumed}",
-                soft_wrap=True,
+            lambda: say(
+                self.console,
+                f"{plan.machine}: {plan.profile} profile, {counted(len(cases), 'case')}, "
+                f"{counted(plan.rounds, 'round')}{resumed}",
             )
         )
 
@@ -90,15 +91,22 @@ class Watcher:
 class ProgressLines(Watcher):
     """One plain line per unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._provisional: RenderableType | None = None
+
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
         """Print the unit's results, or the reason why it has none."""
         where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
+        if (table := self._provisional) is not None:
+            self._provisional = None
+            self.draw(lambda: self.console.print(table))
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Print it among the lines."""
-        self.console.print(table)
+        """Print it before the next line: if none follows, the final table is the same."""
+        self._provisional = table
 
 
 class _LastValue(Progress):

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.core.units import about_size, significant
 from membench.thesis.models.economics import Shares
 from membench.thesis.replay.amounts import show_amount
@@ -59,11 +60,12 @@ def _print_facts(console: Console, result: Replayed) -> None:
         order += "; the trace has no times"
     blocks = "objects without tokens"
     if result.block_tokens is not None:
-        blocks = f"blocks of {result.block_tokens} tokens"
+        blocks = f"blocks of {counted(result.block_tokens, 'token')}"
     console.print(
         Text(
-            f"{result.requests:,} requests, {result.references:,} references to {blocks},"
-            f" {result.runs:,} runs"
+            f"{counted(result.requests, 'request', ',')}, "
+            f"{counted(result.references, 'reference', ',')} to {blocks}, "
+            f"{counted(result.runs, 'run', ',')}"
         )
     )
     console.print(Text(f"arrivals: {order}"))

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from membench.core.terms import FLAGS, Metric, Stat, Status
+from membench.core.text import counted
 from membench.core.units import common_scale
 from membench.report.screens.blocks import Block, blocks, full_name
 from membench.report.screens.text_table import TextTable, drawn
@@ -33,7 +34,7 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
     ok = sum(row.status is Status.OK for row in rows)
     for code, flag in FLAGS.items():
         if counts[code]:
-            of = "all rows" if counts[code] == ok else f"{counts[code]} of {ok} rows"
+            of = "all rows" if counts[code] == ok else f"{counts[code]} of {counted(ok, 'row')}"
             console.print(Text.assemble((code, "yellow"), f" ({of}): {flag.meaning}"))
 
 

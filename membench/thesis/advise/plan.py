@@ -16,6 +16,7 @@ from membench.core.errors import UsageError
 from membench.core.messages import tr
 from membench.core.snapshot import Machine
 from membench.core.terms import Badge
+from membench.core.text import counted
 from membench.core.units import GIB
 from membench.results.schema import Row
 from membench.thesis.advise.paths import (
@@ -246,14 +247,15 @@ def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
 def _check(question: Question) -> None:
     if question.context < question.block_tokens:
         raise UsageError(
-            f"a context of {question.context} tokens is shorter than a block of "
+            f"a context of {counted(question.context, 'token')} is shorter than a block of "
             f"{question.block_tokens}",
             "use a longer --context or a smaller --block-tokens",
         )
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
-            f"{heads} attention heads cannot be divided by {question.tp} ranks",
+            f"{counted(heads, 'attention head')} cannot be divided by "
+            f"{counted(question.tp, 'rank')}",
             f"use a --tp that divides {heads}",
         )
 

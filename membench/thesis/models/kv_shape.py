@@ -34,6 +34,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from membench.core.errors import UsageError
+from membench.core.text import counted
 
 
 class KvDtype(StrEnum):
@@ -238,7 +239,10 @@ def piece_sizes(
         UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
     """
     if block_tokens < 1 or tp < 1:
-        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both must be 1 or more")
+        raise UsageError(
+            f"blocks of {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
+            "both must be 1 or more",
+        )
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
         number = 1 if layout is BlockLayout.WHOLE else shape.state_layers
@@ -247,7 +251,8 @@ def piece_sizes(
     for group in grows:
         if block_tokens % group.every:
             raise UsageError(
-                f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",
+                f"a block of {counted(block_tokens, 'token')} cuts an entry of "
+                f"{group.every} tokens",
                 f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
@@ -279,12 +284,13 @@ def _heads_per_rank(heads: int, tp: int) -> int:
     if heads <= tp:
         if tp % heads:
             raise UsageError(
-                f"{heads} KV heads cannot be shared by {tp} ranks",
-                f"use a multiple of {heads} ranks",
+                f"{counted(heads, 'KV head')} cannot be shared by {counted(tp, 'rank')}",
+                f"use a multiple of {counted(heads, 'rank')}",
             )
         return 1
     if heads % tp:
         raise UsageError(
-            f"{heads} KV heads cannot be divided by {tp} ranks", f"use a divisor of {heads}"
+            f"{counted(heads, 'KV head')} cannot be divided by {counted(tp, 'rank')}",
+            f"use a divisor of {heads}",
         )
     return heads // tp

@@ -20,7 +20,7 @@ from membench.report.screens.check.words import (
     source_lines,
     straggler_lines,
 )
-from membench.report.screens.console import is_terminal
+from membench.report.screens.console import say
 
 _STYLE = {
     CheckVerdict.GOOD: "green",
@@ -33,20 +33,20 @@ _STYLE = {
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
     """The answer first, then the preconditions, the tiers, and the sources of the figures."""
-    console.print(Text(f"{name}: {answer(check, failures)}", "bold"), soft_wrap=not is_terminal())
+    say(console, f"{name}: {answer(check, failures)}", "bold")
     held = ", ".join(check.references) or "nothing: there is no reference for this machine"
-    console.print(Text(f"compared with {held}", "dim"), soft_wrap=not is_terminal())
+    say(console, f"compared with {held}", "dim")
     console.print()
     for line in (*precondition_lines(check), *straggler_lines(check)):
-        console.print(Text(line), soft_wrap=not is_terminal())
+        say(console, line)
     sources = SourceNumbers()
     console.print()
     print_tiers(console, check.lines, sources)
     for text in legend(check):
-        console.print(Text(text, "dim"), soft_wrap=not is_terminal())
+        say(console, text, "dim")
     console.print()
     for line in source_lines(sources):
-        console.print(Text(line, "dim"), soft_wrap=not is_terminal())
+        say(console, line, "dim")
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
@@ -58,15 +58,13 @@ def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumb
     widths = [max((len(text) for text in column), default=0) for column in columns]
     heads = ("what", "measured", "expected", "share")
     widths = [max(width, len(head)) for width, head in zip(widths, heads, strict=True)]
-    console.print(
-        Text(_joined("tier", heads, widths, "verdict"), "dim"), soft_wrap=not is_terminal()
-    )
+    console.print(Text(_joined("tier", heads, widths, "verdict"), "dim"), soft_wrap=True)
     for line, row in zip(lines, rows, strict=True):
         numbers = (row.name, row.measured, row.expected, row.share)
         text = Text(_joined(row.tier, numbers, widths, ""))
         text.append(row.verdict, _STYLE[line.verdict])
         text.append(f" [{row.source.replace(' ', '] [')}]" if row.source else "", "dim")
-        console.print(text, soft_wrap=not is_terminal())
+        console.print(text, soft_wrap=True)
         if row.remark:
             console.print(Padding(Text(row.remark, "dim"), (0, 0, 0, 6)))
 

@@ -11,6 +11,7 @@ from membench.analysis.figure import CaseRuns
 from membench.analysis.finding import Difference
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.messages import listed, tr
+from membench.core.text import counted
 from membench.core.units import Scale, significant
 
 GLYPH: Mapping[Verdict, str] = MappingProxyType(
@@ -113,5 +114,5 @@ def count_text(finding: Difference) -> str:
 
 def mean_text(mean: Mean, *, several: bool) -> str:
     """``geomean, 2 cases``; with the statistic if the block has ``several``."""
-    cases = "1 case" if mean.count == 1 else f"{mean.count} cases"
+    cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

@@ -16,6 +16,7 @@ from membench.analysis.finding import SEVERAL_RUNS
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
+from membench.core.text import counted
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
 from membench.report.screens.run import LISTED, families
@@ -29,8 +30,8 @@ def side_text(side: Side) -> str:
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
-    runs = f"{len(side.runs)} runs of " if len(side.runs) > 1 else ""
-    cases = plural(len({one.case for one in ok}), "case")
+    runs = f"{counted(len(side.runs), 'run')} of " if len(side.runs) > 1 else ""
+    cases = counted(len({one.case for one in ok}), "case")
     files = _some([source.name for source in side.sources])
     return f"{runs}{span} {'round' if span == '1' else 'rounds'}, {cases}: {files}"
 
@@ -50,12 +51,12 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     alike = [fact for fact in facts if fact.same]
     same = [f"{fact.name} {fact.values[0]}" for fact in alike if not _package(fact)]
     same += (
-        [plural(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
+        [counted(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
     )
     partly = [fact for fact in facts if not fact.differs and not fact.same]
     unknown = [fact.name for fact in partly if not _package(fact)]
     if packages := list(filter(_package, partly)):
-        unknown.append(plural(len(packages), "package"))
+        unknown.append(counted(len(packages), "package"))
     made = [("differs", text) for text in differing or ["nothing known"]]
     made += [("same", ", ".join(same))] if same else []
     return made + ([("known for some only", ", ".join(unknown))] if unknown else [])
@@ -89,10 +90,10 @@ def summary(comparison: Comparison) -> list[str]:
     for place, side in enumerate(others, start=1):
         counts = comparison.counts(place)
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-        rows = plural(counts.total(), "row")
+        rows = counted(counts.total(), "row")
         made.append(f"{side.label} against {reference.label}: {rows}{': ' if words else ''}{words}")
     if comparison.matched:
-        cases = plural(len({line.row.case for line in comparison.matched}), "case")
+        cases = counted(len({line.row.case for line in comparison.matched}), "case")
         made.append(f"{cases} in common; thresholds {_thresholds(comparison)}")
     return made
 
@@ -109,11 +110,6 @@ def notes(comparison: Comparison) -> list[str]:
         *_runs(comparison),
         *_sources(comparison),
     ]
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 case``, ``2 cases``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _settling(comparison: Comparison) -> list[str]:
@@ -183,7 +179,7 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has different sizes in {plural(len(differing), 'row')}, because it "
+            f"size=auto has different sizes in {counted(len(differing), 'row')}, because it "
             f"depends on the caches: {case} {shown}"
         )
 
@@ -226,8 +222,9 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
+    others = counted(offsets.runs, "other run")
     yield (
-        f"one run per side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"one run per side: its offset cannot be seen. {others} of this "
         f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
         f"rows, by up to {most:.1%} in all, without any known change"
     )
@@ -236,7 +233,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         within = sum(one.within_offset for one in judged)
         yield (
             f"{within} of {len(judged)} better or worse are within the differences between runs; "
-            "to be sure, {SEVERAL_RUNS}"
+            f"to be sure, {SEVERAL_RUNS}"
         )
 
 
@@ -247,7 +244,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
         changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
     if changed:
         yield (
-            f"the measured source differs in {plural(changed, 'row')} (column kernel); the "
+            f"the measured source differs in {counted(changed, 'row')} (column kernel); the "
             "numbers have the same meaning if case_version is the same"
         )
 

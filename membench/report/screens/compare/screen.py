@@ -12,13 +12,13 @@ from rich.text import Text
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
 from membench.core.terms import Status
+from membench.core.text import counted
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
     absence_text,
     absent_cases,
     fact_lines,
     notes,
-    plural,
     side_text,
     summary,
 )
@@ -49,7 +49,7 @@ def print_comparison(
             lines = list_lines(comparison, block, footnotes, names)
         print_lines(console, lines)
         if block.left_out:
-            more = plural(block.left_out, "more row")
+            more = counted(block.left_out, "more row")
             console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
 from membench.core.terms import Tier
+from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
-from membench.report.page.sections.words import TIERS, counted
+from membench.report.page.sections.words import TIERS
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.fleet.words import case_name, in_order

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from membench.analysis.fleet.statistics import CHANCE, MACHINES_NEEDED
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary, MachineLine, SlowCell
 from membench.core.terms import Metric, Stat, Tier
+from membench.core.text import counted
 from membench.core.units import common_scale, significant
-from membench.report.page.sections.words import counted
 from membench.report.screens.blocks import natural, split
 from membench.results.fleet_ledger import HostState
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from membench.analysis.history.summary import HistoryLine
+from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
-from membench.report.page.sections.words import counted
 from membench.report.plots import style
 from membench.report.screens.history.words import now_text, page_name, percent, scale_of, width_text
 

@@ -9,9 +9,9 @@ from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
 from membench.analysis.verdict import Verdict
 from membench.core.terms import Stat
-from membench.core.text import shell_word
+from membench.core.text import counted, shell_word
 from membench.core.units import Scale, common_scale
-from membench.report.page.sections.words import METRICS, TIERS, counted
+from membench.report.page.sections.words import METRICS, TIERS
 
 FEW_RUNS = 15
 """Below this number of runs, only changes of many times the noise are found (docs/statistics.md).
@@ -164,7 +164,7 @@ def notes(history: History) -> Iterator[str]:
     for file, why in list(record.unread.items())[:3]:
         yield f"not read: {file}: {why}"
     if len(record.unread) > 3:
-        yield f"not read: {len(record.unread) - 3} files more"
+        yield f"not read: {counted(len(record.unread) - 3, 'more file')}"
     if len(record.machines) > 1:
         yield f"the machine's names: {', '.join(record.machines)}"
 

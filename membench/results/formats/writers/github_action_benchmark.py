@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from membench.core.terms import Better
+from membench.core.text import counted
 from membench.results.formats.exporting import full_name, measured
 from membench.results.schema import Row
 
@@ -31,5 +32,5 @@ def _entry(row: Row) -> dict[str, object]:
     if len(row.round_values) > 1:
         half = (max(row.round_values) - min(row.round_values)) / 2
         entry["range"] = f"+-{half:.4g}"
-    entry["extra"] = f"{row.rounds} rounds; {row.device}; membench {row.membench}"
+    entry["extra"] = f"{counted(row.rounds or 0, 'round')}; {row.device}; membench {row.membench}"
     return entry
