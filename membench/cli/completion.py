@@ -3,7 +3,9 @@
 ``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
 ``fish_source``). Click's own script for bash takes the words of readline, which cuts them at ``=``
 and ``:``, and case ids and ``ref:NAME`` have both; so this script splits the line at spaces, and
-gives readline the part behind the last such sign.
+gives readline the part behind the last such sign. Click's scripts for zsh and fish replace the
+whole word, so that ``--against=ref:h`` would lose its option, and a file behind a label is not
+found; these keep what stands before the completed part.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from click import Context, Parameter
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    FishComplete,
+    ZshComplete,
     add_completion_class,
     split_arg_string,
 )
@@ -42,6 +46,64 @@ complete -o nosort -o default -F %(complete_func)s %(prog_name)s
 """
 
 
+_ZSH = r"""
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+    local -a completions described open response
+    local kind key help
+    (( ! $+commands[%(prog_name)s] )) && return 1
+    response=("${(@f)$(env COMP_WORDS="${words[*]}" COMP_CWORD=$((CURRENT-1)) \
+        %(complete_var)s=zsh_complete %(prog_name)s)}")
+    [[ $PREFIX == -*=* ]] && compset -P 1 '*='  # the option stays
+    for kind key help in ${response}; do
+        case "$kind" in
+            dir) _path_files -/ ;;
+            file) compset -P '*='; _path_files -f ;;  # so does a label
+            plain) if [[ "$help" != "_" ]]; then described+=("$key":"$help")
+                   elif [[ "$key" == */ ]]; then open+=("$key")  # more of it follows
+                   else completions+=("$key"); fi ;;
+        esac
+    done
+    if [ -n "$described" ]; then _describe -V unsorted described; fi
+    if [ -n "$completions" ]; then compadd -V unsorted -a completions; fi
+    if [ -n "$open" ]; then compadd -S '' -V unsorted -a open; fi
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    %(complete_func)s "$@"
+else
+    compdef %(complete_func)s %(prog_name)s
+fi
+"""
+
+_FISH = r"""
+function %(complete_func)s
+    set -l token (commandline -t)
+    set -l before (string match -r -- '^-[^=]*=' $token)  # the option stays
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) \
+        COMP_CWORD=$token %(prog_name)s)
+    for completion in $response
+        set -l parts (string split -m 1 "," $completion)
+        switch $parts[1]
+            case dir file
+                set -l kept (math (string length -- "$token") - (string length -- "$parts[2]"))
+                set -l label (string sub -l $kept -- "$token")  # so does a label
+                if test $parts[1] = dir
+                    string replace -r -- '^' "$label" (__fish_complete_directories $parts[2])
+                else
+                    string replace -r -- '^' "$label" (__fish_complete_path $parts[2])
+                end
+            case plain
+                echo -- "$before$parts[2]"
+        end
+    end
+end
+
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+
+
 class LineComplete(BashComplete):
     """Completion for bash that uses the whole line instead of readline's words."""
 
@@ -60,9 +122,22 @@ class LineComplete(BashComplete):
         return words[:-1], words[-1]
 
 
+class KeepingZsh(ZshComplete):
+    """Completion for zsh that keeps an option or label before the completed part."""
+
+    source_template = _ZSH
+
+
+class KeepingFish(FishComplete):
+    """The same for fish."""
+
+    source_template = _FISH
+
+
 def offer() -> None:
-    """Replace click's completion for bash by `LineComplete`."""
-    add_completion_class(LineComplete)
+    """Replace click's completions by those of this module."""
+    for one in (LineComplete, KeepingZsh, KeepingFish):
+        add_completion_class(one)
 
 
 def _beginning(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -106,9 +181,11 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if the word begins with ``ref:``, else files."""
-    found = references(context, argument, incomplete) if incomplete else []
-    return found or files(context, argument, incomplete)
+    """References if the word begins with ``ref:``, also behind a label, else files."""
+    label, sign, rest = incomplete.rpartition("=")
+    found = references(context, argument, rest) if rest else []
+    labelled = [CompletionItem(f"{label}{sign}{one.value}") for one in found]
+    return labelled or files(context, argument, incomplete)
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
