@@ -132,6 +132,9 @@ def _guarded(argv: list[str]) -> int:
     except MembenchError as error:
         return _complain(str(error), error.hint or error.usual_hint, error.exit_code, verbose)
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 or newer
+            click.echo(error.format_message(), err=True)
+            return EXIT_USAGE
         return _complain(*described(error), EXIT_USAGE, verbose)
     except click.ClickException as error:
         return _complain(error.format_message(), "membench --help", EXIT_ERROR, verbose)

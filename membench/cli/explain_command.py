@@ -33,6 +33,7 @@ def command(what: str) -> None:
     from membench.core.case import PROFILES
     from membench.core.registry import matches, near
     from membench.machine import snapshot
+    from membench.results.reference_files import PREFIX
 
     benches = registry().benches
     machine = snapshot()
@@ -46,7 +47,9 @@ def command(what: str) -> None:
             raise NothingMatched(f"no bench matches '{what}'", near(what, benches))
         raise UsageError(
             f"'{what}' is not a flag, bench, case or claim",
-            did_you_mean(what, [*FLAGS, *benches], "membench list names the cases"),
+            "membench list --references describes the references"
+            if what.startswith(PREFIX)
+            else did_you_mean(what, [*FLAGS, *benches], "membench list names the cases"),
         )
     for number, bench in enumerate(found):
         if number:

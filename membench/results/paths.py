@@ -67,7 +67,7 @@ def check_unused(csv: Path) -> None:
     """Check that neither ``csv`` nor a file beside it exists; writes nothing.
 
     Raises:
-        OutputError: one of them exists, or ``csv`` is a directory.
+        OutputError: one of them exists, ``csv`` is a directory, or a part of its path is a file.
     """
     if csv.name in ("", ".."):
         raise OutputError(
@@ -80,8 +80,10 @@ def check_unused(csv: Path) -> None:
 def _refuse_existing(csv: Path, path: Path) -> None:
     try:
         mode = path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return
+    except NotADirectoryError as error:
+        raise output_error(csv, error) from None
     name = shown(path)
     if stat.S_ISDIR(mode):
         raise OutputError(

@@ -20,6 +20,7 @@ NAMES = [
     ("explain cache-served1", "did you mean cache-served"),
     ("explain ddr/cpoy", "did you mean ddr/copy"),
     ("explain C99", "the claims are C01 to"),
+    ("explain ref:h100-sxm", "membench list --references"),
     ("explain c01z", "membench list"),
     ("advise run.csv --model lama-3.1-8b --context 4096", "did you mean llama-3.1-8b"),
     ("advise run.csv --model lama-3.1-8b", "did you mean llama-3.1-8b"),
@@ -129,6 +130,7 @@ FILES = [
     ("run --resume nofile.csv", "-o path"),
     ("run --scratch /no/such/folder --dry-run", "directory"),
     ("run --select ddr/copy -o run.csv --dry-run", "another -o"),
+    ("doctor --scratch /no/such/folder", "existing directory"),
     ("run --select ddr/copy -o run.csv/x.csv", "is a file"),
 ]
 
@@ -160,3 +162,15 @@ def test_a_mistake_gets_an_error_a_hint_and_the_code_of_its_kind(
     assert errors[1] != "Hint: "
     assert not errors[0].endswith(".")
     assert {path.name for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["fleet"]])
+def test_without_a_command_there_is_help_and_no_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    shown = "".join(capsys.readouterr())
+    assert shown.startswith("Usage: membench")
+    assert "Error:" not in shown
+    assert len(shown.splitlines()) > 6

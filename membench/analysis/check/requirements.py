@@ -10,7 +10,7 @@ from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.rule import CheckVerdict
 from membench.core.errors import UsageError
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
 from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
@@ -98,9 +98,10 @@ def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:
-        yield tr(
-            "{required} GPUs are required, {found} were measured",
-            required=required.gpus,
+        yield tr_n(
+            "{count} GPU is required, {found} were measured",
+            "{count} GPUs are required, {found} were measured",
+            required.gpus,
             found=found,
         )
     for number in range(required.gpus):

@@ -12,6 +12,7 @@ from membench.core.text import counted
 from membench.core.units import about_size, significant
 from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
 from membench.report.screens.console import say
+from membench.report.screens.text_table import TextTable, print_table
 from membench.thesis.advise.plan import Advice
 from membench.thesis.claims.wording import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
@@ -113,22 +114,21 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
     """The model names for ``--model``."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("model", no_wrap=True)
-    for title in ("weights", "held in", "stored", "KV a token, fp16", "constant"):
-        table.add_column(title, no_wrap=True, justify="right")
-    table.add_column("on Hugging Face", overflow="fold")
-    for model in known:
-        weights = model.parameters
-        constant = constant_bytes(model.shape, KvDtype.FP16)
-        table.add_row(
-            model.slug,
-            "" if weights is None else f"{significant(weights.total / 1e9, 3)} B",
-            "" if model.weights is None else model.weights.label,
-            "" if model.weights is None else show_amount(model.weights.stored),
-            about_size(bytes_per_token(model.shape)),
-            about_size(constant) if constant else "",
-            model.ids[0] if model.ids else "",
-        )
-    console.print(table)
+    titles = ("weights", "held in", "stored", "KV a token, fp16", "constant")
+    head = ("model", *titles, "on Hugging Face")
+    print_table(console, TextTable(None, head, tuple(map(_model_cells, known))))
     console.print("Name any other model by the path of its config.json.", style="dim")
+
+
+def _model_cells(model: Model) -> tuple[str, ...]:
+    weights = model.parameters
+    constant = constant_bytes(model.shape, KvDtype.FP16)
+    return (
+        model.slug,
+        "" if weights is None else f"{significant(weights.total / 1e9, 3)} B",
+        "" if model.weights is None else model.weights.label,
+        "" if model.weights is None else show_amount(model.weights.stored),
+        about_size(bytes_per_token(model.shape)),
+        about_size(constant) if constant else "",
+        model.ids[0] if model.ids else "",
+    )
