@@ -10,17 +10,21 @@ from difflib import get_close_matches
 
 MOST = 3
 """Suggestions at most."""
+_SHORT = 3
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """The names of ``known`` that ``word`` may mean, best first, whatever their case.
 
-    Names that begin with it come first: an abbreviation is often far from the whole name.
+    Names that begin with it come first: an abbreviation is often far from the whole name. Short
+    words have most letters in common by chance, so they must begin with the same one.
     """
     by_lower = {name.lower(): name for name in known}
     asked = word.lower()
     longer = [name for name in by_lower if asked and name.startswith(asked)]
     alike = get_close_matches(asked, by_lower, n=MOST)
+    if len(asked) <= _SHORT:
+        alike = [name for name in alike if name[:1] == asked[:1]]
     exact = [name for name in alike if name == asked]
     return [by_lower[name] for name in dict.fromkeys((*exact, *longer, *alike))][:MOST]
 

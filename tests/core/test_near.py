@@ -22,7 +22,7 @@ def test_the_best_suggestion_comes_first(word: str, first: str) -> None:
     assert nearest(word, NAMES)[0] == first
 
 
-@pytest.mark.parametrize("word", ["", "quite another word"])
+@pytest.mark.parametrize("word", ["", "quite another word", "x20"])
 def test_a_word_that_is_near_none_has_no_suggestion(word: str) -> None:
     assert nearest(word, NAMES) == []
     assert did_you_mean(word, NAMES, "see the list") == "see the list"
