@@ -135,7 +135,7 @@ def _guarded(argv: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 or newer
             click.echo(error.format_message(), err=True)
             return EXIT_USAGE
-        return _complain(*described(error), EXIT_USAGE, verbose)
+        return _complain(*described(error, _command(argv)), EXIT_USAGE, verbose)
     except click.ClickException as error:
         return _complain(error.format_message(), "membench --help", EXIT_ERROR, verbose)
     except (click.Abort, KeyboardInterrupt):
@@ -150,6 +150,12 @@ def _guarded(argv: list[str]) -> int:
         hint = "this is a bug: run it again as 'membench -v ...' and report the traceback"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
     return result if isinstance(result, int) else EXIT_OK
+
+
+def _command(argv: list[str]) -> str:
+    """The command of ``argv``, such as ``membench run``."""
+    known = [word for word in argv[:1] if word in _COMMANDS]
+    return " ".join(["membench", *known])
 
 
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:

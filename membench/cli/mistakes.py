@@ -10,6 +10,7 @@ from membench.core.errors import MembenchError
 from membench.core.near import asked_back, did_you_mean
 
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
+_PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
@@ -30,11 +31,12 @@ class BadValue(click.BadParameter):
         return cls(str(error), ctx, param, error.hint)
 
 
-def described(error: click.UsageError) -> tuple[str, str]:
-    """The message and the hint for ``error``."""
-    path = error.ctx.command_path if error.ctx else "membench"
-    usual = f"{path} --help"
+def described(error: click.UsageError, command: str) -> tuple[str, str]:
+    """The message and the hint for ``error`` of a line that begins with ``command``."""
+    usual = f"{error.ctx.command_path if error.ctx else command} --help"
     message = error.format_message().rstrip(".")
+    for of_click, plain in _PLAIN.items():
+        message = message.replace(of_click, plain)
     if isinstance(error, BadValue) and error.hint:
         return message, error.hint
     if isinstance(error, click.NoSuchOption):

@@ -25,8 +25,9 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     alike = get_close_matches(asked, by_lower, n=MOST)
     if len(asked) <= _SHORT:
         alike = [name for name in alike if name[:1] == asked[:1]]
-    exact = [name for name in alike if name == asked]
-    return [by_lower[name] for name in dict.fromkeys((*exact, *longer, *alike))][:MOST]
+    if asked in by_lower:
+        return [by_lower[asked]]
+    return [by_lower[name] for name in dict.fromkeys((*longer, *alike))][:MOST]
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Case
 from membench.core.errors import NothingMatched, UsageError
-from membench.core.near import asked_back, nearest
+from membench.core.near import MOST, asked_back, nearest
 from membench.core.snapshot import Machine
 
 if TYPE_CHECKING:
@@ -179,7 +179,9 @@ def near(pattern: str, ids: Iterable[str]) -> str:
     prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
     found: list[str] = []
     if "=" in pattern:
-        found = nearest(pattern, known)
+        bench = pattern.partition("=")[0].rpartition("/")[0]
+        own = [one for one in known if one.startswith(f"{bench}/")]
+        found = nearest(pattern, own or known) or own[:MOST]
     if not found:
         stem = pattern.rstrip("/*")
         ending = pattern[len(stem) :]

@@ -98,11 +98,14 @@ def given(
         today: the date of the new entries.
 
     Raises:
-        AssumptionError: the one-line message quotes the text and names the fault.
+        UsageError: the one-line message quotes the text and names the fault.
     """
     found = dict(base)
     for text in texts:
-        entry = _entry(text, found, further, today)
+        try:
+            entry = _entry(text, found, further, today)
+        except AssumptionError as error:
+            raise UsageError(str(error), error.hint) from None
         found[entry.name] = entry
     return found
 

@@ -233,7 +233,7 @@ def find_model(name: str) -> Model:
     by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
     if (found := by_id.get(name.lower())) is not None:
         return _shipped(found)
-    if name.endswith(".json") or path.is_dir():
+    if name.endswith(".json") or (name and path.is_dir()):
         lacks = "no config.json is in it" if path.is_dir() else "there is no such file"
         raise ModelError(f"{shown(path)}: {lacks}", _PUBLISHED)
     what = f"'{name}' is not a known model"
