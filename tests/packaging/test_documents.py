@@ -171,9 +171,9 @@ def test_the_picture_of_the_house_is_the_import_contract() -> None:
         assert place.is_dir() or place.with_suffix(".py").is_file(), room
 
 
-def test_the_paths_of_the_house_exist() -> None:
+def test_the_paths_through_the_rooms_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
-    table = text.partition("Where to look:")[2].partition("\n## ")[0]
+    table = text.partition("through which files data flow:")[2].partition("\n## ")[0]
     paths = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
     assert len(paths) > 10
     for path in paths:
