@@ -83,7 +83,9 @@ def test_documented_flags_are_the_flags() -> None:
 
 def test_documented_keys_are_those_of_the_sidecar() -> None:
     text = (ROOT / "docs" / "results-schema.md").read_text(encoding="ascii")
-    keys = re.findall(r"^\| (\w+) \|", text.partition("The JSON beside it")[2], re.MULTILINE)
+    keys = re.findall(
+        r"^\| (\w+) \|", text.partition("## The JSON file beside the CSV")[2], re.MULTILINE
+    )
     assert keys == ["key", *(field.name for field in fields(Sidecar))]
 
 
