@@ -181,7 +181,7 @@ def test_what_all_rows_carry_is_said_once(
     rows = [row(around(1), f"ddr/{name}", flags=("vm",)) for name in "xyz"]
     _, out, _ = run_cli(capsys, write(tmp_path / "a.csv", *rows), tmp_path / "a.csv")
     assert out.count("vm") == 1
-    assert "vm (all rows): the machine is a virtual one" in out
+    assert "vm (all rows): the machine is a virtual machine" in out
 
 
 def test_engines_and_tiers_that_differ_are_said(

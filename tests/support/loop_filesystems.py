@@ -150,10 +150,10 @@ ASKED = {
     "O_TMPFILE": "`O_TMPFILE`",
     "fallocate": "`fallocate`",
     "aligned": "direct read of 4 KiB",
-    "memory at 512": "the same into memory aligned to 512 bytes",
-    "length 1000": "of 1,000 bytes",
-    "untouched memory": "of 1 MiB into memory that was never touched",
-    "RWF_NOWAIT, cold": "buffered read, `RWF_NOWAIT`, page not there",
+    "memory at 512": "direct read of 4 KiB into memory aligned to 512 bytes",
+    "length 1000": "direct read of 1,000 bytes",
+    "untouched memory": "direct read of 1 MiB into memory that was never touched",
+    "RWF_NOWAIT, cold": "buffered read, `RWF_NOWAIT`, page not cached",
     "RWF_DONTCACHE": "buffered read, `RWF_DONTCACHE`",
 }
 
@@ -179,14 +179,14 @@ def table(found: dict[str, dict[str, Any] | str]) -> str:
         line(f"row of `{title}`", lambda one, bench=bench: _row(one["product"], bench))  # type: ignore[misc]
     unaligned = "ssd/buffer/pages=thp/align=512B"
     line("row of `ssd/buffer/align=512B`", lambda one: _row(one["product"], unaligned))
-    line("requests a read of 1 MiB: huge pages, 4 KiB pages", _requests)
+    line("requests for each read of 1 MiB: huge pages, 4 KiB pages", _requests)
     text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     missing = [f"- {name}: {why}" for name, why in found.items() if isinstance(why, str)]
     return "\n".join([text, "", *missing])
 
 
 def _alignment(found: list[int] | None) -> str:
-    return "not told" if found is None else ", ".join(map(str, found))
+    return "unknown" if found is None else ", ".join(map(str, found))
 
 
 def _shares(submission: dict[str, Any], what: str) -> str:

@@ -41,8 +41,9 @@ class BoundRatios:
     def sentence(self) -> str:
         """The statistics as a sentence, with quantiles, number of points and source."""
         return tr(
-            "of {points} served points at least {share} % take {low} to {high} times the decode "
-            "bound (5 % below {p5}, half below {median}, 95 % below {p95}; {source})",
+            "of {points} published measurements of served models, at least {share} % take {low} "
+            "to {high} times the lower bound for decoding (5 % take less than {p5} times, half "
+            "less than {median} times, 95 % less than {p95} times; {source})",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",
@@ -64,8 +65,8 @@ SERVED_DECODE = BoundRatios(
     covers=0.9,
     below=7,
     source=tr(
-        "aiconfigurator 095f58a, silicon_sample.csv: weights as served, KV in fp8, 92 % of the "
-        "memory bandwidth"
+        "aiconfigurator 095f58a, silicon_sample.csv: bound for weights as served, KV cache in FP8 "
+        "and 92 % of the memory bandwidth"
     ),
 )
 """Served decode times over their bound; a test recomputes it."""
