@@ -19,6 +19,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Document,
+    English,
     Figure,
     Inline,
     Line,
@@ -80,6 +81,8 @@ def _inline(part: Inline) -> Markup:
     match part:
         case Code(text):
             return Markup("<code>{}</code>").format(wrapping(text))
+        case English(text):
+            return Markup('<span lang="en">{}</span>').format(text)
         case Strong(text):
             return Markup("<strong>{}</strong>").format(text)
         case Link(text, anchor):

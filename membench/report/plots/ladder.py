@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Bandwidth ladder")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
     "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
     "circles are its single rounds, a vertical bar is the peak if it is known. Hollow marks "
@@ -65,7 +65,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         axes.set_yticks(range(len(rungs)), [rung.name for rung in rungs])
         axes.set_ylim(len(rungs) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("bandwidth [GB/s]")
+        axes.set_xlabel(tr("bandwidth [GB/s]"))
         if len(labels) > 1:
             for index, label in enumerate(labels):
                 axes.plot([], [], label=label, **style.mark(index))
@@ -77,7 +77,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         title=_TITLE,
         caption=sentences((_finding(rungs, len(labels)), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
+        drawing=style.plot("ladder", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("The best case of every bench"), rows),
     )
 

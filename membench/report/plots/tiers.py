@@ -43,27 +43,31 @@ class _Mark:
     band: tuple[float, float] | None
 
 
-_DESCRIPTION = (
-    "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory hierarchy. A "
-    "large mark is the median of the rounds of the tier's best case, small circles are its single "
-    "rounds, a wide bar behind it is the range in the reference of this hardware, a short "
-    "vertical line is the peak. Hollow marks are cited figures."
-)
+def _described(what: str) -> str:
+    return tr(
+        "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory "
+        "hierarchy. A large mark is the median of the rounds of the tier's best case, small "
+        "circles are its single rounds, a wide bar behind it is the range in the reference of "
+        "this hardware, a short vertical line is the peak. Hollow marks are cited figures.",
+        what=what,
+    )
+
+
 _KINDS = (
     _Plot(
         "tier-bandwidth",
         Metric.BANDWIDTH,
         tr("Bandwidth by tier"),
-        "bandwidth [GB/s]",
-        _DESCRIPTION.format(what="bandwidth in GB/s"),
+        tr("bandwidth [GB/s]"),
+        _described(tr("bandwidth in GB/s")),
         tr("The best bandwidth of every tier"),
     ),
     _Plot(
         "tier-latency",
         Metric.LATENCY,
         tr("Latency by tier"),
-        "latency",
-        _DESCRIPTION.format(what="latency in nanoseconds"),
+        tr("latency"),
+        _described(tr("latency in nanoseconds")),
         tr("The best latency of every tier"),
     ),
 )
@@ -111,7 +115,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
             for lane, mark in enumerate(beside[tier]):
                 at = place + (lane - (len(beside[tier]) - 1) / 2) * height
                 _paint(axes, mark, at, height, runs.index(mark.run))
-        axes.set_yticks(range(len(tiers)), [str(tier) for tier in tiers])
+        axes.set_yticks(range(len(tiers)), tiers)
         axes.set_ylim(len(tiers) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(kind.axis)
@@ -133,7 +137,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
         title=kind.title,
         caption=sentences(caption),
         description=kind.description,
-        svg=style.render(kind.slug, kind.title, kind.description, height, paint),
+        drawing=style.plot(kind.slug, kind.title, kind.description, height, paint),
         table=data_table(kind.table, rows),
     )
 

@@ -25,7 +25,7 @@ from membench.report.page.document import (
 )
 from membench.report.page.document import Line as Cells
 from membench.report.page.runs import ReportSource
-from membench.report.page.sections.words import FACTS, METRICS, SHORT
+from membench.report.page.sections.words import METRICS, SHORT, fact_name
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
 from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
@@ -66,9 +66,7 @@ def section(comparison: Comparison | None) -> Section | None:
         pair = tr("{label} against {reference}: ", label=side.label, reference=reference.label)
         counts = sentence(counts_text(comparison.counts(place)))
         blocks.append(Paragraph((Strong(pair), counts)))
-    differ = [
-        FACTS.get(fact.name, fact.name) for fact in comparison.facts if len(set(fact.values)) > 1
-    ]
+    differ = [fact_name(fact.name) for fact in comparison.facts if len(set(fact.values)) > 1]
     if differ:
         blocks.append(Paragraph((tr("What differs: {facts}.", facts=listed(differ)),)))
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.facts import PACKAGE
 from membench.analysis.ladder import Rung
 from membench.benches import registry
 from membench.core.messages import Message, tr
@@ -74,11 +76,21 @@ FACTS = {
     "hypervisor": tr("hypervisor"),
     "memory": tr("memory"),
     "thp": tr("thp"),
+    "thp below a huge page": tr("thp below a huge page"),
+    "memory policy": tr("memory policy"),
+    "setting": tr("setting"),
     "system": tr("system"),
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
 """Names of the facts of rows and sidecars for the reader."""
+
+
+def fact_name(name: str) -> str:
+    """A fact of `membench.analysis.facts` for the reader."""
+    if name.startswith(PACKAGE):
+        return tr("package {name}", name=name.removeprefix(PACKAGE))
+    return FACTS.get(name, name)
 
 
 CHECK_VERDICTS = {
@@ -118,6 +130,20 @@ def percent(fraction: float) -> str:
 def origin(row: Row) -> str:
     """The source of a row: ``cited``, or its backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
+
+
+_DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
+
+
+def device_name(device: str) -> str:
+    """The device of a row; a disk as ``ext4 on /dev/vda (virtio_blk)``."""
+    found = _DISK.fullmatch(device)
+    if found is None:
+        return device
+    filesystem, disk, driver = found.groups()
+    if driver is None:
+        return tr("{filesystem} on {disk}", filesystem=filesystem, disk=disk)
+    return tr("{filesystem} on {disk} ({driver})", filesystem=filesystem, disk=disk, driver=driver)
 
 
 def about(row: Row) -> str:

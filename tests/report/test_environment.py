@@ -1,0 +1,103 @@
+"""What a report says about its machines: facts once, real differences, which run is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from membench.core.snapshot import Filesystem, Machine
+from membench.core.terms import Metric, Tier
+from membench.report.page.document import Column, Paragraph, Table
+from membench.report.page.runs import ReportSource, Run, read_runs
+from membench.report.page.sections import brief, environment
+from membench.report.page.sections.headline import judge
+from membench.report.page.sections.words import device_name, fact_name
+from membench.report.plots import kernels
+from membench.report.plots.style import NotDrawn
+from membench.report.screens.info import facts
+from membench.results.schema import Row
+
+
+def test_a_filesystem_that_holds_both_is_told_once(machine: Machine) -> None:
+    place = Filesystem("results", "/", "ext4", "rw", "/dev/vda", 10**12, "")
+    other = replace(place, path="scratch")
+    told = [
+        value
+        for fact, value in facts(replace(machine, filesystems=(place, place, other)))
+        if fact == "results on"
+    ]
+    assert len(told) == 2
+    assert told[0].startswith("results: ext4 on /dev/vda")
+
+
+def test_what_differs_between_any_two_runs_is_no_difference(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    files = [make_file(tmp_path / "a.csv", everything)]
+    other = [replace(row, run_id="other", machine="box-2") for row in everything]
+    files.append(make_file(tmp_path / "b.csv", other, sidecar=False))
+    _, runs = read_runs(files)
+    sidecar = runs[0].sidecar
+    assert sidecar is not None
+    plan = replace(sidecar.plan, seed=8, started="2026-02-01T00:00:00Z", software="0.2.0")
+    again = replace(
+        runs[0], label="again", sidecar=replace(sidecar, plan=plan, seconds={"total": 8.0})
+    )
+    (table,) = environment.section([runs[0], again]).blocks
+    assert isinstance(table, Table)
+    assert table.columns[-1] == Column("differs")
+    marked = {row[0][0] for row in table.rows if row[-1]}
+    assert {row[0][0] for row in table.rows} >= {"run", "seed", "started", "took", "membench"}
+    assert marked == {"membench"}
+
+
+def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    both = [make_file(tmp_path / "a.csv", everything)]
+    both.append(make_file(tmp_path / "b.csv", [replace(row, run_id="b-1") for row in everything]))
+    _, runs = read_runs(both)
+    (told,) = brief._of_several(judge(runs))
+    assert isinstance(told, Paragraph)
+    assert str(told.line[0]) == (
+        f"The measured numbers of box-1 are those of {runs[1].label}, the last of its 2 runs here; "
+        "the verdicts use all of them together."
+    )
+    assert list(brief._of_several(judge(runs[:1]))) == []
+
+
+def test_the_kernels_are_not_drawn_for_the_reason_that_holds(
+    make_result: Callable[..., Row], machine: Machine
+) -> None:
+    def why(*cases: str) -> str:
+        rows = [make_result(Tier.DDR, case, Metric.BANDWIDTH, 30.0) for case in cases]
+        drawn = kernels.draw(
+            [Run("box-1", ReportSource(Path("a.csv"), b"", ()), tuple(rows), None, machine)]
+        )
+        assert isinstance(drawn, NotDrawn)
+        return str(drawn.reason)
+
+    assert why() == "no ddr kernel was measured with one or with all threads"
+    assert why("ddr/read/threads=2", "ddr/copy/threads=2") == why()
+    assert (
+        why("ddr/read/threads=1", "ddr/read/threads=all")
+        == "only one ddr kernel was measured: ddr/read"
+    )
+    assert why("ddr/read/threads=all", "ddr/copy/threads=all") == (
+        "the ddr kernels were measured in one way only: all threads, plain stores"
+    )
+
+
+def test_a_disk_and_a_package_are_named_in_words() -> None:
+    disk = device_name("ext4 on /dev/vda (virtio_blk)")
+    assert disk == "ext4 on /dev/vda (virtio_blk)"
+    assert getattr(disk, "params", {}) == {
+        "filesystem": "ext4",
+        "disk": "/dev/vda",
+        "driver": "virtio_blk",
+    }
+    assert not hasattr(device_name("NVIDIA H100 on a board"), "params")
+    assert fact_name("package numpy") == "package numpy"
+    assert getattr(fact_name("package numpy"), "params", {}) == {"name": "numpy"}
+    assert fact_name("no such fact") == "no such fact"
