@@ -10,9 +10,9 @@ from membench.core.snapshot import Filesystem, Machine
 from membench.core.terms import Metric, Tier
 from membench.report.page.document import Column, Paragraph, Table
 from membench.report.page.runs import ReportSource, Run, read_runs
-from membench.report.page.sections import brief, environment
+from membench.report.page.sections import brief, comparison, environment
 from membench.report.page.sections.headline import judge
-from membench.report.page.sections.words import device_name, fact_name
+from membench.report.page.sections.words import device_name, fact_names
 from membench.report.plots import kernels
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.info import facts
@@ -89,7 +89,7 @@ def test_the_kernels_are_not_drawn_for_the_reason_that_holds(
     )
 
 
-def test_a_disk_and_a_package_are_named_in_words() -> None:
+def test_a_disk_is_named_in_words_and_packages_are_counted() -> None:
     disk = device_name("ext4 on /dev/vda (virtio_blk)")
     assert disk == "ext4 on /dev/vda (virtio_blk)"
     assert getattr(disk, "params", {}) == {
@@ -98,6 +98,38 @@ def test_a_disk_and_a_package_are_named_in_words() -> None:
         "driver": "virtio_blk",
     }
     assert not hasattr(device_name("NVIDIA H100 on a board"), "params")
-    assert fact_name("package numpy") == "package numpy"
-    assert getattr(fact_name("package numpy"), "params", {}) == {"name": "numpy"}
-    assert fact_name("no such fact") == "no such fact"
+    named = fact_names(["thp", "package numpy", "no such fact", "package numba"])
+    assert named == ["thp", "no such fact", "2 packages"]
+
+
+def test_beside_a_reference_the_page_names_the_nearest_case_and_how_it_differs(
+    tmp_path: Path, make_result: Callable[..., Row], make_file: Callable[..., Path]
+) -> None:
+    def rows(size: str, **changes: object) -> list[Row]:
+        case = f"ddr/triad/size={size}/threads=all"
+        return [
+            make_result(Tier.DDR, case, Metric.BANDWIDTH, 30.0, size_bytes=2**28, **changes),
+            make_result(Tier.DDR, "ddr/read/threads=1", Metric.BANDWIDTH, 20.0, **changes),
+        ]
+
+    mine = make_file(tmp_path / "mine.csv", rows("256MiB"))
+    theirs: dict[str, object] = {"run_id": "cited-1", "machine": "known", "backend": "cited"}
+    figures = make_file(tmp_path / "known.csv", rows("1GiB", **theirs), sidecar=False)
+    sources, _ = read_runs([mine, figures])
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    (table,) = [block for block in made.blocks if isinstance(block, Table)]
+    assert table.columns[-1].title == "nearest case, and how it differs"
+    found = {str(row[0][0]): "".join(map(str, row[-1])) for row in table.rows}
+    assert found == {
+        "ddr/triad/size=256MiB/threads=all": (
+            "ddr/triad/size=1GiB/threads=all: size 1GiB, here 256MiB"
+        ),
+        "ddr/read/threads=1": "",
+    }
+    again = make_file(tmp_path / "again.csv", rows("256MiB", run_id="again", machine="box-9"))
+    sources, _ = read_runs([mine, again])
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    (table,) = [block for block in made.blocks if isinstance(block, Table)]
+    assert "nearest" not in str(table.columns)

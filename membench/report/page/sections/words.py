@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.facts import PACKAGE
 from membench.analysis.ladder import Rung
 from membench.benches import registry
-from membench.core.messages import Message, tr
+from membench.core.messages import Message, tr, tr_n
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
 from membench.report.screens.blocks import split
@@ -86,11 +86,12 @@ FACTS = {
 """Names of the facts of rows and sidecars for the reader."""
 
 
-def fact_name(name: str) -> str:
-    """A fact of `membench.analysis.facts` for the reader."""
-    if name.startswith(PACKAGE):
-        return tr("package {name}", name=name.removeprefix(PACKAGE))
-    return FACTS.get(name, name)
+def fact_names(names: Iterable[str]) -> list[str]:
+    """Facts of `membench.analysis.facts` for the reader; packages are counted."""
+    several = list(names)
+    others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
+    count = len(several) - len(others)
+    return [*others, tr_n("{count} package", "{count} packages", count)] if count else others
 
 
 CHECK_VERDICTS = {

@@ -136,11 +136,11 @@ def _best(comparison: Comparison) -> list[str]:
         and finding.best is not None
         and abs(math.log(finding.best)) <= math.log1p(line.threshold)
     )
-    return [
-        f"{count} typical unclear, best within {threshold:.0%}: both sides can reach the "
-        "same, but their usual values are indistinguishable"
-        for threshold, count in within.items()
-    ]
+    if not within:
+        return []
+    limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
+    text = "both sides can reach the same, but their usual values are indistinguishable"
+    return [f"{within.total()} typical unclear, best within {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
@@ -236,7 +236,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         within = sum(one.within_offset for one in judged)
         yield (
             f"{within} of {len(judged)} better or worse are within the differences between runs; "
-            "to be sure, {SEVERAL_RUNS}"
+            f"to be sure, {SEVERAL_RUNS}"
         )
 
 

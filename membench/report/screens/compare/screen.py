@@ -18,7 +18,6 @@ from membench.report.screens.compare.notes import (
     absent_cases,
     fact_lines,
     notes,
-    plural,
     side_text,
     summary,
 )
@@ -48,9 +47,6 @@ def print_comparison(
         if lines is None:
             lines = list_lines(comparison, block, footnotes, names)
         print_lines(console, lines)
-        if block.left_out:
-            more = plural(block.left_out, "more row")
-            console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
     console.print()
