@@ -10,7 +10,7 @@ from membench.core.snapshot import Filesystem, Machine
 from membench.core.terms import Metric, Tier
 from membench.report.page.document import Column, Paragraph, Table
 from membench.report.page.runs import ReportSource, Run, read_runs
-from membench.report.page.sections import brief, comparison, environment
+from membench.report.page.sections import brief, comparison, environment, results
 from membench.report.page.sections.headline import judge
 from membench.report.page.sections.words import device_name, fact_names
 from membench.report.plots import kernels
@@ -133,3 +133,33 @@ def test_beside_a_reference_the_page_names_the_nearest_case_and_how_it_differs(
     assert made is not None
     (table,) = [block for block in made.blocks if isinstance(block, Table)]
     assert "nearest" not in str(table.columns)
+
+
+def test_a_table_of_results_has_the_runs_that_have_values_and_the_sources_of_figures(
+    make_result: Callable[..., Row], machine: Machine
+) -> None:
+    def run(label: str, *rows: Row) -> Run:
+        return Run(label, ReportSource(Path("a.csv"), b"", ()), rows, None, machine)
+
+    def rates(machine_name: str, **changes: object) -> Row:
+        case = "hbm/read/size=4GiB"
+        return make_result(Tier.HBM, case, Metric.BANDWIDTH, 3e3, machine=machine_name, **changes)
+
+    latency = make_result(Tier.DDR, "host/chase/size=1GiB", Metric.LATENCY, 90.0, flags=("vm",))
+    source = {"source": "a paper", "note": "its table 2"}
+    cited = rates("b", run_id="b", backend="cited", spread=None, round_values=(), detail=source)
+    made = results.section([run("a", rates("a"), latency), run("b", cited)])
+    hbm, ddr = (section.blocks[0] for section in made.sections)
+    assert isinstance(hbm, Table)
+    assert isinstance(ddr, Table)
+    assert [column.title for column in hbm.columns] == [
+        "case",
+        "a",
+        "spread",
+        "b",
+        "flags",
+        "source",
+    ]
+    assert [column.title for column in ddr.columns] == ["case", "a", "spread", "flags"]
+    assert str(hbm.rows[0][-1][0]) == "a paper: its table 2"
+    assert "".join(map(str, ddr.rows[0][-1])) == "vm"  # without the name of the only run

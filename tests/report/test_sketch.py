@@ -112,3 +112,11 @@ def test_a_name_is_shortened_by_its_width() -> None:
     assert shortened("延遲 ns", 7) == "延遲 ns"
     assert shortened("主機記憶體的延遲", 12) == "...體的延遲"
     assert columns(shortened("workload.agent.shared", 12)) == 12
+
+
+def test_a_row_of_a_plot_is_as_high_as_it_has_marks() -> None:
+    lanes = style.Lanes.of([1, 3])
+    assert lanes.places == (pytest.approx((0.8,)), pytest.approx((2.4, 3.4, 4.4)))
+    assert lanes.centres == pytest.approx((0.8, 3.4))
+    assert lanes.end == pytest.approx(5.2)
+    assert style.Lanes.of([1, 1]).height < style.Lanes.of([1, 3]).height

@@ -224,6 +224,45 @@ def legend(canvas: Canvas, axes: Axes) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Lanes:
+    """Rows with a lane for each mark, so that a row is only as high as it has marks.
+
+    Attributes:
+        places: for each row, the vertical positions of its marks.
+        centres: the vertical positions of the rows.
+        end: the lower end of the axis; it begins at 0.
+    """
+
+    places: tuple[tuple[float, ...], ...]
+    centres: tuple[float, ...]
+    end: float
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> Lanes:
+        """The lanes of rows with ``counts`` marks; a lane has the height 1."""
+        starts = [0.0]
+        for count in counts:
+            starts.append(starts[-1] + count + 0.6)
+        places = tuple(
+            tuple(start + 0.8 + lane for lane in range(count))
+            for start, count in zip(starts, counts, strict=False)
+        )
+        return cls(places, tuple((row[0] + row[-1]) / 2 for row in places), starts[-1])
+
+    @property
+    def height(self) -> float:
+        """The height of all rows in units of the viewBox."""
+        return 13 * self.end
+
+
+def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
+    """Make the vertical axis of ``lanes``, from top to bottom, with the rows' names."""
+    axes.set_yticks(lanes.centres, names)
+    axes.set_ylim(lanes.end, 0)
+    axes.tick_params(axis="y", length=0)
+
+
 @drawn_later
 def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
     """Make a log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
@@ -262,7 +301,11 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
     subs = _FINE if span < 8 else (1.0, 2.0, 5.0) if span < 2000 else (1.0,)
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    _ticks(axis, LogLocator(10, subs=subs, numticks=12), lambda value: f"{value:g}")
+    _ticks(
+        axis,
+        LogLocator(10, subs=subs, numticks=12),
+        lambda value: f"{value:g}".replace("e+0", "e"),
+    )
     axes.set(**{f"{which}lim": (low, high)})
 
 
