@@ -83,6 +83,7 @@ def messages() -> Catalog:
 def data() -> Iterator[str]:
     """Messages that are no literals of the code."""
     told = ledger()
+    yield told.source
     yield from (need.what for need in told.inputs.values())
     for claim in told.claims:
         yield from (claim.english, claim.quantity, *claim.notes, *claim.contrary)

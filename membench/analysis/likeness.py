@@ -15,6 +15,7 @@ from types import MappingProxyType
 from membench.core.axes import AUTO
 from membench.core.case_id import split_case
 from membench.core.errors import UsageError
+from membench.core.messages import Message, tr
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
@@ -32,8 +33,13 @@ class AxisDifference:
     ours: str
 
     def __str__(self) -> str:
+        return str(self.told)
+
+    @property
+    def told(self) -> Message:
         """``size 256MiB, here auto``."""
-        return f"{self.axis} {self.theirs or '-'}, here {self.ours or '-'}"
+        theirs, ours = self.theirs or "-", self.ours or "-"
+        return tr("{axis} {theirs}, here {ours}", axis=self.axis, theirs=theirs, ours=ours)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ import click
     type=click.Choice(["en", "zh-TW"]),
     default="en",
     show_default=True,
-    help="Language of the page; labels in plots and quotes are not translated.",
+    help="Language of the page and its plots; ids and quoted sources are not translated.",
 )
 @click.option(
     "--scheduler",

@@ -16,7 +16,7 @@ from membench.analysis.check.rule import (
 )
 from membench.analysis.likeness import Likeness
 from membench.core.case_id import split_case
-from membench.core.messages import listed, tr
+from membench.core.messages import clauses, listed, tr
 from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis, Status
 from membench.results.schema import Row
 
@@ -148,7 +148,7 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     if not near:
         return _line(row, without_range(_value(row), _peak(row), row.better))
     nearest = min(near, key=lambda pair: (not pair[0].binding, len(pair[1].others)))
-    differs = listed(map(str, nearest[1].others))
+    differs = clauses(one.told for one in nearest[1].others)
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
     why = tr("the nearest figure is of another case: {differs}", differs=differs)

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import DeviceLine, TierLine
-from membench.analysis.check.preconditions import Precondition, PreconditionState, preconditions
+from membench.analysis.check.preconditions import (
+    STATES,
+    Precondition,
+    PreconditionState,
+    preconditions,
+)
 from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.check.stragglers import Straggler, stragglers
@@ -107,8 +112,10 @@ def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:
-        why = listed(f"{one.name}: {one.seen}" for one in found)
-        brief = listed(f"{one.name} {one.state}" for one in found)
+        why = listed(tr("{run}: {told}", run=one.name, told=one.seen) for one in found)
+        brief = listed(
+            tr("{name} {state}", name=one.name, state=STATES[one.state]) for one in found
+        )
         return replace(line, verdict=verdict, why=why, brief=brief)
 
     unknown = [one for one in met if one.state is PreconditionState.UNKNOWN]

@@ -35,6 +35,15 @@ class PreconditionState(StrEnum):
     UNKNOWN = "unknown"
 
 
+STATES = {
+    PreconditionState.OK: tr("ok"),
+    PreconditionState.BAD: tr("wrong"),
+    PreconditionState.OTHER: tr("not comparable"),
+    PreconditionState.UNKNOWN: tr("unknown"),
+}
+"""The states in the reader's language."""
+
+
 @dataclass(frozen=True)
 class Precondition:
     """One precondition and its state.
@@ -132,7 +141,8 @@ def _link(
     )
     if pairs:
         worst = min(pairs)
-        seen = f"PCI Express {worst[0]}.0 x{worst[1]} {most}".strip()
+        now = f"PCI Express {worst[0]}.0 x{worst[1]}"
+        seen = tr("{now} {most}", now=now, most=most) if most else now
         narrow = (generation and worst[0] < generation) or (width and worst[1] < width)
         if narrow or any("link-downtrained" in row.flags for row in rows):
             return found(PreconditionState.BAD, seen)

@@ -2,12 +2,12 @@
 
 Sections and plots write messages (`membench.core.messages`).  A catalogue is a file of GNU gettext,
 ``<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by `ci/translations.py`.
-Other text is not translated: code, commands, quotes, labels in pictures, and text from files.
+Other text is not translated: code, commands, quotes, and text from files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from gettext import NullTranslations, translation
@@ -53,6 +53,10 @@ def in_language(value: T, to: NullTranslations) -> T:
         found = found.said(to)
     elif isinstance(found, tuple):
         found = tuple(part for one in found for part in _parts(one, to))
+    elif isinstance(found, list):
+        found = [in_language(one, to) for one in found]
+    elif isinstance(found, Mapping):
+        found = {key: in_language(one, to) for key, one in found.items()}
     elif is_dataclass(found) and not isinstance(found, type):
         changed = {one.name: in_language(getattr(found, one.name), to) for one in fields(found)}
         found = replace(found, **changed)

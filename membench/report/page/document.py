@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from membench.core.messages import tr
 
@@ -17,6 +17,16 @@ from membench.core.messages import tr
 @dataclass(frozen=True)
 class Code:
     """A case id, a command, a file name: never translated, wraps after slashes."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class English:
+    """Text that is English on a page of any language, such as the title of a source."""
 
     text: str
 
@@ -45,7 +55,7 @@ class Link:
         return self.text
 
 
-Inline: TypeAlias = str | Code | Strong | Link
+Inline: TypeAlias = str | Code | English | Strong | Link
 Line: TypeAlias = tuple[Inline, ...]
 
 _COMMA = tr(", ")
@@ -102,6 +112,17 @@ class Table:
     rows: tuple[tuple[Line, ...], ...]
 
 
+class Drawing(Protocol):
+    """A picture that is drawn when a page shows it, in the language of the page.
+
+    A dataclass whose texts are messages: translating the document translates them.
+    """
+
+    def svg(self) -> str:
+        """An ``<svg>`` element; colours are CSS variables with a fallback."""
+        ...
+
+
 @dataclass(frozen=True)
 class Figure:
     """A plot, with text for readers who cannot see it.
@@ -110,14 +131,13 @@ class Figure:
         slug: a unique name for ids and file names.
         caption: the finding, computed from the data.
         description: the axes, units and marks of the plot.
-        svg: an ``<svg>`` element; colours are CSS variables with a fallback.
     """
 
     slug: str
     title: str
     caption: str
     description: str
-    svg: str
+    drawing: Drawing
     table: Table
 
 
@@ -125,7 +145,7 @@ class Figure:
 class Picture:
     """A small drawing without heading or table; the text beside it has the same content."""
 
-    svg: str
+    drawing: Drawing
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Document,
+    English,
     Figure,
     Inline,
     Line,
@@ -37,7 +39,24 @@ _PLAIN_BYTES = 256 * 1024
 def render(document: Document) -> str:
     """``document`` as HTML; all of its text is escaped, only plots are markup."""
     say = of_tag(document.language).gettext
-    return _template().render(document=document, light=LIGHT, dark=DARK, _=say) + "\n"
+    page = _template().render(
+        document=document, light=LIGHT, dark=DARK, _=say, region=_region_names()
+    )
+    return f"{page}\n"
+
+
+def _region_names() -> Callable[[str], str]:
+    """Names the regions of one page: of several with one caption, all but the first get a number.
+
+    A screen reader lists the regions by their names (WAI-ARIA 1.2, landmark regions).
+    """
+    seen: Counter[str] = Counter()
+
+    def name(caption: str) -> str:
+        seen[caption] += 1
+        return caption if seen[caption] == 1 else f"{caption} #{seen[caption]}"
+
+    return name
 
 
 @cache
@@ -80,6 +99,8 @@ def _inline(part: Inline) -> Markup:
     match part:
         case Code(text):
             return Markup("<code>{}</code>").format(wrapping(text))
+        case English(text):
+            return Markup('<span lang="en">{}</span>').format(text)
         case Strong(text):
             return Markup("<strong>{}</strong>").format(text)
         case Link(text, anchor):

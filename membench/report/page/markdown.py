@@ -18,6 +18,7 @@ from membench.report.page.document import (
     Command,
     Definitions,
     Document,
+    English,
     Figure,
     Inline,
     Line,
@@ -193,5 +194,7 @@ def _inline(part: Inline) -> str:
             return f"**{inner.rstrip()}**{' ' if inner.endswith(' ') else ''}" if inner else ""
         case Link(text, anchor):
             return f"[{escaped(text)}](#{anchor})"
+        case English(text):
+            return escaped(text)
         case _:
             return escaped(part)

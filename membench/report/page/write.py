@@ -49,7 +49,7 @@ def make_report(
     """Report on ``files`` in the format of the suffix of ``output``.
 
     Args:
-        language: one of `LANGUAGES`; plots and quotes are not translated.
+        language: one of `LANGUAGES`; quotes are not translated.
         assumptions: a file that replaces entries of the shipped assumptions.
         assume: single assumptions, as ``NAME=VALUE``; they override the file.
         thesis: the part of it that a page shows; with ``none``, no claim is judged.
@@ -112,7 +112,10 @@ def _markdown(document: Document, output: Path) -> dict[Path, str]:
     figures = [block for section in document.sections for block in _figures(section)]
     stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # for links
     images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in figures}
-    pictures = {output.with_name(images[figure.slug]): standalone(figure.svg) for figure in figures}
+    pictures = {
+        output.with_name(images[figure.slug]): standalone(figure.drawing.svg())
+        for figure in figures
+    }
     return {output: markdown.render(document, images), **pictures}
 
 

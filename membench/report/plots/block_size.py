@@ -16,12 +16,12 @@ from membench.report.plots.style import NotDrawn
 _CURVE = PlotText(
     slug="blocks",
     title=tr("Disk and paging bandwidth by block size"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: block size, logarithmic, in KiB to MiB. Vertical axis: "
         "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds."
     ),
-    x="block size",
-    y="bandwidth [GB/s]",
+    x=tr("block size"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by block size"),

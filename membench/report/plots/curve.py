@@ -66,7 +66,7 @@ def draw_curve(
         title=curve.title,
         caption=sentences((finding, rounds_text([row for _, row in rows]), left_out(series))),
         description=curve.description,
-        svg=style.render(curve.slug, curve.title, curve.description, curve.height, paint),
+        drawing=style.plot(curve.slug, curve.title, curve.description, curve.height, paint),
         table=data_table(curve.table, rows),
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Ratio to the reference")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: the value of a label over that of the reference, logarithmic, with "
     "its confidence interval. One line per case, by tier and metric. Grey bars are the threshold "
     "within which a difference does not matter."
@@ -61,7 +61,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         axes.set_xlabel(f"{label} / {reference}")
         for verdict, index in _INDEX.items():
             if any(one.verdict is verdict for _, one in shown):
-                axes.plot([], [], label=str(verdict), **style.mark(index))
+                axes.plot([], [], label=verdict_word(verdict), **style.mark(index))
         style.legend(canvas, axes)
 
     pair = tr("{label} against {reference}: ", label=label, reference=reference)
@@ -81,7 +81,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
+        drawing=style.plot(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
         table=Table(
             tr("{label} over {reference}", label=label, reference=reference),
             (

@@ -19,13 +19,13 @@ from membench.results.schema import Row
 _CURVE = PlotText(
     slug="kv-map",
     title=tr("KV blocks: method by block size"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: bytes of one KV block, logarithmic. Vertical axis: bandwidth "
         "from host to GPU in GB/s, logarithmic. One line per method of copying. Marks are "
         "medians, small circles single rounds. Where lines cross, another method is the faster one."
     ),
-    x="block size",
-    y="bandwidth [GB/s]",
+    x=tr("block size"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by block size and method"),

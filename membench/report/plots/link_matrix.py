@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TITLE = tr("Link matrix")
 _SQUARE = {"facecolor": "none", "edgecolor": style.colour(0), "linewidth": 1.4}
 _DEVICES = frozenset({"src", "dst", "gpu"})
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Annotated matrix. Rows: sources. Columns: targets. Each cell is a bandwidth in GB/s; the "
     "area of its square is proportional to it."
 )
@@ -82,8 +82,8 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         axes.set_ylim(len(sources) - 0.4, -0.6)
         axes.set_xticks(range(len(targets)), targets)
         axes.set_yticks(range(len(sources)), sources)
-        axes.set_xlabel("to device")
-        axes.set_ylabel("from device")
+        axes.set_xlabel(tr("to device"))
+        axes.set_ylabel(tr("from device"))
         axes.grid(visible=False)
         axes.tick_params(length=0)
 
@@ -103,7 +103,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         title=tr("Link matrix: {operation}", operation=name),
         caption=sentences((finding, rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("link-matrix", _TITLE, _DESCRIPTION, height, paint),
+        drawing=style.plot("link-matrix", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by pair of devices"), rows),
     )
 

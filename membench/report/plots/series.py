@@ -151,7 +151,7 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
         Column(tr("case")),
         Column(tr("value"), numeric=True),
         Column(tr("unit")),
-        Column(tr("rounds")),
+        Column(tr("each round")),
     )
     return Table(
         caption,

@@ -8,7 +8,7 @@ not in the cache, Matplotlib is loaded and gets the same calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, cast
 
@@ -49,11 +49,11 @@ class _StandIn:
         return self.sketch.add(_Step(self.place, "__getitem__", (item,), {}))
 
 
+@dataclass(frozen=True, eq=False)
 class Sketch:
-    """The calls of one plot; result 0 is the figure."""
+    """The calls of one plot; result 0 is the figure. Text in them may be messages."""
 
-    def __init__(self) -> None:
-        self._steps: list[_Step] = []
+    steps: list[_Step] = field(default_factory=list)
 
     @property
     def figure(self) -> Any:
@@ -62,8 +62,8 @@ class Sketch:
 
     def add(self, step: _Step) -> _StandIn:
         """Record ``step`` and return the stand-in for its result."""
-        self._steps.append(step)
-        return _StandIn(self, len(self._steps))
+        self.steps.append(step)
+        return _StandIn(self, len(self.steps))
 
     def content(self) -> list[Any]:
         """The calls as plain data, equal for equal drawings."""
@@ -74,13 +74,13 @@ class Sketch:
                 _plain(step.args),
                 _plain(step.options),
             ]
-            for step in self._steps
+            for step in self.steps
         ]
 
     def draw(self, figure: Any) -> None:
         """Make all recorded calls on ``figure``."""
         results = [figure]
-        for step in self._steps:
+        for step in self.steps:
             args = _real(step.args, results)
             options = _real(step.options, results)
             if step.of is None:

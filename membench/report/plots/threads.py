@@ -17,12 +17,12 @@ from membench.results.schema import Row
 _CURVE = PlotText(
     slug="threads",
     title=tr("Host memory bandwidth by threads"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: threads, logarithmic. Vertical axis: bandwidth in GB/s, "
         "from 0. Marks are medians, small circles single rounds."
     ),
-    x="threads",
-    y="bandwidth [GB/s]",
+    x=tr("threads"),
+    y=tr("bandwidth [GB/s]"),
     counts=True,
     log_y=False,
     table=tr("Bandwidth by threads"),

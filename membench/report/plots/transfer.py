@@ -18,12 +18,12 @@ _BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
 _CURVE = PlotText(
     slug="transfer",
     title=tr("Link bandwidth by size of the transfer"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: bytes of one transfer, logarithmic. Vertical axis: bandwidth "
         "in GB/s, logarithmic. Marks are medians, small circles single rounds."
     ),
-    x="size of the transfer",
-    y="bandwidth [GB/s]",
+    x=tr("size of the transfer"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by size of the transfer"),

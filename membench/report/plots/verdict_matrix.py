@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Verdicts by model")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A "
     "filled square means supported, a cross contradicted, a small circle inconclusive, by the "
     "draws of that model alone."
@@ -55,7 +55,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
                 if said is word
             ]
             x, y = zip(*places, strict=True) if places else ((), ())
-            axes.plot(x, y, label=str(word), linestyle="none", **look)
+            axes.plot(x, y, label=VERDICTS[word], linestyle="none", **look)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8.5)
         axes.set_yticks(range(len(rows)), [*rows])
         axes.set_xlim(-0.6, len(names) - 0.4)
@@ -86,7 +86,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
+        drawing=style.plot("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
             tr("Verdict of each model"),
             (Column(tr("part")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),

@@ -82,7 +82,10 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         (tr("GPU"), "" if gpus.present or gpus.problem else tr("none found")),
         (tr("GPU problem"), "" if gpus.faults and not gpus.present else gpus.problem),
         (tr("GPU remedy"), "" if gpus.faults and not gpus.present else gpus.remedy),
-        *((tr("results on"), _filesystem(place)) for place in machine.filesystems),
+        *(
+            (tr("results on"), place)
+            for place in dict.fromkeys(map(_filesystem, machine.filesystems))
+        ),
         ("Python", machine.python),
         (
             tr("packages"),

@@ -228,14 +228,23 @@ def _gemm(
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
     held = question.model.weights
     if held is not None and held.bits < _EIGHT_BITS:
-        eight = replace(inputs["gemm"], what="FP8 matrix multiplication", select=("gpu/gemm*fp8*",))
+        eight = replace(
+            inputs["gemm"], what=tr("FP8 matrix multiplication"), select=("gpu/gemm*fp8*",)
+        )
         if (rate := rate_of(eight, rows).rate) is not None:
             return Sought(rate), "fp8"
     rate, lacks = rate_of(inputs["gemm"], rows)
-    sheet = ""
-    if peak is not None:
-        sheet = f"; the data sheet's peak in bf16 is {peak.value * peak.scale / 1e12:g}TFLOP/s"
-    missing = tuple(f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks)
+    missing = tuple(
+        tr("{missing} (or assume a rate: --assume 700TFLOP/s)", missing=line)
+        if peak is None
+        else tr(
+            "{missing} (or assume a rate: --assume 700TFLOP/s; the data sheet's peak in bf16 is "
+            "{peak}TFLOP/s)",
+            missing=line,
+            peak=f"{peak.value * peak.scale / 1e12:g}",
+        )
+        for line in lacks
+    )
     return Sought(rate, missing), "" if rate is None else "bf16"
 
 

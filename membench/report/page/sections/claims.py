@@ -17,6 +17,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Definitions,
+    English,
     Figure,
     Line,
     Link,
@@ -88,7 +89,9 @@ def section(found: Verdicts, *, full: bool) -> Section:
     """A table of the verdicts, then every claim with its evidence, folded unless ``full``."""
     told = found.ledger
     quoted = tr(
-        "All quotes are from {source}, {date}.", source=told.source, date=told.date.isoformat()
+        "All quotes are from {source}, {date}.",
+        source=tr(told.source),
+        date=told.date.isoformat(),
     )
     about: list[Block] = [Paragraph((_WHAT_A_VERDICT_IS,)), Paragraph((quoted,))]
     matrix = verdict_matrix.draw(found)
@@ -252,7 +255,10 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
             "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
         )
         found.append(
-            (tr("To change the assumption"), (Code(assume.command), ": ", sentence(becomes)))
+            (
+                tr("To change the assumption"),
+                (tr("{run}: {told}", run=Code(assume.command), told=sentence(becomes)),),
+            )
         )
     elif result.measure:
         nothing = tr("No assumption changes it, only a measurement.")
@@ -297,7 +303,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     names = {name: need.what for name, need in found.ledger.inputs.items()}
     slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
     strip = draw_strip(verdict, slug, names)
-    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
+    picture: list[Block] = [] if strip is None else [Picture(strip)]
     title = _on(part.id, machine) if not single or machine else tr("Rule of the decision")
     return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
 
@@ -445,7 +451,7 @@ def _assumptions(found: Verdicts) -> Section:
             (tr("{kind}, own", kind=_KINDS[entry.kind]) if entry.own else _KINDS[entry.kind],),
             (_day(entry, found),),
             (KINDS[entry.evidence_kind],),
-            (entry.source,),
+            (English(entry.source),),
         )
         for _, entry in sorted(used.items())
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from membench.analysis.alike import likeness_of
 from membench.analysis.comparison import Comparison, Line, compare
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
 from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
-from membench.core.messages import listed, sentence, tr
+from membench.core.messages import clauses, listed, sentence, tr
 from membench.core.terms import Better, Metric
 from membench.report.page.document import (
     Block,
@@ -22,10 +23,11 @@ from membench.report.page.document import (
     Section,
     Strong,
     Table,
+    joined,
 )
 from membench.report.page.document import Line as Cells
 from membench.report.page.runs import ReportSource
-from membench.report.page.sections.words import FACTS, METRICS, SHORT
+from membench.report.page.sections.words import METRICS, SHORT, fact_names
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
 from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
@@ -66,9 +68,7 @@ def section(comparison: Comparison | None) -> Section | None:
         pair = tr("{label} against {reference}: ", label=side.label, reference=reference.label)
         counts = sentence(counts_text(comparison.counts(place)))
         blocks.append(Paragraph((Strong(pair), counts)))
-    differ = [
-        FACTS.get(fact.name, fact.name) for fact in comparison.facts if len(set(fact.values)) > 1
-    ]
+    differ = fact_names(fact.name for fact in comparison.facts if len(set(fact.values)) > 1)
     if differ:
         blocks.append(Paragraph((tr("What differs: {facts}.", facts=listed(differ)),)))
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
@@ -92,8 +92,32 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
             ),
             Column(tr("verdict")),
         ]
-    rows = tuple(_row(block, line) for line in block.lines)
-    return Table(_title(block), tuple(columns), rows)
+    rows = [_row(block, line) for line in block.lines]
+    nearest = [_nearest(line, labels) for line in block.lines]
+    if any(nearest):
+        columns.append(Column(tr("nearest case, and how it differs"), prose=True))
+        rows = [(*row, cell) for row, cell in zip(rows, nearest, strict=True)]
+    return Table(_title(block), tuple(columns), tuple(rows))
+
+
+def _nearest(line: Line, labels: Sequence[str]) -> Cells:
+    """The cases beside a published figure, or the figures beside a case, that are not the same."""
+    first = line.entries[0].figure
+    parts: list[Cells] = []
+    for label, entry in zip(labels[1:], line.entries[1:], strict=True):
+        other = entry.figure
+        if first is None or other is None or first.cited == other.cited:
+            continue
+        found = likeness_of(first.rows[0], other.rows[0])
+        differences = (*found.others, *found.harmless) if found is not None else ()
+        if differences:
+            told = clauses(one.told for one in differences)
+            case = Code(other.rows[0].case)
+            part = tr("{run}: {told}", run=case, told=told)
+            if len(labels) > 2:
+                part = tr("{label}: {case}: {differs}", label=label, case=case, differs=told)
+            parts.append((part,))
+    return joined(parts, tr("; "))
 
 
 def _title(block: CompareBlock) -> str:

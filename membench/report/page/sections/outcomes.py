@@ -39,7 +39,7 @@ def _part(runs: Sequence[Run], status: Status) -> Section:
         reasons.append(
             Section(
                 f"{status}-{len(reasons)}",
-                tr("{run}: {told}", run=head, told=reason),
+                tr("{input}: {reason}", input=head, reason=reason),
                 (Bullets(tuple((Code(case),) for case in cases)),),
                 folded=status is not Status.FAILED,
             )

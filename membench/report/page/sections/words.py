@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.facts import PACKAGE
 from membench.analysis.ladder import Rung
 from membench.benches import registry
-from membench.core.messages import Message, tr
+from membench.core.messages import Message, tr, tr_n
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
 from membench.report.screens.blocks import split
@@ -74,11 +76,22 @@ FACTS = {
     "hypervisor": tr("hypervisor"),
     "memory": tr("memory"),
     "thp": tr("thp"),
+    "thp below a huge page": tr("thp below a huge page"),
+    "memory policy": tr("memory policy"),
+    "setting": tr("setting"),
     "system": tr("system"),
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
 """Names of the facts of rows and sidecars for the reader."""
+
+
+def fact_names(names: Iterable[str]) -> list[str]:
+    """Facts of `membench.analysis.facts` for the reader; packages are counted."""
+    several = list(names)
+    others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
+    count = len(several) - len(others)
+    return [*others, tr_n("{count} package", "{count} packages", count)] if count else others
 
 
 CHECK_VERDICTS = {
@@ -113,6 +126,20 @@ def percent(fraction: float) -> str:
 def origin(row: Row) -> str:
     """The source of a row: ``cited``, or its backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
+
+
+_DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
+
+
+def device_name(device: str) -> str:
+    """The device of a row; a disk as ``ext4 on /dev/vda (virtio_blk)``."""
+    found = _DISK.fullmatch(device)
+    if found is None:
+        return device
+    filesystem, disk, driver = found.groups()
+    if driver is None:
+        return tr("{filesystem} on {disk}", filesystem=filesystem, disk=disk)
+    return tr("{filesystem} on {disk} ({driver})", filesystem=filesystem, disk=disk, driver=driver)
 
 
 def about(row: Row) -> str:

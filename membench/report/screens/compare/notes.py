@@ -132,11 +132,11 @@ def _best(comparison: Comparison) -> list[str]:
         and finding.best is not None
         and abs(math.log(finding.best)) <= math.log1p(line.threshold)
     )
-    return [
-        f"{count} typical unclear, best within {threshold:.0%}: both sides can reach the "
-        "same, but their usual values are indistinguishable"
-        for threshold, count in within.items()
-    ]
+    if not within:
+        return []
+    limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
+    text = "both sides can reach the same, but their usual values are indistinguishable"
+    return [f"{within.total()} typical unclear, best within {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:

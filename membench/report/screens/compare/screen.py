@@ -48,9 +48,6 @@ def print_comparison(
         if lines is None:
             lines = list_lines(comparison, block, footnotes, names)
         print_lines(console, lines)
-        if block.left_out:
-            more = counted(block.left_out, "more row")
-            console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
     console.print()

@@ -10,6 +10,7 @@ from rich.text import Text
 from membench.analysis.comparison import Comparison, Line
 from membench.analysis.finding import Difference
 from membench.analysis.verdict import Verdict
+from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.screens.compare.cells import (
     best_text,
@@ -45,6 +46,7 @@ def wide_lines(
     draws each cell separately, and there is a cell for the mean of each label below each label.
     """
     best = block.has_best
+    more = _more(block)
     heads = _heads([side.label for side in comparison.sides], best=best)
     values = zip(*_values(comparison, block), strict=True)
     rows = [
@@ -73,13 +75,35 @@ def wide_lines(
             column = _ratio_column(comparison, side, best=best) + 1 + best
             _mark(shown, entry.finding, starts[column], widths[column])
         made.append(shown)
-    made += [_whole(f"{name:{starts[column]}}{ratio}", "dim") for name, column, ratio in means]
-    return made
+    below = [f"{name:{starts[column]}}{ratio}" for name, column, ratio in means]
+    if below and more and len(below[-1]) + len(_GAP) + len(more) <= width:
+        below[-1] = f"{below[-1]}{_GAP}{more}"
+    elif more:
+        below.append(more)
+    return [*made, *(_whole(text, "dim") for text in below)]
+
+
+def _more(block: CompareBlock) -> str:
+    """The number of lines that were left out; empty if there are none."""
+    if not block.left_out:
+        return ""
+    return f"and {counted(block.left_out, 'more row')}, nearer to the reference (--all)"
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
-    """Two header lines above the columns of `wide_lines`."""
+    """The header above the columns of `wide_lines`: two lines if there are several ratios."""
     reference, *others = labels
+    if len(others) == 1:
+        return [
+            [
+                "case",
+                *labels,
+                "ratio to ref [95% CI]",
+                *(["best"] if best else []),
+                "verdict",
+                "notes",
+            ]
+        ]
     above = ["" for _ in ("case", *labels)]
     below = ["case", *labels]
     for label in others:
@@ -138,6 +162,8 @@ def list_lines(
         label = comparison.sides[mean.side].label
         words = mean_text(mean, several=block.several_stats)
         yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
+    if more := _more(block):
+        yield Text(more, "dim")
 
 
 def _mark(shown: Text, finding: Difference | None, start: int, length: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
+from membench.core.messages import tr
 from membench.core.terms import Tier
 from membench.core.text import counted
 from membench.core.units import significant
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
 MACHINES, CASES, DOTS = 40, 60, 400
 """Maximum number of machines and cases in a readable heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
-_HEAT = (
+_HEAT = tr(
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
     "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
     "a case, the larger its square; a filled square is an outlier, an empty one is not, and "
     "without a square the machine is as fast as the median or has no value."
 )
-_STRIP = (
+_STRIP = tr(
     "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
     "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
     "are machines, filled diamonds are stragglers."
@@ -85,7 +86,7 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         title=_HEAT_TITLE,
         caption=_heat_finding(summary, grid),
         description=_HEAT,
-        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
+        drawing=style.plot("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
         table=Table("The cases of the columns", columns, tuple(rows)),
     )
 
@@ -136,7 +137,7 @@ def _frame(axes: Axes, grid: _Grid, names: Sequence[str]) -> None:
     step = max(1, math.ceil(count / 8))
     axes.set_xticks(range(0, count, step), [str(place + 1) for place in range(0, count, step)])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("case, by its number")
+    axes.set_xlabel(tr("case, by its number"))
     tiers = [case.key.tier for case in grid.cases]
     for place in range(1, count):
         if tiers[place] is not tiers[place - 1]:
@@ -215,14 +216,14 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         axes.set_yticks(range(len(tiers)), [TIERS[tier] for tier in tiers])
         axes.set_ylim(len(tiers) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("times slower than the median of the fleet")
+        axes.set_xlabel(tr("times slower than the median of the fleet"))
 
     return Figure(
         slug="fleet-strips",
         title=_STRIP_TITLE,
         caption=_strip_finding(tiers, times),
         description=_STRIP,
-        svg=style.render(
+        drawing=style.plot(
             "fleet-strips", _STRIP_TITLE, _STRIP, 60 + 3 * style.ROW * len(tiers), paint
         ),
         table=_strip_table(tiers, times),

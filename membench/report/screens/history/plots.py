@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from membench.analysis.history.summary import HistoryLine
+from membench.core.messages import tr
 from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _HEIGHT = 190
 _DOTS = 1000  # maximum; of more runs, evenly chosen ones keep the page small
 _ROWS = 200  # maximum rows of the table below a plot: the newest
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical axis: "
     "{metric} in {unit}, {better} is better. Circles are runs, horizontal lines the levels, the "
     "band around each holds nine of ten runs, dashed vertical lines are changes."
@@ -66,7 +67,7 @@ def draw(line: HistoryLine, number: int) -> Figure:
         title=title,
         caption=_finding(line),
         description=description,
-        svg=style.render(f"history-{number}", title, description, _HEIGHT, paint),
+        drawing=style.plot(f"history-{number}", title, description, _HEIGHT, paint),
         table=_table(line),
     )
 
