@@ -12,12 +12,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from membench.core.axes import AUTO, OMITTED, Axis, Value, Values, expand, sweep
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.sizes.placement import placement
 from membench.core.sizes.reach import CACHE_MULTIPLE, Reach, reachable
 from membench.core.sizes.working_set import device_array, host_array
@@ -57,7 +58,7 @@ class Needs(StrEnum):
     TWO_NUMA_NODES = "two-numa-nodes"
 
 
-@dataclass(frozen=True)
+@record
 class Case:
     """One point of a bench. It gives one row, or one row for each of several metrics.
 
@@ -93,7 +94,7 @@ class Case:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Bench:
     """A family of cases around one function.
 

@@ -7,11 +7,11 @@ in this module does not appear in a results file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
 class Tier(StrEnum):
@@ -163,7 +163,7 @@ PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
 """First path component of a case id -> tier, unless the bench names another."""
 
 
-@dataclass(frozen=True)
+@record
 class Flag:
     """A reason to trust a number less.
 

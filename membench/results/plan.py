@@ -6,9 +6,9 @@ Floor 1, plain data. `membench run --resume` needs nothing else.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from membench.core.errors import SchemaError
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Tier
 from membench.results.schema import is_cell
 
@@ -20,7 +20,7 @@ _MAX_BYTES = 2**63 - 1
 _MAX_CASES = 100_000
 
 
-@dataclass(frozen=True)
+@record
 class PlannedCase:
     """A case of the plan.
 
@@ -60,7 +60,7 @@ class PlannedCase:
         return self.backend.partition("-")[0]
 
 
-@dataclass(frozen=True)
+@record
 class Pairing:
     """How a run belongs to another one, whose rounds were measured in turns with its own.
 
@@ -85,7 +85,7 @@ class Pairing:
         return self.setup_a if self.side == "a" else self.setup_b
 
 
-@dataclass(frozen=True)
+@record
 class Plan:
     """The plan of a run.
 

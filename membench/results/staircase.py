@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.core.case_id import split_case
+from membench.core.record import record
 from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
 from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
@@ -51,7 +52,7 @@ _TIERS: Mapping[str, tuple[Tier, Tier]] = {
 """Bench -> the tier of its caches (on a GPU: beyond L1), and memory."""
 
 
-@dataclass(frozen=True)
+@record
 class _Stair:
     """A footprint in bytes, and ns of one dependent load."""
 

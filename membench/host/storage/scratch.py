@@ -18,12 +18,12 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from membench.core.errors import BackendUnavailable, OutputError
+from membench.core.record import record
 from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
@@ -62,7 +62,7 @@ _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 _NAMES = 16  # names that are tried where the filesystem has no files without one
 
 
-@dataclass(frozen=True)
+@record
 class ScratchHandle:
     """What a worker needs to know of the scratch file.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.record import record
 from membench.report.screens.console import print_lines
 
 _GAP = 2
 
 
-@dataclass(frozen=True)
+@record
 class TextTable:
     """A table as text.
 
