@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from typing import Any, NoReturn
 
 import click
@@ -96,7 +95,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     ):  # a name may contain characters outside the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
-        from membench.cli.completion import offer
+        from membench.cli.bash_completion import offer
 
         offer()
     code = _guarded(sys.argv[1:] if argv is None else argv)
@@ -150,6 +149,8 @@ def _guarded(argv: list[str]) -> int:
 
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
+        import traceback
+
         traceback.print_exc()
     click.echo(f"Error: {_line(message)}", err=True)
     if hint:

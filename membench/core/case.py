@@ -177,11 +177,10 @@ class Bench:
             if (self.where is None or self.where(profile, **arguments)) and (
                 self.on_machine is None or self.on_machine(machine, **arguments)
             ):
-                case = self.case(params, machine)
-                yield replace(case, swept=number > 0 and not case.tuned)
+                yield self.case(params, machine, swept=number > 0)
 
-    def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
-        """The case at ``params``."""
+    def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
+        """The case at ``params``; ``swept`` if they are not the default of its axes."""
         reach = self._reach(params, machine)
         values = dict(params)
         if params.get("size") == AUTO:
@@ -207,6 +206,7 @@ class Bench:
             gpu_memory=int(_cost(self.gpu_memory, arguments)),
             tuned=self._is_tuned(params),
             rounds=self.rounds,
+            swept=swept and not self._is_tuned(params),
             flags=_cache_flags(reach, arguments.get("size")) if tier is Tier.DDR else (),
         )
 

@@ -11,7 +11,6 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -172,6 +171,8 @@ def near(pattern: str, ids: Iterable[str]) -> str:
 
     An id, the bench of one, or the prefix of one, with the glob's own ending.
     """
+    from difflib import get_close_matches
+
     known = dict.fromkeys(ids)
     benches = dict.fromkeys(one.partition("=")[0].rpartition("/")[0] or one for one in known)
     prefixes = dict.fromkeys(one.partition("/")[0] for one in known)

@@ -364,3 +364,6 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )
 """Relative spread of the round values (a fraction) above which a row is flagged `noisy`."""
+
+REACH = "cache_bytes"
+"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""

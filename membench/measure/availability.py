@@ -11,7 +11,7 @@ from membench.core.record import record
 from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.units import KIB, about_size
-from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 

@@ -13,12 +13,9 @@ from dataclasses import replace
 
 from membench.core.case_id import split_case
 from membench.core.record import record
-from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.terms import FLAGS, OFF_TIER_FLAGS, REACH, Metric, Stat, Status, Tier
 from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
-
-REACH = "cache_bytes"
-"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""
 
 FLAT = 1.25
 """Latencies that differ by less than this factor may be on the same step."""
