@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from membench.core.errors import UsageError
 from membench.measure.events import Observer, Silent
 from membench.measure.options import DEFAULT_DISK_BUDGET, DEFAULT_TIMEOUT, RunOptions
 from membench.measure.run import RunOutcome, prepare, start
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from membench.analysis.comparison import Comparison
     from membench.analysis.frame import DataFrame
     from membench.analysis.history.summary import History
+    from membench.measure.paired.run import PairedOutcome
 
 
 def run(
@@ -72,6 +74,76 @@ def run(
     )
     watch = observer or Silent()
     return start(prepare(options, watch), watch)
+
+
+def run_paired(
+    versus: str = "",
+    *,
+    setup_a: str = "",
+    setup_b: str = "",
+    profile: str = "quick",
+    select: str | Iterable[str] = (),
+    skip: str | Iterable[str] = (),
+    settings: str | Iterable[str] = (),
+    rounds: int | None = None,
+    device: str = "auto",
+    output: str | Path | None = None,
+    label: str | None = None,
+    seed: int | None = None,
+    scratch: str | Path | None = None,
+    disk_budget: int = DEFAULT_DISK_BUDGET,
+    timeout: float = DEFAULT_TIMEOUT,
+    strict: bool = False,
+    hold: bool = True,
+    observer: Observer | None = None,
+) -> PairedOutcome:
+    """Measure two sides of this machine in turns, like `membench run --versus`.
+
+    The other arguments, and signals, are those of `run`.
+
+    Args:
+        versus: what side B differs in: ``python=PATH``, ``env=NAME=VALUE``, ``scratch=DIR`` or
+            ``device=cuda:N``.
+        setup_a, setup_b: shell commands before each round of a side; nothing undoes them.
+        rounds: pairs of rounds; by default 12, and fewer than 6 give no verdict.
+        output: ``o.csv`` stands for ``o_a.csv`` and ``o_b.csv``.
+
+    Returns:
+        The outcome: ``sides`` (a `RunOutcome` of each, A first), and ``files``, with which
+        ``membench.compare(*outcome.files)`` compares the pairs.
+
+    Raises:
+        MembenchError: an error that would end the command, with the same message and hint.
+    """
+    from membench.measure.paired.preparing import prepare_pair
+    from membench.measure.paired.run import start_pair
+
+    options = RunOptions(
+        profile=profile,
+        select=_several(select),
+        skip=_several(skip),
+        settings=_several(settings),
+        rounds=rounds,
+        device=device,
+        output=None if output is None else Path(output),
+        label=label,
+        seed=seed,
+        scratch=None if scratch is None else Path(scratch),
+        disk_budget=disk_budget,
+        timeout=timeout,
+        strict=strict,
+        hold=hold,
+        versus=versus,
+        setup_a=setup_a,
+        setup_b=setup_b,
+        argv=("membench.run_paired",),
+    )
+    if not options.paired:
+        raise UsageError(
+            "the sides of a paired run do not differ", "give versus, setup_a or setup_b"
+        )
+    watch = observer or Silent()
+    return start_pair(prepare_pair(options, watch), watch)
 
 
 def _several(words: str | Iterable[str]) -> tuple[str, ...]:

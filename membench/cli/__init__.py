@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from typing import Any, NoReturn
 
 import click
@@ -97,7 +96,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     ):  # a name may contain characters outside the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
-        from membench.cli.completion import offer
+        from membench.cli.shell_scripts import offer
 
         offer()
     code = _guarded(sys.argv[1:] if argv is None else argv)
@@ -160,6 +159,8 @@ def _command(argv: list[str]) -> str:
 
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
+        import traceback
+
         traceback.print_exc()
     click.echo(f"Error: {_line(message)}", err=True)
     click.echo(f"Hint: {_line(hint)}", err=True)

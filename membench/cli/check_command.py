@@ -180,10 +180,11 @@ def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prep
 
 
 def _show_plan(prepared: Prepared) -> None:
+    from membench.report.screens.cases import print_cases
     from membench.report.screens.console import console
-    from membench.report.screens.plan import print_cases, print_estimate
+    from membench.report.screens.plan import print_estimate
 
-    print_cases(console(), prepared.plan.cases)
+    print_cases(prepared.plan.cases)
     print_estimate(console(), prepared.plan)
 
 

@@ -67,10 +67,9 @@ def command(
 
         click.echo(json.dumps([dump(case) for case in cases], indent=2))
         return
-    from membench.report.screens.console import console
-    from membench.report.screens.plan import print_cases
+    from membench.report.screens.cases import print_cases
 
-    print_cases(console(), cases, everything=everything)
+    print_cases(cases, everything=everything)
 
 
 def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.units import format_size, parse_size
 
@@ -47,7 +47,7 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
     return (values,)
 
 
-@dataclass(frozen=True)
+@record
 class Axis:
     """One parameter of a bench.
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from membench.core.axes import AUTO, OMITTED, Axis, Value, Values, expand, sweep
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.sizes.placement import placement
 from membench.core.sizes.reach import CACHE_MULTIPLE, Reach, reachable
 from membench.core.sizes.working_set import device_array, host_array
@@ -57,7 +58,7 @@ class Needs(StrEnum):
     TWO_NUMA_NODES = "two-numa-nodes"
 
 
-@dataclass(frozen=True)
+@record
 class Case:
     """One point of a bench. It gives one row, or one row for each of several metrics.
 
@@ -93,7 +94,7 @@ class Case:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Bench:
     """A family of cases around one function.
 
@@ -176,11 +177,10 @@ class Bench:
             if (self.where is None or self.where(profile, **arguments)) and (
                 self.on_machine is None or self.on_machine(machine, **arguments)
             ):
-                case = self.case(params, machine)
-                yield replace(case, swept=number > 0 and not case.tuned)
+                yield self.case(params, machine, swept=number > 0)
 
-    def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
-        """The case at ``params``."""
+    def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
+        """The case at ``params``; ``swept`` if they are not the default of its axes."""
         reach = self._reach(params, machine)
         values = dict(params)
         if params.get("size") == AUTO:
@@ -206,6 +206,7 @@ class Bench:
             gpu_memory=int(_cost(self.gpu_memory, arguments)),
             tuned=self._is_tuned(params),
             rounds=self.rounds,
+            swept=swept and not self._is_tuned(params),
             flags=_cache_flags(reach, arguments.get("size")) if tier is Tier.DDR else (),
         )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +59,8 @@ def requirements(extra: str) -> tuple[str, ...]:
 
 def _by_uv() -> bool:
     """Environments that uv makes have no pip; uv fills them from outside."""
+    import shutil
+
     return find_spec("pip") is None and shutil.which("uv") is not None
 
 
@@ -76,6 +77,8 @@ def interpreter() -> str:
     The path is relative if it is below this directory, and never names the home directory's
     owner.
     """
+    import shutil
+
     path = Path(sys.executable)
     if (found := shutil.which(path.name)) and Path(found) == path:
         return path.name

@@ -11,12 +11,10 @@ Floor 0: imports nothing of membench.
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from gettext import NullTranslations
 from typing import Any, Self
-
-_FORMATTER = string.Formatter()
 
 
 class Message(str):
@@ -67,9 +65,11 @@ class Message(str):
         form = self.form(catalogue)
         if not self.params:
             return [form]
+        import string
+
         found: list[object] = []
         before = ""
-        for text, name, _, _ in _FORMATTER.parse(form):
+        for text, name, _, _ in string.Formatter().parse(form):
             value = place(self.params[name]) if name else ""
             found += [_spaced(before, text, str(value)), value]
             before = str(value) or text
@@ -81,13 +81,17 @@ def said(value: object, catalogue: NullTranslations) -> object:
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
-_TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
-"""A Chinese character beside a Latin one: a space belongs between them."""
-_TIGHT = re.compile(
-    r"[\u3000-\u303f\uff00-\uffef] .|. [\u3000-\u303f\uff00-\uffef]|"
-    r"[\u4e00-\u9fff] [\u4e00-\u9fff]"
-)
-"""A space beside a full-width mark or between two Chinese characters: it does not belong there."""
+@cache  # compiled for the first page: each of its ranges takes milliseconds
+def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Where a space belongs, and where none does.
+
+    Between a Chinese character and a Latin one; beside a full-width mark, and between two Chinese
+    characters.
+    """
+    marks, chinese = r"[\u3000-\u303f\uff00-\uffef]", r"[\u4e00-\u9fff]"
+    touch = re.compile(rf"{chinese}[A-Za-z0-9]|[A-Za-z0-9%]{chinese}")
+    tight = re.compile(rf"{marks} .|. {marks}|{chinese} {chinese}")
+    return touch, tight
 
 
 def _spaced(before: str, text: str, after: str) -> str:
@@ -97,14 +101,15 @@ def _spaced(before: str, text: str, after: str) -> str:
     they may be file names. Rule: W3C, Requirements for Chinese Text Layout, 3.2.2. English text is
     never changed.
     """
+    touch, tight = _spacing()
     left, right = before[-1:], after[:1]
-    if _TIGHT.fullmatch(left + (text + right)[:2]):
+    if tight.fullmatch(left + (text + right)[:2]):
         text = text[1:]
-    elif text and _TOUCH.fullmatch(left + text[:1]):
+    elif text and touch.fullmatch(left + text[:1]):
         text = f" {text}"
-    if _TIGHT.fullmatch((left + text)[-2:] + right):
+    if tight.fullmatch((left + text)[-2:] + right):
         return text[:-1]
-    return f"{text} " if _TOUCH.fullmatch((left + text)[-1:] + right) else text
+    return f"{text} " if touch.fullmatch((left + text)[-1:] + right) else text
 
 
 def tr(msgid: str, **params: object) -> Message:

@@ -11,7 +11,6 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 from membench.core.case import Bench, Case
 from membench.core.errors import NothingMatched, UsageError
 from membench.core.near import MOST, asked_back, nearest
+from membench.core.record import record
 from membench.core.snapshot import Machine
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "membench.benches"
 
 
-@dataclass(frozen=True)
+@record
 class Registry:
     """The benches by name, and one line for every plug-in that could not be loaded."""
 

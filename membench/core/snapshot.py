@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 
+from membench.core.record import record
 
-@dataclass(frozen=True)
+
+@record
 class Cache:
     """One CPU cache as sysfs describes it; a virtual machine may describe it wrongly."""
 
@@ -24,7 +26,7 @@ class Cache:
     cpus: tuple[int, ...]  # the CPUs that share it
 
 
-@dataclass(frozen=True)
+@record
 class Core:
     """One logical CPU and where it sits.
 
@@ -45,7 +47,7 @@ class Core:
     clock: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Cpu:
     """The processors, and how much of them this process may use.
 
@@ -105,7 +107,7 @@ class NodeKind(StrEnum):
     MEMORY_ONLY = "memory-only"  # no processors of its own: CXL, HBM in flat mode, ...
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """One NUMA node.
 
@@ -129,7 +131,7 @@ class Node:
     allowed: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Memory:
     """Main memory, its pages, and the control group's limit.
 
@@ -184,7 +186,7 @@ class Memory:
         return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
 
 
-@dataclass(frozen=True)
+@record
 class GpuIdentity:
     """One NVIDIA GPU as NVML names it.
 
@@ -207,7 +209,7 @@ class GpuIdentity:
     memory_node: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class GpuFault:
     """A GPU that is present and has a problem.
 
@@ -228,7 +230,7 @@ class GpuFault:
         return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
-@dataclass(frozen=True)
+@record
 class Gpus:
     """The GPUs, and the reason if they cannot be used.
 
@@ -260,7 +262,7 @@ class Gpus:
         return self.present and not self.problem
 
 
-@dataclass(frozen=True)
+@record
 class GpuLinks:
     """The links of a GPU; None for what NVML and the firmware do not report.
 
@@ -287,7 +289,7 @@ class GpuLinks:
     bar1: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Filesystem:
     """The filesystem that holds a path."""
 
@@ -300,7 +302,7 @@ class Filesystem:
     direct_io: str  # empty if O_DIRECT reaches a device here, else why not
 
 
-@dataclass(frozen=True)
+@record
 class Machine:
     """A machine at the moment of a run.
 

@@ -7,11 +7,11 @@ in this module does not appear in a results file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
 class Tier(StrEnum):
@@ -163,7 +163,7 @@ PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
 """First path component of a case id -> tier, unless the bench names another."""
 
 
-@dataclass(frozen=True)
+@record
 class Flag:
     """A reason to trust a number less.
 
@@ -384,3 +384,6 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )
 """Relative spread of the round values (a fraction) above which a row is flagged `noisy`."""
+
+REACH = "cache_bytes"
+"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.terms import UNIT, Metric
 
 KIB = 1024
@@ -83,7 +83,7 @@ def rounded(value: float, digits: int) -> str:
     return significant(float(f"{value:.{digits - 1}e}"), digits)
 
 
-@dataclass(frozen=True)
+@record
 class Scale:
     """A display unit of a metric; file unit divided by ``divisor`` gives ``unit``."""
 

@@ -6,15 +6,11 @@ that is no regular file is opened without blocking.
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import lzma
 import math
 import os
 import stat
-import tomllib
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +98,9 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
         SchemaError: the data are damaged, cut off, or unpack to more than ``limit``, which is never
             held in memory.
     """
+    import lzma
+    import zlib
+
     if packed.startswith(_XZ) or name.endswith(".xz"):
         pieces = _from_xz(packed)
     elif packed.startswith(_GZIP) or name.endswith(".gz"):
@@ -123,6 +122,8 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
 
 def _from_xz(packed: bytes) -> Iterator[bytes]:
     """Unpack in pieces; several xz streams may follow each other, with zero bytes between them."""
+    import lzma
+
     while packed:
         stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
         while not stream.eof:
@@ -135,6 +136,8 @@ def _from_xz(packed: bytes) -> Iterator[bytes]:
 
 
 def _from_gzip(packed: bytes) -> Iterator[bytes]:
+    import gzip
+
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
         while data := file.read(_STEP):
             yield data
@@ -162,6 +165,8 @@ def parse_toml(data: bytes) -> dict[str, Any]:
         ValueError: it is not TOML in UTF-8, it is nested too deeply, or a number has too many
             digits.
     """
+    import tomllib
+
     try:
         found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
     except UnicodeDecodeError:

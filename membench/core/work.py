@@ -11,9 +11,10 @@ Floor 2.  A bench function allocates and fills its buffers and returns one of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
 StopName = Literal["count", "rse", "stdrel"]
@@ -33,7 +34,7 @@ def unverified(iterations: int) -> None:
     """The `verify` of work whose result cannot be wrong; `verified` stays empty in its row."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Timed:
     """Work that the engine times.
 
@@ -105,7 +106,7 @@ class Timed:
         return per_ns if metric is Metric.FLOPS else per_ns * 1e9
 
 
-@dataclass(frozen=True)
+@record
 class Observation:
     """The result of `Observed.observe`: samples by (metric, stat), in the metric's unit, and facts.
 
@@ -118,7 +119,7 @@ class Observation:
     sm_mhz: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Observed:
     """Work that takes its own samples.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from membench.core.units import GIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB

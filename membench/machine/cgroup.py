@@ -7,16 +7,16 @@ from the process's own up to the mount point is read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from membench.core.record import record
 from membench.machine.disks.mounts import Mount, read_mounts
 from membench.machine.kernel_text import integer, read
 
 _UNLIMITED = 1 << 62  # version 1 says "no limit" as the largest multiple of a page below 2**63
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """The limits of the control groups; None without a limit.
 
@@ -32,7 +32,7 @@ class Limits:
     memory_used: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class _Hierarchy:
     """The groups of one controller, the process's own first."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 from membench import __version__
 from membench.core.case import Case, Needs
+from membench.core.record import record
 from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.text import counted
 from membench.core.units import KIB, about_size
-from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 
@@ -20,7 +20,7 @@ SMALL_PAGE = 4096
 """The pages of a case with `pages=4k`."""
 
 
-@dataclass(frozen=True)
+@record
 class Site:
     """The machine and options that decide what a plan can run.
 

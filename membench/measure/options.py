@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.record import record
 from membench.core.units import GIB
 
 RESULTS = Path("results")
@@ -24,7 +24,7 @@ interval of 95 %.
 """
 
 
-@dataclass(frozen=True)
+@record
 class RunOptions:
     """The options of `membench run`.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.core.errors import NothingMatched, UsageError
+from membench.core.record import record
 from membench.core.registry import Registry, choose, matches, near
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.text import counted
@@ -34,7 +35,7 @@ LAYOUT_BYTES_S = 1e9
 """Bytes of scratch file that are written per second, once per run."""
 
 
-@dataclass(frozen=True)
+@record
 class Estimate:
     """The cost of a plan: seconds in all, peak bytes of memory, bytes of scratch file.
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
-from membench.host.storage.scratch import ScratchFile, ScratchHandle, cut
+from membench.host.storage.file_size import cut
+from membench.host.storage.scratch import ScratchFile, ScratchHandle
 from membench.measure.events import Observer
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan

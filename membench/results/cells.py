@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from membench.core.record import record
 from membench.core.terms import FLAGS
 from membench.core.text import ascii_line, guard, one_line, unguard
 from membench.core.untrusted import MAX_DIGITS
@@ -34,7 +34,7 @@ _NOT_IN_KEY = re.compile(r"[^a-z0-9_]")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@record
 class CellKind:
     """The format of a column's values.
 

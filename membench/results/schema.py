@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
+from membench.core.record import record
 from membench.core.terms import (
     BETTER,
     UNIT,
@@ -87,7 +88,7 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 """The header of `membench.results/1`, in order."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Row:
     """One (case, metric, stat) of one run; a field is the column of the same name.
 
@@ -235,7 +236,7 @@ def is_median(value: float, values: Sequence[float]) -> bool:
     return math.isclose(value, (low + high) / 2, rel_tol=1e-9)
 
 
-@dataclass(frozen=True)
+@record
 class _Rule:
     """A rule between the columns of a row; errors name ``column``."""
 

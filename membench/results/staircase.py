@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.core.case_id import split_case
-from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.record import record
+from membench.core.terms import FLAGS, OFF_TIER_FLAGS, REACH, Metric, Stat, Status, Tier
 from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
-
-REACH = "cache_bytes"
-"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""
 
 FLAT = 1.25
 """Latencies that differ by less than this factor may be on the same step."""
@@ -51,7 +49,7 @@ _TIERS: Mapping[str, tuple[Tier, Tier]] = {
 """Bench -> the tier of its caches (on a GPU: beyond L1), and memory."""
 
 
-@dataclass(frozen=True)
+@record
 class _Stair:
     """A footprint in bytes, and ns of one dependent load."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from membench.core.errors import skip
+from membench.core.record import record
 from membench.core.units import KIB
 from membench.core.work import Detail
 
@@ -22,7 +22,7 @@ BULK_SHARED = 64 * KIB
 BULK_CAPABILITY = 90
 
 
-@dataclass(frozen=True)
+@record
 class Move:
     """A move of all blocks, ready to run.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from membench.core.record import record
 
 HEAD_DIM = 128
 """Elements of a head."""
 
 
-@dataclass(frozen=True)
+@record
 class ModelShard:
     """The share of a transformer that one of ``tp`` GPUs holds, from its published config.json.
 

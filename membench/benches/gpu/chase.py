@@ -9,11 +9,10 @@ from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
 from membench.core.sizes.working_set import most_of_gpu
 from membench.core.snapshot import Machine
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.gpu.room import room_for
-from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Needs, axis, bench
@@ -216,6 +215,8 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         return done[0] - before
 
     def observe(_seconds: float) -> Observation:
+        from statistics import median  # slow to load
+
         batch(1)
         begin = time.perf_counter()
         batch(1)

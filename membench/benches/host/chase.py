@@ -8,10 +8,9 @@ from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench, first_cpu
 from membench.core.sizes.reach import reachable
 from membench.core.snapshot import Machine
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
-from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
@@ -102,6 +101,8 @@ class _HostScene:
 
     def observe(self, seconds: float) -> Observation:
         """Measure idle, loaded, and idle again."""
+        import statistics
+
         before, _ = self._samples(IDLE_S, 0)
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 from membench.core.axes import OMITTED, Value
@@ -281,6 +280,8 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     pairing = InterferenceRun(gpu, work, other)
 
     def observe(_seconds: float) -> Observation:
+        from statistics import median  # slow to load
+
         pairing.victim_alone(1)  # loads everything
         pairing.aggressor_alone(1)
         alone = pairing.victim_alone(PIECES)

@@ -9,8 +9,8 @@ they behave.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
@@ -32,7 +32,7 @@ Staircase = Sequence[tuple[int, float]]
 """(bytes of a ring, ns of one dependent load through it), ascending by size."""
 
 
-@dataclass(frozen=True)
+@record
 class Reach:
     """The last-level caches that a set of CPUs can reach.
 

@@ -18,29 +18,21 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from membench.core.errors import BackendUnavailable, OutputError
+from membench.core.record import record
 from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
+from membench.host.storage.file_size import CHUNK, FREE_SHARE
 from membench.host.storage.files import dirtied_pages, evict, resident_share
 from membench.host.storage.write_budget import WriteLedger
 from membench.machine.disks.filesystem import read_filesystem
 
-CHUNK = 4 * MIB  # one write of the layout; a file is a whole number of them
 LEAST = 16 * MIB  # a smaller file would say nothing, not even in a test
-
-FREE_SHARE = 0.5
-"""Largest share of the free space that the file may take."""
-
-LEAST_CUT = 256 * MIB
-"""Least bytes to which a file is reduced by budget or free space: much of a smaller one may be
-served from the disk's own cache.
-"""
 
 PROBED = 9
 """Chunks of the layout that are checked for page-cache use; several, so that bursts of other
@@ -62,7 +54,7 @@ _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 _NAMES = 16  # names that are tried where the filesystem has no files without one
 
 
-@dataclass(frozen=True)
+@record
 class ScratchHandle:
     """What a worker needs to know of the scratch file.
 
@@ -95,17 +87,6 @@ class ScratchHandle:
     def buffered_writes(self) -> bool:
         """Whether direct writes go through the page cache."""
         return self.dirtied >= CACHED
-
-
-def cut(wanted: int, budget: int, free: int) -> int:
-    """Bytes of the file if ``wanted`` are best: at most ``budget`` and half of ``free``.
-
-    A multiple of the chunk size; 0 if less than ``wanted`` and less than `LEAST_CUT` would remain.
-    """
-    size = min(wanted, budget, int(FREE_SHARE * free))
-    if size < min(wanted, LEAST_CUT):
-        return 0
-    return size if size == wanted else size // CHUNK * CHUNK
 
 
 class ScratchFile:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.record import record
 from membench.machine.kernel_text import integer, present, read
 
 
-@dataclass(frozen=True)
+@record
 class Disk:
     """A whole disk as sysfs describes it; a virtual machine may describe it wrongly.
 

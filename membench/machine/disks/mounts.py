@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from membench.core.record import record
 from membench.machine.kernel_text import integer, read
 
 
-@dataclass(frozen=True)
+@record
 class Mount:
     """One line of mountinfo.
 

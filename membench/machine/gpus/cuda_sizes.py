@@ -5,7 +5,6 @@ A process that has initialised CUDA cannot fork one that uses it, and keeps the 
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -51,7 +50,8 @@ def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
 
 def _sizes(driver: str) -> dict[str, int]:
     """Hashed UUID -> bytes; empty where there is no driver, or it does not answer in time."""
-    import subprocess  # here alone: most machines start no process
+    import json  # both here alone: most machines start no process
+    import subprocess
 
     found: dict[str, int] = {}
     with suppress(OSError, ValueError, subprocess.SubprocessError):

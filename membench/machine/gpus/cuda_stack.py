@@ -10,10 +10,10 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from membench.core.installing import install_extra, uninstall
+from membench.core.record import record
 from membench.machine.kernel_text import integer
 from membench.machine.software import installed
 
@@ -30,7 +30,7 @@ Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
 _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
 
 
-@dataclass(frozen=True)
+@record
 class CudaStack:
     """The installed CUDA packages.
 

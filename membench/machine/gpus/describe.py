@@ -10,12 +10,13 @@ import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from membench.core.installing import install
+from membench.core.record import record
 from membench.core.snapshot import GpuFault, GpuIdentity, Gpus
 from membench.machine.gpus.cuda_stack import CudaStack, Version, complaint, read_stack
 from membench.machine.gpus.faults import faults_of
@@ -88,7 +89,7 @@ _INIT_FAILED = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class _Found:
     """A GPU or MIG instance as NVML lists it, with its UUID not yet hashed."""
 

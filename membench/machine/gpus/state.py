@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from membench.core.errors import MembenchError
 from membench.core.installing import install
+from membench.core.record import record
 from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.kernel_text import integer, read
 
@@ -42,7 +42,7 @@ CUDA 13) and GB10.  Source: developer.nvidia.com/cuda-gpus and the CUDA 13 relea
 _POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
 
 
-@dataclass(frozen=True)
+@record
 class GpuState:
     """The state of a GPU; None for what the GPU or its driver does not report.
 

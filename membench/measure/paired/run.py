@@ -56,6 +56,15 @@ class PairedOutcome:
     sides: tuple[RunOutcome, RunOutcome]
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """``A=o_a.csv``, ``B=o_b.csv``: the sides that have results, for `membench.compare`."""
+        return tuple(
+            f"{side.upper()}={one.csv}"
+            for side, one in zip(SIDES, self.sides, strict=True)
+            if one.csv is not None
+        )
+
+    @property
     def failed(self) -> bool:
         """Whether a case failed."""
         return any(one.failed for one in self.sides)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.units import Scale, common_scale, parse_size
 from membench.results.compact.row import Measurement
@@ -15,7 +15,7 @@ from membench.results.schema import Row
 R = TypeVar("R", Row, Measurement)
 
 
-@dataclass(frozen=True)
+@record
 class Block(Generic[R]):
     """The `ok` rows of one (tier, metric).
 

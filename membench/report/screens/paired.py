@@ -18,10 +18,11 @@ from membench.core.text import counted, one_line, shell_word
 from membench.measure.paired.preparing import SIDES, Half
 from membench.measure.paired.run import PairedOutcome
 from membench.measure.run import resume_command
+from membench.report.screens.cases import print_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.view import arrange
 from membench.report.screens.console import is_terminal, say, say_command
-from membench.report.screens.plan import print_cases, print_estimate, print_families
+from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
@@ -44,7 +45,7 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
     """Print the plan of a dry run: the cases of side A, and the time of both."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
-    print_cases(console, plan.cases)
+    print_cases(plan.cases)
     both = replace(plan, rounds=2 * plan.rounds)
     print_families(console, both, registry().benches)
     print_estimate(console, both)

@@ -1,51 +1,18 @@
-"""The planned cases: the tables of `membench list` and `membench run --dry-run`."""
+"""The cost of a plan: the tables of `membench run --dry-run`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from membench.core.case import Bench
 from membench.core.text import counted
-from membench.core.units import about_size, format_seconds, significant
+from membench.core.units import about_size, format_seconds
 from membench.measure.plan import estimate, family_seconds
 from membench.report.screens.console import say
-from membench.report.screens.run import LISTED, print_grouped
-from membench.report.screens.text_table import TextTable, print_table
-from membench.results.plan import Plan, PlannedCase
-
-
-def print_cases(
-    console: Console, cases: Iterable[PlannedCase], *, everything: bool = False
-) -> None:
-    """Print a line per case that can run: id, tier, seconds per round, memory; then the others.
-
-    The other cases are grouped by reason. The memory is the host's, or the GPU's if the case
-    fills it.
-
-    Args:
-        everything: list every case that cannot run, even if many share a reason.
-    """
-    rows: list[tuple[str, ...]] = []
-    by_reason: dict[str, list[str]] = {}
-    for case in cases:
-        if case.skipped:
-            by_reason.setdefault(case.skipped, []).append(case.id)
-            continue
-        memory = case.memory or case.gpu_memory
-        cost = (significant(case.seconds, 2), about_size(memory) if memory else "")
-        rows.append((case.id, *cost, str(case.tier)))
-    if rows:
-        head = ("case", "s/round", "memory", "tier")
-        print_table(console, TextTable(None, head, tuple(rows)))
-    if rows and by_reason:
-        console.print()
-    print_grouped(console, "cannot run here", by_reason, whole=everything)
-    if not everything and any(len(several) > LISTED for several in by_reason.values()):
-        console.print(Text("membench list --all names them", "dim"))
+from membench.results.plan import Plan
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:

@@ -13,11 +13,9 @@ from membench.core.terms import FLAGS, Metric, Stat, Status
 from membench.core.text import counted
 from membench.core.units import common_scale
 from membench.report.screens.blocks import Block, blocks, full_name
+from membench.report.screens.plain import named
 from membench.report.screens.text_table import TextTable, drawn
 from membench.results.schema import Row
-
-LISTED = 6
-"""Maximum number of skipped cases per reason that are named; the file has all of them."""
 
 
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
@@ -163,12 +161,5 @@ def print_grouped(
         several = [*cases]
         head = Text(f"{len(several)} {what}", "red bold" if what == Status.FAILED else "bold")
         console.print(Text.assemble(head, f": {reason}"))
-        named = whole or len(several) <= LISTED
-        for line in several if named else [families(several)]:
+        for line in named(several, whole=whole):
             console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2), expand=False))
-
-
-def families(cases: Iterable[str]) -> str:
-    """Many cases as the number per family: ``hbm 14, link 9``."""
-    counts = Counter(case.partition("/")[0] for case in cases)
-    return ", ".join(f"{family} {count}" for family, count in counts.items())

@@ -15,7 +15,8 @@ from membench.core.files import shown
 from membench.core.plain import load
 from membench.core.untrusted import parse_json, read_bytes
 from membench.results.case_result import CaseResult
-from membench.results.plan import Plan, check
+from membench.results.plan import Plan
+from membench.results.plan_check import check
 
 SCHEMA = "membench.journal/1"
 MAX_BYTES = 512 << 20

@@ -19,7 +19,7 @@ from membench.core.terms import FLAGS, Metric, Status, Tier
 from membench.core.text import counted
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
-from membench.report.screens.run import LISTED, families
+from membench.report.screens.plain import named
 from membench.results.compact.row import distinct
 
 _NAMES_SHOWN = 4
@@ -78,9 +78,7 @@ def absence_text(absence: Absence) -> str:
 
 def absent_cases(absence: Absence) -> list[str]:
     """The ids, one per line; for many cases that did not fail, the number of each family."""
-    if len(absence.cases) <= LISTED or absence.kind == Status.FAILED:
-        return [*absence.cases]
-    return [families(absence.cases)]
+    return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 
 
 def summary(comparison: Comparison) -> list[str]:

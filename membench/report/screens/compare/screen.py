@@ -12,7 +12,6 @@ from rich.text import Text
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
 from membench.core.terms import Status
-from membench.core.text import counted
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
     absence_text,

@@ -20,7 +20,7 @@ from membench.report.screens.fleet.words import (
     troubles,
     z_text,
 )
-from membench.report.screens.run import LISTED
+from membench.report.screens.plain import LISTED
 from membench.report.screens.text_table import TextTable, drawn
 
 SHOWN = 50
