@@ -1,4 +1,4 @@
-"""The exceptions of membench, and the exit code that each one ends in.
+"""The exceptions of membench, and the exit code that each one leads to.
 
 ::
 
@@ -25,13 +25,13 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_FINDING = 3
 EXIT_NOTHING = 4
-EXIT_SIGNAL_BASE = 128  # interrupted by signal n: 128 + n, so 130 for SIGINT, 143 for SIGTERM
+EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, such as 130 for SIGINT
 
 
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line; ``hint`` is one line that says what to do, or empty.
+    ``str(error)`` is one line. ``hint`` is one line that says what to do, or empty.
     """
 
     exit_code = EXIT_ERROR
@@ -48,7 +48,7 @@ class UsageError(MembenchError):
 
 
 class NothingMatched(MembenchError):
-    """No case is left after selecting."""
+    """The selectors leave no case."""
 
     exit_code = EXIT_NOTHING
 
@@ -62,19 +62,19 @@ class JournalError(MembenchError):
 
 
 class OutputError(MembenchError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written to the requested place."""
 
 
 class BackendUnavailable(MembenchError):
-    """Hardware, driver or library is missing or unfit."""
+    """The hardware, its driver or a library is missing or unsuitable."""
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel needs more registers than a thread has, so it would access memory for spills."""
+    """A kernel needs more registers than a thread has, so it would spill them to memory."""
 
 
 class DeviceLost(MembenchError):
-    """The process can no longer use its device; a fresh process may.
+    """The process can no longer use its device; a new process may be able to.
 
     Raise it for errors that persist in a CUDA context, such as an illegal address or an ECC error:
     the case fails, and a fresh worker measures the others.
@@ -94,5 +94,5 @@ class Skip(Exception):
 
 
 def skip(reason: str) -> NoReturn:
-    """End a bench function: its case becomes a `skipped` row with ``reason``."""
+    """Raise `Skip` in a bench function: its case becomes a `skipped` row with ``reason``."""
     raise Skip(reason)

@@ -70,7 +70,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("boost", Severity.WARN, {"settings.boost": False}, "off"),
     (
         *("caches", Severity.WARN, {"machine.cpu.staircase": staircase((1, 12), (32, 110))}),
-        "no cache is reported, and the chase leaves its caches before 32 MiB",
+        "no cache is reported, but the pointer chase leaves a cache before 32 MiB",
     ),
     ("clock", Severity.WARN, {"settings.clock": "hpet"}, "tsc is there"),
     (

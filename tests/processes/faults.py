@@ -617,7 +617,7 @@ FAULTS = (
         "one warning, the run continues",
         Seen(
             0,
-            "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
+            "Warning: GPU 0 no longer responds to NVML: GPU is lost: the run goes on, and "
             "whether the GPU throttled or was shared is not known from here on",
             ALL,
         ),
