@@ -22,7 +22,7 @@ from membench.gpu.cuda import kernel_variants  # noqa: E402
 
 
 def main() -> None:
-    """Write each, and say so."""
+    """Write each file, and print whether it changed."""
     for table, path in (
         (profile_table, profile_table.DOCUMENT),
         (variants_file, kernel_variants.PATH),
