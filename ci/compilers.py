@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compile every kernel with several releases of NVRTC, and write docs/compilers.md anew.
+"""Compile every kernel with several releases of NVRTC, and write docs/compilers.md again.
 
     ci/compilers.py FOLDER
 

@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(32)
             return left < kPieceBytes ? static_cast<unsigned>(left) : kPieceBytes;
         });
 #else
-    __trap();  // the bench asks for the capability first
+    __trap();  // the bench checks the compute capability first
 #endif
 }
 
@@ -64,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(1)
     out[1] = ns_after - ns;
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 #else
-    __trap();  // the bench asks for the capability first
+    __trap();  // the bench checks the compute capability first
 #endif
 }
 

@@ -104,7 +104,7 @@ class Axis:
 
     def _number(self, number: int, least: int) -> int:
         if number < least or (self.most is not None and number > self.most):
-            bounds = f"from {least} on" if self.most is None else f"from {least} to {self.most}"
+            bounds = f"{least} or more" if self.most is None else f"{least} to {self.most}"
             raise UsageError(f"{self.name} cannot be {number}", f"it can be {bounds}")
         return number
 

@@ -95,7 +95,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Bench:
-    """A function that prepares work, and the axes whose values are its cases."""
+    """A function that prepares work, with the axes that its cases vary."""
 
     name: str
     version: int

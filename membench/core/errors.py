@@ -2,17 +2,17 @@
 
 ::
 
-    MembenchError                1   one line for the person, and a hint
-    ├── UsageError               2   the command line asks for something that makes no sense
+    MembenchError                1   one line for the user, and a hint
+    ├── UsageError               2   the arguments are invalid
     ├── NothingMatched           4   a selector chose no case
-    ├── SchemaError              1   a results file that cannot be read or written as it stands
-    ├── JournalError             1   a journal that cannot be appended to or resumed from
-    ├── OutputError              1   a place that results cannot be written to
+    ├── SchemaError              1   a results file breaks the schema
+    ├── JournalError             1   a journal cannot be written or resumed
+    ├── OutputError              1   results cannot be written to the requested place
     ├── BackendUnavailable       1   the hardware or its library cannot be used
-    ├── RegistersSpilled         1   a kernel would use memory that no byte count knows of
-    ├── DeviceLost               1   the process cannot use its device any more
+    ├── RegistersSpilled         1   a kernel would spill registers to memory
+    ├── DeviceLost               1   the process can no longer use its device
     ├── WorkerError              1   worker processes cannot be started
-    └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
+    └── VerificationFailed       1   a kernel's result is wrong, so its number is invalid
     Skip                         -   raised inside a bench: this machine cannot run the case
 """
 

@@ -54,7 +54,7 @@ class Facts:
 
     Attributes:
         gpus: the present state of the visible GPUs.
-        gpu_problem: why a state cannot be read; empty if all can.
+        gpu_problem: why a GPU's state cannot be read; empty if all can be read.
     """
 
     machine: Machine

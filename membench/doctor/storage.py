@@ -52,7 +52,7 @@ def free_space(facts: Facts) -> Finding:
         needed = f"{about_size(LEAST_CUT / FREE_SHARE)} are needed"
         return fail("free-space", f"{seen}, {needed}: no disk case will be measured", fix)
     if size < wanted:
-        sizes = f"from {about_size(wanted)} to {about_size(size)}, half of it"
+        sizes = f"from {about_size(wanted)} to {about_size(size)}, half of the free space"
         return warn("free-space", f"{seen}: the file is reduced {sizes}", fix)
     return fine("free-space", seen)
 

@@ -252,7 +252,7 @@ class FleetRun:
 
     def _ended(self, name: str) -> None:
         asked = self._asked.get(name)
-        if asked is None or not asked.future.done():  # it was lost before, and asked anew
+        if asked is None or not asked.future.done():  # the host was lost and has been asked again
             return
         if asked.future.status != "finished":
             error = asked.future.exception() if asked.future.status == "error" else None
@@ -274,7 +274,7 @@ class FleetRun:
         self._events.put(partial(self._fetched, name, asked, reply))
 
     def _fetched(self, name: str, asked: _Asked, reply: Any) -> None:
-        if self._asked.get(name) is not asked:  # it was lost before, and asked anew
+        if self._asked.get(name) is not asked:  # the host was lost and has been asked again
             return
         if reply is None:
             self._lost(name)

@@ -77,7 +77,8 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     ledger = latest_ledger(output)
     if ledger is None:
         raise NothingMatched(
-            f"there is no fleet run in {shown(output)}", "give the directory that was its -o"
+            f"there is no fleet run in {shown(output)}",
+            "give the directory that the fleet run got as -o",
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")

@@ -50,7 +50,7 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """The mode of each size of transparent huge page, by bytes; ``inherit`` is resolved.
+    """Size of transparent huge pages in bytes -> mode, with ``inherit`` resolved.
 
     Linux 6.8 and newer. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
     """

@@ -55,8 +55,8 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
         return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
-        return "needs 2 NUMA nodes, " + (
-            f"memory of {shown} may be used" if several else "this machine has 1"
+        return "needs 2 NUMA nodes, but " + (
+            f"may use memory of only {shown}" if several else "this machine has 1"
         )
     if (limit := machine.memory.budget) < case.memory:
         return f"needs {about_size(case.memory)} of memory, but may use only {about_size(limit)}"

@@ -57,19 +57,19 @@ class Silent:
     """An observer that ignores all events."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def noted(self, message: str) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def started(self, plan: Plan, done: int) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """Nothing."""
+        """Ignore the event."""

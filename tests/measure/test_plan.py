@@ -61,7 +61,7 @@ def test_a_case_without_needs_runs(machine: Machine) -> None:
     ("need", "usable", "reason"),
     [
         (Needs.TWO_CPUS, 1, "needs 2 CPUs, but only 1 is usable"),
-        (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, this machine has 1"),
+        (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, but this machine has 1"),
     ],
 )
 def test_what_the_machine_lacks_is_the_reason(

@@ -29,8 +29,8 @@ from membench.workloads.disk_flow import (
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
-MIX_BYTES = 32 * MIB  # written in a round
-SYNC_BYTES = 32 * MIB  # written in a round
+MIX_BYTES = 32 * MIB  # bytes written per round
+SYNC_BYTES = 32 * MIB  # bytes written per round
 SUSTAINED_BYTES = 8 * GIB  # exceeds the fast SLC cache of many consumer disks
 SUSTAINED_S = 30.0
 SLOT_NS = 10**9

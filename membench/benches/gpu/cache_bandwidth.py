@@ -143,7 +143,7 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 
 @bench(
     "l1/read",
-    version=2,  # 2: plain loads instead of `ca`
+    version=2,  # since 2: plain loads instead of `ca`
     needs=Needs.GPU,
     seconds=0.07,
     gpu_memory=lambda size, **_: size + MIB,

@@ -119,7 +119,7 @@ def _seconds(size: int, **_: Value) -> float:
 
 @bench(
     "gpu/chase",
-    # 2: plain loads instead of `ca`; one clock read ends a single hop and starts the next
+    # since 2: plain loads instead of `ca`; one clock read ends a single hop and starts the next
     version=2,
     needs=Needs.GPU,
     yields=(

@@ -103,7 +103,7 @@ def tf32(gpu: Gpu, n: int) -> Work:
     return _gemm(gpu, "tf32", n, "fp32")
 
 
-# 2: the result is BF16, as in inference engines and similar benchmarks
+# since 2: the result is BF16, as in inference engines and similar benchmarks
 @_product("bf16", 500e12, version=2, quick=True)
 @axis("n", quick=8192, full=(8192, 4096))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
@@ -115,7 +115,7 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
     return _gemm(gpu, "bf16", n, out)
 
 
-# 2: fast accumulation, and a result in BF16
+# since 2: fast accumulation, and a result in BF16
 @_product("fp8", 900e12, version=2)
 @axis("n", quick=8192)
 @axis("sums", quick="fast", full=("fast", "exact"))

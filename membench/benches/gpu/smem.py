@@ -141,7 +141,7 @@ def write(gpu: Gpu, width: int, stride: int) -> Work:
 
 @bench(
     "smem/latency",
-    version=2,  # 2: two blocks of a cluster never share an SM
+    version=2,  # since 2: two blocks of a cluster never share an SM
     needs=Needs.GPU,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
@@ -204,7 +204,7 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 
 @bench(
     "smem/cluster",
-    version=2,  # 2: only as many clusters as are resident at once, so that none waits for another
+    version=2,  # since 2: only resident clusters, so that none waits
     needs=Needs.GPU,
     profiles=("full",),
     seconds=0.06,

@@ -70,7 +70,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 
 @bench(
     "hbm/gather",
-    version=2,  # 2: `size=auto`, every launch reads other pages
+    version=2,  # since 2: `size=auto`, every launch reads other pages
     needs=Needs.GPU,
     # Seconds for the samples (each 1 ms, or one launch at 200 GB/s) and for the table.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,

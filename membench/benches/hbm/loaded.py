@@ -81,7 +81,8 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 
 @bench(
     "hbm/loaded",
-    # 2: quantiles over single hops; 3: `size=auto`, plain loads, traffic by share of the peak
+    # since 2: quantiles over single hops
+    # since 3: `size=auto`, plain loads, traffic by share of the peak
     version=3,
     needs=Needs.GPU,
     yields=(

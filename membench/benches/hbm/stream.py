@@ -112,7 +112,7 @@ def _kernel(operation: str, description: str) -> Bench:
     function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
     return bench(
         f"hbm/{operation}",
-        # 2: `size=auto`, all loads of a tile are in flight before the first value is needed
+        # since 2: `size=auto`, all loads of a tile are in flight before the first value is needed
         version=2,
         needs=Needs.GPU,
         profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),

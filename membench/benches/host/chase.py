@@ -37,7 +37,7 @@ def _seconds(size: int, **_: Any) -> float:
 
 @bench(
     "host/chase",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring, so that no other holds its lines
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=Needs.JIT,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     tier=footprint_tier,

@@ -28,7 +28,7 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
 
 @bench(
     "host/loaded",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_CPUS),
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("reads", "pause"),
@@ -163,7 +163,7 @@ class _HostScene:
 
         found = self._cpu.each(self.generators, wrong)
         if any(index >= 0 for index in found):
-            raise VerificationFailed(f"a generator left the wrong data: element {max(found)}")
+            raise VerificationFailed(f"a generator wrote wrong data at element {max(found)}")
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:

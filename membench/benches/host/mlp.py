@@ -19,7 +19,7 @@ STEPS = 4096  # loads of each chain in one iteration
 
 @bench(
     "host/mlp",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),

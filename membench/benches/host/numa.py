@@ -80,7 +80,7 @@ def _outermost(
 
 @bench(
     "host/numa",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),

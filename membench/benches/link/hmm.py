@@ -111,7 +111,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         found = passes.sum()
         if found != expected * passes.count % 2**32:
             raise VerificationFailed(
-                f"{passes.count} reads sum up to {found}, not to {expected} each"
+                f"{passes.count} reads sum up to {found}, not to {passes.count} x {expected}"
             )
 
     return Observed(

@@ -205,10 +205,10 @@ def _nvrtc() -> Any:
 
         nvrtc.getVersion()
     except ImportError as error:
-        raise BackendUnavailable("CuPy is not installed", "membench doctor says which") from error
+        raise BackendUnavailable("CuPy is not installed", "membench doctor names it") from error
     except RuntimeError as error:  # cuda.pathfinder's "not found" is one
         raise BackendUnavailable(
-            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor says which"
+            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor names it"
         ) from error
     return nvrtc
 
@@ -257,9 +257,9 @@ def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) 
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
             f"NVRTC {compiler} does not support compute capability {arch[:-1]}.{arch[-1]}",
-            "install membench[cuda12]: CUDA 13 needs at least 7.5"
+            "install membench[cuda12]: CUDA 13 needs compute capability 7.5"
             if arch.isdigit() and int(arch) < _OLDEST
-            else "install a newer CuPy with its CUDA toolkit: membench doctor says which",
+            else "install a newer CuPy with its CUDA toolkit: membench doctor names it",
         )
     if _TOO_WIDE in log:
         return Skip(f"NVRTC {compiler} has no 256-bit loads: CUDA 12.9 or newer is needed")

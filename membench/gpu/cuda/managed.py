@@ -36,7 +36,7 @@ class ManagedMemory:
         self._driver = driver or open_driver()
         device = device_handle(self._driver, ordinal)
         if device is None:
-            raise BackendUnavailable(f"the driver does not show GPU {ordinal}")
+            raise BackendUnavailable(f"the driver does not list GPU {ordinal}")
         self._device = device
 
     def prefetch(self, address: int, size: int, stream: int, *, to_host: bool) -> int:

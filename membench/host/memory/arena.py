@@ -155,7 +155,7 @@ class Arenas:
         total = sum(spans)
         if total > self._limit:
             raise MembenchError(
-                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB may be used"
+                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB are usable"
             )
         arena = self._arenas.get(pages)
         moved = arena is not None and self._nodes > 1 and arena.owner != owner

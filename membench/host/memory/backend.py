@@ -100,7 +100,7 @@ class CpuBackend:
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {count} CPUs, {len(self.cpus)} may be used")
+            skip(f"needs {count} CPUs, but only {len(self.cpus)} are usable")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:

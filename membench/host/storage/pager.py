@@ -1,6 +1,6 @@
 """The host side of a page pipeline: readers fill slots while copies empty other slots.
 
-    free slots -> reader threads -> filled slots -> copies under way -> free slots
+    free slots -> reader threads -> filled slots -> copies in flight -> free slots
 
 A slot holds one page. Each of ``readers`` threads takes a free slot and the next page and reads it;
 the calling thread starts the copy of every filled slot at once and frees the slot when its copy is
@@ -65,14 +65,13 @@ class Nowhere:
     places = 0
 
     def begin(self, slot: int, place: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def done(self, slot: int) -> bool:
-        """Always."""
         return True
 
     def wait(self, slot: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
 
 
 def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
-    """The majors of all files ``libnvrtc.so.<major>`` in a toolkit or on the loader's path."""
+    """Major versions of the files ``libnvrtc.so.<major>`` in toolkits or on the loader's path."""
     toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
     searched = environ.get("LD_LIBRARY_PATH", "").split(":")
     folders = [Path(sys.prefix) / "lib"]

@@ -173,7 +173,7 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
         code == _NOT_LOADED and not nodes and not _on_the_bus(root)
     ):
         return Gpus()
-    fallback = (f"the NVIDIA driver cannot be used: {error}", "see what nvidia-smi says")
+    fallback = (f"the NVIDIA driver cannot be used: {error}", "run nvidia-smi for details")
     return Gpus(version, "", (), *_INIT_FAILED.get(code, fallback))
 
 
@@ -270,7 +270,7 @@ def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = text(nvml.nvmlDeviceGetUUID(handle))
         except nvml.NVMLError as error:
-            fallback = (f"it does not respond: {error}", "see what nvidia-smi says")
+            fallback = (f"it does not respond: {error}", "run nvidia-smi for details")
             lost.append(GpuFault(index, *_NO_ANSWER.get(error.value, fallback)))
             continue
         capability = ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))

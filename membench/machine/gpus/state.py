@@ -163,7 +163,7 @@ class GpuReader:
             raise NoAnswer("nvidia-ml-py is not installed", install("nvidia-ml-py")) from None
         except nvml.NVMLError as error:
             raise NoAnswer(
-                f"NVML cannot be initialised: {error}", "see what nvidia-smi says"
+                f"NVML cannot be initialised: {error}", "run nvidia-smi for details"
             ) from None
         return cls(nvml, root)
 

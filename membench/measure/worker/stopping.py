@@ -43,7 +43,7 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``count``."""
+        """Stop with the reason ``count``."""
         return Stop("count") if len(samples) >= self.count else None
 
 
@@ -59,7 +59,7 @@ class RelativeStandardError:
     least: int = 10
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``rse``."""
+        """Stop with the reason ``rse``."""
         if len(samples) < self.least:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
@@ -82,7 +82,7 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``stdrel`` or ``noise-stable``."""
+        """Stop with the reason ``stdrel`` or ``noise-stable``."""
         if len(samples) < self.least:
             return None
         now = _relative_deviation(samples)
