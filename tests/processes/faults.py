@@ -469,8 +469,8 @@ FAULTS = (
         "sigkill",
         "a worker that kills itself with SIGKILL",
         ONE_CASE,
-        "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want of "
-        "memory)",
+        "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+        "memory ran out)",
     ),
     _case("segfault", "a read of address 8", ONE_CASE, "round 1: the worker died of SIGSEGV"),
     _case("abort", "`abort()`", ONE_CASE, "round 1: the worker died of SIGABRT"),
@@ -478,7 +478,7 @@ FAULTS = (
         "exit",
         "`_exit(7)` inside a case",
         ONE_CASE,
-        "round 1: the worker left with exit code 7: nothing on standard error",
+        "round 1: the worker ended with exit code 7: no text on standard error",
     ),
     _case(
         "no-memory",
@@ -508,8 +508,8 @@ FAULTS = (
         ONE_CASE,
         Seen(
             3,
-            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
-            "of memory)",
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+            "memory ran out)",
             OTHERS,
         ),
     ),
@@ -521,8 +521,8 @@ FAULTS = (
         ONE_CASE,
         Seen(
             3,
-            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
-            "of memory)",
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+            "memory ran out)",
             OTHERS,
         ),
     ),
@@ -593,7 +593,7 @@ FAULTS = (
         "membench keeps that file, gives the results the next free name, and prints one warning",
         Seen(
             0,
-            "Warning: o.csv or the file beside it belongs to another run and is kept",
+            "Warning: o.csv or its sidecar belongs to another run and is kept",
             ALL,
             "o-2.csv o-2.json o.csv",
         ),
@@ -619,8 +619,8 @@ FAULTS = (
         "one warning; the run continues",
         Seen(
             0,
-            "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
-            "whether the GPU throttled or was shared is not known from here on",
+            "Warning: GPU 0 no longer responds to NVML: GPU is lost: the run continues "
+            "without detecting whether the GPU is throttled or shared",
             ALL,
         ),
     ),
@@ -632,7 +632,7 @@ FAULTS = (
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
-            "each would get a share of the device",
+            "each run would get only a share of the device",
             ALL,
         ),
     ),

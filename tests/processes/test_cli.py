@@ -264,7 +264,7 @@ def test_a_broken_plug_in_is_named_and_costs_nothing_else(membench: Membench) ->
     done = membench("list")
     assert done.returncode == 0
     assert "ddr/copy" in done.stdout
-    assert done.stderr.startswith("Warning: plug-in 'tests' does not load: ModuleNotFoundError")
+    assert done.stderr.startswith("Warning: plug-in 'tests' cannot be loaded: ModuleNotFoundError")
 
 
 def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membench) -> None:

@@ -1,7 +1,7 @@
-"""Reads and writes of a disk, past the page cache: IOPS, bandwidth, and tail latency.
+"""Direct reads and writes of a disk, without the page cache: IOPS, bandwidth and tail latency.
 
-Offsets are drawn anew in every round; a random order visits every block before it repeats one; and
-the content of every block proves that it is the requested one.  Latency counts from submission to
+Every round uses new random offsets. A random order visits every block before it repeats one. The
+content of every block shows whether it is the requested one. Latency counts from submission to
 completion (fio's `lat`).
 """
 
@@ -47,7 +47,7 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 
 
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
-    """Queue depths matter most for small random reads, kinds of page for large ones."""
+    """Whether a case is useful: depth matters for small random reads, pages for large ones."""
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
     if pages == "4k":
@@ -83,8 +83,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
 
-    The page cache is checked before and after the reads; ``resident`` is the larger share of the
-    data found in it.
+    The page cache is checked before and after the reads; ``resident`` is the larger of the two
+    shares of the data found there.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -107,7 +107,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
     grid=("pattern", "block", "qd"),
     where=_worth_writing,
-    seconds=0.15,  # it ends when its bytes are written
+    seconds=0.15,  # ends when its bytes are written
     memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
     disk=DISK,
 )
@@ -117,7 +117,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
 
-    A write is complete when the disk reports it, which may be before it is on the medium: see
+    A write is complete when the disk reports it; the data may reach the medium later: see
     ``ssd/sync``. A round writes at most 48 MiB, or 128 MiB with large blocks.
     """
     from membench.host.storage.flow import TrafficShape

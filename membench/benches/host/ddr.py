@@ -1,9 +1,9 @@
 """Bandwidth of main memory: STREAM's kernels, and mixtures of reads and writes.
 
-Counting is STREAM's (https://www.cs.virginia.edu/stream/ref.html): bytes that the algorithm reads
-plus bytes that it writes.  Lines that a cache fetches before an ordinary store overwrites them are
-not counted, which is why `stores=nt`, which fetches nothing, shows more of the hardware's
-bandwidth.
+Bytes are counted as in STREAM (https://www.cs.virginia.edu/stream/ref.html): bytes that the
+algorithm reads plus bytes that it writes. Write-allocate traffic, the lines that a cache fetches
+before an ordinary store overwrites them, is not counted. `stores=nt` avoids this traffic and
+therefore shows more of the hardware's bandwidth.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _stream(
             )
 
     def verify_elements(iterations: int) -> None:
-        del iterations  # every pass writes the same
+        del iterations  # every pass writes the same values
         found = cpu.each(count, lambda t: engine.check(operation, mine[t][0], cuts[t].start // 8))
         wrong = [index for index in found if index >= 0]
         if wrong:
@@ -99,20 +99,19 @@ def _seconds(arrays: int) -> Callable[..., float]:
 
 
 VERSION = 2
-"""2: `size=auto` is the default, and arrays grow with the caches in reach."""
+"""Version 2: `size=auto` is the default, and arrays grow with the reachable caches."""
 
 SWEPT = ("read", "triad")
-"""Kernels that the full profile sweeps over sizes and threads: one with reads alone, one with all.
-"""
+"""Kernels that the full profile sweeps over sizes and threads: reads alone, and all arrays."""
 
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs on all threads only; copy covers one thread."""
+"""Kernels that the quick profile runs only on all threads; copy covers the case of one thread."""
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
-    """The bench of one kernel; they differ in their arrays, and read has no stores."""
+    """Declare the bench of one kernel; benches differ in their arrays, and read has no stores."""
 
     def run(
         cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
@@ -142,12 +141,12 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
 read = _kernel(
     "read",
     1,
-    """Sum one array: bandwidth of reading alone.
+    """Sum of one array: bandwidth of reads alone.
 
-    ``size`` is the bytes of the array, as in all kernels of this family.
+    ``size`` is the size of one array in bytes, as in all kernels of this family.
     """,
 )
-write = _kernel("write", 1, "Fill one array with a constant: bandwidth of writing alone.")
+write = _kernel("write", 1, "Fill one array with a constant: bandwidth of writes alone.")
 copy = _kernel("copy", 2, "STREAM copy: c = a, one array read and one written.")
 scale = _kernel("scale", 2, "STREAM scale: b = 3 c, one array read and one written.")
 add = _kernel("add", 3, "STREAM add: c = a + b, two arrays read and one written.")
@@ -166,9 +165,9 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
-    """Reads and writes mixed: ``reads`` percent of the chunks are read, the others written.
+    """Mixed reads and writes: ``reads`` percent of the chunks are read, the others written.
 
-    A chunk is 16 KiB. Every chunk is counted once, read or written.
+    A chunk has 16 KiB. Every chunk counts once, whether read or written.
     """
     import numpy as np
 
@@ -180,7 +179,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     count = cpu.threads(threads)
     chunks = size // CHUNK // count
     if not chunks:
-        skip(f"{size} bytes cannot be shared by {count} threads")
+        skip(f"{size} bytes cannot be divided among {count} threads")
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)
     cpu.each(count, lambda thread: cpu.streams.fill(regions[thread], 0, SALT_A))

@@ -37,8 +37,8 @@ class CpuBackend:
         timer: the clock of all stamps.
         resolution_ns: smallest step of that clock that this process can see.
         cpus: the CPUs of the threads, in order.
-        span_ns: from the first start to the last end of the last launch, by the threads' own
-            stamps; 0 where nothing was stamped.
+        span_ns: nanoseconds from the first thread's start to the last thread's end in the last
+            launch; 0 if the threads took no stamps.
     """
 
     timer = "clock_monotonic"
@@ -55,7 +55,7 @@ class CpuBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that runs between two stamps or makes its data."""
+        """Digest of the sources of all code that runs between two stamps or creates the data."""
         here = Path(__file__).parents[1]
         digest = hashlib.sha256()
         for path in sorted(
@@ -94,21 +94,21 @@ class CpuBackend:
         return Device("cpu", self.machine.cpu.model or platform.machine())
 
     def threads(self, wanted: int | str) -> int:
-        """The number of threads that ``wanted`` (a number, or ``all``) means here.
+        """The number of threads for ``wanted`` (a number, or ``all``) on this machine.
 
         Raises:
-            Skip: there are not that many CPUs.
+            Skip: there are fewer CPUs than that.
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {counted(count, 'CPU')}, {len(self.cpus)} may be used")
+            skip(f"needs {counted(count, 'CPU')}, but only {len(self.cpus)} usable")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
         """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
 
-        They hold leftovers, and the next call reuses them. The threads that use a part should touch
-        it first.
+        They contain old data, and the next call reuses them. Each thread should be the first to
+        touch the part that it will use.
 
         Raises:
             Skip: this kernel has no such pages.
@@ -118,14 +118,14 @@ class CpuBackend:
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     def huge_share(self, pages: str) -> str:
-        """The share of the memory taken last from ``pages`` that is on huge pages: ``100%``."""
+        """The share of the last arrays on ``pages`` that is on huge pages, such as ``100%``."""
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
         """Run one job per thread, all at once; `elapsed_ns` and `span_ns` read their stamps.
 
         Args:
-            threads: which threads, by their place in ``cpus``; the first ones by default.
+            threads: indices in ``cpus`` of the threads to use; the first ones by default.
         """
         self._launched.update(range(len(jobs)) if threads is None else threads)
         results = self._team.run(jobs, threads)
@@ -133,12 +133,12 @@ class CpuBackend:
         return results
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
-        """Run ``job(index)`` on the threads at the same time, untimed: for filling and checking."""
+        """Run ``job(index)`` on the threads in parallel, untimed: for filling and checking."""
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """The kind of core that the threads ran on, or why they were not pinned."""
+        """The kind of core that the threads ran on, or the reason why they were not pinned."""
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
@@ -150,7 +150,7 @@ class CpuBackend:
         return Seating({"cores": "+".join(names)})
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU; empty if all are.
 
         Known only for threads that have run.
         """
@@ -161,7 +161,7 @@ class CpuBackend:
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations``; nanoseconds from the first thread's start to the last one's end."""
+        """Run ``iterations``; return nanoseconds from the first start to the last end."""
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)
