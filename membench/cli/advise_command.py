@@ -41,7 +41,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Parse lengths separated by commas."""
+    """Parse context lengths separated by commas."""
     found = []
     for word in value.split(",") if value is not None else ():
         text = word.strip()
@@ -329,7 +329,7 @@ def _print(
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """``rows`` of a machine, with the GPU of a reference instead of its own."""
+    """``rows`` of a machine, with its GPU's rows replaced by those of a reference."""
     from dataclasses import replace
 
     from membench.core.terms import Tier
@@ -349,7 +349,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The machine's tiers: memory left by the weights, host memory, free space on a disk."""
+    """The tiers of the machine: GPU memory besides the weights, host memory, free disk space."""
     from membench.thesis.replay.answer import TierAsked
 
     tiers = []
@@ -363,7 +363,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 
 
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
-    """The drive from the option, with the rates of the disk that was measured here."""
+    """The drive from the option, with the rates of the measured disk."""
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
     from membench.thesis.tiers.plan import Drive
@@ -379,7 +379,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """The engine settings for the planned tiers, or for the machine's."""
+    """Settings of the engine for the planned tiers, or else for those of the machine."""
     from membench.report.screens.engine_lines import engine_lines
 
     chosen = tiers or _tiers_of(found)

@@ -1,9 +1,9 @@
 """Shell completion of cases, references, models and the topics of `explain`.
 
 ``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
-``fish_source``). Click's own script for bash takes the words of readline, which cuts them at ``=``
-and ``:``, and case ids and ``ref:NAME`` have both; so this script splits the line at spaces, and
-gives readline the part behind the last such sign.
+``fish_source``). Click's own bash script uses the words of readline, which are split at ``=`` and
+``:``. Case ids and ``ref:NAME`` contain these characters. So this script splits the line at spaces,
+and gives readline only the part after the last such character.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class LineComplete(BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Check nothing: all features in use are in bash 4.4, of 2016."""
+        """Check nothing: the script needs only bash 4.4 (2016)."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The finished words behind the program's name, and the unfinished one."""
+        """The complete words after the program's name, and the incomplete word."""
         line = os.environ["COMP_WORDS"]
         words = split_arg_string(line)[1:]
         if not words or line[-1:].isspace():
@@ -61,7 +61,7 @@ class LineComplete(BashComplete):
 
 
 def offer() -> None:
-    """Replace click's completion for bash by `LineComplete`."""
+    """Use `LineComplete` instead of click's completion for bash."""
     add_completion_class(LineComplete)
 
 
@@ -70,7 +70,7 @@ def _beginning(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Benches, and the cases of a bench after its whole name."""
+    """Names of benches; after a complete name, the cases of that bench."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -99,27 +99,27 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Files, also behind a label."""
+    """File names, also after ``LABEL=``."""
     return [CompletionItem(incomplete.rpartition("=")[2], type="file")]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if the word begins with ``ref:``, else files."""
+    """References if the word begins with ``ref:``, otherwise files."""
     found = references(context, argument, incomplete) if incomplete else []
     return found or files(context, argument, incomplete)
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The arguments of `check --expect`: ``auto``, ``history``, references, or files."""
+    """Possible arguments of `check --expect`: ``auto``, ``history``, references, or files."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, ``list``, and files, because a config.json names any other model."""
+    """Names of models, ``list``, and files (a config.json describes any other model)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -127,7 +127,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Flags, claims, benches and cases."""
+    """Names of flags, claims, benches and cases."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

@@ -1,4 +1,4 @@
-"""Option type for finite numbers."""
+"""An option type for finite numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` that rejects ``inf``, and ``nan``, which every range would accept."""
+    """A `click.FloatRange` that also rejects ``inf`` and ``nan``."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
