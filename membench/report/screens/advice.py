@@ -1,4 +1,4 @@
-"""`membench advise` on a screen."""
+"""Prints the output of `membench advise`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from membench.thesis.tiers.plan import TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
-    """The advice first, then its basis, then the missing values."""
+    """Print the advice, then the facts it is based on, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
@@ -53,7 +53,7 @@ def print_advice(console: Console, found: Advice) -> None:
 
 
 def print_plan(console: Console, plan: TierWork) -> None:
-    """The tiers: size, load, wear, and number of drives."""
+    """Print the planned tiers: size, load, wear, and number of drives."""
     drive = plan.drive
     console.print()
     console.print(
@@ -89,7 +89,7 @@ def print_plan(console: Console, plan: TierWork) -> None:
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """The settings of each engine."""
+    """Print the settings for each engine."""
     console.print()
     console.print(Text("To set", "bold"))
     for engine, several in lines.items():
@@ -99,7 +99,7 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
-    """The model names for ``--model``."""
+    """Print the model names for ``--model``."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("model", no_wrap=True)
     for title in ("weights", "held in", "stored", "KV a token, fp16", "constant"):

@@ -1,4 +1,4 @@
-"""The planned cases: the tables of `membench list` and `membench run --dry-run`."""
+"""Prints planned cases: the tables of `membench list` and `membench run --dry-run`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from membench.results.plan import Plan, PlannedCase
 def print_cases(
     console: Console, cases: Iterable[PlannedCase], *, everything: bool = False
 ) -> None:
-    """Print a line per case that can run: id, tier, seconds per round, memory; then the others.
+    """Print a line per case that can run (id, tier, seconds per round, memory), then the others.
 
-    The other cases are grouped by reason. The memory is the host's, or the GPU's if the case
-    fills it.
+    The other cases are grouped by reason. The memory is host memory, or GPU memory if the case uses
+    mainly that.
 
     Args:
-        everything: list every case that cannot run, even if many share a reason.
+        everything: whether to list every case that cannot run, even if many share a reason.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}
@@ -47,9 +47,9 @@ def print_cases(
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """One line per family of benches, longest first: time of all its rounds, and its share.
+    """Print one line per family of benches: the time of all its rounds, and its share of the plan.
 
-    Prints nothing if the plan has only one family.
+    The longest family comes first. Nothing is printed if the plan has only one family.
     """
     family = {case.bench: benches[case.bench].family for case in plan.cases}
     seconds = family_seconds(plan, lambda case: family[case.bench])
@@ -86,7 +86,7 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """Print the totals of a plan: time, peak memory of host and GPU, bytes of scratch file."""
+    """Print the totals of a plan: time, peak memory of host and GPU, size of the scratch file."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
