@@ -1,6 +1,6 @@
-"""The Python API: measuring, reading and comparing as function calls.
+"""The Python API: measure, read and compare results by function calls.
 
-It uses the same engine as the commands, and prints nothing.
+It uses the same code as the commands, and prints nothing.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def run(
 ) -> RunOutcome:
     """Measure this machine; see `RunOptions` for the arguments.
 
-    ``select``, ``skip`` and ``settings`` take one string or several, like the options.
+    ``select``, ``skip`` and ``settings`` take one string or several strings.
 
-    Call it from the main thread: SIGINT and SIGTERM end the run early, with ``RunOutcome.signum``
-    set and the partial results kept.
+    Call this from the main thread. SIGINT and SIGTERM end the run early; ``RunOutcome.signum`` is
+    then set, and the partial results are kept.
 
     Returns:
-        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file that
-        holds them), ``wall`` (seconds by activity).
+        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file with the rows), ``wall``
+            (seconds by activity).
 
     Raises:
         MembenchError: an error that would end the command, with the same message and hint.
@@ -147,7 +147,7 @@ def run_paired(
 
 
 def _several(words: str | Iterable[str]) -> tuple[str, ...]:
-    """A tuple of strings; a single string becomes one item, not its letters."""
+    """``words`` as a tuple of strings; a single string is one item."""
     return (words,) if isinstance(words, str) else tuple(words)
 
 
@@ -187,11 +187,12 @@ def compare(
 
     Args:
         files: ``LABEL=FILE`` or ``FILE``; files of one label are pooled.
-        reference: the label to compare with; if empty, the first one.
-        against: ``ref:NAME``, a reference that comes with membench, to compare with.
-        by: compare within the files by a column such as ``machine`` or a part of the case ids.
+        reference: the label of the reference; if empty, the first label.
+        against: ``ref:NAME``: use this shipped reference instead of a label.
+        by: make one side for each value of a column such as ``machine``, or of a parameter of the
+            case ids.
         select: a glob for case ids, or several.
-        normalize: compare shares of the theoretical peak.
+        normalize: compare fractions of the theoretical peak.
         preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
 
     Returns:
@@ -229,12 +230,12 @@ def history(
         places: results files of one machine, or directories with them; at least one.
         select: globs for case ids.
         every_case: one line per case and statistic, instead of one per tier and metric.
-        preset: minimum size of a reported change: ``strict``, ``default``, ``permissive``, or
-            a TOML file with thresholds.
+        preset: minimum size of a reported change: ``strict``, ``default``, ``permissive``, or a
+            TOML file with thresholds.
 
     Returns:
-        The history: ``lines`` (with ``values``, ``levels``, ``changes``), and by ``expected()``
-        the expected range of the next run.
+        The history: ``lines`` (with ``values``, ``levels``, ``changes``); ``expected()`` returns
+            the expected range of the next run.
 
     Raises:
         MembenchError: an error that would end the command, with the same message and hint.

@@ -1,4 +1,4 @@
-"""The cases that could not be compared, listed so that none is dropped silently."""
+"""The cases that could not be compared. They are listed, so that no case is dropped silently."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from membench.core.terms import Status
 
 @dataclass(frozen=True)
 class Absence:
-    """Cases for which some labels have no number, for one reason.
+    """Cases for which some labels have no number, all for the same kind of reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for cases that the other labels have no row of.
-        labels: those with the failure or the skip; for ``only``, those with a number.
-        cases: ids, with metric and statistic if only some rows of the case are affected.
+        kind: ``failed``, ``skipped``, or ``only`` for cases of which the other labels have no row.
+        labels: the labels whose case failed or was skipped; for ``only``, the labels with a number.
+        cases: case ids; metric and statistic are added if only some rows of the case are affected.
     """
 
     kind: str
@@ -27,7 +27,7 @@ class Absence:
 
 
 def absences(comparison: Comparison) -> list[Absence]:
-    """Failures first, then cases that only one side has, then skips."""
+    """The cases without a comparison: failures first, then cases of only one side, then skips."""
     groups: dict[tuple[str, tuple[str, ...], str], list[Line]] = {}
     for line in comparison.lines:
         for key in _keys(comparison, line):

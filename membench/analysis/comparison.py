@@ -1,4 +1,4 @@
-"""The comparison of runs: matched rows, their verdicts, and rows without a match."""
+"""The comparison of runs: matched rows with their verdicts, and rows without a match."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ Key = tuple[str, Metric, Stat]
 
 @dataclass(frozen=True, slots=True)
 class ComparisonCell:
-    """The cell of one label in a line.
+    """The values of one label in one line of a comparison.
 
     Attributes:
-        figure: its number, or None.
-        finding: difference to the reference; None for the reference itself, or if either has no
-            number.
-        failures, skips: the reasons of its failed and skipped rows; a label with several runs may
-            have them as well as a figure.
+        figure: the label's values for the line; None without an ok row.
+        finding: the difference from the reference; None for the reference itself, and if either has
+            no values.
+        failures, skips: the reasons of the label's failed and skipped rows; if the label has
+        several runs, some may have failed although ``figure`` is set.
     """
 
     figure: CaseRuns | None
@@ -65,7 +65,7 @@ class ComparisonCell:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why there is no number, or no number for some runs."""
+        """Why the label, or some of its runs, has no number."""
         return self.failures + self.skips
 
 
@@ -74,8 +74,8 @@ class Line:
     """One (case, metric, stat) on all sides.
 
     Attributes:
-        row: the first ok row, otherwise the first row; it gives tier, unit and direction.
-        threshold: fraction above which a difference matters.
+        row: the first ok row, otherwise the first row; defines tier, unit and the better direction.
+        threshold: smallest relative difference that matters, a fraction.
         entries: one per side, the reference first.
     """
 
@@ -99,7 +99,7 @@ class Mean:
 
     Attributes:
         side: index of the label.
-        count: number of comparable lines in the mean.
+        count: number of lines whose ratios are averaged.
     """
 
     tier: Tier
@@ -112,12 +112,12 @@ class Mean:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides compared with the first; a notebook shows the matched lines as a table.
+    """Several sides compared with the first one. Notebooks show it as a table of the matched lines.
 
     Attributes:
         lines: one per (case, metric, stat) of any side, in the order of first occurrence.
         normalized: whether values and peaks are fractions of the peak.
-        offsets: offsets between other runs of the machine, if known.
+        offsets: offsets between other runs of the machine; None if unknown.
     """
 
     sides: tuple[Side, ...]
@@ -133,7 +133,7 @@ class Comparison:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts about machine and run for matched rows (for all rows if none matched)."""
+        """The facts about machine and run of the matched rows; of all rows if none matched."""
         lines = self.matched or self.lines
         rows = [
             [row for line in lines if (one := line.entries[side].figure) for row in one.rows]
@@ -145,7 +145,7 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The means by tier, metric, statistic and label."""
+        """The mean ratios by tier, metric, statistic and label."""
         ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
         for line in self.matched:
             for side, entry in enumerate(line.entries):
@@ -159,7 +159,7 @@ class Comparison:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """The matched lines as a data frame: see `membench.analysis.frame.comparison_frame`."""
+        """The matched lines as a data frame; see `membench.analysis.frame.comparison_frame`."""
         from membench.analysis.frame import comparison_frame
 
         return comparison_frame(self)
@@ -189,7 +189,7 @@ class Comparison:
         return html_table(repr(self)[1:-1], head, cells, numbers)
 
     def _cells(self, line: Line, entry: ComparisonCell) -> list[str]:
-        """The cells of one side: its value, and except for the reference its ratio and verdict."""
+        """The cells of one label: its value; except for the reference, also ratio and verdict."""
         value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
         if entry is line.entries[0]:
             return [value]
@@ -203,7 +203,7 @@ class Comparison:
         return f"{100 * value:.1f}%" if self.normalized else format_value(metric, value)
 
     def counts(self, side: int) -> Counter[Verdict]:
-        """The number of lines with each verdict for the label of index ``side``."""
+        """The number of lines with each verdict, for the label with index ``side``."""
         findings = (line.entries[side].finding for line in self.matched)
         return Counter(finding.verdict for finding in findings if finding is not None)
 
@@ -221,9 +221,9 @@ def compare(
     Args:
         sides: two or more.
         select: globs for case ids; all cases if empty.
-        normalize: compare shares of the peak; a row without a peak counts as skipped.
-        offsets: from `offsets_of`; a verdict on one run per side then names the offset between
-            runs.
+        normalize: compare fractions of the peak; a row without a peak counts as skipped.
+        offsets: result of `offsets_of`; findings from one run per side then name the offset between
+        runs.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
@@ -231,7 +231,7 @@ def compare(
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
-    except SchemaError:  # a lazily read cell of a row without file and line
+    except SchemaError:  # the row was parsed late, without file and line
         for side in sides:
             check_strictly(side.sources)
         raise
@@ -242,7 +242,7 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """``line`` with the offset added to each of its findings on one run per side."""
+    """``line`` with ``offset`` set in each finding that compares one run with one run."""
     first = line.entries[0].figure
     if first is None or len(first.rows) > 1:
         return line
@@ -252,7 +252,7 @@ def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
 
 
 def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
-    """``cell`` with the offset in a finding on one run; in paired rounds the offset cancels."""
+    """``cell`` with ``offset`` set if it compares single runs; offsets cancel in paired rounds."""
     figure, finding = cell.figure, cell.finding
     if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
         return cell
@@ -271,7 +271,7 @@ def _compared(
     keys: dict[Key, Measurement] = {}
     for table in tables:
         for key, rows in table.items():
-            # An ok row has more information than a skipped one that comes first.
+            # An ok row says more than a skipped one that comes first.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     absent = [_absent(side.rows) for side in sides]
@@ -288,7 +288,7 @@ def _compared(
 
 
 def _of_peak(row: Measurement) -> Measurement:
-    """``row`` as a fraction of its peak, with a peak of 1; skipped if it has no peak."""
+    """``row`` as a fraction of its peak; marked as skipped if it has no peak."""
     if row.value is None:
         return row
     if row.peak is None:
@@ -329,7 +329,6 @@ def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, lis
 
 
 def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """The failed and skipped rows by case."""
     table: dict[str, list[Measurement]] = {}
     if any(one.status is not Status.OK for one in distinct(rows)):
         for row in rows:
@@ -339,10 +338,10 @@ def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
 
 
 def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> ComparisonCell:
-    """The cell for the ``rows`` of one key, whose case has the failed or skipped rows ``absent``.
+    """The cell for the ``rows`` of one key.
 
-    A failed case has no rows for its statistics, so a run without a row for the key takes the
-    failure or skip of the case.
+    A failed case has no rows for its statistics. So a run without a row for the key takes the
+    failure or skip of its case from ``absent``, the failed and skipped rows of that case.
     """
     if not absent and all(one.status is Status.OK for one in distinct(rows)):
         return ComparisonCell(figure(rows) if rows else None)
@@ -362,7 +361,7 @@ def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
 
 
 def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
-    """``lines`` with a finding wherever the reference and another side have a figure.
+    """``lines``, with a finding for each label that has values if the reference has values too.
 
     ``partners`` is the result of `pair_ids`.
     """

@@ -1,4 +1,4 @@
-"""From the user's arguments to the sides of a comparison."""
+"""Makes the sides of a comparison from the user's arguments."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def sides_of(
 
     Args:
         files: at least one.
-        reference: the label to compare with; the first one if empty.
-        against: ``ref:NAME`` to compare with.
-        by: the key whose values are the labels.
+        reference: the label of the reference; if empty, the first label.
+        against: ``ref:NAME`` as the reference.
+        by: the key whose values become the labels.
 
     Raises:
         UsageError: the arguments contradict each other, give fewer than two sides, or name a
@@ -31,7 +31,9 @@ def sides_of(
     if not files:
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
-        raise UsageError("--against cannot be combined with --ref or --by", "give one")
+        raise UsageError(
+            "--against cannot be combined with --ref or --by", "give only one of these"
+        )
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
         raise UsageError(

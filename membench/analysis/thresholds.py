@@ -1,9 +1,9 @@
-"""The smallest differences that matter: presets, and users' own files.
+"""The smallest differences that matter, from presets or from files of users.
 
 A file is strict TOML (`membench compare --dump-config` prints one)::
 
     schema = "membench.thresholds/1"
-    base = "default"      # a preset, which gives all values that are absent here
+    base = "default"      # the preset for all values that this file does not set
 
     [all]                 # every tier
     bandwidth = 0.03
@@ -28,8 +28,8 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
-"""The table of a file that applies to all tiers."""
-_LARGEST = 10.0  # more than tenfold: a percentage was surely meant
+"""Name of the table that applies to all tiers."""
+_LARGEST = 10.0  # a larger threshold is surely a percentage by mistake
 _HINT = "membench compare --dump-config prints a file of this kind"
 
 Table = Mapping[str, Mapping[Metric, float]]
@@ -55,7 +55,11 @@ class Thresholds:
 
 
 def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
-    """``throughput`` applies to every metric that is better when higher; disks scatter more."""
+    """A preset from three fractions.
+
+    ``latency`` applies to latency and energy, ``throughput`` to all other metrics, and ``ssd`` to
+    every metric of disks, because their results scatter more.
+    """
     lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
     return Thresholds(
         name,
@@ -80,8 +84,8 @@ def thresholds(name: str) -> Thresholds:
     """The preset ``name``, or the thresholds in the file of that name.
 
     Raises:
-        UsageError: there is no such preset.
-        MembenchError: there is no such file, or it has invalid content; the message is one line.
+        UsageError: no preset has that name.
+        MembenchError: the file does not exist or is invalid; the message is one line.
     """
     if name in PRESETS:
         return PRESETS[name]
@@ -98,7 +102,7 @@ def thresholds(name: str) -> Thresholds:
 
 
 def to_toml(one: Thresholds) -> str:
-    """``one`` as a complete TOML file."""
+    """``one`` as the text of a complete TOML file."""
     return "\n".join(_lines(one)) + "\n"
 
 
@@ -126,7 +130,7 @@ def _read(path: Path) -> Thresholds:
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """``base`` overridden by ``tables``; [all] in the file also overrides the base's tiers."""
+    """``base`` overridden by ``tables``; [all] in the file also overrides single tiers."""
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:

@@ -1,7 +1,7 @@
-"""The command line: parse, call, render, exit code. It measures and decides nothing itself.
+"""The command line: parses arguments, calls other modules, prints results, sets the exit code.
 
-Commands are loaded when they are called, so that `membench --help` costs little more than importing
-click.
+Commands are imported when they are called, so that `membench --help` takes little longer than
+importing click.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _COMMANDS = {
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _COMPLETE = "_MEMBENCH_COMPLETE"
-"""The variable by which a shell requests completions; click defines its name."""
+"""The environment variable with which a shell requests completions; click defines its name."""
 _SIGINT = 2
 _LONGEST = 2000
 """Maximum length of a line on the terminal, in characters."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are modules of this package, imported when called."""
+    """A group whose commands are modules of this package that are imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -141,7 +141,7 @@ def _guarded(argv: list[str]) -> int:
         click.echo("Interrupted.", err=True)
         return EXIT_SIGNAL_BASE + _SIGINT
     except OSError as error:
-        if error.filename is None:  # a failing write to a stream names no file
+        if error.filename is None:  # a failed write to a stream has no file name
             return _lost_output(error)
         hint = "look at the name and the permissions of that path"
         return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
@@ -168,13 +168,13 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` as printable text: arguments and file names may contain any character."""
+    """``text`` with only printable characters, because arguments and file names may have any."""
     line = " ".join(one_line(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that standard output is full or closed, and prevent a second flush at exit."""
+    """Report that standard output is full or closed, and prevent another flush at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose

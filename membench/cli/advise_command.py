@@ -41,7 +41,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Parse lengths separated by commas."""
+    """Parse context lengths separated by commas."""
     lengths = Tokens(1, _MOST_TOKENS)
     words = value.split(",") if value is not None else ()
     return tuple(lengths.convert(word.strip(), param, ctx) for word in words)
@@ -323,7 +323,7 @@ def _print(
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """``rows`` of a machine, with the GPU of a reference instead of its own."""
+    """``rows`` of a machine, with its GPU's rows replaced by those of a reference."""
     from dataclasses import replace
 
     from membench.core.terms import Tier
@@ -343,7 +343,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The machine's tiers, as far as caches may fill them."""
+    """The tiers of the machine, each with the bytes that a KV cache may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(
@@ -354,7 +354,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 
 
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
-    """The drive from the option, with the rates of the disk that was measured here."""
+    """The drive from the option, with the rates of the measured disk."""
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
     from membench.thesis.tiers.plan import Drive
@@ -370,7 +370,10 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """The engine settings for the planned tiers, or for the machine's; none without a choice."""
+    """Settings of the engine for the planned tiers, or else for those of the machine.
+
+    There are none if there is no choice to make.
+    """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of
 

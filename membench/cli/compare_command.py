@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Number of rows in a comparison with a reference unless all rows are requested."""
+"""Number of rows that a comparison with a reference shows, unless all rows are requested."""
 
 
 @click.command(name="compare")
@@ -158,12 +158,12 @@ def command(
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
         return _exit_code(comparison, fail_on)
 
-    with without_collector():  # also not while everything is freed at the end
+    with without_collector():  # stays paused while all rows are freed at the end
         return outcome()
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
-    """The exit code by `--fail-on`; the findings go to standard error.
+    """The exit code according to `--fail-on`; findings are printed on standard error.
 
     Raises:
         NothingMatched: there was nothing to compare.

@@ -24,7 +24,7 @@ def _file(incomplete: str) -> CompletionItem:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Benches, and the cases of a bench after its whole name."""
+    """Names of benches; after a complete name, the cases of that bench."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -53,14 +53,14 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Files, also behind a label."""
+    """File names, also after ``LABEL=``."""
     return [_file(incomplete.rpartition("=")[2])]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if the word begins with ``ref:``, also behind a label, else files."""
+    """References if the word, or its part after ``LABEL=``, begins with ``ref:``; else files."""
     label, sign, rest = incomplete.rpartition("=")
     found = references(context, argument, rest) if rest else []
     labelled = [CompletionItem(f"{label}{sign}{one.value}") for one in found]
@@ -68,14 +68,14 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The arguments of `check --expect`: ``auto``, ``history``, references, or files."""
+    """Possible arguments of `check --expect`: ``auto``, ``history``, references, or files."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, ``list``, and files, because a config.json names any other model."""
+    """Names of models, ``list``, and files (a config.json describes any other model)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -83,7 +83,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Flags, claims, benches and cases."""
+    """Names of flags, claims, benches and cases."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

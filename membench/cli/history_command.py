@@ -104,10 +104,10 @@ def command(
 
 
 def _of_this_machine() -> list[Path]:
-    """The folders of this machine, under its present and former names.
+    """The results folders of this machine, under its present and former names.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such folder exists.
     """
     from membench.machine import snapshot
     from membench.measure.options import RESULTS

@@ -24,7 +24,7 @@ _CHOICES = {
     "pages": ("4k", "thp", "2m", "1g"),
     "stores": ("plain", "nt"),
 }
-_LINES = 10  # maximum per kind of remark on standard error
+_LINES = 10  # maximum number of lines per kind of remark on standard error
 
 
 @click.command(name="import")
@@ -136,10 +136,10 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _checked(setting: str, key: str, value: str) -> str:
-    """``value`` of ``key`` in the notation of case ids and columns.
+    """``value`` of ``key``, converted to the form used in case ids and columns.
 
     Raises:
-        UsageError: it is not a valid value of ``key``.
+        UsageError: ``value`` is not valid for ``key``.
     """
     from membench.core.units import format_size, parse_size
     from membench.results.formats.figures import slug

@@ -20,7 +20,7 @@ _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def kv_dtype(command: _Command) -> _Command:
-    """Add `--kv-dtype`, the layout of the cache."""
+    """Add the option `--kv-dtype`, the layout of the KV cache."""
     return click.option(
         "--kv-dtype",
         "dtype",
@@ -32,7 +32,10 @@ def kv_dtype(command: _Command) -> _Command:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if not a time above 0."""
+    """Parse ``600``, ``600s``, ``10min``, ``1h`` or ``1d`` to seconds.
+
+    None if invalid or not above 0.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
     value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     return value if value > 0 else None

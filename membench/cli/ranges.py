@@ -11,7 +11,7 @@ from membench.cli.mistakes import BadValue
 
 
 class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` that rejects ``inf``, and ``nan``, which every range would accept."""
+    """A `click.FloatRange` that also rejects ``inf`` and ``nan``."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

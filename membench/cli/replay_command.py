@@ -23,7 +23,7 @@ _MOST_BLOCKS = 10**15
 def _capacities(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """Parse block counts, memory sizes and shares of all hits, separated by commas."""
+    """Parse numbers of blocks, amounts of memory, or shares of all hits, separated by commas."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -52,7 +52,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """Random arrivals per second, or None for the arrival times of the file."""
+    """Parse `--arrivals`: random arrivals per second; None to use the times of the file."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")

@@ -226,7 +226,7 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """Raise `UsageError` if another option is given: the journal holds the whole plan."""
+    """Raise `UsageError` if any other option is given, because the journal already has the plan."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT

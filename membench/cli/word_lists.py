@@ -1,4 +1,4 @@
-"""Options whose value is a list of words, separated by commas."""
+"""Options whose values are lists of words, separated by commas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.core.near import did_you_mean
 def words_of(
     allowed: Sequence[str],
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
-    """A callback that splits the value; each word must be ``allowed``, and repeats are dropped."""
+    """A callback that splits an option's value into ``allowed`` words and drops repetitions."""
 
     def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
         if value is None:

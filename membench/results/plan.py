@@ -1,4 +1,4 @@
-"""The plan of a run: the journal's first record.
+"""The plan of a run, which is the first record of its journal.
 
 Floor 1, plain data. `membench run --resume` needs nothing else.
 """
@@ -10,7 +10,7 @@ from membench.core.terms import Metric, Stat, Tier
 
 MAX_ROUNDS = 1000
 MAX_TIMEOUT = 7 * 86400.0
-"""Most seconds of one case in one round."""
+"""Maximum seconds for one case in one round."""
 MAX_SEED = 2**63 - 1
 
 
@@ -19,13 +19,13 @@ class PlannedCase:
     """A case of the plan.
 
     Attributes:
-        skipped: why it cannot run on this machine, empty if it can.
-        memory: bytes of memory that it holds; disk: bytes of scratch file.
-        gpu_memory: bytes of a GPU's memory that it holds.
-        tuned: its configuration is chosen before the first round.
-        gpu: index among the visible GPUs; None for a case that needs none.
-        rounds: rounds that it is measured in, spread over the run; 0 = all rounds.
-        flags: of its rows, as far as known before the measurement.
+        skipped: why the case cannot run on this machine; empty if it can.
+        memory: bytes of memory that the case holds; disk: bytes of its scratch file.
+        gpu_memory: bytes of GPU memory that the case holds.
+        tuned: whether its configuration is chosen before the first round.
+        gpu: index among the visible GPUs; None for a case without a GPU.
+        rounds: number of rounds in which the case is measured, spread over the run; 0 for all.
+        flags: flags of its rows that are known before the measurement.
     """
 
     id: str
@@ -47,23 +47,23 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The backend of the case, for a row without a measurement.
+        """The backend of the case, for rows without a measurement.
 
-        ``cuda-storage`` is a GPU that is given a scratch file.
+        ``cuda-storage`` is for cases that use a GPU and a scratch file.
         """
         return self.backend.partition("-")[0]
 
 
 @record
 class Pairing:
-    """How a run belongs to another one, whose rounds were measured in turns with its own.
+    """How a run is paired with another run; the rounds of both are measured in turns.
 
     Attributes:
-        pair_id: the same in both.
+        pair_id: an id that both runs share.
         side: ``a`` or ``b``.
-        partner: name of the other's results file, in the same directory.
-        versus: in what b differs, as ``--versus`` had it; empty where the commands alone differ.
-        setup_a, setup_b: the commands that were run before each round of a side.
+        partner: name of the other run's results file, in the same directory.
+        versus: how b differs from a, as in ``--versus``; empty if only the set-up commands differ.
+        setup_a, setup_b: the commands that are run before each round of a side.
     """
 
     pair_id: str
@@ -75,7 +75,7 @@ class Pairing:
 
     @property
     def setup(self) -> str:
-        """The command of this side."""
+        """The set-up command of this side."""
         return self.setup_a if self.side == "a" else self.setup_b
 
 
@@ -85,13 +85,13 @@ class Plan:
 
     Attributes:
         run_id: ``<UTC>-<4 hex>``, so that files can be concatenated.
-        seed: of the order of the cases in every round.
-        timeout: most seconds of one case in one round.
+        seed: seed of the random order of the cases in every round.
+        timeout: maximum seconds for one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
-        scratch: directory of the scratch file, empty if no case needs one.
-        disk_budget: most bytes of the scratch file, and of the writes of all cases together.
-        hold: hold a GPU's queue while it is filled.
-        pair: set if the run is one side of a paired run.
+        scratch: directory of the scratch file; empty if no case needs one.
+        disk_budget: maximum bytes of the scratch file, and of all writes together.
+        hold: whether a GPU's queue is blocked until it is filled.
+        pair: the pairing, if the run is one side of a paired run.
     """
 
     run_id: str
@@ -111,11 +111,11 @@ class Plan:
     pair: Pairing | None = None
 
     def rounds_of(self, case: PlannedCase) -> int:
-        """The number of rounds that ``case`` is measured in."""
+        """Number of rounds in which ``case`` is measured."""
         return min(case.rounds or self.rounds, self.rounds)
 
     def measures(self, case: PlannedCase, round_: int) -> bool:
-        """Whether ``case`` is measured in that round, which counts from 1.
+        """Whether ``case`` is measured in round ``round_``, numbered from 1.
 
         The rounds of a case are spread evenly, beginning with the first, so that a drift of the
         machine affects all cases alike.

@@ -1,7 +1,7 @@
-"""The folder of the reference results: inside an installed package, or beside it in a checkout.
+"""The folder of the reference results, in an installed package or in a checkout.
 
-Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``; an editable install and
-a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``. An editable install and
+a bare checkout use the folder of the checkout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reference_root() -> Path | None:
-    """The folder that has a folder for each reference; None if there is none."""
+    """The folder that contains one folder per reference; None if it does not exist."""
     places = (_PACKAGE / "reference", _PACKAGE.parent / "results" / "reference")
     return next((place for place in places if place.is_dir()), None)
 
@@ -32,7 +32,7 @@ def reference_name(argument: str) -> str:
     """The name in ``ref:NAME``.
 
     Raises:
-        UsageError: it is not of that form, or there is no such reference.
+        UsageError: ``argument`` does not have this form, or the reference does not exist.
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
@@ -46,7 +46,7 @@ def reference_paths(name: str) -> list[Path]:
     """The results files of the reference ``name``, sorted.
 
     Raises:
-        MembenchError: it has none.
+        MembenchError: the reference has no results files.
     """
     paths = sorted(((reference_root() or Path()) / name).glob("*.csv"))
     if not paths:
@@ -55,10 +55,10 @@ def reference_paths(name: str) -> list[Path]:
 
 
 def files_of(arguments: Iterable[str | Path]) -> list[Path]:
-    """Files that a person named, with those of a reference for ``ref:NAME``.
+    """The files that a user named; ``ref:NAME`` is replaced by the files of that reference.
 
     Raises:
-        UsageError: there is no such reference.
+        UsageError: the reference does not exist.
     """
     found: list[Path] = []
     for argument in map(str, arguments):

@@ -90,21 +90,21 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 
 @record(kw_only=True)
 class Row:
-    """One (case, metric, stat) of one run; a field is the column of the same name.
+    """One (case, metric, stat) of one run; each field is the column of the same name.
 
     ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent values: empty cells.
 
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
-        rounds: rounds with a value; n: samples taken in them, kept or not.
+        rounds: number of rounds with a value; n: number of samples taken in them, stored or not.
         round_values: one number per round; these are compared between runs.
-        spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for one round.
-        min, max: over all kept samples.
-        samples: kept samples by round, 7 significant digits in a file.
-        size_bytes: working set; bytes_moved: payload of one sample.
-        iters: iterations of one sample.
+        spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
+        min, max: smallest and largest of the stored samples.
+        samples: stored samples of each round; 7 significant digits in a file.
+        size_bytes: bytes of the working set; bytes_moved: payload of one sample in bytes.
+        iters: number of iterations of one sample.
         peak: theoretical limit of the hardware, in ``unit``.
-        detail: how the number was made; all values are text.
+        detail: further facts about the measurement; all values are text.
         started: ISO 8601, UTC, with Z.
     """
 
@@ -157,7 +157,7 @@ class Row:
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each of its arrays: the size in its case id, or the value of `auto`."""
+        """Bytes of each array of the case: the size in its id, or the size chosen for `auto`."""
         return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
@@ -167,18 +167,19 @@ class Row:
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured it."""
+        """Whether another tool measured the number."""
         return self.backend.startswith("import:")
 
 
 _SAMPLES_CELL = "_samples"
-"""Key in the `vars` of a row for its cell of samples, until somebody asks for the samples."""
+"""Key in the `vars` of a row for its unparsed samples cell, until the samples are used."""
 
 
 class _SamplesOnDemand:
-    """The samples of a row that was read: most readers need none of the many thousands.
+    """The samples of a row that was read from a file, parsed on first use.
 
-    No data descriptor, so that samples that a row was made with, or that were parsed, come first.
+    Most readers do not need them, and there are many thousands. This is not a data descriptor, so
+    that samples given to the constructor, or parsed before, take precedence.
     """
 
     def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
@@ -200,7 +201,7 @@ def _rounds_of_samples(row: Row) -> int:
 
 
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
-    """Bytes of each array of ``case``, whose row has that detail and working set."""
+    """Bytes of each array of ``case``, from the ``detail`` and the working set of its row."""
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
     if not sizes:
         return None
@@ -214,7 +215,7 @@ def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) ->
 
 
 def is_whole(text: str) -> bool:
-    """Whether ``text`` is an integer that a size may have."""
+    """Whether ``text`` is an integer within the range of a size."""
     return text.isdecimal() and text.isascii() and len(text) < 19
 
 
@@ -238,7 +239,7 @@ def is_median(value: float, values: Sequence[float]) -> bool:
 
 @record
 class _Rule:
-    """A rule between the columns of a row; errors name ``column``."""
+    """A rule between the columns of a row; its error names ``column``."""
 
     column: str
     holds: Callable[[Row], bool]
@@ -296,7 +297,8 @@ _RULES = (
 
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
-"""Columns in which the rows of one run differ; most rows share the values of all others."""
+"""Columns that differ between the rows of a run; most rows share the values of all other columns.
+"""
 _OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
@@ -307,11 +309,11 @@ _PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sort
 _OF_RUN = frozenset(
     ("schema", "run_id", "machine", "device", "driver", "cuda", "membench", "kernel", "started")
 )
-"""Columns that are the same in a whole run; the other shared ones recur in every run."""
+"""Columns that are the same in all rows of a run."""
 
 
 class _Group(NamedTuple):
-    """Shared columns that are read, judged and written together; ``pick`` takes theirs."""
+    """Shared columns that are read, checked and written together; ``pick`` selects their values."""
 
     names: tuple[str, ...]
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]
@@ -330,7 +332,7 @@ _GROUPS = (
 
 @lru_cache(maxsize=512)
 def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
-    """The cells of a row with the shared columns ``values``, empty in its own columns."""
+    """The cells of a row with the shared columns ``values``; its other cells are empty."""
     cells: dict[str, str] = {}
     for names, pick in _GROUPS:
         cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
@@ -346,7 +348,7 @@ def _group_cells(
 
 @lru_cache(maxsize=512)
 def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
-    """The first shared column with an invalid value, and the reason; else empty texts."""
+    """First shared column with an invalid value, and the reason; empty texts if all are valid."""
     faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
     found = [fault for fault in faults if fault[0]]
     return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
@@ -360,12 +362,12 @@ def _group_fault(
 
 
 def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
-    """The first of ``names`` with an invalid value, and the reason; else empty texts."""
+    """First of ``names`` with an invalid value, and the reason; empty texts if all are valid."""
     return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
 
 
 def _fault(name: str, value: Any) -> str:
-    """Why ``value`` is not allowed in the column ``name``, empty if it is."""
+    """Why ``value`` is not allowed in the column ``name``; empty if it is allowed."""
     kind = _KINDS[name]
     if value is None or value == kind.absent:
         return "is empty" if name in REQUIRED else ""
@@ -373,12 +375,12 @@ def _fault(name: str, value: Any) -> str:
 
 
 def to_cells(row: Row) -> list[str]:
-    """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
+    """The cells of ``row`` in the order of `COLUMNS`; `ascii_line` makes free text printable."""
     values = {**vars(row), "samples": row.samples}
     shared = _shared(values)
     try:
         cells = _shared_cells(shared, tuple(map(type, shared))).copy()
-    except TypeError:  # a list where a tuple is meant has no hash
+    except TypeError:  # a list instead of a tuple cannot be hashed
         return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
     for place, name, kind in _PLACE_OF_OWN:
         cells[place] = kind.to_cell(values[name])
@@ -386,10 +388,10 @@ def to_cells(row: Row) -> list[str]:
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
-    """The row of ``cells_by_name``, column -> cell; unknown columns are ignored.
+    """The row with the cells ``cells_by_name`` (column -> cell); unknown columns are ignored.
 
     Raises:
-        SchemaError: a cell is not of its column's kind, or a required one is empty.
+        SchemaError: a cell is invalid for its column, or a required cell is empty.
     """
     get = cells_by_name.get
     name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
@@ -399,7 +401,7 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     if not fault:
         names = _OWN_BUT_SAMPLES if later else _OWN
         name, fault, own = _read(names, [get(name, "") for name in names])
-    if fault:  # the first in the order of the columns is named
+    if fault:  # report the first one in the order of the columns
         name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
@@ -411,7 +413,7 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 @lru_cache(maxsize=512)
 def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    """`_read` of the cells of a row in the columns that most rows of a run share."""
+    """`_read` for the columns that most rows of a run share."""
     values: dict[str, Any] = {}
     for names, pick in _GROUPS:
         name, fault, read = _read_group(names, pick(found))
@@ -427,7 +429,7 @@ def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, st
 
 
 def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """The first of ``names`` whose cell is at fault, why, and the values; no fault: "", ""."""
+    """(first invalid column, reason, values) for the cells ``found``; ``""`` if all are valid."""
     values: dict[str, Any] = {}
     for name, cell in zip(names, found, strict=True):
         kind = _KINDS[name]
@@ -449,7 +451,7 @@ def check(row: Row) -> None:
     except TypeError:
         name, fault = _first_fault(values, _SHARED)
     if not fault:
-        # Samples that are still a cell were found valid when it was read.
+        # Samples that are not parsed yet were checked when they were read.
         own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
         name, fault = _first_fault(values, own)
     if fault:
@@ -460,7 +462,7 @@ def check(row: Row) -> None:
 
 
 def is_cell(column: str, cell: str) -> bool:
-    """Whether ``column`` may hold ``cell``; empty is allowed if the value is optional."""
+    """Whether ``cell`` is valid in ``column``; an empty cell is valid if the value is optional."""
     kind = _KINDS[column]
     try:
         value = kind.from_cell(cell)
@@ -470,7 +472,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """``row`` as a file stores it: free text cleaned, samples with 7 significant digits."""
+    """``row`` as a file stores it: printable free text, samples with 7 significant digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
@@ -479,4 +481,4 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
-"""Schema -> reader of its rows; an old major version stays here when a new one is added."""
+"""Schema -> function that reads its rows; each old major version keeps its own."""

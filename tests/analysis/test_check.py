@@ -510,7 +510,7 @@ def test_a_check_is_of_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture
     write_rows(tmp_path / "two.csv", two)
     code, _, err = run(capsys, tmp_path / "two.csv")
     assert code == 2
-    assert "of h100-box, another" in err
+    assert "from h100-box, another" in err
 
 
 def test_a_word_twice_is_one_requirement() -> None:

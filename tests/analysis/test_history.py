@@ -196,7 +196,7 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
         path.with_suffix(".json").unlink()
     for path in sorted(new.glob("*.csv"))[:3]:  # the nights that the other folder has
         path.unlink()
-    with pytest.raises(UsageError, match="the runs are of 2 machines: new, old"):
+    with pytest.raises(UsageError, match="the runs are from 2 machines: new, old"):
         read_history([old, new])
     path = max(new.glob("*.csv"))
     beside = sidecar(5, slug="new", former=["old"])

@@ -120,7 +120,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "2900 cited 87%" in line
     assert "? unclear (n=1/5)" in line
     assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, Azure_Results/ND_H100_v5" in out
-    assert "1 unclear: a published figure is one value" in out
+    assert "1 unclear: a published figure is a single value" in out
     code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
     assert code == 1  # not of one machine, and one value
     code, _, err = run_cli(

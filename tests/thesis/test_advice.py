@@ -184,7 +184,7 @@ def test_one_pool_of_memory_is_counted_once() -> None:
     shared = replace(MACHINE, gpus=Gpus(devices=(gpu,)))
     found = advise(Question(model=LLAMA, context=32768), rows, shared, shipped())
     assert [held.tier for held in found.capacities if held.tier != "ssd"] == ["hbm"]
-    assert "the host's is the same" in found.capacities[0].counted
+    assert "host memory is the same memory" in found.capacities[0].counted
 
 
 def test_ranks_share_the_cache_but_not_a_latent() -> None:
@@ -266,7 +266,7 @@ def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
 
 def test_blocks_that_a_model_cannot_have_are_refused() -> None:
     compressed = models()["deepseek-v4-pro"]
-    with pytest.raises(UsageError, match="cuts an entry"):
+    with pytest.raises(UsageError, match="splits an entry"):
         _advise([], model=compressed, block_tokens=16)
     assert usual_block(compressed) == 128
     assert usual_block(LLAMA) == 16

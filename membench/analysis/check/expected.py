@@ -1,4 +1,4 @@
-"""The figures for a check: from the references of the machine's hardware, or as named."""
+"""The expected figures of a check: of the references for the machine's hardware, or as named."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def expected_of(
     machine: Machine | None,
     paths: Sequence[Path] = (),
 ) -> tuple[Expectation, ...]:
-    """The figures of ``arguments``: ``ref:NAME``, results files, ``history`` or ``auto``.
+    """The expected figures that ``arguments`` name: ``ref:NAME``, a file, ``history`` or ``auto``.
 
-    ``auto`` means the references of the GPUs, processors and disks that ``rows`` name, and
-    reference runs of this machine; ``history`` means its other runs in the folders of ``paths``.
+    ``auto`` means the references for the GPUs, processors and disks named in ``rows``, and the
+    reference runs of this machine. ``history`` means other runs of this machine in the folders of
+    ``paths``.
 
     Raises:
         UsageError: a reference or name does not exist, or there are too few runs.

@@ -1,4 +1,4 @@
-"""Requirements on a check and whether they are met; missing data never meet one."""
+"""Requirements on a check, and whether they are met; a requirement without data is not met."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
-"""Verdicts on which a check can be asked to fail, besides those on which it always fails."""
+"""Verdicts on which the user may let a check fail, besides those on which it always fails."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)
@@ -36,10 +36,10 @@ class Requirements:
 
 
 def parse_requirements(words: Sequence[str]) -> Requirements:
-    """The requirements in ``words``: ``gpu=8`` and tier names; a word may list several with commas.
+    """The requirements in ``words``: ``gpu=8`` or tier names; commas separate several in one word.
 
     Raises:
-        UsageError: a word is neither.
+        UsageError: a word is neither of these.
     """
     gpus, tiers = 0, []
     for word in (part.strip() for text in words for part in text.split(",")):
@@ -61,7 +61,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Why the machine fails, one sentence per reason; empty if it does not."""
+    """The reasons why the machine fails, one sentence per reason; empty if it does not fail."""
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 
@@ -86,7 +86,7 @@ def _always(check: MachineCheck) -> Iterator[str]:
 
 
 def gpus(devices: Sequence[int | None]) -> str:
-    """The prefix ``GPU 3: `` or ``GPUs 0, 1 and 3: `` of a sentence; empty for the host."""
+    """The start of a sentence, ``GPU 3: `` or ``GPUs 0, 1 and 3: ``; empty for the host."""
     numbers = [f"{device}" for device in devices if device is not None]
     if not numbers:
         return ""
@@ -94,7 +94,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """The requirements that are absent or not judged."""
+    """One sentence for each requirement on a GPU or tier that was not measured or not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

@@ -32,12 +32,12 @@ from membench.thesis.claims.verdicts import Verdicts
 
 
 class ThesisDetail(StrEnum):
-    """The part of the thesis that a report shows."""
+    """How much of the thesis a report shows."""
 
     FULL = "full"
     """Every claim with its evidence."""
     SUMMARY = "summary"
-    """A table of verdicts, with the claims folded."""
+    """A table of verdicts; the claims are folded."""
     NONE = "none"
     """Measurements only."""
 

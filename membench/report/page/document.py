@@ -1,7 +1,7 @@
-"""The report as plain content, the common source of HTML and Markdown.
+"""The content of the report, from which HTML and Markdown are made.
 
-Text here is untrusted, because it comes from results files: a renderer escapes all of it. A section
-does not depend on its appearance or on the reader's language: it writes messages
+Its text is untrusted, because it comes from results files, so a renderer escapes all of it. The
+content does not depend on the format or on the reader's language. Sections write messages
 (`membench.core.messages`), also around a case id or a link.
 """
 
@@ -16,7 +16,7 @@ from membench.core.messages import tr
 
 @dataclass(frozen=True)
 class Code:
-    """A case id, a command, a file name: never translated, wraps after slashes."""
+    """A case id, a command or a file name; never translated, and may be wrapped after slashes."""
 
     text: str
 
@@ -96,7 +96,7 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Column:
-    """A column; ``numeric`` ones are aligned to the right, ``prose`` ones hold sentences."""
+    """A column: ``numeric`` ones are right-aligned, ``prose`` ones contain sentences."""
 
     title: str
     numeric: bool = False
@@ -105,7 +105,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of as many cells as there are columns; an empty cell is ``()``."""
+    """Rows with one cell per column; an empty cell is ``()``."""
 
     caption: str
     columns: tuple[Column, ...]

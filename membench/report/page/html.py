@@ -74,7 +74,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["cell_class"] = _cell_class
     environment.filters["grouped"] = _grouped
-    environment.filters["svg"] = Markup  # from our own plots, which escape their input
+    environment.filters["svg"] = Markup  # our own plots, which escape their input
     return environment.get_template("report.html.j2")
 
 
@@ -85,7 +85,7 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Group ``blocks`` into runs of figures, which share a grid (True), and of others (False)."""
+    """Group ``blocks`` into runs of figures (True) that share a grid, and of others (False)."""
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 
@@ -110,7 +110,7 @@ def _inline(part: Inline) -> Markup:
 
 
 def wrapping(text: str) -> Markup:
-    """``text`` with a line-break opportunity after each slash, such as a case id."""
+    """``text``, such as a case id, with a possible line break after each slash."""
     return Markup("/<wbr>").join(text.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Bandwidth of the disk, and of paging from it, by block size."""
+"""Plot of the bandwidth of the disk, and of paging from the disk, by block size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every way of moving blocks."""
+    """Draw one line for every way of moving blocks."""
     series = sweep(
         runs,
         "block",

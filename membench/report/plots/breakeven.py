@@ -1,4 +1,4 @@
-"""Break-even bandwidth of each model, against the bandwidths of the tiers."""
+"""Plot of the break-even bandwidth of each model, with the bandwidths of the tiers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """One line for each model, crossed by the measured tiers."""
+    """Draw one line for each model, and a horizontal line for each measured tier."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}

@@ -1,4 +1,4 @@
-"""Shared drawing code for plots of lines over one swept parameter."""
+"""Drawing code shared by plots of lines over one swept parameter."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw_curve(
     finding: str,
     beside: Callable[[Axes], None] | None = None,
 ) -> Figure:
-    """The figure of ``series``, of which at most `SERIES` are drawn, the first ones.
+    """Draw the first `SERIES` of ``series`` as a figure.
 
     ``beside`` draws further elements into the axes.
     """
@@ -101,7 +101,7 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A remark if there are more series than a plot can hold, else empty."""
+    """A remark if there are more series than a plot can show; otherwise empty."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""

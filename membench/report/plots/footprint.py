@@ -1,4 +1,4 @@
-"""The footprint sweep: bandwidth by the number of bytes that are read or written."""
+"""Plot of the footprint sweep: bandwidth by number of bytes that are read or written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every kernel that was measured at three sizes or more."""
+    """Draw one line for every kernel that was measured at three or more sizes."""
     series = sweep(
         runs,
         "size",

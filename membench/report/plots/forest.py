@@ -28,12 +28,14 @@ _DESCRIPTION = tr(
     "within which a difference does not matter."
 )
 MOST = 28
-"""Maximum number of readable lines; beyond it, the largest ratios in either direction are drawn."""
+"""Maximum number of readable lines; if there are more, the largest ratios in both directions are
+drawn.
+"""
 _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """Plot of the cases that the reference and the label with index ``side`` share."""
+    """Draw the cases that both the reference and the label with index ``side`` have."""
     found = [
         (line, finding)
         for line in comparison.matched

@@ -1,4 +1,4 @@
-"""Gaps between two uses of cache: their shares of the traffic and of the residency."""
+"""Plot of the gaps between two uses of cache: their shares of traffic and of residency."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GRID = np.geomspace(1, 1e6, 61)
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of both shares for every shipped trace, and of the gaps up to which each tier pays."""
+    """Draw both shares for every shipped trace, and the gaps up to which each tier pays."""
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)

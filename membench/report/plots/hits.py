@@ -31,7 +31,7 @@ MARKED = (1e12, 17e12)
 
 
 def draw(_found: Verdicts) -> Figure:
-    """Plot of each shipped trace at its own request rate, for a wide and a narrow cache."""
+    """Draw the hit rate of each shipped trace at its request rate, for large and small caches."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),

@@ -1,4 +1,4 @@
-"""Bandwidth of host memory kernel by kernel, by threads and kinds of stores."""
+"""Plot of the bandwidth of host memory by kernel, number of threads and kind of stores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for each kernel: one thread and all threads, plain and non-temporal stores."""
+    """Draw each kernel with one thread and all threads, and with plain and non-temporal stores."""
     chosen = _chosen(runs)
     names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
     chosen = [one for one in chosen if one[1] in names]
@@ -81,7 +81,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
-    """Run, series name and row of cases with the usual size and pages, and 1 or all threads."""
+    """(run, series name, row) for cases of the usual size and pages, with one or all threads."""
     rows = [
         (run.label, row)
         for run, row in measured(runs)
@@ -107,13 +107,13 @@ def _commonest(rows: Sequence[tuple[str, Row]], key: str) -> str:
 
 def _series(row: Row) -> str:
     threads = tr("1 thread") if parameter(row, "threads") == "1" else tr("all threads")
-    # A kernel without stores belongs to the series of plain stores.
+    # A kernel without stores belongs to the series with plain stores.
     stores = _STORES.get(parameter(row, "stores") or "plain", tr("other stores"))
     return listed((threads, stores))
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """Sort key: by run, one thread before all, plain stores before others."""
+    """Sort key: by run, then one thread before all threads, then plain stores first."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

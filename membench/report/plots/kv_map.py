@@ -1,4 +1,4 @@
-"""KV blocks over the link: the fastest method by block size."""
+"""Plot of the bandwidth of moving KV blocks over the link, by method and block size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every method, at the most frequent number of blocks."""
+    """Draw one line for every method, at the most frequently measured number of blocks."""
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 

@@ -1,4 +1,4 @@
-"""The hierarchy ladder: the best bandwidth of every bench, tier by tier."""
+"""Plot of the memory hierarchy: the best bandwidth of every bench, by tier."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DESCRIPTION = tr(
 
 @dataclass(frozen=True)
 class _Rung:
-    """A bench, and its best row in every run that has one."""
+    """A bench, and its best row in each run that measured it."""
 
     tier: Tier
     name: str
@@ -45,7 +45,7 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One rung for every bench with a bandwidth."""
+    """Draw one rung for every bench with a bandwidth."""
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:

@@ -1,4 +1,4 @@
-"""The link matrix: bandwidth from each device to every other."""
+"""Plot of the bandwidth from each device to every other device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Plot of the operation that was measured between the most pairs of devices, at least two."""
+    """Draw the operation that was measured for the most pairs of devices, at least two."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """Map each operation to its rows: (source, target) -> (run, row)."""
+    """Operation -> (source, target) -> (run, row)."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")
@@ -50,12 +50,12 @@ def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str,
 
 
 def _end(row: Row, key: str) -> str:
-    """A device: from the case id if the case asks for pairs, else from the row's detail."""
+    """The device at one end: from the case id, otherwise from the row's detail."""
     return parameter(row, key) or row.detail.get(key, "")
 
 
 def _operation(row: Row) -> str:
-    """The case id without its devices: only equal transfers share a matrix."""
+    """The case id without its devices; only rows of one operation are in the same matrix."""
     name, parameters = split(row.case)
     kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
     return "/".join((name, *kept))

@@ -1,4 +1,4 @@
-"""Latency under load: the latency of a load while other threads keep the memory busy."""
+"""Plot of the latency of loads while other threads keep the memory busy."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Load:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every share of reads, from the least traffic to the most."""
+    """Draw one line for every share of reads, from the least traffic to the most."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
         return NotDrawn(_TITLE, tr("no latency was measured under two or more intensities of load"))
@@ -59,7 +59,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         for index, (label, several) in enumerate(shown):
             for load in several:
                 pairs = (load.bandwidth.round_values, load.latency.round_values)
-                if len(pairs[0]) == len(pairs[1]):  # both have the same rounds
+                if len(pairs[0]) == len(pairs[1]):  # both rows have the same rounds
                     axes.plot(*pairs, **style.rounds(index))
             axes.plot(
                 [load.x for load in several],

@@ -1,4 +1,4 @@
-"""Operations per second of the disk, and their p99 latency, by queue depth."""
+"""Plots of the disk's operations per second and p99 latency, by queue depth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """IOPS above p99, with one line for every pattern and block size."""
+    """Draw IOPS above p99 latency, with one line for every pattern and block size."""
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
         return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))

@@ -1,4 +1,4 @@
-"""Restore or recompute: seconds by prefix length, for one model."""
+"""Plot of the seconds to restore or to recompute a prefix, by its length, for one model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One line for every measured path, and one for recomputing."""
+    """Draw one line for every measured path, and one for recomputing."""
     shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
     if not shown:
         return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))

@@ -1,4 +1,4 @@
-"""The roofline: the bound of decode and prefill, on this machine and on announced devices."""
+"""Rooflines of this machine and of announced devices, with decode and prefill of models."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _DESCRIPTION = tr(
     "roofs: decode above, prefill below."
 )
 SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
-"""The models in the plot: one of each kind of attention and size, to avoid overlaps."""
+"""The models in the plot: one for each kind of attention and size, so that labels do not overlap.
+"""
 BATCH, CONTEXT, CHUNK = 32, 32768, 8192
 _HALF = 2
 _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of measured roofs, if any, and assumed roofs, with models as points."""
+    """Draw the measured roofs (if any), the assumed roofs, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
@@ -138,7 +139,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """FLOP per byte of one chunk at the end of the context; weights and cache are read once."""
+    """FLOP per byte of the last chunk of a prefill, which reads weights and cache once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

@@ -1,8 +1,8 @@
-"""Records a plot's drawing calls before anything is drawn.
+"""Records a plot's drawing calls, so that Matplotlib is loaded only if the plot is not cached.
 
-A plot paints on a stand-in for Matplotlib's figure, which records each call and does nothing. The
-records are the plot's whole content: they are its key in the cache of drawn plots. If the plot is
-not in the cache, Matplotlib is loaded and gets the same calls.
+A plot is drawn on a stand-in for Matplotlib's figure, which records each call and does nothing
+else. The recorded calls describe the plot completely, so they are its key in the cache of plots. If
+the plot is not in the cache, Matplotlib is loaded and the calls are made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Parameters = ParamSpec("Parameters")
 
 @dataclass(frozen=True)
 class _Step:
-    """One call: a method of the result of step ``of``, or a function if ``of`` is None."""
+    """One call: of a method of the result of step ``of``, or of a function if ``of`` is None."""
 
     of: int | None
     call: str | Callable[..., Any]
@@ -28,7 +28,7 @@ class _Step:
 
 
 class _StandIn:
-    """The result of a step that has not been done; each use of it is another step."""
+    """Stands for the result of a step that was not done yet; each use records another step."""
 
     __iter__ = None  # the number of results is unknown
 
@@ -90,9 +90,9 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """``function`` as one recorded step if its argument is a stand-in.
+    """Let ``function`` be recorded as a single step if its argument is a stand-in.
 
-    It is for code that needs values back from the plot.
+    Use this for code that needs return values of the plot.
     """
 
     @wraps(function)
@@ -120,7 +120,7 @@ def _real(value: Any, results: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` in a form that JSON can write, so that different values are written differently."""
+    """``value`` as data for JSON; different values give different data."""
     match value:
         case _StandIn():
             return {"result": value.place}

@@ -1,4 +1,4 @@
-"""The latency staircase: latency of one load by working-set size."""
+"""Plot of the latency of one load by working-set size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _NAMED = 3
-"""Number of curves in the caption."""
+"""Number of curves that the caption mentions."""
 _TITLE = tr("Latency staircase")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
@@ -41,7 +41,7 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every page size."""
+    """Draw one line for every page size."""
     series = sweep(
         runs,
         "size",

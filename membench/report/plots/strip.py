@@ -1,7 +1,7 @@
-"""The draws of one statistic against both thresholds, and below them the input that moves it most.
+"""The draws of one statistic with both thresholds; below, the input with the largest effect.
 
-A report has dozens of these, each with a few bars. They are written as SVG directly, because
-Matplotlib would take 50 ms and 20 kB for each.
+A report has dozens of these drawings, each with a few bars. They are written as SVG directly,
+because Matplotlib would need 50 ms and 20 kB for each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from membench.thesis.claims.verdict_words import VERDICTS
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
 _LOG_FROM = 20.0
-"""Ratio of the largest to the smallest value from which the axis is logarithmic."""
+"""The axis is logarithmic if the largest value is at least this many times the smallest."""
 BARS = 4
 _MOST = 22
 """Width of the longest name of an input, in letters."""

@@ -1,7 +1,8 @@
 """The style of all plots, and the conversion of Matplotlib's output to an SVG for a page.
 
-Plots are drawn in stand-in colours, which the SVG names as CSS variables: one picture serves light,
-dark and print. No state of Matplotlib outlives a plot, and the same data gives the same bytes.
+Plots are drawn in placeholder colours, which become CSS variables in the SVG. So one picture can be
+used in light, dark and printed pages. No state of Matplotlib is kept after a plot, and the same
+data gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from membench.core.units import format_size
 from membench.report.plots.sketch import Sketch, drawn_later
 from membench.report.plots.widths import columns
 
-if TYPE_CHECKING:  # loading takes half a second: only plots that are not in the cache need it
+if TYPE_CHECKING:  # takes half a second to load; only plots that are not cached need it
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.ticker import Locator
 
-WIDTH = 376  # units of the viewBox, so that letters are 9 px high on a phone
+WIDTH = 376  # units of the viewBox; letters are then 9 px high on a phone
 ROW = 17  # height of one line of text in a column
 
 # Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page uses
@@ -101,24 +102,24 @@ class NotDrawn:
 
 
 def colour(index: int) -> str:
-    """The stand-in colour of series ``index``."""
+    """The placeholder colour of series ``index``."""
     return LIGHT[f"plot-{index % SERIES + 1}"]
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the medians of series ``index``: cited figures are hollow."""
+    """Style of the medians of series ``index``; published figures are hollow."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the line between the points of series ``index``: dotted for cited figures."""
+    """Style of the line between the points of series ``index``; dotted for published figures."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
 
 CITED_DASH = (0, (1, 2.2))
-"""Dash pattern of figures that others measured."""
+"""Dash pattern of published figures."""
 ASSUMED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.1}
 """Style of a line that is neither measured nor cited: a specification, a price, a convention."""
 
@@ -192,7 +193,7 @@ _SOURCES = (Path(__file__).parent,)
 
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
-    """Matplotlib's SVG of the drawing of ``paint``."""
+    """The SVG that Matplotlib makes of the drawing by ``paint``."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 

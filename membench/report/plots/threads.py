@@ -30,7 +30,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every kernel that was measured with three counts or more."""
+    """Draw one line for every kernel that was measured with three or more numbers of threads."""
     series = sweep(
         runs,
         "threads",
@@ -46,7 +46,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _threads(row: Row) -> float | None:
-    """The count; None for ``all``, which is measured by its number as well."""
+    """The number of threads; None for ``all``, because its number was measured as well."""
     return count_of(row, "threads")
 
 

@@ -1,4 +1,4 @@
-"""The machine's ladder: the best bandwidth and the best latency of every tier, side by side."""
+"""Plots of the machine's ladder: best bandwidth and best latency of every tier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Plot:
 
 @dataclass(frozen=True)
 class _Mark:
-    """The best row of one tier in one run, and the range of the reference, if there is one."""
+    """The best row of one tier in one run, with the range of the reference if there is one."""
 
     run: str
     tier: str
@@ -74,14 +74,14 @@ _KINDS = (
 
 
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
-    """The two plots of ``ladders`` (by run); one without any value is left out."""
+    """Draw the two plots of ``ladders`` (by run); a plot without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
     drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """Marks by tier, and within a tier by run. Launches of the GPU are no tier of its memory."""
+    """Marks by tier, and within a tier by run; without kernel launches, which use no memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -158,7 +158,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
 
 
 def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int) -> None:
-    """Draw a bar from low to high, widened by 1 % so that a single value is visible."""
+    """Draw a bar from low to high; widened by 1 %, so that a single value is visible."""
     low, high = band[0] / 1.01, band[1] * 1.01
     colour = style.colour(index)
     look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
@@ -166,7 +166,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """The ratio between the ends of one machine's ladder."""
+    """The ratio between the two ends of one machine's ladder, as a caption."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

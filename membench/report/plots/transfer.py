@@ -1,4 +1,4 @@
-"""Bandwidth of the link by the size of a transfer."""
+"""Plot of the bandwidth of the link by transfer size."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every direction and kind of host memory."""
+    """Draw one line for every direction and kind of host memory."""
     series = sweep(
         runs,
         "size",

@@ -1,4 +1,4 @@
-"""Usable capacity by link bandwidth: the part of a tier that cannot be read in time is idle."""
+"""Plot of usable capacity by link bandwidth; what cannot be read in time is not usable."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of min(C, bandwidth times gap) for both gaps of agent traffic."""
+    """Draw min(C, bandwidth times gap) for both gaps of agent traffic."""
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]
     total = capacity.value * capacity.scale

@@ -1,4 +1,4 @@
-"""The verdict matrix: the verdict of each model alone on each claim."""
+"""Plot of the verdict on each part of a claim for each model alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One row for every part of a claim of the first machine that has draws of it by model."""
+    """Draw one row for every part with draws by model, from the first machine that has them."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Each part of each claim once, from the first machine that has draws of it."""
+    """Each part of each claim once, from the first machine that has draws for it."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
@@ -106,7 +106,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Map each model to the verdict of its draws over all traces or contexts; may be empty."""
+    """Model -> verdict on its draws over all traces or contexts; may be empty."""
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

@@ -1,4 +1,4 @@
-"""`membench advise` on a screen."""
+"""Prints the output of `membench advise`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from membench.thesis.tiers.plan import Drive, TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
-    """The advice first, then its basis, then the missing values."""
+    """Print the advice, then the facts it is based on, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
@@ -55,7 +55,7 @@ def print_advice(console: Console, found: Advice) -> None:
 
 
 def print_plan(console: Console, plan: TierWork) -> None:
-    """The tiers: size, load, wear, and number of drives."""
+    """Print the planned tiers: size, load, wear, and number of drives."""
     drive = plan.drive
     console.print()
     console.print(
@@ -100,7 +100,7 @@ def _print_drive(console: Console, drive: Drive) -> None:
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """The settings of each engine; without any, why there are none."""
+    """Print the settings for each engine, or why there are none."""
     console.print()
     if not lines:
         console.print(Text("Nothing to set: no choice is possible, or the weights do not fit."))
@@ -113,7 +113,7 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
-    """The model names for ``--model``."""
+    """Print the model names for ``--model``."""
     titles = ("weights", "held in", "stored", "KV a token, fp16", "constant")
     head = ("model", *titles, "on Hugging Face")
     print_table(console, TextTable(None, head, tuple(map(_model_cells, known))))

@@ -1,4 +1,4 @@
-"""Advice in words and as data, the same on the screen, on the page and in `--json`."""
+"""Advice as text and as data, the same on the screen, on the page and in `--json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""The instruction for a serving engine, by choice."""
+"""Choice -> the instruction for a serving engine."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),
@@ -31,7 +31,7 @@ BOUNDS = tr(
     "Times are lower bounds from the measured rates of the largest measured block that fits in a "
     "piece; engines take longer"
 )
-"""The basis of the times; the source of their ranges follows it."""
+"""What the times are based on; the source of their ranges is added to it."""
 
 
 def seconds(value: float) -> str:
@@ -48,14 +48,14 @@ def interval(rate: Rate) -> str:
 
 
 def speed(choice: Choice) -> str:
-    """The rate behind a choice, with its unit."""
+    """The rate that a choice is based on, with its unit."""
     if choice.name == "recompute":
         return f"{significant(choice.rate.value / 1e12, 3)} TFLOP/s"
     return f"{significant(gb_per_s(choice.rate.value), 3)} GB/s"
 
 
 def verdict(found: Advice) -> str:
-    """The recommendation, in a sentence."""
+    """The recommendation as a sentence."""
     best = found.best
     if best is None:
         return tr("No choice is possible: see the missing values.")
@@ -144,7 +144,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text of the unit of a copy: blocks, or states if the model has no blocks."""
+    """Term and text for the unit of a copy: a block, or a state if the model has no blocks."""
     asked = found.question
     pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
@@ -161,7 +161,7 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for such pieces, and a block size that is large enough."""
+    """Fastest copy method for the pieces of the model, and a block size that is large enough."""
     best = found.method
     assert best is not None
     text = (
@@ -198,7 +198,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """Plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
+    """``found`` as plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
 
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}

@@ -1,4 +1,4 @@
-"""Groups rows for a reader: one block per tier and metric, one unit in each."""
+"""Groups rows for display: one block per tier and metric, with one unit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Block(Generic[R]):
 
     Attributes:
         common: the ``key=value`` parts that all ids share.
-        names: the ids without them, by row.
+        names: for each row, its id without the common parts.
     """
 
     tier: Tier
@@ -34,7 +34,7 @@ class Block(Generic[R]):
 
 
 def blocks(rows: Iterable[R]) -> list[Block[R]]:
-    """The `ok` rows of ``rows``, in the order of the tiers, by bench and then by parameters."""
+    """`ok` rows as blocks in the order of the tiers; within a block, by bench and parameters."""
     groups: dict[tuple[Tier, Metric], list[R]] = {}
     benches: dict[str, int] = {}
     for row in rows:
@@ -79,7 +79,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id of ``row``, with its statistic unless it is the median."""
+    """The case id of ``row``; if the statistic is not the median, followed by the statistic."""
     return _with_stat(row, row.case)
 
 
@@ -93,7 +93,7 @@ def _with_stat(row: Row | Measurement, name: str) -> str:
 
 
 def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
-    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
+    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words after numbers."""
 
     def key(part: str) -> tuple[str, bool, int, str]:
         name, _, value = part.partition("=")

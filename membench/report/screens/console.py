@@ -1,4 +1,4 @@
-"""The one way to write to a terminal or a pipe."""
+"""The only way to write to a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rich.text import Text
 
 from membench.core.text import one_line
 
-_UNBOUNDED = 4096  # a pipe has no width: Rich would wrap ids at 80 columns
+_UNBOUNDED = 4096  # for a pipe, which has no width: Rich would wrap ids at 80 columns
 _AT_ONCE = 1000  # lines
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
 
 class _Trimmed:
-    """A stream that strips the trailing blanks of a table's last column."""
+    """A stream that removes blanks at the ends of lines, which Rich adds to the last column."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -40,7 +40,7 @@ class _Trimmed:
 
 
 class _Console(Console):
-    """A console that leaves a closed pipe to its caller."""
+    """A console that lets its caller handle a closed pipe."""
 
     def on_broken_pipe(self) -> None:
         """Do nothing: Rich would exit the process here, and end a run with it."""
@@ -70,9 +70,9 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:
-    """Print ``lines``, possibly very many; a pipe gets them unchanged.
+    """Print ``lines``, of which there may be very many; a pipe gets them unchanged.
 
-    Rich would measure and wrap each line again, which takes longer than everything else.
+    Rich would measure and wrap each line again, which would take most of the time.
     """
     if console.is_terminal:
         console.print(Group(*lines))
@@ -111,7 +111,7 @@ def say_command(console: Console, label: str, command: str, remark: str = "") ->
 
 
 def warn(message: str, hint: str = "") -> None:
-    """Print ``message`` emphasised, and ``hint`` below it, one line each, on standard error."""
+    """Print ``message`` emphasised on standard error, and ``hint`` on the next line."""
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     errors.print(Text(f"Warning: {one_line(message)}", "bold yellow"))
     if hint:

@@ -1,4 +1,4 @@
-"""The meaning of a flag or a case, in words: `membench explain`."""
+"""Explains a flag or a case: `membench explain`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
 
 
 def _asked(case: Case, name: str) -> str:
-    """The value of ``name`` in the case's id; empty if it has none."""
+    """The value of ``name`` in the id of ``case``; empty if the id does not have it."""
     start = f"{name}="
     return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 

@@ -1,4 +1,4 @@
-"""The last screen of a run: the machine's results, their reliability, and the next step."""
+"""The last screen of a run: results, their reliability, and the next step."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
-"""Share of noisy rows above which the machine is disturbed and more rounds would not help."""
+"""Share of noisy rows above which the machine counts as disturbed, so that more rounds do not help.
+"""
 
 _FAILURES = 3
-"""Maximum number of named failures of a check; `membench check` names all."""
+"""Maximum number of failures of a check that are named; `membench check` names all."""
 
 _ALWAYS = frozenset({"noisy", "single-round"})
-"""Flags that are shown beside a tier's values even if every row has them."""
+"""Flags that are shown beside a tier's values even if all rows have them."""
 _GRADES = {
     Grade.NONE: "none",
     Grade.CITED: "cited",
@@ -52,8 +53,8 @@ def print_outcome(
     """Print the best of every tier, the data quality, files, and the next command.
 
     Args:
-        everything: also print every row, and the meaning of each flag.
-        paste: also print the card, as Markdown.
+        everything: whether to print also every row, and the meaning of each flag.
+        paste: whether to print also the card, as Markdown.
     """
     console.print()
     if outcome.csv is None:
@@ -116,7 +117,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of the results; None if it is impossible, because a run never fails for it."""
+    """The check of the results; None if it fails, because a run must not fail for this reason."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -125,7 +126,7 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    """The references of the tiers, and the number of judged lines."""
+    """The references with which the tiers were compared, and the number of judged lines."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     lines = counted(len(check.lines), "line")
     held = f"Compared with {', '.join(check.references)}: {judged} of {lines} judged"
@@ -155,7 +156,7 @@ def _wall(wall: Wall) -> str:
 
 
 def _flags(found: Quality) -> Text:
-    """``Flags: noisy 12 of 72 rows, vm all   (membench explain noisy)``."""
+    """The flags with the number of rows: ``Flags: noisy 12 of 72 rows, vm all``."""
     counts = [
         f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
     ]
@@ -187,7 +188,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
 
 
 def _then(outcome: RunOutcome) -> tuple[str, str]:
-    """The use of the numbers: advice if a GPU was measured, else a comparison."""
+    """A use of the numbers: advice if a GPU was measured, otherwise a comparison."""
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
         csv = shell_word(outcome.csv)

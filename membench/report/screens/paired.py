@@ -1,4 +1,4 @@
-"""The screens of a paired run: its sides, and at its end their comparison."""
+"""The output of a paired run: its sides at the start, their comparison at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print the differences between the sides, their order, and the changes that remain."""
+    """Print how the sides differ, their order, and what changes between their rounds."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup

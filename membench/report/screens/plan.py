@@ -16,9 +16,9 @@ from membench.results.plan import Plan
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """One line per family of benches, longest first: time of all its rounds, and its share.
+    """Print one line per family of benches: the time of all its rounds, and its share of the plan.
 
-    Prints nothing if the plan has only one family.
+    The longest family comes first. Nothing is printed if the plan has only one family.
     """
     family = {case.bench: benches[case.bench].family for case in plan.cases}
     seconds = family_seconds(plan, lambda case: family[case.bench])
@@ -55,7 +55,7 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """Print the totals of a plan: time, peak memory of host and GPU, bytes of scratch file."""
+    """Print the totals of a plan: time, peak memory of host and GPU, size of the scratch file."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     cases, rounds = counted(len(plan.cases), "case"), counted(plan.rounds, "round")

@@ -1,4 +1,4 @@
-"""Replayed traces on a terminal or a pipe."""
+"""Prints the results of replayed traces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """One curve per trace, other policies, tiers, and the gaps between uses of its cache."""
+    """Print for each trace its hit curve, other policies, tiers, and gaps between uses of cache."""
     for number, result in enumerate(results):
         if number:
             console.print()

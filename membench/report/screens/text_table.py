@@ -1,4 +1,4 @@
-"""A table of cases that never breaks an id: if it is too wide, each id has a separate line."""
+"""A table of cases that never breaks an id: if it is too wide, ids get separate lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TextTable:
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table; if it is too wide, with each case on a separate line, so that no id is broken."""
+    """The table as text; if it is too wide, each case is on a separate line."""
     if sum(table.widths) + GAP * (len(table.widths) - 1) <= width:
         made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
@@ -53,7 +53,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 
 
 def print_table(console: Console, table: TextTable) -> None:
-    """Print ``table``; on a pipe without Rich, which needs a tenth of a second for 1,000 rows."""
+    """Print ``table``; on a pipe without Rich, which would take 0.1 s for 1,000 rows."""
     wide = table.widths
     if console.is_terminal or table.title or sum(wide) + GAP * len(wide) > console.width:
         console.print(drawn(table, console.width))
@@ -64,7 +64,7 @@ def print_table(console: Console, table: TextTable) -> None:
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The numbers of ``row`` below each other, and its last column beside or below them."""
+    """The numbers of ``row`` below each other, with the last column beside or below them."""
     numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
     text = (" " * GAP).join(cell.rjust(width) for cell, width in numbers)
     last = Text(row[-1], style or "yellow", overflow="fold")

@@ -1,8 +1,8 @@
-"""Import of other tools' results, and export of ours.
+"""Import of other tools' results, and export of membench's results.
 
-An importer turns the bytes of a file into rows with ``backend=import:<tool>`` and never guesses: a
-fact that the file lacks comes from `Origin.given`, or is named under ``assumed`` in ``detail``. An
-exporter turns rows into a file.
+An importer turns the bytes of a file into rows with ``backend=import:<tool>``. It never guesses: a
+fact that is not in the file comes from `Origin.given`, or is named under ``assumed`` in ``detail``.
+An exporter turns rows into files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
 
 Importer = Callable[[bytes, "Origin"], "Imported"]
-"""Content of a file and its origin -> its rows. Raises `SchemaError` or `UsageError`."""
+"""Maps the content of a file and its origin to rows; raises `SchemaError` or `UsageError`."""
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Rows -> content by file name suffix, which is empty if there is only one file."""
+"""Maps rows to file contents, by the suffix of the file name; a single file has an empty suffix."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -44,7 +44,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "cited": "TOML with figures that somebody published",
     }
 )
-"""Format -> the tool that writes it."""
+"""Format -> the tool that writes the format."""
 
 EXPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -56,7 +56,7 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
-"""Format -> its description."""
+"""Format -> description of the format."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
 """Export formats that can hold skipped and failed rows."""
@@ -66,7 +66,7 @@ def importer(name: str) -> Importer:
     """The importer of the format ``name``.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: the format does not exist.
     """
     if name not in IMPORTS:
         hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
@@ -103,7 +103,7 @@ def exporter(name: str) -> Exporter:
     """The exporter of the format ``name``.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: the format does not exist.
     """
     if name not in EXPORTS:
         hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")

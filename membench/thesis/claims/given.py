@@ -1,9 +1,9 @@
-"""Assumptions given as single texts: ``NAME=VALUE [UNIT] [as KIND]``.
+"""Reads assumptions given as text: ``NAME=VALUE [UNIT] [as KIND]``.
 
-``system.link=50`` keeps the unit and moves the range with the value; ``system.link=40..60 GB/s``
-gives the range, and its middle is the value; ``... as measured elsewhere`` gives the kind of
-evidence. A record that a claim waits for, or a measurement that no row provides, has no unit yet,
-so it must be given.
+``system.link=50`` keeps the unit and scales the range with the value. ``system.link=40..60 GB/s``
+gives the range; the value is its middle. ``... as measured elsewhere`` gives the kind of evidence.
+The unit must be given for a record that a claim waits for, and for a measurement that no row
+provides, because these have no unit yet.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Names that may be given although ``entries`` lack them, with the unit that models use.
+    """Names that may be given although ``entries`` do not contain them.
 
-    These are records that parts wait for, and measurements that an assumption can replace.
+    Each has the unit that the models use. The names are records that parts wait for, and
+    measurements that an assumption can replace.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -60,11 +61,7 @@ def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
 def assumed(
     override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
 ) -> Assumptions:
-    """The assumptions of verdicts: the shipped ones, changed by ``override`` and ``assume``.
-
-    Raises:
-        AssumptionError: the file or an entry of ``assume`` is invalid.
-    """
+    """The assumptions for verdicts: the shipped ones, changed by ``override`` and ``assume``."""
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     if not assume:
@@ -91,10 +88,10 @@ def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]
 def given(
     texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
 ) -> Assumptions:
-    """``base`` with the entries in ``texts`` replacing those of equal name.
+    """``base``; the entries in ``texts`` replace those with the same name.
 
     Args:
-        further: other names that may be given, with the unit that models use for them.
+        further: other names that may be given, with the unit that the models use for them.
         today: the date of the new entries.
 
     Raises:
@@ -165,7 +162,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
 def _range(
     match: re.Match[str], before: Assumption | None, unit: str
 ) -> tuple[float, float, float]:
-    """(value, low, high): the stated range, or the range before, scaled with the value."""
+    """(value, low, high): the range as given, else the previous range scaled with the value."""
     low = float(match["low"])
     if match["high"] is not None:
         high = float(match["high"])
@@ -177,12 +174,12 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    # min and max, because rounding must not move an end across the value.
+    # Rounding could move an end past the value, so take min and max.
     return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """The text from which `given` reads ``entry`` moved to ``value``, in its unit."""
+    """The text that `given` reads as ``entry`` with the new ``value``, in the unit of ``entry``."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

@@ -20,10 +20,10 @@ LENGTH_FORMS = "write a number of tokens, such as 32768, 32K (of 1024) or 32k (o
 
 
 def parse_amount(word: str) -> float:
-    """Bytes of ``word``: GB and TB are 1e9 and 1e12 bytes, GiB and TiB powers of 1024.
+    """Parse an amount to bytes: GB and TB are 1e9 and 1e12 bytes, GiB and TiB powers of 1024.
 
     Raises:
-        UsageError: there is no number or no unit, or the amount is not above 0.
+        UsageError: the number or the unit is missing, or the amount is not above 0.
     """
     match = _AMOUNT.fullmatch(word.strip())
     value = float(match[1]) * _UNITS.get(match[2], 0.0) if match else 0.0
@@ -36,7 +36,7 @@ def parse_amount(word: str) -> float:
 
 
 def show_amount(size: float) -> str:
-    """``size`` bytes in decimal units with three digits: ``1.02 TB``."""
+    """``size`` bytes as text with three digits and a decimal unit: ``1.02 TB``."""
     for prefix, power in (("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1)):
         if size >= 1000.0**power:
             return f"{size / 1000.0**power:.3g} {prefix}B"

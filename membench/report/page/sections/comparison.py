@@ -1,4 +1,4 @@
-"""Several files against the first: the forest plot, and the cases that differ."""
+"""Several files compared with the first one: forest plots, and the cases that differ."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _RULE = tr(
 _ONE_RUN = tr("With one run per side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
-"""Maximum number of labels with a forest plot; the table has all of them."""
+"""Maximum number of labels that get a forest plot; the table has all labels."""
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The files against the first of them; None if there is nothing to compare."""
+    """The comparison of the files with the first one; None if nothing can be compared."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None
@@ -56,7 +56,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """The better, worse, same and unclear cases; None if nothing is compared."""
+    """The cases by verdict (better, worse, same, unclear); None without a comparison."""
     if comparison is None:
         return None
     reference, *others = comparison.sides

@@ -1,4 +1,4 @@
-"""The machines: from the sidecars, or as far as the rows describe them."""
+"""The machines, as described by the sidecars, or else by the rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backen
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Facts of one run; for several runs, a table in which differing facts are marked."""
+    """Facts about one run; for several runs, a table in which different values are marked."""
     blocks: list[Block] = [
         Paragraph(
             (
@@ -47,7 +47,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """Map each fact to its value; several values of one fact are on one line."""
+    """Fact -> value; several values of one fact are on one line."""
     known: dict[str, str] = {}
     if run.sidecar is not None:
         plan = run.sidecar.plan

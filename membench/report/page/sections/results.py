@@ -31,7 +31,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """One run in full; several runs side by side, with one column each."""
+    """All results: one run with all columns, or several runs with one column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()
@@ -130,7 +130,10 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
 
 
 def _caption(block: Block[Row]) -> str:
-    """With the tier, so that no two regions of a page have one name."""
+    """The caption of a table.
+
+    It contains the tier, so that no two regions of a page are named alike.
+    """
     title = metric_title(block.metric, block.scale.unit, block.better)
     return tr("{run}: {told}", run=SHORT[block.tier], told=title)
 

@@ -26,7 +26,7 @@ TIERS = {
     Tier.DDR: tr("Host memory (DDR)"),
     Tier.SSD: tr("Disk (SSD)"),
 }
-"""Titles of the tiers for the reader."""
+"""Titles of the tiers."""
 
 SHORT = {
     Tier.SMEM: tr("shared memory"),
@@ -39,16 +39,19 @@ SHORT = {
     Tier.DDR: "DDR",
     Tier.SSD: "SSD",
 }
-"""Names of the tiers in a table or a sentence."""
+"""Names of the tiers for tables and sentences."""
 
 
 def rung_name(rung: Rung) -> str:
-    """A rung of a machine's ladder, in a table or a sentence."""
+    """The name of a ladder's rung for a table or a sentence."""
     return tier_name(rung.tier, peer=rung.peer)
 
 
 def tier_name(tier: Tier, *, peer: bool) -> str:
-    """A tier in a table or a sentence; ``peer``: the link between GPUs, not to the host."""
+    """The name of a tier for a table or a sentence.
+
+    ``peer`` means the link between GPUs instead of the link to the host.
+    """
     return tr("link between GPUs") if peer else SHORT[tier]
 
 
@@ -60,7 +63,7 @@ METRICS = {
     Metric.FLOPS: tr("FLOP/s"),
     Metric.ENERGY: tr("energy"),
 }
-"""Names of the metrics for the reader."""
+"""Names of the metrics in the report."""
 
 
 FACTS = {
@@ -83,7 +86,7 @@ FACTS = {
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
-"""Names of the facts of rows and sidecars for the reader."""
+"""Names of the facts of rows and sidecars in the report."""
 
 
 def fact_names(names: Iterable[str]) -> list[str]:
@@ -101,7 +104,7 @@ CHECK_VERDICTS = {
     CheckVerdict.FAULT: tr("measurement fault"),
     CheckVerdict.FAIL: tr("fail"),
 }
-"""Names of the check verdicts for the reader."""
+"""Names of the check verdicts in the report."""
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
@@ -124,7 +127,7 @@ def percent(fraction: float) -> str:
 
 
 def origin(row: Row) -> str:
-    """The source of a row: ``cited``, or its backend, which names the tool of an import."""
+    """The source of a row: ``cited``, or the backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
 
 

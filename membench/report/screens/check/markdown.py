@@ -20,7 +20,7 @@ _HEAD = ("tier", "what", "measured", "expected", "share", "verdict", "source")
 
 
 def to_markdown(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """The answer, the preconditions, a table of the tiers, and the sources; ASCII."""
+    """The answer, the preconditions, a table of the tiers, and the sources, as ASCII Markdown."""
     return "\n".join(_lines(name, check, failures)) + "\n"
 
 

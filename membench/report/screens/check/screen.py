@@ -32,7 +32,7 @@ _STYLE = {
 
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
-    """The answer first, then the preconditions, the tiers, and the sources of the figures."""
+    """Print the answer, then the preconditions, the tiers, and the sources of the figures."""
     say(console, f"{name}: {answer(check, failures)}", "bold")
     held = ", ".join(check.references) or "nothing: there is no reference for this machine"
     say(console, f"compared with {held}", "dim")
@@ -50,7 +50,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """One line for each of ``lines``, with a remark below it if there is one."""
+    """Print one line for each of ``lines``; a remark is printed below its line."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

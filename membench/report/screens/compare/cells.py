@@ -1,4 +1,4 @@
-"""The cells of a comparison table, the same on the screen and in Markdown. ASCII."""
+"""The cells of a comparison table as ASCII text, the same on the screen and in Markdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
         Verdict.NA: "-",
     }
 )
-"""One character per verdict for quick reading; the word is next to it."""
+"""One character per verdict, for quick reading next to the word."""
 
 
 _WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -38,7 +38,7 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 
 
 def value_parts(figure: CaseRuns | None, scale: Scale) -> tuple[str, str, str]:
-    """Value, half range (or source) and share of peak; empty if unknown."""
+    """Value, half range (or source), and share of the peak; each is empty if unknown."""
     if figure is None:
         return "-", "", ""
     half, share = figure.half_range, figure.peak_share
@@ -61,7 +61,7 @@ def ratio_text(finding: Difference | None) -> str:
 
 
 def best_text(finding: Difference | None) -> str:
-    """``1.003``: the ratio of the best samples; empty if there is none."""
+    """The ratio of the best samples: ``1.003``; empty if unknown."""
     return "" if finding is None or finding.best is None else significant(finding.best)
 
 
@@ -98,7 +98,7 @@ def verdict_word(verdict: Verdict) -> str:
 
 
 def counts_text(counts: Mapping[Verdict, int]) -> str:
-    """``3 better, 1 unclear``: the verdicts that occur."""
+    """The verdicts that occur, with their numbers: ``3 better, 1 unclear``."""
     return listed(
         tr("{count} {verdict}", count=counts[verdict], verdict=_WORDS[verdict])
         for verdict in Verdict
@@ -107,7 +107,7 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
 
 
 def count_text(finding: Difference) -> str:
-    """``5``, or ``1/5`` if the reference and the label have different numbers of values."""
+    """Number of values: ``5``, or ``1/5`` if the reference and the label have different numbers."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"
 

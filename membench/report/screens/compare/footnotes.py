@@ -1,4 +1,4 @@
-"""Remarks on the lines of a comparison: the limits of a number."""
+"""Footnotes to the lines of a comparison, about the limits of a number."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from membench.results.compact.row import read_detail
 
 
 class Footnotes:
-    """Remarks, each printed once and numbered in the order of first use.
+    """Footnotes, each printed once and numbered in the order of first use.
 
     Attributes:
-        texts: maps a remark to its number.
-        of_all: flags of every compared row of every label; they get no footnote, because they
-            distinguish no line.
+        texts: footnote -> its number.
+        of_all: flags that every compared row of every label has; they get no footnote, because they
+            distinguish no lines.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -29,7 +29,7 @@ class Footnotes:
         self._labels = [side.label for side in comparison.sides]
 
     def numbers(self, line: Line) -> str:
-        """The numbers of the remarks on ``line``: ``1 3``."""
+        """The numbers of the footnotes to ``line``: ``1 3``."""
         remarks = [
             *self._flags(line),
             *self._sources(line),
@@ -50,7 +50,7 @@ class Footnotes:
             yield from (f"{code} in {label}: {flag.meaning}" for label in labels.get(code, ()))
 
     def _sources(self, line: Line) -> Iterator[str]:
-        """The source of each number that membench did not measure."""
+        """The source of each number in ``line`` that membench did not measure."""
         for label, entry in zip(self._labels, line.entries, strict=True):
             figure = entry.figure
             for row in figure.rows if figure and (figure.cited or figure.imported) else ():
@@ -70,7 +70,7 @@ class Footnotes:
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
-    """The flags that all figures of all matched lines have, if there are several lines."""
+    """The flags that all values of all matched lines have; empty if there is only one line."""
     sets = [
         frozenset(entry.figure.flags)
         for line in comparison.matched
@@ -81,7 +81,7 @@ def flags_of_all(comparison: Comparison) -> frozenset[str]:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """Possible differences between two numbers that are still comparable."""
+    """Differences between the two sides of ``line`` that do not prevent a comparison."""
     for name, of in (("tier", _tiers), ("engine", _engines)):
         values = [of(entry.figure) for entry in line.entries]
         if len({value for value in values if value}) > 1:

@@ -28,7 +28,7 @@ from membench.report.screens.compare.view import CompareBlock
 
 
 def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """The summary first, then the blocks, then the unmatched cases; ASCII."""
+    """The summary, then the blocks, then the unmatched cases, as ASCII Markdown."""
     return "\n".join(_lines(comparison, blocks)) + "\n"
 
 

@@ -26,7 +26,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """``5 rounds, 42 cases: a.csv``; its machine is among the facts."""
+    """``5 rounds, 42 cases: a.csv``; the machine is shown among the facts."""
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -82,7 +82,7 @@ def absent_cases(absence: Absence) -> list[str]:
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """The number of each verdict, one line per label, and the thresholds."""
+    """The lines with the number of each verdict, one per label, and the thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
@@ -97,7 +97,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Caveats on the whole comparison, and the next steps for open questions."""
+    """Caveats on the whole comparison, and next steps to settle open questions."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -121,7 +121,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """The rows with indistinguishable medians whose best samples agree."""
+    """A note on rows whose medians cannot be distinguished but whose best samples agree."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -138,7 +138,7 @@ def _best(comparison: Comparison) -> list[str]:
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """The rows whose noise exceeds the difference of interest."""
+    """A note on rows whose noise is larger than the difference of interest."""
     spreads = [
         spread
         for line in comparison.matched
@@ -166,7 +166,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """The cases whose ``size=auto`` differs in bytes between the sides."""
+    """A note on cases whose ``size=auto`` means different sizes on the sides."""
     differing = []
     for line in comparison.matched:
         figures = [entry.figure for entry in line.entries if entry.figure]
@@ -207,7 +207,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """The limits of one run per side, and the offsets between other runs of the machine."""
+    """A note on what a single run per side cannot show, and on offsets between other runs."""
     offsets = comparison.offsets
     findings = [
         finding
@@ -248,7 +248,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """The thresholds of the present metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
+    """The thresholds for the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

@@ -1,4 +1,4 @@
-"""One block of a comparison on the screen, in two layouts: wide, and as a list."""
+"""Prints one block of a comparison in one of two layouts: wide, or as a list."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Text] | None:
-    """One line per row: every label's value, then the findings for all but the reference.
+    """The wide layout: one line per row, with every label's value and then the findings.
 
-    A finding is the ratio, the ratio of the best samples if the block has any, and the verdict.
-    None if the lines are wider than ``width``. This is no Rich table, because Rich measures and
-    draws each cell separately, and there is a cell for the mean of each label below each label.
+    A finding is the ratio to the reference, the ratio of the best samples if the block has any, and
+    the verdict. None if the lines are wider than ``width``. Rich is not used, because it measures
+    and draws each cell separately, which is slow.
     """
     best = block.has_best
     more = _more(block)
@@ -142,7 +142,10 @@ def _whole(text: str, style: str = "") -> Text:
 def list_lines(
     comparison: Comparison, block: CompareBlock, footnotes: Footnotes, names: Sequence[str]
 ) -> Iterator[Text]:
-    """One line for the id, and one per label below it: for a narrow terminal or many labels."""
+    """The list layout: a line for the id, and below it a line per label.
+
+    It is for narrow terminals or many labels.
+    """
     entries = [entry for line in block.lines for entry in line.entries]
     labels = _padded([side.label for side in comparison.sides])
     values = iter(_aligned([value_parts(entry.figure, block.scale) for entry in entries]))
@@ -173,7 +176,7 @@ def _mark(shown: Text, finding: Difference | None, start: int, length: int) -> N
 
 
 def _aligned(parts: Sequence[tuple[str, ...]]) -> list[str]:
-    """A cell for each of ``parts``, with aligned columns; empty columns are left out."""
+    """One text for each of ``parts``, with aligned columns; empty columns are left out."""
     widths = [max(map(len, column)) for column in zip(*parts, strict=True)]
     return [
         " ".join(text.rjust(width) for text, width in zip(part, widths, strict=True) if width)

@@ -1,4 +1,4 @@
-"""A comparison arranged for a reader: blocks, order, and selection."""
+"""Arranges a comparison for display: blocks, order, and selection."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class CompareBlock:
 
     Attributes:
         block: tier, metric, direction, and the common parts of all ids.
-        lines: the visible lines; ``names`` are their ids without the common parts.
-        means: the means of all matched lines of the block, visible or not.
+        lines: the lines to show; ``names`` are their ids without the common parts.
+        means: the means of all matched lines of the block, shown or not.
         left_out: number of lines that `shortened` removed.
     """
 
@@ -35,7 +35,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The whole ids of the lines, with the statistic unless it is the median."""
+        """Full ids of the lines; if the statistic is not the median, followed by the statistic."""
         return tuple(
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
@@ -43,12 +43,12 @@ class CompareBlock:
 
     @property
     def has_best(self) -> bool:
-        """Whether some line has a ratio of best samples."""
+        """Whether any line has a ratio of best samples."""
         return any(one.best is not None for line in self.lines for one in line.findings)
 
     @property
     def several_stats(self) -> bool:
-        """Whether the means are of more than one statistic."""
+        """Whether the means are for more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1
 
     @property
@@ -77,15 +77,18 @@ _PEAK = Scale(0.01, "% of peak")
 SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
     {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
 )
-"""Orders of the lines of a block: by case as in the tables of a run, or largest first by the ratio
-of the first label after the reference, the reference's value, or its share of peak.
+"""Orders of the lines in a block: by case; or by the first label's ratio, by the reference's value,
+or by its share of the peak, largest first.
 """
 
 
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """The matched lines that have one of ``verdicts`` (all if it is empty), by block."""
+    """Blocks of the matched lines that have one of ``verdicts``.
+
+    Of all matched lines if it is empty.
+    """
     lines = {line.key: line for line in comparison.matched}
     made = []
     for block in blocks(line.row for line in lines.values()):
@@ -116,11 +119,11 @@ def arrange(
 
 
 def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
-    """``blocks`` with about ``most`` lines in total, at least one each, in their order.
+    """``blocks`` reduced to about ``most`` lines in total, with at least one line each.
 
-    The kept lines have a verdict and are farthest from the reference. Tails of distributions are
-    dropped if the block has their median, and operations per second if there is the bandwidth of
-    the same tier.
+    Lines with a verdict, and lines farthest from the reference, are kept. Tails of distributions
+    are dropped if the block has the median, and operations per second if the bandwidth of the same
+    tier is shown.
     """
     made = []
     rated = {block.block.tier for block in blocks if block.block.metric is Metric.BANDWIDTH}
@@ -149,7 +152,7 @@ def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
 
 
 def _distance(line: Line) -> tuple[bool, float]:
-    """Whether the line has a verdict, and the distance of its ratio from 1, as a logarithm."""
+    """Sort key: whether the line has a verdict, then the distance of its log ratio from 0."""
     judged = any(one.verdict is not Verdict.NA for one in line.findings)
     return judged, max((abs(math.log(one.ratio)) for one in line.findings if one.ratio), default=0)
 
@@ -161,7 +164,7 @@ def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
 def ordered(
     comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
 ) -> list[Line]:
-    """The lines of ``blocks``, followed by the unmatched ones unless ``verdicts`` is given."""
+    """The lines of ``blocks``; if no ``verdicts`` are given, followed by the unmatched lines."""
     lines = [line for block in blocks for line in block.lines]
     unmatched = [line for line in comparison.lines if not line.findings]
     return lines if verdicts else lines + unmatched

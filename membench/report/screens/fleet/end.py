@@ -1,4 +1,4 @@
-"""The last lines of a fleet run: arrived and missing hosts, reasons, and the next command."""
+"""Last lines of a fleet run: counts of hosts, reasons for missing ones, and the next command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a fleet: the same content as on the screen, with the plots."""
+"""The page of a fleet: the same content as on the screen, and plots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from membench.report.screens.fleet.words import (
     z_text,
 )
 
-_ROWS = 500  # maximum per table: more is unreadable, and the CSV has all
+_ROWS = 500  # maximum rows per table; the CSV has all
 
 
 def compose(summary: FleetSummary) -> Document:

@@ -1,4 +1,4 @@
-"""The plots of a fleet: machines by cases as a heat map, and the machines of each tier as dots."""
+"""Plots of a fleet: a heat map of machines by cases, and the machines of each tier as dots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
-"""Maximum number of machines and cases in a readable heat map, and of dots per tier."""
+"""Maximum number of machines and of cases in a readable heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
 _HEAT = tr(
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
@@ -44,7 +44,7 @@ _NAME = 18  # maximum characters of a machine's name beside the plot
 
 @dataclass(frozen=True)
 class _Grid:
-    """A dense part of the fleet: log slowness and z of shape (machines, cases), NaN = no value."""
+    """Log slowness and z of shape (machines, cases); NaN if there is no value."""
 
     machines: tuple[int, ...]
     cases: tuple[CaseSpread, ...]
@@ -53,7 +53,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Plot of at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
+    """Draw at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, "no case has enough machines to find outliers")
     grid = _grid(summary)
@@ -107,12 +107,15 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Side of a square in cells, by the logarithm: 1 % is visible, twofold fills the cell."""
+    """Side of a square, as a fraction of its cell, for a log deviation.
+
+    A deviation of 1 % is visible; a factor of two fills the cell.
+    """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Add marks for the legend: three sizes, and the filled square of outliers."""
+    """Add marks for the legend: three sizes, and the filled square for outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
     for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
@@ -180,7 +183,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean log slowness of the ``chosen`` values by machine; NaN if there is none."""
+    """The mean log slowness of the ``chosen`` values of each machine; NaN without values."""
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -190,7 +193,10 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """The machines by tier; if many, the slowest, the fastest, and evenly spaced others."""
+    """Draw the machines of each tier as dots; of many machines, only a part.
+
+    The part has the slowest, the fastest, and evenly spaced others.
+    """
     values = summary.values
     if len(values.machines) < 2:
         return NotDrawn(_STRIP_TITLE, "there are fewer than two machines")
@@ -208,7 +214,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         for place, mean in enumerate(means):
             usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
             shown = _thinned(usual)
-            # The golden ratio separates neighbours, reproducibly.
+            # Steps of the golden ratio separate neighbours, and repeat exactly.
             shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
             axes.plot(shown, place + shift, **style.rounds(0))
             apart = np.exp(mean[marked & ~np.isnan(mean)])
@@ -231,7 +237,10 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """A linear axis around the fleet, to show a few per cent; logarithmic above twofold."""
+    """Make a linear axis around the fleet's values.
+
+    Logarithmic if they differ by more than a factor of 2.
+    """
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

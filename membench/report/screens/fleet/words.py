@@ -1,4 +1,4 @@
-"""Texts on a fleet, the same on the screen and on the page. ASCII."""
+"""Texts about a fleet as ASCII, the same on the screen and on the page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def headline(summary: FleetSummary) -> str:
 
 
 def notes(summary: FleetSummary) -> Iterator[str]:
-    """Caveats for the reader of the rest."""
+    """Caveats about the results."""
     few = [case for case in summary.cases if not case.judged]
     if few:
         yield (
@@ -53,7 +53,7 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The id, with the metric and the statistic unless they are the usual ones."""
+    """The case id, with the metric and the statistic if they are not the usual ones."""
     key = case.key
     stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
     return f"{key.case} {key.metric}{stat}"
@@ -64,7 +64,7 @@ def times_text(times: float) -> str:
 
 
 def in_order(summary: FleetSummary) -> list[CaseSpread]:
-    """The cases by tier, metric and bench, small parameters before large ones."""
+    """The cases ordered by tier, metric, bench and parameters."""
     tiers, metrics = list(Tier), list(Metric)
     return sorted(
         summary.cases,
@@ -79,7 +79,7 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """The probability by chance; ``far apart`` for a straggler that might be chance."""
+    """Probability that chance explains it; ``far apart`` if only the distance makes a straggler."""
     if line.straggler and line.chance >= CHANCE:
         return "far apart"
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
@@ -92,5 +92,5 @@ def number(case: CaseSpread, value: float) -> str:
 
 
 def z_text(z: float) -> str:
-    """``4.2``; above a thousand only a bound, since larger values add no information."""
+    """The score as text: ``4.2``; very large scores only as a lower bound."""
     return f"{z:.1f}" if z < 1000 else ">1000"

@@ -1,4 +1,4 @@
-"""The page of a history: the same content as on the screen, with one plot per line."""
+"""The page of a history: the same content as on the screen, and one plot per line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from membench.report.screens.history.words import (
 )
 
 _ALERTS = 3
-_PLOTS = 40  # a page with more opens slowly; --select chooses
+_PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:

@@ -1,4 +1,4 @@
-"""The runs of one line over time, with its levels, its noise band and its changes."""
+"""Plot of one line of a history over time, with its levels, noise band and changes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
-_DOTS = 1000  # maximum; of more runs, evenly chosen ones keep the page small
-_ROWS = 200  # maximum rows of the table below a plot: the newest
+_DOTS = 1000  # maximum number of dots; of more runs, evenly spaced ones are drawn
+_ROWS = 200  # maximum number of rows in the table below a plot; the newest are shown
 _DESCRIPTION = tr(
     "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical axis: "
     "{metric} in {unit}, {better} is better. Circles are runs, horizontal lines the levels, the "
@@ -29,7 +29,7 @@ _LINEAR = 2.0  # ratio of the largest to the smallest value up to which the axis
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """The plot of ``line``, number ``number`` of the page."""
+    """Draw ``line``, which is number ``number`` on the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)

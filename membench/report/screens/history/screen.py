@@ -28,7 +28,7 @@ from membench.report.screens.history.words import (
 from membench.report.screens.text_table import TextTable, drawn
 
 _WITH_CASES = 132
-"""Minimum terminal width at which case ids are in the lines instead of below them."""
+"""Minimum terminal width for case ids at the end of lines; otherwise they are below the lines."""
 _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 

@@ -1,4 +1,4 @@
-"""Texts on a history, the same on the screen and on the page. ASCII."""
+"""Texts about a history as ASCII, the same on the screen and on the page."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from membench.core.units import Scale, common_scale
 from membench.report.page.sections.words import METRICS, TIERS
 
 FEW_RUNS = 15
-"""Below this number of runs, only changes of many times the noise are found (docs/statistics.md).
-"""
+"""With fewer runs, only changes of many times the noise are found (docs/statistics.md)."""
 COMPARED = 4
-"""Runs per side of the proposed comparison: the fewest that give an interval."""
-_CHANGES_SHOWN = 12  # maximum number of surroundings of one change
+"""Number of runs per side in the proposed comparison: the fewest that give an interval."""
+_CHANGES_SHOWN = 12  # maximum number of other facts that are shown for one change
 
 
 def headline(history: History) -> str:
@@ -38,30 +37,30 @@ def name(line: HistoryLine) -> str:
 
 
 def page_name(line: HistoryLine) -> str:
-    """``Host memory (DDR): bandwidth``: the same as a title on the page."""
+    """The title on the page: ``Host memory (DDR): bandwidth``."""
     stat = "" if line.key.stat is Stat.MEDIAN else f", {line.key.stat}"
     return f"{TIERS[line.key.tier]}: {METRICS[line.key.metric]}{stat}"
 
 
 def scale_of(line: HistoryLine) -> Scale:
-    """The common scale of all numbers of ``line``."""
+    """The scale (unit and decimals) that all numbers of ``line`` share."""
     return common_scale(line.key.metric, (level.median for level in line.levels))
 
 
 def band_text(line: HistoryLine, digits: int = 4) -> str:
-    """``36.62 to 37.88``, in the scale of the line."""
+    """The noise band as ``36.62 to 37.88``, in the scale of the line."""
     scale, level = scale_of(line), line.level
     return f"{scale.format(level.low, digits)} to {scale.format(level.high, digits)}"
 
 
 def now_text(line: HistoryLine) -> str:
-    """``37.25 GB/s``: the median of the present level."""
+    """The median of the present level: ``37.25 GB/s``."""
     scale = scale_of(line)
     return f"{scale.format(line.level.median)} {scale.unit}"
 
 
 def width_text(line: HistoryLine) -> str:
-    """``-1.7 % +1.7 %``: the ends of the noise band relative to the median."""
+    """The ends of the noise band relative to the median: ``-1.7 % +1.7 %``."""
     level = line.level
     return f"{percent(level.low / level.median)} {percent(level.high / level.median)}"
 
@@ -72,7 +71,7 @@ def latest_text(line: HistoryLine) -> str:
 
 
 def changes_text(line: HistoryLine) -> str:
-    """``1 worse, 1 better``, or ``none``."""
+    """The number of changes by verdict: ``1 worse, 1 better``; ``none`` without changes."""
     counts = Counter(change.verdict for change in line.changes)
     words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
     return ", ".join(words) or "none"
@@ -84,24 +83,27 @@ def percent(ratio: float) -> str:
 
 
 def levels_text(line: HistoryLine, number: int) -> str:
-    """``39.94 -> 37.25 GB/s``: around change ``number`` of ``line``."""
+    """The levels before and after change ``number`` of ``line``: ``39.94 -> 37.25 GB/s``."""
     scale = scale_of(line)
     before, after = line.levels[number : number + 2]
     return f"{scale.format(before.median)} -> {scale.format(after.median)} {scale.unit}"
 
 
 def place_text(line: HistoryLine, change: LevelChange) -> str:
-    """``2026-03-02 03:00 (run 61 of 100)``."""
+    """When a level began: ``2026-03-02 03:00 (run 61 of 100)``."""
     return f"{change.first.when} (run {change.place + 1} of {len(line.runs)})"
 
 
 def chance_text(change: LevelChange) -> str:
-    """``p <= 0.002``: the probability in a history without a change, over all its lines."""
+    """The p value of a change: ``p <= 0.002``, over all lines of the history."""
     return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """``kernel: 6.1.0 -> 6.8.0``, with the distance in runs if it changed at another run."""
+    """Facts that changed at the same time: ``kernel: 6.1.0 -> 6.8.0``.
+
+    If a fact changed at another run, the distance in runs is added.
+    """
     texts = []
     for fact in change.surroundings[:_CHANGES_SHOWN]:
         off = abs(fact.runs_off)
@@ -114,13 +116,13 @@ def surroundings_texts(change: LevelChange) -> list[str]:
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
-    """Every change as (line, number within the line), newest first."""
+    """Every change as (line, number of the change within the line), newest first."""
     found = [(line, number) for line in history.lines for number in range(len(line.changes))]
     return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
 
 
 def next_command(history: History) -> str:
-    """The command that compares all cases around the newest change; empty if there is no change."""
+    """Command that compares all cases before and after the newest change; empty without changes."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -135,7 +137,7 @@ def next_command(history: History) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """Caveats for the reader of the rest."""
+    """Caveats about the results."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield (
@@ -170,7 +172,7 @@ def notes(history: History) -> Iterator[str]:
 
 
 def rule(history: History) -> str:
-    """The definition of a change, in one line."""
+    """What counts as a change, in one line."""
     return (
         f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
         f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "
@@ -179,7 +181,7 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """The computation of the numbers."""
+    """How the numbers are computed."""
     yield (
         f"Noise band: {BAND:.0%} of the runs of all levels are within it, relative to the median "
         "of the present level."

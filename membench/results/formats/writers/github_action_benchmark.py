@@ -1,6 +1,6 @@
-"""github-action-benchmark: it has no direction per value, so each direction gets a file.
+"""github-action-benchmark: one file for each direction, because values have no direction.
 
-Use them with ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
+Use the files with ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Both files, even if one is empty, so that a workflow finds them."""
+    """Both files; an empty one is written too, so that a workflow finds it."""
     return {
         ending: json.dumps(
             [_entry(row) for row in measured(rows) if row.better is better], indent=1

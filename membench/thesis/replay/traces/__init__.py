@@ -28,9 +28,9 @@ class Shipped:
     """A trace that is shipped with membench.
 
     Attributes:
-        file: compressed, in `data/`.
-        sha256: digest of the uncompressed file, which equals the published one byte for byte.
-        origin: repository, commit and path; ``licence`` is the licence of the data.
+        file: name of the compressed file in `data/`.
+        sha256: digest of the uncompressed file, which has the same bytes as the published one.
+        origin: repository, commit and path; licence: the licence of the data.
     """
 
     name: str
@@ -64,17 +64,17 @@ def shipped_bytes(file: str) -> bytes:
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
-    """The trace ``source``: the name of a shipped one, a file, or a folder of sessions.
+    """Read a trace: a shipped one by its name, a file, or a folder of sessions.
 
     Args:
-        block_tokens: tokens per block; None for the size that the format or the file gives. Smaller
-            blocks of the trace are merged to this size.
+        block_tokens: number of tokens per block; None for the size that the format or the file
+            gives. Smaller blocks of the trace are merged to this size.
         nested: whether to keep the requests of sub-agents, if the trace has any.
 
     Raises:
-        UsageError: no trace that comes with membench has that name.
-        TraceError: there is no such file, it names no blocks, or it violates its format; the
-            one-line message gives the line and the fault.
+        UsageError: no trace of membench has that name.
+        TraceError: the file does not exist, has no blocks, or violates its format; the one-line
+            message gives the line and the fault.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -123,7 +123,7 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
 
 def _of_folder(path: Path, block_tokens: int | None) -> Trace:
-    """A folder as published by kv-cache-tester: one session per file."""
+    """Read a folder in the form of kv-cache-tester: one session per file."""
     from membench.thesis.replay.traces import agent
     from membench.thesis.replay.traces.regroup import regrouped
 
@@ -131,7 +131,7 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
     if not files_here:
         raise TraceError(
             f"{path}: there is no trace in this folder",
-            "it needs files that end in .json or .jsonl",
+            "give a folder with .json or .jsonl files",
         )
     parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:
