@@ -349,7 +349,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The tiers of the machine: GPU memory besides the weights, host memory, free disk space."""
+    """The tiers of the machine: GPU memory without the weights, host memory, free disk space."""
     from membench.thesis.replay.answer import TierAsked
 
     tiers = []

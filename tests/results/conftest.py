@@ -1,4 +1,4 @@
-"""Default rows, plans and case results, of which a test changes the fields that it is about."""
+"""Default rows, plans and case results; a test changes the fields that it needs."""
 
 from __future__ import annotations
 

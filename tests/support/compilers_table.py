@@ -36,7 +36,7 @@ MEMORY = ("LDG", "STG", "LDS", "STS", "LD.", "ST.", "ATOM", "RED", "UBLKCP", "LD
 NOTHING = "-"
 
 Survey = Mapping[str, Mapping[str, Any]]
-""""File options architecture" -> entry -> what its machine code shows."""
+""""File options architecture" -> entry -> properties of its machine code."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds out how the filesystem of a directory handles direct I/O, and what a run reports.
+"""Finds out how the filesystem of a directory handles direct I/O, and how a run reports it.
 
 `loop_filesystems` runs this in a mount namespace:
 
@@ -93,7 +93,7 @@ def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
 
 
 def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """The behaviour of the kernel; of membench, only the code that creates files is used."""
+    """The behaviour of the kernel; membench's code is used only to create files."""
     flags = os.O_RDWR | os.O_TMPFILE
     nameless = _said(lambda: os.close(os.open(directory, flags, 0o600)))
     with _file(directory, nocow=nocow) as fd:

@@ -123,7 +123,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small drawing without heading or table; the text beside it has the same content."""
+    """A small drawing without heading or table; the text next to it has the same content."""
 
     svg: str
 

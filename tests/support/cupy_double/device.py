@@ -38,7 +38,7 @@ class Double:
             shared memory.
         non_portable: functions that may use clusters of more than 8 blocks.
         carveouts: function -> preferred percentage of an SM's memory used as shared memory.
-        peers: pairs of GPUs of which the first may access the second.
+        peers: pairs (a, b) of GPUs if a may access b.
     """
 
     def __init__(self, sms: int = 2, gpus: int = 2, ns_per_step: int = 1) -> None:
@@ -138,7 +138,7 @@ class Double:
         self.queue(stream, lambda: run_once(lambda: self.move(target, source, size)))
 
     def begin_capture(self, stream: int) -> None:
-        """Record what is queued on ``stream`` from now on."""
+        """Record all work that is queued on ``stream`` from now on."""
         if stream in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         self._captures[stream] = []

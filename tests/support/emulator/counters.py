@@ -68,8 +68,7 @@ class Counts:
         return sum(n for op, n in self.opcodes.items() if op.startswith(("atom.", "red.")))
 
     def executed(self, prefix: str) -> int:
-        """Executions by threads of the opcodes that begin with ``prefix``, such as ``ld.global``.
-        """
+        """Executions by threads of opcodes that begin with ``prefix``, such as ``ld.global``."""
         return sum(
             n for op, n in self.opcodes.items() if op == prefix or op.startswith(f"{prefix}.")
         )
