@@ -15,7 +15,7 @@ class Absence:
     """Cases for which some labels have no number, all for the same kind of reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for cases of which the other labels have no row.
+        kind: ``failed``, ``skipped``, or ``only`` for cases without a row under the other labels.
         labels: the labels whose case failed or was skipped; for ``only``, the labels with a number.
         cases: case ids; metric and statistic are added if only some rows of the case are affected.
     """

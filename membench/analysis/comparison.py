@@ -133,7 +133,7 @@ class Comparison:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts about machine and run of the matched rows; of all rows if none matched."""
+        """The facts about machine and run of the matched rows, or of all rows if no row matched."""
         lines = self.matched or self.lines
         rows = [
             [row for line in lines if (one := line.entries[side].figure) for row in one.rows]

@@ -14,7 +14,7 @@ from membench.results.compact.row import Common, Measurement, distinct
 
 
 class Basis(StrEnum):
-    """What is repeated to get the compared values: rounds, runs or samples."""
+    """Whether the compared values are of rounds, runs or samples."""
 
     ROUNDS = "rounds"  # the rounds of one run, each a fresh process
     RUNS = "runs"  # the medians of several runs, because the rounds of one run share its offset

@@ -16,7 +16,7 @@ SHOWN = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS, Metric.FLOPS)
 """
 
 _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
-"""Benches that add up several transfers, and so exceed what a tier reaches in one transfer."""
+"""Benches that add up several transfers, so that the sum exceeds the rate of one transfer."""
 _INSIDE = frozenset({"kv/d2d"})
 """Benches of the link's family whose bytes do not leave the GPU."""
 _PEER = "peer/"

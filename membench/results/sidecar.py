@@ -106,7 +106,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
-    """Whether ``csv`` is byte for byte what the run wrote.
+    """Whether ``csv`` still has exactly the bytes that the run wrote.
 
     Raises:
         OutputError: ``csv`` cannot be read.

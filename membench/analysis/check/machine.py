@@ -104,7 +104,7 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 
 
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
-    """``line`` with its verdict changed where its preconditions require it.
+    """``line``, with the verdict changed if its preconditions require it.
 
     A line whose precondition is unknown cannot pass. A machine with other settings, or a shared
     one, may be slower for that reason: its line may still pass, but cannot fail.

@@ -15,7 +15,7 @@ from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
-"""Verdicts on which the user may let a check fail, besides those on which it always fails."""
+"""Verdicts that the user may define as failures, in addition to the usual ones."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)

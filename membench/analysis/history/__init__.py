@@ -1,1 +1,1 @@
-"""One machine's runs over time: levels, change points, and what else changed on the machine."""
+"""One machine's runs over time: levels, change points, and other changes of the machine."""

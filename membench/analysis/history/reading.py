@@ -107,7 +107,7 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     contain the same run, the first one counts. Cited figures do not count as runs.
 
     Raises:
-        SchemaError: a named file is not a results file, or a directory has none.
+        SchemaError: a named file is not a results file, or a directory has no results files.
         UsageError: no place is given, or the files are of several machines.
     """
     if not places:
@@ -255,8 +255,8 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
 def _check_machine(record: RunRecord) -> None:
     """Reject runs of several machines.
 
-    A machine may have several names if a sidecar lists them: its name beside a label given by the
-    user, or its former names in the snapshot.
+    A machine may have several names if a sidecar lists them: its automatic name in addition to the
+    user's label, or its former names in the snapshot.
 
     Raises:
         UsageError: the runs are of several machines.

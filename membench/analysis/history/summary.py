@@ -116,7 +116,7 @@ class HistoryLine:
 
     @property
     def latest(self) -> float:
-        """The value of the newest run that has one."""
+        """The value in the newest run that measured the case."""
         return self.values[-1]
 
     @property

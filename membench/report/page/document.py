@@ -143,7 +143,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small drawing without heading or table; the text beside it has the same content."""
+    """A small drawing without heading or table; the text next to it has the same content."""
 
     drawing: Drawing
 

@@ -46,7 +46,7 @@ def draw_curve(
 ) -> Figure:
     """Draw the first `SERIES` of ``series`` as a figure.
 
-    ``beside`` draws further elements into the axes.
+    The function ``beside`` draws further elements into the axes.
     """
     shown = series[: style.SERIES]
 

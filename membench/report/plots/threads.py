@@ -1,4 +1,4 @@
-"""Bandwidth of host memory by the number of threads."""
+"""Plot of the bandwidth of host memory by number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of usable capacity by link bandwidth; what cannot be read in time is not usable."""
+"""Plot of usable capacity by link bandwidth; bytes that cannot be read in time are not usable."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ BOUNDS = tr(
     "Times are lower bounds from the measured rates of the largest measured block that fits in a "
     "piece; engines take longer"
 )
-"""What the times are based on; the source of their ranges is added to it."""
+"""The basis of the times, as a sentence; the source of their ranges is added to it."""
 
 
 def seconds(value: float) -> str:

@@ -70,7 +70,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:
-    """Print ``lines``, of which there may be very many; a pipe gets them unchanged.
+    """Print ``lines`` (possibly very many); a pipe gets them unchanged.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """

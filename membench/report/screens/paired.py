@@ -26,7 +26,7 @@ from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print how the sides differ, their order, and what changes between their rounds."""
+    """Print the differences between the sides, their order, and changes between their rounds."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup

@@ -60,10 +60,10 @@ class Watcher:
         )
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """After the first of several rounds, show the provisional table."""
@@ -72,7 +72,7 @@ class Watcher:
         self.draw(lambda: self.show_provisional(_provisional(rows())))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def close(self) -> None:
         """Restore the screen."""

@@ -1,4 +1,4 @@
-"""What a machine's rates mean for a served model, in one sentence.
+"""The consequence of a machine's rates for a served model, in one sentence.
 
 The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine,
 this is a choice: restore a prefix from DDR, restore it from SSD, or recompute it.

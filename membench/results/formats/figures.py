@@ -23,7 +23,7 @@ _LONGEST_PART = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the figures in a file come from.
+    """The origin of the figures in a file.
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.

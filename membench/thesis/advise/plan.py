@@ -392,7 +392,7 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """The number of contexts that each tier holds, and a note for each tier where it is unknown."""
+    """Number of contexts that each tier holds, and a note for each tier with an unknown number."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp

@@ -177,7 +177,7 @@ def _one_for_all(value: Any) -> Any:
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has the key of which ``key`` is an alternative spelling."""
+    """Whether ``text`` has another spelling of ``key``."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 

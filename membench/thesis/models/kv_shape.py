@@ -55,7 +55,7 @@ _V4_PADDED = 8
 
 
 class LayerRole(StrEnum):
-    """What a group of layers stores."""
+    """The kind of data that a group of layers stores."""
 
     KV = "kv"
     INDEX = "index"

@@ -31,7 +31,7 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """What a layer keeps of a context."""
+    """The part of a context that a layer keeps."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"

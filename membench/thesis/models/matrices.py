@@ -33,13 +33,13 @@ class MatrixRole(StrEnum):
     """How a matrix is used."""
 
     LAYER = "layer"
-    """Every token is multiplied by this matrix."""
+    """A matrix by which every token is multiplied."""
     EXPERTS = "experts"
     """All routed experts of a layer."""
     ROUTER = "router"
     HEAD = "head"
     EMBEDDING = "embedding"
-    """Rows of this matrix are looked up, not multiplied."""
+    """A matrix whose rows are looked up, not multiplied."""
 
 
 class WeightMatrix(NamedTuple):

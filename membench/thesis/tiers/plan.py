@@ -159,8 +159,8 @@ def plan_of_lengths(
 ) -> TierWork:
     """The plan for requests with known lengths only, by Little's law.
 
-    A tier holds what was written to it for ``capacity / rate`` seconds; blocks that are idle for
-    less than that hit. Gaps are assumed exponential with mean ``gap_s``.
+    A tier keeps written blocks for ``capacity / rate`` seconds; blocks that are idle for a shorter
+    time hit. Gaps are assumed exponential with mean ``gap_s``.
 
     Raises:
         UsageError: no tier is given.

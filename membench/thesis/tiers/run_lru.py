@@ -1,4 +1,4 @@
-"""An LRU cache of blocks that works on runs of ids; each simulated tier has one."""
+"""The LRU cache of a simulated tier, which works on runs of block ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """What is left of a run that was touched at ``time``.
+    """The remaining blocks of a run that was touched at ``time``.
 
     Attributes:
         reused: whether the touch was a hit.

@@ -207,7 +207,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """A note on what a single run per side cannot show, and on offsets between other runs."""
+    """A note that single runs do not show offsets, and on offsets between other runs."""
     offsets = comparison.offsets
     findings = [
         finding

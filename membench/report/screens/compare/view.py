@@ -85,10 +85,7 @@ or by its share of the peak, largest first.
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """Blocks of the matched lines that have one of ``verdicts``.
-
-    Of all matched lines if it is empty.
-    """
+    """The matched lines as blocks; only those with one of ``verdicts``, unless it is empty."""
     lines = {line.key: line for line in comparison.matched}
     made = []
     for block in blocks(line.row for line in lines.values()):

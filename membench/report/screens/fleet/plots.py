@@ -193,9 +193,10 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """Draw the machines of each tier as dots; of many machines, only a part.
+    """Draw the machines of each tier as dots.
 
-    The part has the slowest, the fastest, and evenly spaced others.
+    If there are too many machines, only the slowest, the fastest, and evenly spaced others are
+    drawn.
     """
     values = summary.values
     if len(values.machines) < 2:

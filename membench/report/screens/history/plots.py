@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
-_DOTS = 1000  # maximum number of dots; of more runs, evenly spaced ones are drawn
+_DOTS = 1000  # maximum number of dots; if there are more runs, evenly spaced ones are drawn
 _ROWS = 200  # maximum number of rows in the table below a plot; the newest are shown
 _DESCRIPTION = tr(
     "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical axis: "

@@ -172,7 +172,7 @@ def notes(history: History) -> Iterator[str]:
 
 
 def rule(history: History) -> str:
-    """What counts as a change, in one line."""
+    """The definition of a change, in one line."""
     return (
         f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
         f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "

@@ -1,9 +1,9 @@
 """Decides whether a fio job measures the same as a case of membench.
 
 fio's JSON may attribute facts about one job to another: with group_reporting, an entry has the
-first job's name and the last job's options; of two ``[global]`` sections it keeps the last. So the
-options must agree with what fio counted: the depth with ``iodepth_level``, the block size with the
-bytes per operation.
+first job's name and the last job's options; if there are two ``[global]`` sections, it keeps the
+last. So the options must agree with what fio counted: the depth with ``iodepth_level``, the block
+size with the bytes per operation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """tinymembench, version 0.4: text; 1 MB is 1e6 bytes, and a copied byte counts once.
 
-A rate is the best repetition. Latencies exclude that of the first-level cache, so they keep the
-tool's name.
+A rate is the best repetition. Latencies are differences to that of the first-level cache, so these
+rows keep the tool's case names.
 """
 
 from __future__ import annotations

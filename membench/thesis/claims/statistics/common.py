@@ -151,7 +151,7 @@ def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
 
 
 def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
-    """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
+    """[model, draws] FLOPs to prefill ``tokens``; the first ``cached`` of them are restored.
 
     Raises:
         ValueError: ``cached`` exceeds ``tokens``.

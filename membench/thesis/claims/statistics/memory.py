@@ -1,4 +1,4 @@
-"""Statistics of memory bandwidth and capacity: HBM, host memory, and rates over peaks."""
+"""Statistics of memory bandwidth and capacity: HBM, host memory, and shares of peaks."""
 
 from __future__ import annotations
 
