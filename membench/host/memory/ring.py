@@ -32,8 +32,8 @@ class HostRing:
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"a pointer chase over lines {stride} B apart needs a power of two of them, "
-                f"and at least 2: {memory.size} B is not such a size"
+                f"{memory.size} B is no size for a pointer chase over lines of {stride} B: it "
+                "needs 2, 4, 8 or another power of two of them"
             )
         _ = host_chase.link.entry  # compiled here, not on several threads at once
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)
