@@ -38,6 +38,8 @@ _COMMANDS = {
 _COMPLETE = "_MEMBENCH_COMPLETE"
 """The environment variable with which a shell requests completions; click defines its name."""
 _SIGINT = 2
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click 8.2 or newer raises, with its help, where a command is expected; nothing before."""
 _LONGEST = 2000
 """Maximum length of a line on the terminal, in characters."""
 
@@ -131,7 +133,7 @@ def _guarded(argv: list[str]) -> int:
     except MembenchError as error:
         return _complain(str(error), error.hint or error.usual_hint, error.exit_code, verbose)
     except click.UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 or newer
+        if isinstance(error, _NO_ARGUMENTS):
             click.echo(error.format_message(), err=True)
             return EXIT_USAGE
         return _complain(*described(error, _command(argv)), EXIT_USAGE, verbose)

@@ -11,6 +11,8 @@ from membench.core.near import asked_back, did_you_mean
 
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
 _PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
+_SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
+"""What newer versions of click append for some mistakes; the hint says it for all."""
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
@@ -34,7 +36,7 @@ class BadValue(click.BadParameter):
 def described(error: click.UsageError, command: str) -> tuple[str, str]:
     """The message and the hint for ``error`` of a line that begins with ``command``."""
     usual = f"{error.ctx.command_path if error.ctx else command} --help"
-    message = error.format_message().rstrip(".")
+    message = _SUGGESTED.sub("", error.format_message()).rstrip(".")
     for of_click, plain in _PLAIN.items():
         message = message.replace(of_click, plain)
     if isinstance(error, BadValue) and error.hint:

@@ -75,12 +75,13 @@ def read_hosts(path: Path) -> tuple[str, ...]:
     """The hosts listed in ``path``: one per line, ``#`` begins a comment, no host twice.
 
     Raises:
+        SchemaError: the file cannot be read.
         UsageError: a line is not a host name, or there are no lines.
     """
     try:
         text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")
     except SchemaError as error:
-        raise UsageError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
     except UnicodeDecodeError:
         raise UsageError(f"{shown(path)} is not text", "write one host per line") from None
     names: dict[str, None] = {}

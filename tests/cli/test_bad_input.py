@@ -84,7 +84,10 @@ NAMES = [
     ("run --rounds 0", "--help"),
     ("run --resume run.csv --rounds 3", "journal"),
     ("fleet run", "--local 3"),
-    ("frobnicate", "--help"),
+    ("frobnicate", "membench --help"),
+    ("chek run.csv", "did you mean check?"),
+    ("fleet repot x", "did you mean report?"),
+    ("check run.csv --exepct auto", "did you mean --expect"),
     ("info --nonsense", "--help"),
 ]
 GLOBS = [

@@ -32,8 +32,8 @@ class HostRing:
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"{memory.size} bytes cannot hold a ring: it needs a power of two of lines, at "
-                f"least 2, and {stride} bytes per line must be whole pointers"
+                f"{memory.size} B cannot hold a ring of lines of {stride} B: it needs 2, 4, 8 or "
+                "another power of two of lines"
             )
         _ = host_chase.link.entry  # compile here, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)

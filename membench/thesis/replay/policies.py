@@ -62,8 +62,9 @@ def parse_policy(word: str) -> CachePolicy:
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
-        named = (*EvictionRule, "belady")
-        raise UsageError(f"'{word}' is not a policy", did_you_mean(name, named, hint))
+        if name not in [*EvictionRule]:
+            hint = did_you_mean(name, (*EvictionRule, "belady"), hint)
+        raise UsageError(f"'{word}' is not a policy", hint)
     if name != EvictionRule.TTL:
         return CachePolicy(EvictionRule(name))
     try:
