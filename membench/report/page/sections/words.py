@@ -118,11 +118,6 @@ def metric_title(metric: Metric, unit: str, better: Better) -> Message:
     return tr("{metric}, {unit} (lower is better)", metric=what, unit=unit)
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``; only for pages that have no translation."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def percent(fraction: float) -> str:
     """``0.1234`` -> ``12.3 %``."""
     return f"{100 * fraction:.1f} %"
