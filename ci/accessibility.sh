@@ -30,7 +30,9 @@ from history_files import make_history
 make_history(Path(sys.argv[1]) / "box", 30, shifts={1: (20, 0.85)})
 make_fleet(Path(sys.argv[1]) / "fleet", 24, 12, slow={7: {1, 2, 3, 4}})
 PYTHON
-membench history "$work/box" -o "$work/history.html"
-membench fleet report "$work/fleet" -o "$work/fleet.html"
+for language in en zh-TW; do
+    membench history "$work/box" -o "$work/history.$language.html" --lang "$language"
+    membench fleet report "$work/fleet" -o "$work/fleet.$language.html" --lang "$language"
+done
 
 NODE_PATH=$work/node_modules CHROMIUM=$CHROMIUM node ci/accessibility.mjs "$work"/*.html

@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli import completion
+from membench.cli.page_language import page_language
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
@@ -56,6 +57,7 @@ FINDINGS = ("worse", "better")
     metavar="FILE.html",
     help="Also write an HTML page with a plot for each line.",
 )
+@page_language
 def command(
     places: tuple[Path, ...],
     select: tuple[str, ...],
@@ -64,6 +66,7 @@ def command(
     fail_on: tuple[str, ...],
     as_json: bool,
     output: Path | None,
+    language: str,
 ) -> int:
     """Show one machine's runs over time: their noise and their change points.
 
@@ -93,7 +96,7 @@ def command(
         from membench.report.page.write import write_page
         from membench.report.screens.history.page import compose
 
-        write_page(compose(history), output)
+        write_page(compose(history), output, language)
         click.echo(f"Written: {shown(output)}", err=True)
     _show(history, as_json=as_json)
     presents = [str(line.changes[-1].verdict) for line in history.changed]

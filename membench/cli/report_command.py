@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from membench.cli.page_language import page_language
+
 
 @click.command(name="report")
 @click.argument(
@@ -42,14 +44,7 @@ import click
     help="Part of the thesis in a page: every claim, a table of verdicts with the claims folded, "
     "or nothing.",
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(["en", "zh-TW"]),
-    default="en",
-    show_default=True,
-    help="Language of the page and its plots; ids and quoted sources are not translated.",
-)
+@page_language
 @click.option(
     "--scheduler",
     metavar="ADDR",

@@ -16,9 +16,11 @@ import click
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
+from fleet_files import make_fleet
+from history_files import make_history
 from one_language import english_in, lines_of
 
-from membench.cli import report_command
+from membench.cli import fleet_report_command, history_command, main, report_command
 from membench.core.messages import Message, tr
 from membench.report.locale import LANGUAGES, SOURCE, catalogue, in_language, translated
 from membench.report.page.compose import ThesisDetail, compose
@@ -105,9 +107,11 @@ def _names(form: str) -> Iterator[str]:
 
 
 def test_the_command_line_offers_every_language() -> None:
-    (option,) = [one for one in report_command.command.params if one.name == "language"]
-    assert isinstance(option.type, click.Choice)
-    assert list(option.type.choices) == [*LANGUAGES]
+    commands = (report_command.command, history_command.command, fleet_report_command.report)
+    for command in commands:
+        (option,) = [one for one in command.params if one.name == "language"]
+        assert isinstance(option.type, click.Choice)
+        assert list(option.type.choices) == [*LANGUAGES]
 
 
 def test_every_marked_literal_is_extracted() -> None:
@@ -222,6 +226,29 @@ def test_no_line_of_the_rendered_chinese_page_has_english(pages: dict[str, str],
     assert english == {}
     lines = [line for line in lines if not any(quote in line for quote in quoted)]
     assert [line for line in lines if ASCII_MARK.search(line) or NO_SPACE.search(line)] == []
+
+
+@pytest.mark.slow
+def test_the_pages_of_a_history_and_of_a_fleet_are_chinese(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_history(tmp_path / "box", 30, shifts={1: (20, 0.85)}, facts=[(20, {"kernel": "6.8"})])
+    make_fleet(tmp_path / "fleet", 24, 6, slow={7: {1, 2, 3, 4}})
+    for command in (["history", "box"], ["fleet", "report", "fleet"]):
+        output = tmp_path / f"{command[0]}.html"
+        place = str(tmp_path / command[-1])
+        with pytest.raises(SystemExit) as ended:
+            main([*command[:-1], place, "-o", str(output), "--lang", "zh-TW"])
+        assert not ended.value.code
+        page = output.read_text(encoding="utf-8")
+        assert '<html lang="zh-Hant-TW">' in page
+        lines = lines_of(page)
+        assert len(lines) > 100
+        # The machine's name, a command, names of thresholds and the tiers' codes.
+        quoted = ("box", "compare", "default", "cache")
+        assert {line: words for line in lines if (words := english_in(line, quoted))} == {}
+        assert [line for line in lines if ASCII_MARK.search(line) or NO_SPACE.search(line)] == []
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(

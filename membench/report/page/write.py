@@ -172,15 +172,18 @@ def _check(path: Path) -> bool:
     return True
 
 
-def write_page(document: Document, output: Path) -> Path:
+def write_page(document: Document, output: Path, language: str = SOURCE) -> Path:
     """Write ``document`` as an HTML page to ``output``, which may only replace such a page.
+
+    Args:
+        language: one of `LANGUAGES`.
 
     Raises:
         OutputError: another file is there, or ``output`` cannot be written.
     """
     from membench.report.page import html
 
-    _put(output, html.render(translated(document, SOURCE)))
+    _put(output, html.render(translated(document, language)))
     return output
 
 

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
 from membench.core.messages import tr
 from membench.core.terms import Tier
-from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
 from membench.report.page.sections.words import TIERS
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
-from membench.report.screens.fleet.words import case_name, in_order
+from membench.report.screens.fleet.words import (
+    case_name,
+    cases_text,
+    in_order,
+    stragglers_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 MACHINES, CASES, DOTS = 40, 60, 400
 """Maximum number of machines and of cases in a readable heat map, and of dots per tier."""
-_HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
+_HEAT_TITLE, _STRIP_TITLE = tr("Machines by cases"), tr("Every machine, tier by tier")
 _HEAT = tr(
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
     "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
@@ -55,7 +59,7 @@ class _Grid:
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
     """Draw at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
-        return NotDrawn(_HEAT_TITLE, "no case has enough machines to find outliers")
+        return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
     names = [summary.values.machines[number] for number in grid.machines]
 
@@ -78,8 +82,8 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         for number, case in enumerate(grid.cases, 1)
     ]
     columns = (
-        *(Column("number", numeric=True), Column("case")),
-        *(Column("slow machines", numeric=True), Column("spread", numeric=True)),
+        *(Column(tr("number"), numeric=True), Column(tr("case"))),
+        *(Column(tr("slow machines"), numeric=True), Column(tr("spread"), numeric=True)),
     )
     return Figure(
         slug="fleet-heat",
@@ -87,17 +91,21 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         caption=_heat_finding(summary, grid),
         description=_HEAT,
         drawing=style.plot("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
-        table=Table("The cases of the columns", columns, tuple(rows)),
+        table=Table(tr("The cases of the columns"), columns, tuple(rows)),
     )
 
 
 def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
     shown, there = len(grid.machines), len(summary.values.machines)
-    part = f"The slowest {shown} of {there} machines" if shown < there else f"All {there} machines"
     many = len(summary.stragglers)
-    found = "no machine is a straggler" if not many else f"{counted(many, 'straggler')}"
-    cases = f"{len(grid.cases)} of {counted(len(summary.cases), 'case')}"
-    return f"{part}, {cases}: {found}."
+    return tr(
+        "{machines}, {cases}: {stragglers}.",
+        machines=tr("The slowest {count} of {all} machines", count=shown, all=there)
+        if shown < there
+        else tr("All {count} machines", count=there),
+        cases=tr("{part} of {whole}", part=len(grid.cases), whole=cases_text(len(summary.cases))),
+        stragglers=stragglers_text(many) if many else tr("no machine is a straggler"),
+    )
 
 
 def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
@@ -118,12 +126,16 @@ def _key(axes: Axes) -> None:
     """Add marks for the legend: three sizes, and the filled square for outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
-    for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
+    for times, text in (
+        (1.05, tr("5 % slower than the median")),
+        (1.25, "25 %"),
+        (2.0, tr("twice")),
+    ):
         look = {**outline, "markersize": largest * _side(math.log(times)), "color": style.colour(0)}
         axes.plot([], [], label=text, linestyle="none", **look)
     axes.plot(
         *([], []),
-        label="outlier of the fleet",
+        label=tr("outlier of the fleet"),
         linestyle="none",
         marker="s",
         markersize=0.7 * largest,
@@ -200,7 +212,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """
     values = summary.values
     if len(values.machines) < 2:
-        return NotDrawn(_STRIP_TITLE, "there are fewer than two machines")
+        return NotDrawn(_STRIP_TITLE, tr("there are fewer than two machines"))
     present = {key.tier for key in values.keys}
     tiers = [tier for tier in Tier if tier in present]
     tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
@@ -260,15 +272,19 @@ def _thinned(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
 def _strip_finding(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> str:
     widest = max(range(len(tiers)), key=lambda place: float(times[place].max()))
     worst = significant(float(times[widest].max()), 3)
-    return f"The slowest machine is {worst} times slower than the median, in {tiers[widest]}."
+    return tr(
+        "The slowest machine is {worst} times slower than the median, in {tier}.",
+        worst=worst,
+        tier=TIERS[tiers[widest]],
+    )
 
 
 def _strip_table(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> Table:
-    titles = ("fastest", "1 %", "median", "99 %", "slowest")
-    columns = (Column("tier"), *(Column(title, numeric=True) for title in ("machines", *titles)))
+    titles = (tr("machines"), tr("fastest"), "1 %", tr("median"), "99 %", tr("slowest"))
+    columns = (Column(tr("tier")), *(Column(title, numeric=True) for title in titles))
     rows: list[tuple[Line, ...]] = []
     for tier, one in zip(tiers, times, strict=True):
         points = np.quantile(one, [0, 0.01, 0.5, 0.99, 1])
         cells: list[Line] = [(significant(float(point), 4),) for point in points]
         rows.append(((TIERS[tier],), (str(len(one)),), *cells))
-    return Table("Times slower than the median of the fleet", columns, tuple(rows))
+    return Table(tr("Times slower than the median of the fleet"), columns, tuple(rows))
