@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
-from membench.core.terms import Better
+from membench.core.terms import Better, Word
 
 _DUST = 1e-9  # for rounding: a difference equal to the threshold is within it
 
 
-class Verdict(StrEnum):
+class Verdict(Word):
     """How the values of a label compare with those of the reference."""
 
     BETTER = "better"
@@ -32,7 +31,7 @@ numbers.
 """
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """The reason for a verdict."""
 
     BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
@@ -60,7 +59,7 @@ def judge(
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW
     low, high = log_interval if better is Better.HIGHER else (-log_interval[1], -log_interval[0])
-    limit = math.log1p(threshold) + _DUST
+    limit = log_limit(threshold)
     if low > limit:
         return Verdict.BETTER, Reason.BEYOND
     if high < -limit:
@@ -68,3 +67,8 @@ def judge(
     if -limit <= low and high <= limit:
         return Verdict.SAME, Reason.WITHIN
     return Verdict.UNCLEAR, Reason.WIDE
+
+
+def log_limit(threshold: float) -> float:
+    """The largest logarithm of a ratio that is within ``threshold``."""
+    return math.log1p(threshold) + _DUST
