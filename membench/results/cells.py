@@ -27,6 +27,11 @@ _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 """A number that a float can hold: at most 1e15 times 1e99."""
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
+
+_WRITTEN = (  # with one point each, as `sample_text` writes them, without an exponent
+    r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
+)
+_WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -156,9 +161,13 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 def _sample_texts(samples: Sequence[float]) -> str:
     """`sample_text` of each, made in one go: there may be thousands."""
-    text = ";".join(["%.7g"] * len(samples)) % tuple(samples)
+    return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
+
+
+def _pointed(text: str) -> str:
+    """The numbers in ``text``, with ``;`` between them, each with a decimal point."""
     points = text.count(".")
-    if points == len(samples):  # each has one or none
+    if not text or points == text.count(";") + 1:  # each has one or none
         return text
     if not points and "e" not in text:
         return text.replace(";", ".0;") + ".0"
@@ -180,6 +189,12 @@ def are_plain_samples(cell: str) -> bool:
     False also if it takes a closer look: at very long numbers, or large exponents.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
+
+
+def written_samples(cell: str) -> str | None:
+    """``cell``, plain samples, as they are written again; None if the numbers must be read."""
+    pointed = "|".join(map(_pointed, cell.split("|")))
+    return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
 
 
 def rounds_of_samples(cell: str) -> int:

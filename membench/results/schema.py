@@ -300,6 +300,7 @@ _OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
 _shared = itemgetter(*_SHARED)
+_PLACE_OF_SAMPLES = COLUMNS.index("samples")
 _PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
 
 
@@ -373,15 +374,19 @@ def _fault(name: str, value: Any) -> str:
 
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    values = {**vars(row), "samples": row.samples}
+    values = vars(row)
+    written = None if "samples" in values else cells.written_samples(values.get(_SAMPLES_CELL, ""))
+    values = {**values, "samples": () if written else row.samples}
     shared = _shared(values)
     try:
-        cells = _shared_cells(shared, tuple(map(type, shared))).copy()
+        made = _shared_cells(shared, tuple(map(type, shared))).copy()
     except TypeError:  # a list where a tuple is meant has no hash
-        return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
+        made = [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
     for place, name, kind in _PLACE_OF_OWN:
-        cells[place] = kind.to_cell(values[name])
-    return cells
+        made[place] = kind.to_cell(values[name])
+    if written:
+        made[_PLACE_OF_SAMPLES] = written
+    return made
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
