@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from operator import itemgetter
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
@@ -240,16 +240,19 @@ class _Rule:
     """A rule between the columns of a row; errors name ``column``."""
 
     column: str
-    holds: Callable[[Row], bool]
+    holds: Callable[[Any], bool]
     message: str
 
 
-_RULES = (
+_SHARED_RULES = (
     _Rule("schema", lambda row: row.schema == SCHEMA, f"is not {SCHEMA}"),
     _Rule("unit", lambda row: row.unit == UNIT[row.metric], "is not the unit of the metric"),
     _Rule(
         "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
     ),
+)
+"""Rules between columns that most rows of a run share (`_SHARED`)."""
+_OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
@@ -296,12 +299,32 @@ _RULES = (
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
 """Columns in which the rows of one run differ; most rows share the values of all others."""
-_OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
+
+
+class _Column(NamedTuple):
+    """What a loop over the columns of a row needs of each."""
+
+    place: int
+    name: str
+    kind: CellKind
+    absent: Any
+    required: bool
+
+
+def _columns(names: Iterable[str]) -> tuple[_Column, ...]:
+    kinds = ((name, _KINDS[name]) for name in names)
+    return tuple(
+        _Column(COLUMNS.index(name), name, kind, kind.absent, name in REQUIRED)
+        for name, kind in kinds
+    )
+
+
+_OWN_COLUMNS = _columns(_OWN)
+_OWN_COLUMNS_BUT_SAMPLES = _columns(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
 _shared = itemgetter(*_SHARED)
 _PLACE_OF_SAMPLES = COLUMNS.index("samples")
-_PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
 
 
 _OF_RUN = frozenset(
@@ -345,31 +368,38 @@ def _group_cells(
 
 
 @lru_cache(maxsize=512)
-def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
-    """The first shared column with an invalid value, and the reason; else empty texts."""
+def _shared_fault(
+    values: tuple[Any, ...], types: tuple[type, ...]
+) -> tuple[str, str, tuple[_Rule, ...]]:
+    """The first shared column with an invalid value, and the reason; else empty texts.
+
+    Also the rules between shared columns that are broken.
+    """
     faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
     found = [fault for fault in faults if fault[0]]
-    return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
+    if found:
+        return *min(found, key=lambda fault: _SHARED.index(fault[0])), ()
+    like = SimpleNamespace(**dict(zip(_SHARED, values, strict=True)))
+    return "", "", tuple(rule for rule in _SHARED_RULES if not rule.holds(like))
 
 
 @lru_cache(maxsize=512)
 def _group_fault(
     names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
 ) -> tuple[str, str]:
-    return _first_fault(dict(zip(names, values, strict=True)), names)
+    return _first_fault(dict(zip(names, values, strict=True)), _columns(names))
 
 
-def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
-    """The first of ``names`` with an invalid value, and the reason; else empty texts."""
-    return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
-
-
-def _fault(name: str, value: Any) -> str:
-    """Why ``value`` is not allowed in the column ``name``, empty if it is."""
-    kind = _KINDS[name]
-    if value is None or value == kind.absent:
-        return "is empty" if name in REQUIRED else ""
-    return "" if kind.valid(value) else f"{value!r:.40} is not {kind.what}"
+def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
+    """The first of ``columns`` with an invalid value, and the reason; else empty texts."""
+    for _, name, kind, absent, required in columns:
+        value = values[name]
+        if value is None or value == absent:
+            if required:
+                return name, "is empty"
+        elif not kind.valid(value):
+            return name, f"{value!r:.40} is not {kind.what}"
+    return "", ""
 
 
 def to_cells(row: Row) -> list[str]:
@@ -382,8 +412,10 @@ def to_cells(row: Row) -> list[str]:
         made = _shared_cells(shared, tuple(map(type, shared))).copy()
     except TypeError:  # a list where a tuple is meant has no hash
         made = [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
-    for place, name, kind in _PLACE_OF_OWN:
-        made[place] = kind.to_cell(values[name])
+    for place, name, kind, absent, _ in _OWN_COLUMNS:
+        value = values[name]
+        if not (value is None or value == absent):
+            made[place] = kind.write(value)
     if written:
         made[_PLACE_OF_SAMPLES] = written
     return made
@@ -401,10 +433,10 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     samples = get("samples", "")
     later = bool(samples) and cells.are_plain_samples(samples)
     if not fault:
-        names = _OWN_BUT_SAMPLES if later else _OWN
-        name, fault, own = _read(names, [get(name, "") for name in names])
+        columns = _OWN_COLUMNS_BUT_SAMPLES if later else _OWN_COLUMNS
+        name, fault, own = _read(columns, [get(column.name, "") for column in columns])
     if fault:  # the first in the order of the columns is named
-        name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
+        name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
     vars(row).update(values, **own)
@@ -427,19 +459,18 @@ def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
 
 @lru_cache(maxsize=512)
 def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    return _read(names, found)
+    return _read(_columns(names), found)
 
 
-def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """The first of ``names`` whose cell is at fault, why, and the values; no fault: "", ""."""
+def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
+    """The first of ``columns`` whose cell is at fault, why, and the values; no fault: "", ""."""
     values: dict[str, Any] = {}
-    for name, cell in zip(names, found, strict=True):
-        kind = _KINDS[name]
+    for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
         try:
-            value = values[name] = kind.from_cell(cell)
+            value = values[name] = kind.from_cell(cell) if cell else absent
         except ValueError as error:
             return name, str(error), {}
-        if name in REQUIRED and value == kind.absent:
+        if required and value == absent:
             return name, "is empty", {}
     return "", "", values
 
@@ -449,16 +480,17 @@ def check(row: Row) -> None:
     values = vars(row)
     shared = _shared(values)
     try:
-        name, fault = _shared_fault(shared, tuple(map(type, shared)))
+        name, fault, rules = _shared_fault(shared, tuple(map(type, shared)))
     except TypeError:
-        name, fault = _first_fault(values, _SHARED)
+        name, fault = _first_fault(values, _columns(_SHARED))
+        rules = _SHARED_RULES
     if not fault:
         # Samples that are still a cell were found valid when it was read.
-        own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
+        own = _OWN_COLUMNS if "samples" in values else _OWN_COLUMNS_BUT_SAMPLES
         name, fault = _first_fault(values, own)
     if fault:
         raise _refused(row.case, name, fault)
-    for rule in _RULES:
+    for rule in (*rules, *_OWN_RULES):
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
 
