@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from membench.core.terms import FLAGS
@@ -219,7 +221,12 @@ def _are_values(values: Any) -> bool:
 
 
 def _write_detail(detail: Mapping[str, str]) -> str:
-    return ";".join(f"{key}={value}" for key, value in clean_detail(detail).items())
+    return _detail_cell(tuple(detail.items()))
+
+
+@lru_cache(maxsize=1 << 12)
+def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
+    return ";".join(f"{key}={value}" for key, value in clean_detail(dict(pairs)).items())
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
@@ -251,7 +258,7 @@ def _read_detail(cell: str) -> dict[str, str]:
 
 def _is_detail(detail: Any) -> bool:
     return isinstance(detail, Mapping) and all(
-        isinstance(text, str) for pair in detail.items() for text in pair
+        map(isinstance, chain.from_iterable(detail.items()), repeat(str))
     )
 
 

@@ -323,7 +323,6 @@ _OWN_COLUMNS = _columns(_OWN)
 _OWN_COLUMNS_BUT_SAMPLES = _columns(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
-_shared = itemgetter(*_SHARED)
 _PLACE_OF_SAMPLES = COLUMNS.index("samples")
 
 
@@ -336,13 +335,15 @@ _OF_RUN = frozenset(
 class _Group(NamedTuple):
     """Shared columns that are read, judged and written together; ``pick`` takes theirs."""
 
-    names: tuple[str, ...]
-    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+    columns: tuple[_Column, ...]
+    rules: tuple[_Rule, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 def _group(names: Iterable[str]) -> _Group:
     names = tuple(names)
-    return _Group(names, itemgetter(*map(_SHARED.index, names)))
+    rules = tuple(rule for rule in _SHARED_RULES if rule.column in names)
+    return _Group(_columns(names), rules, itemgetter(*names))
 
 
 _GROUPS = (
@@ -351,43 +352,52 @@ _GROUPS = (
 )
 
 
-@lru_cache(maxsize=512)
-def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
-    """The cells of a row with the shared columns ``values``, empty in its own columns."""
-    cells: dict[str, str] = {}
-    for names, pick in _GROUPS:
-        cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
-    return [cells.get(name, "") for name in COLUMNS]
+class _Judgement(NamedTuple):
+    """What holds for a row with certain values in the columns of a group.
 
-
-@lru_cache(maxsize=512)
-def _group_cells(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> list[str]:
-    return [_KINDS[name].to_cell(value) for name, value in zip(names, values, strict=True)]
-
-
-@lru_cache(maxsize=512)
-def _shared_fault(
-    values: tuple[Any, ...], types: tuple[type, ...]
-) -> tuple[str, str, tuple[_Rule, ...]]:
-    """The first shared column with an invalid value, and the reason; else empty texts.
-
-    Also the rules between shared columns that are broken.
+    Attributes:
+        name, fault: the first column with an invalid value, and the reason; else empty texts.
+        broken: the broken rules, if no value is invalid.
+        cells: of a whole row, empty in all other columns.
     """
-    faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
-    found = [fault for fault in faults if fault[0]]
-    if found:
-        return *min(found, key=lambda fault: _SHARED.index(fault[0])), ()
-    like = SimpleNamespace(**dict(zip(_SHARED, values, strict=True)))
-    return "", "", tuple(rule for rule in _SHARED_RULES if not rule.holds(like))
+
+    name: str
+    fault: str
+    broken: tuple[_Rule, ...]
+    cells: list[str]
+
+
+_Judged = tuple[_Judgement, _Judgement]
+_pick_of_run, _pick_others = (group.pick for group in _GROUPS)
+
+
+def _judgements(values: Mapping[str, Any]) -> _Judged | None:
+    """The judgement of each of `_GROUPS`.
+
+    None if a value has no hash, such as a list where a tuple is meant.
+    """
+    of_run, others = _pick_of_run(values), _pick_others(values)
+    try:
+        return (
+            _judged(0, of_run, tuple(map(type, of_run))),
+            _judged(1, others, tuple(map(type, others))),
+        )
+    except TypeError:
+        return None
 
 
 @lru_cache(maxsize=512)
-def _group_fault(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> tuple[str, str]:
-    return _first_fault(dict(zip(names, values, strict=True)), _columns(names))
+def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _Judgement:
+    columns, rules, _ = _GROUPS[place]
+    named = {column.name: value for column, value in zip(columns, values, strict=True)}
+    name, fault = _first_fault(named, columns)
+    if fault:
+        return _Judgement(name, fault, (), [])
+    cells = [""] * len(COLUMNS)
+    for column in columns:
+        cells[column.place] = column.kind.to_cell(named[column.name])
+    like = SimpleNamespace(**named)
+    return _Judgement("", "", tuple(rule for rule in rules if not rule.holds(like)), cells)
 
 
 def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
@@ -404,14 +414,24 @@ def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple
 
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
+    return _cells(row, _judgements(vars(row)))
+
+
+def checked_cells(row: Row) -> list[str]:
+    """`to_cells` of a row that passes `check`."""
+    return _cells(row, _check(row))
+
+
+def _cells(row: Row, judged: _Judged | None) -> list[str]:
     values = vars(row)
     written = None if "samples" in values else cells.written_samples(values.get(_SAMPLES_CELL, ""))
     values = {**values, "samples": () if written else row.samples}
-    shared = _shared(values)
-    try:
-        made = _shared_cells(shared, tuple(map(type, shared))).copy()
-    except TypeError:  # a list where a tuple is meant has no hash
+    if judged is None or judged[0].fault or judged[1].fault:
         made = [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
+    else:
+        made = judged[1].cells.copy()
+        for column in _GROUPS[0].columns:
+            made[column.place] = judged[0].cells[column.place]
     for place, name, kind, absent, _ in _OWN_COLUMNS:
         value = values[name]
         if not (value is None or value == absent):
@@ -428,7 +448,17 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
         SchemaError: a cell is not of its column's kind, or a required one is empty.
     """
     get = cells_by_name.get
-    name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
+    values: dict[str, Any] = {}
+    fault = ""
+    for place, group in enumerate(_GROUPS):
+        try:
+            picked = group.pick(cells_by_name)
+        except KeyError:  # a file without an optional column
+            picked = tuple(get(column.name, "") for column in group.columns)
+        _, fault, found = _read_group(place, picked)
+        if fault:
+            break
+        values.update(found)
     own: dict[str, Any] = {}
     samples = get("samples", "")
     later = bool(samples) and cells.are_plain_samples(samples)
@@ -446,20 +476,8 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 
 @lru_cache(maxsize=512)
-def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    """`_read` of the cells of a row in the columns that most rows of a run share."""
-    values: dict[str, Any] = {}
-    for names, pick in _GROUPS:
-        name, fault, read = _read_group(names, pick(found))
-        if fault:
-            return name, fault, {}
-        values |= read
-    return "", "", values
-
-
-@lru_cache(maxsize=512)
-def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    return _read(_columns(names), found)
+def _read_group(place: int, found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
+    return _read(_GROUPS[place].columns, found)
 
 
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
@@ -477,13 +495,23 @@ def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, d
 
 def check(row: Row) -> None:
     """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    _check(row)
+
+
+def _check(row: Row) -> _Judged | None:
     values = vars(row)
-    shared = _shared(values)
-    try:
-        name, fault, rules = _shared_fault(shared, tuple(map(type, shared)))
-    except TypeError:
+    judged = _judgements(values)
+    name = fault = ""
+    rules: Sequence[_Rule] = ()
+    if judged is None:
         name, fault = _first_fault(values, _columns(_SHARED))
         rules = _SHARED_RULES
+    else:
+        of_run, others = judged
+        if of_run.fault or others.fault:
+            faults = [(one.name, one.fault) for one in judged if one.fault]
+            name, fault = min(faults, key=lambda one: _SHARED.index(one[0]))
+        rules = of_run.broken + others.broken
     if not fault:
         # Samples that are still a cell were found valid when it was read.
         own = _OWN_COLUMNS if "samples" in values else _OWN_COLUMNS_BUT_SAMPLES
@@ -493,6 +521,7 @@ def check(row: Row) -> None:
     for rule in (*rules, *_OWN_RULES):
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
+    return judged
 
 
 def is_cell(column: str, cell: str) -> bool:

@@ -12,7 +12,7 @@ from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.formats.recognise import format_of, opened
-from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
+from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
 
 MAX_BYTES = 512 << 20
 """Most bytes of a results file: two thousand concatenated runs."""
@@ -50,8 +50,14 @@ def to_csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in _distinct(map(_checked, rows)):
-        record = to_cells(row)
+    record: list[str] = []
+
+    def checked(row: Row) -> Row:
+        nonlocal record
+        record = checked_cells(row)
+        return row
+
+    for _ in _distinct(map(checked, rows)):  # yields each before it takes the next
         line = ",".join(record)
         if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
