@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
+from membench.analysis.line import Line
 from membench.core.terms import Status
 
 
@@ -44,15 +45,14 @@ def _keys(comparison: Comparison, line: Line) -> Iterator[tuple[str, tuple[str, 
     labels = [side.label for side in comparison.sides]
     for kind in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, list[str]] = {}
-        for label, entry in zip(labels, line.entries, strict=True):
-            for reason in entry.failures if kind is Status.FAILED else entry.skips:
-                by_reason.setdefault(reason, []).append(label)
+        for side, lost in sorted(line.lost.items()):
+            for reason in lost.failures if kind is Status.FAILED else lost.skips:
+                by_reason.setdefault(reason, []).append(labels[side])
         for reason, several in by_reason.items():
             yield str(kind), tuple(several), reason
-    states = [entry.status for entry in line.entries]
-    if "missing" in states and Status.OK in states:
-        having = zip(labels, states, strict=True)
-        yield "only", tuple(label for label, state in having if state == Status.OK), ""
+    places = line.figures.places
+    if 0 < len(places) < len(labels) and "missing" in line.statuses:
+        yield "only", tuple(labels[side] for side in places), ""
 
 
 def _cases(lines: list[Line], rows: Counter[str]) -> tuple[str, ...]:

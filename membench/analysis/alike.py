@@ -18,7 +18,7 @@ from membench.results.compact.row import Measurement
 AUTO = "size=auto"
 
 Key = tuple[str, Metric, Stat]
-Table = dict[Key, list[Measurement]]
+Table = dict[Key, Sequence[Measurement]]
 
 
 def is_auto(case: str) -> bool:
@@ -34,6 +34,8 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     """
     reference, *others = tables
     for table in others:
+        if table.keys() == reference.keys():
+            continue
         free: dict[tuple[object, ...], list[Key]] = {}
         for key in table:
             if key not in reference and _is_of_memory(table[key]):

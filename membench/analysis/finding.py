@@ -105,9 +105,9 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
-        if obstacle is not None:
-            found[place] = obstacle
+        hindered = None if _of_one_kind(pair) else obstacle(pair.reference, pair.contender)
+        if hindered is not None:
+            found[place] = hindered
             continue
         if pair.in_turns is not None:
             paired.setdefault(len(pair.in_turns[0]), []).append(place)
@@ -200,7 +200,8 @@ def _of_one_kind(pair: CasePair) -> bool:
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
-def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
+def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
+    """Why two figures cannot be compared, None if they can."""
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
         return Difference(

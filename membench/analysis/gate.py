@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import SEVERAL_RUNS
+from membench.analysis.line import Line
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.errors import MembenchError
 from membench.core.terms import Status
@@ -34,7 +35,11 @@ def check_gate(
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
         _refuse(
             comparison,
-            [line for line in comparison.matched if any(one.single_round for one in line.findings)],
+            [
+                line
+                for line in comparison.matched
+                if any(one.single_round for one in line.remarkable.values())
+            ],
             "had only one round",
             f"{SEVERAL_RUNS}: one round does not show the noise between rounds",
         )
@@ -71,10 +76,10 @@ def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
 
 
 def _is(line: Line, name: str) -> bool:
-    reference, *others = line.entries
+    reference, *others = line.statuses
     if name == "failed":
-        return any(entry.failures for entry in line.entries)
+        return any(one.failures for one in line.lost.values())
     if name == "missing":
         absent = ("missing", Status.SKIPPED)
-        return reference.figure is not None and any(entry.status in absent for entry in others)
-    return any(finding.verdict is Verdict(name) for finding in line.findings)
+        return reference == Status.OK and any(status in absent for status in others)
+    return Verdict(name) in line.verdicts

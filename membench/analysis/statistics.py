@@ -17,7 +17,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ VALUES_NEEDED = 4
 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. The null distribution alone would also allow 2 against 8,
 but two values do not show the spread of their side.
 """
-_DIFFERENCES_AT_ONCE = 1 << 20  # numbers in memory in one step: 8 MiB
-_MANY_DIFFERENCES = 1 << 14
+_DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
+_FEW_DIFFERENCES, _MANY_DIFFERENCES = 1 << 8, 1 << 14
 _SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
 _ROUNDING = 1e-12  # well above rounding errors, well below any relevant difference
 _LOG_LIMIT = 700.0  # exp() of larger values overflows
@@ -87,16 +87,26 @@ def estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[RatioEstimate]:
-    """`estimate` for each of K pairs of samples, of shapes (K, n) and (K, m)."""
-    n, m = len(firsts[0]), len(seconds[0])
+    """`estimate` for each of K pairs, of shapes (K, n) and (K, m) with the same n and m for all."""
+    found = log_ratios(_logs(firsts), _logs(seconds), confidence)
+    medians = found[0].tolist()
+    if len(found) == 1:
+        return [RatioEstimate(one, None) for one in medians]
+    return list(map(RatioEstimate, medians, zip(*found[1:].tolist(), strict=True)))
+
+
+def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) -> Floats:
+    """`estimates` of the logarithms of values, as an array of shape (3, K).
+
+    Its rows are the log ratios and the ends of their intervals; the first alone, of shape (1, K),
+    if there are too few values for an interval.
+    """
+    n, m = firsts.shape[1], seconds.shape[1]
     rank = interval_rank(n, m, confidence)
     middle = [(n * m - 1) // 2, n * m // 2]
     ends = [] if rank is None else [rank - 1, n * m - rank]
-    found = _order_statistics(_logs(firsts), _logs(seconds), [*middle, *ends])
-    medians = found[:, :2].mean(axis=1).tolist()
-    if rank is None:
-        return [RatioEstimate(one, None) for one in medians]
-    return list(map(RatioEstimate, medians, zip(*found[:, 2:].T.tolist(), strict=True)))
+    found = _order_statistics(firsts, seconds, [*middle, *ends])
+    return np.vstack([found[:, :2].mean(axis=1), found[:, 2:].T])
 
 
 def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
@@ -110,7 +120,9 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
     for start in range(0, len(firsts), at_once):
         some = slice(start, start + at_once)
         differences = (seconds[some, :, None] - firsts[some, None, :]).reshape(-1, size)
-        found.append(np.partition(differences, places, axis=1)[:, places])
+        # Few are sorted faster than they are divided at several places.
+        inner = np.sort if size <= _FEW_DIFFERENCES else partial(np.partition, kth=places)
+        found.append(inner(differences, axis=1)[:, places])
     return np.concatenate(found)
 
 
@@ -204,6 +216,11 @@ def half_range(values: Sequence[float]) -> float | None:
 def _logs(sides: Sequence[Sequence[float]]) -> Floats:
     logs: Floats = np.log(np.asarray(sides, float))
     return logs
+
+
+def exponentials(logarithms: Floats) -> list[float]:
+    """The ratios of ``logarithms``, as `RatioEstimate` gives them."""
+    return list(map(math.exp, np.clip(logarithms, -_LOG_LIMIT, _LOG_LIMIT).tolist()))
 
 
 def _exp(logarithm: float) -> float:

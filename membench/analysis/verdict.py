@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
-from membench.core.terms import Better
+from membench.core.terms import Better, Word
 
 _DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is within it
 
 
-class Verdict(StrEnum):
+class Verdict(Word):
     """How the values of a label compare with those of the reference."""
 
     BETTER = "better"
@@ -30,7 +29,7 @@ GATE_CLASSES = (
 """Classes on which a gate can fail: verdicts, and missing or failed numbers."""
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """The reason for a verdict."""
 
     BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
@@ -59,7 +58,7 @@ def judge(
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW
     low, high = log_interval if better is Better.HIGHER else (-log_interval[1], -log_interval[0])
-    limit = math.log1p(threshold) + _DUST
+    limit = log_limit(threshold)
     if low > limit:
         return Verdict.BETTER, Reason.BEYOND
     if high < -limit:
@@ -67,3 +66,8 @@ def judge(
     if -limit <= low and high <= limit:
         return Verdict.SAME, Reason.WITHIN
     return Verdict.UNCLEAR, Reason.WIDE
+
+
+def log_limit(threshold: float) -> float:
+    """The largest logarithm of a ratio that is within ``threshold``."""
+    return math.log1p(threshold) + _DUST

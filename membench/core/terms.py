@@ -14,7 +14,13 @@ from membench.core.messages import tr
 from membench.core.record import record
 
 
-class Tier(StrEnum):
+class Word(StrEnum):
+    """A word of a closed list; its hash is that of its text, which Python need not compute anew."""
+
+    __hash__ = str.__hash__
+
+
+class Tier(Word):
     """The level of the memory hierarchy that a case measures."""
 
     SMEM = "smem"
@@ -28,7 +34,7 @@ class Tier(StrEnum):
     SSD = "ssd"
 
 
-class Metric(StrEnum):
+class Metric(Word):
     """The measured quantity. Each metric has one unit and one direction."""
 
     BANDWIDTH = "bandwidth"
@@ -39,7 +45,7 @@ class Metric(StrEnum):
     ENERGY = "energy"
 
 
-class Stat(StrEnum):
+class Stat(Word):
     """The statistic of a round's samples that is reported for the round."""
 
     MEDIAN = "median"
@@ -49,7 +55,7 @@ class Stat(StrEnum):
     P999 = "p999"
 
 
-class Status(StrEnum):
+class Status(Word):
     """The outcome of a case."""
 
     OK = "ok"
@@ -57,28 +63,28 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class Better(StrEnum):
+class Better(Word):
     """Which direction is an improvement; stored in every row."""
 
     HIGHER = "higher"
     LOWER = "lower"
 
 
-class BytesConvention(StrEnum):
+class BytesConvention(Word):
     """How `bytes_moved` counts reads and writes."""
 
     RW_SUM = "rw_sum"  # STREAM kernels: bytes read + bytes written, no write-allocate
     PAYLOAD = "payload"  # copies between tiers: each byte once
 
 
-class CacheState(StrEnum):
+class CacheState(Word):
     """Whether the working set was evicted from the caches before each sample."""
 
     COLD = "cold"
     HOT = "hot"
 
 
-class PeakBasis(StrEnum):
+class PeakBasis(Word):
     """The origin of the figure in `peak`."""
 
     SPEC = "spec"

@@ -8,7 +8,7 @@ nanoseconds; only screens scale them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from membench.core.errors import UsageError
@@ -75,9 +75,27 @@ def significant(value: float, digits: int = 4) -> str:
     """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``."""
     if value == 0:
         return "0"
-    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # after rounding: 1 for 9.9996
+    if _LEAST_G <= abs(value) < _most_g(digits):
+        return f"{value:#.{digits}g}"
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
     places = digits - 1 - exponent
     return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
+
+
+def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
+    """`significant` of each of ``values``, made in one go: there may be a hundred thousand."""
+    if not values or not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
+        return [significant(value, digits) for value in values]
+    return ("\n".join([f"%#.{digits}g"] * len(values)) % tuple(values)).split("\n")
+
+
+_LEAST_G = 1e-4
+"""The smallest number that the format ``g`` shows without an exponent."""
+
+
+def _most_g(digits: int) -> float:
+    """A number below which the format ``#g`` shows no exponent, and no point at the end."""
+    return 0.9 * 10.0 ** (digits - 1)
 
 
 def rounded(value: float, digits: int) -> str:
@@ -95,6 +113,10 @@ class Scale:
     def format(self, value: float, digits: int = 4) -> str:
         """``value`` (in the file's unit) as text in this scale, without the unit."""
         return significant(value / self.divisor, digits)
+
+    def format_all(self, values: Sequence[float], digits: int = 4) -> list[str]:
+        """`format` of each of ``values``."""
+        return significant_texts([value / self.divisor for value in values], digits)
 
 
 _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(

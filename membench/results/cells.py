@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from membench.core.record import record
@@ -27,6 +29,11 @@ _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 """Pattern of a number that a float can hold: at most 1e15 times 1e99."""
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
+
+_WRITTEN = (  # with one point each, as `sample_text` writes them, without an exponent
+    r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
+)
+_WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -154,13 +161,14 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 
 def _sample_texts(samples: Sequence[float]) -> str:
-    """`sample_text` of each of ``samples``.
+    """`sample_text` of each, made in one go: there may be thousands."""
+    return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
 
-    All are formatted at once, because there may be thousands.
-    """
-    text = ";".join(["%.7g"] * len(samples)) % tuple(samples)
+
+def _pointed(text: str) -> str:
+    """The numbers in ``text``, with ``;`` between them, each with a decimal point."""
     points = text.count(".")
-    if points == len(samples):  # each number has one decimal point or none
+    if not text or points == text.count(";") + 1:  # each has one or none
         return text
     if not points and "e" not in text:
         return text.replace(";", ".0;") + ".0"
@@ -182,6 +190,12 @@ def are_plain_samples(cell: str) -> bool:
     A False result is not final: very long numbers and large exponents need a complete check.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
+
+
+def written_samples(cell: str) -> str | None:
+    """``cell``, plain samples, as they are written again; None if the numbers must be read."""
+    pointed = "|".join(map(_pointed, cell.split("|")))
+    return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
 
 
 def rounds_of_samples(cell: str) -> int:
@@ -206,7 +220,12 @@ def _are_values(values: Any) -> bool:
 
 
 def _write_detail(detail: Mapping[str, str]) -> str:
-    return ";".join(f"{key}={value}" for key, value in clean_detail(detail).items())
+    return _detail_cell(tuple(detail.items()))
+
+
+@lru_cache(maxsize=1 << 12)
+def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
+    return ";".join(f"{key}={value}" for key, value in clean_detail(dict(pairs)).items())
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
@@ -238,7 +257,7 @@ def _read_detail(cell: str) -> dict[str, str]:
 
 def _is_detail(detail: Any) -> bool:
     return isinstance(detail, Mapping) and all(
-        isinstance(text, str) for pair in detail.items() for text in pair
+        map(isinstance, chain.from_iterable(detail.items()), repeat(str))
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, field, fields
 from functools import lru_cache
 from operator import itemgetter
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
@@ -242,16 +242,19 @@ class _Rule:
     """A rule between the columns of a row; its error names ``column``."""
 
     column: str
-    holds: Callable[[Row], bool]
+    holds: Callable[[Any], bool]
     message: str
 
 
-_RULES = (
+_SHARED_RULES = (
     _Rule("schema", lambda row: row.schema == SCHEMA, f"is not {SCHEMA}"),
     _Rule("unit", lambda row: row.unit == UNIT[row.metric], "is not the unit of the metric"),
     _Rule(
         "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
     ),
+)
+"""Rules between columns that most rows of a run share (`_SHARED`)."""
+_OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
@@ -297,13 +300,32 @@ _RULES = (
 
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
-"""Columns that differ between the rows of a run; most rows share the values of all other columns.
-"""
-_OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
+"""Columns in which the rows of one run differ; most rows share the values of all others."""
+
+
+class _Column(NamedTuple):
+    """What a loop over the columns of a row needs of each."""
+
+    place: int
+    name: str
+    kind: CellKind
+    absent: Any
+    required: bool
+
+
+def _columns(names: Iterable[str]) -> tuple[_Column, ...]:
+    kinds = ((name, _KINDS[name]) for name in names)
+    return tuple(
+        _Column(COLUMNS.index(name), name, kind, kind.absent, name in REQUIRED)
+        for name, kind in kinds
+    )
+
+
+_OWN_COLUMNS = _columns(_OWN)
+_OWN_COLUMNS_BUT_SAMPLES = _columns(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
-_shared = itemgetter(*_SHARED)
-_PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
+_PLACE_OF_SAMPLES = COLUMNS.index("samples")
 
 
 _OF_RUN = frozenset(
@@ -315,13 +337,15 @@ _OF_RUN = frozenset(
 class _Group(NamedTuple):
     """Shared columns that are read, checked and written together; ``pick`` selects their values."""
 
-    names: tuple[str, ...]
-    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+    columns: tuple[_Column, ...]
+    rules: tuple[_Rule, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 def _group(names: Iterable[str]) -> _Group:
     names = tuple(names)
-    return _Group(names, itemgetter(*map(_SHARED.index, names)))
+    rules = tuple(rule for rule in _SHARED_RULES if rule.column in names)
+    return _Group(_columns(names), rules, itemgetter(*names))
 
 
 _GROUPS = (
@@ -330,61 +354,93 @@ _GROUPS = (
 )
 
 
-@lru_cache(maxsize=512)
-def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
-    """The cells of a row with the shared columns ``values``; its other cells are empty."""
-    cells: dict[str, str] = {}
-    for names, pick in _GROUPS:
-        cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
-    return [cells.get(name, "") for name in COLUMNS]
+class _Judgement(NamedTuple):
+    """What holds for a row with certain values in the columns of a group.
+
+    Attributes:
+        name, fault: the first column with an invalid value, and the reason; else empty texts.
+        broken: the broken rules, if no value is invalid.
+        cells: of a whole row, empty in all other columns.
+    """
+
+    name: str
+    fault: str
+    broken: tuple[_Rule, ...]
+    cells: list[str]
+
+
+_Judged = tuple[_Judgement, _Judgement]
+_pick_of_run, _pick_others = (group.pick for group in _GROUPS)
+
+
+def _judgements(values: Mapping[str, Any]) -> _Judged | None:
+    """The judgement of each of `_GROUPS`.
+
+    None if a value has no hash, such as a list where a tuple is meant.
+    """
+    of_run, others = _pick_of_run(values), _pick_others(values)
+    try:
+        return (
+            _judged(0, of_run, tuple(map(type, of_run))),
+            _judged(1, others, tuple(map(type, others))),
+        )
+    except TypeError:
+        return None
 
 
 @lru_cache(maxsize=512)
-def _group_cells(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> list[str]:
-    return [_KINDS[name].to_cell(value) for name, value in zip(names, values, strict=True)]
+def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _Judgement:
+    columns, rules, _ = _GROUPS[place]
+    named = {column.name: value for column, value in zip(columns, values, strict=True)}
+    name, fault = _first_fault(named, columns)
+    if fault:
+        return _Judgement(name, fault, (), [])
+    cells = [""] * len(COLUMNS)
+    for column in columns:
+        cells[column.place] = column.kind.to_cell(named[column.name])
+    like = SimpleNamespace(**named)
+    return _Judgement("", "", tuple(rule for rule in rules if not rule.holds(like)), cells)
 
 
-@lru_cache(maxsize=512)
-def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
-    """First shared column with an invalid value, and the reason; empty texts if all are valid."""
-    faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
-    found = [fault for fault in faults if fault[0]]
-    return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
-
-
-@lru_cache(maxsize=512)
-def _group_fault(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> tuple[str, str]:
-    return _first_fault(dict(zip(names, values, strict=True)), names)
-
-
-def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
-    """First of ``names`` with an invalid value, and the reason; empty texts if all are valid."""
-    return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
-
-
-def _fault(name: str, value: Any) -> str:
-    """Why ``value`` is not allowed in the column ``name``; empty if it is allowed."""
-    kind = _KINDS[name]
-    if value is None or value == kind.absent:
-        return "is empty" if name in REQUIRED else ""
-    return "" if kind.valid(value) else f"{value!r:.40} is not {kind.what}"
+def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
+    """The first of ``columns`` with an invalid value, and the reason; else empty texts."""
+    for _, name, kind, absent, required in columns:
+        value = values[name]
+        if value is None or value == absent:
+            if required:
+                return name, "is empty"
+        elif not kind.valid(value):
+            return name, f"{value!r:.40} is not {kind.what}"
+    return "", ""
 
 
 def to_cells(row: Row) -> list[str]:
-    """The cells of ``row`` in the order of `COLUMNS`; `ascii_line` makes free text printable."""
-    values = {**vars(row), "samples": row.samples}
-    shared = _shared(values)
-    try:
-        cells = _shared_cells(shared, tuple(map(type, shared))).copy()
-    except TypeError:  # a list instead of a tuple cannot be hashed
-        return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
-    for place, name, kind in _PLACE_OF_OWN:
-        cells[place] = kind.to_cell(values[name])
-    return cells
+    """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
+    return _cells(row, _judgements(vars(row)))
+
+
+def checked_cells(row: Row) -> list[str]:
+    """`to_cells` of a row that passes `check`."""
+    return _cells(row, _check(row))
+
+
+def _cells(row: Row, judged: _Judged | None) -> list[str]:
+    values = vars(row)
+    written = None if "samples" in values else cells.written_samples(values.get(_SAMPLES_CELL, ""))
+    values = {**values, "samples": () if written else row.samples}
+    if judged is None or judged[0].fault or judged[1].fault:
+        made = [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
+    else:
+        made = judged[1].cells.copy()
+        for column in _GROUPS[0].columns:
+            made[column.place] = judged[0].cells[column.place]
+    for place, name, kind, absent, _ in _OWN_COLUMNS:
+        value = values[name]
+        if not (value is None or value == absent):
+            made[place] = kind.write(value)
+    if written:
+        made[_PLACE_OF_SAMPLES] = written
+    return made
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
@@ -394,15 +450,25 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
         SchemaError: a cell is invalid for its column, or a required cell is empty.
     """
     get = cells_by_name.get
-    name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
+    values: dict[str, Any] = {}
+    fault = ""
+    for place, group in enumerate(_GROUPS):
+        try:
+            picked = group.pick(cells_by_name)
+        except KeyError:  # a file without an optional column
+            picked = tuple(get(column.name, "") for column in group.columns)
+        _, fault, found = _read_group(place, picked)
+        if fault:
+            break
+        values.update(found)
     own: dict[str, Any] = {}
     samples = get("samples", "")
     later = bool(samples) and cells.are_plain_samples(samples)
     if not fault:
-        names = _OWN_BUT_SAMPLES if later else _OWN
-        name, fault, own = _read(names, [get(name, "") for name in names])
-    if fault:  # report the first one in the order of the columns
-        name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
+        columns = _OWN_COLUMNS_BUT_SAMPLES if later else _OWN_COLUMNS
+        name, fault, own = _read(columns, [get(column.name, "") for column in columns])
+    if fault:  # the first in the order of the columns is named
+        name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
     vars(row).update(values, **own)
@@ -412,53 +478,52 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 
 @lru_cache(maxsize=512)
-def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    """`_read` for the columns that most rows of a run share."""
+def _read_group(place: int, found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
+    return _read(_GROUPS[place].columns, found)
+
+
+def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
+    """The first of ``columns`` whose cell is at fault, why, and the values; no fault: "", ""."""
     values: dict[str, Any] = {}
-    for names, pick in _GROUPS:
-        name, fault, read = _read_group(names, pick(found))
-        if fault:
-            return name, fault, {}
-        values |= read
-    return "", "", values
-
-
-@lru_cache(maxsize=512)
-def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    return _read(names, found)
-
-
-def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """(first invalid column, reason, values) for the cells ``found``; ``""`` if all are valid."""
-    values: dict[str, Any] = {}
-    for name, cell in zip(names, found, strict=True):
-        kind = _KINDS[name]
+    for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
         try:
-            value = values[name] = kind.from_cell(cell)
+            value = values[name] = kind.from_cell(cell) if cell else absent
         except ValueError as error:
             return name, str(error), {}
-        if name in REQUIRED and value == kind.absent:
+        if required and value == absent:
             return name, "is empty", {}
     return "", "", values
 
 
 def check(row: Row) -> None:
     """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    _check(row)
+
+
+def _check(row: Row) -> _Judged | None:
     values = vars(row)
-    shared = _shared(values)
-    try:
-        name, fault = _shared_fault(shared, tuple(map(type, shared)))
-    except TypeError:
-        name, fault = _first_fault(values, _SHARED)
+    judged = _judgements(values)
+    name = fault = ""
+    rules: Sequence[_Rule] = ()
+    if judged is None:
+        name, fault = _first_fault(values, _columns(_SHARED))
+        rules = _SHARED_RULES
+    else:
+        of_run, others = judged
+        if of_run.fault or others.fault:
+            faults = [(one.name, one.fault) for one in judged if one.fault]
+            name, fault = min(faults, key=lambda one: _SHARED.index(one[0]))
+        rules = of_run.broken + others.broken
     if not fault:
-        # Samples that are not parsed yet were checked when they were read.
-        own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
+        # Samples that are still a cell were found valid when it was read.
+        own = _OWN_COLUMNS if "samples" in values else _OWN_COLUMNS_BUT_SAMPLES
         name, fault = _first_fault(values, own)
     if fault:
         raise _refused(row.case, name, fault)
-    for rule in _RULES:
+    for rule in (*rules, *_OWN_RULES):
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
+    return judged
 
 
 def is_cell(column: str, cell: str) -> bool:

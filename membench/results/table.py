@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.formats.recognise import format_of, opened
-from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
+from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
 
 MAX_BYTES = 512 << 20
 """Maximum bytes of a results file: two thousand concatenated runs."""
@@ -28,8 +27,8 @@ _WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of 
 _MARKS = frozenset({"schema", "run_id", "case"})
 """Words that occur together only in a header; they identify further headers in the file."""
 
-_QUOTED = re.compile(r'["\r\n]')
-"""Characters besides the comma for which the csv module quotes a cell."""
+_QUOTED = ('"', "\r", "\n")
+"""Characters beside the comma for which the csv module quotes a cell."""
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -51,10 +50,16 @@ def to_csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in _distinct(map(_checked, rows)):
-        record = to_cells(row)
+    record: list[str] = []
+
+    def checked(row: Row) -> Row:
+        nonlocal record
+        record = checked_cells(row)
+        return row
+
+    for _ in _distinct(map(checked, rows)):  # yields each before it takes the next
         line = ",".join(record)
-        if line.count(",") == len(record) - 1 and not _QUOTED.search(line):
+        if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
         else:
             writer.writerow(record)
@@ -166,7 +171,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _lines(text: str) -> Iterator[str]:
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if line.count(",") > MAX_CELLS:
+        if len(line) > MAX_CELLS and line.count(",") > MAX_CELLS:
             raise SchemaError(
                 f"line {number}: {line.count(',')} cells, too many for a results file"
             )

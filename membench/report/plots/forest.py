@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
+from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
 from membench.core.messages import sentence, sentences, span, tr
 from membench.core.units import significant

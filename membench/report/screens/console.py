@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TextIO, cast
 
 from rich.console import Console, Group
@@ -17,7 +16,7 @@ from rich.text import Text
 from membench.core.text import one_line
 
 _UNBOUNDED = 4096  # for a pipe, which has no width: Rich would wrap ids at 80 columns
-_AT_ONCE = 1000  # lines
+_AT_ONCE = 1 << 16  # characters
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
 
@@ -30,7 +29,7 @@ class _Trimmed:
 
     def write(self, text: str) -> int:
         """Write ``text`` without blanks at the ends of its lines."""
-        return self._stream.write(_TRAILING.sub("", text))
+        return self._stream.write(_TRAILING.sub("", text) if " \n" in text else text)
 
     def flush(self) -> None:
         self._stream.flush()
@@ -78,16 +77,23 @@ def print_lines(console: Console, lines: Iterable[Text]) -> None:
         console.print(Group(*lines))
         return
     for several in _batched(lines):
-        plain = [line.plain for line in several]
-        if all(text.isascii() and len(text) <= console.width for text in plain):
-            console.file.write("\n".join(plain) + "\n")
+        plain = "\n".join(line.plain for line in several)
+        if plain.isascii() and max(map(len, plain.split("\n"))) <= console.width:
+            console.file.write(f"{plain}\n")
         else:
             console.print(Group(*several))
 
 
 def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
-    left = iter(lines)
-    while several := list(islice(left, _AT_ONCE)):
+    several: list[Text] = []
+    size = 0
+    for line in lines:
+        several.append(line)
+        size += len(line.plain)
+        if size > _AT_ONCE:
+            yield several
+            several, size = [], 0
+    if several:
         yield several
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from membench.core.errors import SchemaError, UsageError
@@ -36,6 +36,12 @@ class Origin:
     machine: str
     started: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def facts(self) -> Mapping[str, str]:
+        """The columns that it fills; empty if one of them is not allowed in a file."""
+        facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
+        return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
 
     def tier(self, default: Tier | None = None, *, of: Sequence[Tier] = tuple(Tier)) -> Tier:
         """The tier that the user gave, otherwise ``default``.
@@ -84,9 +90,9 @@ def row(
     for name in ("n", "detail"):
         if name in columns:
             own[name] = columns.pop(name)
-    facts = _facts(origin)
+    facts = origin.facts
     plain = not kept and columns.keys() <= _PLAIN and (value is None or is_positive(value))
-    if not (plain and facts and is_cell("case", case)):
+    if not (plain and facts and _is_case(case)):
         samples_of_round = {"samples": (kept,)} if kept and value is not None else {}
         return _made(origin, tier, metric, stat, status, {**columns, **own, **samples_of_round})
     detail = tuple(own.pop("detail", {}).items())
@@ -98,6 +104,7 @@ def row(
     return like
 
 
+_is_case = lru_cache(maxsize=8192)(partial(is_cell, "case"))
 _PLAIN = frozenset(("bytes_convention", "timer", "device", "driver", "cuda", "flags"))
 """Columns that usually are the same in all rows of an imported file."""
 
@@ -117,15 +124,6 @@ def _first(
     own = ok if status is Status.OK else {"reason": "none"}
     about = {**dict(columns), **own, "detail": dict(detail), "case": "x"}
     return _made(Origin(tool, "x", "x"), tier, metric, stat, status, about)
-
-
-def _facts(origin: Origin) -> dict[str, str]:
-    """The columns that ``origin`` defines; empty if one of them is not allowed in a file."""
-    facts = {"run_id": origin.run_id, "machine": origin.machine, "started": origin.started}
-    return facts if all(_is_fact(name, text) for name, text in facts.items()) else {}
-
-
-_is_fact = lru_cache(maxsize=1024)(is_cell)
 
 
 def _made(
@@ -183,8 +181,13 @@ def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def text_of(value: object) -> str:
-    """``value`` as one line of ASCII if it is text; otherwise empty."""
-    return ascii_line(value) if isinstance(value, str) else ""
+    """``value`` if it is text, as one line of ASCII; else an empty text."""
+    if not isinstance(value, str):
+        return ""
+    return _short_line(value) if len(value) < _LONGEST_PART else ascii_line(value)
+
+
+_short_line = lru_cache(maxsize=8192)(ascii_line)  # the same words recur in every file
 
 
 def number(value: object) -> float | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from membench.analysis.alike import likeness_of
-from membench.analysis.comparison import Comparison, Line, compare
+from membench.analysis.comparison import Comparison, compare
+from membench.analysis.line import Line
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
-from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
 from membench.core.messages import clauses, listed, sentence, tr
 from membench.core.terms import Better, Metric
@@ -30,7 +31,7 @@ from membench.report.page.runs import ReportSource
 from membench.report.page.sections.words import METRICS, SHORT, fact_names
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
-from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
+from membench.report.screens.compare.cells import counts_text, ratio_texts, verdict_texts
 from membench.report.screens.compare.view import CompareBlock, arrange
 
 _RULE = tr(
@@ -74,10 +75,7 @@ def section(comparison: Comparison | None) -> Section | None:
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    findings = [finding for line in comparison.matched for finding in line.findings]
-    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
-    apart = not all(finding.in_turns for finding in judged or findings)
-    blocks.append(Paragraph((_RULE, " ", _ONE_RUN) if apart else (_RULE,)))
+    blocks.append(Paragraph((_RULE,) if comparison.in_turns else (_RULE, " ", _ONE_RUN)))
     return Section("comparison", tr("Comparison"), tuple(blocks))
 
 
@@ -131,9 +129,11 @@ def _title(block: CompareBlock) -> str:
 
 def _row(block: CompareBlock, line: Line) -> tuple[Cells, ...]:
     cells: list[Cells] = [(Code(full_name(line.row)),)]
-    for entry in line.entries:
-        figure = entry.figure
-        cells.append((block.scale.format(figure.value),) if figure is not None else ())
-    for entry in line.entries[1:]:
-        cells += [(ratio_text(entry.finding),), (verdict_text(entry.finding),)]
+    cells += [
+        (block.scale.format(value),) if value is not None else () for value in line.figures.values
+    ]
+    assert line.differences is not None
+    texts = zip(ratio_texts(line.differences), verdict_texts(line.differences), strict=True)
+    for ratio, verdict in islice(texts, 1, None):
+        cells += [(ratio,), (verdict,)]
     return tuple(cells)

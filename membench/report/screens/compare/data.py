@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from membench.analysis.absences import absences
-from membench.analysis.comparison import Comparison, ComparisonCell, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
+from membench.analysis.line import ComparisonCell, Line
 from membench.core.text import guard
 from membench.report.screens.compare.notes import notes
 

@@ -10,9 +10,10 @@ from operator import attrgetter
 
 from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.facts import PACKAGE, Fact
 from membench.analysis.finding import SEVERAL_RUNS
+from membench.analysis.line import Line
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
@@ -112,10 +113,11 @@ def notes(comparison: Comparison) -> list[str]:
 
 def _settling(comparison: Comparison) -> list[str]:
     advice = Counter(
-        finding.settle
+        settle
         for line in comparison.matched
-        for finding in line.findings
-        if finding.verdict is Verdict.UNCLEAR
+        if Verdict.UNCLEAR in line.verdicts
+        for verdict, settle in zip(line.verdicts, line.settles, strict=True)
+        if verdict is Verdict.UNCLEAR
     )
     return [f"{count} unclear: {what}" for what, count in advice.items()]
 
@@ -125,10 +127,11 @@ def _best(comparison: Comparison) -> list[str]:
     within = Counter(
         line.threshold
         for line in comparison.matched
-        for finding in line.findings
-        if finding.verdict is Verdict.UNCLEAR
-        and finding.best is not None
-        and abs(math.log(finding.best)) <= math.log1p(line.threshold)
+        if Verdict.UNCLEAR in line.verdicts
+        for verdict, best in zip(line.verdicts, line.bests, strict=True)
+        if verdict is Verdict.UNCLEAR
+        and best is not None
+        and abs(math.log(best)) <= math.log1p(line.threshold)
     )
     if not within:
         return []
@@ -142,9 +145,7 @@ def _noise(comparison: Comparison) -> Iterator[str]:
     spreads = [
         spread
         for line in comparison.matched
-        if not all(
-            finding.in_turns for finding in line.findings
-        )  # in paired rounds the noise may cancel
+        if not line.in_turns  # in paired rounds the noise may cancel
         and (spread := _spread(line)) > line.threshold
     ]
     if spreads:
@@ -155,9 +156,8 @@ def _noise(comparison: Comparison) -> Iterator[str]:
 
 
 def _spread(line: Line) -> float:
-    figures = [entry.figure for entry in line.entries if entry.figure]
-    spreads = (map(attrgetter("spread"), figure.rows) for figure in figures)
-    return max(filter(None, chain.from_iterable(spreads)), default=0.0)
+    spreads = map(attrgetter("spread"), chain.from_iterable(line.figures.rows))
+    return max(filter(None, spreads), default=0.0)
 
 
 def _flags(comparison: Comparison) -> list[str]:
@@ -169,10 +169,12 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
     """A note on cases whose ``size=auto`` means different sizes on the sides."""
     differing = []
     for line in comparison.matched:
-        figures = [entry.figure for entry in line.entries if entry.figure]
-        found = [sizes(one.rows) for one in figures if all(is_auto(row.case) for row in one.rows)]
-        if len(found) == len(figures) and len(set(filter(None, found))) > 1:
-            differing.append((line.row.case, found))
+        commons = line.figures.commons
+        several = len({one.size_bytes for one in commons if one.size_bytes}) > 1
+        if several and all(is_auto(one.case) for one in commons):
+            found = [sizes(rows) for rows in line.figures.rows if rows]
+            if len(set(filter(None, found))) > 1:
+                differing.append((line.row.case, found))
     if differing:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
@@ -183,9 +185,7 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
-    findings = [finding for line in comparison.matched for finding in line.findings]
-    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
-    if findings and all(finding.in_turns for finding in judged or findings):
+    if comparison.in_turns:
         yield (
             "pairs of rounds, measured alternately: disturbances of both sides of a pair, and "
             "the offset of the run, cancel"
@@ -194,9 +194,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     single = [
         side.label
         for place, side in enumerate(comparison.sides)
-        if any(
-            len(one.rows) == 1 for line in comparison.matched if (one := line.entries[place].figure)
-        )
+        if any(len(line.figures.rows[place]) == 1 for line in comparison.matched)
     ]
     if len(single) == len(comparison.sides):
         yield from _offsets(comparison)
@@ -211,7 +209,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
     offsets = comparison.offsets
     findings = [
         finding
-        for line in comparison.matched
+        for line in (comparison.matched if offsets else ())
         for finding in line.findings
         if finding.offset is not None
     ]
@@ -238,8 +236,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
 def _sources(comparison: Comparison) -> Iterator[str]:
     changed = 0
     for line in comparison.matched:
-        figures = [entry.figure for entry in line.entries if entry.figure]
-        changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
+        changed += len({one.kernel for one in line.figures.commons if one.kernel}) > 1
     if changed:
         yield (
             f"the measured source differs in {counted(changed, 'row')} (column kernel); the "

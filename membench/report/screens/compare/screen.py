@@ -24,6 +24,7 @@ from membench.report.screens.compare.notes import (
 from membench.report.screens.compare.table import list_lines, wide_lines
 from membench.report.screens.compare.view import CompareBlock
 from membench.report.screens.console import print_lines
+from membench.report.screens.text_table import print_grid
 
 _JUDGED_WIDTH = len("1.000  = same  ")
 
@@ -45,7 +46,8 @@ def print_comparison(
         if _may_fit(comparison, console.width):
             lines = wide_lines(comparison, block, footnotes, names, console.width)
         if lines is None:
-            lines = list_lines(comparison, block, footnotes, names)
+            coloured = console.is_terminal
+            lines = list_lines(comparison, block, footnotes, names, coloured=coloured)
         print_lines(console, lines)
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
@@ -63,11 +65,11 @@ def _may_fit(comparison: Comparison, width: int) -> bool:
 
 
 def _print_sides(console: Console, comparison: Comparison) -> None:
-    table = _grid()
+    rows = []
     for place, side in enumerate(comparison.sides):
-        role = "" if place else "reference"
-        table.add_row(Text(side.label, "bold", overflow="fold"), role, _folded(side_text(side)))
-    console.print(table)
+        label = Text(side.label, "bold", overflow="fold")
+        rows.append((label, Text("" if place else "reference"), _folded(side_text(side))))
+    print_grid(console, rows)
     table = _grid()
     before = ""
     for heading, text in fact_lines(comparison):

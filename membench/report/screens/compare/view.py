@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from membench.analysis.comparison import Comparison, Line, Mean
+from membench.analysis.comparison import Comparison, Mean
+from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
 from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
@@ -43,8 +44,8 @@ class CompareBlock:
 
     @property
     def has_best(self) -> bool:
-        """Whether any line has a ratio of best samples."""
-        return any(one.best is not None for line in self.lines for one in line.findings)
+        """Whether some line has a ratio of best samples."""
+        return any(one is not None for line in self.lines for one in line.bests)
 
     @property
     def several_stats(self) -> bool:
@@ -59,16 +60,16 @@ class CompareBlock:
 
 
 def _by_ratio(line: Line) -> float:
-    return -next((one.ratio for one in line.findings if one.ratio is not None), 0.0)
+    return -next((one for one in line.ratios if one is not None), 0.0)
 
 
 def _by_peak(line: Line) -> float:
-    figure = line.entries[0].figure
+    figure = line.figures.at(0)
     return -(figure.peak_share or 0.0) if figure is not None else 0.0
 
 
 def _by_value(line: Line) -> float:
-    reference = line.entries[0].figure
+    reference = line.figures.at(0)
     return -reference.value if reference is not None else 0.0
 
 
@@ -97,7 +98,7 @@ def arrange(
         key = SORTS[sort]
         if key is not None:
             shown.sort(key=lambda pair: key(pair[0]))
-        values = [one.figure.value for line, _ in pairs for one in line.entries if one.figure]
+        values = (one for line, _ in pairs for one in line.figures.values if one is not None)
         if shown:
             made.append(
                 CompareBlock(
@@ -149,13 +150,13 @@ def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
 
 
 def _distance(line: Line) -> tuple[bool, float]:
-    """Sort key: whether the line has a verdict, then the distance of its log ratio from 0."""
-    judged = any(one.verdict is not Verdict.NA for one in line.findings)
-    return judged, max((abs(math.log(one.ratio)) for one in line.findings if one.ratio), default=0)
+    """Whether the line has a verdict, and the distance of its ratio from 1, as a logarithm."""
+    judged = any(one not in (None, Verdict.NA) for one in line.verdicts)
+    return judged, max((abs(math.log(one)) for one in line.ratios if one), default=0)
 
 
 def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
-    return not verdicts or any(one.verdict in verdicts for one in line.findings)
+    return not verdicts or any(one in verdicts for one in line.verdicts)
 
 
 def ordered(
@@ -163,5 +164,5 @@ def ordered(
 ) -> list[Line]:
     """The lines of ``blocks``; if no ``verdicts`` are given, followed by the unmatched lines."""
     lines = [line for block in blocks for line in block.lines]
-    unmatched = [line for line in comparison.lines if not line.findings]
+    unmatched = [line for line in comparison.lines if not line.matched]
     return lines if verdicts else lines + unmatched

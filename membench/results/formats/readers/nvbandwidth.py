@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from membench.core.errors import SchemaError
@@ -41,6 +42,7 @@ _METRICS = {
     "ns": (Metric.LATENCY, 1.0),
     "us": (Metric.LATENCY, 1000.0),
 }
+_BYTES = {Metric.BANDWIDTH: BytesConvention.PAYLOAD, Metric.LATENCY: None}
 _PEERS = re.compile(r"(?:multinode_)?device_to_device_bidirectional_memcpy_(read|write)_\w+")
 _PART = re.compile(r"\b(Read1|Read2|Write1|Write2|Total)\b")
 _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|: \(.*|)$")
@@ -134,36 +136,43 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
     if not any(cell for matrix in test.matrices for cells in matrix.cells for cell in cells):
         yield Unplaced(f"a test without a matrix: {test.name}")
     for matrix in test.matrices:
-        unit = _UNIT.search(matrix.description)
-        if unit is None:
+        described = _described(matrix.description)
+        if described is None:
             yield Unplaced(f"{test.name}: its description names neither GB/s nor ns")
             continue
-        metric, factor = _METRICS[unit[1] or unit[2]]
-        said = _PART.search(matrix.description)
+        metric, factor, said = described
         yield from _unusable(test, matrix)
+        tier, detail = _tier(test.name), _detail(test, said, run.origin)
         for source, cells in enumerate(matrix.cells):
             for target, cell in enumerate(cells):
                 if value := number(cell):
                     yield row(
                         run.origin,
-                        _tier(test.name),
-                        _case(test, said[1].lower() if said else "", source, target, run.origin),
+                        tier,
+                        _case(test, said.lower(), source, target, run.origin),
                         metric,
                         value * factor,
-                        bytes_convention=BytesConvention.PAYLOAD
-                        if metric is Metric.BANDWIDTH
-                        else None,
+                        bytes_convention=_BYTES[metric],
                         timer="tool:nvbandwidth",
-                        detail=_detail(test, said[1] if said else "", run.origin),
+                        detail=detail.copy(),
                         device=_device(test.name, source, target, run.devices),
                         driver=run.driver,
                         cuda=run.cuda,
                     )
 
 
+@lru_cache(maxsize=1024)
+def _described(text: str) -> tuple[Metric, float, str] | None:
+    """Metric, factor to its unit, and part of the test; None without a unit."""
+    unit, said = _UNIT.search(text), _PART.search(text)
+    return None if unit is None else (*_METRICS[unit[1] or unit[2]], said[1] if said else "")
+
+
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
     """Rows for cells that are not figures; ``N/A`` is reported only if the whole matrix is N/A."""
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
+    if not cells:
+        return
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
         yield Unplaced(f"{test.name}: its matrix is {_ABSENT} throughout")
