@@ -17,9 +17,9 @@ from typing import Literal
 from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
-StopName = Literal["count", "rse", "stdrel"]
-"""When to stop sampling: after a fixed count, or when the standard error or the deviation is small
-compared with the mean.
+StopName = Literal["count", "agreed", "rse", "stdrel"]
+"""When to stop sampling: after a fixed count, earlier where a few samples agree, or when the
+standard error or the deviation is small compared with the mean.
 """
 
 Detail = Mapping[str, str | int | float]
