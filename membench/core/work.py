@@ -17,9 +17,10 @@ from typing import Literal
 from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
-StopName = Literal["count", "rse", "stdrel"]
-"""When to stop sampling: after a fixed count (``count``), or when the standard error (``rse``) or
-the standard deviation (``stdrel``) is small compared with the mean.
+StopName = Literal["count", "agreed", "rse", "stdrel"]
+"""When to stop sampling: after a fixed count (``count``), earlier if the first samples agree
+(``agreed``), or when the standard error (``rse``) or the standard deviation (``stdrel``) is small
+compared with the mean.
 """
 
 Detail = Mapping[str, str | int | float]

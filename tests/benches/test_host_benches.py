@@ -89,6 +89,51 @@ def test_a_corrupted_destination_fails_and_names_the_element(
     cpu.close()
 
 
+def test_sources_that_a_case_has_proven_are_not_filled_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = CpuBackend(machine)
+    filled: list[int] = []
+    fill = cpu.streams.fill
+
+    def counted(array: Any, first: int, salt: int) -> None:
+        filled.append(array.nbytes)
+        fill(array, first, salt)
+
+    monkeypatch.setattr(cpu.streams, "fill", counted)
+
+    def bytes_filled(operation: str, *, verified: bool = True, **params: Any) -> int:
+        filled.clear()
+        work, sampled = timed(cpu, f"ddr/{operation}", size="1MiB", **params)
+        if verified:
+            work.verify(sampled.total)
+        return sum(filled)
+
+    assert bytes_filled("triad") == 2 * MIB
+    assert bytes_filled("add", threads=1) == 0
+    assert bytes_filled("write") == 0  # it takes the place of the destination alone
+    assert bytes_filled("copy", stores="nt") == 0
+    assert bytes_filled("read") == MIB  # where the others write
+    assert bytes_filled("read", threads=1) == 0
+    assert bytes_filled("add", verified=False) == 0
+    assert bytes_filled("add") == 2 * MIB  # the case before has vouched for nothing
+    assert bytes_filled("add", pages="4k") == 2 * MIB
+    cpu.close()
+
+
+def test_a_source_that_changed_after_it_was_proven_fails_the_next_case(machine: Machine) -> None:
+    cpu = CpuBackend(machine)
+    work, sampled = timed(cpu, "ddr/triad", size="1MiB")
+    work.verify(sampled.total)
+    sources = cpu._arenas._arenas["thp"]
+    begin, _ = sources.spans[1]
+    sources.memory[begin : begin + 8].view(np.float64)[0] += 1.0
+    work, sampled = timed(cpu, "ddr/copy", size="1MiB")
+    with pytest.raises(VerificationFailed, match="copy: element 0 is"):
+        work.verify(sampled.total)
+    cpu.close()
+
+
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_a_pass_too_few_changes_the_sum(
     machine: Machine, engine: str, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ therefore shows more of the hardware's bandwidth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
@@ -21,6 +21,7 @@ from membench.host.memory.sharing import PAGE, all_thread_counts, parts, thread_
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.streams import Doubles
     from membench.host.memory.thread_pool import ThreadSlot
 
 
@@ -38,16 +39,21 @@ def _stream(
     raw = cpu.arrays(pages, [size] * ARRAYS[operation], count)
     arrays = [array.view(np.float64) for array in raw]
     mine = [[array[cut.start // 8 : cut.stop // 8] for array in arrays] for cut in cuts]
+    helped = parts(size, min(cpu.helpers(count), max(count, size // PAGE)))
+    helping = len(helped)
     reads = operation == "read"
+    salts = [*(() if reads else (None,)), SALT_A, SALT_B][: len(arrays)]
+    fresh = [salt is None or salt != was for salt, was in zip(salts, cpu.contents, strict=True)]
 
-    def fill(thread: int) -> None:
-        first = cuts[thread].start // 8
-        if not reads:
-            engine.poison(mine[thread][0])
-        for array, salt in zip(mine[thread][0 if reads else 1 :], (SALT_A, SALT_B), strict=False):
-            engine.fill(array, first, salt)
+    def fill(helper: int) -> None:
+        part = slice(helped[helper].start // 8, helped[helper].stop // 8)
+        for array, salt, wanted in zip(arrays, salts, fresh, strict=True):
+            if salt is None:
+                engine.poison(array[part])
+            elif wanted:  # no case before has left it there
+                engine.fill(array[part], part.start, salt)
 
-    cpu.each(count, fill)
+    cpu.each(helping, fill)
     sums = [0]
 
     def run(iterations: int) -> None:
@@ -58,25 +64,25 @@ def _stream(
         sums[0] += sum(cpu.launch(jobs))
 
     def verify_sum(iterations: int) -> None:
-        once = int(np.add.reduce(arrays[0].view(np.uint64)))
+        words = arrays[0].view(np.uint64)
+        part = [words[cut.start // 8 : cut.stop // 8] for cut in helped]
+        once = sum(cpu.each(helping, lambda helper: int(np.add.reduce(part[helper]))))
         if (sums[0] - once * iterations) % 2**64:
             raise VerificationFailed(
                 f"{operation}: the words sum up to {sums[0] % 2**64}, "
                 f"not to {once * iterations % 2**64}"
             )
+        cpu.vouch(pages, salts)
 
     def verify_elements(iterations: int) -> None:
         del iterations  # every pass writes the same values
-        found = cpu.each(count, lambda t: engine.check(operation, mine[t][0], cuts[t].start // 8))
-        wrong = [index for index in found if index >= 0]
-        if wrong:
-            from membench.host.memory.streams import expected
 
-            index = wrong[0]
-            raise VerificationFailed(
-                f"{operation}: element {index} is {arrays[0][index]}, "
-                f"not {expected(operation, index, 1)[0]}"
-            )
+        def check(helper: int) -> int:
+            part = slice(helped[helper].start // 8, helped[helper].stop // 8)
+            return engine.check(operation, arrays[0][part], part.start)
+
+        _refuse_wrong(operation, arrays[0], cpu.each(helping, check))
+        cpu.vouch(pages, salts)  # what was written proves what was read
 
     return Timed(
         run=run,
@@ -85,6 +91,7 @@ def _stream(
         bytes_convention=BytesConvention.RW_SUM,
         verify=verify_sum if reads else verify_elements,
         samples=8,
+        stop="agreed",
         detail={
             "engine": engine.name,
             "threads": count,
@@ -92,6 +99,19 @@ def _stream(
             **({"vector": engine.vector_bits} if engine.vector_bits else {}),
         },
     )
+
+
+def _refuse_wrong(operation: str, written: Doubles, found: Iterable[int]) -> None:
+    """Raise if one of ``found`` is an index of a wrong element; -1 is none."""
+    wrong = [index for index in found if index >= 0]
+    if wrong:
+        from membench.host.memory.streams import expected
+
+        index = wrong[0]
+        raise VerificationFailed(
+            f"{operation}: element {index} is {written[index]}, "
+            f"not {expected(operation, index, 1)[0]}"
+        )
 
 
 def _seconds(arrays: int) -> Callable[..., float]:

@@ -7,6 +7,7 @@ below with calls of memcpy or memset.
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -216,6 +217,10 @@ def _constant(builder: Any, x: Sequence[Any]) -> Any:
     return _scalar()
 
 
+def _poison(builder: Any, x: Sequence[Any]) -> Any:
+    return ir.Constant(_F64X8, [math.nan] * 8)
+
+
 def _define(inputs: int, value: Value, nontemporal: bool) -> Any:
     body = _pass(value, nontemporal)
 
@@ -250,6 +255,7 @@ pass_triad = _define(2, _triad, nontemporal=False)
 pass_write_nt = _define(0, _constant, nontemporal=True)
 pass_copy_nt = _define(1, _copied, nontemporal=True)
 pass_scale_nt = _define(1, _scaled, nontemporal=True)
+pass_poison_nt = _define(0, _poison, nontemporal=True)
 pass_add_nt = _define(2, _added, nontemporal=True)
 pass_triad_nt = _define(2, _triad, nontemporal=True)
 

@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -119,11 +119,36 @@ def huge_bytes(memory: Bytes) -> int:
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
 
 
+Span = tuple[int, int]
+"""Begin and end of an array, in bytes of its mapping."""
+
+
 @dataclass
 class _Arena:
+    """A mapping.
+
+    Attributes:
+        taken: bytes that have been handed out, and so touched.
+        spans: of the arrays that were handed out last.
+        contents: what arrays are known to contain.
+    """
+
     memory: Bytes
     owner: object
-    taken: int = 0  # bytes that were given to cases, and are therefore touched
+    taken: int = 0
+    spans: tuple[Span, ...] = ()
+    contents: dict[Span, object] = field(default_factory=dict)
+
+    def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
+        """What the arrays of ``spans`` contain, None if unknown; it is not known any more then."""
+        self.spans = spans
+        found = [self.contents.get(span) for span in spans]
+        self.contents = {
+            known: content
+            for known, content in self.contents.items()
+            if not any(known[0] < end and begin < known[1] for begin, end in spans)
+        }
+        return found
 
 
 class Arenas:
@@ -134,12 +159,16 @@ class Arenas:
             exceeds it.
         nodes: number of NUMA nodes of the machine. If there are several, touched pages are freed
             when a different assignment of threads would use them.
+
+    Attributes:
+        contents: what the arrays that were taken last contain, as `vouch` said; None if unknown.
     """
 
     def __init__(self, limit: int, nodes: int = 1) -> None:
         self._limit = limit
         self._nodes = nodes
         self._arenas: dict[str, _Arena] = {}
+        self.contents: list[object] = []
 
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
         """Arrays of ``sizes`` bytes, staggered; they contain what the previous case left there.
@@ -165,11 +194,20 @@ class Arenas:
         if total + sum(a.taken for kind, a in self._arenas.items() if kind != pages) > self._limit:
             self._arenas = {pages: arena}
         arena.taken = max(arena.taken, total)
-        starts = np.cumsum([0, *spans[:-1]])
-        return [
-            arena.memory[int(start) : int(start) + size]
-            for start, size in zip(starts, sizes, strict=True)
-        ]
+        starts = [int(start) for start in np.cumsum([0, *spans[:-1]])]
+        places = tuple((start, start + size) for start, size in zip(starts, sizes, strict=True))
+        self.contents = arena.hand_out(places)
+        return [arena.memory[begin:end] for begin, end in places]
+
+    def vouch(self, pages: str, contents: Sequence[object]) -> None:
+        """Remember what the arrays taken last from ``pages`` contain, until they are taken again.
+
+        Args:
+            contents: of each array, any comparable value; None where nobody knows.
+        """
+        arena = self._arenas[pages]
+        known = zip(arena.spans, contents, strict=True)
+        arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
         """Reserve address space for the largest case, so that growth keeps the touched pages."""

@@ -117,6 +117,25 @@ class CpuBackend:
             skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
+    @property
+    def contents(self) -> list[object]:
+        """What the arrays taken last contain, as a case before has vouched; None if unknown."""
+        return self._arenas.contents
+
+    def vouch(self, pages: str, contents: Sequence[object]) -> None:
+        """Say what the arrays taken last from ``pages`` contain, so that no case fills them again.
+
+        For the end of a verification: a case that fails vouches for nothing.
+        """
+        self._arenas.vouch(pages, contents)
+
+    def helpers(self, threads: int) -> int:
+        """Threads that fill and check arrays for a case on ``threads``.
+
+        All there are, unless pages would then lie on another node than the thread that is timed.
+        """
+        return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
+
     def huge_share(self, pages: str) -> str:
         """The share of the last arrays on ``pages`` that is on huge pages, such as ``100%``."""
         return self._arenas.huge_share(pages)

@@ -26,6 +26,7 @@ from membench.host.compiled.instructions import (
     pass_add_nt,
     pass_copy,
     pass_copy_nt,
+    pass_poison_nt,
     pass_read,
     pass_scale,
     pass_scale_nt,
@@ -225,10 +226,9 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def poison(address: Any, count: Any) -> Any:
-    """Write ``count`` NaN, which no kernel computes."""
-    values = carray(doubles(address), count)
-    for i in range(count):
-        values[i] = np.nan
+    """Write ``count`` NaN, which no kernel computes, without fetching what they replace."""
+    pass_poison_nt(address, count * 8)
+    drain()
     return 0
 
 
