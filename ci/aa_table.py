@@ -1,8 +1,7 @@
-"""The verdicts of comparisons in which nothing had changed: ci/aa_table.py PAIR.json...
+"""Verdicts of comparisons between runs without any change: ci/aa_table.py PAIR.json...
 
-Reads what `membench compare --format json` wrote, one file a pair, and prints
-a Markdown table: how often each verdict was reached, and how far apart the
-values of the two sides were.
+Reads the output of `membench compare --format json`, one file per pair of runs. Prints a Markdown
+table: how often each verdict occurred, and how much the values of the two sides differed.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ SHARES = (0.5, 0.9, 0.95)
 
 
 def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
-    """``tier metric (threshold)`` -> (verdict, |ratio - 1| as a fraction) of every row and pair."""
+    """``tier metric (threshold)`` -> (verdict, |ratio - 1|) for every row of every pair."""
     found: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for path in paths:
         for row in json.loads(path.read_text(encoding="ascii"))["rows"]:
@@ -39,7 +38,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def line(name: str, rows: Sequence[tuple[str, float]]) -> str:
-    """One line of the table."""
+    """One line of the table, for the rows of one group."""
     counts = Counter(verdict for verdict, _ in rows)
     shares = [f"{counts[verdict] / len(rows):.1%}" for verdict in VERDICTS[:4]]
     apart = [f"{quantile([one for _, one in rows], share):.1%}" for share in SHARES]
@@ -50,7 +49,7 @@ def main(paths: Sequence[Path]) -> None:
     """Print the table of the pairs in ``paths``."""
     found = groups(paths)
     if not found:
-        sys.exit("Error: there is not one row with a ratio in these files")
+        sys.exit("Error: these files contain no row with a ratio")
     heads = ["rows of", "n", *VERDICTS[:4], *(f"{share:.0%} within" for share in SHARES)]
     print(f"| {' | '.join(heads)} |")
     print(f"|{' --- |' * len(heads)}")

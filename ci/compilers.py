@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Compile every kernel with several releases of NVRTC, and write docs/compilers.md anew.
+"""Compile every kernel with several releases of NVRTC, and write docs/compilers.md again.
 
     ci/compilers.py FOLDER
 
-FOLDER has a folder for each release, named by its version, with the unpacked wheel in it:
+FOLDER contains one folder per release, named after the version, with the unpacked wheel:
 
     pip download --no-deps -d wheels nvidia-cuda-nvrtc-cu12==12.8.93 nvidia-cuda-nvrtc==13.5.37 ...
     unzip -d FOLDER/12.8.93 wheels/nvidia_cuda_nvrtc_cu12-12.8.93-*.whl
 
-No GPU is needed. Ten minutes of CPU the first time; what was seen stays in FOLDER.
+No GPU is needed. The first call takes ten minutes of CPU time; results are cached in FOLDER.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import compilers_table  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
-    """Survey each release in a process of its own, and write the tables."""
+    """Compile with each release in a separate process, and write the tables."""
     folder = Path(arguments[0])
     if len(arguments) == 2:
         found = compilers_table.survey(folder / arguments[1], folder / f"seen.{arguments[1]}.json")

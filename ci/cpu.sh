@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All checks that need no GPU: ci/cpu.sh [PYTHON], where PYTHON has the `dev` extra installed.
-# Every check runs, also after one that failed; a tool that is missing is a failure.
+# Every check runs, even after a failed one; a missing tool is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,7 +15,7 @@ check() {
     "$@" || failed+=" $name"
 }
 
-# Tests look at reports in a browser, and measure on filesystems of their own.
+# Tests open reports in a browser, and measure on filesystems that they create.
 packages=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
 PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.xfs >/dev/null || packages+=(xfsprogs)

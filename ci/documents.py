@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write the generated tables anew: after a change of an estimate, before a release.
+"""Write the generated tables again: after a change of an estimate, before a release.
 
-docs/profiles.md                        what each family takes of the full profile
-membench/gpu/cuda/kernel_variants.json  what a run compiles before it starts
-docs/kernels.md                         what the streams have under way (minutes, first time)
+docs/profiles.md                        time of each family in the full profile
+membench/gpu/cuda/kernel_variants.json  compilations that a run makes before it starts
+docs/kernels.md                         loads in flight of the streams (minutes, first time)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from membench.gpu.cuda import kernel_variants  # noqa: E402
 
 
 def main() -> None:
-    """Write each, and say so."""
+    """Write each file, and print whether it changed."""
     for table, path in (
         (profile_table, profile_table.DOCUMENT),
         (variants_file, kernel_variants.PATH),

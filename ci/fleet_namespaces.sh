@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Three hosts as network namespaces on this machine: one is killed and one is cut off in the
-# middle of its run; what arrived must be whole, what is missing named, and resume complete it.
+# Test a fleet of three hosts, which are network namespaces on this machine. During the run one host
+# is killed and one is disconnected. The results that arrived must be complete, the missing hosts
+# must be named, and a resume must complete the run.
 #
 #   sudo ci/fleet_namespaces.sh [PYTHON]     where PYTHON has the `fleet` extra installed
 #
-# Needs root, iproute2 and util-linux.  Every address is inside the namespaces made here: no link
-# leaves them.  The namespaces share this machine, so the hosts are measured one after the other.
+# Needs root, iproute2 and util-linux. All addresses are inside the namespaces created here; no link
+# leaves them. The namespaces share this machine, so the hosts are measured one after the other.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,8 +22,8 @@ work=$(mktemp -d)
 rounds=6
 declare -A pid=()
 
-# A quarter of a minute instead of five until a silent worker counts as lost; Dask allows no less
-# than 11 seconds for TCP.
+# A silent worker counts as lost after 15 seconds instead of five minutes; Dask requires at least 11
+# seconds for TCP.
 export DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL="15 seconds"
 export DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP="12 seconds"
 export DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="10 seconds"
@@ -30,7 +31,7 @@ export DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="10 seconds"
 space() { echo "mbench-$1-$$"; }
 
 clean() {
-    # Everything that was started runs in one of the namespaces, and nothing else does.
+    # Only the processes started here run in these namespaces.
     for name in "$hub" "$(space 1)" "$(space 2)" "$(space 3)"; do
         ip netns pids "$name" 2> /dev/null | xargs -r kill -9 2> /dev/null || true
         ip netns delete "$name" 2> /dev/null || true
@@ -96,7 +97,7 @@ fleet run --insecure --scheduler tcp://127.0.0.1:8786 --hosts "$work/hosts.txt" 
     --select 'host/chase/size=16KiB*' --rounds $rounds > "$work/client.log" 2>&1 &
 client=$!
 ( until_journal 3
-  # The worker itself, not its nanny: Dask starts another one.
+  # Kill the worker, not its nanny, which then starts another worker.
   pgrep -P "${pid[3]}" -f multiprocessing.spawn | xargs -r kill -9 ) &
 killer=$!
 ( until_journal 2; ip -n "$hub" link set veth2 down ) &

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# What is done on a machine with a GPU: ci/gpu.sh OUTDIR STAGE [--dry-run]
+# Checks and measurements on a machine with a GPU: ci/gpu.sh OUTDIR STAGE [--dry-run]
 #
 #   first-look  contract tests, doctor, hbm/read and the chase (under three minutes)
-#   ab          what was chosen against what it was chosen over: a table of its own (five minutes)
-#   check       counts against ncu, and one round of every case that needs the GPU: does it run, is
-#               its result right? Called again, it runs only what failed (three minutes)
-#   quick       the quick profile of what needs the GPU (three minutes)
-#   full        the full profile of it, in ROUNDS rounds (3), without energy unless ENERGY=1 (nine)
-#   peers       nvbandwidth and BabelStream, where the folder PEERS has their sources (five minutes)
+#   ab          the design decisions against their alternatives, as a table (five minutes)
+#   check       counts against ncu, and one round of every case that needs the GPU, to check that it
+#               runs and is right; a second call runs only the failed cases (three minutes)
+#   quick       the quick profile of the benches that need the GPU (three minutes)
+#   full        their full profile, in ROUNDS rounds (3), without energy unless ENERGY=1 (nine)
+#   peers       nvbandwidth and BabelStream, if the folder PEERS has their sources (five minutes)
 #
-# Thirty minutes in all, in this order. Each stage ends within LIMIT seconds (500 by default) and
-# goes on where it ended when it is called again: what was measured stays in STATE (build/gpu of the
-# checkout, which git ignores). OUTDIR may be emptied between two calls: each leaves there the files
-# that its stage has so far, eight at most, none over 16 MiB, and prints a short table last.
-# From a bare checkout, without network: the packages must be there (PYTHON names the interpreter,
-# python3 by default). --dry-run does the same without a GPU, as far as it can be done.
+# All stages together, in this order, take thirty minutes. Each stage ends within LIMIT seconds (500
+# by default); a second call continues it. Measurements stay in STATE (build/gpu of the checkout,
+# which git ignores). OUTDIR may be emptied between two calls: each call writes the files of its
+# stage there (at most eight, none over 16 MiB), and finally prints a short table.
+# The script runs from a checkout without network; the packages must be installed (PYTHON names the
+# interpreter, python3 by default). --dry-run does the same without a GPU, as far as possible.
 # No setting of the GPU is changed.
 set -uo pipefail
 
@@ -49,8 +49,8 @@ left() { # a second at least: to `timeout`, 0 is no limit at all
     echo $((seconds > 1 ? seconds : 1))
 }
 
-# step NAME COMMAND...: its output goes to the screen and to STATE/NAME.log; it gets the time left,
-# then an interrupt, which membench answers by keeping what it has.
+# step NAME COMMAND...: run COMMAND with its output on the screen and in STATE/NAME.log. At the time
+# limit it gets an interrupt, on which membench keeps its results so far.
 step() {
     local name=$1 status
     shift
@@ -61,7 +61,7 @@ step() {
     return "$status"
 }
 
-# once NAME COMMAND...: as step, unless it has succeeded in a call before.
+# once NAME COMMAND...: like step, unless COMMAND has succeeded in an earlier call.
 once() {
     if [[ -e $state/$1.done ]]; then
         echo "$1: done before"
@@ -72,8 +72,8 @@ once() {
 
 membench() { step "$1" "$python" -m membench "${@:2}"; }
 
-# gpu_benches PROFILE: --select for all of its benches that need the GPU; those that loop for 10 s
-# only where ENERGY=1.
+# gpu_benches PROFILE: --select options for all benches of PROFILE that need the GPU; benches that
+# loop for 10 s only if ENERGY=1.
 gpu_benches() {
     "$python" - "$1" <<'PYTHON'
 import os
@@ -90,7 +90,7 @@ for name, bench in registry().benches.items():
 PYTHON
 }
 
-# --select for every case that failed in a results file.
+# --select options for every case that failed in a results file.
 failed_cases() {
     "$python" - "$1" <<'PYTHON'
 import csv
@@ -103,7 +103,7 @@ for case in sorted(cases):
 PYTHON
 }
 
-# run NAME OPTIONS...: a run of membench, begun, continued, or found complete.
+# run NAME OPTIONS...: start or resume a run of membench, unless it is complete.
 run() {
     local name=$1
     shift
@@ -120,7 +120,7 @@ run() {
     return 0
 }
 
-# give FILE...: copies of what there is of them go to OUTDIR, packed where they are large.
+# give FILE...: copy the existing ones of these files to OUTDIR; compress large ones.
 give() {
     local name given=0
     [[ $state == "$out" ]] && return
@@ -141,7 +141,7 @@ give() {
 }
 
 first_look() {
-    # By name: other tests import packages that a machine without network may lack.
+    # Only this test file: other tests import packages that a machine without network may lack.
     local tests=(-q -p no:cacheprovider -m gpu --require-gpu tests/backends/test_gpu_contract.py)
     local look=(--profile full --rounds 1 --timeout 20 --select 'hbm/read/size=auto/*'
         --select 'gpu/chase/*/order=random/hint=plain')
@@ -192,7 +192,8 @@ check() {
     give counts.csv {every,again}.{csv,json,log}
 }
 
-# profile NAME OPTIONS...: that profile of what needs the GPU, with a recording of all stamps.
+# profile NAME OPTIONS...: run the profile NAME for benches that need the GPU, and record all
+# stamps.
 profile() {
     local name=$1 benches
     shift

@@ -1,13 +1,13 @@
-"""What was chosen against what it was chosen over, on this GPU, in the same minutes.
+"""Measure each design decision of the GPU benches against its alternatives, on this GPU.
 
     ci/gpu_ab.py FILE [--dry-run]
 
-Each group times its variants in turn, three times over, so that a drift is under all of them
-alike.  FILE is a table: group, variant, the median, the least and the most of the three, the
-ratio to the first of the group, and what the row's detail says.  Groups that FILE has already are
-left out: called again, it goes on.  What cannot run here is named with its reason.
+Each group times its variants in turn, three times, so that drift affects all variants equally.
 
-PYTHONPATH must name the checkout; ci/gpu.sh does that.
+FILE is a table: group, variant, median, minimum and maximum of the three times, ratio to the first
+variant of the group, and facts from the row's detail. Groups that FILE already contains are
+skipped, so that a second call continues. Variants that cannot run here are listed with the reason.
+PYTHONPATH must name the checkout; ci/gpu.sh sets it.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ HEAD = ("group", "variant", "median", "least", "most", "ratio", "unit", "detail"
 REPEATS = 3
 SAMPLES = 7
 SAID = ("in_flight", "once", "hint", "blocks", "clock_cycles", "cycles", "tables", "source_order")
-"""What of a row's detail stands in the table."""
+"""The facts from a row's detail that the table contains."""
 
 _COPIED: dict[str, Value] = {"size": "1GiB", "count": "rw_sum"}
 
 STEPS = 500
-"""Pairs of probes that the steps of the clocks are looked for in."""
+"""Number of pairs of probes from which the clocks' steps are determined."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One of a group.
+    """One variant of a group.
 
     Attributes:
-        more_clusters: launched beyond those that the driver says are resident.
+        more_clusters: number of clusters to launch in addition to the resident ones.
     """
 
     name: str
@@ -66,14 +66,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Group:
-    """Variants that are held against the first of them."""
+    """Variants that are compared with the first one."""
 
     name: str
     variants: tuple[Variant, ...]
 
 
 class MoreClusters:
-    """A GPU that says that more clusters are resident than are."""
+    """A GPU that reports more resident clusters than it has."""
 
     def __init__(self, gpu: Any, more: int) -> None:
         self._gpu = gpu
@@ -83,12 +83,12 @@ class MoreClusters:
         return getattr(self._gpu, name)
 
     def clusters(self, *args: Any) -> int:
-        """As many as there are, and some."""
+        """The real number of resident clusters plus `more`."""
         return int(self._gpu.clusters(*args)) + self._more
 
 
 def groups(machine: Machine) -> Iterator[Group]:
-    """All of them; the streams first."""
+    """All groups; the streams come first."""
     for operation in ("read", "copy", "triad"):
         for size in (1, 4, 8):
             params = {"size": f"{size}GiB", "vec": OMITTED, "config": "best"}
@@ -188,7 +188,7 @@ def _chase(size: int, hint: str = "plain") -> Variant:
 def measured(
     variant: Variant, gpu: Backend, watches: Stopwatches
 ) -> tuple[float, str, dict[str, Any]]:
-    """Value, unit and detail of one repeat, verified."""
+    """Value, unit and detail of one verified repetition."""
     given: Any = MoreClusters(gpu, variant.more_clusters) if variant.more_clusters else gpu
     try:
         work = registry().benches[variant.bench].build(given, variant.params, variant.config)
@@ -212,7 +212,7 @@ def measured(
 
 
 def rows(group: Group, gpu: Backend, watches: Stopwatches) -> Iterator[tuple[str, ...]]:
-    """The lines of one group."""
+    """The table lines of one group."""
     values: dict[str, list[float]] = {}
     units: dict[str, str] = {}
     details: dict[str, str] = {}
@@ -249,7 +249,7 @@ def rows(group: Group, gpu: Backend, watches: Stopwatches) -> Iterator[tuple[str
 
 
 def clock_steps(gpu: Any) -> Iterator[tuple[str, ...]]:
-    """The least difference that events, and the global timer, were seen to show."""
+    """The smallest observed steps of the events' clock and of the global timer."""
     events, timers = set(), set()
     for _ in range(STEPS):
         gpu.probe(Edge.BEFORE)
@@ -269,7 +269,7 @@ def clock_steps(gpu: Any) -> Iterator[tuple[str, ...]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Every group that the table does not have yet."""
+    """Measure every group that the table does not contain yet."""
     path, dry = Path(arguments[0]), arguments[1:] == ["--dry-run"]
     machine = snapshot()
     every = list(groups(machine))

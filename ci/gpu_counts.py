@@ -1,14 +1,13 @@
-"""The emulator's counts beside the hardware's counters, on six access patterns.
+"""Compare the emulator's counts with the hardware's counters for six access patterns.
 
     ci/gpu_counts.py FILE [--dry-run]
 
-Each pattern is a launch of one of the project's own kernels.  Nsight Compute
-(`ncu`) counts the sectors of global memory that it asks for; the emulator of
-the tests counts the same launch.  The table goes to FILE as CSV and to the
-screen; a count that differs ends in exit code 3.  Where the counters cannot be
-read (no ncu, or no permission) it says so and ends in 0: nothing was refuted.
-
-PYTHONPATH must name the checkout and ``tests/support``; ci/gpu.sh does that.
+Each pattern is a launch of one of the project's own kernels. Nsight Compute (`ncu`) counts the
+sectors of global memory that the launch requests; the emulator of the tests counts the same launch.
+The table goes to FILE as CSV and to the screen; if a count differs, the exit code is 3. If the
+counters cannot be read (no ncu, or no permission), the script reports this and exits with 0,
+because nothing was refuted. PYTHONPATH must name the checkout and ``tests/support``; ci/gpu.sh sets
+it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ RING_ARGS = (np.uint32(RING.bits), np.uint32(RING.seed))
 
 @dataclass(frozen=True)
 class Pattern:
-    """One launch; ``run`` gets a GPU and launches ``entry`` exactly once."""
+    """An access pattern: ``run`` gets a GPU and launches ``entry`` exactly once."""
 
     name: str
     entry: str
@@ -57,7 +56,7 @@ def copy(width: int) -> Callable[[Gpu], None]:
 
 
 def read(gpu: Gpu) -> None:
-    """Vectors of 8 bytes, and one sum a block."""
+    """Reads of vectors of 8 bytes, with one sum per block."""
     source, sums = gpu.allocate(VECTORS * 8), gpu.allocate(4 * 64)
     gpu.fill(source, 1)
     gpu.fill(sums, 0)
@@ -73,14 +72,14 @@ def fill(gpu: Gpu) -> None:
 
 
 def link(gpu: Gpu) -> None:
-    """Stores of 8 bytes, each of a warp to another line."""
+    """Stores of 8 bytes; each thread of a warp stores to a different line."""
     memory = gpu.allocate(128 * RING.lines)
     kernel = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     gpu.launch(kernel, 16, 256, (memory, np.uint32(RING.lines), *RING_ARGS))
 
 
 def chase(gpu: Gpu) -> None:
-    """One thread's loads of 8 bytes, each of another line."""
+    """Loads of 8 bytes by one thread, each from a different line."""
     memory, out = gpu.allocate(128 * RING.lines), gpu.allocate(24)
     variant = KernelVariant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
@@ -100,7 +99,7 @@ PATTERNS = (
 
 
 def emulated() -> list[tuple[int, int]]:
-    """(load, store) sectors of each pattern by the emulator."""
+    """(load, store) sectors of each pattern, counted by the emulator."""
     from emulator import EmulatedGpu, small
 
     found = []
@@ -114,7 +113,7 @@ def emulated() -> list[tuple[int, int]]:
 
 
 def launch() -> None:
-    """Run every pattern on the GPU: what ncu watches."""
+    """Run every pattern on the GPU, under ncu."""
     from membench.machine import snapshot
     from membench.measure.backends import open_backend
 
@@ -126,12 +125,12 @@ def launch() -> None:
 
 
 def counted() -> list[tuple[int, int]] | str:
-    """(load, store) sectors of each pattern by the hardware, or why there are none."""
+    """(load, store) sectors of each pattern, counted by the hardware, or why they are missing."""
     ncu = shutil.which("ncu")
     if ncu is None:
         return "ncu is not installed"
     command = [
-        # Else it locks the clocks, which is a setting of the GPU.
+        # By default ncu locks the clocks, which changes a setting of the GPU.
         *(ncu, "--clock-control", "none", "--csv", "--metrics", f"{LOADS},{STORES}"),
         *(sys.executable, __file__, "--launch"),
     ]
@@ -139,7 +138,9 @@ def counted() -> list[tuple[int, int]] | str:
     table = "".join(ran.stdout.partition('"ID"')[1:])
     if ran.returncode or not table:
         said = [line for line in (ran.stdout + ran.stderr).splitlines() if "ERR" in line]
-        return f"ncu reads no counters: {(said or [f'exit code {ran.returncode}'])[0].strip()}"
+        return (
+            f"ncu cannot read the counters: {(said or [f'exit code {ran.returncode}'])[0].strip()}"
+        )
     rows = list(csv.DictReader(io.StringIO(table)))
     launches: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -148,7 +149,9 @@ def counted() -> list[tuple[int, int]] | str:
     queue = list(launches.values())
     found = []
     for pattern in PATTERNS:
-        while queue[0]["entry"] != pattern.entry:  # what a pattern prepares, it launches before
+        while (
+            queue[0]["entry"] != pattern.entry
+        ):  # the launches before are the pattern's preparation
             queue.pop(0)
         one = queue.pop(0)
         found.append((int(one[LOADS]), int(one[STORES])))
@@ -156,13 +159,13 @@ def counted() -> list[tuple[int, int]] | str:
 
 
 def main(arguments: list[str]) -> int:
-    """The table, and whether the two agree."""
+    """Print and write the table; return 3 if the counts differ."""
     if arguments == ["--launch"]:
         launch()
         return 0
     path, *rest = arguments
     ours = emulated()
-    theirs = "not asked: --dry-run" if rest == ["--dry-run"] else counted()
+    theirs = "not counted: --dry-run" if rest == ["--dry-run"] else counted()
     known = theirs if isinstance(theirs, list) else [("", "")] * len(ours)
     lines: list[tuple[str, ...]] = [
         ("pattern", "emulated_ld", "emulated_st", "counted_ld", "counted_st")

@@ -1,20 +1,16 @@
-"""Peers beside membench on the same GPU, in the same minutes, at the same sizes.
+"""Compare membench with other tools on the same GPU, at the same time and the same sizes.
 
     ci/gpu_peers.py OUTDIR [--dry-run]
 
-PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and
-BabelStream, as far as they are to take part.  They are built in a temporary
-folder that is gone afterwards; nothing of theirs is kept but their figures.  What
-they are built with beside CUDA and CMake may lie in PEERS as well: nvml.h in
-PEERS/include; for nvbandwidth up to 0.9 Boost's program_options in PEERS/boost
-(include/ and lib/); for 0.10, which would fetch argparse, its sources in PEERS/argparse.
-Into OUTDIR go membench's run (peers.csv), each peer's figures as a results file
-(nvbandwidth.csv, babelstream.csv), and the table of ratios (ratios.csv).
-
-A peer that is absent, does not build or does not run is named, and costs
-nothing else.  --dry-run says what would be done, and what is absent.
-
-PYTHONPATH must name the checkout; ci/gpu.sh does that.
+PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and BabelStream, or of
+one of them. They are built in a temporary folder that is removed afterwards; only their figures are
+kept. Further build dependencies than CUDA and CMake may be in PEERS: nvml.h in PEERS/include; for
+nvbandwidth up to 0.9 Boost's program_options in PEERS/boost (include/ and lib/); for 0.10, which
+would otherwise download argparse, its sources in PEERS/argparse. OUTDIR receives membench's run
+(peers.csv), each tool's figures as a results file (nvbandwidth.csv, babelstream.csv), and the table
+of ratios (ratios.csv). A tool that is missing, does not build or does not run is named; the others
+are still compared. --dry-run lists the steps and the missing tools. PYTHONPATH must name the
+checkout; ci/gpu.sh sets it.
 """
 
 from __future__ import annotations
@@ -32,7 +28,7 @@ from pathlib import Path
 
 ROUNDS = 5
 COPY = "256MiB"
-ARRAY_ELEMENTS = 1 << 27  # doubles: 1 GiB an array, as our streams have
+ARRAY_ELEMENTS = 1 << 27  # doubles: 1 GiB per array, as in membench's streams
 
 OURS = (
     f"link/h2d/size={COPY}/mem=pinned/engine=ce/streams=1",
@@ -44,12 +40,13 @@ OURS = (
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: how it is built from its folder ``src`` into ``out``, run, and read.
+    """A tool: how to build, run and import it.
 
     Attributes:
-        folder: its name in PEERS.
-        build: one shell line.
-        runs: (shell line, settings of the import): each prints what `membench import` reads.
+        folder: its folder in PEERS.
+        build: a shell line that builds from ``src`` into ``out``.
+        runs: pairs (shell line, settings of the import); each line prints output that `membench
+            import` reads.
     """
 
     folder: str
@@ -63,7 +60,7 @@ PEERS = (
     Peer(
         "nvbandwidth",
         "nvbandwidth",
-        # Nothing is fetched: what it wants from the network lies in PEERS, or it does not build.
+        # Downloads are off: dependencies must be in PEERS, or the build fails.
         "cmake -S {src} -B {out} -DCMAKE_BUILD_TYPE=Release -DFETCHCONTENT_FULLY_DISCONNECTED=ON"
         " -DFETCHCONTENT_SOURCE_DIR_ARGPARSE={peers}/argparse && cmake --build {out} -j 16",
         (
@@ -82,24 +79,24 @@ PEERS = (
 
 
 def membench(*arguments: str) -> list[str]:
-    """A command line of this checkout."""
+    """A command line that runs membench from this checkout."""
     return [sys.executable, "-m", "membench", *arguments]
 
 
 def shell(
     line: str, output: int | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``line``; what it says on standard error goes to the screen."""
+    """Run ``line`` in a shell; its standard error goes to the screen."""
     print(f"$ {line}", flush=True)
     command = ["bash", "-euo", "pipefail", "-c", line]
     return subprocess.run(command, check=False, stdout=output, env=environment)
 
 
 def build_environment(folder: Path, scratch: Path) -> dict[str, str]:
-    """The environment in which peers find headers in ``folder``, and the driver's libraries.
+    """The environment in which tools find headers in ``folder``, and the driver's libraries.
 
-    Peers link with names that come with a development package only; here they are
-    links in ``scratch`` to what the loader finds.
+    Tools link against library names that only development packages contain; here these names are
+    symbolic links in ``scratch`` to the libraries that the loader finds.
     """
     names = scratch / "lib"
     names.mkdir()
@@ -120,7 +117,7 @@ def build_environment(folder: Path, scratch: Path) -> dict[str, str]:
 def figures(
     peer: Peer, source: Path, out: Path, scratch: Path, environment: Mapping[str, str] | None = None
 ) -> list[Path] | str:
-    """The results files of ``peer``'s runs, or why there are none."""
+    """The results files of ``peer``'s runs, or the reason why there are none."""
     places = {
         "src": shlex.quote(str(source)),
         "peers": shlex.quote(str(source.parent)),
@@ -141,13 +138,13 @@ def figures(
         ]
         reading = membench("import", peer.form, str(raw), "-o", str(target), *given)
         if subprocess.run(reading, check=False).returncode:
-            return "prints what cannot be read"
+            return "prints unreadable output"
         found.append(target)
     return found
 
 
 def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
-    """Write and show how the peers' figures stand to ours; the peers are the reference."""
+    """Write and print the ratios of membench's figures to those of the other tools."""
     labels = [*(f"{path.stem.rstrip('01')}={path}" for path in theirs), f"membench={ours}"]
     table = out / "ratios.csv"
     with table.open("wb") as file:
@@ -158,7 +155,7 @@ def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
 
 
 def _measured(run: list[str], ours: Path) -> int:
-    """Measure into ``ours``, or go on where a call before this one ended; the exit code."""
+    """Measure into ``ours``, or continue where an earlier call ended; return the exit code."""
     if ours.with_suffix(".journal").exists():
         run = ["run", "--resume", str(ours)]
     elif ours.exists():

@@ -1,8 +1,8 @@
-"""Runs killed with SIGKILL at random moments, each resumed: ci/kills.py [COUNT] [SEED].
+"""Kill runs with SIGKILL at random moments and resume each: ci/kills.py [COUNT] [SEED].
 
-Every moment of a run has the same chance: start, layout of the scratch file,
-measuring, the writing of the results.  Counts finished samples that were lost,
-files and processes that were left, and results that are complete.
+Every moment of a run is equally likely: the start, the layout of the scratch file, measuring,
+writing the results. Counts finished case results that were lost, files and processes that were left
+behind, and complete results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RUN = ("run", "--select", "ddr/steady", "--select", "ssd/tiny", "--rounds", str(
 
 @dataclass
 class Tally:
-    """What came of all the kills; the lists name what should not be."""
+    """The outcome of all kills; the lists contain the unwanted effects."""
 
     finished: int = 0
     lost: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Tally:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that ``pid`` has started and that still run."""
+    """The running child processes of ``pid``."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except OSError:
@@ -53,9 +53,9 @@ def children(pid: int) -> list[int]:
 
 
 def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, ...] | None:
-    """Start a run, kill it ``moment`` seconds later, and return the units that it had finished.
+    """Start a run, kill it ``moment`` seconds later, and return its finished case results.
 
-    None where the run was over by then.
+    None if the run had already ended.
     """
     run = membench.start(*RUN, "-o", "o.csv")
     time.sleep(moment)
@@ -79,7 +79,7 @@ def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, .
 
 
 def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> None:
-    """Resume the run, or start it anew where nothing is to be resumed; look at its results."""
+    """Resume the run, or start it again if there is nothing to resume; check its results."""
     csv = membench.directory / "o.csv"
     if (membench.directory / "o.journal").exists():
         done = membench("run", "--resume", "o.csv")
@@ -103,7 +103,7 @@ def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> No
 
 
 def main(count: int, seed: int) -> int:
-    """Kill ``count`` runs; 0 where nothing was lost or left."""
+    """Kill ``count`` runs; return 0 if nothing was lost or left behind."""
     draw = random.Random(seed)
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="membench-kills-") as base:
@@ -122,7 +122,7 @@ def main(count: int, seed: int) -> int:
             membench.directory.mkdir()
             moment = draw.uniform(0, length)
             units = kill(membench, moment, tally)
-            if units is None:  # the first run was slower than this one: too late to kill it
+            if units is None:  # this run was faster than the first one, so the kill came too late
                 length = moment
                 continue
             number += 1

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What the settings of the kernel do to the pages that a case gets, for docs/memory.md.
+"""How kernel settings affect the pages that a case gets; writes tables for docs/memory.md.
 
     sudo python ci/memory_states.py          # some seconds; each setting is put back within 0.3 s
 
-Needs root: it changes /sys/kernel/mm/transparent_hugepage, hugetlbfs and swap for a moment, one
-state after the other, allocates as a case does (`map_pages`), and reads from /proc/kpageflags in
-folios of which size the memory lies. Nothing that another program holds is changed by that; what
-it allocates within the moment is.
+The script needs root. It changes /sys/kernel/mm/transparent_hugepage, hugetlbfs and swap for a
+moment, one state after the other, allocates memory as a case does (`map_pages`), and reads the
+folio sizes of the memory from /proc/kpageflags. Memory that other programs already hold is not
+affected, but memory that they allocate during that moment is.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ STATES: dict[str, Mapping[str, str]] = {
 
 @contextlib.contextmanager
 def state(settings: Mapping[str, str]) -> Iterator[None]:
-    """The settings, relative to `THP`, until the end of the block."""
+    """Apply ``settings`` (paths relative to `THP`) until the end of the block."""
     before: dict[Path, str] = {}
     try:
         for name, value in settings.items():
@@ -80,14 +80,14 @@ def state(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 def case(pages: str, size: int = SIZE) -> Bytes:
-    """Memory as a case gets it, touched."""
+    """Memory as a case gets it, with all pages touched."""
     memory = map_pages(size, pages)
     memory.fill(1)
     return memory
 
 
 def folios(memory: Bytes) -> str:
-    """The share of ``memory`` by the size of the folio that it lies in."""
+    """The shares of ``memory`` in folios of each size."""
     pages = memory.nbytes // mmap.PAGESIZE
     with Path("/proc/self/pagemap").open("rb") as file:
         file.seek(memory.ctypes.data // mmap.PAGESIZE * 8)
@@ -108,27 +108,27 @@ def folios(memory: Bytes) -> str:
 
 
 def row(memory: Bytes) -> str:
-    """What a case of ``pages=thp`` on ``memory`` says of it."""
+    """What the row of a case with ``pages=thp`` reports for ``memory``."""
     share = huge_bytes(memory) / memory.nbytes
     assert "few-huge-pages" in FLAGS
     return f"huge={100 * share:.0f}%" + (", `few-huge-pages`" if share < HUGE_SHARE else "")
 
 
 def settings_table() -> None:
-    """One line a state."""
+    """Print a table with one line per state."""
     print("| state | pages=thp | its row | pages=4k | doctor's word |\n" + "| --- " * 5 + "|")
     for name, settings in STATES.items():
         with state(settings):
             huge, small = case("thp"), case("4k")
             memory = read_memory()
-            seen = f"{row(huge)} | {folios(small)}"  # before khugepaged comes by
+            seen = f"{row(huge)} | {folios(small)}"  # before khugepaged scans it
             where = folios(huge)
         word = memory.thp + "".join(f" + {size // KIB} KiB" for size in memory.small_thp)
         print(f"| {name} | {where} | {seen} | {word} |", flush=True)
 
 
 def collapse(memory: Bytes) -> str:
-    """What MADV_COLLAPSE does to ``memory``."""
+    """The effect of MADV_COLLAPSE on ``memory``."""
     start = time.monotonic()
     failed = LIBC.madvise(
         ctypes.c_void_p(memory.ctypes.data), ctypes.c_size_t(memory.nbytes), MADV_COLLAPSE
@@ -140,7 +140,7 @@ def collapse(memory: Bytes) -> str:
 
 
 def collapse_table() -> None:
-    """MADV_COLLAPSE of memory that was touched while huge pages were off."""
+    """Print the effect of MADV_COLLAPSE on memory that was touched while huge pages were off."""
     print("\n| touched under | MADV_COLLAPSE of pages=thp | of pages=4k |\n| --- | --- | --- |")
     with state({"enabled": "never"}):
         huge, small = case("thp"), case("4k")
@@ -153,7 +153,7 @@ def collapse_table() -> None:
 
 
 def khugepaged() -> None:
-    """Memory that was touched while huge pages were off, after they are on again."""
+    """Print how khugepaged changes memory that was touched while huge pages were off."""
     late = map_pages(SIZE, "thp")
     with state({"enabled": "never"}):
         late.fill(1)
@@ -171,13 +171,13 @@ def khugepaged() -> None:
 
 
 def gigantic() -> None:
-    """A page of 1 GiB: what is left, and what smaps and we say of it."""
+    """Print what the kernel and membench report about a reserved page of 1 GiB."""
     before = GIGANTIC.read_text()
     free = read_memory().available
     GIGANTIC.write_text("1")
     try:
         if GIGANTIC.read_text().strip() != "1":
-            print("\nno page of 1 GiB can be had: memory is fragmented")
+            print("\nno page of 1 GiB can be allocated: memory is fragmented")
             return
         memory = read_memory()
         print(
@@ -199,7 +199,7 @@ def gigantic() -> None:
 
 
 def swapped() -> None:
-    """Memory of a control group whose limit falls below it, read again once the limit is gone."""
+    """Print the state of memory that was swapped out by a control group's limit and read again."""
     group = CGROUPS / f"membench-{os.getpid()}"
     if not (CGROUPS / "memory.limit_in_bytes").exists():
         print(f"\nswap: no control groups of version 1 at {CGROUPS}")
@@ -231,7 +231,7 @@ def swapped() -> None:
 
 
 def latency(machine: Machine) -> None:
-    """Loads from 64 MiB by the size of the folios that it lies in, in turns."""
+    """Print the latency of loads from 64 MiB by folio size, measured in turn."""
     kinds: dict[str, Mapping[str, str]] = {
         "2048 KiB": {},
         "64 KiB": STATES["2 MiB never, 64 KiB always"],
@@ -242,7 +242,7 @@ def latency(machine: Machine) -> None:
     for name, settings in kinds.items():
         with state(settings):
             memory = case("thp", 64 << 20)
-        LIBC.madvise(  # or khugepaged would make huge pages of it; folios stay as they are
+        LIBC.madvise(  # keeps khugepaged from merging the folios
             ctypes.c_void_p(memory.ctypes.data),
             ctypes.c_size_t(memory.nbytes),
             mmap.MADV_NOHUGEPAGE,
@@ -271,7 +271,7 @@ def latency(machine: Machine) -> None:
 def main() -> int:
     """Print all tables."""
     if os.geteuid():
-        sys.stderr.write("only root may change these settings\n")
+        sys.stderr.write("only root can change these settings\n")
         return 2
     machine = snapshot()
     print(f"Linux {machine.kernel}, {machine.cpu.model}\n")

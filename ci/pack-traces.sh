@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Pack the published traces as the package ships them: ci/pack-traces.sh FOLDER, where FOLDER
-# holds the originals under their own names. Each is checked before it is packed.
+# contains the originals under their original names. Each is checked before it is packed.
 set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: ci/pack-traces.sh FOLDER" >&2; exit 2; }
 from=$(realpath "$1")

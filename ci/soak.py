@@ -1,8 +1,8 @@
-"""Short runs in a row and several at once, for as long as one likes: ci/soak.py [SECONDS].
+"""Repeat short runs, also concurrent ones, for a given time: ci/soak.py [SECONDS].
 
-After each cycle nothing may be left: no process, file, shared memory or
-descriptor.  A cycle is a run by the Python API in this very process, three
-runs at once, one that is interrupted, and one that is killed and resumed.
+A cycle consists of a run through the Python API in this process, three concurrent runs, an
+interrupted run, and a run that is killed and resumed. After each cycle nothing may be left: no
+process, file, shared memory or descriptor.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHM = Path("/dev/shm")  # noqa: S108 - only listed
 
 
 def marked(token: str) -> list[int]:
-    """The processes of this soak that still run, itself left out."""
+    """The running processes of this soak, except this one."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -61,7 +61,7 @@ def descriptors() -> int:
 
 
 def cycle(membench: Membench) -> int:
-    """One round of everything; how many runs that were."""
+    """Run one cycle; return its number of runs."""
     api.run(select=["ddr/steady", "ssd/tiny"], rounds=1, output=membench.directory / "api.csv")
     several = [membench.start(*RUN, "-o", f"{n}.csv") for n in range(AT_ONCE)]
     for run in several:
@@ -87,7 +87,7 @@ def cycle(membench: Membench) -> int:
 
 
 def leftovers(membench: Membench, token: str, temporary: Path, memory: set[str]) -> list[str]:
-    """What the cycle left, in words; the results are taken away."""
+    """Describe everything that the cycle left, after removing its results."""
     found = [f"process {pid}" for pid in marked(token)]
     for path in membench.directory.iterdir():
         pair = {path.with_suffix(".csv"), path.with_suffix(".json")}
@@ -101,14 +101,14 @@ def leftovers(membench: Membench, token: str, temporary: Path, memory: set[str])
 
 
 def main(seconds: float) -> int:
-    """Soak; 0 where nothing was left."""
+    """Run cycles for ``seconds``; return 0 if nothing was left."""
     token = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="membench-soak-") as base:
         membench = installed(Path(base))
         temporary = Path(base) / "tmp"
         temporary.mkdir()
         membench.environment |= {MARK: token, "TMPDIR": str(temporary)}
-        os.environ |= membench.environment  # the workers of the runs in this process
+        os.environ |= membench.environment  # workers started by runs in this process
         sys.path.insert(0, str(Path(base) / "site"))
         memory = shared_memory()
         runs, cycles, bad = cycle(membench), 1, []

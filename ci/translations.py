@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What the report's catalogues lack, and with --write the catalogues brought up to date.
+"""List missing translations of the report; with --write, update the catalogues.
 
     python ci/translations.py           lists every message without a translation
     python ci/translations.py --write   takes new and changed messages into each .po, drops those
                                         that are gone, and compiles each .mo
 
 Messages come from calls of ``tr`` and ``tr_n`` in the code, from ``_`` in the templates, and from
-two places where text is data: the ledger of claims and the first lines of the benches.  A missing
-translation is no error: the page shows the English text.
+two places where text is data: the ledger of claims and the first lines of the benches. A missing
+translation is not an error: the page shows the English text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HEADER = f"""\
 
 
 Found = tuple[int, str, tuple[str, ...], list[str]]
-"""What Babel takes from an extractor: line, function, its texts, comments."""
+"""What an extractor must give Babel: line, function name, texts, comments."""
 
 
 def calls(
@@ -47,9 +47,9 @@ def calls(
     _tags: object,
     options: object,  # noqa: ARG001
 ) -> Iterator[Found]:
-    """The literals that calls in Python code mark, those inside other calls too.
+    """The string literals in marking calls of Python code, including calls inside other calls.
 
-    Babel's own extractor leaves out a call within an argument of another.
+    Babel's extractor skips a call within an argument of another call.
     """
     for node in ast.walk(ast.parse(file.read())):
         match node:
@@ -70,7 +70,7 @@ METHODS: list[tuple[str, Any]] = [
 
 
 def messages() -> Catalog:
-    """Every message of the report, none of them translated."""
+    """A catalogue of all messages of the report, without translations."""
     found = Catalog(domain=DOMAIN, fuzzy=False)
     folder = ROOT / "membench"
     for _, _, message, _, _ in extract_from_dir(folder, METHODS, keywords=KEYWORDS):
@@ -81,8 +81,9 @@ def messages() -> Catalog:
 
 
 def data() -> Iterator[str]:
-    """Messages that are no literals of the code."""
+    """Messages that are not literals in the code."""
     told = ledger()
+    yield told.source
     yield from (need.what for need in told.inputs.values())
     for claim in told.claims:
         yield from (claim.english, claim.quantity, *claim.notes, *claim.contrary)
@@ -93,7 +94,7 @@ def data() -> Iterator[str]:
 
 
 def source_of(language: str) -> Path:
-    """The ``.po`` of one of `LANGUAGES`; its ``.mo`` lies beside it."""
+    """The path of the ``.po`` file for one of `LANGUAGES`; its ``.mo`` is in the same folder."""
     return Path(str(LOCALE)) / language.replace("-", "_") / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 
@@ -117,10 +118,10 @@ def read(language: str) -> Catalog:
 
 
 def updated(language: str) -> Catalog:
-    """The catalogue of ``language`` with the messages of now.
+    """The catalogue of ``language``, updated with the present messages.
 
-    A message whose English text was changed keeps its translation, marked fuzzy: it is not used
-    until a translator has looked at it and taken the mark away.
+    If the English text of a message has changed, its translation is kept but marked fuzzy: it is
+    not used until a translator has checked it and removed the mark.
     """
     catalogue = read(language)
     catalogue.update(messages(), update_creation_date=False)
@@ -128,7 +129,7 @@ def updated(language: str) -> Catalog:
 
 
 def missing(catalogue: Catalog) -> list[str]:
-    """The messages without a translation, as a reader sees them in English."""
+    """The English texts of the messages without a translation."""
     found = []
     for message in catalogue:
         text = message.string if isinstance(message.string, tuple) else (message.string,)
@@ -138,7 +139,7 @@ def missing(catalogue: Catalog) -> list[str]:
 
 
 def write(language: str, catalogue: Catalog) -> None:
-    """Write the ``.po`` and the ``.mo`` of ``language``; what is fuzzy is not compiled."""
+    """Write the ``.po`` and the ``.mo`` of ``language``; the ``.mo`` has no fuzzy translations."""
     path = source_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -150,9 +151,9 @@ def write(language: str, catalogue: Catalog) -> None:
 
 
 def main() -> None:
-    """List what is missing, and with ``--write`` write the catalogues first."""
+    """List missing translations; with ``--write``, write the catalogues first."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--write", action="store_true", help="bring the catalogues up to date")
+    parser.add_argument("--write", action="store_true", help="update the catalogues")
     asked = parser.parse_args()
     for language in LANGUAGES:
         if language == SOURCE:

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The peak memory of a child process: ru_maxrss of getrusage, "Maximum resident set size" of time
-# -v.
+# The peak memory of a child process, from ru_maxrss of getrusage, or "Maximum resident set size" of
+# time -v.
 #
-# Expected: a small program that is started by a large one reports its own small peak: exec gives it
-# new memory.
-# Seen (Linux 6.18, Python's subprocess): a program that needs 8 MiB, started by a process that
-# holds 300 MiB, reports a peak of 310 MiB, in its own getrusage and in RUSAGE_CHILDREN of the
-# parent. Between fork and exec the child has the parent's pages, and exec keeps the peak. VmHWM in
-# /proc/PID/status begins anew at exec and tells the truth.
-# For users: a harness with large buffers that starts benchmarks and reads their ru_maxrss reports
-# its own size. Read VmHWM while the child lives, or the cgroup's memory.peak.
+# Expected: a small program that a large program starts reports its own small peak, because exec
+# gives it new memory.
+# Seen (Linux 6.18, Python's subprocess): a program that needs 8 MiB, started by a process with 300
+# MiB, reports a peak of 310 MiB, in its own getrusage and in RUSAGE_CHILDREN of the parent. Between
+# fork and exec the child has the parent's pages, and exec does not reset the peak. VmHWM in
+# /proc/PID/status restarts at exec and is correct.
+# For users: if a program with large buffers starts benchmarks and reads their ru_maxrss, it reports
+# its own size. Read VmHWM while the child runs, or memory.peak of the control group.
 set -euo pipefail
 echo "version: Linux $(uname -r), $(python3 --version)"
 python3 - <<'PYTHON'

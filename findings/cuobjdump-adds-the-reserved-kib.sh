@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The shared memory of a kernel with one static array of 1024 bytes: ptxas -v beside cuobjdump
-# -res-usage, which read the same build.
+# The shared memory of a kernel with one static array of 1024 bytes, according to ptxas -v and
+# cuobjdump -res-usage for the same build.
 #
-# Expected: 1024 bytes by both, for every chip.
-# Seen (CUDA 13.5): ptxas says 1024 bytes for all. cuobjdump says 1024 for sm_80 and sm_89, but 2048
-# for sm_90, sm_100 and sm_120: from Hopper on it counts the 1 KiB that the system reserves in each
-# block. The same KiB is reserved on sm_80 too, where it is not counted.
-# For users: blocks for an SM worked out from cuobjdump by the usual formula, which adds the
-# reserved KiB, count it twice from Hopper on, and "shared memory grew by 1 KiB" in a comparison of
-# chips is no difference of the kernel.
+# Expected: both show 1024 bytes for every chip.
+# Seen (CUDA 13.5): ptxas shows 1024 bytes for all chips. cuobjdump shows 1024 for sm_80 and sm_89,
+# but 2048 for sm_90, sm_100 and sm_120: from Hopper on it adds the 1 KiB that the system reserves
+# in each block. The system reserves this KiB on sm_80 too, but there cuobjdump does not add it.
+# For users: the usual formula for the number of blocks per SM adds the reserved KiB, so with the
+# figure of cuobjdump it counts the KiB twice from Hopper on. In a comparison of chips, 1 KiB more
+# shared memory is not a difference of the kernel.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
 folder=$(mktemp -d)

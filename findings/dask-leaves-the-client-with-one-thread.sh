@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # The environment of the program that starts a Dask LocalCluster.
 #
-# Expected: unchanged. What Dask sets for its workers (one thread for OpenMP and BLAS) is set in
-# them.
-# Seen (distributed 2026.8.0): OMP_NUM_THREADS, MKL_NUM_THREADS and OPENBLAS_NUM_THREADS are 1 and
-# MALLOC_TRIM_THRESHOLD_ is 65536 in the program itself, and stay so after the cluster was closed.
-# For users: a STREAM or another program with OpenMP that the same script starts afterwards runs on
-# one thread, and shows a part of the machine's bandwidth; whether it does depends on what ran
-# before. Pass a copy of the environment from before, or start the cluster in a process of its own.
+# Expected: the environment does not change. Dask sets its variables for workers (one thread for
+# OpenMP and BLAS) only in the workers.
+# Seen (distributed 2026.8.0): in the program itself OMP_NUM_THREADS, MKL_NUM_THREADS and
+# OPENBLAS_NUM_THREADS become 1 and MALLOC_TRIM_THRESHOLD_ becomes 65536, and they keep these values
+# after the cluster is closed.
+# For users: if the same script then starts STREAM or another program with OpenMP, this program runs
+# on one thread and reaches only a part of the machine's bandwidth. So its result depends on what
+# ran before it. Start such programs with a copy of the earlier environment, or start the cluster in
+# a separate process.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Five repeats of a measurement in Dask: [client.submit(measure, size) for _ in range(5)], or
+# Five repetitions of a measurement in Dask: [client.submit(measure, size) for _ in range(5)], or
 # client.map(measure, [size] * 5).
 #
-# Expected: five runs, five samples.
-# Seen (distributed 2026.8.0): one run, and five futures of its one result: submit and map name a
-# task by its function and arguments, and take a second task of the name for the first. dask.delayed
-# with the same function and arguments does run five times.
-# For users: five samples that agree to the last digit, an interval of confidence of width nought,
-# and a benchmark that is "done" at once when it is sent again. Pass pure=False, or the repeat's
-# number.
+# Expected: five runs and five samples.
+# Seen (distributed 2026.8.0): one run, and five futures with its result. submit and map name a task
+# after its function and arguments, and do not run a second task with the same name. dask.delayed
+# with the same function and arguments runs five times.
+# For users: the five samples agree to the last digit, their confidence interval has width zero, and
+# a benchmark that is submitted again is finished at once. Pass pure=False, or pass the number of
+# the repetition as an argument.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# A function that makes, fills and drops an array of 1 MiB again and again: here and in a Dask
-# worker.
+# A function that creates, fills and frees an array of 1 MiB repeatedly, in this program and in a
+# Dask worker.
 #
-# Expected: the same work. glibc keeps the memory of arrays that were freed, so that only the first
-# one has page faults.
-# Seen (distributed 2026.8.0, glibc 2.36): none here, 257 page faults for each array in a worker.
-# The nanny that starts a worker sets MALLOC_TRIM_THRESHOLD_=65536, which also switches off that
-# glibc learns to keep arrays: each of 128 KiB and more is mapped and unmapped anew.
-# For users: copies, host buffers and NumPy expressions timed under Dask include the kernel's
-# clearing of pages; the same function timed by hand does not. Compare only runs of one kind, or set
+# Expected: the function does the same work in both. glibc keeps the memory of freed arrays, so only
+# the first array causes page faults.
+# Seen (distributed 2026.8.0, glibc 2.36): no page faults in this program, 257 for each array in a
+# worker. The nanny that starts a worker sets MALLOC_TRIM_THRESHOLD_=65536. This also disables the
+# mechanism by which glibc learns to keep the memory of large arrays, so each array of 128 KiB or
+# more is mapped and unmapped again.
+# For users: if copies, host buffers and NumPy expressions are timed under Dask, the time includes
+# the kernel's clearing of pages; without Dask it does not. Compare only runs of one kind, or set
 # distributed.nanny.pre-spawn-environ without that variable.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Dropping a part of a file from the page cache: posix_fadvise(POSIX_FADV_DONTNEED) on pages that
-# are clean, with an offset and a length that are multiples of 4096.
+# Dropping a part of a file from the page cache: posix_fadvise(POSIX_FADV_DONTNEED) on clean pages,
+# with an offset and a length that are multiples of 4096.
 #
-# Expected: the pages of that part leave the cache. The manual excepts pages that are only partly
-# inside of the range, and a page has 4 KiB.
-# Seen (Linux 6.18, ext4, a file read in pieces of 1 MiB): of 64 KiB in the middle of the file
-# nothing is dropped, wherever they begin, and of an aligned 2 MiB all is. Since 6.16 ext4 (xfs
-# earlier) caches in folios of up to 2 MiB, and only whole folios go.
-# For users: a random read "made cold" block by block still hits memory. Drop the whole file, check
-# with cachestat or mincore, or read with O_DIRECT.
-# Needs: Linux 6.16 or newer, root, to mount a file of its own.
+# Expected: the pages of that part leave the cache. The manual excludes pages that are only partly
+# inside the range, and a page has 4 KiB.
+# Seen (Linux 6.18, ext4, a file that was read in pieces of 1 MiB): of 64 KiB in the middle of the
+# file nothing is dropped, for any offset; of an aligned range of 2 MiB everything is dropped. Since
+# 6.16 ext4 (xfs earlier) caches in folios of up to 2 MiB, and the kernel drops only whole folios.
+# For users: if a benchmark tries to make random reads cold block by block, the reads still hit
+# memory. Drop the whole file, check with cachestat or mincore, or read with O_DIRECT.
+# Needs: Linux 6.16 or newer; root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/finding.XXXXXX")

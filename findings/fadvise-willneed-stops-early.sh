@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # posix_fadvise(POSIX_FADV_WILLNEED), readahead(2) and madvise(MADV_WILLNEED) over a large file.
 #
-# Expected: the kernel starts to read the whole range that was named, so that one call warms a file
-# of weights or of KV blocks. The manual of readahead says that the call reads COUNT bytes.
-# Seen (Linux 6.18, ext4, read_ahead_kb 128): of 64 MiB, each of the three calls reads 1.25 MiB and
-# no more: the larger one of read_ahead_kb and max_sectors_kb of the disk. The calls return 0. A
-# mapping with MAP_POPULATE reads all of it.
-# For users: a file "warmed" by one such call is cold but for its beginning, and a test of warm
-# reads measures the disk. Name the range in pieces of at most read_ahead_kb, or read the file.
-# Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.
+# Expected: the kernel starts to read the whole named range, so that one call warms a file of
+# weights or KV blocks. The manual of readahead says that the call reads COUNT bytes.
+# Seen (Linux 6.18, ext4, read_ahead_kb 128): of 64 MiB, each of the three calls reads only 1.25
+# MiB, which is the larger of read_ahead_kb and max_sectors_kb of the disk. The calls return 0. A
+# mapping with MAP_POPULATE reads the whole range.
+# For users: after one such call only the beginning of the file is warm, and a test of warm reads
+# measures the disk. Make a call for each piece of at most read_ahead_kb, or read the file.
+# Needs: Linux 6.5 or newer (cachestat); root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/finding.XXXXXX")

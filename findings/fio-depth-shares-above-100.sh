@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The shares of the queue depths in fio's JSON (iodepth_level, in percent) of a job that syncs.
+# The shares of the queue depths in fio's JSON (iodepth_level, in percent) for a job that syncs.
 #
-# Expected: they add up to 100.
-# Seen (fio 3.33, --rw=write --fsync=4): iodepth_level "1" is 123.4 %: each fsync counts as an
-# operation at its depth, and the shares are of the reads and writes alone.
-# For users: a check "the shares add up to 100", or a depth taken from them as a weighted mean,
-# fails on every job with fsync, fdatasync or sync_file_range, and only there. Divide by their sum.
+# Expected: the shares add up to 100.
+# Seen (fio 3.33, --rw=write --fsync=4): iodepth_level "1" is 123.4 %. Each fsync counts as an
+# operation at its depth, but the sum is divided only by the number of reads and writes.
+# For users: a check that the shares add up to 100, or a mean depth that is weighted by them, is
+# wrong for every job with fsync, fdatasync or sync_file_range, and only for these. Divide the
+# shares by their sum.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Sizes with binary prefixes in fio: --size=1MiB, --bs=4KiB.
 #
-# Expected: 1MiB is 1048576 bytes and 4KiB is 4096; if a prefix is in doubt, it is that of 1MB.
-# Seen (fio 3.33, kb_base at its default, 1024): the other way round. 1M, 1MB and even 1Mi are
-# 1048576 bytes, 1MiB is 1000000; 4KiB is 4000 bytes, which direct I/O refuses. Its manual calls
-# this compatible with old scripts; kb_base=1000, if given before the sizes, gives MB and MiB their
-# usual meaning.
-# For users: whoever writes MiB to be exact gets 4.6 % less (GiB: 6.9 %, TiB: 9.1 %), blocks
-# that are not aligned, and a last block that is left out. Write "1m" or plain bytes.
+# Expected: 1MiB is 1048576 bytes and 4KiB is 4096 bytes. If a prefix is ambiguous, it is that of
+# 1MB.
+# Seen (fio 3.33, kb_base with its default, 1024): the meanings are exchanged. 1M, 1MB and even 1Mi
+# are 1048576 bytes, 1MiB is 1000000 bytes. 4KiB is 4000 bytes, which direct I/O refuses. The manual
+# gives compatibility with old scripts as the reason. With kb_base=1000 before the sizes, MB and MiB
+# have their usual meaning.
+# For users: if you write MiB to be exact, you get 4.6 % less (GiB: 6.9 %, TiB: 9.1 %), blocks that
+# are not aligned, and no last block. Write "1m" or plain bytes.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # direct=1 with an engine of fio that cannot do direct I/O: ioengine=mmap.
 #
-# Expected: an error, as fio gives for other options that exclude each other, or at least a warning.
-# Seen (fio 3.33): no word and exit code 0; the file is opened with O_DIRECT and then mapped, so
-# that all of it is in the page cache afterwards. The JSON keeps "direct": "1" among the job's
-# options.
-# For users: options of a result are what was asked for, not what was done. A sweep over engines
-# with direct=1 compares memory with disks as soon as mmap is among them.
-# Needs: a temporary folder on a filesystem that knows O_DIRECT.
+# Expected: an error, as for other options that exclude each other, or at least a warning.
+# Seen (fio 3.33): no message, and exit code 0. fio opens the file with O_DIRECT and then maps it,
+# so that the whole file is in the page cache afterwards. The JSON has "direct": "1" among the
+# options of the job.
+# For users: the options in a result are the requested ones, not those that had an effect. A
+# benchmark that runs several engines with direct=1 compares memory with disks if mmap is one of the
+# engines.
+# Needs: a temporary folder on a filesystem that supports O_DIRECT.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Direct I/O (O_DIRECT) on ext4 that was mounted with data=journal.
+# Direct I/O (O_DIRECT) on ext4 that is mounted with data=journal.
 #
-# Expected: either a direct write or an error; ext4 is the filesystem whose direct I/O everyone
-# trusts.
-# Seen (Linux 6.18): the kernel's log says that data=journal disables O_DIRECT, the program is told
-# nothing: open succeeds, 1 MiB written "directly" is all in the page cache and dirty, and a write
-# of 3 bytes at offset 1 succeeds too, which direct I/O would refuse.
-# For users: the same benchmark with direct=1 measures memory here, on a filesystem that statfs and
-# most reports call by the same name. Read the mount options; statx leaves STATX_DIOALIGN at 0.
-# Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.
+# Expected: a direct write, or an error. Direct I/O on ext4 is known to be reliable.
+# Seen (Linux 6.18): the kernel's log says that data=journal disables O_DIRECT, but the program gets
+# no error. open succeeds, 1 MiB of "direct" writes is in the page cache and dirty, and a write of 3
+# bytes at offset 1 succeeds too, which direct I/O would refuse.
+# For users: a benchmark with direct=1 measures memory on such a filesystem, although statfs and
+# most reports show the same name, ext4. Read the mount options; statx leaves STATX_DIOALIGN at 0.
+# Needs: Linux 6.5 or newer (cachestat); root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/finding.XXXXXX")

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Reading single pages at random from a file that is not cached: by pread and through mmap.
+# Reading single pages at random from a file that is not cached, with pread and through mmap.
 #
-# Expected: both read about what is asked for. The kernel reads ahead when it sees a sequence, and
-# there is none here.
-# Seen (Linux 6.18, ext4, read_ahead_kb 128): 100 pages by pread read 0.4 MiB from the disk, the
-# same 100 pages through a mapping about 12 MiB: every fault reads read_ahead_kb around the page,
-# sequence or not (with the 8 MiB that some virtual disks have set, one touch reads 8 MiB).
-# MADV_RANDOM stops it.
-# For users: random reads of KV blocks or of tensors through a mapping (fio's ioengine=mmap, readers
-# of safetensors and GGUF) show the bandwidth of large reads, and their rate a second depends on
-# read_ahead_kb. Compare them with pread only under MADV_RANDOM.
+# Expected: both read about the requested bytes. The kernel reads ahead if accesses are sequential,
+# and these are not.
+# Seen (Linux 6.18, ext4, read_ahead_kb 128): with pread, 100 pages cause 0.4 MiB of reads from the
+# disk. Through a mapping the same 100 pages cause about 12 MiB, because every page fault reads
+# read_ahead_kb around the page, also for random accesses. (Some virtual disks have read_ahead_kb
+# set to 8 MiB; there one access reads 8 MiB.) MADV_RANDOM prevents this.
+# For users: random reads of KV blocks or tensors through a mapping (fio's ioengine=mmap, readers of
+# safetensors and GGUF) show the bandwidth of large reads, and the number of reads per second
+# depends on read_ahead_kb. Compare them with pread only under MADV_RANDOM.
 # Needs: root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Reading /proc/PID/numa_maps: an address, the memory policy, then KEY=VALUE fields with spaces
-# between them, as numa(7) and the kernel's documents describe it.
+# Parsing /proc/PID/numa_maps. According to numa(7) and the kernel's documentation a line has an
+# address, the memory policy and KEY=VALUE fields, with spaces between them.
 #
 # Expected: the second word of a line is the policy: default, bind:0, interleave:0-1.
-# Seen (Linux 6.18): two policies have a space in their names: "prefer (many):0" (MPOL_PREFERRED_MANY,
-# since 5.15: numactl --preferred-many) and "weighted interleave:0" (since 6.9: numactl
-# --weighted-interleave). The second word is "prefer", which is another policy, or "weighted", which
-# is none; the nodes are in the third.
-# For users: a script that splits at spaces files memory preferred on many nodes under MPOL_PREFERRED,
-# and loses its nodes. Read up to the next KEY=, or ask get_mempolicy(2).
+# Seen (Linux 6.18): the names of two policies contain a space: "prefer (many):0"
+# (MPOL_PREFERRED_MANY, since 5.15: numactl --preferred-many) and "weighted interleave:0" (since
+# 6.9: numactl --weighted-interleave). The second word is "prefer", which is another policy, or
+# "weighted", which is not a policy; the nodes are in the third word.
+# For users: a script that splits a line at spaces reports MPOL_PREFERRED instead of
+# MPOL_PREFERRED_MANY, and loses the nodes. Read up to the next KEY=, or call get_mempolicy(2).
 set -euo pipefail
 [ "$(uname -m)" = x86_64 ] || { echo "the numbers of the system calls are those of x86-64" >&2; exit 2; }
 [ -r /proc/self/numa_maps ] || { echo "this kernel has no NUMA" >&2; exit 2; }

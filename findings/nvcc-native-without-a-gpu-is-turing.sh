@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# nvcc -arch=native on a machine without a GPU: a login node, a build of a container, CI.
+# nvcc -arch=native on a machine without a GPU: a login node, a container build, a CI job.
 #
-# Expected: an error: there is no chip to build for.
+# Expected: an error, because there is no chip to build for.
 # Seen (nvcc 13.5.37): a warning and exit code 0, and a program for sm_75 (Turing, 2018) with PTX of
-# compute_75. On the H100 or B200 where it then runs, the driver translates that PTX.
-# For users: the program runs and gives right results, from code in which the newer instructions are
-# not used (bulk copies, loads of 256 bits, clusters), after a translation at the first start. Name
-# the chip.
+# compute_75. If the program then runs on an H100 or B200, the driver translates this PTX.
+# For users: the program runs and gives correct results, but its code does not use newer
+# instructions (bulk copies, loads of 256 bits, clusters), and the driver translates it at the first
+# start. Name the chip.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What an acquire, or __threadfence(), costs in a CUDA kernel that reads the same data again after
-# it.
+# The cost of an acquire operation, or of __threadfence(), in a CUDA kernel that reads the same data
+# again afterwards.
 #
-# Expected: an order among this thread's loads and stores, and a wait; the L1 keeps its lines. On a
-# CPU an acquire load is an ordinary load.
-# Seen (NVRTC 13.5, sm_80 to sm_120): a load with acquire at the scope of the GPU or the system is
-# followed by CCTL.IVALL, cache control "invalidate all" of the SM's L1 (not timed here); so is each
-# __threadfence(), __threadfence_system() and fence.acq_rel.gpu. At the scope of the block
-# (__threadfence_block, ld.acquire.cta, __syncthreads) there is none, and none after a release or a
-# relaxed load.
-# For users: a kernel that waits on a flag (cuda::atomic, a grid barrier, a spin lock) between two
-# timed reads begins the second with an empty L1, for every block on that SM. Wait with relaxed
-# loads, and acquire once.
+# Expected: an order among the loads and stores of this thread, and a wait; the L1 cache keeps its
+# lines. On a CPU an acquire load is an ordinary load.
+# Seen (NVRTC 13.5, sm_80 to sm_120): after an acquire load at the scope of the GPU or the system
+# the compiler emits CCTL.IVALL, which invalidates the whole L1 cache of the SM (not timed here). It
+# emits the same after each __threadfence(), __threadfence_system() and fence.acq_rel.gpu. It does
+# not emit it at the scope of the block (__threadfence_block, ld.acquire.cta, __syncthreads), and
+# not after a release or a relaxed load.
+# For users: if a kernel waits for a flag (cuda::atomic, a grid barrier, a spin lock) between two
+# timed reads, the second read begins with an empty L1, for every block on that SM. Wait with
+# relaxed loads, and acquire once.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A scale or an add over float4 arrays, written member by member (to[i].x = 2 * from[i].x; and so
-# on), in a CUDA kernel without __restrict__.
+# A scale or add kernel over float4 arrays that is written member by member (to[i].x = 2 *
+# from[i].x; and so on), without __restrict__.
 #
-# Expected: loads and stores of 16 bytes, on a newer chip as on an older one.
+# Expected: loads and stores of 16 bytes, on newer chips as on older ones.
 # Seen (NVRTC 13.5): one LDG.E.128 and one STG.E.128 for sm_75 to sm_90; four loads and four stores
-# of 4 bytes for sm_100, sm_103, sm_110, sm_120 and sm_121. Two float2 members are split there too.
-# With __restrict__, or with the float4 read into a variable and written whole, all chips have 16
-# bytes.
-# For users: the same source compared on Hopper and Blackwell has four times the memory instructions
-# on the newer, and a quarter of the bytes under way for each. Read and write vectors whole.
+# of 4 bytes for sm_100, sm_103, sm_110, sm_120 and sm_121. Accesses to two float2 members are split
+# there too. With __restrict__, or if the kernel reads the whole float4 into a variable and writes a
+# whole float4, all chips get accesses of 16 bytes.
+# For users: on Blackwell the same source has four times as many memory instructions as on Hopper,
+# and each has a quarter of the bytes in flight. Read and write whole vectors.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A pointer chase in a CUDA kernel: p = (void **)*p, with the addresses themselves in memory, and
+# A pointer chase in a CUDA kernel, p = (void **)*p, with the addresses themselves in memory; and
 # the same chase by index, j = table[j].
 #
-# Expected: global loads (LDG) in both; the table is the kernel's argument, so it is known to be
-# global.
-# Seen (NVRTC 13.5, sm_80 to sm_120): the chase by index is LDG. The chase by address is LD, a
-# generic load: what is read from memory is a pointer that may point to shared or local memory as
-# well, which the hardware has to find out for each load.
-# For users: latencies of the two kinds of chase are those of two instructions, and only the first
-# is that of the global loads in other kernels (not timed here). Chase by index, or load by
-# ld.global.
+# Expected: both use global loads (LDG). The table is an argument of the kernel, so the compiler
+# knows that it is in global memory.
+# Seen (NVRTC 13.5, sm_80 to sm_120): the chase by index uses LDG. The chase by address uses LD, a
+# generic load: a pointer that was read from memory may also point to shared or local memory, and
+# the hardware must find this out for each load.
+# For users: the latencies of the two kinds of chase are those of two different instructions, and
+# only the chase by index has the latency of global loads in other kernels (not timed here). Chase
+# by index, or load with ld.global.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Reading an aligned struct of 16 bytes (four floats, eight halves of a KV cache, sixteen bytes of
-# fp8) in a CUDA kernel: its members in a loop of fixed length that is unrolled, and the same sum
-# written out.
+# fp8) in a CUDA kernel. The kernel adds up its members in an unrolled loop of fixed length, or in a
+# written-out sum.
 #
-# Expected: the same machine code, one load of 16 bytes: after unrolling, both are the same
-# expressions.
-# Seen (NVRTC 13.5, sm_80 to sm_120): written out, one LDG.E.128. As a loop, one load for each
-# member: 4 of 4 bytes, 8 of 2 bytes, 16 of 1 byte, with "#pragma unroll" too. Copying the struct
-# into a variable first gives one load of 16 bytes again.
+# Expected: the same machine code with one load of 16 bytes, because after unrolling both are the
+# same expressions.
+# Seen (NVRTC 13.5, sm_80 to sm_120): the written-out sum has one LDG.E.128. The loop has one load
+# per member: 4 loads of 4 bytes, 8 of 2 bytes or 16 of 1 byte, also with "#pragma unroll". If the
+# kernel first copies the struct into a variable, it has one load of 16 bytes again.
 # For users: kernels over 16-bit and 8-bit types that are "vectorized" by a struct and a loop have 8
-# or 16 times the loads, and read a bandwidth of the instruction's rate. Copy the struct before the
-# loop.
+# or 16 times as many loads, and the rate of instructions limits their bandwidth. Copy the struct
+# before the loop.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

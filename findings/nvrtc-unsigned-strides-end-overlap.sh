@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # The usual loop of a bandwidth kernel, for (i = threadIdx.x; i < n; i += stride) sum += p[i], with
-# "#pragma unroll 8": with a stride of type int, and of type unsigned or size_t, as blockDim.x and
-# gridDim.x are.
+# "#pragma unroll 8". The stride has the type int, or the type unsigned or size_t, as blockDim.x and
+# gridDim.x have.
 #
-# Expected: the same machine code but for the width of the index: eight loads are under way
-# together. The type of a counter matters for the size of arrays, no more.
-# Seen (NVRTC 13.5, sm_80 to sm_120): with an int, eight loads in a row and then the additions (four
-# without the pragma). With blockDim.x itself, unsigned or size_t, eight times one load, its
-# addition and a branch, with the pragma or not: a sum that may wrap around is no loop with a known
-# number of passes. "int stride = blockDim.x" is enough for the difference, and so is a constant.
-# For users: the common grid-stride loop in size_t has one load under way for each thread, whatever
-# the pragma says; two such benchmarks that differ in a type differ in bandwidth wherever occupancy
-# is low. Count the passes first and loop over them, or use int where the array allows it.
+# Expected: the same machine code except for the width of the index, with eight loads in flight
+# together. The type of a counter only limits the size of arrays.
+# Seen (NVRTC 13.5, sm_80 to sm_120): with int there are eight loads in a row and then the additions
+# (four without the pragma). With blockDim.x itself, unsigned or size_t, there is eight times one
+# load, its addition and a branch, with and without the pragma: an index that may wrap around does
+# not give a loop with a known number of iterations. "int stride = blockDim.x", or a constant, is
+# enough to get eight loads.
+# For users: the common grid-stride loop with size_t has one load in flight per thread, even with
+# the pragma. Two such benchmarks that differ only in a type have different bandwidths if the
+# occupancy is low. Compute the number of iterations first and loop over it, or use int if the array
+# is small enough.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # A pointer chase, or any load, through a "volatile" pointer in a CUDA kernel.
 #
-# Expected: volatile keeps the compiler from dropping or merging the loads; the machine's loads are
-# the ordinary ones, which hit in L1.
-# Seen (NVRTC 13.5, sm_80 to sm_120): LDG.E.STRONG.SYS in place of LDG.E: a load that is coherent
-# with the whole system, the very instruction of __ldcv ("do not cache, fetch again"); PTX's manual
-# gives ld.volatile the meaning of ld.relaxed.sys. And a volatile float4 is four loads of 4 bytes,
+# Expected: because of volatile the compiler does not remove or merge the loads. The loads in the
+# machine code are ordinary loads, which hit in L1.
+# Seen (NVRTC 13.5, sm_80 to sm_120): LDG.E.STRONG.SYS instead of LDG.E. This load is coherent with
+# the whole system; it is the instruction of __ldcv ("do not cache, fetch again"). PTX's manual
+# gives ld.volatile the meaning of ld.relaxed.sys. A volatile float4 becomes four loads of 4 bytes,
 # not one of 16.
-# For users: what such a chase times is no hit in L1: a load that must see the stores of other SMs
+# For users: such a chase does not measure a hit in L1. A load that must see the stores of other SMs
 # and of the host cannot be served by an L1 that is not kept coherent with them (not timed here).
-# Volatile copies move a quarter of the bytes for each instruction. Keep loads alive by their data:
-# make the next address, or a value that is stored, depend on them.
+# Volatile copies move a quarter of the bytes per instruction. To keep loads, make the next address,
+# or a value that is stored, depend on their data.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

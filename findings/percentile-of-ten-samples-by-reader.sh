@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# The 90th percentile of ten samples (1 to 9 and an outlier of 100), by NumPy, polars and DuckDB.
+# The 90th percentile of ten samples (1 to 9 and an outlier of 100), with NumPy, polars and DuckDB.
 #
-# Expected: readers differ by how they interpolate between two samples, a few percent; approximate
-# functions are exact on so little data.
-# Seen (NumPy 2.4.6, polars 2.1.0, DuckDB 2.0.1): 18.1 by NumPy and by DuckDB's quantile_cont, 9 by
-# polars and by DuckDB's quantile, 54.5 by DuckDB's approx_quantile: six times between the smallest
-# and the largest, all of the same ten numbers.
-# For users: tail latencies of few repeats cannot be compared between reports that name no method,
-# and approx_quantile is no shortcut for small groups. Say the method, or give the samples.
+# Expected: libraries interpolate differently between two samples, so results differ by a few
+# percent. Approximate functions are exact for so few data.
+# Seen (NumPy 2.4.6, polars 2.1.0, DuckDB 2.0.1): 18.1 with NumPy and with DuckDB's quantile_cont, 9
+# with polars and with DuckDB's quantile, 54.5 with DuckDB's approx_quantile. The largest result is
+# six times the smallest, for the same ten numbers.
+# For users: you cannot compare tail latencies of few repetitions if the reports do not name the
+# method, and approx_quantile is not suitable for small groups. Name the method, or publish the
+# samples.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# "GB/sec" of perf bench: in perf bench mem memcpy (or memset) and in perf bench numa mem.
+# "GB/sec" in the output of perf bench mem memcpy (or memset) and of perf bench numa mem.
 #
-# Expected: one unit in one program; and GB is 10^9, as everywhere beside memory's sizes.
+# Expected: one program has one unit, and GB is 10^9 bytes, as everywhere except for sizes of
+# memory.
 # Seen (perf 6.1.192): perf bench mem divides by 2^30, perf bench numa mem by 10^9. Both print
 # GB/sec.
-# For users: 20 GB/sec of the first are 21.5 GB/sec of the second, 7.4 % that are no difference
-# between two machines or two kernels. perf bench mem --format=simple prints bytes a second.
-# How it is seen: mem by a run of known bytes and wall time; numa by its own nanoseconds for a byte.
+# For users: 20 GB/sec in perf bench mem are 21.5 GB/sec in perf bench numa. So a difference of 7.4
+# % between them is not a difference between two machines or two kernels. perf bench mem
+# --format=simple prints bytes per second.
+# How the script sees it: for mem, from a run with known bytes and its wall time; for numa, from the
+# nanoseconds per byte that it prints.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

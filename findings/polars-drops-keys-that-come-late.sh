@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Reading results as JSON lines in polars, where a key occurs in later rows only (a flag, a reason
+# Reading results as JSON lines with polars, if a key occurs only in later rows (a flag, the reason
 # why a case was skipped, a percentile that needs many samples).
 #
-# Expected: a column with nulls in the rows that lack the key, or an error.
-# Seen (polars 2.1.0): without an error the column is not there at all, if the key does not occur in
-# the first 100 lines (infer_schema_length): read_ndjson, and scan_ndjson too. A number with a
-# fraction that comes as late is an error, so the values of known columns are safe.
-# For users: a table of results read this way has no flagged rows: none is noisy, none was skipped.
-# Pass infer_schema_length=None.
+# Expected: a column with nulls in the rows without the key, or an error.
+# Seen (polars 2.1.0): if the key does not occur in the first 100 lines (infer_schema_length), the
+# column is missing, and there is no error. This happens with read_ndjson and scan_ndjson. If a
+# column first has whole numbers and a fraction only after these lines, polars reports an error, so
+# values of known columns are not changed.
+# For users: a table of results that is read in this way has no flagged rows: no row is noisy, and
+# no row was skipped. Pass infer_schema_length=None.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

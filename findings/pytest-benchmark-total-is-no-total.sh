@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # stats.total in the JSON of pytest-benchmark, beside rounds and iterations.
 #
-# Expected: the time that all calls took together, so that total / (rounds * iterations) is the
-# mean.
-# Seen (pytest-benchmark 5.3.1): the sum of the rounds' means. With 5 rounds of 100 iterations,
-# total is five times the mean, a hundredth of the time that was measured; fast functions are
-# calibrated to many iterations without being asked.
-# For users: bytes or calls divided by total give rates that are too high by the number of
-# iterations, and only for the fast cases. Use mean, or total times iterations.
+# Expected: the time of all calls together, so that total / (rounds * iterations) is the mean.
+# Seen (pytest-benchmark 5.3.1): total is the sum of the means of the rounds. With 5 rounds of 100
+# iterations, total is five times the mean, which is a hundredth of the measured time.
+# pytest-benchmark chooses many iterations for fast functions on its own.
+# For users: if you divide bytes or calls by total, the rates are too high by the number of
+# iterations, but only for fast cases. Use mean, or total times iterations.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Setting read_ahead_kb of a disk (in /sys/block, or by blockdev --setra) while a program reads.
+# Setting read_ahead_kb of a disk (in /sys/block, or with blockdev --setra) while a program reads.
 #
-# Expected: the setting holds for the disk, so for every read from then on.
-# Seen (Linux 6.18, ext4): a descriptor keeps the window that the disk had when the file was opened.
-# After a change from 1024 to 16 KiB, a sequential read by the old descriptor still reads as far
-# ahead as before; only a file opened after the change follows it.
-# For users: a sweep over read_ahead_kb in one process measures the first value again and again, and
-# a server (a model that is mapped, a database) must open its files anew for a new value to hold.
-# Needs: Linux 6.5 or newer (cachestat), root, to mount a file of its own.
+# Expected: the setting applies to the disk, so to every read from then on.
+# Seen (Linux 6.18, ext4): a file descriptor keeps the window that the disk had when the file was
+# opened. After a change from 1024 to 16 KiB, a sequential read with the old descriptor still reads
+# ahead as far as before; only a file that is opened after the change uses the new value.
+# For users: a benchmark that tries several values of read_ahead_kb in one process measures the
+# first value each time. A server (with a mapped model, or a database) must open its files again to
+# use a new value.
+# Needs: Linux 6.5 or newer (cachestat); root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }
 folder=$(mktemp -d "${TMPDIR:-/var/tmp}/finding.XXXXXX")

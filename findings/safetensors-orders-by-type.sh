@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The order of tensors in a safetensors file that save_file writes from a dictionary.
 #
-# Expected: the order in which they were given, layer by layer, so that reading one layer reads one
-# piece of the file; that is what the order of a dictionary is for.
-# Seen (safetensors 0.8.0): sorted by type, the wider types first, then by name. With
-# weights in fp8 and scales in fp32 all scales of all layers come first; layer 10 comes before layer
-# 2.
-# For users: loading one layer, or streaming layers in their order, of a quantized model reads the
-# file at two distant places for each layer, and a reader that trusts the order (one read for a
-# layer) gets another layer's tensors. Go by data_offsets; put each layer into a file of its own to
-# stream it.
+# Expected: the order of the dictionary, for example layer by layer, so that one layer is one piece
+# of the file.
+# Seen (safetensors 0.8.0): tensors are sorted by type, the wider types first, and then by name.
+# With weights in fp8 and scales in fp32, the scales of all layers come first; layer 10 comes before
+# layer 2.
+# For users: to load one layer of a quantized model, or to stream its layers in order, a program
+# must read two distant places in the file for each layer. A reader that relies on the order (one
+# read per layer) gets the tensors of another layer. Use data_offsets; to stream layers, put each
+# layer into a separate file.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Huge pages for shared memory (memfd, /dev/shm) where shmem_enabled in
+# Huge pages for shared memory (memfd, /dev/shm) if shmem_enabled in
 # /sys/kernel/mm/transparent_hugepage is "never", its default.
 #
-# Expected: none, whatever a program asks: never means never.
-# Seen (Linux 6.18): MADV_HUGEPAGE gives none, as said; MADV_COLLAPSE gives 8 MiB of them at once,
-# without MADV_HUGEPAGE before it. smaps says THPeligible 0 for the same memory, and counts the
-# pages under ShmemPmdMapped, not under AnonHugePages. For memory that is not shared it is the same
-# under "madvise".
-# For users: the sysfs setting is no proof that a run was without huge pages, and its "never" is no
-# reason to do without them for shared host buffers of KV blocks. Read what smaps counts, under both
-# names.
-# Needs: shmem_enabled at "never"; Linux 6.1 or newer.
+# Expected: no huge pages, whatever a program does.
+# Seen (Linux 6.18): MADV_HUGEPAGE gives no huge pages, as expected. But MADV_COLLAPSE makes 8 MiB
+# of them at once, without MADV_HUGEPAGE before it. smaps shows THPeligible 0 for the same memory,
+# and counts the pages under ShmemPmdMapped, not under AnonHugePages. For private memory the result
+# is the same with "madvise".
+# For users: the sysfs setting does not prove that a run had no huge pages. And even with "never", a
+# program can have huge pages for shared host buffers of KV blocks. Read the counters in smaps under
+# both names.
+# Needs: shmem_enabled set to "never"; Linux 6.1 or newer.
 set -euo pipefail
 setting=/sys/kernel/mm/transparent_hugepage/shmem_enabled
 grep -q '\[never\]' "$setting" || { echo "shmem_enabled is not never: $(<"$setting")" >&2; exit 2; }

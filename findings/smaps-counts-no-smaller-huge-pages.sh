@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Asking smaps or /proc/meminfo how much memory lies on transparent huge pages, where multi-size huge
-# pages are on (hugepages-64kB/enabled).
+# Reading from smaps or /proc/meminfo how much memory is on transparent huge pages, if multi-size
+# huge pages are enabled (hugepages-64kB/enabled).
 #
-# Expected: AnonHugePages counts it: its name, and the name of the setting, are "transparent huge
-# page".
-# Seen (Linux 6.18): smaps says 0 KiB, with all of the memory in folios of 64 KiB, as
-# /proc/kpageflags shows, and KernelPageSize stays at 4 KiB; THPeligible says 1 all the same. Without
-# root only the counters of the whole machine tell (hugepages-64kB/stats/anon_fault_alloc).
-# For users: two benchmarks with "0 huge pages" can differ by a quarter in latency. Note which of
-# hugepages-*/enabled are on.
-# Needs root: two settings are changed for a moment, and put back.
+# Expected: AnonHugePages counts them, because the setting calls them transparent huge pages.
+# Seen (Linux 6.18): smaps shows 0 KiB although all of the memory is in folios of 64 KiB, as
+# /proc/kpageflags shows. KernelPageSize stays at 4 KiB, but THPeligible is 1. Without root only the
+# counters of the whole machine show such pages (hugepages-64kB/stats/anon_fault_alloc).
+# For users: the latencies of two benchmarks with "0 huge pages" can differ by a quarter. Record
+# which of the files hugepages-*/enabled are on.
+# Needs root: the script changes two settings for a moment, and restores them.
 set -euo pipefail
 folder=/sys/kernel/mm/transparent_hugepage
 [ -w "$folder/hugepages-64kB/enabled" ] || { echo "needs root, and Linux 6.8 or newer with 64 KiB" >&2; exit 2; }

@@ -2,10 +2,11 @@
 # The memory that stress-ng --vm N --vm-bytes SIZE takes.
 #
 # Expected: N times SIZE. The manual says "mmap N bytes per vm worker".
-# Seen (stress-ng 0.15.06): SIZE in all, shared out: two workers of 256M hold 128 MiB each, four
-# hold 64 MiB each.
-# For users: memory pressure for a test of reclaim, swap or a cgroup's limit is N times weaker than
-# planned, and a working set that should be in DRAM may fit into the cache. Give the total.
+# Seen (stress-ng 0.15.06): SIZE for all workers together. With 256M, two workers have 128 MiB each,
+# four workers have 64 MiB each.
+# For users: memory pressure for a test of reclaim, swap or the limit of a control group is N times
+# weaker than planned, and a working set that should be in DRAM may fit into the cache. Give the
+# total.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Switching transparent huge pages off, or asking whether they are on, by
-# /sys/kernel/mm/transparent_hugepage/enabled: what every tuning guide, Redis, MongoDB and most
-# monitoring read.
+# Disabling transparent huge pages, or checking whether they are enabled, with
+# /sys/kernel/mm/transparent_hugepage/enabled. Tuning guides, Redis, MongoDB and most monitoring
+# tools read this file.
 #
-# Expected: "never" means that no program gets a huge page at a page fault, "always" that each does.
-# Seen (Linux 6.18; since 6.8): each size has a switch of its own, hugepages-2048kB/enabled, and what
-# it says goes first; the old one holds only where that says "inherit". With "never" and 2 MiB
-# "always" all of 8 MiB lies on huge pages; with "always" and 2 MiB "never" none.
-# For users: a machine "without" huge pages may have them, and a benchmark "with" them may have none.
-# Read both files, or AnonHugePages in smaps of the memory itself.
-# Needs root: both settings are changed for a moment, and put back.
+# Expected: with "never" no program gets a huge page at a page fault, with "always" every program
+# does.
+# Seen (Linux 6.18; since 6.8): each size has its own setting, hugepages-2048kB/enabled, which has
+# priority; the old file has an effect only if the new one is "inherit". With "never" in the old
+# file and "always" for 2 MiB, all of 8 MiB is on huge pages; with "always" in the old file and
+# "never" for 2 MiB, nothing is.
+# For users: a machine with "never" may have huge pages, and a benchmark with "always" may have
+# none. Read both files, or read AnonHugePages in smaps of the memory itself.
+# Needs root: the script changes both settings for a moment, and restores them.
 set -euo pipefail
 folder=/sys/kernel/mm/transparent_hugepage
 size=$folder/hugepages-2048kB/enabled

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Opening a file on tmpfs with O_DIRECT.
 #
-# Expected: EINVAL. That tmpfs has no direct I/O is in every manual, and benchmarks rely on the
-# error to notice that the folder which they were given (/tmp, /dev/shm) is memory.
-# Seen (Linux 6.18; since 6.6): open succeeds, and so does a write of 3 bytes at offset 1, which no
-# disk takes; all of it stays in memory. statx reports an alignment of nothing (STATX_DIOALIGN
-# unset).
-# For users: "direct=1" no longer proves that a disk is measured: fio on /tmp gives gigabytes a
-# second and no error. Ask statfs for the filesystem's type.
+# Expected: EINVAL. Manuals say that tmpfs does not support direct I/O, and benchmarks use this
+# error to notice that their folder (/tmp, /dev/shm) is in memory.
+# Seen (Linux 6.18; since 6.6): open succeeds. A write of 3 bytes at offset 1 succeeds too, which no
+# disk accepts. All data stay in memory. statx reports no alignment (STATX_DIOALIGN is not set).
+# For users: "direct=1" does not prove that a benchmark measures a disk: fio on /tmp shows gigabytes
+# per second and no error. Get the type of the filesystem from statfs.
 set -euo pipefail
 folder=$(mktemp -d /dev/shm/finding.XXXXXX)
 trap 'rm -rf "$folder"' EXIT

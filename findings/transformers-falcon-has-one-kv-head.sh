@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# The number of KV heads of Falcon-7B by transformers' configuration: num_kv_heads.
+# The number of KV heads of Falcon-7B in transformers' configuration: num_kv_heads.
 #
-# Expected: the model's number. The configuration has the attribute, filled in, and sizes of KV
-# caches are worked out from it.
-# Seen (transformers 5.23.0): num_kv_heads is 71, the number of query heads. The model has one KV
-# head: with multi_query, which is the default, its code takes 1 whatever num_kv_heads says, unless
-# new_decoder_architecture is set (Falcon-40B and 180B, which have 8 and are right).
-# For users: a KV cache worked out from the configuration is 71 times too large for Falcon-7B. Look
-# at multi_query (also for GPT-BigCode) before num_kv_heads.
-# How it is seen: the line of the model's own code that sets its number of KV heads is evaluated
-# with the configuration; no weights and no PyTorch are needed.
+# Expected: the number that the model uses. The configuration has this attribute with a value, and
+# programs compute the size of KV caches from it.
+# Seen (transformers 5.23.0): num_kv_heads is 71, the number of query heads, but the model has one
+# KV head. With multi_query, which is the default, the code of the model uses 1 and ignores
+# num_kv_heads, unless new_decoder_architecture is set (as for Falcon-40B and 180B, whose 8 KV heads
+# are correct).
+# For users: for Falcon-7B a KV cache that is computed from num_kv_heads is 71 times too large. Read
+# multi_query (also for GPT-BigCode) before num_kv_heads.
+# How the script sees it: it evaluates the line of the model's code that sets the number of KV
+# heads, with the configuration; it needs no weights and no PyTorch.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Reading head_dim from a configuration of Gemma 4: getattr(config, "head_dim", None), hasattr.
 #
-# Expected: a number, or the default; hasattr never raises anything. This is how tools that work out
-# the KV cache ask for keys which only some models have.
-# Seen (transformers 5.23.0): both raise a RuntimeError, since head_dim differs by layer (256 with a
-# sliding window, 512 with full attention): it is not an AttributeError, so the default is not used.
-# config.to_dict()["head_dim"] says 256 without a word, the value of the smaller heads alone.
-# For users: a loop over many models stops at Gemma 4, or, by way of the dictionary, gives a cache
-# that is too small for its full layers. Ask config.per_layer_config[i], which is there for such
-# models.
+# Expected: a number, or the default; hasattr raises no exception. Programs that compute the size of
+# a KV cache use these functions for keys that only some models have.
+# Seen (transformers 5.23.0): both raise a RuntimeError, because head_dim differs by layer (256 with
+# a sliding window, 512 with full attention). It is not an AttributeError, so Python does not use
+# the default. config.to_dict()["head_dim"] returns 256, which is correct only for the smaller
+# heads, without a warning.
+# For users: a loop over many models stops at Gemma 4. With the dictionary, the computed cache is
+# too small for the layers with full attention. Read config.per_layer_config[i], which such models
+# have.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A config.json of a Mistral without the key sliding_window, read by transformers.
+# A config.json of a Mistral model without the key sliding_window, read by transformers.
 #
-# Expected: no sliding window: what a file does not name is off, as for Llama, Mixtral, Phi-3 or
-# StarCoder2 in the same library.
-# Seen (transformers 5.23.0): a window of 4096 tokens, that of the first Mistral-7B. Only an
-# explicit null means none; the published files of later Mistrals carry that null.
-# For users: a file that a tool wrote anew without its null keys has another attention, and the KV
-# cache of a long prompt is worked out as 4096 tokens at most: for 32768 tokens an eighth of what an
-# engine that reads the file itself takes.
+# Expected: no sliding window: if the file does not have the key, the feature is off, as for Llama,
+# Mixtral, Phi-3 or StarCoder2 in the same library.
+# Seen (transformers 5.23.0): a window of 4096 tokens, as in the first Mistral-7B. Only an explicit
+# null means no window; the published files of later Mistral models contain this null.
+# For users: if a tool writes the file again without keys that are null, the attention changes. The
+# computed KV cache of a long prompt then has at most 4096 tokens: for 32768 tokens an eighth of the
+# size that an engine allocates if it reads the file itself.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# num_hidden_layers and num_attention_heads of Whisper and BART, by transformers' configuration.
+# num_hidden_layers and num_attention_heads of Whisper and BART in transformers' configuration.
 #
-# Expected: the layers that have a KV cache, as for every other model that generates text; for these
-# models with an encoder, the decoder's.
-# Seen (transformers 5.23.0): both names stand for the encoder's values. Whisper large-v3-turbo has
-# 32 layers in its encoder and 4 in its decoder: num_hidden_layers is 32. Only decoder_layers and
-# decoder_attention_heads say what is cached; a distilled BART of 12 and 3 layers is "12" as well.
-# T5 has num_decoder_layers, and there num_hidden_layers is the encoder's too.
-# For users: a KV cache worked out by the common names is eight times too large for that Whisper.
-# Ask for decoder_layers first, and remember that such a decoder caches keys and values of the
-# encoder too.
+# Expected: the layers that have a KV cache, as for every other model that generates text. For
+# models with an encoder and a decoder these are the layers of the decoder.
+# Seen (transformers 5.23.0): both names have the values of the encoder. Whisper large-v3-turbo has
+# 32 layers in its encoder and 4 in its decoder, and num_hidden_layers is 32. Only decoder_layers
+# and decoder_attention_heads describe the cached layers; for a distilled BART with 12 and 3 layers
+# num_hidden_layers is 12 as well. T5 has num_decoder_layers, and its num_hidden_layers is also that
+# of the encoder.
+# For users: a KV cache that is computed from the common names is eight times too large for that
+# Whisper. Read decoder_layers first. Such a decoder also caches keys and values of the encoder.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

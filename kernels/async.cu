@@ -1,9 +1,9 @@
-// Three ways from global into shared memory: plain loads, cp.async, and bulk copies.
+// Three ways to copy from global into shared memory: plain loads, cp.async, and bulk copies.
 //
-// Block b takes tiles b, b + blocks, ... of `vectors` vectors of 16 bytes each, and has STAGES of
-// them under way in a ring of that many tiles of dynamic shared memory.  What has arrived is summed
-// up out of shared memory.  A thread that copies by itself reads only what it has copied, so that
-// it waits for nobody.
+// Block b copies tiles b, b + blocks, ... of `vectors` vectors of 16 bytes each, and has STAGES
+// tiles in flight in a ring of STAGES tiles in dynamic shared memory. The block sums the data in
+// shared memory after their arrival. With plain loads and cp.async a thread reads only data that it
+// copied itself, so that it need not wait for other threads.
 
 #include "bulk.cuh"
 
@@ -20,11 +20,12 @@ extern __shared__ __align__(128) uint4 ring[];
 
 __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
     unsigned sum = 0;
-    // Signed: an unsigned count may wrap, so that the compiler would look for the end each time.
+    // Signed, because an unsigned count may wrap, and the compiler would then check the end in each
+    // step.
     const int end = static_cast<int>(vectors);
 #pragma unroll 4
     for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock)) {
-        uint4 v;  // by name: the compiler would take it apart
+        uint4 v;  // asm, because the compiler would split the load
         asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                      : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                      : "r"(shared_address(tile + i))
@@ -36,7 +37,7 @@ __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vect
 
 }  // namespace
 
-// Through registers; one tile at a time, of which kInFlight vectors a thread are under way.
+// Through registers, one tile at a time, with kInFlight vectors in flight per thread.
 extern "C" __global__ void __launch_bounds__(kBlock, 1)
     async_ld(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
              unsigned tiles) {
@@ -80,8 +81,8 @@ __device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;"
 extern "C" __global__ void __launch_bounds__(kBlock)
     async_cp(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
              unsigned tiles) {
-    // A group is committed for every stage, an empty one where there is no tile any more: so the
-    // oldest of STAGES groups is always the one that is needed.
+    // A group is committed for every stage, even an empty one if there are no more tiles. So the
+    // oldest of STAGES groups is always the needed one.
     unsigned next = blockIdx.x, sum = 0;
 #pragma unroll 1
     for (int s = 0; s < STAGES; ++s, next += gridDim.x) {
@@ -106,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
 
-// One thread asks for whole tiles; an mbarrier a stage says when one has arrived.
+// One thread requests whole tiles; one mbarrier per stage signals the arrival of a tile.
 extern "C" __global__ void __launch_bounds__(kBlock)
     async_bulk(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
                unsigned tiles) {
@@ -129,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         uint4* const tile = ring + stage * vectors;
         await(first + 8 * stage, parity);
         sum += sum_of_tile(tile, vectors);
-        __syncthreads();  // all have read it: the next one may come
+        __syncthreads();  // all threads have read the tile: request the next one
         if (threadIdx.x == 0 && next < tiles) {
             expect(first + 8 * stage, bytes);
             bulk_load(shared_address(tile), a + size_t{next} * vectors, bytes, first + 8 * stage);

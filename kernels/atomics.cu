@@ -1,7 +1,7 @@
-// Atomic additions of 1: to one counter, to counters a line apart, to a counter for each thread.
+// Atomic additions of 1: to one counter, to counters a line apart, or to one counter per thread.
 //
-// Thread i of the grid adds to counter (i & mask) * apart.  `atom` needs the value that was there,
-// `red` does not.
+// Thread i of the grid adds to counter (i & mask) * apart. `atom` returns the old value, `red`
+// returns nothing.
 
 #include "device.cuh"
 
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         asm volatile("red.relaxed.gpu.global.add.u32 [%0], 1;" ::"l"(at) : "memory");
 }
 
-// olds[thread] += what it found, added up.
+// olds[thread] += the sum of the old values that the thread's additions returned.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_atom(unsigned* __restrict__ counters, unsigned mask, unsigned apart, unsigned turns,
                  unsigned* __restrict__ olds) {
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     olds[blockIdx.x * kBlock + threadIdx.x] += sum;
 }
 
-// Counters in host memory that the device has mapped.
+// Counters in mapped host memory.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_system(unsigned* __restrict__ counters, unsigned mask, unsigned apart, unsigned turns) {
     unsigned* const at = counter(counters, mask, apart);
@@ -50,8 +50,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         asm volatile("red.relaxed.sys.global.add.u32 [%0], 1;" ::"l"(at) : "memory");
 }
 
-// Counters in shared memory, 32 kBlock words of it, whose sum is added to totals[block].  `amount`
-// is 1: were it known, the compiler would count by an instruction that can do nothing else.
+// Counters in 32 kBlock words of shared memory; their sum is added to totals[block]. `amount` is 1.
+// It is an argument, because for a constant 1 the compiler would use a special increment
+// instruction.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_shared(unsigned* __restrict__ totals, unsigned mask, unsigned apart, unsigned turns,
                    unsigned amount) {

@@ -1,23 +1,23 @@
 // The attention of one decode step over a paged KV cache: K and V through a block table.
 //
-// A page has 16 tokens; pages of K and of V lie in two pools, each [page][KV head][token][128].
-// Each block takes the pages first .. last of one sequence and KV head, for all GROUP query heads
-// that share it, so that K and V are read once; each of its warps takes a page at a time.  The
-// weights are 2^(q k - m), m the largest q k so far: where it grows, what was added up before is
-// scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query overflows.  What
-// the splits of a sequence found is put together by a second kernel, by their own maxima.
+// A page has 16 tokens. Pages of K and of V are in two pools, each [page][KV head][token][128].
+// Each block processes the pages first .. last of one sequence and KV head, for all GROUP query
+// heads that share the KV head, so that K and V are read once. Each warp processes one page at a
+// time. The weights are 2^(q k - m), where m is the largest q k so far. When m grows, the sums so
+// far are scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query overflows.
+// A second kernel combines the results of a sequence's splits, using the maximum of each.
 //
-// Both products run on the tensor cores, as in engines: on the CUDA cores, eight query heads or
-// FP8 would make arithmetic the limit, and not memory.  Of a product a page is the side with 16
-// rows, and the query heads are the side with 8.  Which lane holds which numbers is that of
-// mma.m16n8k16 (PTX ISA, "Matrix fragments"), with two liberties: the order of what is summed
-// over (elements of a head) and of the rows of a result (elements again) is free.  So a lane
-// loads 16 bytes that lie side by side, and they are its fragment.
+// Both products run on the tensor cores, as in inference engines: on the CUDA cores, with eight
+// query heads or FP8, arithmetic would be the limit instead of memory. In a product, the page is
+// the operand with 16 rows, and the query heads are the operand with 8. The lanes hold the numbers
+// as in mma.m16n8k16 (PTX ISA, "Matrix fragments"). Two orders are free: the order of summation
+// (over elements of a head), and the order of the rows of a result (also elements). So a lane can
+// load 16 adjacent bytes as its fragment.
 
 #include "device.cuh"
 #include "tensor.cuh"
 
-// Query heads of a KV head, at most 8.
+// Query heads per KV head, at most 8.
 #ifndef GROUP
 #define GROUP 4
 #endif
@@ -43,7 +43,7 @@ __device__ __forceinline__ float power_of_two(float x) {
 
 }  // namespace
 
-// Before these capabilities there is no mma.m16n8k16, or no FP8.
+// Older compute capabilities have no mma.m16n8k16, or no FP8.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= (FP8 ? 890 : 800)
 
 namespace {
@@ -51,12 +51,12 @@ namespace {
 constexpr unsigned kTokens = 16;
 constexpr unsigned kWarps = kBlock / 32;
 constexpr unsigned kBytes = FP8 ? 1 : 2;
-constexpr unsigned kRow = kDim * kBytes / 16;  // vectors of a token
-constexpr unsigned kPage = kTokens * kRow;     // vectors of a page of one head
-constexpr unsigned kMine = kPage / 32;         // of these a lane's
+constexpr unsigned kRow = kDim * kBytes / 16;  // vectors per token
+constexpr unsigned kPage = kTokens * kRow;     // vectors per page and head
+constexpr unsigned kMine = kPage / 32;         // vectors of a page per lane
 constexpr unsigned kSteps = kDim / 16;         // products of 16 elements of a head
 
-// In the order of the source: the compiler would put the second half off.
+// volatile keeps the order of the source: the compiler would delay the second half.
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
     asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -69,7 +69,8 @@ __device__ __forceinline__ unsigned word(const uint4& v, unsigned i) {
     return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
-// Of a page of K: the tokens lane / 4 and 8 further, of each a quarter of every 64 bytes.
+// Request a lane's part of a page of K: for the tokens lane / 4 and lane / 4 + 8, a quarter of
+// every 64 bytes.
 __device__ __forceinline__ void ask_keys(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
 #pragma unroll
     for (unsigned i = 0; i < kMine; ++i) {
@@ -78,19 +79,19 @@ __device__ __forceinline__ void ask_keys(uint4 (&to)[kMine], const uint4* page, 
     }
 }
 
-// The token of a lane's i-th vector of a page of V.
+// The token of a lane's i-th vector in a page of V.
 __device__ __forceinline__ unsigned value_token(unsigned i, unsigned lane) {
     return lane % 4 * 2 + i % 2 + i / 2 % 2 * 8;
 }
 
-// Of a page of V: four tokens, of each an eighth of every 128 bytes.
+// Request a lane's part of a page of V: for four tokens, an eighth of every 128 bytes.
 __device__ __forceinline__ void ask_values(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
 #pragma unroll
     for (unsigned i = 0; i < kMine; ++i)
         to[i] = load(page + value_token(i, lane) * kRow + i / 4 * 8 + lane / 4);
 }
 
-// The query as the other side of every step: its elements in the order in which K has them.
+// Load the query as the second operand of every step, with its elements in the order of K's.
 __device__ __forceinline__ void ask_query(unsigned (&to)[2 * kSteps], const uint4* q,
                                           unsigned lane) {
     const unsigned head = lane / 4;
@@ -104,7 +105,7 @@ __device__ __forceinline__ void ask_query(unsigned (&to)[2 * kSteps], const uint
     }
 }
 
-// power[token][head] = q k of a page; in two sums, so that steps need not wait for each other.
+// power[token][head] = q k for a page, in two sums, so that steps need not wait for each other.
 __device__ __forceinline__ void multiply_keys(float (&power)[4], const uint4 (&keys)[kMine],
                                               const unsigned (&query)[2 * kSteps]) {
     float other[4] = {0, 0, 0, 0};
@@ -130,16 +131,17 @@ __device__ __forceinline__ void multiply_keys(float (&power)[4], const uint4 (&k
     for (unsigned i = 0; i < 4; ++i) power[i] += other[i];
 }
 
-// The element of a head that sum[step][0] and [1] belong to; [2] and [3] are of the one behind it.
+// The element of a head to which sum[step][0] and [1] belong; [2] and [3] belong to the next
+// element.
 __device__ __forceinline__ unsigned element(unsigned step, unsigned lane) {
     return FP8 ? lane / 4 * 16 + step * 2 : step / 4 * 64 + lane / 4 * 8 + step % 4 * 2;
 }
 
-// sum[step][element][head] += the values of a page, weighted.
+// sum[step][element][head] += the weighted values of a page.
 __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
                                                 const uint4 (&values)[kMine], unsigned weights_low,
                                                 unsigned weights_high) {
-    // Two tokens side by side of every element, where a load has two elements of every token.
+    // Transpose: a load has two elements per token, the product needs two tokens per element.
 #pragma unroll
     for (unsigned step = 0; step < kSteps; ++step) {
         unsigned a[4];
@@ -165,7 +167,7 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
     }
 }
 
-// The largest, and the sum, of the lanes that have the same two query heads.
+// The maximum, and below the sum, over the lanes that have the same two query heads.
 __device__ __forceinline__ float most_of(float x) {
 #pragma unroll
     for (int apart = 4; apart < 32; apart *= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, apart));
@@ -198,8 +200,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     ask_query(query, q + static_cast<size_t>(row) * GROUP * (kDim / 8), lane);
     float sum[kSteps][4] = {}, weight[2] = {0, 0}, most[2] = {kLeast, kLeast};
 
-    // Each half of the next page is asked for as soon as this one's is used up, and the number of
-    // the page after it is at hand by then.
+    // Each half of the next page is requested as soon as the same half of this page has been used.
+    // The number of the page after that has been loaded by then.
     const size_t mine = static_cast<size_t>(head) * kPage;
     const size_t of_page = static_cast<size_t>(heads) * kPage;
     uint4 keys[kMine], values[kMine];
@@ -218,7 +220,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         float power[4];
         multiply_keys(power, keys, query);
         if (more) ask_keys(keys, k_pool + at, lane);
-        // power[0] and [1] are of one token and two heads, [2] and [3] of the token 8 further.
+        // power[0] and [1] belong to one token and two heads, [2] and [3] to the token 8 positions
+        // later.
         float keep[2];
 #pragma unroll
         for (unsigned h = 0; h < 2; ++h) {
@@ -234,7 +237,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 #pragma unroll
             for (unsigned i = 0; i < 4; ++i) sum[step][i] *= keep[i % 2];
         }
-        // They come out as [token][head] and go in as [head][token].
+        // The first product gives [token][head], the second one needs [head][token].
         multiply_values(sum, values, turned(halves(power[0], power[1])),
                         turned(halves(power[2], power[3])));
         if (more) ask_values(values, v_pool + at, lane);
@@ -275,8 +278,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 
 #endif
 
-// out[row * GROUP + g][128] = sum of the splits' parts over the sum of their weights, both scaled
-// to the largest of their maxima, of one row and query head a block.
+// out[row * GROUP + g][128] = sum of the splits' parts divided by the sum of their weights, both
+// scaled to the largest of their maxima. One block computes one row and query head.
 extern "C" __global__ void __launch_bounds__(kBlock)
     attention_merge(float* __restrict__ out, const float* __restrict__ parts,
                     const float2* __restrict__ weights, unsigned splits) {

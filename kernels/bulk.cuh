@@ -1,22 +1,23 @@
-// Bulk copies between global and shared memory (TMA), from compute capability 9.0 on, and the
-// mbarriers that say when one has arrived.
+// Bulk copies between global and shared memory (TMA), for compute capability 9.0 and newer, and the
+// mbarriers that signal their arrival.
 #pragma once
 
 #include "device.cuh"
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-// Each of `count` mbarriers, 8 bytes apart, takes one arrival a phase.  For one thread of a block;
-// others may use them after a barrier of the block, or of the cluster if they are of its blocks.
+// Initialise `count` mbarriers, 8 bytes apart, each with one arrival per phase. One thread of a
+// block calls this. Other threads may use the mbarriers after a barrier of the block, and other
+// blocks after a barrier of the cluster.
 __device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
 #pragma unroll 1
     for (unsigned s = 0; s < count; ++s)
         asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(first + 8 * s) : "memory");
-    // The bulk copies, and other blocks, must see the barriers as they are now.
+    // Makes the initialised mbarriers visible to bulk copies and other blocks.
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// The phase waits for `bytes`; it has the one arrival that it takes.
+// Make the one arrival of this phase; the phase then also waits for `bytes`.
 __device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                  : "memory");
@@ -45,14 +46,14 @@ __device__ __forceinline__ void bulk_load(unsigned to, const void* from, unsigne
         : "memory");
 }
 
-// Multicast belongs to the feature sets sm_90a, sm_100a and those of their relatives: elsewhere the
-// assembler warns that it is slow.
+// Multicast needs the architecture-specific features of sm_90a, sm_100a and similar targets; for
+// other targets the assembler warns that it is slow.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || defined(__CUDA_ARCH_FEAT_SM100_ALL) || \
     (defined(__CUDA_ARCH_FAMILY_SPECIFIC__) && __CUDA_ARCH__ < 1200)
 #define MEMBENCH_MULTICAST
 
-// To the same place in the shared memory of every block of the cluster whose bit is set in `mask`;
-// it reports to the mbarrier at the same place in each.
+// Copies to the same place in the shared memory of every block whose bit is set in `mask`. The
+// arrival is signalled to the mbarrier at the same place in each of these blocks.
 __device__ __forceinline__ void bulk_multicast(unsigned to, const void* from, unsigned bytes,
                                                unsigned barrier, unsigned short mask) {
     asm volatile(
@@ -71,9 +72,9 @@ __device__ __forceinline__ void bulk_store(void* to, unsigned from, unsigned byt
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
 
-// Copies pieces 0 .. count - 1 through `stages` of kStageBytes each, for one thread of a block:
-// kAhead pieces are coming while others go.  `in(p)` and `out(p)` are the ends of piece p and
-// `size(p)` its bytes, at most kStageBytes.
+// Copies pieces 0 .. count - 1 through the stages at `stages`, of kStageBytes each; one thread of a
+// block calls this. kAhead pieces arrive while other pieces leave. `in(p)` and `out(p)` are the
+// source and target of piece p; `size(p)` is its size, at most kStageBytes.
 template <unsigned kStages, unsigned kAhead, unsigned kStageBytes, typename In, typename Out,
           typename Size>
 __device__ __forceinline__ void pump(size_t count, const void* stages,
@@ -84,8 +85,8 @@ __device__ __forceinline__ void pump(size_t count, const void* stages,
 #pragma unroll 1
     for (size_t p = 0; p < count + kAhead; ++p) {
         if (p < count) {
-            // Its stage was piece p - kStages, which must have been read out: of the groups that
-            // are committed by now, all but the newest kStages - kAhead - 1.
+            // The stage contained piece p - kStages, whose copy must have ended. So wait for all
+            // committed groups except the newest kStages - kAhead - 1.
             if (p >= kStages)
                 asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kStages - kAhead - 1)
                              : "memory");

@@ -1,17 +1,17 @@
-// A working set that is read or written again and again inside of one launch.
+// A working set that is read or written repeatedly within one launch.
 //
-// It is cut into chunks of 16 KiB, a power of two of them, and a chunk is one access of 16 bytes by
-// each of the 1024 threads of a block.  Block b visits the numbers
+// The set consists of chunks of 16 KiB; their count is a power of two. For one chunk, each of the
+// 1024 threads of a block makes one access of 16 bytes. Block b makes the visits
 //     b * spread + step * i,   i = 0, 1, ...,   below its end,
-// and visit number v is to chunk v modulo the count.  With spread 1, step = blocks and one end for
-// all, the blocks walk through the set together and every chunk is visited once a lap; laps begin
-// at another block each (the count of blocks is no power of two), so that each SM meets the lines
-// of both partitions of the L2 cache.  With step 1 and an end of its own each block walks through
-// the whole set by itself: what its L1 cache can hold is served by it.
+// and visit v is to chunk v modulo the count. With spread 1, step = blocks and a common end, the
+// blocks move through the set together, and every chunk is visited once per lap. Each lap begins at
+// another block (the number of blocks is not a power of two), so that each SM accesses lines from
+// both partitions of the L2 cache. With step 1 and a separate end, each block moves through the
+// whole set alone, so that its L1 cache serves what it can hold.
 
 #include "device.cuh"
 
-// The cache operator of a load, with its dot; none is what kernels do that name none.
+// The cache operator of a load, with its dot; empty for none, as in ordinary kernels.
 #ifndef HINT
 #define HINT ".cg"
 #endif
@@ -31,8 +31,8 @@ __device__ __forceinline__ uint4 load(const uint4* from) {
 
 }  // namespace
 
-// sums[block] += sum of the words that the block read.  `own`: the end counts from the block's
-// first number.
+// sums[block] += sum of the words that the block read. `own`: the end is relative to the block's
+// first visit.
 extern "C" __global__ void __launch_bounds__(kBlock)
     cache_read(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned mask,
                unsigned spread, unsigned step, unsigned end, unsigned own) {
@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// Word i of the set becomes pattern(i, salt), whoever writes it.
+// Word i of the set becomes pattern(i, salt), whichever block writes it.
 extern "C" __global__ void __launch_bounds__(kBlock)
     cache_write(uint4* __restrict__ a, unsigned salt, unsigned mask, unsigned step, unsigned end) {
     const auto put = [=](unsigned v) {
@@ -61,7 +61,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         a[i] = make_uint4(pattern_word(4 * i, salt), pattern_word(4 * i + 1, salt),
                           pattern_word(4 * i + 2, salt), pattern_word(4 * i + 3, salt));
     };
-    // By tiles: unrolled over a stride that is not known, the compiler asks for the end each time.
+    // In tiles, because in a loop unrolled over an unknown stride the compiler checks the end each
+    // time.
     unsigned v = blockIdx.x;
 #pragma unroll 1
     for (; v + (kInFlight - 1) * step < end; v += kInFlight * step) {

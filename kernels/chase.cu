@@ -1,18 +1,18 @@
-// One thread follows pointers: every load needs the value of the one before.
+// One thread follows pointers: every load needs the value of the previous load.
 //
-// A ring goes through `lines` lines of 128 bytes, each of which begins with the
-// address of the next.  The order is that of a bijection `place` on the line numbers: the i-th
-// line of the ring is place(i), and it points to place(i + 1).  So the ring is one cycle by
-// construction, it is built by all threads at once, and where k hops lead is known without a walk.
-// The bijection mixes the low bits of i inside of windows of `window` lines (a power of two) and
-// leaves the rest: one window over everything is a random order, small windows keep the address
-// translation of one window in use until it is done with.  What is mixed to beyond the last line is
-// mixed again until it is not, which makes it a bijection on the lines of a window that is cut off.
+// A ring goes through `lines` lines of 128 bytes; each line begins with the address of the next
+// one. A bijection `place` on the line numbers gives the order: the i-th line of the ring is
+// place(i), and it points to place(i + 1). So the ring is one cycle by construction, all threads
+// can build it at once, and the end of k hops can be computed without a walk. The bijection mixes
+// the low bits of i within windows of `window` lines (a power of two) and keeps the other bits. A
+// single window gives a random order; with small windows, the chase finishes one window, and its
+// address translation, before the next. A result beyond the last line is mixed again until it is a
+// line, so that the function is also a bijection on an incomplete window.
 
 #include "device.cuh"
 
-// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; none is what kernels do that
-// name none, and another instruction than ".ca".
+// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; ordinary kernels use none, which
+// gives another instruction than ".ca".
 #ifndef HINT
 #define HINT ""
 #endif
@@ -25,8 +25,8 @@ namespace {
 
 constexpr unsigned kLine = 128;
 
-// Each of the three steps is a bijection on [0, 2^bits): an odd factor, a constant, a shift to the
-// right that is at least one.
+// Each of the three steps is a bijection on [0, 2^bits): multiplication by an odd factor, addition
+// of a constant, xor with a right shift by at least one.
 __device__ __forceinline__ unsigned mix(unsigned x, unsigned bits, unsigned seed) {
     const unsigned mask = (1u << bits) - 1u, shift = bits / 2u + 1u;
 #pragma unroll
@@ -69,9 +69,9 @@ extern "C" __global__ void __launch_bounds__(1024)
     }
 }
 
-// LOADS * turns hops from the line at `at`.
-// out = {address that it ends at, nanoseconds, cycles}: the two clocks are read before the first
-// load is issued and after the last one has come back.
+// LOADS * turns hops, starting with the line at `at`. out = {address at the end, nanoseconds,
+// cycles}. Both clocks are read before the first load is issued and after the last one has
+// returned.
 extern "C" __global__ void __launch_bounds__(1)
     chase_run(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
     const unsigned long long ns = device_ns();
@@ -81,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(1)
 #pragma unroll
         for (int k = 0; k < LOADS; ++k) at = follow(at);
     }
-    // The clock is read when `at` is there: it is an operand of the read.
+    // `at` is an operand of the clock read, so the clock is read after `at` has arrived.
     long long cycles_after;
     asm volatile(
         "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u64 %0, %%clock64; @!p mov.u64 %0, 0; }"
@@ -94,8 +94,9 @@ extern "C" __global__ void __launch_bounds__(1)
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 }
 
-// `hops` hops from the line at `at`; each one's cycles, with those of reading the clock.
-// out = {address that it ends at, cycles of a pair of reads alone}; took[hop] = cycles.
+// `hops` hops, starting with the line at `at`, timed individually. took[hop] = cycles of a hop,
+// including reading the clock. out = {address at the end, cycles between two consecutive clock
+// reads}.
 extern "C" __global__ void __launch_bounds__(1)
     chase_hops(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
                unsigned long long at, unsigned hops) {

@@ -1,4 +1,4 @@
-// Blocks of a cluster, from compute capability 9.0 on: which one this is, and their barrier.
+// Clusters of blocks, for compute capability 9.0 and newer: the rank of a block, and the barrier.
 #pragma once
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -9,7 +9,7 @@ __device__ __forceinline__ unsigned rank() {
     return x;
 }
 
-// The two halves of the barrier, for all threads of all blocks.
+// The two halves of the cluster's barrier; all threads of all blocks call them.
 __device__ __forceinline__ void arrive() {
     asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }

@@ -1,10 +1,11 @@
-// What the engine puts around the work that it times; see membench/measure/worker/span.py.
+// Kernels that the engine launches around the work that it times; see
+// membench/measure/worker/span.py.
 
 #include "device.cuh"
 
-// Holds the queue: one thread waits until word[0], in mapped host memory, has come to `ticket`.
-// Tickets only grow, so that a release that comes early, or twice, can do no harm.  After
-// `deadline_ns` it gives up and says so in word[1].
+// Holds the queue: one thread waits until word[0], in mapped host memory, is at least `ticket`.
+// Tickets only grow, so that an early or repeated release does no harm. After `deadline_ns` the
+// kernel ends and reports this in word[1].
 extern "C" __global__ void control_hold(volatile int* word, int ticket,
                                         unsigned long long deadline_ns) {
     const unsigned long long begin = device_ns();
@@ -19,8 +20,8 @@ extern "C" __global__ void control_hold(volatile int* word, int ticket,
 }
 
 // ticks[3 block ...] = {1 + number of the SM, nanoseconds of the global timer, cycles of the SM},
-// by one thread of each block.  As many blocks as SMs on an idle device reach every SM; the numbers
-// of SMs have gaps where some are switched off, so that none is an index here.
+// written by one thread of each block. On an idle device, as many blocks as SMs reach every SM. SM
+// numbers have gaps if some SMs are disabled, so they are not used as indices.
 extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks) {
     unsigned long long* const mine = ticks + 3 * blockIdx.x;
     mine[0] = 1 + device_sm();
@@ -28,11 +29,11 @@ extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks)
     mine[2] = static_cast<unsigned long long>(clock64());
 }
 
-// The least that can be launched.
+// The smallest possible kernel.
 extern "C" __global__ void control_idle() {}
 
-// Reads n 16-byte vectors.  After the buffer was written, it leaves the L2 cache full of lines
-// that are clean, so that no write-back of them competes with what is timed next.
+// Reads n 16-byte vectors. After a write of the buffer, this fills the L2 cache with clean lines,
+// so that no write-back competes with the work that is timed next.
 extern "C" __global__ void __launch_bounds__(1024)
     control_sweep(const ulonglong2* __restrict__ a, unsigned long long* __restrict__ sink,
                   size_t n) {
@@ -42,10 +43,10 @@ extern "C" __global__ void __launch_bounds__(1024)
         const ulonglong2 v = a[i];
         bits |= v.x | v.y;
     }
-    if (bits != 0) *sink = bits;  // the buffer holds zeros: the loads are needed, the store is not
+    if (bits != 0) *sink = bits;  // never true (zeros); keeps the loads
 }
 
-// Answers each of `turns` numbers that the host writes to word[0] by writing it to word[1].
+// Copies each of `turns` numbers that the host writes to word[0] to word[1].
 extern "C" __global__ void control_echo(volatile int* word, int turns,
                                         unsigned long long deadline_ns) {
     const unsigned long long begin = device_ns();

@@ -1,5 +1,4 @@
-// What several families of kernels need: clocks, a timed hop, the number of the SM, the sum of a
-// block.
+// Functions for several families of kernels: clocks, a timed hop, the SM number, block sums.
 #pragma once
 
 __device__ __forceinline__ unsigned long long device_ns() {
@@ -14,7 +13,7 @@ __device__ __forceinline__ unsigned device_sm() {
     return sm;
 }
 
-// The clock, read when `needed` is there: it is an operand of the read.
+// The clock, read after `needed` has arrived, because `needed` is an operand of the read.
 __device__ __forceinline__ long long clock_after(unsigned needed) {
     long long now;
     asm volatile(
@@ -26,12 +25,12 @@ __device__ __forceinline__ long long clock_after(unsigned needed) {
     return now;
 }
 
-// Cycles between two reads of the clock with Between in the middle, which `at` goes through.
+// Cycles between two clock reads, with at = Between(at) in the middle.
 //
-// Both reads need `at`, so that both are the same instruction: one that needs nothing is read
-// through another unit on some architectures, and the difference has the times of both in it.  In
-// the machine code stand in this order: the clock, the load of Between, an instruction that needs
-// what it loaded, the clock.
+// Both reads have `at` as an operand, so that both are the same instruction: on some architectures
+// a read without operands uses another unit, and the difference would contain the times of both
+// units. The machine code has this order: clock read, the load of Between, an instruction that
+// needs the loaded value, clock read.
 template <unsigned long long (*Between)(unsigned long long)>
 __device__ __forceinline__ unsigned timed_hop(unsigned long long& at) {
     unsigned before, after;
@@ -54,7 +53,7 @@ __device__ __forceinline__ unsigned long long nothing(unsigned long long at) {
     return at;
 }
 
-// What the reads themselves take: the least of some pairs with nothing between them.
+// Cycles of the clock reads alone: the minimum over some pairs of consecutive reads.
 __device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
     unsigned least = ~0u;
 #pragma unroll 1
@@ -65,7 +64,7 @@ __device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
     return least;
 }
 
-// sums[block] += wrapping sum over the threads of the block, which is a multiple of 32 of them.
+// sums[block] += sum, modulo 2^32, over the threads of the block, whose number is a multiple of 32.
 __device__ __forceinline__ void add_block_sum(unsigned* sums, unsigned sum) {
     __shared__ unsigned of_warp[32];
     for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffff, sum, offset);
@@ -80,7 +79,7 @@ __device__ __forceinline__ void add_block_sum(unsigned* sums, unsigned sum) {
 
 __device__ __forceinline__ unsigned sum_of(uint4 v) { return v.x + v.y + v.z + v.w; }
 
-// A word of the pattern of pattern.cu.
+// Word i of the pattern; the same function as in pattern.cu.
 __device__ __forceinline__ unsigned pattern_word(size_t i, unsigned salt) {
     return static_cast<unsigned>(i) * 0x9e3779b1u + salt;
 }

@@ -1,10 +1,10 @@
-// Reads of pages that a table names, as a paged KV cache is read.
+// Reads of pages that a table names, as in reads of a paged KV cache.
 //
-// The pages of a launch are one long row of vectors of 16 bytes: vector v lies in page
-// (table[v >> bits] + shift) modulo `pages` of 16 << bits bytes, at v modulo 2^bits.  Neighbouring
-// threads take neighbouring vectors, so that a warp reads a large page as a stream and 16 pages of
-// 32 bytes at a time.  With another shift, less than `pages`, one table names other pages in each
-// launch.
+// The pages of a launch form a sequence of vectors of 16 bytes. A page has 16 << bits bytes; vector
+// v is in page (table[v >> bits] + shift) modulo `pages`, at index v modulo 2^bits. Neighbouring
+// threads read neighbouring vectors, so that a warp reads a large page as a stream, and 16 pages of
+// 32 bytes at a time. With a different shift (less than `pages`) the same table names other pages
+// in each launch.
 
 #include "device.cuh"
 

@@ -1,8 +1,8 @@
-// Blocks of a KV cache from one pool to another, both in any order.
+// Copies of KV-cache blocks from one pool to another, in any order.
 //
-// A pool is an array of blocks of the same size.  Block from[i] of the source becomes block to[i]
-// of the target, for every i < blocks; no block stands twice in `to`.  Either pool may lie in
-// mapped host memory.  The grid is the cap on the SMs that the copy occupies.
+// A pool is an array of blocks of the same size. Block from[i] of the source is copied to block
+// to[i] of the target, for every i < blocks; no block occurs twice in `to`. Either pool may be in
+// mapped host memory. The grid limits the SMs that the copy occupies.
 
 #include "bulk.cuh"
 #include "system.cuh"
@@ -11,9 +11,9 @@
 #define UNROLL 4
 #endif
 
-// One warp moves UNROLL * 512 bytes at a time.  `vectors` of 16 bytes are a block; blocks are a
-// multiple of 32 threads.  One launch reads and writes 16 * vectors * blocks bytes, and every lane
-// reads two words of the tables a tile.
+// One warp moves a tile of UNROLL * 512 bytes at a time. A KV block has `vectors` vectors of 16
+// bytes; thread blocks have a multiple of 32 threads. One launch reads and writes 16 * vectors *
+// blocks bytes, and every lane reads two words of the tables per tile.
 extern "C" __global__ void __launch_bounds__(512)
     kv_move(Quad* __restrict__ target, const Quad* __restrict__ source,
             const unsigned* __restrict__ to, const unsigned* __restrict__ from, unsigned blocks,
@@ -39,9 +39,9 @@ extern "C" __global__ void __launch_bounds__(512)
     }
 }
 
-// The same through shared memory by bulk copies (TMA), from compute capability 9.0 on: one thread
-// of each block keeps four pieces of 8 KiB coming and as many going.  Dynamic shared memory:
-// 64 KiB.  `bytes` of a block are a multiple of 16.
+// The same with bulk copies (TMA) through shared memory, for compute capability 9.0 and newer: one
+// thread of each thread block keeps four pieces of 8 KiB arriving and four leaving. Dynamic shared
+// memory: 64 KiB. A KV block has `bytes` bytes, a multiple of 16.
 extern "C" __global__ void __launch_bounds__(32)
     kv_bulk(char* __restrict__ target, const char* __restrict__ source,
             const unsigned* __restrict__ to, const unsigned* __restrict__ from, unsigned blocks,
@@ -63,6 +63,6 @@ extern "C" __global__ void __launch_bounds__(32)
         [=](size_t p) { return target + static_cast<size_t>(to[which(p)]) * bytes + part(p); },
         [=](size_t p) { return min(kStageBytes, bytes - part(p)); });
 #else
-    __trap();  // the bench asks for the capability first
+    __trap();  // the bench checks the compute capability first
 #endif
 }

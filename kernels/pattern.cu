@@ -1,18 +1,18 @@
-// Contents of buffers: written before something is measured, and looked at afterwards.
+// Contents of buffers: written before a measurement and checked afterwards.
 //
-// A pattern gives every 32-bit word a value that follows from its index alone.  Grids stride, so
-// that any one-dimensional launch will do.
+// In a pattern, the value of every 32-bit word is a function of its index. The kernels use
+// grid-stride loops, so that any one-dimensional launch is valid.
 
 namespace {
 
-// Odd, so that words whose indices differ (modulo 2^32) differ: 2^32 over the golden ratio.
+// 2^32 divided by the golden ratio; odd, so that words with different indices (modulo 2^32) differ.
 constexpr unsigned kStep = 0x9e3779b1u;
 
 __device__ __forceinline__ unsigned pattern(size_t i, unsigned salt) {
     return static_cast<unsigned>(i) * kStep + salt;
 }
 
-// 0, 1, 2 or 3: sums and products of a few of these are exact in single precision.
+// 0, 1, 2 or 3: sums and products of a few such numbers are exact in single precision.
 __device__ __forceinline__ float small(size_t i, unsigned salt) {
     return static_cast<float>(pattern(i, salt) >> 30);
 }
@@ -25,7 +25,7 @@ __device__ __forceinline__ void for_each(size_t n, Function function) {
         function(i);
 }
 
-// found[0] = words that differ; found[1] = 1 + the smallest index of one.
+// found[0] = number of different words; found[1] = 1 + the smallest index of such a word.
 __device__ __forceinline__ void report(unsigned long long* found, size_t i) {
     atomicAdd(found, 1ull);
     atomicMin(found + 1, static_cast<unsigned long long>(i) + 1);
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(1024)
     for_each(n, [=](size_t i) { a[i] = small(i, salt); });
 }
 
-// Is a[i] = pattern(i) everywhere?
+// Checks a[i] = pattern(i) for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check(unsigned long long* __restrict__ found, const unsigned* __restrict__ a, size_t n,
                   unsigned salt) {
@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// Is a[i] = value everywhere?
+// Checks a[i] = value for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_value(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
                         size_t n, unsigned value) {
@@ -63,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// Is a[i] = x small(i, salt) + y small(i, salt + 1) + z small(i, salt + 2) everywhere?
+// Checks a[i] = x small(i, salt) + y small(i, salt + 1) + z small(i, salt + 2) for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_linear(unsigned long long* __restrict__ found, const float* __restrict__ a,
                          size_t n, unsigned salt, float x, float y, float z) {
@@ -74,8 +74,8 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// A pool of `blocks` blocks of `words` words: is block b the pattern's block of[b], or all `poison`
-// where of[b] is 2^32 - 1?
+// Checks a pool of `blocks` blocks of `words` words: block b must be block of[b] of the pattern, or
+// all `poison` if of[b] is 2^32 - 1.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_blocks(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
                          const unsigned* __restrict__ of, size_t words, size_t blocks,

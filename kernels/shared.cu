@@ -1,11 +1,11 @@
-// Shared memory: reads and writes of WIDTH bytes a thread with a stride, latency, and the shared
-// memory of another block of the cluster.
+// Shared memory: reads and writes of WIDTH bytes per thread with a stride, latency, and access to
+// the shared memory of another block in the cluster.
 //
 // A tile has one element of WIDTH bytes for each of the 1024 threads.  With stride s (1 .. 32, a
-// power of two) lane l of warp w has element (w / s) * 32 s + l s + w % s of each tile: every
-// element belongs to one thread, and neighbouring lanes are s elements apart.  A turn accesses
-// kTiles tiles that follow each other and begin at tile turn % kTiles, so that no access is the
-// same in two turns that follow each other and none can be left out.
+// power of two) lane l of warp w has element (w / s) * 32 s + l s + w % s of each tile. Every
+// element belongs to one thread, and neighbouring lanes are s elements apart. A turn accesses
+// kTiles successive tiles, starting at tile turn % kTiles. So accesses differ between successive
+// turns, and the compiler cannot drop any.
 
 #include "cluster.cuh"
 #include "device.cuh"
@@ -14,7 +14,7 @@
 #define WIDTH 4
 #endif
 
-// Blocks of a cluster: a property of the compiled kernel.
+// Blocks per cluster, a property of the compiled kernel.
 #ifndef CLUSTER
 #define CLUSTER 2
 #endif
@@ -37,7 +37,7 @@ __device__ __forceinline__ unsigned place(unsigned stride) {
     return ((warp / stride) * 32 * stride + lane * stride + warp % stride) * WIDTH;
 }
 
-// By name and in order: the compiler would read what does not change once.
+// volatile asm keeps all reads in order: the compiler would read unchanging data only once.
 __device__ __forceinline__ unsigned read(unsigned address) {
 #if WIDTH == 4
     unsigned x;
@@ -78,7 +78,8 @@ __device__ __forceinline__ void fill(unsigned words, unsigned salt) {
 
 }  // namespace
 
-// kAll tiles of dynamic shared memory.  sums[block] += sum of the words that the block read.
+// Uses Uses Uses kAll tiles of dynamic shared memory. sums[block] += sum of the words that the
+// block read.
 extern "C" __global__ void __launch_bounds__(kBlock)
     shared_read(unsigned* __restrict__ sums, unsigned stride, unsigned turns, unsigned salt) {
     fill(kAll * kBlock * kWords, salt);
@@ -111,8 +112,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// One thread follows addresses in shared memory: word i of `words` (a power of two) names word
-// i + step (odd), so that the ring is one cycle.  out = {word that LOADS * turns hops end at,
+// One thread follows addresses in shared memory: word i of `words` (a power of two) points to word
+// i + step (odd), so that the ring is one cycle. out = {word at the end of LOADS * turns hops,
 // nanoseconds, cycles}.
 extern "C" __global__ void __launch_bounds__(32)
     shared_chase(unsigned long long* __restrict__ out, unsigned words, unsigned step,
@@ -144,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(32)
 
 namespace {
 
-// The same place in the shared memory of the next block of the cluster.
+// The same address in the shared memory of the next block in the cluster.
 __device__ __forceinline__ unsigned beside(unsigned address) {
     unsigned there;
     asm("mapa.shared::cluster.u32 %0, %1, %2;"
@@ -172,7 +173,7 @@ constexpr unsigned kRemoteTiles = 2;
 
 }  // namespace
 
-// As shared_read with 16 bytes and stride 1, out of the next block's memory: 48 KiB of it.
+// Like shared_read with 16 bytes and stride 1, but from 48 KiB of the next block's memory.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
     cluster_read(unsigned* __restrict__ sums, unsigned turns, unsigned salt) {
     fill((2 * kRemoteTiles - 1) * kBlock * 4, salt + blockIdx.x % CLUSTER);
@@ -186,16 +187,17 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
         for (unsigned k = 0; k < kRemoteTiles; ++k)
             sum += sum_of(read_beside(at + k * kRemoteTile));
     }
-    meet();  // nobody leaves while its memory is read
+    meet();  // no block ends while another one reads its memory
     add_block_sum(sums, sum);
 }
 
-// As shared_chase; the ring lies in the next block's memory.  One cluster.
+// Like shared_chase, but the ring is in the next block's memory. One cluster.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(32)
     cluster_chase(unsigned long long* __restrict__ out, unsigned words, unsigned step,
                   unsigned turns) {
-    // Generic addresses: an address in the cluster's window would be put together at every hop.
-    // They name the block that they lie in by its rank, so that they mean the same to all.
+    // The ring contains generic addresses, because an address in the cluster's window would have to
+    // be computed at every hop. Generic addresses contain the rank of the block, so that they are
+    // valid in all blocks.
     unsigned long long* const word = reinterpret_cast<unsigned long long*>(memory);
     const unsigned long long own = in_block(memory, rank());
 #pragma unroll 1

@@ -1,11 +1,11 @@
-// Accesses to memory that others write too: the host's, or another GPU's.
+// Accesses to memory that others also write: the host's or another GPU's.
 #pragma once
 
 struct alignas(16) Quad {
     unsigned word[4];
 };
 
-// Fetched anew: a plain load may be answered by a copy in this GPU's caches, which no link carried.
+// Always fetches the data again: this GPU's caches could serve a plain load without using the link.
 __device__ __forceinline__ Quad fetch(const Quad* from) {
     Quad v;
     asm volatile("ld.global.cv.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -15,8 +15,8 @@ __device__ __forceinline__ Quad fetch(const Quad* from) {
 }
 
 // put(i, get(at(i))) for every i < n: whole tiles of blockDim.x * kInFlight vectors, then the rest
-// of the last one.  In a tile all addresses come before all gets and all gets before all puts, so
-// that kInFlight of them are under way: what lies between two gets would make the later one wait.
+// of the last tile. In a tile all addresses are computed before all gets, and all gets before all
+// puts, so that kInFlight gets are in flight: work between two gets would delay the later one.
 template <int kInFlight, typename At, typename Get, typename Put>
 __device__ __forceinline__ void in_flight(size_t n, At at, Get get, Put put) {
     const size_t width = blockDim.x;
@@ -32,7 +32,7 @@ __device__ __forceinline__ void in_flight(size_t n, At at, Get get, Put put) {
         for (int k = 0; k < kInFlight; ++k) got[k] = get(where[k]);
 #pragma unroll
         for (int k = kInFlight - 1; k >= 0; --k)
-            put(i + k * width, got[k]);  // last come, first put
+            put(i + k * width, got[k]);  // the last value is put first
     }
 #pragma unroll 1
     for (; i < n; i += width) put(i, get(at(i)));

@@ -1,9 +1,9 @@
-// Products on the tensor cores, and what lays registers out for them.
+// Products on the tensor cores, and functions that arrange registers for them.
 //
 // Which lane holds which elements of a matrix: PTX ISA, "Matrix fragments for mma.m16n8k16".
 #pragma once
 
-// sum[16][8] += a[16][16] b[16][8] of a warp.
+// sum[16][8] += a[16][16] b[16][8], computed by a warp.
 __device__ __forceinline__ void multiply(float (&sum)[4], const unsigned (&a)[4], unsigned b_low,
                                          unsigned b_high) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
@@ -12,7 +12,7 @@ __device__ __forceinline__ void multiply(float (&sum)[4], const unsigned (&a)[4]
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b_low), "r"(b_high));
 }
 
-// The 8 x 8 matrix of two halves a lane, turned over.
+// The transpose of an 8 x 8 matrix with two halves per lane.
 __device__ __forceinline__ unsigned turned(unsigned pair) {
     unsigned result;
     asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(pair));
@@ -25,9 +25,9 @@ __device__ __forceinline__ unsigned halves(float low, float high) {
     return pair;
 }
 
-// FP8 came with compute capability 8.9.
+// FP8 needs compute capability 8.9.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
-// The halves of the four numbers in `packed`.
+// Convert the four FP8 numbers in `packed` to halves.
 __device__ __forceinline__ void unpack(unsigned packed, unsigned& low, unsigned& high) {
     asm("{ .reg .b16 a, b; mov.b32 {a, b}, %2; cvt.rn.f16x2.e4m3x2 %0, a; "
         "cvt.rn.f16x2.e4m3x2 %1, b; }"

@@ -1,21 +1,21 @@
-// Whole copies by bulk copies (TMA), and one read for all blocks of a cluster.
+// Copies of whole buffers by bulk copies (TMA), and reads that serve all blocks of a cluster.
 
 #include "bulk.cuh"
 #include "cluster.cuh"
 
-// Blocks of a cluster: a property of the compiled kernel.
+// Blocks per cluster, a property of the compiled kernel.
 #ifndef CLUSTER
 #define CLUSTER 2
 #endif
 
-// Hops of a turn.
+// Hops per turn.
 #ifndef LOADS
 #define LOADS 32
 #endif
 
-// to = from, `bytes` of them, a multiple of 16: one launch reads as many and writes as many. Either
-// may lie on another GPU.  One thread of a block copies pieces b, b + blocks, ... of 8 KiB; no
-// byte goes through a register.  Dynamic shared memory: 64 KiB.
+// to = from: one launch reads `bytes` bytes, a multiple of 16, and writes them. Either may be on
+// another GPU. One thread of block b copies pieces b, b + blocks, ... of 8 KiB; the data do not
+// pass through registers. Dynamic shared memory: 64 KiB.
 extern "C" __global__ void __launch_bounds__(32)
     tma_copy(char* __restrict__ to, const char* __restrict__ from, size_t bytes) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -34,12 +34,12 @@ extern "C" __global__ void __launch_bounds__(32)
             return left < kPieceBytes ? static_cast<unsigned>(left) : kPieceBytes;
         });
 #else
-    __trap();  // the bench asks for the capability first
+    __trap();  // the bench checks the compute capability first
 #endif
 }
 
-// As chase_run of chase.cu, over the same ring: a hop is a bulk copy of the first 16 bytes of a
-// line into shared memory, which is waited for, and a load of the address in it.
+// Like chase_run in chase.cu, over the same ring: a hop is a bulk copy of the first 16 bytes of a
+// line into shared memory, the wait for its end, and a load of the address.
 extern "C" __global__ void __launch_bounds__(1)
     tma_chase(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -64,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(1)
     out[1] = ns_after - ns;
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 #else
-    __trap();  // the bench asks for the capability first
+    __trap();  // the bench checks the compute capability first
 #endif
 }
 
@@ -78,10 +78,10 @@ constexpr unsigned kStages = 6;
 
 }  // namespace
 
-// Every block of a cluster receives all of its cluster's tiles: t = c, c + clusters, ... for
-// cluster c, `tiles` of them, each at tile t & mask of `a`.  Each block reads its part of a tile,
-// once, for all of them; in a cluster of one block it reads the tile for itself.  sums[block] +=
-// sum of the words that came.  Dynamic shared memory: 96 KiB.
+// Every block receives all tiles of its cluster. Cluster c has `tiles` tiles t = c, c + clusters,
+// ...; tile t is at tile t & mask of `a`. Each block reads its part of a tile once, for all blocks
+// of the cluster; with one block per cluster, it reads the whole tile. sums[block] += sum of the
+// received words. Dynamic shared memory: 96 KiB.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
     tma_multicast(unsigned* __restrict__ sums, const char* __restrict__ a, unsigned mask,
                   unsigned tiles) {
@@ -97,14 +97,14 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
         const char* const tile =
             a + static_cast<size_t>((cluster + n * clusters) & mask) * kTileBytes;
         const unsigned to = memory + stage * kTileBytes, barrier = first + 8 * stage;
-        expect(barrier, kTileBytes);  // of all parts, whoever reads them
+        expect(barrier, kTileBytes);  // the bytes of all parts, whichever block reads them
         if constexpr (CLUSTER == 1)
             bulk_load(to, tile, kTileBytes, barrier);
         else
             bulk_multicast(to + mine, tile + mine, kPart, barrier, kAll);
     };
     if (threadIdx.x == 0) make_barriers(first, kStages);
-    meet();  // every block's mbarriers are there before another one's bytes come
+    meet();  // every block's mbarriers must exist before bytes from another block arrive
 #pragma unroll 1
     for (unsigned s = 0; s < kStages; ++s) ask(s, s);
     unsigned sum = 0, stage = 0, parity = 0;
@@ -113,15 +113,15 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
         await(first + 8 * stage, parity);
 #pragma unroll
         for (unsigned k = 0; k < kTileBytes / 16 / kBlock; ++k) {
-            uint4 v;  // by name: the compiler would take it apart
+            uint4 v;  // asm, because the compiler would split the load
             asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
                          : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                          : "r"(memory + stage * kTileBytes + (k * kBlock + threadIdx.x) * 16)
                          : "memory");
             sum += sum_of(v);
         }
-        // The tile before this one has been read by all blocks: another may take its stage.  They
-        // said so a tile ago, so that nobody waits for the slowest one.
+        // All blocks have read the previous tile, so its stage can be reused. They arrived one tile
+        // earlier, so that no block waits for the slowest one.
         if (n > 0) {
             wait_for_all();
             ask(stage == 0 ? kStages - 1 : stage - 1, n - 1 + kStages);
@@ -132,7 +132,7 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
             parity ^= 1;
         }
     }
-    wait_for_all();  // every arrival has its wait
+    wait_for_all();  // every arrival needs a matching wait
     add_block_sum(sums, sum);
 }
 

@@ -1,7 +1,7 @@
 // A vector of VEC bytes, moved by one load or store of that width.
 //
-// HINT says what the caches are told of it: 0 nothing; 1 that it is used once (.cs: L1 and L2 evict
-// it first); 2 that L1 shall not allocate it (loads alone: no store allocates in L1).
+// HINT is the cache hint: 0 none; 1 used once (.cs: L1 and L2 evict it first); 2 no allocation in
+// L1 (only for loads, as stores never allocate in L1).
 #pragma once
 
 #ifndef VEC
@@ -40,7 +40,7 @@ struct alignas(VEC) Vector {
 #endif
 
 #if VEC == 32
-// By name, because the compiler would make two accesses of 16 bytes of it.
+// asm, because the compiler would make two accesses of 16 bytes.
 __device__ __forceinline__ Vector load(const Vector* from) {
     union {
         unsigned long long part[4];

@@ -1,8 +1,8 @@
-// SM accesses to mapped host memory, in blocks of 2^shift vectors of 16 bytes.
+// Accesses of the SMs to mapped host memory, in blocks of 2^shift vectors of 16 bytes.
 //
-// There are n vectors, a power of two, and in them n / 2^shift blocks.  The b-th block that is
-// visited is b * factor modulo their number: an odd factor visits each once, 1 in their order.
-// Threads with neighbouring numbers work on neighbouring vectors of a block.
+// The n vectors (a power of two) form n / 2^shift blocks. Visit number b is to block b * factor,
+// modulo the number of blocks: with an odd factor each block is visited once, with factor 1 in
+// order. Neighbouring threads access neighbouring vectors of a block.
 
 #include "system.cuh"
 
@@ -14,7 +14,7 @@ namespace {
 
 constexpr unsigned kStep = 0x9e3779b1u;  // as in pattern.cu
 
-// In 32 bits, for up to 64 GiB: n may be 2^32, and then the mask of blocks is that of all words.
+// 32-bit arithmetic, for up to 64 GiB: for n = 2^32 the mask of the blocks has all bits set.
 __device__ __forceinline__ unsigned place(size_t i, size_t n, unsigned shift, unsigned factor) {
     const unsigned index = static_cast<unsigned>(i);
     const unsigned block = (index >> shift) * factor & static_cast<unsigned>((n >> shift) - 1);
@@ -23,8 +23,8 @@ __device__ __forceinline__ unsigned place(size_t i, size_t n, unsigned shift, un
 
 }  // namespace
 
-// *sum += wrapping sum of the 32-bit words of all n vectors: 16 n bytes are read in one launch.
-// Blocks are a multiple of 32 threads.
+// *sum += sum, modulo 2^32, of the 32-bit words of all n vectors: one launch reads 16 n bytes.
+// Thread blocks have a multiple of 32 threads.
 extern "C" __global__ void __launch_bounds__(512)
     zerocopy_read(unsigned* __restrict__ sum, const Quad* __restrict__ a, size_t n, unsigned shift,
                   unsigned factor) {
@@ -40,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(512)
     if (threadIdx.x % 32 == 0) atomicAdd(sum, mine);
 }
 
-// Every word of the n vectors gets the pattern of its index: 16 n bytes are written in one launch.
+// Writes the pattern to every word of the n vectors: one launch writes 16 n bytes.
 extern "C" __global__ void __launch_bounds__(512)
     zerocopy_write(Quad* __restrict__ a, size_t n, unsigned shift, unsigned factor, unsigned salt) {
     in_flight<UNROLL>(

@@ -6,6 +6,8 @@ The Python API::
     outcome = membench.run(select=["ddr/*"], rounds=5, output="mybox.csv")
     frame = membench.load("mybox.csv")
     membench.compare("old=before.csv", "new=after.csv").to_frame()
+    pairs = membench.run_paired("env=MALLOC_ARENA_MAX=1", select="ddr/*")
+    membench.compare(*pairs.files)
 
 The names for declaring a bench are `bench`, `axis`, `Needs`, `skip`, `Timed`, `Observed` and
 `Observation`. Everything is imported on first use, so that ``import membench`` costs next to
@@ -18,7 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from membench.api import compare, history, load, read_rows, run
+    from membench.api import compare, history, load, read_rows, run, run_paired
     from membench.core.case import Needs, axis, bench
     from membench.core.errors import MembenchError, skip
     from membench.core.work import Observation, Observed, Timed
@@ -39,11 +41,13 @@ __all__ = [
     "load",
     "read_rows",
     "run",
+    "run_paired",
     "skip",
 ]
 
 _HOMES = {
     "run": "api",
+    "run_paired": "api",
     "bench": "core.case",
     "axis": "core.case",
     "Needs": "core.case",

@@ -1,4 +1,4 @@
-"""What all tests share: no deadlines, repeatable properties, and how a missing GPU is treated."""
+"""Settings for all tests: no deadlines, reproducible property tests, handling of a missing GPU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from nvml_stub import NvmlProcess
 
-# Hundreds of processes import the same modules: each would compile all of them where the
-# environment asks for no bytecode, and so would each worker of pytest with the tests.
+# Hundreds of test processes import the same modules. If the environment forbids bytecode files,
+# each of them would compile all modules, and each worker of pytest all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Decide how many examples of a property are tried, before any test is imported."""
     if "not slow" not in config.option.markexpr:
         sampling.take_all()
-    # A deadline would judge by the clock; examples drawn anew each time would not repeat.
+    # A deadline would depend on the clock; randomly drawn examples would not be reproducible.
     settings.register_profile(
         "membench", deadline=None, derandomize=True, max_examples=sampling.examples()
     )
@@ -64,7 +64,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stand-in for NVIDIA's management library, compiled."""
+    """The compiled stub of NVIDIA's management library (NVML)."""
     from nvml_stub import build
 
     return build(tmp_path_factory.mktemp("nvml"))
@@ -72,7 +72,7 @@ def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nvml(nvml_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NvmlProcess]:
-    """A process whose NVML is the stand-in."""
+    """A process that uses the stub of NVML."""
     from nvml_stub import NvmlProcess
 
     asked = NvmlProcess(nvml_library, tmp_path_factory.mktemp("nvml-facts") / "facts")

@@ -1,4 +1,4 @@
-"""The cases that could not be compared, listed so that none is dropped silently."""
+"""The cases that could not be compared. They are listed, so that no case is dropped silently."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
+from membench.analysis.line import Line
 from membench.core.terms import Status
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Cases for which some labels have no number, for one reason.
+    """Cases for which some labels have no number, all for the same kind of reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for cases that the other labels have no row of.
-        labels: those with the failure or the skip; for ``only``, those with a number.
-        cases: ids, with metric and statistic if only some rows of the case are affected.
+        kind: ``failed``, ``skipped``, or ``only`` for cases without a row under the other labels.
+        labels: the labels whose case failed or was skipped; for ``only``, the labels with a number.
+        cases: case ids; metric and statistic are added if only some rows of the case are affected.
     """
 
     kind: str
@@ -27,7 +28,7 @@ class Absence:
 
 
 def absences(comparison: Comparison) -> list[Absence]:
-    """Failures first, then cases that only one side has, then skips."""
+    """The cases without a comparison: failures first, then cases of only one side, then skips."""
     groups: dict[tuple[str, tuple[str, ...], str], list[Line]] = {}
     for line in comparison.lines:
         for key in _keys(comparison, line):
@@ -44,15 +45,14 @@ def _keys(comparison: Comparison, line: Line) -> Iterator[tuple[str, tuple[str, 
     labels = [side.label for side in comparison.sides]
     for kind in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, list[str]] = {}
-        for label, entry in zip(labels, line.entries, strict=True):
-            for reason in entry.failures if kind is Status.FAILED else entry.skips:
-                by_reason.setdefault(reason, []).append(label)
+        for side, lost in sorted(line.lost.items()):
+            for reason in lost.failures if kind is Status.FAILED else lost.skips:
+                by_reason.setdefault(reason, []).append(labels[side])
         for reason, several in by_reason.items():
             yield str(kind), tuple(several), reason
-    states = [entry.status for entry in line.entries]
-    if "missing" in states and Status.OK in states:
-        having = zip(labels, states, strict=True)
-        yield "only", tuple(label for label, state in having if state == Status.OK), ""
+    places = line.figures.places
+    if 0 < len(places) < len(labels) and "missing" in line.statuses:
+        yield "only", tuple(labels[side] for side in places), ""
 
 
 def _cases(lines: list[Line], rows: Counter[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Rows that are comparable although they belong to different cases.
 
-First, rows with a requested size and rows of ``size=auto``: both measure memory if both are large
-enough; their ratio is shown, but no verdict is based on it. Second, rows and a published figure,
-which defines itself which axes may differ (`membench.analysis.likeness`).
+There are two kinds. Rows with a requested size and rows of ``size=auto`` both measure memory if
+both are large enough; their ratio is shown, but no verdict is based on it. A published figure is
+comparable with rows that differ only in the axes that the figure permits
+(`membench.analysis.likeness`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from collections.abc import Collection, Sequence
 
 from membench.analysis.likeness import Likeness, likeness, read_rules
 from membench.core.case_id import split_case
-from membench.core.terms import OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.terms import MEMORY, OFF_TIER_FLAGS, Metric, Stat, Status
 from membench.results.compact.row import Measurement
 
 AUTO = "size=auto"
-_MEMORY = frozenset({Tier.DDR, Tier.HBM})
 
 Key = tuple[str, Metric, Stat]
-Table = dict[Key, list[Measurement]]
+Table = dict[Key, Sequence[Measurement]]
 
 
 def is_auto(case: str) -> bool:
@@ -27,13 +27,15 @@ def is_auto(case: str) -> bool:
 
 
 def put_alike_together(tables: Sequence[Table]) -> None:
-    """Put comparable rows of the other tables under the key of the reference's row.
+    """Move comparable rows of the other tables to the key of the reference's row.
 
-    This is done only if one of the two has ``size=auto``, the reference has no row of the same
-    case, and no row is flagged as served by a cache. Of several sizes the nearest is taken.
+    A row is moved only if one of the two has ``size=auto``, the reference has no row of the same
+    case, and neither row is flagged as served by a cache. Among several sizes the nearest is used.
     """
     reference, *others = tables
     for table in others:
+        if table.keys() == reference.keys():
+            continue
         free: dict[tuple[object, ...], list[Key]] = {}
         for key in table:
             if key not in reference and _is_of_memory(table[key]):
@@ -53,11 +55,11 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Put published figures and their comparable rows under one key.
+    """Give each published figure and the row that is comparable with it the same key.
 
-    Either side may be the published one. Each figure without a row of the same case gets the
-    comparable row that differs least. If no row of a bench is comparable with any figure, it gets
-    the nearest row, so that a reader sees which axes differ.
+    The figure may be on either side. Each figure without a row of the same case gets the comparable
+    row that differs least. If no row of a bench is comparable with any figure of that bench, the
+    figure gets the nearest row, so that a reader sees which axes differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))
@@ -104,7 +106,7 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """The ``free`` row of the figure's bench that differs least from it, and by how much."""
+    """The row nearest to the figure among the ``free`` rows of its bench, with the distance."""
     found = [
         (_distance(rows, others), key)
         for key, others in measured.items()
@@ -136,7 +138,11 @@ def _bench(key: Key) -> tuple[str, Metric, Stat]:
 
 
 def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """Number of differing axes that may not differ, of those that may, then the GPU index."""
+    """The distance of two cases, for sorting.
+
+    It consists of the number of differing axes that the figure does not permit, the number of
+    differing axes that it permits, and the GPU index.
+    """
     found = likeness_of(figures[0], rows[0])
     assert found is not None
     gpu = split_case(rows[0].case)[1].get("gpu", "0")
@@ -144,7 +150,6 @@ def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tu
 
 
 def _form(key: Key) -> tuple[object, ...]:
-    """``key`` without the size."""
     case, metric, stat = key
     parts = case.split("/")
     return (*(part for part in parts if not part.startswith("size=")), len(parts), metric, stat)
@@ -153,7 +158,7 @@ def _form(key: Key) -> tuple[object, ...]:
 def _is_of_memory(rows: Sequence[Measurement]) -> bool:
     return all(
         row.status is Status.OK
-        and row.tier in _MEMORY
+        and row.tier in MEMORY
         and "/size=" in row.case
         and OFF_TIER_FLAGS.isdisjoint(row.flags)
         for row in rows

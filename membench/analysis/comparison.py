@@ -1,21 +1,25 @@
-"""The comparison of runs: matched rows, their verdicts, and rows without a match."""
+"""The comparison of runs: matched rows with their verdicts, and rows without a match."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from membench.analysis.alike import put_alike_together, put_beside_figures
+from membench.analysis.alike import Table, put_alike_together, put_beside_figures
+from membench.analysis.differences import Differences, estimated
 from membench.analysis.facts import Fact, compare_facts
-from membench.analysis.figure import CaseRuns, figure
-from membench.analysis.finding import CasePair, Difference, find
+from membench.analysis.figures import Figures
+from membench.analysis.finding import CasePair, find
 from membench.analysis.in_turns import pair_ids, paired_values
+from membench.analysis.line import NOTHING_LOST, ComparisonCell, Key, Line, Lost
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
+from membench.analysis.tables import TableMaker, absent, lost
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
@@ -34,64 +38,6 @@ if TYPE_CHECKING:
 OF_PEAK = "fraction-of-peak"
 """The unit of normalized values."""
 
-Key = tuple[str, Metric, Stat]
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonCell:
-    """The cell of one label in a line.
-
-    Attributes:
-        figure: its number, or None.
-        finding: difference to the reference; None for the reference itself, or if either has no
-            number.
-        failures, skips: the reasons of its failed and skipped rows; a label with several runs may
-            have them as well as a figure.
-    """
-
-    figure: CaseRuns | None
-    finding: Difference | None = None
-    failures: tuple[str, ...] = ()
-    skips: tuple[str, ...] = ()
-
-    @property
-    def status(self) -> str:
-        """``ok``, ``failed``, ``skipped``, or ``missing`` if there is no row at all."""
-        if self.figure is not None:
-            return str(Status.OK)
-        return (
-            str(Status.FAILED if self.failures else Status.SKIPPED) if self.reasons else "missing"
-        )
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why there is no number, or no number for some runs."""
-        return self.failures + self.skips
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One (case, metric, stat) on all sides.
-
-    Attributes:
-        row: the first ok row, otherwise the first row; it gives tier, unit and direction.
-        threshold: fraction above which a difference matters.
-        entries: one per side, the reference first.
-    """
-
-    row: Measurement
-    threshold: float
-    entries: tuple[ComparisonCell, ...]
-
-    @property
-    def key(self) -> Key:
-        return self.row.case, self.row.metric, self.row.stat
-
-    @property
-    def findings(self) -> tuple[Difference, ...]:
-        """The differences of all labels that could be compared with the reference."""
-        return tuple(entry.finding for entry in self.entries if entry.finding is not None)
-
 
 @dataclass(frozen=True)
 class Mean:
@@ -99,7 +45,7 @@ class Mean:
 
     Attributes:
         side: index of the label.
-        count: number of comparable lines in the mean.
+        count: number of lines whose ratios are averaged.
     """
 
     tier: Tier
@@ -112,12 +58,12 @@ class Mean:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides compared with the first; a notebook shows the matched lines as a table.
+    """Several sides compared with the first one. Notebooks show it as a table of the matched lines.
 
     Attributes:
         lines: one per (case, metric, stat) of any side, in the order of first occurrence.
         normalized: whether values and peaks are fractions of the peak.
-        offsets: offsets between other runs of the machine, if known.
+        offsets: offsets between other runs of the machine; None if unknown.
     """
 
     sides: tuple[Side, ...]
@@ -129,16 +75,14 @@ class Comparison:
     @cached_property
     def matched(self) -> tuple[Line, ...]:
         """The lines for which the reference and another side have a number."""
-        return tuple(line for line in self.lines if line.findings)
+        return tuple(line for line in self.lines if line.matched)
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts about machine and run for matched rows (for all rows if none matched)."""
+        """The facts about machine and run of the matched rows, or of all rows if no row matched."""
         lines = self.matched or self.lines
-        rows = [
-            [row for line in lines if (one := line.entries[side].figure) for row in one.rows]
-            for side in range(len(self.sides))
-        ]
+        of_sides = zip(*(line.figures.rows for line in lines), strict=True)
+        rows = [list(chain.from_iterable(several)) for several in of_sides]
         return tuple(
             compare_facts(rows, [[one.facts for one in side.sources] for side in self.sides])
         )
@@ -146,20 +90,35 @@ class Comparison:
     @cached_property
     def means(self) -> tuple[Mean, ...]:
         """The means by tier, metric, statistic and label."""
-        ratios: dict[tuple[Tier, Metric, Stat, int], list[float]] = {}
+        ratios: dict[tuple[Tier, Metric, Stat], dict[int, list[float]]] = {}
+        order: list[tuple[tuple[Tier, Metric, Stat], int]] = []
         for line in self.matched:
-            for side, entry in enumerate(line.entries):
-                finding = entry.finding
-                if finding is not None and finding.ratio and finding.verdict is not Verdict.NA:
-                    key = (line.row.tier, line.row.metric, line.row.stat, side)
-                    ratios.setdefault(key, []).append(finding.ratio)
+            key = (line.row.tier, line.row.metric, line.row.stat)
+            group = ratios.setdefault(key, {})
+            for side, (ratio, verdict) in enumerate(zip(line.ratios, line.verdicts, strict=True)):
+                if ratio and verdict is not Verdict.NA:
+                    if side not in group:
+                        group[side] = []
+                        order.append((key, side))
+                    group[side].append(ratio)
         return tuple(
-            Mean(*key, ratio=geometric_mean(several), count=len(several))
-            for key, several in ratios.items()
+            Mean(*key, side, ratio=geometric_mean(several), count=len(several))
+            for key, side in order
+            for several in (ratios[key][side],)
         )
 
+    @cached_property
+    def in_turns(self) -> bool:
+        """Whether all findings with a verdict, or else all, are of pairs of rounds."""
+        lines = self.matched
+        if all(line.in_turns for line in lines):
+            return bool(lines)
+        findings = (one for line in lines for one in line.findings)
+        judged = (one.in_turns for one in findings if one.verdict is not Verdict.NA)
+        return all(judged) and any({*line.verdicts} - {None, Verdict.NA} for line in lines)
+
     def to_frame(self) -> pd.DataFrame:
-        """The matched lines as a data frame: see `membench.analysis.frame.comparison_frame`."""
+        """The matched lines as a data frame; see `membench.analysis.frame.comparison_frame`."""
         from membench.analysis.frame import comparison_frame
 
         return comparison_frame(self)
@@ -181,17 +140,21 @@ class Comparison:
             [
                 line.row.case,
                 f"{line.row.metric} {line.row.stat}",
-                *(cell for entry in line.entries for cell in self._cells(line, entry)),
+                *(
+                    cell
+                    for side, entry in enumerate(line.entries)
+                    for cell in self._cells(line, side, entry)
+                ),
             ]
             for line in self.matched
         ]
         numbers = [2, *(place for place in range(3, len(head)) if place % 3 != 2)]
         return html_table(repr(self)[1:-1], head, cells, numbers)
 
-    def _cells(self, line: Line, entry: ComparisonCell) -> list[str]:
+    def _cells(self, line: Line, side: int, entry: ComparisonCell) -> list[str]:
         """The cells of one side: its value, and except for the reference its ratio and verdict."""
         value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
-        if entry is line.entries[0]:
+        if not side:
             return [value]
         found = entry.finding
         if found is None:
@@ -204,8 +167,13 @@ class Comparison:
 
     def counts(self, side: int) -> Counter[Verdict]:
         """The number of lines with each verdict for the label of index ``side``."""
-        findings = (line.entries[side].finding for line in self.matched)
-        return Counter(finding.verdict for finding in findings if finding is not None)
+        return self._counts[side]
+
+    @cached_property
+    def _counts(self) -> list[Counter[Verdict]]:
+        columns = zip(*(line.verdicts for line in self.matched), strict=True)
+        counts = [Counter(filter(None, column)) for column in columns]
+        return counts or [Counter() for _ in self.sides]
 
 
 def compare(
@@ -221,9 +189,9 @@ def compare(
     Args:
         sides: two or more.
         select: globs for case ids; all cases if empty.
-        normalize: compare shares of the peak; a row without a peak counts as skipped.
-        offsets: from `offsets_of`; a verdict on one run per side then names the offset between
-            runs.
+        normalize: compare fractions of the peak; a row without a peak counts as skipped.
+        offsets: result of `offsets_of`; findings from one run per side then name the offset between
+        runs.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
@@ -231,7 +199,7 @@ def compare(
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
-    except SchemaError:  # a lazily read cell of a row without file and line
+    except SchemaError:  # the row was parsed late, without file and line
         for side in sides:
             check_strictly(side.sources)
         raise
@@ -243,20 +211,11 @@ def compare(
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
     """``line`` with the offset added to each of its findings on one run per side."""
-    first = line.entries[0].figure
-    if first is None or len(first.rows) > 1:
+    first = line.figures.rows[0]
+    if len(first) != 1 or line.differences is None:
         return line
-    offset = offsets.of(first.rows[0].common)
-    cells = tuple(_with_offset(cell, offset) for cell in line.entries)
-    return replace(line, entries=cells)
-
-
-def _with_offset(cell: ComparisonCell, offset: float | None) -> ComparisonCell:
-    """``cell`` with the offset in a finding on one run; in paired rounds the offset cancels."""
-    figure, finding = cell.figure, cell.finding
-    if figure is None or finding is None or len(figure.rows) > 1 or finding.in_turns:
-        return cell
-    return replace(cell, finding=replace(finding, offset=offset))
+    offset = offsets.of(first[0].common)
+    return replace(line, differences=line.differences.with_offset(line.figures, offset))
 
 
 def _compared(
@@ -264,31 +223,45 @@ def _compared(
 ) -> Comparison:
     if normalize:
         sides = [replace(side, rows=tuple(map(_of_peak, side.rows))) for side in sides]
-    wanted = _selector(sides, select)
-    tables = [_table(side.rows, wanted) for side in sides]
-    put_beside_figures(tables)
+    maker = TableMaker(_selector(sides, select) if select else None)
+    tables = [maker.table(side.rows) for side in sides]
+    if maker.any_cited:
+        put_beside_figures(tables)
     put_alike_together(tables)
     keys: dict[Key, Measurement] = {}
     for table in tables:
+        if maker.every_ok and table.keys() <= keys.keys():
+            continue
         for key, rows in table.items():
-            # An ok row has more information than a skipped one that comes first.
+            # An ok row says more than a skipped one that comes first.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
-    absent = [_absent(side.rows) for side in sides]
-    lines = []
-    for key, row in keys.items():
-        threshold = thresholds.of(row.tier, row.metric)
-        entries = [
-            _entry(table.get(key, ()), gone.get(key[0], ()))
-            for table, gone in zip(tables, absent, strict=True)
-        ]
-        lines.append(Line(row, threshold, tuple(entries)))
+    gone = [] if maker.every_ok else [absent(side.rows) for side in sides]
+    lines = [_line(key, row, thresholds, tables, gone) for key, row in keys.items()]
     partners = pair_ids(source for side in sides for source in side.sources)
     return Comparison(tuple(sides), tuple(_judged(lines, partners)), thresholds, normalize)
 
 
+def _line(
+    key: Key,
+    row: Measurement,
+    thresholds: Thresholds,
+    tables: Sequence[Table],
+    gone: Sequence[Mapping[str, Sequence[Measurement]]],
+) -> Line:
+    """The line of ``key``; ``gone`` are the failed and skipped rows of each side by case."""
+    rows = [table.get(key, ()) for table in tables]
+    losses: dict[int, Lost] = {}
+    if gone:
+        pairs = zip(rows, (one.get(key[0], ()) for one in gone), strict=True)
+        found = {side: lost(*pair) for side, pair in enumerate(pairs)}
+        losses = {side: one for side, one in found.items() if one is not NOTHING_LOST}
+        rows = [tuple(one for one in several if one.status is Status.OK) for several in rows]
+    return Line(row, thresholds.of(row.tier, row.metric), Figures(rows), losses)
+
+
 def _of_peak(row: Measurement) -> Measurement:
-    """``row`` as a fraction of its peak, with a peak of 1; skipped if it has no peak."""
+    """``row`` as a fraction of its peak; marked as skipped if it has no peak."""
     if row.value is None:
         return row
     if row.peak is None:
@@ -305,6 +278,7 @@ def _of_peak(row: Measurement) -> Measurement:
 
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
+    """The cases that match one of ``patterns``."""
     cases = {one.case for side in sides for one in distinct(side.rows)}
     chosen = set[str]()
     for pattern in patterns:
@@ -312,77 +286,26 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
         if not found:
             raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
         chosen |= found
-    return frozenset(chosen if patterns else cases)
-
-
-def _table(rows: Iterable[Measurement], wanted: Container[str]) -> dict[Key, list[Measurement]]:
-    """Group the ``rows`` of the ``wanted`` cases by (case, metric, stat)."""
-    alike: defaultdict[int, list[Measurement]] = defaultdict(list)
-    for row in rows:
-        alike[id(row.common)].append(row)
-    table: dict[Key, list[Measurement]] = {}
-    for several in alike.values():
-        one = several[0].common
-        if one.case in wanted:
-            table.setdefault((one.case, one.metric, one.stat), []).extend(several)
-    return table
-
-
-def _absent(rows: Sequence[Measurement]) -> dict[str, list[Measurement]]:
-    """The failed and skipped rows by case."""
-    table: dict[str, list[Measurement]] = {}
-    if any(one.status is not Status.OK for one in distinct(rows)):
-        for row in rows:
-            if row.status is not Status.OK:
-                table.setdefault(row.case, []).append(row)
-    return table
-
-
-def _entry(rows: Sequence[Measurement], absent: Sequence[Measurement]) -> ComparisonCell:
-    """The cell for the ``rows`` of one key, whose case has the failed or skipped rows ``absent``.
-
-    A failed case has no rows for its statistics, so a run without a row for the key takes the
-    failure or skip of the case.
-    """
-    if not absent and all(one.status is Status.OK for one in distinct(rows)):
-        return ComparisonCell(figure(rows) if rows else None)
-    runs = {row.run_id for row in rows}
-    lost = [row for row in rows if row.status is not Status.OK]
-    lost += [row for row in absent if row.run_id not in runs]
-    good = [row for row in rows if row.status is Status.OK]
-    return ComparisonCell(
-        figure=figure(good) if good else None,
-        failures=_reasons(lost, Status.FAILED),
-        skips=_reasons(lost, Status.SKIPPED),
-    )
-
-
-def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))
+    return frozenset(chosen)
 
 
 def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
-    """``lines`` with a finding wherever the reference and another side have a figure.
+    """``lines``, with a finding for each label that has values if the reference has values too.
 
     ``partners`` is the result of `pair_ids`.
     """
+    at_once = [None if partners else estimated(one.figures, one.threshold) for one in lines]
     pairs = [
         CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
-        for line in lines
-        if (reference := line.entries[0].figure)
-        for entry in line.entries[1:]
-        if (figure := entry.figure)
+        for line, done in zip(lines, at_once, strict=True)
+        if done is None and (reference := line.figures.at(0))
+        for figure in islice(line.figures, 1, None)
+        if figure
     ]
     findings = iter(find(pairs))
-    for line in lines:
-        first, *others = line.entries
-        if first.figure is None:
-            yield line
+    for line, done in zip(lines, at_once, strict=True):
+        if done is not None or not line.figures.rows[0]:
+            yield replace(line, differences=done)
         else:
-            judged = (
-                ComparisonCell(one.figure, next(findings), one.failures, one.skips)
-                if one.figure
-                else one
-                for one in others
-            )
-            yield Line(line.row, line.threshold, (first, *judged))
+            others = [next(findings) if rows else None for rows in line.figures.rows[1:]]
+            yield replace(line, differences=Differences([None, *others]))

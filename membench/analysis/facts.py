@@ -1,4 +1,4 @@
-"""Facts about the surroundings of a result, and those that differ between sides."""
+"""Facts about the machine and the software of a result, and whether they differ between sides."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _LARGEST_MEMORY = 1 << 60
 
 @dataclass(frozen=True)
 class Fact:
-    """One property, with a value per side; empty if unknown."""
+    """One property with its value on each side; a value is empty if unknown."""
 
     name: str
     values: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
-        """Whether two sides are known to differ."""
+        """Whether at least two sides have known values that differ."""
         return len({value for value in self.values if value}) > 1
 
     @property
     def same(self) -> bool:
-        """Whether all sides are known to be equal."""
+        """Whether all values are known and equal."""
         return len(set(self.values)) == 1 and bool(self.values[0])
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """The facts of ``sidecar`` by name; those that it lacks are left out.
+    """The facts in ``sidecar`` by name; facts that the sidecar does not contain are left out.
 
-    It is read as plain data, so that older sidecars can be used as well.
+    The sidecar is read as plain data, so that older sidecars can be used as well.
     """
     machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
@@ -70,7 +70,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """``64KiB 128KiB`` of a list of bytes; ``none`` of an empty one."""
+    """A list of bytes as ``64KiB 128KiB``; ``none`` for an empty list."""
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]
@@ -84,7 +84,7 @@ def compare_facts(
 
     Args:
         rows: the compared rows of each side.
-        sidecars: the facts of each side's files.
+        sidecars: for each side, the facts in the sidecars of its files.
     """
     columns = [[_joined(values) for values in _columns(side)] for side in rows]
     facts = [
@@ -99,7 +99,7 @@ def compare_facts(
 
 
 def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
-    """The values of each of `COLUMNS` in ``rows``, with few duplicates."""
+    """For each of `COLUMNS` the values in ``rows``, with few duplicates."""
     commons = distinct(rows)
     for name in COLUMNS:
         yield map(attrgetter(name), rows if name == "machine" else commons)
@@ -110,7 +110,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
-    """The setting of this side of a paired run, `AS_STARTED` if none; None for other runs."""
+    """The setting of this side of a paired run, or `AS_STARTED`; None for other runs."""
     pair = _part(_part(sidecar, "plan"), "pair")
     side = pair.get("side")
     if side not in ("a", "b"):

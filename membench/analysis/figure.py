@@ -1,4 +1,4 @@
-"""The values of one label for one row, as they are compared."""
+"""The values of one label for one (case, metric, stat), as a comparison uses them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from membench.results.compact.row import Common, Measurement, distinct
 
 
 class Basis(StrEnum):
-    """The unit of repetition of the compared values."""
+    """Whether the compared values are of rounds, runs or samples."""
 
-    ROUNDS = "rounds"  # of one run, each a fresh process
-    RUNS = "runs"  # medians of runs, because the rounds of one run share its offset
-    SAMPLES = "samples"  # of the only round of the only run
+    ROUNDS = "rounds"  # the rounds of one run, each a fresh process
+    RUNS = "runs"  # the medians of several runs, because the rounds of one run share its offset
+    SAMPLES = "samples"  # the samples of the only round of the only run
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRuns:
-    """The ok rows of one label for one (case, metric, stat), one row a run.
+    """The ok rows of one label for one (case, metric, stat), one row per run.
 
     Attributes:
-        values: in the unit of the rows, at least one.
+        values: the compared values in the unit of the rows, at least one.
     """
 
     rows: tuple[Measurement, ...]
@@ -46,7 +46,8 @@ class CaseRuns:
     def best(self) -> float | None:
         """The best sample of all runs, as STREAM reports it; None unless all runs kept samples.
 
-        A tail statistic has no best either: its samples are those of the whole distribution.
+        It is also None for a tail statistic, because the samples are those of the whole
+        distribution.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None
@@ -57,12 +58,12 @@ class CaseRuns:
 
     @property
     def half_range(self) -> float | None:
-        """Half the range of the rounds or runs over their median; None for a single one."""
+        """Half the range of the values as a fraction of their median; None for a single value."""
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
     @property
     def peak_share(self) -> float | None:
-        """Value over peak; None if the rows have no peak, or different ones."""
+        """``value`` as a fraction of the peak; None if the rows have no peak, or different ones."""
         peaks = {one.peak for one in self.commons}
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
@@ -70,17 +71,17 @@ class CaseRuns:
 
     @property
     def commons(self) -> tuple[Common, ...]:
-        """The values that the rows share; few objects, however many runs there are."""
+        """The objects with the column values that the rows share, each once."""
         return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
 
     @property
     def cited(self) -> bool:
-        """Whether it is a published figure instead of a measurement of ours."""
+        """Whether the values are published figures instead of measurements."""
         return any(one.backend == "cited" for one in self.commons)
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured it."""
+        """Whether another tool measured the values."""
         return any(one.backend.startswith("import:") for one in self.commons)
 
     @property
@@ -93,7 +94,7 @@ class CaseRuns:
 
 
 def figure(rows: Sequence[Measurement]) -> CaseRuns:
-    """The figure of ``rows``: ok rows of one (case, metric, stat), at least one."""
+    """The values of ``rows``, which are ok rows of one (case, metric, stat), at least one."""
     if len(rows) > 1:
         return CaseRuns(
             tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows)))
@@ -103,11 +104,11 @@ def figure(rows: Sequence[Measurement]) -> CaseRuns:
 
 
 def pooled(one: CaseRuns) -> CaseRuns | None:
-    """The samples of the only round of ``one`` as its values; None if they cannot be used.
+    """``one`` with the samples of its only round as its values; None if they cannot be used.
 
-    They cannot be used if there is more than one round; if no samples were kept, or only their
-    quantiles; if the statistic is not a median, because samples do not scatter around another
-    statistic; or if a sample is 0, which has no logarithm.
+    They cannot be used in four cases: there are several rounds; the samples were not kept, or only
+    as quantiles; the statistic is not a median, because samples do not scatter around another
+    statistic; or a sample is 0, which has no logarithm.
     """
     if len(one.rows) > 1 or len(one.values) > 1:
         return None

@@ -1,4 +1,4 @@
-"""Comparison of figures with the reference's."""
+"""The differences between the values of labels and those of the reference."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ from membench.core.terms import FLAGS, INVALID_FLAGS
 from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
-"""Confidence for samples of one round: stricter, because they do not show noise between rounds."""
+"""Confidence level for samples of a single round; higher, because they do not show the noise
+between rounds.
+"""
 SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a label's figure differs from the reference's.
+    """How the values of a label differ from those of the reference.
 
     Attributes:
-        ratio: label / reference, None if they cannot be compared; it has no verdict if only their
-            sizes differ.
-        interval: confidence interval of the ratio, None if there are too few values.
+        ratio: label / reference; None if the two are not comparable. If only their sizes differ,
+        there is a ratio but no verdict.
+        interval: confidence interval of the ratio; None if there are too few values.
         best: ratio of the best samples; it does not affect the verdict.
         counts: number of values of the reference and of the label.
-        single_round: whether the values are samples of one round per side, which must not decide a
-            gate.
-        in_turns: whether the values are pairs of rounds, measured in turns.
+        single_round: whether the values are samples of one round per side; a gate must not use
+        them.
+        in_turns: whether the values are pairs of rounds that were measured in turns.
         detail: the reason in words; empty if the numbers are enough.
         settle: how to turn `unclear` or `n/a` into a verdict.
-        offset: fraction by which other runs of the machine differ from each other, if each side is
-            one run and such runs are known.
+        offset: fraction by which other runs of the machine differ from each other; None unless each
+            side is one run and such runs are known.
     """
 
     verdict: Verdict
@@ -60,7 +62,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """Whether the ratio is no larger than that of two runs without any change."""
+        """Whether the ratio is no larger than the offset between two runs without any change."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -68,11 +70,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CasePair:
-    """Two figures to compare with each other.
+    """The values of the reference and of a contender, to compare with each other.
 
     Attributes:
-        threshold: a fraction.
-        in_turns: their values as pairs, if the rounds of both were measured in turns.
+        threshold: smallest relative difference that matters, a fraction.
+        in_turns: the values of both as pairs; None unless their rounds were measured in turns.
     """
 
     reference: CaseRuns
@@ -83,7 +85,7 @@ class CasePair:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A pair that can be compared, with the figures whose values are used."""
+    """A comparable pair, with the values that are used: of rounds, runs or samples."""
 
     place: int
     pair: CasePair
@@ -93,19 +95,19 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """The property that pairs must share to be estimated in one call."""
+        """Numbers of values and kind; pairs of equal shape are estimated in one call."""
         return len(self.first.values), len(self.second.values), self.single
 
 
 def find(pairs: Sequence[CasePair]) -> list[Difference]:
-    """The differences of the contenders of ``pairs``, in the same order."""
+    """The difference of each of ``pairs``, in the same order."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
     for place, pair in enumerate(pairs):
-        obstacle = None if _of_one_kind(pair) else _obstacle(pair.reference, pair.contender)
-        if obstacle is not None:
-            found[place] = obstacle
+        hindered = None if _of_one_kind(pair) else obstacle(pair.reference, pair.contender)
+        if hindered is not None:
+            found[place] = hindered
             continue
         if pair.in_turns is not None:
             paired.setdefault(len(pair.in_turns[0]), []).append(place)
@@ -130,7 +132,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
-    """The differences of ``pairs``, which all have the same number of pairs of rounds."""
+    """The difference of each of ``pairs``, which must have equally many pairs of rounds."""
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
     estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
     for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
@@ -173,7 +175,7 @@ def _best(pair: CasePair) -> float | None:
 
 @dataclass(frozen=True)
 class _Ground:
-    """A column that both sides must share, because otherwise their numbers are not comparable."""
+    """A column that must be equal on both sides for their numbers to be comparable."""
 
     reason: Reason
     column: str
@@ -193,19 +195,20 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _of_one_kind(pair: CasePair) -> bool:
-    """Whether nothing that prevents a comparison differs: the rows of all runs share one object."""
+    """Whether all rows share one object with their column values, so that nothing can differ."""
     first, *others = (*pair.reference.commons, *pair.contender.commons)
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
-def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
+def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
+    """Why two figures cannot be compared, None if they can."""
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
         return Difference(
             Verdict.NA,
             Reason.ABOVE_PEAK,
             counts=counts,
-            detail="a value lies above the peak of its tier, so it is not the tier's",
+            detail="a value is above the peak of its tier, so it measures something else",
             settle="use a larger size",
         )
     if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
@@ -213,7 +216,7 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.PAGES,
             counts=counts,
-            detail="one side lay on huge pages, the other did not",
+            detail="one side used huge pages, the other did not",
             settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
@@ -222,13 +225,13 @@ def _obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
         return None
     for place, ground in enumerate(_GROUNDS):
         if alike and ground.reason is Reason.CASE_VERSION:
-            continue  # it differs because the size does
+            continue  # the versions differ because the sizes do
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
-            # An imported or cited figure does not name its exact hardware.
+            # The backend of an imported or published figure does not say which hardware it used.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
         if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
-            continue  # an imported or cited figure has no case version
+            continue  # an imported or published figure has no case version
         if len(here | there) > 1:
             return Difference(
                 Verdict.NA,
@@ -247,9 +250,9 @@ def _is_ours(one: CaseRuns) -> bool:
 
 
 def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]) -> Difference:
-    """The ratio of two memory figures whose working sets were chosen in different ways."""
+    """The ratio of two memory figures: one has a requested size, the other ``size=auto``."""
     here, there = (
-        f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'asked for'} "
+        f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'requested'} "
         f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
         for side in (reference, contender)
     )
@@ -266,7 +269,7 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest figure; None if the figure permits the differences of the cases."""
+    """The ratio to the nearest published figure; None if the figure permits the differing axes."""
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -277,7 +280,7 @@ def _unlike_figure(
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the figure's: membench run --select {cited.rows[0].case}",
+        settle=f"measure the case of the figure: membench run --select {cited.rows[0].case}",
     )
 
 
@@ -288,18 +291,18 @@ def _words(values: Iterable[object]) -> str:
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     """The smallest step that would give a verdict: several runs per side.
 
-    More rounds do not help: all rounds of a run share its offset, and with more rounds a verdict
-    that only reflects offsets becomes more certain.
+    More rounds do not help: all rounds of a run share its offset. With more rounds, a verdict that
+    only reflects the offset would look more certain.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
-        return "a published figure is one value: only a run of that machine would tell"
+        return "a published figure is a single value: only a run on that machine can give a verdict"
     if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
         return f"import {VALUES_NEEDED} runs of the other tool or more under one label"
     if Basis.RUNS in (first.basis, second.basis):
         fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
         if fewest < VALUES_NEEDED:
-            return f"give {VALUES_NEEDED} runs a side, or one run a side"
-        return "give more runs a side"
+            return f"give {VALUES_NEEDED} runs per side, or one run per side"
+        return "give more runs per side"
     return SEVERAL_RUNS

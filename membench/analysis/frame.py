@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from membench.results.schema import COLUMNS, Row
 
-if TYPE_CHECKING:  # imported only here: it takes half a second
+if TYPE_CHECKING:  # imported only for type checks: it takes half a second
     from pandas import DataFrame as DataFrame  # noqa: PLC0414 - the API names it by this module
 
     from membench.analysis.comparison import Comparison
@@ -36,7 +36,7 @@ def rows_frame(rows: Sequence[Row]) -> DataFrame:
 
 
 def comparison_frame(comparison: Comparison) -> DataFrame:
-    """One line for each matched row and each label that was compared with the reference.
+    """One line for each matched row and each label other than the reference.
 
     Columns: the identity of the row, ``label``, the two values, ``ratio`` with ``ci_low`` and
     ``ci_high``, ``best_ratio`` (of the best samples), ``verdict``, ``reason`` and ``settle``.

@@ -1,11 +1,12 @@
-"""The gate: whether a comparison passes or fails a change."""
+"""The gate: decides from a comparison whether a change passes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import SEVERAL_RUNS
+from membench.analysis.line import Line
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.errors import MembenchError
 from membench.core.terms import Status
@@ -16,25 +17,29 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Reject a gate on ``classes`` that would pass or fail for the wrong reason.
+    """Refuse a gate on ``classes`` whose result would mean nothing.
 
     Raises:
-        MembenchError: the sides are from different machines or devices and ``cross_machine`` is not
-            set; or the gate uses verdicts and a row was measured in a single round, which does not
-            show the noise between rounds; or the gate uses `worse` without `unclear`, and a row has
-            too few values ever to be judged worse.
+        MembenchError: one of three reasons. The sides are from different machines or devices and
+            ``cross_machine`` is not set. The gate uses verdicts, and a row was measured in a single
+            round, which does not show the noise between rounds. The gate uses `worse` without
+            `unclear`, and a row has so few values that it can never be judged worse.
     """
     differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]
     if differing and not cross_machine:
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
-            f"--fail-on: the sides are not of one machine: {what}",
-            "compare runs of one machine, or add --cross-machine",
+            f"--fail-on: the sides are from different machines: {what}",
+            "compare runs from one machine, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
         _refuse(
             comparison,
-            [line for line in comparison.matched if any(one.single_round for one in line.findings)],
+            [
+                line
+                for line in comparison.matched
+                if any(one.single_round for one in line.remarkable.values())
+            ],
             "had only one round",
             f"{SEVERAL_RUNS}: one round does not show the noise between rounds",
         )
@@ -61,20 +66,20 @@ def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) 
 
 
 def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
-    """The number of lines in each of ``classes`` (`GATE_CLASSES`), without those that have none.
+    """The number of lines in each of ``classes`` (`GATE_CLASSES`); empty classes are left out.
 
-    ``missing``: the reference has a number and another label has no row, or a skipped one.
-    ``failed``: a row of any label failed. The others are verdicts.
+    ``missing``: the reference has a number, and another label has no row or a skipped one.
+    ``failed``: a row of any label failed. The other classes are verdicts.
     """
     counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
     return {name: count for name, count in counts.items() if count}
 
 
 def _is(line: Line, name: str) -> bool:
-    reference, *others = line.entries
+    reference, *others = line.statuses
     if name == "failed":
-        return any(entry.failures for entry in line.entries)
+        return any(one.failures for one in line.lost.values())
     if name == "missing":
         absent = ("missing", Status.SKIPPED)
-        return reference.figure is not None and any(entry.status in absent for entry in others)
-    return any(finding.verdict is Verdict(name) for finding in line.findings)
+        return reference == Status.OK and any(status in absent for status in others)
+    return Verdict(name) in line.verdicts

@@ -1,4 +1,4 @@
-"""The ladder of a machine: the best measurement of each tier of its memory hierarchy."""
+"""The ladder of a machine: the best measurement of each tier, in the order of the hierarchy."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from membench.results.schema import Row
 from membench.results.staircase import leading
 
 SHOWN = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS, Metric.FLOPS)
-"""Metrics of a rung. Rates of different operations and energies have no common best."""
+"""Metrics shown in a ladder. For rates of different operations, and energies, "best" means nothing.
+"""
 
 _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
-"""Benches that add up several transfers, and so exceed the ability of a tier for one transfer."""
+"""Benches that add up several transfers, so that the sum exceeds the rate of one transfer."""
 _INSIDE = frozenset({"kv/d2d"})
-"""Benches of the link's family whose bytes never leave the GPU."""
+"""Benches of the link's family whose bytes do not leave the GPU."""
 _PEER = "peer/"
-"""Prefix of benches between two GPUs, whose link is not the host's."""
+"""Prefix of benches on the link between two GPUs, which is not the link to the host."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Rung:
     """The best rows of one tier.
 
     Attributes:
-        peer: whether it is the link between GPUs, not the link to the host.
+        peer: whether the tier is the link between GPUs, not the link to the host.
         best: by metric, in the order of `SHOWN`; a latency is the median or the p50.
     """
 
@@ -37,18 +38,17 @@ class Rung:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags of its rows, each once."""
         return tuple(dict.fromkeys(flag for row in self.best.values() for flag in row.flags))
 
 
 def ladder(
     rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]] = frozenset()
 ) -> tuple[Rung, ...]:
-    """One rung for each tier with a row that may represent its best (`leading`).
+    """One rung for each tier that has a row which may represent it (see `leading`).
 
     Args:
-        judged: case and metric of rows that take precedence over a tier's best, because a check
-            compares them with others' figures.
+        judged: case and metric of rows that are used even if another row of the tier is better,
+        because a check compares them with published figures.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
@@ -76,7 +76,7 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
 
 
 def _of_memory(row: Row) -> bool:
-    """Whether a bandwidth in the GPU's own tier, from a decode step, is that of its memory."""
+    """Whether ``row`` is the bandwidth of a decode step, which is that of the GPU's memory."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 
@@ -85,7 +85,7 @@ def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The best of ``rows`` of one metric, the first of equals; None if there are no rows."""
+    """The best of ``rows``, which share one metric; the first of equal ones, None without rows."""
     if not rows:
         return None
     pick = max if rows[0].better is Better.HIGHER else min

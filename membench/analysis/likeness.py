@@ -1,8 +1,7 @@
-"""Axes in which a case may differ from a published figure's, and whether it does.
+"""The axes in which a case differs from the case of a published figure, and if that does harm.
 
-A figure defines them in ``alike``: a rule for each axis that may differ without harm. In `detail`
-the rules are words (``size from 256MiB, vec any``), because ``;`` and ``=`` are separators in that
-cell.
+A figure lists in ``alike`` the axes that may differ without harm, each with a rule. In `detail`
+these rules are words (``size from 256MiB, vec any``), because ``;`` and ``=`` are separators there.
 """
 
 from __future__ import annotations
@@ -15,34 +14,40 @@ from types import MappingProxyType
 from membench.core.axes import AUTO
 from membench.core.case_id import split_case
 from membench.core.errors import UsageError
+from membench.core.messages import Message, tr
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
-"""Parameters that describe where a case ran, and are not part of its definition."""
+"""Parameters that say on which GPU a case ran, and are not part of its definition."""
 
 Rules = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class AxisDifference:
-    """An axis in which two cases differ; a value is empty if its case does not name the axis."""
+    """An axis in which two cases differ; a value is empty if the case does not have the axis."""
 
     axis: str
     theirs: str
     ours: str
 
     def __str__(self) -> str:
+        return str(self.told)
+
+    @property
+    def told(self) -> Message:
         """``size 256MiB, here auto``."""
-        return f"{self.axis} {self.theirs or '-'}, here {self.ours or '-'}"
+        theirs, ours = self.theirs or "-", self.ours or "-"
+        return tr("{axis} {theirs}, here {ours}", axis=self.axis, theirs=theirs, ours=ours)
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How a case differs from a figure's.
+    """The differences between a case and the case of a published figure.
 
     Attributes:
         harmless: differences that the figure's rules permit.
-        others: differences that they do not permit.
+        others: differences that the rules do not permit.
     """
 
     harmless: tuple[AxisDifference, ...] = ()
@@ -50,22 +55,28 @@ class Likeness:
 
     @property
     def alike(self) -> bool:
-        """Whether the two may be compared."""
+        """Whether the two cases may be compared."""
         return not self.others
+
+    @property
+    def but_for_auto(self) -> bool:
+        """Whether only the size differs: one case names it, the other has ``size=auto``."""
+        axes = [(one.axis, AUTO in (one.theirs, one.ours)) for one in self.others]
+        return axes == [("size", True)]
 
 
 @lru_cache(maxsize=512)
 def read_rules(text: str) -> Rules:
-    """``size from 256MiB, vec any`` as axis -> rule; text that is not a rule is left out."""
+    """Parse ``size from 256MiB, vec any`` to axis -> rule; text that is not a rule is ignored."""
     pairs = (part.strip().partition(" ") for part in text.split(","))
     return MappingProxyType({axis: rule for axis, space, rule in pairs if space})
 
 
 def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness | None:
-    """How the case ``ours`` differs from the case ``theirs`` of a figure with ``rules``.
+    """The differences between the case ``ours`` and the case ``theirs`` of a figure with ``rules``.
 
     Args:
-        size: bytes of each array of ``ours``, which ``size=auto`` does not give.
+        size: bytes of each array of ``ours``, which the id does not give for ``size=auto``.
 
     Returns:
         None if the cases are of different benches.
@@ -102,7 +113,7 @@ def _fits(rule: str, value: str, size: int | None) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """The value of a size in bytes, or of a whole number."""
+    """``text`` as a size in bytes or a whole number; None if it is neither."""
     if text.isascii() and text.isdecimal():
         return int(text[:18])
     try:

@@ -1,4 +1,4 @@
-"""The quality of a run's data: a grade, and the counts that it is based on."""
+"""The quality of a run's data: a grade, and the counts from which it is computed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from membench.core.terms import FLAGS, Status
 from membench.results.schema import Row
 
 GOOD, FAIR = 0.1, 0.5
-"""Largest shares of noisy rows at which the data of a run is graded good, and fair."""
+"""Shares of noisy rows up to which the data of a run is graded good, and up to which fair."""
 
 NOISY = "noisy"
 
 
 class Grade(Enum):
-    """The amount of noise in the rows of a run."""
+    """Grade of a run's data, by the share of noisy rows."""
 
     NONE = auto()
-    """There is no row with a value."""
+    """No row has a value."""
     CITED = auto()
-    """All rows are published figures of others."""
+    """All rows are published figures."""
     UNKNOWN = auto()
     """A single round does not show noise."""
     GOOD = auto()
@@ -47,7 +47,7 @@ class Quality:
 
     @property
     def of_all(self) -> tuple[str, ...]:
-        """The flags that all rows have, if there are several rows."""
+        """The flags that all rows have; empty for a single row."""
         return tuple(code for code, count in self.flags.items() if count == self.rows > 1)
 
 
@@ -69,7 +69,7 @@ def _grade(ok: Sequence[Row], noisy: int) -> Grade:
         return Grade.NONE
     if all(row.cited for row in ok):
         return Grade.CITED
-    # Cases that are measured once per run always have one round, and a flag of their own.
+    # Cases that are measured once per run always have a single round; they have their own flag.
     if max(row.rounds for row in ok) < 2:
         return Grade.UNKNOWN
     share = noisy / len(ok)

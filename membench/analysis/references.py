@@ -32,10 +32,10 @@ class Reference:
 
     Attributes:
         name: name of its folder; ``ref:NAME`` on the command line.
-        title: one line.
-        devices_named: the system's names of the GPU, processor or disk of its figures; empty if
-            unknown.
-        sockets: number of processors of its figures, None if irrelevant.
+        title: its title in one line.
+        devices_named: names of the GPU, processor or disk of its figures, as the system reports
+        them; empty if unknown.
+        sockets: number of processor sockets of its figures; None if irrelevant.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """Its label in a comparison."""
+        """The label of the reference in a comparison."""
         return f"{PREFIX}{self.name}"
 
     @property
     def kind(self) -> str:
-        """``cited``: published figures; ``measured``: runs of membench."""
+        """``cited`` for published figures, ``measured`` for runs of membench."""
         cited = all(row.backend == "cited" for source in self.sources for row in source.rows)
         return "cited" if cited else "measured"
 
@@ -72,7 +72,7 @@ def find_reference(argument: str) -> Reference:
     """The reference ``ref:NAME``.
 
     Raises:
-        UsageError: the argument does not have that form, or there is no such reference.
+        UsageError: ``argument`` does not have that form, or no such reference exists.
         SchemaError: one of its files cannot be read.
     """
     return _read(reference_name(argument))
@@ -90,10 +90,10 @@ def references() -> Sequence[Reference]:
 def references_of(
     devices: Iterable[str], sockets: int | None, found: Iterable[Reference]
 ) -> tuple[Reference, ...]:
-    """The references in ``found`` for any of ``devices``, as named in results files.
+    """The references in ``found`` for any of ``devices``, which are names from results files.
 
     Args:
-        sockets: number of sockets of the machine, None if unknown.
+        sockets: number of sockets of the machine; None if unknown.
     """
     several = tuple(devices)
     return tuple(
@@ -105,10 +105,10 @@ def references_of(
 
 
 def _is_named(name: str, device: str) -> bool:
-    """Whether ``device`` equals ``name`` (GPUs, processors) or has it in parentheses (disks).
+    """Whether ``device`` is ``name`` (GPUs, processors) or contains it in parentheses (disks).
 
-    The device of a disk's row is the filesystem, the block device and, in parentheses, the disk's
-    model with its size. The names of some processors end with their clock.
+    The device of a disk's row names the filesystem, the block device and, in parentheses, the model
+    of the disk with its size. The names of some processors end with their clock.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
@@ -123,7 +123,7 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """The names of the device of the figures, and the number of sockets."""
+    """The device names and the number of sockets, from the file ``figures``."""
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

@@ -1,45 +1,61 @@
-"""From the user's arguments to the sides of a comparison."""
+"""Makes the sides of a comparison from the user's arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from membench.analysis.references import find_reference
 from membench.analysis.sides import Side, make_sides, make_sides_by, split_label
-from membench.analysis.sources import read_sources
+from membench.analysis.sources import Source, for_many_files, read_source
 from membench.core.errors import UsageError
+from membench.results.reference_files import PREFIX
 
 
 def sides_of(
     files: Sequence[str], *, reference: str = "", against: str = "", by: str = ""
 ) -> list[Side]:
-    """The sides of ``files``, each ``[LABEL=]FILE``, with the reference first.
+    """The sides of ``files``, each ``[LABEL=]FILE`` or ``[LABEL=]ref:NAME``, the reference first.
 
     Args:
         files: at least one.
-        reference: the label to compare with; the first one if empty.
-        against: ``ref:NAME`` to compare with.
-        by: the key whose values are the labels.
+        reference: the label of the reference; if empty, the first label.
+        against: ``ref:NAME`` as the reference.
+        by: the key whose values become the labels.
 
     Raises:
-        UsageError: the arguments contradict each other, or give fewer than two sides.
+        UsageError: the arguments contradict each other, give fewer than two sides, or name a
+            reference that does not exist.
         SchemaError: a file cannot be read.
     """
     if not files:
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
-        raise UsageError("--against cannot be combined with --ref or --by", "give one")
+        raise UsageError(
+            "--against cannot be combined with --ref or --by", "give only one of these"
+        )
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
         raise UsageError(
             "--by takes its labels from the values of its key", "give files without labels"
         )
     compared_with = find_reference(against) if against else None
-    sources = read_sources(path for _, path in given)
+    with for_many_files():
+        labelled = [one for label, path in given for one in _read(label, path)]
     if by:
-        return make_sides_by(by, sources, reference)
-    labelled = list(zip((label for label, _ in given), sources, strict=True))
+        return make_sides_by(by, [source for _, source in labelled], reference)
     if compared_with is not None:
         label = compared_with.label
         labelled = [*((label, source) for source in compared_with.sources), *labelled]
     return make_sides(labelled, reference)
+
+
+def _read(label: str | None, path: Path) -> Iterator[tuple[str | None, Source]]:
+    """The files of one argument; those of a reference are labelled with it."""
+    name = str(path)
+    if not name.startswith(PREFIX):
+        yield label, read_source(path)
+        return
+    found = find_reference(name)
+    for source in found.sources:
+        yield label or found.label, source

@@ -15,7 +15,7 @@ from membench.core.text import ascii_line
 from membench.results.compact.row import Measurement
 
 BY_COLUMNS = ("machine", "device", "driver", "cuda", "backend", "membench", "run_id")
-"""Columns whose values may be compared, within files and across them."""
+"""Columns whose values may become the labels of a comparison (``--by``)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Side:
     """The results under one label.
 
     Attributes:
-        rows: rows of all sources, each (run, case, metric, stat) once.
+        rows: rows of all sources, at most one for each (run, case, metric, stat).
     """
 
     label: str
@@ -32,7 +32,7 @@ class Side:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The ids of its runs, in the order of the files."""
+        """The ids of the runs of this side, in the order of the files."""
         return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
 
 
@@ -40,7 +40,8 @@ def split_label(argument: str) -> tuple[str | None, Path]:
     """``[LABEL=]FILE`` as label and path.
 
     If a file with the whole name exists, there is no label. Otherwise the label ends at the first
-    ``=`` that is followed by the name of a file, so both label and file may contain ``=``.
+    ``=`` that is followed by the name of an existing file, so label and file name may contain
+    ``=``.
 
     Raises:
         UsageError: the label has no printable characters.
@@ -60,16 +61,18 @@ def split_label(argument: str) -> tuple[str | None, Path]:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except (OSError, ValueError):  # too long for a file name, or not a valid one
+    except (OSError, ValueError):  # too long for a file name, or not a valid file name
         return False
 
 
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
-    """The sides of ``given`` labels and sources, the reference first (by default the first).
+    """The sides made from ``given`` labels and sources, the reference first.
 
-    Sources with the same label are pooled. A source without a label is labelled with its machine,
-    or, if another file is from the same machine, with its file name without ``.csv``, or with its
-    path.
+    Sources with the same label are pooled. The default label of a source is its machine; if another
+    file is from the same machine, its file name without ``.csv``; if that is not unique, its path.
+
+    Args:
+        reference: label of the reference; by default the first label.
 
     Raises:
         UsageError: there are fewer than two sides, a given label equals a default one, or
@@ -84,13 +87,13 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         if label is None and name in labels:
             raise UsageError(
                 f"{source.name} would be labelled '{name}', which is another file's label",
-                f"give it a label of its own: LABEL={source.name}",
+                f"give it another label: LABEL={source.name}",
             )
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
             "only one side is given",
-            "give two files or more; files under the same label are one side",
+            "give at least two files; files with the same label are one side",
         )
     sides = [
         Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()
@@ -99,11 +102,11 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
 
 
 def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> list[Side]:
-    """A side for each value of ``key`` in ``sources``, the reference first.
+    """One side for each value of ``key`` in ``sources``, the reference first.
 
-    ``key`` is a column (`BY_COLUMNS`), or a parameter of case ids: with ``--by stores`` the case
-    ``ddr/copy/stores=nt`` becomes ``ddr/copy`` under the label ``nt``. Rows without the key are
-    left out.
+    ``key`` is a column (`BY_COLUMNS`) or a parameter of case ids: with ``--by stores`` the case
+    ``ddr/copy/stores=nt`` becomes ``ddr/copy`` with the label ``nt``. Rows without the key are left
+    out.
 
     Raises:
         UsageError: the key has fewer than two values, or ``reference`` is not one of them.
@@ -151,7 +154,7 @@ def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
 
 
 def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
-    """A distinct label for each of the sources without one."""
+    """The label of each of ``given``; those without one get a label that no other has."""
     sources = [source for label, source in given if label is None]
     machines = Counter(_machine(source) for _, source in given)
     names = [_machine(source) for source in sources]
@@ -161,12 +164,12 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
     for names in (stems, [source.name for source in sources]):
         if all(names) and len(set(names)) == len(names):
             return names
-    # The same file several times.
+    # The same file is given several times.
     return [f"{stem or 'file'}#{number}" for number, stem in enumerate(stems, start=1)]
 
 
 def _machine(source: Source) -> str:
-    """The machine of ``source``; empty for a file with several machines."""
+    """The machine of ``source``; empty if the file has several machines."""
     machines = set(map(attrgetter("machine"), source.rows))
     return machines.pop() if len(machines) == 1 else ""
 
@@ -176,7 +179,7 @@ def _stem(path: Path) -> str:
 
 
 def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
-    """The rows of ``sources``; a file that is given twice counts once."""
+    """The rows of ``sources``; the rows of a file that is given twice count once."""
     runs = [run for source in sources for run in source.runs]
     if len(set(runs)) == len(runs):
         return tuple(chain.from_iterable(source.rows for source in sources))
@@ -193,6 +196,6 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
 
 
 def shared_runs(sides: Sequence[Side]) -> list[str]:
-    """The runs that appear under more than one label."""
+    """The ids of the runs that appear under more than one label."""
     counts = Counter(run for side in sides for run in side.runs)
     return [run for run, count in counts.items() if count > 1]

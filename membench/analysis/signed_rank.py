@@ -1,9 +1,9 @@
 """Ratio of two sides whose values were measured in pairs.
 
 A disturbance that affects both values of a pair equally (drift of the machine, an offset of the
-whole run) cancels in their ratio. All functions work on logarithms and use no random numbers, as in
-`membench.analysis.statistics`; values are positive and finite, of shape (K, n): K rows of n pairs
-each.
+whole run) cancels in their ratio. As in `membench.analysis.statistics`, all functions work on
+logarithms and use no random numbers. Values are positive and finite, of shape (K, n): K rows of n
+pairs each.
 
 Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945);
 Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3, for the null
@@ -24,21 +24,21 @@ from numpy.typing import NDArray
 from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
 
 EXACT_MAX = 50
-"""Largest number of pairs for which the null distribution is exact; above it is approximated."""
+"""Largest number of pairs for which the exact null distribution is used; above, an approximation.
+"""
 POWER = 0.95
 SHOWN = 5 / 3
-"""The difference that `pairs_for` plans for, as a multiple of the threshold: 5 % at 3 %."""
-_AVERAGES_AT_ONCE = 1 << 20  # 8 MiB
-_NORMAL_QUARTILES = 1.3489795  # interquartile range / standard deviation of a normal one
+"""`pairs_for` plans for a difference of this many thresholds: 5 % at a threshold of 3 %."""
+_AVERAGES_AT_ONCE = 1 << 20  # numbers in memory at once: 8 MiB
+_NORMAL_QUARTILES = 1.3489795  # interquartile range of the standard normal distribution
 
 
 @dataclass(frozen=True)
 class PairedEstimate:
-    """The ratio second / first of one row.
+    """The ratio second / first of one row of pairs.
 
     Attributes:
-        estimate: the median of the Walsh averages, and the interval that inverts the
-            signed-rank test.
+        estimate: the median of the Walsh averages, with the interval from the signed-rank test.
         deviation: robust standard deviation of the log ratio of one pair.
     """
 
@@ -51,12 +51,12 @@ def paired_estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[PairedEstimate]:
-    """The ratio of each of K rows of n pairs; both arguments have the shape (K, n).
+    """The ratio second / first of each of K rows of n pairs; both arguments have the shape (K, n).
 
-    The interval is closed and contains every shift that a two-sided signed-rank test at 1 -
-    ``confidence`` would not reject.  Up to `EXACT_MAX` pairs its coverage is at least
-    ``confidence`` if the log ratios are symmetric around their centre; ties and zeros among them
-    make it wider, never narrower.
+    The interval is closed. It contains every shift that a two-sided signed-rank test at level 1 -
+    ``confidence`` would not reject. Up to `EXACT_MAX` pairs, its coverage is at least
+    ``confidence`` if the log ratios are symmetric around their centre. Ties and zeros among the log
+    ratios make the interval wider, never narrower.
     """
     ratios = np.log(np.asarray(seconds, float)) - np.log(np.asarray(firsts, float))
     n = ratios.shape[1]
@@ -65,7 +65,7 @@ def paired_estimates(
     places = [(count - 1) // 2, count // 2, (count - 1) // 4, count - 1 - (count - 1) // 4]
     places += [] if rank is None else [rank - 1, count - rank]
     found = _of_walsh_averages(ratios, places)
-    # The average of two independent ratios has 1 / sqrt(2) of the deviation of one.
+    # The average of two independent log ratios has 1 / sqrt(2) of the standard deviation of one.
     deviations = (found[:, 3] - found[:, 2]) * math.sqrt(2) / _NORMAL_QUARTILES
     made = []
     for (low, high, _, _, *ends), deviation in zip(
@@ -77,9 +77,9 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest averages of any two ratios of a row, shape (K, places).
+    """For each row of ``ratios``, its ``places``-th smallest Walsh averages, shape (K, places).
 
-    The averages include that of a ratio with itself.
+    A Walsh average is the average of two values of a row, or of one value with itself.
     """
     one, other = np.triu_indices(ratios.shape[1])
     at_once = max(1, _AVERAGES_AT_ONCE // len(one))
@@ -92,9 +92,9 @@ def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
 
 
 def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
-    """k: the interval runs from the k-th smallest to the k-th largest Walsh average of ``n`` pairs.
+    """The k for which the interval runs from the k-th smallest to the k-th largest Walsh average.
 
-    None if no k gives ``confidence``.
+    None if no k gives the ``confidence`` with ``n`` pairs.
     """
     tail = (1 - confidence) / 2
     if n <= EXACT_MAX:
@@ -107,9 +107,9 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
 
 @cache
 def null_counts(n: int) -> NDArray[np.int64]:
-    """Number of the 2^n sign assignments of n ranks whose positive ranks add up to 0, 1, ...
+    """Number of the 2^n sign assignments to the ranks 1 to n whose positive ranks sum to 0, 1, ...
 
-    Recurrence: the largest rank is positive or not; removing it leaves the case n - 1.
+    Recurrence: the largest rank is positive or negative; removing it leaves the case n - 1.
     """
     counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
     if n == 0:
@@ -118,15 +118,16 @@ def null_counts(n: int) -> NDArray[np.int64]:
     before = null_counts(n - 1)
     counts[: len(before)] = before
     counts[n:] += before
-    counts.flags.writeable = False  # the cache returns this same array
+    counts.flags.writeable = False  # the cache returns this same array to every caller
     return counts
 
 
 def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
-    """Pairs for a probability `POWER` of showing that `SHOWN` thresholds exceed the threshold.
+    """Number of pairs with which a true difference of `SHOWN` thresholds is found significant.
 
-    The estimate from n normal log ratios with this ``deviation`` has the variance pi / 3
-    deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
+    The probability of finding it beyond the threshold is then `POWER`. The estimate from n normal
+    log ratios with this ``deviation`` has the variance pi / 3 deviation^2 / n (Hollander and Wolfe,
+    section 3.2: the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)

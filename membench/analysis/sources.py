@@ -1,4 +1,4 @@
-"""The files of a comparison, and their sidecars."""
+"""The results files of a comparison, with their sidecars."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import digest, read_plain
 from membench.results.table import read_rows
 
-_LARGEST_BLOCK = 8 << 20  # bytes: not touched, only freed
+_LARGEST_BLOCK = 8 << 20  # bytes; this much memory is freed at once but never written
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Source:
     """A results file.
 
     Attributes:
-        facts: the facts about machine and run in its sidecar; empty without one.
-        problem: one line on why the sidecar cannot be used; empty if it can.
-        pair_id: the same in both files of a paired run, empty in other files.
+        facts: the facts about machine and run from the sidecar; empty without a sidecar.
+        problem: why the sidecar cannot be used, in one line; empty if it can.
+        pair_id: an id that both files of a paired run share; empty for other files.
     """
 
     path: Path
@@ -41,12 +41,12 @@ class Source:
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
-        """The ids of its runs, in the order of the rows."""
+        """The ids of the runs in the file, in the order of the rows."""
         return tuple(dict.fromkeys(map(attrgetter("run_id"), self.rows)))
 
     @property
     def name(self) -> str:
-        """The path as ASCII on one line."""
+        """The path as ASCII text on one line."""
         return ascii_line(str(self.path))
 
 
@@ -74,8 +74,8 @@ def check_strictly(sources: Iterable[Source]) -> None:
 def read_source(path: Path) -> Source:
     """The results file ``path`` with its sidecar.
 
-    A sidecar that is broken, or of another run, is noted as a problem but is not an error: the CSV
-    is enough for a comparison.
+    If the sidecar is invalid or belongs to another run, ``problem`` says so. This is not an error,
+    because a comparison needs only the CSV.
 
     Raises:
         SchemaError: the results file cannot be read.
@@ -88,12 +88,12 @@ def read_source(path: Path) -> Source:
     try:
         sidecar = read_plain(path)
         if sidecar is not None and _run(sidecar) not in set(map(attrgetter("run_id"), rows)):
-            problem = f"{sidecar_path(path)} is of another run, and not used"
+            problem = f"{sidecar_path(path)} belongs to another run and is not used"
         elif sidecar is not None:
             facts = sidecar_facts(sidecar)
             pair_id = str(sidecar.get("pair_id") or "")
             if digest(path) != sidecar.get("sha256"):
-                problem = f"{path} is not as its run wrote it"
+                problem = f"{path} was changed after its run"
     except MembenchError as error:
         problem = f"{error}; not used"
     return Source(path, rows, facts, ascii_line(problem), pair_id)
@@ -106,7 +106,7 @@ def _run(sidecar: Mapping[str, Any]) -> str:
 
 @contextmanager
 def for_many_files() -> Iterator[None]:
-    """Make reading many files fast: keep freed memory, and pause the cycle collector."""
+    """Make reading many files fast: keep freed memory, and pause the garbage collector."""
     _keep_freed_memory()
     with without_collector():
         yield
@@ -115,8 +115,8 @@ def for_many_files() -> Iterator[None]:
 def _keep_freed_memory() -> None:
     """Let the memory of one file be reused for the next.
 
-    The C library returns freed memory to the system above a threshold that adapts to the largest
-    block freed so far (mallopt(3), M_MMAP_THRESHOLD): before it has adapted, every file costs a
+    The C library returns freed blocks above a threshold to the system. The threshold adapts to the
+    largest block freed so far (mallopt(3), M_MMAP_THRESHOLD); until then, every file costs a
     hundred page faults.
     """
     bytes(_LARGEST_BLOCK)
@@ -124,7 +124,7 @@ def _keep_freed_memory() -> None:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Pause the cycle collector: rows are tuples of text and numbers, which have no cycles."""
+    """Pause the garbage collector: rows are tuples of text and numbers, which have no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,9 +1,8 @@
 """Ratio of the values of two sides: pure functions on arrays.
 
-All functions work on logarithms, so that a ratio and its inverse are treated alike, and none uses
-random numbers: the same values always give the same answer.  The values are positive, finite, in
-any unit, of shape (n,) and (m,); by convention the first side is the reference and a ratio is
-second / first.
+All functions work on logarithms, so that a ratio and its inverse are treated alike. None uses
+random numbers: the same values always give the same answer. The values are positive and finite, in
+any unit, of shape (n,) and (m,). The first side is the reference, and a ratio is second / first.
 
 Sources: Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical
 Statistics 34 (1963); Mann and Whitney, "On a test of whether one of two random variables is
@@ -18,7 +17,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +26,20 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 EXACT_MAX = 20
-"""Largest number of values per side for which the null distribution is exact; above it is
-approximated.
+"""Largest number of values per side for which the exact null distribution is used; above, an
+approximation.
 """
 VALUES_NEEDED = 4
-"""With fewer values than this on a side there is no interval.
+"""Minimum number of values per side for an interval.
 
 4 against 4 is the smallest balanced comparison in which the exact null distribution allows 95 %: 2
-/ C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1.  The null distribution alone would also allow 2 against 8,
+/ C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. The null distribution alone would also allow 2 against 8,
 but two values do not show the spread of their side.
 """
 _DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
-_MANY_DIFFERENCES = 1 << 14
+_FEW_DIFFERENCES, _MANY_DIFFERENCES = 1 << 8, 1 << 14
 _SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
-_ROUNDING = 1e-12  # far above the rounding errors, far below any relevant difference
+_ROUNDING = 1e-12  # well above rounding errors, well below any relevant difference
 _LOG_LIMIT = 700.0  # exp() of larger values overflows
 
 
@@ -72,12 +71,12 @@ class RatioEstimate:
 def estimate(
     first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE
 ) -> RatioEstimate:
-    """The median of all pairwise ratios second / first, and the interval that inverts Mann-Whitney.
+    """The median of all pairwise ratios second / first, with its Mann-Whitney interval.
 
-    The interval is closed and contains every shift that a two-sided Mann-Whitney test at 1 -
-    ``confidence`` would not reject.  Up to `EXACT_MAX` values a side its coverage is at least
-    ``confidence`` whatever the distribution, provided that the sides differ only by a factor; ties
-    make it wider.
+    The interval is closed. It contains every shift that a two-sided Mann-Whitney test at level 1 -
+    ``confidence`` would not reject. Up to `EXACT_MAX` values per side, its coverage is at least
+    ``confidence`` for any distribution, provided that the sides differ only by a factor. Ties make
+    the interval wider.
     """
     (one,) = estimates([first], [second], confidence)
     return one
@@ -89,19 +88,29 @@ def estimates(
     confidence: float = CONFIDENCE,
 ) -> list[RatioEstimate]:
     """`estimate` for each of K pairs, of shapes (K, n) and (K, m) with the same n and m for all."""
-    n, m = len(firsts[0]), len(seconds[0])
+    found = log_ratios(_logs(firsts), _logs(seconds), confidence)
+    medians = found[0].tolist()
+    if len(found) == 1:
+        return [RatioEstimate(one, None) for one in medians]
+    return list(map(RatioEstimate, medians, zip(*found[1:].tolist(), strict=True)))
+
+
+def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) -> Floats:
+    """`estimates` of the logarithms of values, as an array of shape (3, K).
+
+    Its rows are the log ratios and the ends of their intervals; the first alone, of shape (1, K),
+    if there are too few values for an interval.
+    """
+    n, m = firsts.shape[1], seconds.shape[1]
     rank = interval_rank(n, m, confidence)
     middle = [(n * m - 1) // 2, n * m // 2]
     ends = [] if rank is None else [rank - 1, n * m - rank]
-    found = _order_statistics(_logs(firsts), _logs(seconds), [*middle, *ends])
-    medians = found[:, :2].mean(axis=1).tolist()
-    if rank is None:
-        return [RatioEstimate(one, None) for one in medians]
-    return list(map(RatioEstimate, medians, zip(*found[:, 2:].T.tolist(), strict=True)))
+    found = _order_statistics(firsts, seconds, [*middle, *ends])
+    return np.vstack([found[:, :2].mean(axis=1), found[:, 2:].T])
 
 
 def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of the differences second - first, of shape (K, places)."""
+    """For each row, the ``places``-th smallest differences second - first, of shape (K, places)."""
     size = firsts.shape[1] * seconds.shape[1]
     if size > _MANY_DIFFERENCES:
         pairs = zip(firsts, seconds, strict=True)
@@ -111,20 +120,22 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
     for start in range(0, len(firsts), at_once):
         some = slice(start, start + at_once)
         differences = (seconds[some, :, None] - firsts[some, None, :]).reshape(-1, size)
-        found.append(np.partition(differences, places, axis=1)[:, places])
+        # Few are sorted faster than they are divided at several places.
+        inner = np.sort if size <= _FEW_DIFFERENCES else partial(np.partition, kth=places)
+        found.append(inner(differences, axis=1)[:, places])
     return np.concatenate(found)
 
 
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
     """The ``places``-th smallest of many differences second - first; the places are close together.
 
-    A sample of the differences gives bounds, and the differences between them are collected from
-    the sorted sides. The result is exact if the places are within the bounds; otherwise all
-    differences are searched.
+    A sample of the differences gives bounds. Only the differences between the bounds are collected,
+    from the sorted sides. If the places are not within the bounds, all differences are searched; so
+    the result is always exact.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
-    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # a + low is rounded, as b - a is
+    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # a + low is rounded, just as b - a is
     starts = np.searchsorted(b, a + (low - slack), "left")
     counts = np.searchsorted(b, a + (high + slack), "right") - starts
     ends = np.cumsum(counts)
@@ -139,7 +150,7 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
 
 
 def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
-    """Two differences of the sorted ``a`` and ``b`` that should enclose the ``places``."""
+    """Two numbers between which the ``places``-th smallest differences b - a should be."""
     few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
     sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
     share = len(sample) / (len(a) * len(b))
@@ -150,9 +161,9 @@ def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
 
 
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
-    """k: the interval runs from the k-th smallest to the k-th largest of the n * m differences.
+    """The k of the interval from the k-th smallest to the k-th largest of the n * m differences.
 
-    None if no k gives ``confidence``, or a side has fewer than `VALUES_NEEDED` values.
+    None if no k gives the ``confidence``, or a side has fewer than `VALUES_NEEDED` values.
     """
     if min(n, m) < VALUES_NEEDED:
         return None
@@ -170,7 +181,7 @@ def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
 def null_counts(n: int, m: int) -> NDArray[np.int64]:
     """Number of the C(n+m, n) orders of n and m distinct values with U = 0, 1, ..., n * m.
 
-    Recurrence: the largest of all values belongs to one side or the other; removing it leaves a
+    Recurrence: the largest of all values is from one side or the other; removing it leaves a
     smaller case.
     """
     if n == 0 or m == 0:
@@ -178,7 +189,7 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
     counts = np.zeros(n * m + 1, np.int64)
     counts[m:] += null_counts(n - 1, m)
     counts[: n * (m - 1) + 1] += null_counts(n, m - 1)
-    counts.flags.writeable = False  # the cache returns this same array
+    counts.flags.writeable = False  # the cache returns this same array to every caller
     return counts
 
 
@@ -205,6 +216,11 @@ def half_range(values: Sequence[float]) -> float | None:
 def _logs(sides: Sequence[Sequence[float]]) -> Floats:
     logs: Floats = np.log(np.asarray(sides, float))
     return logs
+
+
+def exponentials(logarithms: Floats) -> list[float]:
+    """The ratios of ``logarithms``, as `RatioEstimate` gives them."""
+    return list(map(math.exp, np.clip(logarithms, -_LOG_LIMIT, _LOG_LIMIT).tolist()))
 
 
 def _exp(logarithm: float) -> float:

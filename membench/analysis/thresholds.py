@@ -1,9 +1,9 @@
-"""The smallest differences that matter: presets, and users' own files.
+"""The smallest differences that matter, from presets or from files of users.
 
 A file is strict TOML (`membench compare --dump-config` prints one)::
 
     schema = "membench.thresholds/1"
-    base = "default"      # a preset, which gives all values that are absent here
+    base = "default"      # the preset for all values that this file does not set
 
     [all]                 # every tier
     bandwidth = 0.03
@@ -20,15 +20,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import MembenchError, SchemaError
+from membench.core.errors import MembenchError, UsageError
+from membench.core.near import did_you_mean
 from membench.core.terms import Metric, Tier
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
-"""The table of a file that applies to all tiers."""
-_LARGEST = 10.0  # more than tenfold: a percentage was surely meant
+"""Name of the table that applies to all tiers."""
+_LARGEST = 10.0  # a larger threshold is surely a percentage by mistake
 _HINT = "membench compare --dump-config prints a file of this kind"
 
 Table = Mapping[str, Mapping[Metric, float]]
@@ -54,7 +55,11 @@ class Thresholds:
 
 
 def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
-    """``throughput`` applies to every metric that is better when higher; disks scatter more."""
+    """A preset from three fractions.
+
+    ``latency`` applies to latency and energy, ``throughput`` to all other metrics, and ``ssd`` to
+    every metric of disks, because their results scatter more.
+    """
     lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
     return Thresholds(
         name,
@@ -79,11 +84,17 @@ def thresholds(name: str) -> Thresholds:
     """The preset ``name``, or the thresholds in the file of that name.
 
     Raises:
-        MembenchError: there is no such file, or it has invalid content; the message is one line.
+        UsageError: no preset has that name.
+        MembenchError: the file does not exist or is invalid; the message is one line.
     """
     if name in PRESETS:
         return PRESETS[name]
     path = Path(name)
+    if not path.suffix and not path.exists():
+        raise UsageError(
+            f"{one_line(name)}: neither a preset nor a file",
+            did_you_mean(name, PRESETS, f"the presets are {', '.join(PRESETS)}"),
+        )
     try:
         return _read(path)
     except MembenchError as error:
@@ -91,7 +102,7 @@ def thresholds(name: str) -> Thresholds:
 
 
 def to_toml(one: Thresholds) -> str:
-    """``one`` as a complete TOML file."""
+    """``one`` as the text of a complete TOML file."""
     return "\n".join(_lines(one)) + "\n"
 
 
@@ -109,12 +120,6 @@ def _read(path: Path) -> Thresholds:
         content = parse_toml(read_bytes(path, MAX_TOML, pipe=True, text=True))
     except ValueError as error:
         raise MembenchError(f"cannot be read: {error}") from None
-    except SchemaError:
-        if path.exists():
-            raise
-        raise MembenchError(
-            "neither a preset nor a file", f"the presets are {', '.join(PRESETS)}"
-        ) from None
     if content.pop("schema", None) != SCHEMA:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
@@ -125,7 +130,7 @@ def _read(path: Path) -> Thresholds:
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """``base`` overridden by ``tables``; [all] in the file also overrides the base's tiers."""
+    """``base`` overridden by ``tables``; [all] in the file also overrides single tiers."""
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:

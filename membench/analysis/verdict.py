@@ -1,16 +1,15 @@
-"""The verdict on a difference: whether it exists, whether it matters, and how to decide it."""
+"""The verdict on a difference: whether the two sides differ, and by enough to matter."""
 
 from __future__ import annotations
 
 import math
-from enum import StrEnum
 
-from membench.core.terms import Better
+from membench.core.terms import Better, Word
 
-_DUST = 1e-9  # for rounding: a difference equal to the threshold is within it
+_DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is within it
 
 
-class Verdict(StrEnum):
+class Verdict(Word):
     """How the values of a label compare with those of the reference."""
 
     BETTER = "better"
@@ -27,12 +26,10 @@ GATE_CLASSES = (
     Verdict.NA.value,
     "failed",
 )
-"""Classes that a gate can fail on: verdicts that a change should not get, and missing or failed
-numbers.
-"""
+"""Classes on which a gate can fail: verdicts, and missing or failed numbers."""
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """The reason for a verdict."""
 
     BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
@@ -44,9 +41,9 @@ class Reason(StrEnum):
     BYTES = "bytes-convention"
     BACKEND = "backend"
     PAGES = "pages"  # only one side had the huge pages that its case asks for
-    SIZE = "size"  # one side's size was requested, the other's was chosen for the machine
-    CASE = "case"  # the nearest case to a published figure, but not comparable
-    ABOVE_PEAK = "above-peak"  # an impossible number
+    SIZE = "size"  # one side's size was requested, the other side's was chosen by membench
+    CASE = "case"  # the nearest case to a published figure, which is not comparable
+    ABOVE_PEAK = "above-peak"  # a value above the peak of the hardware
 
 
 def judge(
@@ -54,13 +51,14 @@ def judge(
 ) -> tuple[Verdict, Reason]:
     """The verdict on a ratio whose logarithm is within ``log_interval``.
 
-    Better or worse: the whole interval is beyond 1 + ``threshold`` or its inverse. Same: all of it
-    is between them. Swapping the two sides turns better into worse and changes nothing else.
+    Better or worse: the whole interval is beyond 1 + ``threshold`` or its inverse. Same: the whole
+    interval is between the two. Swapping the sides exchanges better and worse and changes nothing
+    else.
     """
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW
     low, high = log_interval if better is Better.HIGHER else (-log_interval[1], -log_interval[0])
-    limit = math.log1p(threshold) + _DUST
+    limit = log_limit(threshold)
     if low > limit:
         return Verdict.BETTER, Reason.BEYOND
     if high < -limit:
@@ -68,3 +66,8 @@ def judge(
     if -limit <= low and high <= limit:
         return Verdict.SAME, Reason.WITHIN
     return Verdict.UNCLEAR, Reason.WIDE
+
+
+def log_limit(threshold: float) -> float:
+    """The largest logarithm of a ratio that is within ``threshold``."""
+    return math.log1p(threshold) + _DUST

@@ -1,4 +1,7 @@
-"""The benchmarks, in folders by tier; each module is one family and is found automatically."""
+"""The benchmarks, in folders by tier.
+
+Each module is one family; the registry finds it automatically.
+"""
 
 from __future__ import annotations
 
@@ -10,5 +13,5 @@ from membench.core.registry import Registry, scan
 
 @cache
 def registry() -> Registry:
-    """All benches of this installation; read once per process."""
+    """All benches of this installation; scanned once per process."""
     return scan(sys.modules[__name__])

@@ -1,7 +1,7 @@
-"""The command line: parse, call, render, exit code. It measures and decides nothing itself.
+"""The command line: parses arguments, calls other modules, prints results, sets the exit code.
 
-Commands are loaded when they are called, so that `membench --help` costs little more than importing
-click.
+Commands are imported when they are called, so that `membench --help` takes little longer than
+importing click.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from typing import Any, NoReturn
 
 import click
 
 from membench import __version__
+from membench.cli.mistakes import described
 from membench.core.errors import EXIT_ERROR, EXIT_OK, EXIT_SIGNAL_BASE, EXIT_USAGE, MembenchError
 from membench.core.text import one_line
 
@@ -36,14 +36,16 @@ _COMMANDS = {
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _COMPLETE = "_MEMBENCH_COMPLETE"
-"""The variable by which a shell requests completions; click defines its name."""
+"""The environment variable with which a shell requests completions; click defines its name."""
 _SIGINT = 2
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click 8.2 or newer raises, with its help, where a command is expected; nothing before."""
 _LONGEST = 2000
 """Maximum length of a line on the terminal, in characters."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are modules of this package, imported when called."""
+    """A group whose commands are modules of this package that are imported when called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -96,7 +98,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     ):  # a name may contain characters outside the encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
-        from membench.cli.completion import offer
+        from membench.cli.shell_scripts import offer
 
         offer()
     code = _guarded(sys.argv[1:] if argv is None else argv)
@@ -129,44 +131,55 @@ def _guarded(argv: list[str]) -> int:
     try:
         result: Any = group.main(argv, prog_name="membench", standalone_mode=False)
     except MembenchError as error:
-        return _complain(str(error), error.hint, error.exit_code, verbose)
+        return _complain(str(error), error.hint or error.usual_hint, error.exit_code, verbose)
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "membench"
-        return _complain(error.format_message(), f"{path} --help", EXIT_USAGE, verbose)
+        if isinstance(error, _NO_ARGUMENTS):
+            click.echo(error.format_message(), err=True)
+            return EXIT_USAGE
+        return _complain(*described(error, _command(argv)), EXIT_USAGE, verbose)
     except click.ClickException as error:
-        return _complain(error.format_message(), "", EXIT_ERROR, verbose)
+        return _complain(error.format_message(), "membench --help", EXIT_ERROR, verbose)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return EXIT_SIGNAL_BASE + _SIGINT
     except OSError as error:
-        if error.filename is None:  # a failing write to a stream names no file
+        if error.filename is None:  # a failed write to a stream has no file name
             return _lost_output(error)
-        return _complain(f"{error.filename}: {error.strerror}", "", EXIT_ERROR, verbose)
+        hint = "look at the name and the permissions of that path"
+        return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
     except Exception as error:
         hint = "this is a bug: run it again as 'membench -v ...' and report the traceback"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
     return result if isinstance(result, int) else EXIT_OK
 
 
+def _command(argv: list[str]) -> str:
+    """The command of ``argv``, such as ``membench run``."""
+    known = [word for word in argv[:1] if word in _COMMANDS]
+    return " ".join(["membench", *known])
+
+
 def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
     if verbose:
+        import traceback
+
         traceback.print_exc()
     click.echo(f"Error: {_line(message)}", err=True)
-    if hint:
-        click.echo(f"Hint: {_line(hint)}", err=True)
+    click.echo(f"Hint: {_line(hint)}", err=True)
     return code
 
 
 def _line(text: str) -> str:
-    """``text`` as printable text: arguments and file names may contain any character."""
+    """``text`` with only printable characters, because arguments and file names may have any."""
     line = " ".join(one_line(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that standard output is full or closed, and prevent a second flush at exit."""
+    """Report that standard output is full or closed, and prevent another flush at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
-        click.echo(f"Error: cannot write to standard output: {error.strerror}", err=True)
+        what = f"cannot write to standard output: {error.strerror}"
+        _complain(what, "look at where it is redirected to", EXIT_ERROR, verbose=False)
     return EXIT_ERROR

@@ -11,7 +11,7 @@ import click
 
 from membench.cli import completion
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
-from membench.cli.ranges import FiniteRange
+from membench.cli.ranges import FiniteRange, Tokens
 
 if TYPE_CHECKING:
     from membench.core.snapshot import Machine
@@ -41,16 +41,10 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Parse lengths separated by commas."""
-    found = []
-    for word in value.split(",") if value is not None else ():
-        text = word.strip()
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= _MOST_TOKENS:
-            raise click.BadParameter(
-                f"'{text}' is not a number of tokens from 1 to {_MOST_TOKENS}", ctx, param
-            )
-        found.append(int(text))
-    return tuple(found)
+    """Parse context lengths separated by commas."""
+    lengths = Tokens(1, _MOST_TOKENS)
+    words = value.split(",") if value is not None else ()
+    return tuple(lengths.convert(word.strip(), param, ctx) for word in words)
 
 
 def _gap(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -97,11 +91,11 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "contexts",
     callback=_contexts,
     metavar="N,..",
-    help="Context lengths in tokens, separated by commas.",
+    help="Context lengths in tokens, separated by commas; 32K is 32768, 32k is 32000.",
 )
 @click.option(
     "--block-tokens",
-    type=click.IntRange(1, 2**20),
+    type=Tokens(1, 2**20),
     metavar="N",
     help="Tokens per block of the engine's cache.  [default: 16, or the fewest that hold whole "
     "entries of a compressed cache]",
@@ -164,7 +158,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 )
 @click.option(
     "--output-tokens",
-    type=click.IntRange(0, _MOST_TOKENS),
+    type=Tokens(0, _MOST_TOKENS),
     default=0,
     show_default=True,
     metavar="N",
@@ -243,6 +237,10 @@ def command(
     if name == _LIST:
         _list(as_json)
         return
+    from membench.thesis.models.catalogue import find_model
+    from membench.thesis.models.weight_bits import WeightType
+
+    model = find_model(name).held_as(WeightType(weights))
     source = file if file is not None else reference
     if source is None or not contexts:
         lacks = "a results file" if source is None else "--context"
@@ -251,11 +249,8 @@ def command(
         )
     from membench.thesis.advise.plan import Question, advise, usual_block
     from membench.thesis.claims.assumptions import assumptions
-    from membench.thesis.models.catalogue import find_model
     from membench.thesis.models.kv_shape import BlockLayout, KvDtype
-    from membench.thesis.models.weight_bits import WeightType
 
-    model = find_model(name).held_as(WeightType(weights))
     rows, machine = _read(source)
     if reference is not None and file is not None:
         rows = _with_gpu(rows, reference)
@@ -324,12 +319,11 @@ def _print(
         print_advice(screen, answer)
     if plan is not None:
         print_plan(screen, plan)
-    if plan is not None:
         print_lines(screen, lines)
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """``rows`` of a machine, with the GPU of a reference instead of its own."""
+    """``rows`` of a machine, with its GPU's rows replaced by those of a reference."""
     from dataclasses import replace
 
     from membench.core.terms import Tier
@@ -349,21 +343,18 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The machine's tiers: memory left by the weights, host memory, free space on a disk."""
+    """The tiers of the machine, each with the bytes that a KV cache may use."""
     from membench.thesis.replay.answer import TierAsked
 
-    tiers = []
-    for held in found.capacities:
-        size = held.bytes
-        if held.tier == "hbm" and found.weight_bytes is not None:
-            size = size * 0.9 - found.weight_bytes
-        if size > 0:
-            tiers.append(TierAsked(name=held.tier, capacity_bytes=size))
-    return tuple(tiers)
+    return tuple(
+        TierAsked(name=held.tier, capacity_bytes=held.usable)
+        for held in found.capacities
+        if held.usable > 0
+    )
 
 
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
-    """The drive from the option, with the rates of the disk that was measured here."""
+    """The drive from the option, with the rates of the measured disk."""
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
     from membench.thesis.tiers.plan import Drive
@@ -379,14 +370,19 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """The engine settings for the planned tiers, or for the machine's."""
-    from membench.report.screens.engine_lines import engine_lines
+    """Settings of the engine for the planned tiers, or else for those of the machine.
 
+    There are none if there is no choice to make.
+    """
+    from membench.report.screens.engine_lines import engine_lines
+    from membench.thesis.replay.tier_names import kind_of
+
+    if found.best is None or found.fits is False:
+        return {}
     chosen = tiers or _tiers_of(found)
-    sizes = {one.name.lower(): one for one in chosen}
-    host = next((one for name, one in sizes.items() if "ddr" in name or "dram" in name), None)
-    words = ("ssd", "nvme", "disk", "flash")
-    disk = next((one for name, one in sizes.items() if any(word in name for word in words)), None)
+    host, disk = (
+        next((one for one in chosen if kind_of(one.name) == kind), None) for kind in ("ddr", "ssd")
+    )
     asked = found.question
     return dict(
         engine_lines(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from membench.report.screens.progress import Watcher
 
 SECONDS = 60.0
-"""Maximum planned seconds of a check."""
+"""Maximum duration of a check, as planned."""
 PROFILE = "check"
-"""Profile name of a check's run, in the file's name and in the sidecar."""
+"""Profile name of a check, used in the file name and in the sidecar."""
 ROUNDS = (3, 2, 1)
-"""Maximum number of rounds of a check."""
+"""Numbers of rounds, tried in this order until the planned time is short enough."""
 _FAIL_ON = ("look", "not-judged", "straggler")
 _FORMATS = ("table", "md", "json", "github", "junit")
 
@@ -155,7 +155,7 @@ def command(
 
 
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
-    """The run of a check: as many rounds as its time allows, on all GPUs."""
+    """The run of a check: as many rounds as `SECONDS` allows, on all GPUs."""
     from dataclasses import replace
 
     from membench.analysis.check.quantities import CASES
@@ -180,10 +180,11 @@ def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prep
 
 
 def _show_plan(prepared: Prepared) -> None:
+    from membench.report.screens.cases import print_cases
     from membench.report.screens.console import console
-    from membench.report.screens.plan import print_cases, print_estimate
+    from membench.report.screens.plan import print_estimate
 
-    print_cases(console(), prepared.plan.cases)
+    print_cases(prepared.plan.cases)
     print_estimate(console(), prepared.plan)
 
 

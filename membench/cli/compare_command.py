@@ -17,11 +17,16 @@ if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Number of rows in a comparison with a reference unless all rows are requested."""
+"""Number of rows that a comparison with a reference shows, unless all rows are requested."""
 
 
 @click.command(name="compare")
-@click.argument("files", nargs=-1, metavar="[LABEL=]FILE...", shell_complete=completion.files)
+@click.argument(
+    "files",
+    nargs=-1,
+    metavar="[LABEL=]FILE|ref:NAME...",
+    shell_complete=completion.files_or_references,
+)
 @click.option(
     "--ref", "reference", metavar="LABEL", help="Label of the reference.  [default: the first]"
 )
@@ -114,7 +119,7 @@ def command(
 
     A row is better or worse if the whole 95% interval of the ratio to the
     reference is beyond the threshold, same if all of it is within, and otherwise
-    unclear.  Files under one label are pooled.
+    unclear.  Files under one label are pooled.  ref:NAME is a shipped reference.
 
     \b
     Examples:
@@ -122,6 +127,7 @@ def command(
       membench compare h100=a.csv h200=b.csv --select 'hbm/*' --sort ratio
       membench compare run.csv --by stores
       membench compare run.csv --against ref:h100-sxm
+      membench compare ref:h100-sxm ref:h200-sxm
       membench compare base.csv new.csv --fail-on worse,missing,failed
 
     Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 --fail-on found
@@ -152,18 +158,23 @@ def command(
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
         return _exit_code(comparison, fail_on)
 
-    with without_collector():  # also not while everything is freed at the end
+    with without_collector():  # stays paused while all rows are freed at the end
         return outcome()
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
-    """The exit code by `--fail-on`; the findings go to standard error.
+    """The exit code according to `--fail-on`; findings are printed on standard error.
 
     Raises:
         NothingMatched: there was nothing to compare.
     """
     from membench.analysis.gate import found
 
+    if not comparison.matched and comparison.normalized:
+        raise NothingMatched(
+            "no case in common has a theoretical peak to normalize by",
+            "leave out --normalize; only rows with a value in the column 'peak' have one",
+        )
     if not comparison.matched:
         raise NothingMatched(
             "the reference and the other labels have no measured case in common",

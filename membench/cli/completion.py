@@ -1,76 +1,30 @@
-"""Shell completion of cases, references, models and the topics of `explain`.
-
-``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
-``fish_source``). Click's own script for bash takes the words of readline, which cuts them at ``=``
-and ``:``, and case ids and ``ref:NAME`` have both; so this script splits the line at spaces, and
-gives readline the part behind the last such sign.
-"""
+"""Shell completion of cases, references, models and the topics of `explain`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from click import Context, Parameter
-from click.shell_completion import (
-    BashComplete,
-    CompletionItem,
-    add_completion_class,
-    split_arg_string,
-)
 
-_BASH = r"""
-%(complete_func)s() {
-    local IFS=$'\n' line="${COMP_LINE:0:COMP_POINT}" word cut kind value
-    word="${line##*[[:space:]]}"
-    case "$word" in
-        [\'\"]*) cut= ;;  # no split within quotes
-        *) word="${word#--*=}" cut="${word%%"${word##*[=:@]}"}" ;;
-    esac
-    COMPREPLY=()
-    while IFS=',' read -r kind value; do
-        case "$kind" in
-            dir) compopt -o dirnames ;;
-            file) compopt -o default ;;
-            plain) COMPREPLY+=("${value#"$cut"}") ;;
-        esac
-    done < <(env COMP_WORDS="$line" %(complete_var)s=bash_complete "$1")
-    if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == */ ]]; then compopt -o nospace; fi
-}
-
-complete -o nosort -o default -F %(complete_func)s %(prog_name)s
-"""
-
-
-class LineComplete(BashComplete):
-    """Completion for bash that uses the whole line instead of readline's words."""
-
-    source_template = _BASH
-
-    @staticmethod
-    def _check_version() -> None:
-        """Check nothing: all features in use are in bash 4.4, of 2016."""
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        """The finished words behind the program's name, and the unfinished one."""
-        line = os.environ["COMP_WORDS"]
-        words = split_arg_string(line)[1:]
-        if not words or line[-1:].isspace():
-            return words, ""
-        return words[:-1], words[-1]
-
-
-def offer() -> None:
-    """Replace click's completion for bash by `LineComplete`."""
-    add_completion_class(LineComplete)
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def _beginning(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(name) for name in known if name.startswith(incomplete)]
 
 
+def _file(incomplete: str) -> CompletionItem:
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(incomplete, type="file")
+
+
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Benches, and the cases of a bench after its whole name."""
+    """Names of benches; after a complete name, the cases of that bench."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -99,35 +53,37 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Files, also behind a label."""
-    return [CompletionItem(incomplete.rpartition("=")[2], type="file")]
+    """File names, also after ``LABEL=``."""
+    return [_file(incomplete.rpartition("=")[2])]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if the word begins with ``ref:``, else files."""
-    found = references(context, argument, incomplete) if incomplete else []
-    return found or files(context, argument, incomplete)
+    """References if the word, or its part after ``LABEL=``, begins with ``ref:``; else files."""
+    label, sign, rest = incomplete.rpartition("=")
+    found = references(context, argument, rest) if rest else []
+    labelled = [CompletionItem(f"{label}{sign}{one.value}") for one in found]
+    return labelled or files(context, argument, incomplete)
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The arguments of `check --expect`: ``auto``, ``history``, references, or files."""
+    """Possible arguments of `check --expect`: ``auto``, ``history``, references, or files."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, ``list``, and files, because a config.json names any other model."""
+    """Names of models, ``list``, and files (a config.json describes any other model)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
-    return found or [CompletionItem(incomplete, type="file")]
+    return found or [_file(incomplete)]
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Flags, claims, benches and cases."""
+    """Names of flags, claims, benches and cases."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

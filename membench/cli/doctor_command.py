@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from membench.core.errors import EXIT_FINDING, EXIT_OK
+from membench.core.errors import EXIT_FINDING, EXIT_OK, OutputError
+from membench.core.files import shown
 
 
 @click.command(name="doctor")
@@ -29,6 +30,10 @@ def command(scratch: Path | None, as_json: bool) -> int:
     from membench.doctor import SCHEMA, Severity, examine, gather, worst
     from membench.measure.options import RESULTS
 
+    if scratch is not None and not scratch.exists():
+        raise OutputError(
+            f"the scratch path {shown(scratch)} does not exist", "name an existing directory"
+        )
     facts = gather(scratch or (RESULTS if RESULTS.is_dir() else Path()))
     findings = examine(facts)
     if as_json:

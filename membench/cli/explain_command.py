@@ -7,7 +7,8 @@ import re
 import click
 
 from membench.cli import completion
-from membench.core.errors import NothingMatched
+from membench.core.errors import NothingMatched, UsageError
+from membench.core.near import did_you_mean
 from membench.core.terms import FLAGS
 
 
@@ -30,8 +31,9 @@ def command(what: str) -> None:
 
     from membench.benches import registry
     from membench.core.case import PROFILES
-    from membench.core.registry import matches
+    from membench.core.registry import matches, near
     from membench.machine import snapshot
+    from membench.results.reference_files import PREFIX
 
     benches = registry().benches
     machine = snapshot()
@@ -41,12 +43,13 @@ def command(what: str) -> None:
         if matches(bench.name, what) or what.startswith(f"{bench.name}/")
     ]
     if not found:
-        import difflib
-
-        near = difflib.get_close_matches(what, [*FLAGS, *benches], n=3)
-        raise NothingMatched(
+        if any(sign in what for sign in "*?["):
+            raise NothingMatched(f"no bench matches '{what}'", near(what, benches))
+        raise UsageError(
             f"'{what}' is not a flag, bench, case or claim",
-            f"did you mean {' or '.join(near)}?" if near else "membench list names the cases",
+            "membench list --references describes the references"
+            if what.startswith(PREFIX)
+            else did_you_mean(what, [*FLAGS, *benches], "membench list names the cases"),
         )
     for number, bench in enumerate(found):
         if number:

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
+from membench.cli import completion
 from membench.core.errors import EXIT_OK, NothingMatched, OutputError, UsageError
 
 
 @click.command(name="export")
 @click.argument("form", metavar="FORMAT")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", shell_complete=completion.files_or_references)
 @click.option(
     "-o",
     "output",
     type=click.Path(path_type=Path),
     help="Output file, or the prefix of several output files.  [default: standard output]",
 )
-def command(form: str, file: Path, output: Path | None) -> int:
+def command(form: str, file: str, output: Path | None) -> int:
     """Turn a results file into another tool's format.
 
     \b
@@ -33,18 +34,20 @@ def command(form: str, file: Path, output: Path | None) -> int:
     Of these formats, only Parquet holds skipped and failed rows. The command prints
     the number of omitted rows on standard error.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
-    from membench.core.files import shown, write_together
+    from membench.core.files import shown, taken, write_together
+    from membench.core.text import counted
     from membench.results.formats import WITH_ALL_ROWS, exporter
     from membench.results.formats.exporting import measured
     from membench.results.magnitude import check_magnitude
+    from membench.results.reference_files import files_of
     from membench.results.table import read_rows
 
     write = exporter(form)
-    rows = read_rows(file)
+    rows = [row for path in files_of([file]) for row in read_rows(path)]
     check_magnitude(rows)
     there = len(list(measured(rows)))
     if not there and form not in WITH_ALL_ROWS:
-        raise NothingMatched(f"{shown(file)}: no row has a number", "nothing can be exported")
+        raise NothingMatched(f"{shown(Path(file))}: no row has a number", "nothing can be exported")
     texts = write(rows)
     contents = {
         ending: text if isinstance(text, bytes) else text.encode("ascii")
@@ -61,9 +64,10 @@ def command(form: str, file: Path, output: Path | None) -> int:
         try:
             write_together(list(paths.items()), replace=False)
         except FileExistsError:
-            raise OutputError(f"{shown(output)} exists, and nothing is overwritten") from None
+            raise taken(output) from None
         for path in paths:
             click.echo(shown(path))
     if len(rows) > there and form not in WITH_ALL_ROWS:
-        click.echo(f"{len(rows) - there} rows without a number were left out", err=True)
+        left_out = counted(len(rows) - there, "row")
+        click.echo(f"Left out: {left_out} without a number", err=True)
     return EXIT_OK

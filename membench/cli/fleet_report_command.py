@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli.extras import demand_dask
+from membench.cli.page_language import page_language
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
 from membench.core.files import shown
@@ -49,8 +50,14 @@ FINDINGS = ("straggler", "missing", "failed")
     metavar="FILE",
     help="Also write a page (.html), or all values in one file for later reports (.parquet).",
 )
+@page_language
 def report(
-    source: Path, fail_on: tuple[str, ...], preset: str, form: str, output: Path | None
+    source: Path,
+    fail_on: tuple[str, ...],
+    preset: str,
+    form: str,
+    output: Path | None,
+    language: str,
 ) -> int:
     """Show the slow machines of a fleet, its spread, and the missing hosts.
 
@@ -90,7 +97,7 @@ def report(
             "name the -o directory of a fleet run, with its files in it",
         )
     if output is not None:
-        _write(summary, output)
+        _write(summary, output, language)
     _show(summary, form)
     counts = (len(summary.stragglers), summary.missing, summary.failed)
     there = dict(zip(FINDINGS, counts, strict=True))
@@ -100,7 +107,7 @@ def report(
     return EXIT_FINDING if hits else EXIT_OK
 
 
-def _write(summary: FleetSummary, output: Path) -> None:
+def _write(summary: FleetSummary, output: Path, language: str) -> None:
     if output.suffix.lower() == ".parquet":
         demand_dask()
         from membench.fleet.exchange import write_parquet
@@ -110,7 +117,7 @@ def _write(summary: FleetSummary, output: Path) -> None:
         from membench.report.page.write import write_page
         from membench.report.screens.fleet.page import compose
 
-        write_page(compose(summary), output)
+        write_page(compose(summary), output, language)
     click.echo(f"Written: {shown(output)}", err=True)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIGINT = 2
 _NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"})
-"""Options of `membench run` that have another meaning, or none, for a fleet."""
+"""Options of `membench run` that a fleet run uses differently or not at all."""
 _PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
 
 
@@ -164,7 +164,7 @@ def run(
 
 
 def _given(ctx: click.Context) -> Iterator[str]:
-    """The options on the command line."""
+    """Names of the options that were given on the command line."""
     default = click.core.ParameterSource.DEFAULT
     return (name for name in ctx.params if ctx.get_parameter_source(name) is not default)
 
@@ -180,7 +180,7 @@ def _refuse_others(ctx: click.Context) -> None:
 
 
 def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
-    """The given options of `membench run`, as command-line arguments."""
+    """The options of `membench run` that were given, as command-line arguments."""
     given = set(_given(ctx))
     for option in _PASSED_ON:
         value = options[option.name or ""]

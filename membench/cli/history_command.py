@@ -9,6 +9,7 @@ import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
 from membench.cli import completion
+from membench.cli.page_language import page_language
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
@@ -56,6 +57,7 @@ FINDINGS = ("worse", "better")
     metavar="FILE.html",
     help="Also write an HTML page with a plot for each line.",
 )
+@page_language
 def command(
     places: tuple[Path, ...],
     select: tuple[str, ...],
@@ -64,6 +66,7 @@ def command(
     fail_on: tuple[str, ...],
     as_json: bool,
     output: Path | None,
+    language: str,
 ) -> int:
     """Show one machine's runs over time: their noise and their change points.
 
@@ -85,14 +88,15 @@ def command(
         raise UsageError(f"'{shown(output)}' does not end in .html", "-o writes a page")
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of
+    from membench.results.reference_files import files_of
 
-    record = read_history(places or _of_this_machine())
+    record = read_history(files_of(places) or _of_this_machine())
     history = history_of(record, select=select, every_case=every_case, thresholds=limits)
     if output is not None:
         from membench.report.page.write import write_page
         from membench.report.screens.history.page import compose
 
-        write_page(compose(history), output)
+        write_page(compose(history), output, language)
         click.echo(f"Written: {shown(output)}", err=True)
     _show(history, as_json=as_json)
     presents = [str(line.changes[-1].verdict) for line in history.changed]
@@ -103,10 +107,10 @@ def command(
 
 
 def _of_this_machine() -> list[Path]:
-    """The folders of this machine, under its present and former names.
+    """The results folders of this machine, under its present and former names.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no such folder exists.
     """
     from membench.machine import snapshot
     from membench.measure.options import RESULTS

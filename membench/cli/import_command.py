@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
+from membench.core.near import did_you_mean
 from membench.core.terms import Tier
+from membench.core.text import counted
 from membench.results.formats import IMPORTS
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _CHOICES = {
     "pages": ("4k", "thp", "2m", "1g"),
     "stores": ("plain", "nt"),
 }
-_LINES = 10  # maximum per kind of remark on standard error
+_LINES = 10  # maximum number of lines per kind of remark on standard error
 
 
 @click.command(name="import")
@@ -89,8 +91,9 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
             f"name a folder with the output of {IMPORTS[form]}",
         )
     create(output, to_csv(intake.rows))
-    cases = len({row.case for row in intake.rows})
-    click.echo(f"{shown(output)}: {len(intake.rows)} rows of {cases} cases ({IMPORTS[form]})")
+    cases = counted(len({row.case for row in intake.rows}), "case")
+    rows = counted(len(intake.rows), "row")
+    click.echo(f"{shown(output)}: {rows} of {cases} ({IMPORTS[form]})")
     _say(intake)
     return EXIT_OK
 
@@ -123,19 +126,20 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if key not in _GIVEN or not equals or not value:
+            usual = f"the keys are {', '.join(_GIVEN)}"
             raise UsageError(
                 f"--set {setting}: not KEY=VALUE with a known key",
-                f"the keys are {', '.join(_GIVEN)}",
+                did_you_mean(key, _GIVEN, usual) if key not in _GIVEN else usual,
             )
         given[key] = _checked(setting, key, value)
     return given
 
 
 def _checked(setting: str, key: str, value: str) -> str:
-    """``value`` of ``key`` in the notation of case ids and columns.
+    """``value`` of ``key``, converted to the form used in case ids and columns.
 
     Raises:
-        UsageError: it is not a valid value of ``key``.
+        UsageError: ``value`` is not valid for ``key``.
     """
     from membench.core.units import format_size, parse_size
     from membench.results.formats.figures import slug
@@ -145,7 +149,8 @@ def _checked(setting: str, key: str, value: str) -> str:
             raise UsageError(f"--set {setting}: a size must be above 0", "such as size=256MiB")
         return format_size(size)
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise UsageError(f"--set {setting}: not known", f"{key} is {' or '.join(_CHOICES[key])}")
+        usual = f"{key} is {' or '.join(_CHOICES[key])}"
+        raise UsageError(f"--set {setting}: not known", did_you_mean(value, _CHOICES[key], usual))
     if key == "threads" and not re.fullmatch(r"all|[1-9]\d{0,5}", value):
         raise UsageError(
             f"--set {setting}: not a number of threads", "give a number of 1 or more, or all"

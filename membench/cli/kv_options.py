@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from membench.cli.mistakes import BadValue
+
 if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
 
 _Command = Callable[..., Any]
+_FORM = "write NAME=SIZE,.. such as hbm=80GB,ddr=1TB,ssd=16TB:second,ssd2=16TB:ttl=1h"
 _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def kv_dtype(command: _Command) -> _Command:
-    """Add `--kv-dtype`, the layout of the cache."""
+    """Add the option `--kv-dtype`, the layout of the KV cache."""
     return click.option(
         "--kv-dtype",
         "dtype",
@@ -29,7 +32,10 @@ def kv_dtype(command: _Command) -> _Command:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if not a time above 0."""
+    """Parse ``600``, ``600s``, ``10min``, ``1h`` or ``1d`` to seconds.
+
+    None if invalid or not above 0.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
     value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     return value if value > 0 else None
@@ -42,6 +48,7 @@ def parse_tiers(
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
     from membench.thesis.replay.answer import TierAsked
+    from membench.thesis.replay.tier_names import kind_of
 
     found: list[TierAsked] = []
     for word in value.split(",") if value is not None else ():
@@ -49,18 +56,23 @@ def parse_tiers(
         size, *flags = rest.split(":")
         ttl = math.inf
         try:
+            if name:
+                kind_of(name)
+        except UsageError as error:
+            raise BadValue.of(error, ctx, param) from None
+        try:
             capacity = parse_amount(size)
         except UsageError as error:
-            raise click.BadParameter(f"{name}: {error}; {error.hint}", ctx, param) from None
+            raise BadValue(f"{name}: {error}", ctx, param, error.hint) from None
         for flag in flags:
             seconds = parse_seconds(flag.removeprefix("ttl=")) if flag.startswith("ttl=") else None
             if flag != "second" and seconds is None:
-                raise click.BadParameter(
-                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param
+                raise BadValue(
+                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param, _FORM
                 )
             ttl = seconds if seconds is not None else ttl
         if not name or name in [one.name for one in found]:
-            raise click.BadParameter(f"'{word}': each tier needs a different name", ctx, param)
+            raise BadValue(f"'{word}': each tier needs a different name", ctx, param, _FORM)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
         )

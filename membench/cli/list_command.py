@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
 import click
 
 from membench.cli import completion
 from membench.core.case import PROFILES
 from membench.core.text import one_line
+
+if TYPE_CHECKING:
+    from membench.analysis.references import Reference
 
 
 @click.command(name="list")
@@ -16,7 +23,7 @@ from membench.core.text import one_line
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Only matching cases; repeatable.",
+    help="Only matching cases, or references; repeatable.",
 )
 @click.option(
     "--references", "of_references", is_flag=True, help="List reference results instead of cases."
@@ -38,7 +45,7 @@ def command(
     that come with membench: 'membench compare FILE --against ref:NAME'.
     """
     if of_references:
-        _show_references(as_json)
+        _show_references(select, as_json=as_json)
         return
     from membench.benches import registry
     from membench.machine import snapshot
@@ -60,16 +67,15 @@ def command(
 
         click.echo(json.dumps([dump(case) for case in cases], indent=2))
         return
-    from membench.report.screens.console import console
-    from membench.report.screens.plan import print_cases
+    from membench.report.screens.cases import print_cases
 
-    print_cases(console(), cases, everything=everything)
+    print_cases(cases, everything=everything)
 
 
-def _show_references(as_json: bool) -> None:
+def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
     from membench.analysis.references import references
 
-    found = references()
+    found = _chosen(references(), select)
     if as_json:
         import json
 
@@ -89,3 +95,20 @@ def _show_references(as_json: bool) -> None:
     from membench.report.screens.references import print_references
 
     print_references(console(), found)
+
+
+def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
+    """The references whose name, with or without ``ref:``, matches a glob; all without globs."""
+    from membench.core.errors import NothingMatched
+    from membench.core.near import did_you_mean
+
+    chosen: dict[str, Reference] = {}
+    for pattern in select:
+        names = (pattern.removeprefix("ref:"), f"{pattern.removeprefix('ref:')}-*")
+        several = [one for one in found if any(fnmatchcase(one.name, name) for name in names)]
+        if not several:
+            known = [one.label for one in found]
+            hint = did_you_mean(pattern, known, "membench list --references names them all")
+            raise NothingMatched(f"no reference matches '{pattern}'", hint)
+        chosen |= {one.name: one for one in several}
+    return [*chosen.values()] if chosen else found

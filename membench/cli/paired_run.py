@@ -1,4 +1,4 @@
-"""`membench run --versus`: measure two sides in turns, and compare them."""
+"""`membench run --versus`: measures two sides in turns and compares them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def run_pair(
     asked: RunOptions, resume: Path | None, watch: Watcher, *, dry_run: bool, verbose: bool
 ) -> int:
-    """Measure, or continue if ``resume`` is set, then compare; return the exit code.
+    """Measure (or continue from ``resume``), then compare; returns the exit code.
 
     Raises:
-        MembenchError: one line and a hint.
+        MembenchError: with a one-line message and a hint.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import resume_pair, start_pair

@@ -1,4 +1,4 @@
-"""Option type for finite numbers."""
+"""Option types for finite numbers, and for numbers of tokens."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from membench.cli.mistakes import BadValue
+
 
 class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` that rejects ``inf``, and ``nan``, which every range would accept."""
+    """A `click.FloatRange` that also rejects ``inf`` and ``nan``."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -19,3 +21,19 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
         return number
+
+
+class Tokens(click.IntRange):
+    """A range of numbers of tokens, such as 32768, 32K or 32k; see `parse_tokens`."""
+
+    name = "tokens"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """``value`` as a number in the range."""
+        from membench.thesis.replay.amounts import LENGTH_FORMS, parse_tokens
+
+        found = value if isinstance(value, int) else parse_tokens(value)
+        if found is None or not (self.min or 0) <= found <= (self.max or found):
+            span = f"from {self.min} to {self.max}"
+            raise BadValue(f"'{value}' is not a number of tokens {span}", ctx, param, LENGTH_FORMS)
+        return found

@@ -10,6 +10,8 @@ import click
 
 from membench.cli import completion
 from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+from membench.cli.mistakes import BadValue
+from membench.cli.ranges import Tokens
 
 if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
@@ -21,7 +23,7 @@ _MOST_BLOCKS = 10**15
 def _capacities(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """Parse block counts, memory sizes and shares of all hits, separated by commas."""
+    """Parse numbers of blocks, amounts of memory, or shares of all hits, separated by commas."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -50,7 +52,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """Random arrivals per second, or None for the arrival times of the file."""
+    """Parse `--arrivals`: random arrivals per second; None to use the times of the file."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")
@@ -79,13 +81,15 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _policies(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[CachePolicy, ...]:
+    """Parse policies separated by commas; LRU, which every answer has, and repeats are dropped."""
     from membench.core.errors import UsageError
-    from membench.thesis.replay.policies import parse_policy
+    from membench.thesis.replay.policies import EvictionRule, parse_policy
 
     try:
-        return tuple(map(parse_policy, value.split(","))) if value is not None else ()
+        asked = map(parse_policy, value.split(",")) if value is not None else ()
+        return tuple(dict.fromkeys(one for one in asked if one.rule is not EvictionRule.LRU))
     except UsageError as error:
-        raise click.BadParameter(f"{error}; {error.hint}", ctx, param) from None
+        raise BadValue.of(error, ctx, param) from None
 
 
 @click.command(name="replay")
@@ -100,7 +104,7 @@ def _policies(
 )
 @click.option(
     "--block-tokens",
-    type=click.IntRange(1, 2**20),
+    type=Tokens(1, 2**20),
     metavar="N",
     help="Tokens per block; a multiple of the trace's block size regroups it.  [default: the "
     "trace's, else 512]",
@@ -123,7 +127,7 @@ def _policies(
 )
 @click.option(
     "--shared-prefix",
-    type=click.IntRange(0, 2**40),
+    type=Tokens(0, 2**40),
     default=0,
     show_default=True,
     metavar="TOKENS",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from membench.cli.page_language import page_language
+
 
 @click.command(name="report")
 @click.argument(
@@ -42,14 +44,7 @@ import click
     help="Part of the thesis in a page: every claim, a table of verdicts with the claims folded, "
     "or nothing.",
 )
-@click.option(
-    "--lang",
-    "language",
-    type=click.Choice(["en", "zh-TW"]),
-    default="en",
-    show_default=True,
-    help="Language of the page; labels in plots and quotes are not translated.",
-)
+@page_language
 @click.option(
     "--scheduler",
     metavar="ADDR",
@@ -85,15 +80,19 @@ def command(
       membench report mybox.csv -o mybox.html --lang zh-TW
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import shown
+    from membench.core.text import counted
     from membench.core.units import about_size
     from membench.report.page.compose import ThesisDetail
     from membench.report.page.write import make_report
+    from membench.report.screens.console import warn
     from membench.results.reference_files import files_of
 
     detail = ThesisDetail(thesis)
     files = tuple(files_of(files))
     if scheduler is None:
-        written = make_report(files, output, assumptions, language, assume=assume, thesis=detail)
+        written = make_report(
+            files, output, assumptions, language, assume=assume, thesis=detail, warned=warn
+        )
     else:
         from membench.cli.extras import demand_dask
 
@@ -109,8 +108,9 @@ def command(
                 assume=assume,
                 thesis=detail,
                 spread=spread,
+                warned=warn,
             )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
-    more = f" and {plots} plot{'s' if plots > 1 else ''} beside it" if plots else ""
+    more = f" and {counted(plots, 'plot')} beside it" if plots else ""
     click.echo(f"Report: {shown(written[0])}{more}, {size}")

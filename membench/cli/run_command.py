@@ -197,10 +197,11 @@ def command(
         prepared = prepare(asked, watch)
         if dry_run:
             from membench.benches import registry
+            from membench.report.screens.cases import print_cases
             from membench.report.screens.console import console
-            from membench.report.screens.plan import print_cases, print_estimate, print_families
+            from membench.report.screens.plan import print_estimate, print_families
 
-            print_cases(console(), prepared.plan.cases, everything=everything)
+            print_cases(prepared.plan.cases, everything=everything)
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
@@ -225,7 +226,7 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """Raise `UsageError` if another option is given: the journal holds the whole plan."""
+    """Raise `UsageError` if any other option is given, because the journal already has the plan."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT

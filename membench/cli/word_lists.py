@@ -1,4 +1,4 @@
-"""Options whose value is a list of words, separated by commas."""
+"""Options whose values are lists of words, separated by commas."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from membench.cli.mistakes import BadValue
+from membench.core.near import did_you_mean
+
 
 def words_of(
     allowed: Sequence[str],
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
-    """A callback that splits the value; each word must be ``allowed``, and repeats are dropped."""
+    """A callback that splits an option's value into ``allowed`` words and drops repetitions."""
 
     def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
         if value is None:
@@ -19,7 +22,8 @@ def words_of(
         for word in found:
             if word not in allowed:
                 message = f"'{word}' is not one of {', '.join(allowed)}"
-                raise click.BadParameter(message, ctx, param)
+                hint = did_you_mean(word, allowed, f"{ctx.command_path} --help")
+                raise BadValue(message, ctx, param, hint)
         return found
 
     return words

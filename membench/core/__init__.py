@@ -1,1 +1,1 @@
-"""What every room shares: vocabulary, units, errors, cases, work, and the machine snapshot."""
+"""What all other packages use: vocabulary, units, errors, cases, work, and the machine snapshot."""

@@ -1,6 +1,6 @@
 """Axes: the parameters that a bench is swept over, and how a sweep becomes cases.
 
-Floor 2, standard library only.
+Needs no third-party package.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.units import format_size, parse_size
 
 Value = int | str
 Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
-"""One value, several, a size range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
+"""One value, several values, a range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
 
 OMITTED = ""
 """A value that leaves its axis out of the case id, for cases to which the axis does not apply."""
@@ -31,7 +31,7 @@ _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
-    """Write out the ranges in ``values``: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
+    """Replace each range by its members: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
     if callable(values):
         values = values(machine)
     if isinstance(values, tuple):
@@ -47,18 +47,19 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
     return (values,)
 
 
-@dataclass(frozen=True)
+@record
 class Axis:
     """One parameter of a bench.
 
     Attributes:
         name: the parameter's name in the function and in the case id.
-        quick: its values in the quick profile; the first one is the default
-            that the other axes are swept around, in every profile.
+        quick: its values in the quick profile. The first one is the default in every profile: the
+            axis keeps it while another axis is swept.
         full: its values in the full profile.
         most: the largest number that a user may ask for.
-        closed: only the numbers of the profiles are valid, for example because a kernel exists for
-            these alone.
+        step: a size that a user asks for must be a multiple of this many bytes, and not 0.
+        closed: a user may ask only for numbers that a profile has, for example because kernels
+            exist only for these.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Axis:
     full: Values
     most: int | None = None
     closed: bool = False
+    step: int = 1
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -82,7 +84,7 @@ class Axis:
         return values
 
     def parse(self, text: str, machine: Machine) -> Value:
-        """Parse a value that a user asks for, in the profile or outside of it.
+        """Parse a value that a user asks for; it may be outside the profile.
 
         A size is normalised: ``1024MiB`` is ``1GiB``.
 
@@ -98,28 +100,34 @@ class Axis:
             return self._number(int(text), min(1, *numbers))
         sizes = [value for value in known if isinstance(self.argument(value), int)]
         if AUTO in known or any(isinstance(value, str) for value in sizes):
-            return AUTO if text == AUTO else format_size(self._number(parse_size(text), 1))
+            return AUTO if text == AUTO else format_size(self._size(parse_size(text)))
         shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
         raise UsageError(f"{self.name} cannot be '{text}'", f"it can be {shown}")
 
     def _number(self, number: int, least: int) -> int:
         if number < least or (self.most is not None and number > self.most):
-            bounds = f"from {least} on" if self.most is None else f"from {least} to {self.most}"
+            bounds = f"{least} or more" if self.most is None else f"{least} to {self.most}"
             raise UsageError(f"{self.name} cannot be {number}", f"it can be {bounds}")
         return number
 
+    def _size(self, size: int) -> int:
+        if size % self.step:
+            hint = f"it can be a multiple of {format_size(self.step)}"
+            raise UsageError(f"{self.name} cannot be {format_size(size)}", hint)
+        return self._number(size, self.step)
+
     @staticmethod
     def text(value: Value) -> str:
-        """``value`` as case ids write it."""
+        """``value`` as text for a case id."""
         return str(value)
 
     @staticmethod
     def argument(value: Value) -> Value:
-        """``value`` as the bench function gets it: a size becomes an integer of bytes."""
+        """``value`` as the bench function gets it: a size becomes an integer, in bytes."""
         return _of_text(value) if isinstance(value, str) else value
 
 
-@lru_cache(maxsize=1 << 12)  # a grid has the same few in thousands of combinations
+@lru_cache(maxsize=1 << 12)  # thousands of combinations of a grid share a few values
 def _of_text(text: str) -> Value:
     if text[:1].isdigit():
         try:
@@ -132,11 +140,11 @@ def _of_text(text: str) -> Value:
 def sweep(
     axes: Iterable[Axis], grids: Iterable[frozenset[str]], profile: str, machine: Machine
 ) -> Iterator[Mapping[str, Value]]:
-    """The combinations of a profile: one axis at a time is swept, axes of a grid are crossed.
+    """Combine the values of ``axes``: sweep one axis at a time, but cross the axes of a grid.
 
-    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first one
-    is the default of every axis.  Combinations of several grids come in the order that one grid of
-    all their axes would have.
+    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first
+    combination has the default of every axis. Combinations from several grids are sorted as if one
+    grid had all their axes.
     """
     axes, grids = tuple(axes), tuple(grids)
     values = {axis.name: axis.values(profile, machine) for axis in axes}

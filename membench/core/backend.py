@@ -1,7 +1,7 @@
-"""The interface between the measuring order and a backend.
+"""The interface between the measuring engine and a backend.
 
-Two kinds: a `HostBackend` stamps inside its own kernels, a `DeviceBackend` has a queue into which
-the engine places flushes, blocks, probes and events.
+A `HostBackend` stamps inside its own kernels. A `DeviceBackend` has a queue into which the engine
+places flushes, blocks, probes and events.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ class Device:
     """The device that did the work: the columns `backend`, `device`, `driver` and `cuda` of a row.
 
     Attributes:
-        measured: False for an emulation or a recording, whose answers are never results.
+        measured: False for an emulation or a recording; their numbers are never reported as
+            results.
     """
 
     backend: str
@@ -32,7 +33,7 @@ class Backend(Protocol):
 
     @property
     def timer(self) -> str:
-        """Name of the clock that the samples are taken with."""
+        """Name of the clock that times the samples."""
         ...
 
     @property
@@ -63,13 +64,13 @@ class HostBackend(Backend, Protocol):
     """A backend whose kernels take the time stamps themselves."""
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations`` and return the nanoseconds from their start to their end."""
+        """Run ``iterations`` iterations and return the nanoseconds that they took together."""
         ...
 
 
 @dataclass(frozen=True)
 class Seating:
-    """The CPUs that the threads of a case ran on, if that affects its numbers.
+    """The CPUs that the threads of a case ran on, as far as they affect its numbers.
 
     Attributes:
         detail: facts for the row's `detail`.
@@ -82,7 +83,7 @@ class Seating:
 
 @runtime_checkable
 class SeatedBackend(Backend, Protocol):
-    """A backend that pins each thread to a CPU of its own."""
+    """A backend that pins each thread to a separate CPU."""
 
     def seating(self) -> Seating:
         """The CPUs of the threads that were launched since the last `reclaim`."""
@@ -98,7 +99,7 @@ class Edge(Enum):
 
 @dataclass(frozen=True)
 class Tick:
-    """One SM's two clocks at one moment: nanoseconds of the global timer, SM cycles."""
+    """One reading of the global timer (ns) and of the cycle counter of an SM."""
 
     global_ns: int
     cycles: int
@@ -106,11 +107,11 @@ class Tick:
 
 @dataclass(frozen=True)
 class Stamps:
-    """The time stamps of a span, readable once the queue is empty.
+    """The time stamps of a timed span, readable once the queue is empty.
 
     Attributes:
-        elapsed_ns: between the two events.
-        before, after: the clocks around them.
+        elapsed_ns: nanoseconds between the two events that enclose the span.
+        before, after: readings of an SM's clocks before the first event and after the second.
         overdue: the block timed out before it was released, so the sample is void.
     """
 
@@ -122,10 +123,10 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue; every method but `synchronize` and `stamps` returns at once."""
+    """A backend with a queue; every method except `synchronize` and `stamps` returns at once."""
 
     def flush(self) -> None:
-        """Queue: fill the L2 cache with clean lines that no case uses."""
+        """Queue a fill of the L2 cache with clean lines that no case uses."""
         ...
 
     def synchronize(self) -> None:
@@ -133,7 +134,7 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def block(self) -> None:
-        """Queue: hold everything queued from now on until `release` or a deadline."""
+        """Queue a block: it holds all later entries until `release` or a deadline."""
         ...
 
     def release(self) -> None:
@@ -141,17 +142,17 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def probe(self, edge: Edge) -> None:
-        """Queue: read the clocks of one SM."""
+        """Queue a reading of one SM's clocks."""
         ...
 
     def mark(self, edge: Edge) -> None:
-        """Queue: an event."""
+        """Queue an event."""
         ...
 
     def idle(self) -> None:
-        """Queue: a kernel that does nothing."""
+        """Queue a kernel that does nothing."""
         ...
 
     def stamps(self) -> Stamps:
-        """The time stamps of the last span. Call `synchronize` first."""
+        """The time stamps of the last timed span. Call `synchronize` first."""
         ...

@@ -1,4 +1,4 @@
-"""Where compiled code is cached between processes: every round is a new process.
+"""The directories that cache compiled code between processes, as every round is a new process.
 
 Cached code is loaded and executed, so it must be in a place that no other user can write to: every
 directory on the path belongs to this user or to root, and no other user has write permission.
@@ -18,9 +18,9 @@ _WRITABLE_BY_OTHERS = 0o022
 
 
 def cache_base(environ: Mapping[str, str]) -> Path | None:
-    """The directory of all caches of membench; None if no variable names a place.
+    """The directory that contains all caches of membench, or None if no variable names one.
 
-    ``NUMBA_CACHE_DIR`` is honoured, then ``XDG_CACHE_HOME``, then ``~/.cache``.
+    It is derived from ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``.
     """
     home = environ.get("HOME", "")
     base = (
@@ -32,7 +32,7 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
-    None if it cannot be written, or if another user could have put files into it.
+    None if this process cannot write there, or if another user could have put files there.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -48,7 +48,7 @@ def cache_directory(name: str) -> Path | None:
 
 
 def untrusted(path: Path) -> str:
-    """Why another user could put files into ``path``; empty if only root could.
+    """Why another user could put files into ``path``; empty if only this user and root can.
 
     Every existing directory on the path is checked, as written and with symbolic links resolved. A
     directory with the sticky bit, such as /tmp, is safe as a parent: no other user can replace our
@@ -71,7 +71,7 @@ def untrusted(path: Path) -> str:
 
 
 def _foreign_file(directory: Path) -> str:
-    """A file in ``directory`` that another user wrote or may write, if there is one."""
+    """The name of a file in ``directory`` that another user owns or may write to; empty if none."""
     for entry in directory.iterdir():
         status = entry.lstat()
         if status.st_uid not in (0, os.getuid()) or status.st_mode & _WRITABLE_BY_OTHERS:
@@ -93,15 +93,16 @@ def cache_problem(environ: Mapping[str, str]) -> str:
             if directory.is_dir() and (file := _foreign_file(directory)):
                 return f"{file} belongs to another user, or can be written by other users"
     except OSError:
-        return ""  # what cannot be read cannot be loaded
+        return ""  # nobody can load a cache from a directory that cannot be read
     return ""
 
 
 @contextmanager
 def private_cache(directory: Path) -> Iterator[dict[str, str]]:
-    """The environment of workers whose compiled code is cached in ``directory`` for this run alone.
+    """Environment variables that give workers a private cache of compiled code in ``directory``.
 
-    The cache is removed afterwards. Empty if no private cache is possible there either.
+    The cache is removed when the context ends. The dict is empty if no private cache is possible
+    there.
     """
     if untrusted(directory):
         yield {}

@@ -1,6 +1,6 @@
 """Benches and cases: how a measurement is declared and named.
 
-Floor 2.  A bench is a decorated function; a case is one point of its axes::
+A bench is a decorated function; a case is one point of its axes::
 
     @bench("ddr/copy", version=1, seconds=0.5, memory=lambda size, **_: 2 * size)
     @axis("size", quick="256MiB", full="256MiB..4GiB *4")
@@ -12,12 +12,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from membench.core.axes import AUTO, OMITTED, Axis, Value, Values, expand, sweep
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.sizes.placement import placement
 from membench.core.sizes.reach import CACHE_MULTIPLE, Reach, reachable
 from membench.core.sizes.working_set import device_array, host_array
@@ -30,7 +31,7 @@ Cost = float | Callable[..., float]
 """A number, or a function of the case's parameters (as the bench function gets them)."""
 
 Config = Mapping[str, int]
-"""Launch parameters of a tuned case, such as ``{"block": 256, "unroll": 4}``."""
+"""Launch parameters for a tuned case, such as ``{"block": 256, "unroll": 4}``."""
 
 TUNED = "best"
 """Value of the axis `config`: the fastest of the bench's `configs` on this machine."""
@@ -39,9 +40,9 @@ PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Profile -> rounds."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Profile -> rounds of the points of a sweep other than its default.
+"""Profile -> rounds for the cases of a sweep other than the default case.
 
-Five values a side are enough for an interval of their ratio.
+Five values on each side are enough for a confidence interval of their ratio.
 """
 
 _BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
@@ -57,23 +58,23 @@ class Needs(StrEnum):
     TWO_NUMA_NODES = "two-numa-nodes"
 
 
-@dataclass(frozen=True)
+@record
 class Case:
-    """One point of a bench. It gives one row, or one row for each of several metrics.
+    """One point of a bench. Its result is one row per metric.
 
     Attributes:
         id: ``<bench>/<key>=<value>/...``, stable and globbable.
         bench: name of its bench.
-        params: axis -> value as it stands in the id, except that `size=auto` in the id is a number
-            of bytes here.
-        seconds: estimated seconds of one round, for planning; not a limit.
-        memory: most bytes of host memory that it holds at once.
-        disk: bytes of scratch file that it needs.
-        gpu_memory: most bytes of GPU memory that it holds at once.
-        tuned: its configuration is chosen before the first round.
-        rounds: rounds that its bench asks for; 0 = those of the profile.
-        swept: a point of a sweep: neither the default of its bench nor its tuned configuration.
-        flags: codes that are known before it is measured, such as ``cache-served``.
+        params: axis -> value as written in the id, except that `size=auto` is replaced by a number
+            of bytes.
+        seconds: estimated seconds that one round takes, for planning; not a limit.
+        memory: maximum bytes of host memory that it holds at once.
+        disk: size of the scratch file that it needs, in bytes.
+        gpu_memory: maximum bytes of GPU memory that it holds at once.
+        tuned: whether membench chooses its configuration before the first round.
+        rounds: number of rounds that its bench asks for; 0 = the profile's number.
+        swept: whether it belongs to a sweep, and is neither the default case nor the tuned one.
+        flags: codes that are known before the measurement, such as ``cache-served``.
     """
 
     id: str
@@ -93,12 +94,9 @@ class Case:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Bench:
-    """A family of cases around one function.
-
-    Calling it with a backend and the parameters builds the case's `Work`.
-    """
+    """A function that prepares work, with the axes that its cases vary."""
 
     name: str
     version: int
@@ -125,17 +123,17 @@ class Bench:
 
     @property
     def summary(self) -> str:
-        """The first line of its description."""
+        """The first line of the description."""
         return self.description.partition("\n")[0]
 
     @property
     def description(self) -> str:
-        """Its docstring without indentation and without code marks."""
+        """The function's docstring without indentation and without backquotes."""
         return inspect.cleandoc(self.function.__doc__ or "").replace("``", "")
 
     @property
     def family(self) -> str:
-        """The module that declares it, with its folder, such as ``host.loaded``."""
+        """The folder and name of the declaring module, such as ``host.loaded``."""
         return ".".join(self.function.__module__.split(".")[-2:])
 
     def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
@@ -147,8 +145,8 @@ class Bench:
     ) -> Work:
         """Prepare the work of one case: allocate and fill its buffers; may raise `Skip`.
 
-        The function of a bench with `configs` gets ``config`` as the argument of that name: the
-        chosen one for a tuned case, else empty for its fixed default.
+        If the bench has `configs`, its function gets ``config``: the chosen configuration for a
+        tuned case, otherwise an empty mapping, which means the function's fixed default.
         """
         arguments: dict[str, Any] = self.arguments(params)
         if self.configs is not None:
@@ -156,7 +154,7 @@ class Bench:
         return self.function(backend, **arguments)
 
     def candidates(self, backend: Any, params: Mapping[str, Value]) -> tuple[Config, ...]:
-        """The configurations to try for a tuned case."""
+        """The configurations from which the fastest one is chosen for a tuned case."""
         if self.configs is None:
             return ()
         return tuple(self.configs(backend, **self.arguments(params)))
@@ -176,11 +174,10 @@ class Bench:
             if (self.where is None or self.where(profile, **arguments)) and (
                 self.on_machine is None or self.on_machine(machine, **arguments)
             ):
-                case = self.case(params, machine)
-                yield replace(case, swept=number > 0 and not case.tuned)
+                yield self.case(params, machine, swept=number > 0)
 
-    def case(self, params: Mapping[str, Value], machine: Machine) -> Case:
-        """The case at ``params``."""
+    def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
+        """The case with the axis values ``params``; ``swept`` if they are not the defaults."""
         reach = self._reach(params, machine)
         values = dict(params)
         if params.get("size") == AUTO:
@@ -206,6 +203,7 @@ class Bench:
             gpu_memory=int(_cost(self.gpu_memory, arguments)),
             tuned=self._is_tuned(params),
             rounds=self.rounds,
+            swept=swept and not self._is_tuned(params),
             flags=_cache_flags(reach, arguments.get("size")) if tier is Tier.DDR else (),
         )
 
@@ -222,12 +220,12 @@ class Bench:
         return replace(self, axes=axes)
 
     def asked(self, case_id: str, machine: Machine) -> Case | None:
-        """The case with this complete id, in a profile or outside of all; axes may be in any order.
+        """The case with this complete id, which need not be in a profile; axes may be in any order.
 
         None if an axis is missing: the id is then a prefix of several ids.
 
         Raises:
-            UsageError: a part of the id is no axis of this bench, or no value of one.
+            UsageError: a part of the id names an unknown axis or an invalid value.
         """
         hint = f"membench explain {self.name} shows its axes and their values"
         given: dict[str, str] = {}
@@ -250,7 +248,7 @@ class Bench:
         return self.case(values, machine)
 
     def _reach(self, params: Mapping[str, Value], machine: Machine) -> Reach:
-        """The caches that the CPUs of the case at ``params`` can reach."""
+        """The caches that the CPUs of the case with axis values ``params`` can reach."""
         if self.backend != "cpu" or "size" not in params:
             return Reach(0, confirmed=True)
         others = {key: value for key, value in params.items() if key != "size"}
@@ -271,9 +269,9 @@ class Bench:
     def _share_of_a_cache(
         self, arguments: Mapping[str, Value], machine: Machine, reach: Reach
     ) -> Mapping[str, Value]:
-        """``arguments`` with the size divided by the number of caches in reach.
+        """``arguments`` with the size divided by the number of reachable last-level caches.
 
-        For time estimates: the core complexes or sockets work through their parts at the same time.
+        Time estimates need this: core complexes or sockets process their parts in parallel.
         """
         size = arguments.get("size")
         if not isinstance(size, int) or not reach.bytes:
@@ -296,12 +294,12 @@ def _its_threads(machine: Machine, threads: int | str = "all", **_: Value) -> tu
 
 
 def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
-    """The CPU of a single-threaded case: for `bench(cpus=...)`."""
+    """The CPU of a single-threaded case; to be passed as `bench(cpus=...)`."""
     return placement(machine)[:1]
 
 
 def _cache_flags(reach: Reach, size: Value | None) -> tuple[str, ...]:
-    """Flags of a case of main memory whose arrays have ``size`` bytes each."""
+    """Flags for a case that measures main memory with arrays of ``size`` bytes each."""
     served = isinstance(size, int) and size < CACHE_MULTIPLE * (reach.bytes or 0)
     return (
         *(("cache-served",) if served else ()),
@@ -319,12 +317,13 @@ def axis(
     *,
     most: int | None = None,
     closed: bool = False,
+    step: int = 1,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
     """Declare a parameter; see `Axis`. Without ``full``, both profiles sweep ``quick``."""
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
-        one = Axis(name, quick, quick if full is None else full, most, closed)
+        one = Axis(name, quick, quick if full is None else full, most, closed, step)
         setattr(function, _AXES, (one, *declared))
         return function
 
@@ -357,35 +356,35 @@ def bench(
     """Declare a benchmark.
 
     Args:
-        name: ``<prefix>/<operation>``; the prefix decides the tier unless ``tier`` does.
-        version: raised by its author when the meaning of the number changes;
-            results of different versions are never compared.
+        name: ``<prefix>/<operation>``; the prefix decides the tier unless ``tier`` is given.
+        version: the author raises it when the meaning of the number changes; results of different
+            versions are never compared.
         needs: what the machine must have.
         yields: the (metric, stat) pairs that its work returns.
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes that are crossed with each other instead of swept one at a time.
         full_grid: further axes that are crossed in the full profile only.
-        second_grid: axes that are crossed in the full profile while all others have their
-            default: few cases beside those of a large grid.
-        profiles: the profiles that run it.
-        seconds: estimated seconds a round, of one case.
+        second_grid: axes that are crossed in the full profile while all other axes keep their
+            default. This adds few cases to a large grid.
+        profiles: the profiles that contain it.
+        seconds: estimated seconds per round and case.
         memory: bytes that one case holds.
-        disk: bytes of scratch file that one case needs.
-        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` where a
-            GPU is needed.
-        where: ``(profile, **arguments) -> bool``: which combinations of the axes are cases;
-            all by default.
-        configs: ``(backend, **arguments) -> configurations``: what a case at ``config=best``
-            may be launched with.  The bench has an axis `config` then, and its function gets
-            the chosen configuration as ``config``.
-        tunes: axes that the configuration decides, left out of the id of a tuned case.
-        rounds: rounds that it is measured in, for work that takes long and repeats itself; 0 =
-            those of its profile.
-        on_machine: ``(machine, **arguments) -> bool``: which combinations are cases on that
+        disk: size of the scratch file of one case, in bytes.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` if a GPU is
+            needed.
+        where: ``(profile, **arguments) -> bool``: whether a combination of axis values is a case;
+            by default all are.
+        configs: ``(backend, **arguments) -> configurations``: the configurations from which a case
+            with ``config=best`` chooses. Such a bench also has an axis `config`, and its function
+            gets the chosen configuration as ``config``.
+        tunes: axes that the configuration decides; the id of a tuned case leaves them out.
+        rounds: number of rounds; 0 = the profile's number. Set it for slow work with repeatable
+            results.
+        on_machine: ``(machine, **arguments) -> bool``: whether a combination is a case on that
             machine.
-        cpus: ``(machine, **arguments without size) -> CPUs`` whose caches can serve the case:
-            they decide `size=auto` and the flags.  By default the CPUs of its axis `threads`, or
-                all that are used; none for work that no cache can serve.
+        cpus: ``(machine, **arguments without size) -> CPUs`` whose caches can serve the case; they
+            decide `size=auto` and the flags. By default the CPUs of its axis `threads`, or all
+            usable CPUs; return no CPUs for work that no cache can serve.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -395,16 +394,18 @@ def bench(
             raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
         tier = PREFIX_TIER[prefix]
     if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
-        raise ValueError(f"bench '{name}': there is no backend '{backend}'")
+        raise ValueError(f"bench '{name}': unknown backend '{backend}'")
     every_need = frozenset((needs,) if isinstance(needs, Needs) else needs)
     every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)
 
     def decorate(function: Callable[..., Work]) -> Bench:
-        # Taken off again: the same function may be declared as several benches.
+        # Removed from the function again, because it may be declared as several benches.
         axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
         unknown = {*grid, *full_grid, *second_grid} - {declared.name for declared in axes}
         if unknown:
-            raise ValueError(f"bench '{name}': grid names no axis: {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"bench '{name}': grid names unknown axes: {', '.join(sorted(unknown))}"
+            )
         return Bench(
             name=name,
             version=version,

@@ -1,6 +1,6 @@
 """The parts of a case id.
 
-Floor 0: imports nothing of membench.
+Imports nothing else from membench.
 """
 
 from __future__ import annotations

@@ -1,40 +1,42 @@
-"""The exceptions of membench, and the exit code that each one ends in.
+"""The exceptions of membench, and the exit code that each one leads to.
 
 ::
 
-    MembenchError                1   one line for the person, and a hint
-    ├── UsageError               2   the command line asks for something that makes no sense
+    MembenchError                1   one line for the user, and a hint
+    ├── UsageError               2   the arguments are invalid
     ├── NothingMatched           4   a selector chose no case
-    ├── SchemaError              1   a results file that cannot be read or written as it stands
-    ├── JournalError             1   a journal that cannot be appended to or resumed from
-    ├── OutputError              1   a place that results cannot be written to
+    ├── SchemaError              1   a results file breaks the schema
+    ├── JournalError             1   a journal cannot be written or resumed
+    ├── OutputError              1   results cannot be written to the requested place
     ├── BackendUnavailable       1   the hardware or its library cannot be used
-    ├── RegistersSpilled         1   a kernel would use memory that no byte count knows of
-    ├── DeviceLost               1   the process cannot use its device any more
+    ├── RegistersSpilled         1   a kernel would spill registers to memory
+    ├── DeviceLost               1   the process can no longer use its device
     ├── WorkerError              1   worker processes cannot be started
-    └── VerificationFailed       1   a kernel's result is wrong: its number is worthless
+    └── VerificationFailed       1   a kernel's result is wrong, so its number is invalid
     Skip                         -   raised inside a bench: this machine cannot run the case
 """
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_FINDING = 3
 EXIT_NOTHING = 4
-EXIT_SIGNAL_BASE = 128  # interrupted by signal n: 128 + n, so 130 for SIGINT, 143 for SIGTERM
+EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, such as 130 for SIGINT
 
 
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line; ``hint`` is one line that says what to do, or empty.
+    ``str(error)`` is one line. ``hint`` is one line that says what to do, or empty: a caller that
+    knows more may set it, and otherwise the command line shows ``usual_hint``.
     """
 
     exit_code = EXIT_ERROR
+    usual_hint: ClassVar[str] = "membench -v ... shows where it happened"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -45,36 +47,46 @@ class UsageError(MembenchError):
     """The arguments contradict each other or name something that does not exist."""
 
     exit_code = EXIT_USAGE
+    usual_hint = "membench COMMAND --help shows the arguments"
 
 
 class NothingMatched(MembenchError):
-    """No case is left after selecting."""
+    """The selectors leave no case."""
 
     exit_code = EXIT_NOTHING
+    usual_hint = "membench list names the cases; '*' also matches slashes"
 
 
 class SchemaError(MembenchError):
     """A results file breaks the schema."""
 
+    usual_hint = "docs/results-schema.md describes results files; membench import makes them"
+
 
 class JournalError(MembenchError):
     """A journal cannot be written, read or resumed."""
 
+    usual_hint = "start a new run with another -o"
+
 
 class OutputError(MembenchError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written to the requested place."""
+
+    usual_hint = "choose another place with -o"
 
 
 class BackendUnavailable(MembenchError):
-    """Hardware, driver or library is missing or unfit."""
+    """The hardware, its driver or a library is missing or unsuitable."""
+
+    usual_hint = "membench doctor says what this machine lacks, and how to get it"
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel needs more registers than a thread has, so it would access memory for spills."""
+    """A kernel needs more registers than a thread has, so it would spill them to memory."""
 
 
 class DeviceLost(MembenchError):
-    """The process can no longer use its device; a fresh process may.
+    """The process can no longer use its device; a new process may be able to.
 
     Raise it for errors that persist in a CUDA context, such as an illegal address or an ECC error:
     the case fails, and a fresh worker measures the others.
@@ -94,5 +106,5 @@ class Skip(Exception):
 
 
 def skip(reason: str) -> NoReturn:
-    """End a bench function: its case becomes a `skipped` row with ``reason``."""
+    """Raise `Skip` in a bench function: its case becomes a `skipped` row with ``reason``."""
     raise Skip(reason)

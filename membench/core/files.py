@@ -18,7 +18,7 @@ _HINTS = {
     errno.EDQUOT: "your quota is used up: free some space, or choose another place with -o",
     errno.EFBIG: "the size of files is limited here (ulimit -f), or the filesystem is too old",
     errno.EIO: "the disk reports an error: see dmesg, and choose another place with -o",
-    errno.EROFS: "choose a place that can be written with -o",
+    errno.EROFS: "choose a writable place with -o",
     errno.EACCES: "choose a place that you may write to with -o",
     errno.EPERM: "choose a place that you may write to with -o",
     errno.ENOENT: "choose another place with -o",
@@ -37,20 +37,20 @@ def shown(path: Path) -> str:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """Turn the OSError ``error`` of writing ``path`` into one line with a hint."""
+    """The error to raise when writing ``path`` failed with ``error``: one line and a hint."""
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {shown(path)}: {reason}", _HINTS.get(error.errno or 0, ""))
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``, also if the system writes it in parts."""
+    """Write all of ``data``, even if the system writes only a part per call."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush the directory entries of ``directory`` to disk, if the filesystem can."""
+    """Flush the entries of ``directory`` to disk, if the filesystem supports this."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -62,7 +62,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``; after any failure or kill, the old or the new file is there.
+    """Write ``data`` to ``path``. After a failure or kill, ``path`` has the old or the new content.
 
     Raises:
         OutputError: the write failed; no temporary file is left.
@@ -74,7 +74,7 @@ def create(path: Path, data: bytes) -> None:
     """Write ``data`` to the new file ``path``, completely or not at all.
 
     Raises:
-        OutputError: the file exists already (and is kept), or it cannot be written.
+        OutputError: the file already exists (it is kept), or it cannot be written.
     """
     try:
         write_together([(path, data)], replace=False)
@@ -83,21 +83,23 @@ def create(path: Path, data: bytes) -> None:
 
 
 def taken(path: Path) -> OutputError:
-    """The error for a ``path`` that exists already."""
+    """The error for a ``path`` that already exists."""
     return OutputError(f"{shown(path)} exists, and nothing is overwritten", "choose another -o")
 
 
 def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
     """Write several files of one directory, all of them or none.
 
-    All contents are on disk before the first name appears. A kill between two names leaves the
-    first ones, so list the file that vouches for the others last.
+    All contents are on disk before the first name appears. After a kill between two names only the
+    first files exist, so put last the file that marks the others as complete.
 
     Args:
-        replace: replace existing files; otherwise keep them, also one that appears at this moment.
+        replace: replace existing files. Otherwise keep them, even a file that another process
+            creates at this moment.
 
     Raises:
-        FileExistsError: a name is taken and ``replace`` is False; none of the files is written.
+        FileExistsError: one of the files exists and ``replace`` is False; none of the files is
+            written.
         OutputError: a write failed; no temporary file is left.
     """
     path = files[0][0]
@@ -151,9 +153,9 @@ def probe(directory: Path) -> None:
 
 
 def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
-    """A descriptor of a new file without a name, which disappears if the process dies.
+    """A descriptor for a new file without a name, which disappears if the process dies.
 
-    None if the filesystem has no such files.
+    None if the filesystem does not support such files.
     """
     try:
         return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
@@ -164,8 +166,8 @@ def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
 
 
 def give_name(descriptor: int, path: Path) -> None:
-    """Link the file of `nameless` at ``path``, complete; raises FileExistsError."""
-    # Only with a descriptor of a directory does Python call linkat(2), which can follow the link.
+    """Give the file from `nameless` the name ``path``; raises FileExistsError."""
+    # Python calls linkat(2), which can follow the link, only if it gets a directory's descriptor.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = f"/proc/self/fd/{descriptor}"
@@ -175,7 +177,7 @@ def give_name(descriptor: int, path: Path) -> None:
 
 
 def _durable_temporary(directory: Path, data: bytes) -> Path:
-    """A new temporary file whose content ``data`` is flushed to disk."""
+    """A new temporary file with the content ``data``, flushed to disk."""
     temporary = _temporary(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666)
@@ -192,18 +194,18 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 
 
 def _temporary(directory: Path) -> Path:
-    """An unused short name; the final name may already have the longest possible length."""
+    """An unused short name; with a suffix, a final name of maximum length would be too long."""
     return directory / f".membench-{secrets.token_hex(6)}.tmp"
 
 
 def _link(temporary: Path, path: Path) -> None:
-    """Link the file ``temporary`` at ``path`` too; raises FileExistsError."""
+    """Give the file ``temporary`` the further name ``path``; raises FileExistsError."""
     try:
         path.hardlink_to(temporary)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # FAT has one name for each file: the name is taken first, and then what is in it replaced.
+        # FAT has no hard links: reserve the name first, then replace the empty file.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         try:
             temporary.replace(path)

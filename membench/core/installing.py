@@ -1,8 +1,9 @@
-"""Commands that install or remove packages where this membench runs.
+"""Commands that install or remove packages in the environment that runs membench.
 
-A package index does not have to know membench: it may come from a checkout, a URL or a wheel.
-So a command names the packages that an extra stands for, and the interpreter that has them to
-import, by the shortest name that a shell in this directory understands.
+membench may come from a checkout, a URL or a wheel, so a package index may not know it.
+
+The commands therefore name the packages that an extra consists of. They name the interpreter by its
+shortest name in the current directory.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,25 +19,25 @@ import membench
 
 
 def install_extra(extra: str) -> str:
-    """The command that installs what ``extra`` of pyproject.toml adds to membench."""
+    """The command that installs the packages of ``extra``, an extra in pyproject.toml."""
     return install(*requirements(extra) or (f"membench[{extra}]",))
 
 
 def install(*packages: str) -> str:
-    """The command that installs ``packages``, requirements as pip takes them."""
+    """The command that installs ``packages``, given as pip requirements."""
     return f"{_pip('install')} {shlex.join(packages)}"
 
 
 def uninstall(*packages: str) -> str:
-    """The command that removes ``packages`` without asking."""
+    """The command that removes ``packages`` without a confirmation prompt."""
     yes = "" if _by_uv() else "-y "
     return f"{_pip('uninstall')} {yes}{shlex.join(packages)}"
 
 
 def requirements(extra: str) -> tuple[str, ...]:
-    """The requirements of ``extra``: of the checkout if this is one, else as they were installed.
+    """The requirements of ``extra``, from the checkout if there is one, else from the metadata.
 
-    Empty if nobody has them. Source of the form: core metadata, ``Requires-Dist``.
+    Empty if neither has them. Format: core metadata specification, ``Requires-Dist``.
     """
     project = Path(membench.__file__).parents[1] / "pyproject.toml"
     if project.is_file():
@@ -48,7 +48,7 @@ def requirements(extra: str) -> tuple[str, ...]:
             return tuple(known["optional-dependencies"][extra])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
-    from importlib import metadata  # as slow to load as click
+    from importlib import metadata  # loading it takes as long as loading click
 
     try:
         lines = metadata.requires("membench") or []
@@ -59,7 +59,12 @@ def requirements(extra: str) -> tuple[str, ...]:
 
 
 def _by_uv() -> bool:
-    """Environments that uv makes have no pip; uv fills them from outside."""
+    """Whether uv made this environment.
+
+    Such an environment has no pip: uv installs from outside.
+    """
+    import shutil
+
     return find_spec("pip") is None and shutil.which("uv") is not None
 
 
@@ -71,11 +76,12 @@ def _pip(verb: str) -> str:
 
 
 def interpreter() -> str:
-    """This interpreter as a word of a shell: a bare name if PATH leads to it, else its path.
+    """This interpreter as a shell word: a bare name if PATH finds it, else its path.
 
-    The path is relative if it is below this directory, and never names the home directory's
-    owner.
+    The path is relative to the current directory if possible, and never shows the user's name.
     """
+    import shutil
+
     path = Path(sys.executable)
     if (found := shutil.which(path.name)) and Path(found) == path:
         return path.name
@@ -88,5 +94,5 @@ def interpreter() -> str:
 def _here() -> Path | None:
     try:
         return Path(os.getcwd())  # noqa: PTH109 - Path.cwd() is the same call
-    except OSError:  # the directory was removed
+    except OSError:  # the current directory was removed
         return None

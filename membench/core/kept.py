@@ -1,7 +1,7 @@
-"""Results that took long to compute, kept on disk under a digest of all their inputs.
+"""A cache on disk for results that take long to compute, keyed by a digest of all their inputs.
 
-The cache only saves time: what is damaged, cannot be written, or lies where another user could
-have put it is computed again.  See `membench.core.cache_dir` for where it is.
+The cache only saves time. A result is computed again if its file is damaged or cannot be written,
+or if another user could have put it there. `membench.core.cache_dir` chooses the directory.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ from typing import Any
 from membench.core.cache_dir import cache_directory
 
 MOST_FILES = 400
-"""In one directory of the cache; beyond that the quarter that was not used longest goes."""
+"""Maximum number of files in one directory of the cache.
+
+Above it, the least recently used quarter is deleted.
+"""
 _DIGEST = 64  # characters
 _SOURCES = {".py", ".toml", ".json", ".jsonl"}
 
 
 def key_of(*parts: Any) -> str:
-    """Hex digest of ``parts``, plain data as JSON has it."""
+    """Hex digest of ``parts``, which JSON must be able to represent."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @cache
 def sources_key(*places: Path) -> str:
-    """Hex digest of the sources and data at or below ``places``, files and directories."""
+    """Hex digest of the source and data files in ``places``, which are files or directories."""
     digest = hashlib.sha256()
     for place in places:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
@@ -45,7 +48,7 @@ def sources_key(*places: Path) -> str:
 
 @cache
 def version_of(package: str) -> str:
-    """The installed version of ``package``, empty where it has none."""
+    """The installed version of ``package``, empty if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -55,11 +58,11 @@ def version_of(package: str) -> str:
 
 
 def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """What ``make`` gives, from the cache where it has been made before.
+    """The result of ``make()``, from the cache if it has been computed before.
 
     Args:
-        directory: of the cache.
-        key: from `key_of`, of everything that decides what ``make`` gives.
+        directory: name of the cache directory.
+        key: digest from `key_of` of everything that the result depends on.
     """
     found = load(directory, key)
     if found is None:
@@ -69,7 +72,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """What is kept under ``key``, None where it is not there whole."""
+    """The cached content for ``key``, or None if it is missing or damaged."""
     place = cache_directory(directory)
     if place is None:
         return None
@@ -82,12 +85,12 @@ def load(directory: str, key: str) -> bytes | None:
     if digest != hashlib.sha256(content).hexdigest().encode():
         return None
     with suppress(OSError):
-        os.utime(path)  # used last now
+        os.utime(path)  # marks it as the most recently used
     return content
 
 
 def store(directory: str, key: str, content: bytes) -> None:
-    """Keep ``content`` under ``key``, whole or not at all."""
+    """Store ``content`` under ``key``, completely or not at all."""
     place = cache_directory(directory)
     if place is None:
         return

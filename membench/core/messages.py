@@ -1,32 +1,30 @@
-"""Messages: English text that keeps its template and parameters, so that a page can translate it.
+"""Messages: English text that keeps its template and parameters, so that a report can translate it.
 
 A message is marked where it is written, ``tr("{rate} GB/s with {count} threads", ...)``.  A message
 *is* its English text: files, screens and JSON use it as a string. Only the report asks for another
 language (`Message.said`); parameters that are messages are translated with it.  ``tr`` and ``tr_n``
 are the names that extraction looks for (`ci/translations.py`).
 
-Floor 0: imports nothing of membench.
+Imports nothing else from membench.
 """
 
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from gettext import NullTranslations
 from typing import Any, Self
 
-_FORMATTER = string.Formatter()
-
 
 class Message(str):
-    """English text with the template and the parameters that it was made from.
+    """English text that remembers its template and its parameters.
 
     Attributes:
         msgid: the template, with ``{name}`` for each parameter; the key in a catalogue.
-        plural: the template for several, empty if nothing is counted.
-        params: by name; ``count`` chooses the plural form.  Without parameters the template is not
-            formatted, so text from elsewhere may hold braces.
+        plural: the template for the plural, empty if nothing is counted.
+        params: the parameters by name; ``count`` chooses the plural form. Without parameters the
+            template is not formatted, so text from elsewhere may hold braces.
     """
 
     __slots__ = ("msgid", "params", "plural")
@@ -36,7 +34,7 @@ class Message(str):
     params: Mapping[str, object]
 
     def __new__(cls, msgid: str, params: Mapping[str, object], plural: str = "") -> Self:
-        """The English text of ``msgid`` (of ``plural`` unless ``count`` is 1)."""
+        """Make the English text from ``msgid``, or from ``plural`` unless ``count`` is 1."""
         form = plural if plural and params["count"] != 1 else msgid
         made = super().__new__(cls, form.format_map(params) if params else form)
         made.msgid, made.plural, made.params = msgid, plural, params
@@ -49,7 +47,7 @@ class Message(str):
     def form(self, catalogue: NullTranslations) -> str:
         """The template in the language of ``catalogue``, before its parameters are filled in."""
         if not self.msgid:
-            return ""  # in a catalogue the empty form is the header
+            return ""  # in a catalogue the empty msgid is the header
         if self.plural:
             count = self.params["count"]
             assert isinstance(count, int)
@@ -63,13 +61,15 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The text as pieces: literal text, and ``place(parameter)`` for each parameter."""
+        """The text as a list of literal pieces and ``place(parameter)`` for each parameter."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
+        import string
+
         found: list[object] = []
         before = ""
-        for text, name, _, _ in _FORMATTER.parse(form):
+        for text, name, _, _ in string.Formatter().parse(form):
             value = place(self.params[name]) if name else ""
             found += [_spaced(before, text, str(value)), value]
             before = str(value) or text
@@ -81,39 +81,44 @@ def said(value: object, catalogue: NullTranslations) -> object:
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
-_TOUCH = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
-"""A Chinese character beside a Latin one: a space belongs between them."""
-_TIGHT = re.compile(
-    r"[\u3000-\u303f\uff00-\uffef] .|. [\u3000-\u303f\uff00-\uffef]|"
-    r"[\u4e00-\u9fff] [\u4e00-\u9fff]"
-)
-"""A space beside a full-width mark or between two Chinese characters: it does not belong there."""
+@cache  # compiled for the first page: each of its ranges takes milliseconds
+def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Two patterns: where typesetting requires a space, and where it omits one.
+
+    It requires one between a Chinese character and a Latin one. It omits one next to a full-width
+    mark and between two Chinese characters.
+    """
+    marks, chinese = r"[\u3000-\u303f\uff00-\uffef]", r"[\u4e00-\u9fff]"
+    touch = re.compile(rf"{chinese}[A-Za-z0-9]|[A-Za-z0-9%]{chinese}")
+    tight = re.compile(rf"{marks} .|. {marks}|{chinese} {chinese}")
+    return touch, tight
 
 
 def _spaced(before: str, text: str, after: str) -> str:
-    """``text`` between two parameters of a template, spaced as Chinese typesetting asks for.
+    """``text`` with the spaces that Chinese typesetting requires, also at its two ends.
 
-    A template cannot know what its parameters begin and end with. Parameters stay unchanged, as
-    they may be file names. Rule: W3C, Requirements for Chinese Text Layout, 3.2.2. English text is
-    never changed.
+    ``before`` and ``after`` are its neighbours, because a template cannot know how its parameters
+    begin and end. Parameters stay unchanged, as they may be file names; English text is never
+    changed. Source of the rule: W3C, Requirements for Chinese Text Layout, 3.2.2.
     """
+    touch, tight = _spacing()
     left, right = before[-1:], after[:1]
-    if _TIGHT.fullmatch(left + (text + right)[:2]):
+    if tight.fullmatch(left + (text + right)[:2]):
         text = text[1:]
-    elif text and _TOUCH.fullmatch(left + text[:1]):
+    elif text and touch.fullmatch(left + text[:1]):
         text = f" {text}"
-    if _TIGHT.fullmatch((left + text)[-2:] + right):
+    if tight.fullmatch((left + text)[-2:] + right):
         return text[:-1]
-    return f"{text} " if _TOUCH.fullmatch((left + text)[-1:] + right) else text
+    return f"{text} " if touch.fullmatch((left + text)[-1:] + right) else text
 
 
 def tr(msgid: str, **params: object) -> Message:
-    """A message: ``msgid`` with ``params`` in place of their names in braces."""
+    """A message: ``msgid`` with each ``{name}`` replaced by the parameter of that name."""
     return Message(msgid, params)
 
 
 def tr_n(one: str, several: str, count: int, **params: object) -> Message:
-    """A message that counts: ``one`` if ``count`` is 1, else ``several``."""
+    """A message that contains a number: ``one`` if ``count`` is 1, else ``several``."""
     return Message(one, {"count": count, **params}, several)
 
 
@@ -128,7 +133,7 @@ def clauses(items: Iterable[str]) -> str:
 
 
 def sentences(items: Iterable[str]) -> str:
-    """Join whole sentences; empty ones are left out."""
+    """Join whole sentences with a space, leaving out empty ones."""
     return _folded(
         (item for item in items if item),
         lambda before, item: tr("{before} {item}", before=before, item=item),
@@ -136,7 +141,7 @@ def sentences(items: Iterable[str]) -> str:
 
 
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
-    """Join neighbours in pairs, then the pairs: a thousand items are only ten levels deep."""
+    """Join neighbours in pairs, then the pairs; a thousand items are nested ten levels deep."""
     several = list(items)
     while len(several) > 1:
         odd = several[len(several) & ~1 :]

@@ -1,4 +1,4 @@
-"""Tables for notebooks: what IPython shows of an object through its ``_repr_html_``."""
+"""HTML tables for notebooks: IPython shows an object with its method ``_repr_html_``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _RIGHT = ' style="text-align: right"'
 def html_table(
     caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()
 ) -> str:
-    """A table of text cells, all escaped.
+    """An HTML table of text cells, all escaped.
 
     Args:
         caption: one line above the table.
-        rows: each with a cell for every column of ``head``.
-        numbers: indices of the columns that are set flush right.
+        rows: lists of cells, one cell per column of ``head``.
+        numbers: indices of the columns to align right.
     """
     right = frozenset(numbers)
 

@@ -28,11 +28,11 @@ def dump(value: Any) -> Any:
     """``value`` as data that strict JSON can hold.
 
     Dataclasses become dicts, tuples become lists, enumerations their text. A float that is not
-    finite becomes its text (``"nan"``), because JSON has no such number and a broken measurement
-    must still reach the journal.
+    finite becomes text (``"nan"``), because JSON has no such number and a broken measurement must
+    still reach the journal.
 
     Raises:
-        TypeError: a value has no plain form.
+        TypeError: a value cannot be represented.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -49,15 +49,15 @@ def dump(value: Any) -> Any:
         return [dump(item) for item in value]
     if dataclasses.is_dataclass(value):
         return {field.name: dump(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} has no plain form")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def load(cls: type[T], data: object) -> T:
-    """The ``cls`` (a dataclass) that `dump` turned into ``data``.
+    """Rebuild the dataclass ``cls`` from ``data``, the output of `dump`.
 
     Raises:
-        SchemaError: one line that names the place, such as
-            ``CaseResult.readings[0].metric: 'speed' is not a Metric``.
+        SchemaError: one line that names the place, such as ``CaseResult.readings[0].metric: 'speed'
+            is not a Metric``.
     """
     kind: Any = cls
     try:
@@ -68,7 +68,7 @@ def load(cls: type[T], data: object) -> T:
 
 
 class _Mismatch(Exception):
-    """The data do not match the annotated type; ``path`` is completed by each caller."""
+    """The data do not match the annotated type; each caller prepends its part of ``path``."""
 
     path = ""
 
@@ -153,7 +153,7 @@ def _union(members: tuple[Any, ...]) -> Loader:
             return None
         if type(data) in exact:  # an int stays an int in `int | float`
             return data
-        mismatch = _Mismatch(f"{_shown(data)} fits none of the types allowed here")
+        mismatch = _Mismatch(f"{_shown(data)} has none of the allowed types")
         for loader in (*others, *exact.values()):
             try:
                 return loader(data)
@@ -173,7 +173,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Loader:
             raise _Mismatch(f"{_shown(data)} is not a list")
         each = loaders * len(data) if repeated else loaders
         if len(each) != len(data):
-            raise _Mismatch(f"{len(data)} items where {len(each)} belong")
+            raise _Mismatch(f"{len(data)} items instead of {len(each)}")
         items = []
         for index, (loader, item) in enumerate(zip(each, data, strict=True)):
             try:

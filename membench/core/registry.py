@@ -1,8 +1,7 @@
 """Finds benches, and selects cases by glob.
 
-Every module below the scanned package is searched for benches, and every module that another
-distribution names under the entry-point group ``membench.benches``. No bench registers itself in a
-global list.
+Benches are searched in every module below the scanned package, and in every module that another
+distribution names in the entry-point group ``membench.benches``. No bench registers itself.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Case
 from membench.core.errors import NothingMatched, UsageError
+from membench.core.near import MOST, asked_back, nearest
+from membench.core.record import record
 from membench.core.snapshot import Machine
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "membench.benches"
 
 
-@dataclass(frozen=True)
+@record
 class Registry:
-    """The benches by name, and one line for every plug-in that could not be loaded."""
+    """The benches by name, and one line for each plug-in that could not be loaded."""
 
     benches: Mapping[str, Bench]
     problems: tuple[str, ...] = ()
@@ -41,11 +40,11 @@ class Registry:
         """All cases of ``profile`` on ``machine``, in the order of the benches.
 
         Args:
-            settings: ``BENCHGLOB:KEY=VALUE``, each of which fixes an axis to one value.
+            settings: texts ``BENCHGLOB:KEY=VALUE``, each of which fixes an axis to one value.
 
         Raises:
             UsageError: a setting is malformed, or its axis cannot have that value.
-            NothingMatched: a setting leaves no case of the profile.
+            NothingMatched: a setting leaves no case in the profile.
         """
         benches = dict(self.benches)
         chosen = [self._set(text, benches, machine) for text in settings]
@@ -60,7 +59,7 @@ class Registry:
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
-        """Apply one setting to ``benches``; return the names of those that have the axis."""
+        """Apply one setting to ``benches``; return the names of the benches that have its axis."""
         pattern, colon, rest = text.rpartition(":")
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):
@@ -74,7 +73,8 @@ class Registry:
         if not having:
             axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
             raise UsageError(
-                f"no bench of '{pattern}' has {key}=", f"they have {', '.join(axes) or 'none'}"
+                f"no bench that matches '{pattern}' has {key}=",
+                f"their axes are {', '.join(axes) or 'none'}",
             )
         for one in having:
             benches[one.name] = one.holding(key, value, machine)
@@ -84,7 +84,7 @@ class Registry:
         """The case with this complete id, in a profile or not; None if the id is incomplete.
 
         Raises:
-            UsageError: a part of the id is no axis of its bench, or no value of one.
+            UsageError: a part of the id names an unknown axis or an invalid value.
         """
         found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
         if found is None or any(sign in case_id for sign in "*?["):
@@ -93,7 +93,7 @@ class Registry:
 
 
 def scan(package: ModuleType) -> Registry:
-    """The benches of every module below ``package``, and those of plug-ins."""
+    """Find the benches in all modules below ``package`` and in plug-ins."""
     benches: dict[str, Bench] = {}
     for module in _modules_below(package):
         for found in benches_of(module):
@@ -105,14 +105,14 @@ def scan(package: ModuleType) -> Registry:
         try:
             for found in benches_of(entry.load()):
                 if found.name in benches:
-                    problems.append(f"plug-in '{entry.name}': bench '{found.name}' exists already")
+                    problems.append(f"plug-in '{entry.name}': bench '{found.name}' already exists")
                 else:
                     benches[found.name] = found
-        except Exception as error:  # somebody else's code: name it and go on without it
+        except Exception as error:  # a plug-in may raise anything
             problems.append(
-                f"plug-in '{entry.name}' does not load: {type(error).__name__}: {error}"
+                f"plug-in '{entry.name}' cannot be loaded: {type(error).__name__}: {error}"
             )
-    # By prefix, and within one as declared: STREAM's kernels keep STREAM's order.
+    # Sorted by prefix; within one prefix the order of declaration is kept, such as STREAM's.
     ordered = sorted(benches.items(), key=lambda item: item[0].partition("/")[0])
     return Registry(dict(ordered), tuple(problems))
 
@@ -127,10 +127,10 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 
 
 def _plug_ins() -> Sequence[EntryPoint]:
-    """The entry points of the group, by name.
+    """The entry points of the group, sorted by name.
 
-    Importing `importlib.metadata` takes as long as importing click, so it is only used if some
-    distribution mentions the group, or its metadata cannot be read directly.
+    Importing `importlib.metadata` takes as long as importing click, so it is imported only if a
+    distribution mentions the group or has metadata that cannot be read directly.
     """
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
         return ()
@@ -159,7 +159,7 @@ def _modules_below(package: ModuleType) -> Iterator[ModuleType]:
 
 
 def matches(case_id: str, pattern: str) -> bool:
-    """Whether the glob ``pattern`` matches the id, or the part of it before some ``/``.
+    """Whether the glob ``pattern`` matches the id, or a prefix of the id that ends before a ``/``.
 
     ``*`` crosses slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` all work.
     """
@@ -168,28 +168,26 @@ def matches(case_id: str, pattern: str) -> bool:
 
 
 def near(pattern: str, ids: Iterable[str]) -> str:
-    """The hint for a glob that matches none of ``ids``: what it may have been meant to be.
+    """A hint for a glob that matches none of ``ids``: similar globs that do match.
 
-    An id, the bench of one, or the prefix of one, with the glob's own ending.
+    A suggestion is an id, a bench name or a prefix, followed by the glob's own ending.
     """
     known = dict.fromkeys(ids)
-    benches = dict.fromkeys(one.partition("=")[0].rpartition("/")[0] or one for one in known)
+    benches = dict.fromkeys(
+        one.partition("=")[0].rpartition("/")[0] if "=" in one else one for one in known
+    )
     prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
     found: list[str] = []
     if "=" in pattern:
-        found = get_close_matches(pattern, known, n=_NEAR)
+        bench = pattern.partition("=")[0].rpartition("/")[0]
+        own = [one for one in known if one.startswith(f"{bench}/")]
+        found = nearest(pattern, own or known) or own[:MOST]
     if not found:
         stem = pattern.rstrip("/*")
         ending = pattern[len(stem) :]
-        stems = get_close_matches(stem.lower(), [*prefixes, *benches], n=_NEAR)
+        stems = nearest(stem, [*prefixes, *benches])
         found = [f"{one}{ending}" for one in stems]
-    if found:
-        return f"did you mean {' or '.join(found)}?"
-    return "membench list names the cases; '*' also matches slashes"
-
-
-_NEAR = 3
-"""Suggestions at most."""
+    return asked_back(found) or "membench list names the cases; '*' also matches slashes"
 
 
 def choose(
@@ -198,12 +196,12 @@ def choose(
     skip: Iterable[str],
     whole: Callable[[str], Case | None] = lambda _: None,
 ) -> tuple[Case, ...]:
-    """The cases that match any of ``select`` (all if it is empty) and none of ``skip``.
+    """The cases that match any of ``select`` (all cases if it is empty) and none of ``skip``.
 
     They are ordered by selector, then as in ``cases``.
 
     Args:
-        whole: finds the case of a complete id that is not among ``cases``.
+        whole: finds the case with a complete id that is not in ``cases``.
 
     Raises:
         NothingMatched: a selector matches no case, or nothing is left.
@@ -223,5 +221,5 @@ def choose(
         case for case in chosen.values() if not any(matches(case.id, pattern) for pattern in skip)
     )
     if not left:
-        raise NothingMatched("--skip leaves no case", "skip less, or select more")
+        raise NothingMatched("--skip leaves no case", "skip fewer cases, or select more")
     return left

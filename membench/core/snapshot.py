@@ -1,19 +1,21 @@
 """The snapshot of a machine, which the sidecar stores.
 
-Floor 1, plain data. Sizes are bytes, CPU numbers are the kernel's. An unknown fact is empty
-(``""``, ``None``, ``()``), never a guess.
+Sizes are in bytes; CPU numbers are the kernel's. An unknown fact is empty (``""``, ``None``,
+``()``), never a guess.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 
+from membench.core.record import record
 
-@dataclass(frozen=True)
+
+@record
 class Cache:
     """One CPU cache as sysfs describes it; a virtual machine may describe it wrongly."""
 
@@ -21,19 +23,19 @@ class Cache:
     kind: str  # data | instruction | unified
     size: int
     line: int
-    cpus: tuple[int, ...]  # the CPUs that share it
+    cpus: tuple[int, ...]  # CPUs that share it
 
 
-@dataclass(frozen=True)
+@record
 class Core:
-    """One logical CPU and where it sits.
+    """One logical CPU and its place in the topology.
 
     Attributes:
-        core, package: physical core and package, numbered through the machine from 0 by their
-            lowest CPUs, because the kernel's numbers may restart in each die or cluster.
+        core, package: numbers of its physical core and package. They are unique in the machine and
+            ordered by lowest CPU; the kernel's own numbers may restart in each die or cluster.
         kind: 0 for the fastest kind of core in the machine, 1 for the next one, ...
         capacity: the kernel's relative computing capacity, 1024 for the fastest core, or None.
-        clock: kHz at most, or None.
+        clock: maximum clock in kHz, or None.
     """
 
     cpu: int
@@ -45,16 +47,16 @@ class Core:
     clock: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Cpu:
-    """The processors, and how much of them this process may use.
+    """The processors, and how many CPUs this process may use.
 
     Attributes:
-        affinity: CPUs that the scheduler may put this process on.
+        affinity: CPUs that the scheduler may run this process on.
         quota: CPU time that the control group grants, in CPUs, or None.
         usable: number of CPUs in the affinity, capped by the quota.
-        staircase: bytes of a ring and ns of one dependent load through it, ascending, measured on
-            the first CPU that is used; empty if not measured.
+        staircase: pairs (bytes of a ring, ns per dependent load in this ring), ascending, measured
+            on the first usable CPU; empty if not measured.
     """
 
     model: str
@@ -75,18 +77,18 @@ class Cpu:
         return tuple(counts[kind] for kind in sorted(counts))
 
     def cache_bytes(self, level: int) -> int:
-        """Bytes of the data caches of ``level`` in the whole machine, 0 if unknown."""
+        """Total bytes of the data caches at ``level`` in the machine, 0 if unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
 
     @property
     def last_level_bytes(self) -> int:
-        """Bytes of all last-level caches together, 0 if unknown."""
+        """Total bytes of all last-level caches, 0 if unknown."""
         data = [c.level for c in self.caches if c.kind != "instruction"]
         return self.cache_bytes(max(data)) if data else 0
 
     @cached_property
     def last_levels(self) -> Mapping[int, Cache]:
-        """The last-level cache of each CPU, without CPUs for which the system reports none."""
+        """The last-level cache by CPU number, without CPUs for which no cache is reported."""
         found: dict[int, Cache] = {}
         for cache in self.caches:
             if cache.kind != "instruction":
@@ -97,26 +99,25 @@ class Cpu:
 
 
 class NodeKind(StrEnum):
-    """The owner of a NUMA node's memory."""
+    """The kind of memory that a NUMA node has."""
 
-    HOST = "host"  # that of its own processors
-    GPU = "gpu"  # a GPU's own, which processors may read too
+    HOST = "host"  # memory of the node's own processors
+    GPU = "gpu"  # memory of a GPU that processors can also access
     PERSISTENT = "persistent"
-    MEMORY_ONLY = "memory-only"  # no processors of its own: CXL, HBM in flat mode, ...
+    MEMORY_ONLY = "memory-only"  # a node without processors: CXL, HBM in flat mode, ...
 
 
-@dataclass(frozen=True)
+@record
 class Node:
     """One NUMA node.
 
     Attributes:
-        memory: bytes, None if the kernel does not report them.
-        distances: to every node in the order of their numbers, as the firmware states them, 10
-            being local.
-        free: bytes when the snapshot was taken, or None.
+        memory: bytes, None if the kernel does not report the size.
+        distances: the firmware's distance to every node, in the order of node numbers; 10 is local.
+        free: free bytes when the snapshot was taken, or None.
         side_cache: bytes of a cache between the node's memory and the processors, such as DRAM in
-            front of persistent memory; None if none is reported.
-        allowed: this process may allocate on it (``cpuset.mems`` of its control group).
+            front of persistent memory; None if the system reports no such cache.
+        allowed: whether this process may allocate on it (``cpuset.mems`` of its control group).
     """
 
     node: int
@@ -129,19 +130,19 @@ class Node:
     allowed: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Memory:
     """Main memory, its pages, and the control group's limit.
 
     Attributes:
-        huge_page: bytes of a transparent huge page, 0 if the kernel has none.
+        huge_page: bytes of a transparent huge page, 0 if the kernel does not support them.
         thp: always | madvise | never for pages of that size, or empty.
         thp_allowed: whether this process may have transparent huge pages; None if unknown.
-        small_thp: smaller sizes, in bytes, in which the kernel gives memory that asks for
+        small_thp: smaller page sizes, in bytes, that the kernel may also use for memory with
             transparent huge pages.
-        policy: where this process's pages come from unless a case asks otherwise, as numa_maps
-            has it (``default``, ``bind:0``, ``interleave:0-1``); empty if unknown.
-        hugetlb_bytes: memory set aside for hugetlbfs, pages of all sizes.
+        policy: this process's default NUMA policy in the notation of numa_maps (``default``,
+            ``bind:0``, ``interleave:0-1``); empty if unknown.
+        hugetlb_bytes: memory reserved for hugetlbfs, over all page sizes.
     """
 
     total: int
@@ -161,11 +162,11 @@ class Memory:
 
     @property
     def grantable(self) -> tuple[Node, ...]:
-        """The nodes with memory (as far as known) on which this process may allocate."""
+        """The nodes on which this process may allocate and that have memory or report no size."""
         return tuple(node for node in self.nodes if node.memory != 0 and node.allowed)
 
     def distance(self, cpus: int, memory: int) -> int | None:
-        """The firmware's distance from the processors of node ``cpus`` to another node's memory."""
+        """The firmware's distance from the CPUs of node ``cpus`` to memory of node ``memory``."""
         numbers = [node.node for node in self.nodes]
         row = next((node.distances for node in self.nodes if node.node == cpus), ())
         place = numbers.index(memory) if memory in numbers else len(row)
@@ -173,27 +174,27 @@ class Memory:
 
     @property
     def budget(self) -> int:
-        """Bytes that one case may hold: half of the usable ones, so that the machine responds."""
+        """Bytes that one case may hold: half of `usable`, so that the machine stays responsive."""
         return self.usable // 2
 
     @property
     def usable(self) -> int:
-        """Bytes that may still be allocated: the available ones, capped by the control group."""
+        """Bytes that can still be allocated: available memory, capped by the control group."""
         if self.cgroup_limit is None:
             return self.available
         return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
 
 
-@dataclass(frozen=True)
+@record
 class GpuIdentity:
-    """One NVIDIA GPU as NVML names it.
+    """One NVIDIA GPU as NVML describes it.
 
     Attributes:
-        uuid: a hash, which tells two cards apart and does not identify either.
-        memory: bytes; the host's for an integrated GPU, None if unknown.
-        integrated: it has no memory of its own and uses the host's; None if unknown.
-        addressing: how it reads the system's own memory: ``ats``, ``hmm``, ``none``, or empty.
-        memory_node: the NUMA node under which the processors see its memory, or None.
+        uuid: a hash of its UUID: distinguishes two cards without identifying them.
+        memory: bytes; the host's memory for an integrated GPU, None if unknown.
+        integrated: whether it uses host memory because it has no device memory; None if unknown.
+        addressing: how it accesses pageable system memory: ``ats``, ``hmm``, ``none``, or empty.
+        memory_node: the NUMA node that its memory appears as to the processors, or None.
     """
 
     index: int
@@ -201,20 +202,20 @@ class GpuIdentity:
     uuid: str
     memory: int | None
     compute_capability: str
-    sm_mhz: int = 0  # highest clock of its multiprocessors, 0 where unknown
+    sm_mhz: int = 0  # maximum SM clock, 0 if unknown
     integrated: bool | None = None
     addressing: str = ""
     memory_node: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class GpuFault:
-    """A GPU that is present and has a problem.
+    """A problem of a GPU that is present.
 
     Attributes:
         index: its NVML index; None if all GPUs are affected.
         problem, remedy: one line each.
-        shown: it is nevertheless one of `Gpus.devices`.
+        shown: whether the GPU is listed in `Gpus.devices` nevertheless.
     """
 
     index: int | None
@@ -228,7 +229,7 @@ class GpuFault:
         return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
-@dataclass(frozen=True)
+@record
 class Gpus:
     """The GPUs, and the reason if they cannot be used.
 
@@ -237,8 +238,8 @@ class Gpus:
         cuda: newest CUDA version that the driver supports.
         devices: the GPUs visible to this process (CUDA_VISIBLE_DEVICES honoured).
         problem: one line, empty if GPUs can be used.
-        remedy: one line that names what to install or do, empty without a problem.
-        faults: problems of single GPUs; the other GPUs are measured.
+        remedy: one line that says what to install or do, empty without a problem.
+        faults: problems of single GPUs; membench measures the other GPUs.
     """
 
     driver: str = ""
@@ -260,18 +261,20 @@ class Gpus:
         return self.present and not self.problem
 
 
-@dataclass(frozen=True)
+@record
 class GpuLinks:
-    """The links of a GPU; None for what NVML and the firmware do not report.
+    """The links of a GPU. A field is None if neither NVML nor the firmware reports it.
 
     Attributes:
         uuid: hashed, as in `GpuIdentity`.
-        generation, width: of PCI Express when the snapshot was taken; an idle link may be slow.
-        generation_max, width_max: the most that device and slot support together.
-        nvlinks: NVLinks that are up; ``nvlink_version`` is NVML's number of their kind.
-            None where there is no such link (an integrated GPU; ``c2c`` and nothing but 1.0 x1).
-        c2c: the chip-to-chip link to the CPU is in use.
-        node: the host's NUMA node that it is attached to.
+        generation, width: PCI Express generation and lanes when the snapshot was taken; an idle
+            link may be slower. None without such a link: an integrated GPU, or a GPU with ``c2c``
+            whose PCIe link reports only 1.0 x1.
+        generation_max, width_max: maximum that device and slot both support.
+        nvlinks: number of NVLinks that are up; ``nvlink_version`` is their version as NVML numbers
+            it.
+        c2c: whether the chip-to-chip link to the CPU is in use.
+        node: the host NUMA node that it is attached to.
         bar1: bytes of device memory that the bus can address at once.
     """
 
@@ -287,7 +290,7 @@ class GpuLinks:
     bar1: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Filesystem:
     """The filesystem that holds a path."""
 
@@ -297,16 +300,16 @@ class Filesystem:
     options: str
     device: str
     free: int
-    direct_io: str  # empty if O_DIRECT reaches a device here, else why not
+    direct_io: str  # why O_DIRECT does not reach a device here; empty if it does
 
 
-@dataclass(frozen=True)
+@record
 class Machine:
-    """A machine at the moment of a run.
+    """A machine at the time of a run.
 
     Attributes:
         slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
-        packages: distribution -> version, for those that affect results.
+        packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.
         former: slugs that earlier versions of membench gave to this machine.
     """

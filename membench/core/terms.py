@@ -7,14 +7,20 @@ in this module does not appear in a results file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
-class Tier(StrEnum):
+class Word(StrEnum):
+    """A word of a closed list; its hash is that of its text, which Python need not compute anew."""
+
+    __hash__ = str.__hash__
+
+
+class Tier(Word):
     """The level of the memory hierarchy that a case measures."""
 
     SMEM = "smem"
@@ -28,7 +34,7 @@ class Tier(StrEnum):
     SSD = "ssd"
 
 
-class Metric(StrEnum):
+class Metric(Word):
     """The measured quantity. Each metric has one unit and one direction."""
 
     BANDWIDTH = "bandwidth"
@@ -39,7 +45,7 @@ class Metric(StrEnum):
     ENERGY = "energy"
 
 
-class Stat(StrEnum):
+class Stat(Word):
     """The statistic of a round's samples that is reported for the round."""
 
     MEDIAN = "median"
@@ -49,7 +55,7 @@ class Stat(StrEnum):
     P999 = "p999"
 
 
-class Status(StrEnum):
+class Status(Word):
     """The outcome of a case."""
 
     OK = "ok"
@@ -57,28 +63,28 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class Better(StrEnum):
+class Better(Word):
     """Which direction is an improvement; stored in every row."""
 
     HIGHER = "higher"
     LOWER = "lower"
 
 
-class BytesConvention(StrEnum):
+class BytesConvention(Word):
     """How `bytes_moved` counts reads and writes."""
 
     RW_SUM = "rw_sum"  # STREAM kernels: bytes read + bytes written, no write-allocate
     PAYLOAD = "payload"  # copies between tiers: each byte once
 
 
-class CacheState(StrEnum):
+class CacheState(Word):
     """Whether the working set was evicted from the caches before each sample."""
 
     COLD = "cold"
     HOT = "hot"
 
 
-class PeakBasis(StrEnum):
+class PeakBasis(Word):
     """The origin of the figure in `peak`."""
 
     SPEC = "spec"
@@ -163,7 +169,7 @@ PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
 """First path component of a case id -> tier, unless the bench names another."""
 
 
-@dataclass(frozen=True)
+@record
 class Flag:
     """A reason to trust a number less.
 
@@ -180,44 +186,50 @@ _FLAGS = (
     Flag(
         "noisy",
         tr("the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)"),
-        tr("differences to another run that are smaller than the spread are not significant"),
+        tr("a difference from another run that is smaller than the spread is not significant"),
         tr("close other programs and run again with --rounds 10"),
     ),
     Flag(
         "throttled",
         tr("the device lowered its clock while the case was measured (power, heat or a set limit)"),
-        tr("the result reflects the current (throttled) state, not peak capability"),
+        tr("the result shows the throttled state of the device, not its capability"),
         tr("cool the device or raise its power limit, then run again"),
     ),
     Flag(
         "above-peak",
         tr("the result is larger than the theoretical peak of the tier"),
-        tr("invalid: a faster memory than the tier served the data"),
-        tr("use a larger size; please report the case"),
+        tr("the result is invalid: a memory that is faster than the tier served the data"),
+        tr("use a larger size, and please report the case to the developers"),
     ),
     Flag(
         "cache-served",
         tr(
-            "each array is smaller than four times the last-level caches that the case's own "
-            "processors can reach"
+            "each array is smaller than four times the last-level caches that the CPUs of the "
+            "case can reach"
         ),
         tr(
-            "part of the traffic may never have reached memory (the STREAM rule asks for four "
-            "times)"
+            "caches may have served a part of the traffic (STREAM requires arrays of at least four "
+            "times the caches)"
         ),
         tr(
-            "leave the size at auto and free some memory, or ask for more: "
+            "free some memory and run again with size=auto, or give a larger size: "
             "membench run --set 'ddr/*:size=4GiB'"
         ),
     ),
     Flag(
         "cache-unknown",
         tr(
-            "no pointer chase confirmed the reported caches: none are reported, they behave "
-            "differently, or the chase could not be measured"
+            "no pointer chase confirmed the reported cache sizes: the system reports none, the "
+            "chase shows other sizes, or the chase could not be measured"
         ),
-        tr("the array size is based on the reported caches: a larger cache may have served a part"),
-        tr("membench doctor shows the observation; --set 'ddr/*:size=4GiB' is beyond most caches"),
+        tr(
+            "the size of the arrays may be wrong: if a cache is larger than reported, it may have "
+            "served a part of the traffic"
+        ),
+        tr(
+            "look at the cache sizes in membench doctor, or measure with arrays that are larger "
+            "than most caches: --set 'ddr/*:size=4GiB'"
+        ),
     ),
     Flag(
         "transition",
@@ -226,9 +238,10 @@ _FLAGS = (
             "loads and the next tier the rest"
         ),
         tr(
-            "the number belongs to no tier: it is a point of the curve and never the best of a tier"
+            "the number does not describe a single tier, so membench never shows it as the best of "
+            "a tier"
         ),
-        tr("look at the sizes before and after it: membench run --select '*/chase'"),
+        tr("compare it with the next smaller and larger sizes: membench run --select '*/chase'"),
     ),
     Flag(
         "single-round",
@@ -239,18 +252,21 @@ _FLAGS = (
     Flag(
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
-        tr("it shows the machine at its best; membench's medians are lower"),
-        tr("compare it with the max column of a run, or let the other tool report a median"),
+        tr("the best repetition is better than the median that membench reports"),
+        tr("compare it with the column max of a run, or let the other tool report a median"),
     ),
     Flag(
         "short-run",
         tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
-        tr("the rate may be wrong by more than 1 %, for runs of a few ms by a multiple"),
-        tr("let the other tool run for some seconds"),
+        tr(
+            "the rate may be wrong by more than 1 %; if the run took only a few ms, it may be "
+            "several times too high or too low"
+        ),
+        tr("let the other tool measure for some seconds"),
     ),
     Flag(
         "not-converged",
-        tr("the sampling stopped at its time cap before its rule was met"),
+        tr("sampling reached its time limit before it met its stopping rule"),
         tr("the median is less certain than those of other cases"),
         tr("run again on a quieter machine, or with --rounds 10"),
     ),
@@ -258,17 +274,17 @@ _FLAGS = (
         "unpinned",
         tr("the kernel did not let membench pin its threads to CPUs"),
         tr(
-            "threads may have moved or shared a core meanwhile: the result may be below the "
+            "threads may have moved to other CPUs or shared a core: the result may be below the "
             "machine's capability"
         ),
         tr(
             "allow sched_setaffinity (systemd: SystemCallFilter= without ~@resources), "
-            "or run outside of the sandbox"
+            "or run membench outside of the sandbox"
         ),
     ),
     Flag(
         "few-huge-pages",
-        tr("less than 90 % of the memory of a case with transparent huge pages was on huge pages"),
+        tr("the case asked for transparent huge pages, but less than 90 % of its memory got them"),
         tr("latencies and bandwidths include page-table walks that huge pages would avoid"),
         tr(
             "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
@@ -278,76 +294,86 @@ _FLAGS = (
     Flag(
         "unpinned-numa",
         tr("the measuring process could not be bound to the memory node of its device"),
-        tr("the result may include a hop between sockets"),
-        tr("start membench under numactl, or in a container that grants the CPUs of that node"),
+        tr("the data may have crossed the link between sockets"),
+        tr("start membench with numactl, or in a container that may use the CPUs of that node"),
     ),
     Flag(
         "busy-cpu",
         tr(
-            "other processes used the CPUs, or the hypervisor kept their time for other guests, "
-            "while the case was measured (`others`, `steal`)"
+            "while the case was measured, other processes used the CPUs (`others`), or the "
+            "hypervisor gave CPU time to other guests (`steal`)"
         ),
-        tr("the result is that of a shared machine and may be half of its capability"),
+        tr("the machine was shared: the result may be only half of its capability"),
         tr(
-            "close other programs (membench doctor names them), or take a dedicated instance; "
-            "two settings compare best in turns: membench run --versus"
+            "close other programs (membench doctor names them), or use a dedicated instance; to "
+            "compare two settings, measure them in turns: membench run --versus"
         ),
     ),
     Flag(
         "busy-gpu",
         tr("another process used the GPU during the run"),
-        tr("the result is a share of the device, not its full capability"),
+        tr("the result shows only a share of the device's capability"),
         tr("stop the other process (nvidia-smi names it) and run again"),
     ),
     Flag(
         "link-downtrained",
         tr("the host link ran below its maximum width or speed while under load"),
         tr("every link result of this run is below the machine's capability"),
-        tr("reseat the card; look at nvidia-smi -q -d PCIE and the firmware's slot settings"),
+        tr(
+            "look at nvidia-smi -q -d PCIE, reseat the card, and check the firmware's slot settings"
+        ),
     ),
     Flag(
         "other-memory",
         tr(
-            "the memory is not the host's ordinary memory: a GPU's, persistent, or of a node "
-            "without processors"
+            "the memory is not the host's ordinary memory: it is a GPU's memory, persistent "
+            "memory, or memory of a node without processors"
         ),
-        tr("the number is real but not of the host's DDR, so it is never a best value"),
-        tr("compare it with rows of the same node; membench info says what each node is"),
+        tr("the number is valid for this memory, but membench never shows it as the best of DDR"),
+        tr("compare it only with rows of the same node; membench info describes each node"),
     ),
     Flag(
         "encrypted-link",
         tr("confidential computing is on: data on the host link are encrypted"),
-        tr("link results are limited by encryption on the CPU, far below the link's capability"),
-        tr("compare only with runs in the same mode; nvidia-smi conf-compute -f shows it"),
+        tr("encryption on the CPU limits link results to far below the link's capability"),
+        tr("compare only with runs in the same mode; nvidia-smi conf-compute -f shows the mode"),
     ),
     Flag(
         "page-cache",
         tr("direct reads or writes went through the page cache, or found data there"),
-        tr("the number mixes memory with the disk"),
+        tr("the number describes a mix of memory and disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),
     Flag(
         "sync-submit",
-        tr("the kernel kept the thread that submits I/Os waiting for most of the time (`submit`)"),
-        tr("fewer I/Os were in flight than `qd`: the result is that of a smaller depth"),
+        tr("most of the time, the kernel made the thread that submits I/Os wait (`submit`)"),
+        tr("fewer I/Os than `qd` were in flight: the result is that of a smaller queue depth"),
         tr("use a scratch directory on ext4 or xfs, and look at the disk's queue (nr_requests)"),
     ),
     Flag(
         "vm",
-        tr("the machine is a virtual one"),
-        tr("caches and topology may be misreported and neighbours share the memory bandwidth"),
+        tr("the machine is a virtual machine"),
+        tr(
+            "the reported caches and topology may be wrong, and other virtual machines on the host "
+            "share its memory bandwidth"
+        ),
         tr("compare only with runs on the same kind of instance; prefer --rounds 10"),
     ),
     Flag(
         "cgroup-limited",
-        tr("the control group stopped the process to hold its CPU quota during the run"),
-        tr("bandwidths and latencies include those pauses"),
-        tr("raise the CPU limit of the container, or run outside it"),
+        tr(
+            "during the run, the kernel paused the process because of its control group's CPU quota"
+        ),
+        tr("bandwidths and latencies include these pauses"),
+        tr("raise the CPU limit of the container, or run membench outside of it"),
     ),
 )
 
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
 """The closed list of flag codes.  A code outside it is refused by the schema."""
+
+MEMORY = frozenset({Tier.DDR, Tier.HBM})
+"""The tiers whose arrays have to be larger than the caches."""
 
 INVALID_FLAGS = frozenset({"above-peak"})
 """Flags of a number that is physically impossible: the row is kept but is never a best value."""
@@ -364,3 +390,6 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )
 """Relative spread of the round values (a fraction) above which a row is flagged `noisy`."""
+
+REACH = "cache_bytes"
+"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""

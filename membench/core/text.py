@@ -29,18 +29,16 @@ _SPELLED = str.maketrans(
     }
 )
 _COMMAND = re.compile(r"(?<!\S):{2,}|##(?=\[)")
-"""The start of a workflow command in a GitHub Actions log: ``::`` where a line may begin, and
-``##[`` anywhere.
-"""
+"""A workflow command in a GitHub Actions log: ``::`` before a word, or ``##[`` anywhere."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
 
 def ascii_line(text: str) -> str:
-    """``text`` on one line of printable ASCII, stripped of outer spaces; never raises.
+    """``text`` on one line of printable ASCII, without leading and trailing spaces; never raises.
 
-    Accents are dropped, common symbols are spelled out, other characters become ``?``, and the
-    marks of a workflow command are pulled apart. The function is idempotent.
+    Accents are dropped, common symbols are spelled out, other characters become ``?``. Marks that
+    start a workflow command are split by a space. The function is idempotent.
     """
     if not (text.isascii() and text.isprintable()):
         decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
@@ -60,8 +58,8 @@ def _ascii(character: str) -> str:
 def one_line(text: str) -> str:
     """``text`` as one printable line of Unicode, for messages.
 
-    Control characters, line ends, bidirectional marks and lone surrogates become spaces; the marks
-    of a workflow command are pulled apart. The function is idempotent.
+    Control characters, line ends, bidirectional marks and lone surrogates become spaces. Marks that
+    start a workflow command are split by a space. The function is idempotent.
     """
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -88,12 +86,21 @@ def _no_command(text: str) -> str:
     return _COMMAND.sub(lambda found: " ".join(found[0]), text)
 
 
+def counted(count: int, noun: str, form: str = "") -> str:
+    """``1 case``, ``2 cases``; with the form ``,`` also ``12,345 requests``.
+
+    For text without a translation; other text counts with `membench.core.messages.tr_n`.
+    """
+    return f"{count:{form}} {noun}{'' if count == 1 else 's'}"
+
+
 def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a shell command that a user can paste.
 
-    A name with blanks is quoted, and a path that begins with a dash is not taken for an option.
-    Control characters and bytes that are not UTF-8 are written as ``$'\xff'`` (bash, zsh,
-    POSIX.1-2024), so that the word can be printed and names that file.
+    A name with blanks is quoted, and a path object that begins with a dash gets the prefix ``./``,
+    so that no command reads it as an option. Control characters and bytes that are not UTF-8 are
+    written as ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable and still names
+    the file.
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):
@@ -114,8 +121,9 @@ def _escaped(character: str) -> str:
 def guard(text: str) -> str:
     """``text`` as a cell that a spreadsheet does not execute as a formula (CWE-1236).
 
-    Text that begins with ``= + - @``, TAB or CR, after any number of quotes, gets one more quote,
-    so `unguard` restores every text exactly, including one that began with a quote.
+    Text that begins with ``=``, ``+``, ``-``, ``@``, TAB or CR, after any number of quotes, gets
+    one more quote. So `unguard` restores every text exactly, including text that began with a
+    quote.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -123,7 +131,7 @@ def guard(text: str) -> str:
 def unguard(cell: str) -> str:
     """The inverse of `guard`.
 
-    Only a quote before a formula character is removed: ``'tis`` stays, and so does an unguarded
-    ``=1+1`` of a foreign file, which is guarded when it is written again.
+    Only a quote before a formula character is removed, so ``'tis`` stays. An unguarded ``=1+1``
+    from a foreign file also stays, and is guarded when it is written again.
     """
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell

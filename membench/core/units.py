@@ -1,18 +1,18 @@
 """Sizes, rates and times: parsed strictly, printed the same way everywhere.
 
 Sizes are binary (KiB, MiB, GiB, TiB) because caches are powers of two; rates are decimal (1 GB/s =
-1e9 B/s) because the field uses them.  In files a size is an integer of bytes and a latency is in
-nanoseconds; only the screen scales them.
+1e9 B/s) because the field uses them. Files contain sizes as integers in bytes and latencies in
+nanoseconds; only screens scale them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.terms import UNIT, Metric
 
 KIB = 1024
@@ -29,12 +29,14 @@ def parse_size(text: str) -> int:
     """Bytes of ``text``, such as ``4096B``, ``64KiB`` or ``1.5GiB``.
 
     Raises:
-        UsageError: no unit, a decimal unit, a fraction of a byte, or more than a file can have.
+        UsageError: the unit is missing or decimal, the size is not a whole number of bytes, or it
+            exceeds the largest possible file.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"'{text}' is not a size", "write a number and B, KiB, MiB, GiB or TiB, such as 256MiB"
+            f"'{text}' is not a size",
+            "write a number with a unit B, KiB, MiB, GiB or TiB, such as 256MiB",
         )
     whole, _, fraction = match[1].partition(".")
     if len(whole) + len(fraction) > _MAX_DIGITS:
@@ -73,9 +75,27 @@ def significant(value: float, digits: int = 4) -> str:
     """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``."""
     if value == 0:
         return "0"
+    if _LEAST_G <= abs(value) < _most_g(digits):
+        return f"{value:#.{digits}g}"
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
     places = digits - 1 - exponent
     return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
+
+
+def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
+    """`significant` of each of ``values``, made in one go: there may be a hundred thousand."""
+    if not values or not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
+        return [significant(value, digits) for value in values]
+    return ("\n".join([f"%#.{digits}g"] * len(values)) % tuple(values)).split("\n")
+
+
+_LEAST_G = 1e-4
+"""The smallest number that the format ``g`` shows without an exponent."""
+
+
+def _most_g(digits: int) -> float:
+    """A number below which the format ``#g`` shows no exponent, and no point at the end."""
+    return 0.9 * 10.0 ** (digits - 1)
 
 
 def rounded(value: float, digits: int) -> str:
@@ -83,16 +103,20 @@ def rounded(value: float, digits: int) -> str:
     return significant(float(f"{value:.{digits - 1}e}"), digits)
 
 
-@dataclass(frozen=True)
+@record
 class Scale:
-    """A display unit of a metric; file unit divided by ``divisor`` gives ``unit``."""
+    """A display unit: a value in the file's unit, divided by ``divisor``, is in ``unit``."""
 
     divisor: float
     unit: str
 
     def format(self, value: float, digits: int = 4) -> str:
-        """``value`` (in the file's unit) as a bare number in this scale."""
+        """``value`` (in the file's unit) as text in this scale, without the unit."""
         return significant(value / self.divisor, digits)
+
+    def format_all(self, values: Sequence[float], digits: int = 4) -> list[str]:
+        """`format` of each of ``values``."""
+        return significant_texts([value / self.divisor for value in values], digits)
 
 
 _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
@@ -106,9 +130,9 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
 
 
 def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
-    """The one scale in which all ``values`` of a metric are shown together.
+    """The scale in which all ``values`` of a metric are shown together: that of the smallest value.
 
-    It is that of the smallest value: 900 ns beside 1.2 ns are both shown in ns.
+    So 900 ns and 1.2 ns are both shown in ns.
     """
     scales = _SCALES.get(metric, (Scale(1, UNIT[metric]),))
     smallest = min((abs(value) for value in values), default=0.0)

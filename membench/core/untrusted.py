@@ -1,20 +1,16 @@
 """Reading files that others may have written: bounded in size and depth, with one-line errors.
 
-A size is checked before memory is allocated, compressed data are unpacked up to a limit, and a path
-that is no regular file is opened without blocking.
+The size is checked before memory is allocated, compressed data are unpacked only up to a limit, and
+opening a path that is not a regular file never blocks.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import lzma
 import math
 import os
 import stat
-import tomllib
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,21 +20,25 @@ from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
-"""Most bytes of a JSON file: a hundred times what a full run writes; parsed, it may take 20 times
-as much memory.
+"""Maximum bytes of a JSON file, a hundred times what a full run writes.
+
+Parsed data may take 20 times as much memory.
 """
 MAX_TOML = 1 << 20
-"""Most bytes of a TOML file: thousands of entries; the parser takes seconds for more."""
+"""Maximum bytes of a TOML file, enough for thousands of entries.
+
+The parser takes seconds for more.
+"""
 MAX_DIGITS = 40
-"""Most digits of an integer in a file, its sign included."""
+"""Maximum digits of an integer in a file, including its sign."""
 
 _STEP = 1 << 20
 _XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
-_XZ_MEMORY = 128 << 20  # its highest preset needs 65 MiB
+_XZ_MEMORY = 128 << 20  # the highest preset of xz needs 65 MiB
 
 
 class NotText(SchemaError):
-    """The file contains zero bytes, so it is not text."""
+    """The file contains a zero byte, so it is not text."""
 
 
 def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:
@@ -46,19 +46,19 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
 
     Args:
         pipe: the path may be a pipe, because a user named it.
-        text: stop at the first zero byte, so that a sparse file costs nothing.
+        text: stop at the first zero byte, so that a large sparse file is rejected quickly.
 
     Raises:
-        SchemaError: one line without the path: the file is missing, unreadable, too large, or no
-            regular file (a device has no end).
-        NotText: a zero byte was found although ``text`` was asked for.
+        SchemaError: the file is missing, unreadable, too large, or not a regular file; the message
+            does not name the path.
+        NotText: ``text`` is set and a zero byte was found.
     """
     try:
         with open_file(path, pipe=pipe) as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit:
                 raise _too_large(limit)
-            # Asked for as many bytes as there may be, Python would set memory aside for all.
+            # A single read of up to the limit would make Python allocate that much memory.
             parts: list[bytes] = []
             left = limit + 1
             while left and (data := file.read(min(_STEP, left))):
@@ -81,7 +81,7 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
         OSError, ValueError: the path cannot be opened.
     """
     if pipe and stat.S_ISFIFO(path.stat().st_mode):
-        return io.FileIO(path)  # waits for a writer, as a person would want
+        return io.FileIO(path)  # opening a pipe waits for its writer, as the user expects
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -89,18 +89,22 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise SchemaError("a directory, not a file", "name a file in it")
-    raise SchemaError("neither a file nor a pipe" if pipe else "not a regular file")
+    what = "neither a file nor a pipe" if pipe else "not a regular file"
+    raise SchemaError(what, "a device or socket has no end: name a file")
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
     """Unpack ``packed`` to at most ``limit`` bytes; data that are not compressed stay unchanged.
 
-    Compression is recognised by the first bytes, or by the end of ``name``: .xz or .gz.
+    Compression is recognised by the first bytes, or by the suffix of ``name``: .xz or .gz.
 
     Raises:
-        SchemaError: the data are damaged, cut off, or unpack to more than ``limit``, which is never
-            held in memory.
+        SchemaError: the data are damaged, truncated, or larger than ``limit`` when unpacked; no
+            more than ``limit`` bytes are ever unpacked.
     """
+    import lzma
+    import zlib
+
     if packed.startswith(_XZ) or name.endswith(".xz"):
         pieces = _from_xz(packed)
     elif packed.startswith(_GZIP) or name.endswith(".gz"):
@@ -116,12 +120,14 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
                 raise _too_large(limit)
             parts.append(data)
     except (lzma.LZMAError, zlib.error, OSError, EOFError):
-        raise SchemaError("damaged or cut off, cannot be unpacked", "fetch it again") from None
+        raise SchemaError("damaged or truncated: cannot be unpacked", "fetch it again") from None
     return b"".join(parts)
 
 
 def _from_xz(packed: bytes) -> Iterator[bytes]:
     """Unpack in pieces; several xz streams may follow each other, with zero bytes between them."""
+    import lzma
+
     while packed:
         stream = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
         while not stream.eof:
@@ -134,6 +140,8 @@ def _from_xz(packed: bytes) -> Iterator[bytes]:
 
 
 def _from_gzip(packed: bytes) -> Iterator[bytes]:
+    import gzip
+
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
         while data := file.read(_STEP):
             yield data
@@ -143,7 +151,8 @@ def parse_json(data: bytes) -> Any:
     """Parse JSON: numbers must be finite, and every text becomes one printable line.
 
     Raises:
-        ValueError: it is not JSON, it is nested too deeply, or a number has too many digits.
+        ValueError: the data are not JSON, are nested too deeply, or contain a number with too many
+            digits.
     """
     try:
         found = json.loads(
@@ -158,9 +167,11 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     """Parse TOML under the rules of `parse_json`.
 
     Raises:
-        ValueError: it is not TOML in UTF-8, it is nested too deeply, or a number has too many
-            digits.
+        ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain a number with
+            too many digits.
     """
+    import tomllib
+
     try:
         found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
     except UnicodeDecodeError:
@@ -171,7 +182,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def _plain(data: bytes) -> bool:
-    """Whether ``data`` can only contain texts that are one printable line already."""
+    """Whether all texts in ``data`` are certain to be one printable line."""
     return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
 
 
@@ -184,7 +195,7 @@ def _whole_number(digits: str) -> int:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is too large a number")
+        raise ValueError(f"{text[:40]} is too large for a number")
     return number
 
 
@@ -193,11 +204,15 @@ def _refuse(constant: str) -> Any:
 
 
 def _too_large(limit: int) -> SchemaError:
-    return SchemaError(f"larger than {about_size(limit)}, the limit for such files")
+    what = f"larger than {about_size(limit)}, the limit for such files"
+    return SchemaError(what, "look whether it is the right file")
 
 
 def _unreadable(error: OSError | ValueError) -> SchemaError:
     reason = getattr(error, "strerror", None) or one_line(str(error))
-    gone = isinstance(error, FileNotFoundError)
-    hint = "look at its name, and at the directory" if gone else ""
+    hint = "check the path and the disk"
+    if isinstance(error, FileNotFoundError):
+        hint = "check the file name and the directory"
+    elif isinstance(error, PermissionError):
+        hint = "check its permissions"
     return SchemaError(f"cannot be read: {reason}", hint)

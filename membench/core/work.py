@@ -1,23 +1,25 @@
-"""The work that a bench returns to the engine: work to time, or work that takes its own samples.
+"""The work that a bench returns to the engine.
 
-Floor 2.  A bench function allocates and fills its buffers and returns one of
+A bench function allocates and fills its buffers and returns one of
 
-* `Timed`: the engine places the clock around repetitions, batches them against
-  the timer's resolution and decides how many samples to take;
-* `Observed`: the work runs for a given time and returns the samples that it
-  stamped itself (per I/O, in a kernel, on two threads at once).
+* `Timed`: the engine places the clock around repetitions, batches repetitions so that a sample is
+  long compared with the timer's resolution, and decides how many samples to take;
+* `Observed`: the work runs for a given time and returns the samples that it stamped itself (per
+  I/O, in a kernel, on two threads at once).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
-StopName = Literal["count", "rse", "stdrel"]
-"""When to stop sampling: after a fixed count, or when the standard error or the deviation is small
+StopName = Literal["count", "agreed", "rse", "stdrel"]
+"""When to stop sampling: after a fixed count (``count``), earlier if the first samples agree
+(``agreed``), or when the standard error (``rse``) or the standard deviation (``stdrel``) is small
 compared with the mean.
 """
 
@@ -33,31 +35,32 @@ def unverified(iterations: int) -> None:
     """The `verify` of work whose result cannot be wrong; `verified` stays empty in its row."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Timed:
     """Work that the engine times.
 
     Attributes:
-        run: does the given number of iterations.  On a GPU it queues them on
-            the backend's stream; on the host it returns when they are done.
+        run: does the given number of iterations.  On a GPU it queues them on the backend's stream;
+            on the host it returns when they are done.
         size_bytes: working set in bytes.
-        metric: the quantity that is computed from the elapsed time: BANDWIDTH needs
-            `bytes_moved`; LATENCY (ns an operation), RATE (operations a second)
-            and FLOPS (GFLOP/s) need `operations`.
+        metric: the quantity that is computed from the elapsed time: BANDWIDTH needs `bytes_moved`;
+            LATENCY (ns per operation), RATE (operations per second) and FLOPS (GFLOP/s) need
+            `operations`.
         also: further metrics that are computed from the same elapsed times.
-        bytes_moved: payload of one iteration in bytes, by `bytes_convention`.
-        operations: dependent loads, gathered elements, tokens, ... of one iteration.
-        verify: called once a round after the last sample with the iterations
-            done since the work was made; raises `VerificationFailed`.
-        batchable: one sample may be several iterations.
-        samples: samples to take in a round; the maximum if `stop` may end earlier.
+        bytes_moved: payload of one iteration in bytes, counted as `bytes_convention` says.
+        operations: dependent loads, gathered elements, tokens, ... in one iteration.
+        verify: called once per round after the last sample, with the number of iterations since the
+            work was built; raises `VerificationFailed`.
+        batchable: whether one sample may consist of several iterations.
+        samples: number of samples per round; the maximum if `stop` may end earlier.
         stop: when to stop sampling; see `StopName`.
-        min_sample_s: shortest span that one sample may have, in seconds; the
-            engine batches iterations until it is reached.
-        cold: the device's caches are flushed before every sample, and a sample is one iteration.
-        may_block: the device's queue may be held until a whole sample is queued. False for work
-            that waits for the device itself, such as copies of pageable memory.
-        launches: entries that one iteration adds to the device's queue.
+        min_sample_s: minimum duration of a sample in seconds; the engine batches iterations to
+            reach it.
+        cold: whether the device's caches are flushed before every sample; a sample is then one
+            iteration.
+        may_block: whether the device's queue may be held until a whole sample is queued. False for
+            work that waits for the device itself, such as copies of pageable memory.
+        launches: number of entries that one iteration adds to the device's queue.
         flags: codes that the bench sets, such as ``cache-served``.
         close: frees the resources of the work.
     """
@@ -95,7 +98,7 @@ class Timed:
                 raise ValueError(f"timed work cannot yield {metric}")
 
     def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
-        """``metric`` (by default the first), in its unit, of ``iterations`` in ``elapsed_ns``."""
+        """``metric`` (default `self.metric`), in its unit, of ``iterations`` in ``elapsed_ns``."""
         metric = metric or self.metric
         if metric is Metric.BANDWIDTH:
             return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
@@ -105,12 +108,14 @@ class Timed:
         return per_ns if metric is Metric.FLOPS else per_ns * 1e9
 
 
-@dataclass(frozen=True)
+@record
 class Observation:
-    """The result of `Observed.observe`: samples by (metric, stat), in the metric's unit, and facts.
+    """The result of `Observed.observe`: samples by (metric, stat), and facts for `detail`.
+
+    Samples are in the unit of their metric.
 
     Attributes:
-        sm_mhz: the GPU's SM clock meanwhile, if it was measured.
+        sm_mhz: the GPU's SM clock during the observation in MHz, if measured.
     """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
@@ -118,16 +123,16 @@ class Observation:
     sm_mhz: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Observed:
     """Work that takes its own samples.
 
     Attributes:
-        observe: runs for about the given number of seconds.
-        seconds: how long to observe in one round.
-        timer: the clock that the stamps come from.
+        observe: takes samples for about the given number of seconds.
+        seconds: duration of the observation in one round.
+        timer: name of the clock that stamps the samples.
         size_bytes: working set in bytes.
-        bytes_moved: payload of one sample in bytes, or 0 where it varies.
+        bytes_moved: payload of one sample in bytes, or 0 if it varies.
         flags: codes that the bench sets, such as ``cache-served``.
         verify: called once after `observe`; raises `VerificationFailed`.
         close: frees the resources of the work.

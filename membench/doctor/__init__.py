@@ -1,7 +1,7 @@
-"""Checks before a run: settings and conditions of this machine that would distort a measurement.
+"""Checks before a run: settings and conditions of this machine that would distort measurements.
 
-A check is a pure function ``Facts -> Finding``. Each module lists its own under ``CHECKS``; each
-check gives exactly one finding, about all devices if there are several.
+A check is a pure function ``Facts -> Finding``. Each module lists its checks in ``CHECKS``. Each
+check gives exactly one finding; if there are several devices, it covers all of them.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ CHECKS: tuple[Check, ...] = (
 )
 
 GPU_CHECKS: tuple[Check, ...] = accelerator.GPU_CHECKS
-"""Run only if there is a GPU; without one they would all report the same."""
+"""Checks that run only if there is a GPU; without one they would all report the same."""
 
 _ORDER = (Severity.FAIL, Severity.WARN, Severity.OK)
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """All findings, the worst first."""
+    """Run all checks; return the findings, the most severe first."""
     checks = CHECKS + (GPU_CHECKS if facts.machine.gpus.present else ())
     return sorted((check(facts) for check in checks), key=lambda one: _ORDER.index(one.level))
 

@@ -13,7 +13,7 @@ from membench.machine.gpus.state import GpuState
 _NVRTC = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 _BLACKWELL, _WIDE_LOADS = 10, (12, 9)
-"""Major compute capability, and the first NVRTC whose assembler has its loads of 256 bits."""
+"""Major compute capability of Blackwell, and the first NVRTC that supports its 256-bit loads."""
 
 _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
@@ -28,14 +28,14 @@ def gpu(facts: Facts) -> Finding:
         faults = "; ".join(f"{fault.where}: {fault.problem}" for fault in gpus.faults)
         remedies = "; ".join(dict.fromkeys(fault.remedy for fault in gpus.faults))
         told = warn if all(fault.shown for fault in gpus.faults) else fail
-        return told("gpu", f"{faults} (there are {seen})", remedies)
+        return told("gpu", f"{faults} (GPUs: {seen})", remedies)
     if not gpus.present:
-        return fine("gpu", f"none visible, driver {gpus.driver}" if gpus.driver else "none")
+        return fine("gpu", f"no GPU is visible, driver {gpus.driver}" if gpus.driver else "none")
     return fine("gpu", seen)
 
 
 def stack(facts: Facts) -> Finding:
-    """Driver, CUDA, the run-time compiler and CuPy must fit each other."""
+    """The driver, CUDA, the run-time compiler and CuPy must be compatible."""
     gpus = facts.machine.gpus
     seen = [f"driver {gpus.driver or UNKNOWN}", f"CUDA up to {gpus.cuda or UNKNOWN}"]
     seen += [
@@ -48,14 +48,14 @@ def stack(facts: Facts) -> Finding:
     if _lacks_wide_loads(facts):
         return warn(
             "gpu-software",
-            f"{'; '.join(seen)}: this NVRTC has no loads of 256 bits, which Blackwell has",
+            f"{'; '.join(seen)}: this NVRTC does not support the 256-bit loads of Blackwell",
             "pip install 'nvidia-cuda-nvrtc-cu12>=12.9'",
         )
     return fine("gpu-software", "; ".join(seen))
 
 
 def _lacks_wide_loads(facts: Facts) -> bool:
-    """Whether cases with `vec=32` will be skipped on a GPU that could run them."""
+    """Whether cases with `vec=32` are skipped although the GPU can run them."""
     blackwell = any(
         int(one.compute_capability.partition(".")[0] or 0) >= _BLACKWELL
         for one in facts.machine.gpus.devices
@@ -66,7 +66,7 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """The share of peak in results is computed from the peak that the device reports."""
+    """Results contain their share of the peak bandwidth that the device reports."""
 
     def told(one: GpuState) -> str:
         if one.peak_bandwidth is None:
@@ -77,7 +77,7 @@ def peak(facts: Facts) -> Finding:
 
 
 def ecc(facts: Facts) -> Finding:
-    """ECC on GDDR memory costs bandwidth for the stored bits; memory errors slow any memory."""
+    """On GDDR memory, ECC costs bandwidth for its check bits; memory errors slow any memory."""
 
     def told(one: GpuState) -> str:
         errors = f", {one.ecc_errors} uncorrected errors" if one.ecc_errors else ""
@@ -89,21 +89,22 @@ def ecc(facts: Facts) -> Finding:
         return warn(
             "gpu-ecc",
             seen,
-            f"look at the card before trusting it: nvidia-smi -q -d ECC -i {broken[0].index}",
+            "check the card before you trust its results: nvidia-smi -q -d ECC -i "
+            f"{broken[0].index}",
         )
     return fine("gpu-ecc", seen)
 
 
 def mig(facts: Facts) -> Finding:
-    """A MIG instance has only a part of the device's bandwidth, whatever its name."""
+    """A MIG instance has only part of the bandwidth that the device's name suggests."""
     seen = _each(facts.gpus, lambda one: _mode(one.mig))
     split = [one for one in facts.gpus if one.mig]
     if not split:
         return fine("gpu-mig", seen)
     return warn(
         "gpu-mig",
-        f"{seen}: a process uses one instance, and its numbers are of that instance",
-        f"for the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
+        f"{seen}: a process uses one instance, and its results describe that instance",
+        f"to measure the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
     )
 
 
@@ -123,13 +124,13 @@ def power(facts: Facts) -> Finding:
         return fine("gpu-power", seen)
     return warn(
         "gpu-power",
-        f"{seen}: the limit is below the card's own",
+        f"{seen}: the limit is below the card's default",
         f"sudo nvidia-smi -i {low[0].index} -pl {low[0].power_default:.0f}",
     )
 
 
 def clocks(facts: Facts) -> Finding:
-    """Lowered application clocks limit the results, not the card's capability."""
+    """If application clocks are lowered, results do not show the card's full capability."""
 
     def told(one: GpuState) -> str:
         if one.sm_mhz_max is None:
@@ -145,7 +146,7 @@ def clocks(facts: Facts) -> Finding:
 
 
 def throttle(facts: Facts) -> Finding:
-    """A card that is throttled while idle will be throttled under load too."""
+    """A card that is throttled while idle is also throttled under load."""
     seen = _each(facts.gpus, lambda one: ", ".join(one.slowdowns) or _nothing(one.reasons))
     if not any(one.slowdowns for one in facts.gpus):
         return fine("gpu-throttle", seen)
@@ -153,7 +154,7 @@ def throttle(facts: Facts) -> Finding:
 
 
 def persistence(facts: Facts) -> Finding:
-    """Without persistence mode the driver is loaded for every process and loses its counters."""
+    """Without persistence mode, every process loads the driver again, which resets its counters."""
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
         return fine("gpu-persistence", seen)
@@ -161,7 +162,7 @@ def persistence(facts: Facts) -> Finding:
 
 
 def link(facts: Facts) -> Finding:
-    """An idle link runs slower to save power; a width below the maximum is a fault."""
+    """An idle link reduces its speed to save power, but a width below the maximum is a fault."""
 
     def told(one: GpuState) -> str:
         if not one.fed_by_pcie:
@@ -181,7 +182,7 @@ def link(facts: Facts) -> Finding:
 
 
 def company(facts: Facts) -> Finding:
-    """Other processes that compute on the card take a share of it."""
+    """Other processes that compute on the card use a share of it."""
 
     def told(one: GpuState) -> str:
         if one.processes is None:
@@ -199,11 +200,11 @@ def answer(facts: Facts) -> Finding:
     silent = facts.gpu_problem
     if not silent:
         return fine("nvml", "answers")
-    return warn("nvml", silent, "see what nvidia-smi says")
+    return warn("nvml", silent, "run nvidia-smi for details")
 
 
 def _is_lowered(one: GpuState) -> bool:
-    """Whether the application clock is below the highest one; 0 means that none is set."""
+    """Whether the application clock is below the maximum clock; 0 means that none is set."""
     return bool(one.sm_mhz_set) and (one.sm_mhz_set or 0) < (one.sm_mhz_max or 0)
 
 
@@ -216,7 +217,7 @@ def _mode(on: bool | None) -> str:
 
 
 def _nothing(reasons: int | None) -> str:
-    return UNKNOWN if reasons is None else "nothing holds it down"
+    return UNKNOWN if reasons is None else "not throttled"
 
 
 CHECKS = (gpu,)

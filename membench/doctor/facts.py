@@ -1,4 +1,4 @@
-"""Reads all inputs of the checks once; the checks themselves read nothing."""
+"""All inputs of the checks, read once; the checks themselves read nothing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from membench.machine.settings import Settings, read_settings
 
 @dataclass(frozen=True)
 class ScratchDirectory:
-    """The directory in which disks would be measured.
+    """The directory for the scratch file of disk cases.
 
     Attributes:
-        problem: why no file can be created there, empty if one can.
-        disks: the disks under its filesystem, empty if unknown.
+        problem: why no file can be created there; empty if one can.
+        disks: the disks under its filesystem; empty if unknown.
     """
 
     filesystem: Filesystem
@@ -35,12 +35,12 @@ class ScratchDirectory:
 
 @dataclass(frozen=True)
 class Kernels:
-    """What the host kernels are compiled with.
+    """How host kernels are compiled and cached.
 
     Attributes:
-        numba: whether it is installed.
+        numba: version of Numba, empty if it is not installed.
         engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels.
-        cache_problem: why compiled kernels cannot be cached, empty if they can.
+        cache_problem: why compiled kernels cannot be cached; empty if they can.
     """
 
     numba: bool
@@ -53,8 +53,8 @@ class Facts:
     """The inputs of all checks.
 
     Attributes:
-        gpus: the visible GPUs as they are now.
-        gpu_problem: why their state cannot be read, empty if it can.
+        gpus: the present state of the visible GPUs.
+        gpu_problem: why a GPU's state cannot be read; empty if all can be read.
     """
 
     machine: Machine
@@ -67,12 +67,12 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Examine this machine for a second or two; nothing is written.
+    """Examine this machine, which takes a second or two; write nothing.
 
     Args:
         scratch: a directory; if it does not exist yet, its nearest existing parent is examined.
     """
-    noise = watch()  # first, before this process itself warms the machine
+    noise = watch()  # first, before this process itself adds load
     machine = snapshot([scratch])
     machine = replace(machine, cpu=replace(machine.cpu, staircase=staircase.measure(machine)))
     (filesystem,) = machine.filesystems
@@ -94,7 +94,7 @@ def gather(scratch: Path) -> Facts:
 
 
 def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
-    """The present state of ``machine``'s visible GPUs, and why one could not be read."""
+    """The present states of ``machine``'s visible GPUs, and why a state could not be read."""
     found: list[GpuState] = []
     try:
         if machine.gpus.devices:
@@ -106,22 +106,22 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """Why this process cannot create a file in ``directory``, or empty if it can."""
+    """Why this process cannot create a file in ``directory``; empty if it can."""
     try:
         while not directory.exists() and directory != directory.parent:
             if directory.is_symlink():
-                return f"{directory} is a link to nothing"
+                return f"{directory} is a dangling symbolic link"
             directory = directory.parent
         if not directory.is_dir():
             return f"{directory} is not a directory"
     except OSError as error:
         return f"{directory}: {error.strerror}"
     allowed = os.access(directory, os.W_OK | os.X_OK)
-    return "" if allowed else f"{directory} cannot be written"
+    return "" if allowed else f"{directory} is not writable"
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why compiled kernels cannot be cached or may not be loaded, or empty if they can."""
+    """Why compiled kernels cannot be cached or must not be loaded; empty if the cache is usable."""
     base = cache_base(environ)
     if base is None:
         return "there is no home directory"

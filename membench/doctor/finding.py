@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 UNKNOWN = "not readable"
-"""Text for a fact that the machine does not report; no reason to warn."""
+"""Text for a fact that the machine does not report, which is no reason for a warning."""
 
 
 class Severity(StrEnum):
     """How severe a finding is."""
 
-    OK = "OK"  # nothing that is known stands in the way
-    WARN = "WARN"  # numbers come out lower, noisier or harder to compare than they could
-    FAIL = "FAIL"  # a tier that is here cannot be measured, or its numbers would mean nothing
+    OK = "OK"  # no known problem
+    WARN = "WARN"  # results are lower, noisier or harder to compare than necessary
+    FAIL = "FAIL"  # a tier of this machine cannot be measured, or its results would be meaningless
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        check: its stable name; each check gives one finding.
-        seen: one line: the observation.
-        fix: one line: what the user may do, a command if one helps; empty if there is nothing to
-            do. membench itself changes no setting.
+        check: stable name of the check; each check gives one finding.
+        seen: one line with the observation.
+        fix: one line that says what the user can do, if possible a command; empty if there is
+            nothing to do. membench itself changes no setting.
     """
 
     check: str
@@ -40,10 +40,10 @@ def fine(check: str, seen: str, advice: str = "") -> Finding:
 
 
 def warn(check: str, seen: str, fix: str) -> Finding:
-    """A finding that makes numbers lower, noisier or harder to compare."""
+    """A finding that makes results lower, noisier or harder to compare."""
     return Finding(check, Severity.WARN, seen, fix)
 
 
 def fail(check: str, seen: str, fix: str) -> Finding:
-    """A finding that prevents some measurement here."""
+    """A finding that prevents a measurement on this machine."""
     return Finding(check, Severity.FAIL, seen, fix)

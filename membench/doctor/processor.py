@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from membench.core.terms import FLAGS
+from membench.core.text import counted
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 _FAST_CLOCKS = frozenset(["tsc", "arch_sys_counter", "timebase", "riscv_clocksource", "tod"])
-"""Clock sources that a process reads without the kernel, by architecture."""
+"""Clock sources of all architectures that a process reads without a system call."""
 
 _GUEST_CLOCKS = frozenset(["kvm-clock", "hyperv_clocksource_tsc_page"])
-"""Also read without the kernel, corrected by the hypervisor (vDSO)."""
+"""Clock sources of guests that need no system call either (vDSO, corrected by the hypervisor)."""
 
 
 def governor(facts: Facts) -> Finding:
-    """A governor that reacts to load makes short measurements slow."""
+    """A governor that raises the clock only after some load slows short measurements."""
     seen = facts.machine.cpu.governor
     if not seen:
         guest = facts.machine.cpu.hypervisor
-        return fine("governor", "none: the hypervisor sets the clock" if guest else UNKNOWN)
+        return fine("governor", "no governor: the hypervisor sets the clock" if guest else UNKNOWN)
     if seen == "performance":
         return fine("governor", seen)
     return warn("governor", seen, "sudo cpupower frequency-set -g performance")
@@ -33,13 +34,13 @@ def boost(facts: Facts) -> Finding:
         return fine("boost", "on")
     return warn(
         "boost",
-        "off: clocks are steadier, but below the machine's highest",
+        "off: clocks are steadier, but below the machine's maximum",
         "switch it on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
     )
 
 
 def clock(facts: Facts) -> Finding:
-    """A clock that needs a system call costs more than a short latency."""
+    """Reading a clock with a system call takes longer than a short latency."""
     name, choices = facts.settings.clock, facts.settings.clocks
     if not name:
         return fine("clock", UNKNOWN)
@@ -49,15 +50,15 @@ def clock(facts: Facts) -> Finding:
     file = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     return warn(
         "clock",
-        f"{name}: reading it is slow" + (f", {faster} is there" if faster else ""),
+        f"{name}: reading it is slow" + (f", {faster} is available" if faster else ""),
         f"echo {faster} | sudo tee {file}"
         if faster
-        else "see why the kernel distrusts the processor's counter: sudo dmesg | grep -i tsc",
+        else "to see why the kernel does not use the processor's counter: sudo dmesg | grep -i tsc",
     )
 
 
 def affinity(facts: Facts) -> Finding:
-    """With fewer CPUs than the machine has, bandwidth is lower than the machine's."""
+    """If this process may not use all CPUs, bandwidth is lower than the machine's."""
     mine, online = len(facts.machine.cpu.affinity), len(facts.machine.cpu.cores)
     if facts.settings.pinning is False:
         return warn(
@@ -68,20 +69,20 @@ def affinity(facts: Facts) -> Finding:
     if not online:
         return fine("affinity", UNKNOWN)
     if mine >= online:
-        return fine("affinity", f"all {online} CPUs")
+        return fine("affinity", f"all {counted(online, 'CPU')}")
     return warn(
         "affinity",
-        f"{mine} of {online} CPUs may be used",
+        f"{mine} of {counted(online, 'CPU')} are usable",
         "start it without taskset, or give the container all CPUs (--cpuset-cpus)",
     )
 
 
 def cpu_quota(facts: Facts) -> Finding:
-    """A control group that uses up its CPU time is stopped in the middle of a measurement."""
+    """If a control group uses up its CPU time, the kernel stops it during a measurement."""
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
         return fine("cpu-quota", "none")
-    seen = f"the control group grants {quota:g} CPUs' time"
+    seen = f"the control group grants {quota:g} CPUs of time"
     if quota < 1:
         return fail(
             "cpu-quota",
@@ -89,7 +90,11 @@ def cpu_quota(facts: Facts) -> Finding:
             "grant the container 1 CPU or more, or run outside it",
         )
     if quota < mine:
-        return warn("cpu-quota", f"{seen}, {mine} CPUs may be used", FLAGS["cgroup-limited"].remedy)
+        return warn(
+            "cpu-quota",
+            f"{seen}, {counted(mine, 'CPU')} usable",
+            FLAGS["cgroup-limited"].remedy,
+        )
     return fine("cpu-quota", seen)
 
 

@@ -13,17 +13,19 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """cachestat(2) proves that a file is not in the page cache."""
+    """cachestat(2) shows whether a file is in the page cache; old kernels have only mincore(2)."""
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)
     if number is None:
         return fine("kernel", UNKNOWN)
     older = (int(number[1]), int(number[2])) < CACHESTAT
-    return fine("kernel", f"Linux {release}" + (" (cold files are proven by mincore)" * older))
+    return fine(
+        "kernel", f"Linux {release}" + (" (mincore checks whether files are cached)" * older)
+    )
 
 
 def compiler(facts: Facts) -> Finding:
-    """Without compiled kernels there are no latencies, and bandwidths only beyond the caches."""
+    """Without compiled kernels, latencies and the bandwidths of caches cannot be measured."""
     if facts.kernels.engine == "numpy":
         return warn(
             "numba", "MEMBENCH_ENGINE=numpy forbids compiled kernels", "unset MEMBENCH_ENGINE"
@@ -38,11 +40,11 @@ def kernel_cache(facts: Facts) -> Finding:
     """If compiled kernels cannot be cached, every round compiles them again."""
     problem = facts.kernels.cache_problem
     if not problem:
-        return fine("kernel-cache", "can be written")
+        return fine("kernel-cache", "writable")
     return warn(
         "kernel-cache",
-        f"{problem}: every round compiles again",
-        "name a directory of your own: export NUMBA_CACHE_DIR=DIR",
+        f"{problem}: every round compiles the kernels again",
+        "name a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from membench.core.units import GIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
 """Largest scratch file that a run creates by default."""
 
 LEAST_AIO = 1024
-"""Asynchronous requests that several loops may hold at once at the largest depth."""
+"""Asynchronous requests that several submission loops need at the largest queue depth."""
 
 
 def scratch(facts: Facts) -> Finding:
@@ -25,7 +25,7 @@ def scratch(facts: Facts) -> Finding:
 
 
 def direct_io(facts: Facts) -> Finding:
-    """Without O_DIRECT a disk case measures memory."""
+    """Without O_DIRECT a disk case would measure memory."""
     place = facts.scratch.filesystem
     if not place.kind:
         return fine("direct-io", UNKNOWN)
@@ -40,25 +40,25 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """The scratch file takes at most half of the free space and is reduced to that."""
+    """The scratch file uses at most half of the free space."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
     seen = f"{about_size(place.free)} free"
     wanted = min(DISK, DISK_BUDGET)
     size = cut(DISK, DISK_BUDGET, place.free)
-    fix = "make room, or name another directory: --scratch DIR"
+    fix = "free some space, or name another directory: --scratch DIR"
     if not size:
         needed = f"{about_size(LEAST_CUT / FREE_SHARE)} are needed"
         return fail("free-space", f"{seen}, {needed}: no disk case will be measured", fix)
     if size < wanted:
-        sizes = f"from {about_size(wanted)} to {about_size(size)}, half of it"
+        sizes = f"from {about_size(wanted)} to {about_size(size)}, half of the free space"
         return warn("free-space", f"{seen}: the file is reduced {sizes}", fix)
     return fine("free-space", seen)
 
 
 def disk(facts: Facts) -> Finding:
-    """A spinning disk has other latencies than the models assume."""
+    """A spinning disk has latencies that differ from the models' assumptions."""
     disks = facts.scratch.disks
     if not disks:
         return fine("disk", UNKNOWN)
@@ -71,17 +71,19 @@ def disk(facts: Facts) -> Finding:
     if facts.machine.cpu.hypervisor:
         return fine("disk", f"{'; '.join(seen)} (virtual disks may report this wrongly)")
     return warn(
-        "disk", "; ".join(seen), "name a directory on a solid state disk, if any: --scratch DIR"
+        "disk",
+        "; ".join(seen),
+        "name a directory on a solid state disk, if there is one: --scratch DIR",
     )
 
 
 def scheduler(facts: Facts) -> Finding:
-    """A scheduler that reorders requests changes latencies and their order under load."""
+    """A scheduler that reorders requests changes latencies under load."""
     known = [one for one in facts.scratch.disks if one.scheduler]
     if not known:
         return fine("io-scheduler", UNKNOWN)
     seen = ", ".join(f"{one.name}: {one.scheduler}" for one in known)
-    # Disks that really turn need one; whether a virtual one does cannot be known.
+    # Real spinning disks need a scheduler; for virtual disks this is unknown.
     guest = bool(facts.machine.cpu.hypervisor)
     changeable = [
         one
@@ -98,11 +100,11 @@ def scheduler(facts: Facts) -> Finding:
 
 
 def asynchronous(facts: Facts) -> Finding:
-    """If other processes have used up the system's share, deep queues cannot be measured."""
+    """If other processes use up the system's limit, deep queues cannot be measured."""
     used, most = facts.settings.aio_used, facts.settings.aio_limit
     if used is None or most is None:
         return fine("aio", UNKNOWN)
-    seen = f"{used} of {most} requests taken"
+    seen = f"{used} of {most} requests in use"
     if most - used >= LEAST_AIO:
         return fine("aio", seen)
     return warn("aio", seen, f"sudo sysctl fs.aio-max-nr={max(65536, 2 * most)}")

@@ -1,1 +1,1 @@
-"""Many hosts at once, on Dask distributed, which does all scheduling."""
+"""Measurements on many hosts at once; Dask distributed does the scheduling."""

@@ -1,8 +1,8 @@
-"""Replaces itself by `membench ...`, and ends with its parent.
+"""A process that executes `membench ...` in its place and ends with its parent.
 
-Started as ``python -m membench.fleet.child PARENT_PID ARGUMENT...`` by a worker of the cluster. If
-that worker dies for any reason, the kernel sends SIGTERM. The run then ends cleanly: its journal is
-complete and can be resumed, and the next run on this host does not overlap it.
+A worker of the cluster starts it as ``python -m membench.fleet.child PARENT_PID ARGUMENT...``. If
+the worker dies for any reason, the kernel sends SIGTERM. The run then ends cleanly: its journal can
+be resumed, and the next run on this host does not overlap it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Does not return."""
+    """Arrange the SIGTERM, then replace this process by membench; does not return."""
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 

@@ -1,4 +1,4 @@
-"""A client of a Dask cluster: an existing one, or one created here for a trial."""
+"""A client of a Dask cluster: an existing cluster, or a local one for a trial."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
-"""Resource of which a worker must offer one to be measured: ``--resources membench-host=1``."""
+"""Resource that a worker must offer to be measured: ``--resources membench-host=1``."""
 ANSWER_SECONDS = 10.0
-"""Seconds in which a worker must identify itself."""
+"""Maximum seconds for a worker to identify itself."""
 _CONNECT_SECONDS = 20
 _ASKED_AT_ONCE = 64
 _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
@@ -31,18 +31,18 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
     """A client of the cluster at ``scheduler``; TLS and timeouts come from Dask's configuration.
 
     Args:
-        insecure: also accept a scheduler that anybody on the network can command.
+        insecure: also accept a scheduler that anybody on the network can control.
 
     Raises:
-        MembenchError: nothing answers there, or the scheduler has no TLS and is reachable from
+        MembenchError: no scheduler responds, or the scheduler has no TLS and is reachable from
             other hosts, so that anybody could run code here.
     """
     with _quiet():
         try:
             client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except Exception as error:  # of many kinds: no answer, a bad address, TLS, timeouts
+        except Exception as error:  # various errors: no answer, a bad address, TLS, timeouts
             raise MembenchError(
-                f"no Dask scheduler can be reached at {one_line(scheduler)}: {first_line(error)}",
+                f"no Dask scheduler responds at {one_line(scheduler)}: {first_line(error)}",
                 "start one with: dask scheduler --no-dashboard",
             ) from None
         try:
@@ -55,9 +55,9 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log off the screen: its own tracebacks, and text that workers send.
+    """Keep Dask's log off the screen: tracebacks, and text that workers send.
 
-    Important events appear as an exception here, or as a host's state in the ledger.
+    Important events become an exception here, or a host's state in the ledger.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -68,7 +68,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _refuse_open_scheduler(address: str) -> None:
-    """Dask's protocol carries pickles: who reaches a scheduler can run code on its peers."""
+    """Raise an error for an insecure scheduler that other hosts can reach.
+
+    Dask's protocol contains pickles: anybody who reaches a scheduler can run code on its workers
+    and clients.
+    """
     protocol, _, place = address.rpartition("://")
     if protocol in _ENCRYPTED:
         return
@@ -79,17 +83,17 @@ def _refuse_open_scheduler(address: str) -> None:
         loopback = host == "localhost"
     if not loopback:
         raise MembenchError(
-            f"the scheduler at {one_line(address)} has no security: anybody who reaches it can "
-            "run code on all hosts",
+            f"the scheduler at {one_line(address)} has no TLS: anybody who reaches it can run code "
+            "on all hosts",
             "use TLS (docs/fleet.md), or --insecure on a private network",
         )
 
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """A client of a cluster of ``workers`` threads of this process, for a trial.
+    """A client of a cluster of ``workers`` threads in this process, for a trial.
 
-    Scheduler and workers communicate inside the process. Every user of the machine could command a
+    Scheduler and workers communicate inside the process: any user of the machine could control a
     scheduler on a socket, even on the loopback interface.
     """
     no_pages: dict[str, list[str]] = {
@@ -105,10 +109,11 @@ def local(workers: int) -> Iterator[Client]:
             processes=False,
             protocol="inproc://",
             scheduler_kwargs={"dashboard": False},
-            dashboard_address="127.0.0.1:0",  # a page server without pages: Dask always starts it
+            # Dask always starts an HTTP server; this one serves no pages
+            dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
-            silence_logs=50,  # logging.CRITICAL: a lost worker is told by us
+            silence_logs=50,  # logging.CRITICAL, because this module reports lost workers
             resources={RESOURCE: 1},
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
@@ -119,10 +124,11 @@ def local(workers: int) -> Iterator[Client]:
 def reachable_workers(
     client: Client, known: Iterable[str] = ()
 ) -> tuple[list[HostWorker], dict[str, str]]:
-    """The workers that offer `RESOURCE`, without those at ``known`` addresses.
+    """The workers that offer `RESOURCE`, except those at ``known`` addresses.
 
     Returns:
-        The workers, and by address one line for each worker that cannot identify itself.
+        The workers, and a dict from address to one line for each worker that cannot identify
+            itself.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -133,7 +139,9 @@ def reachable_workers(
     problems: dict[str, str] = {}
     for address in asked:
         name, answer = workers[address], answers.get(address)
-        plain = answer if type(answer) is dict else {}  # no class of a stranger's like one
+        plain = (
+            answer if type(answer) is dict else {}
+        )  # exactly str: a subclass from another machine could run its own code
         host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
         if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
             said = ascii_line(host)[:200], ascii_line(boot)[:64], ascii_line(version)[:40]
@@ -146,11 +154,11 @@ def reachable_workers(
 
 
 def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
-    """The answer of `identify` from each worker at ``addresses``, or the error in its place.
+    """The result of `identify` from each worker at ``addresses``, or the error instead.
 
-    All are asked at once. If that fails because one of them does not answer or its answer cannot be
-    read, each is asked alone: this costs no other worker its answer, and at most twice
-    `ANSWER_SECONDS`.
+    All workers are asked at once. If that fails because one does not answer or its answer is
+    unreadable, each is asked separately, so that the other answers are not lost. This takes at most
+    twice `ANSWER_SECONDS`.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found
@@ -158,7 +166,7 @@ def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
 
 async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
     async def ask(several: Sequence[str]) -> dict[str, Any]:
-        # Client.run would wait for as long as the slowest worker takes.
+        # Client.run would wait for the slowest worker without a limit.
         question = client._run(identify, workers=[*several], on_error="return")  # noqa: SLF001
         answers: dict[str, Any] = await asyncio.wait_for(question, ANSWER_SECONDS)
         return answers
@@ -171,21 +179,21 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
                 return (await ask([address])).get(address)
             except TimeoutError:
                 return TimeoutError(f"no answer within {ANSWER_SECONDS:g} s")
-            except Exception as error:  # whatever a broken worker's answer does here
+            except Exception as error:  # the answer of a broken worker may raise anything
                 return error
 
     try:
         return await ask(addresses)
-    except Exception:  # one of them is frozen, or lies
+    except Exception:  # a worker is frozen or sends invalid answers
         answers = await asyncio.gather(*map(ask_alone, addresses))
         return dict(zip(addresses, answers, strict=True))
 
 
 def offered(client: Client) -> dict[str, str]:
-    """Address -> name of the workers that offer `RESOURCE` now.
+    """Address -> name of the workers that now offer `RESOURCE`.
 
     Raises:
-        OSError: the scheduler does not answer.
+        OSError: the scheduler does not respond.
     """
     workers = client.scheduler_info()["workers"]
     return {
@@ -196,19 +204,19 @@ def offered(client: Client) -> dict[str, str]:
 
 
 def _offers(resources: Any) -> bool:
-    """Whether a worker offers `RESOURCE`; workers may send anything."""
+    """Whether a worker offers `RESOURCE`; ``resources`` is whatever the worker sent."""
     amount = resources.get(RESOURCE) if type(resources) is dict else None
     return isinstance(amount, int | float) and amount >= 1
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error``, which may be an answer or an exception from another machine."""
+    """The first line of ``error``, which may be any answer or exception from another machine."""
     lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__
 
 
 def text_of(error: Any) -> str:
-    """``error`` as text, or empty: its class may come from another machine."""
+    """``error`` as text; empty if its class, which may come from another machine, fails."""
     try:
         return str(error)[:10_000]
     except Exception:

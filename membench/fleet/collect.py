@@ -1,4 +1,4 @@
-"""Checks the files that a host returns, like any untrusted file, before they are kept."""
+"""Checks of the files that a host returns, as for all untrusted files, before they are kept."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
 DONE = (0, 3)
-"""Exit codes of a complete run: all cases fine, or some failed."""
+"""Exit codes of a complete run: no case failed, or some failed."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """Results of a host that have been kept.
+    """Results of a host that are stored.
 
     Attributes:
-        csv: path relative to the directory of the fleet run.
+        csv: path, relative to the directory of the fleet run.
         failed: number of `failed` rows.
     """
 
@@ -35,10 +35,10 @@ class Arrived:
 
 
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
-    """Write the files of ``reply`` into ``directory/host`` if they are valid.
+    """Write the files in ``reply`` to ``directory/host`` if they are valid.
 
     Raises:
-        MembenchError: they are not valid; nothing is kept.
+        MembenchError: they are invalid; nothing is stored.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
@@ -63,7 +63,10 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
 
 
 def _is_there(target: Path, csv: bytes) -> bool:
-    """Whether these results are kept already: the client may die before the ledger is written."""
+    """Whether these results are already stored.
+
+    An earlier client may have died before it wrote the ledger.
+    """
     try:
         return target.read_bytes() == csv and sidecar_path(target).is_file()
     except OSError:
@@ -89,15 +92,15 @@ def _failure(code: int, reply: dict[str, Any]) -> str:
 
 
 def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
-    """Start, profile, rows and failed rows of the run in ``csv``, read by the normal readers."""
+    """Start, profile, number of rows and of failed rows of the run in ``csv``."""
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
         raise SchemaError("it has no rows")
     if {row.machine for row in rows} != {host}:
-        raise SchemaError(f"it is of a machine other than {host}")
+        raise SchemaError(f"it belongs to a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
-        raise SchemaError("the CSV and the JSON are of different runs")
+        raise SchemaError("the CSV and the JSON belong to different runs")
     if not verify_sha256(csv, sidecar):
         raise SchemaError("the CSV was changed after its run")
     if sidecar.interrupted:

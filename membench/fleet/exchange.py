@@ -1,4 +1,4 @@
-"""A fleet's values in one Parquet file, which replaces ten thousand CSV files."""
+"""The values of a fleet in one Parquet file, which replaces ten thousand CSV files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
 MAX_VALUES = 10_000_000
-"""Twice a fleet of ten thousand machines with five hundred rows each; they need 1 GiB to read."""
+"""Maximum number of values: twice a fleet of ten thousand machines with five hundred rows each.
+
+Reading them needs 1 GiB.
+"""
 MAX_BYTES = 512 << 20
-"""Most bytes of the file, and of its unpacked content."""
+"""Maximum bytes of the file, and also of its unpacked content."""
 MAX_WORDS = 1_000_000
-"""Most distinct words of a column."""
+"""Maximum number of distinct words per column."""
 _FOOTER, _DEPTH = 64 << 20, 4
 _MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
@@ -55,7 +58,7 @@ def write_parquet(values: Values, path: Path) -> None:
             _isolated(_footer, path)
         except SchemaError as error:
             raise OutputError(
-                f"{shown(path)} exists and is no file of fleet values",
+                f"{shown(path)} exists and is not a file of fleet values",
                 "nothing is overwritten: choose another -o",
             ) from error
     columns = {"machine": _words(values.machines, values.machine)}
@@ -76,10 +79,10 @@ def write_parquet(values: Values, path: Path) -> None:
 
 
 def read_parquet(path: Path) -> Values:
-    """Read a file of `write_parquet`.
+    """Read a file that `write_parquet` wrote.
 
     Raises:
-        SchemaError: one line; it is another kind of file, or it holds invalid values.
+        SchemaError: it is another kind of file, or it contains invalid values.
     """
     try:
         return _isolated(_whole, path)
@@ -88,9 +91,9 @@ def read_parquet(path: Path) -> Values:
 
 
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
-    """Call ``function(path)`` in a process of its own with limited memory.
+    """Call ``function(path)`` in a child process with limited memory.
 
-    Arrow is not safe for untrusted files: a damaged footer can end the process.
+    Arrow is not safe for untrusted files: a damaged footer can crash the process.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -101,7 +104,7 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
 
 
 def _alone() -> None:
-    """Before the file is read: silence Arrow's output, and limit the memory."""
+    """Prepare the child process: silence Arrow's output, and limit the memory."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -128,10 +131,10 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The Parquet file ``path``, of which only the footer is read.
+    """The opened Parquet file ``path``; only its footer is read.
 
     Raises:
-        SchemaError: it is not one of ours.
+        SchemaError: it is not a file of fleet values.
     """
     try:
         with open_file(path) as stream:
@@ -139,7 +142,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
                 raise SchemaError(f"larger than {about_size(MAX_BYTES)}")
             file = pq.ParquetFile(
                 stream,
-                read_dictionary=_TEXT,  # else every word would stand in memory once a row
+                read_dictionary=_TEXT,  # otherwise every row would hold a copy of its word
                 thrift_string_size_limit=_FOOTER,
                 thrift_container_size_limit=_FOOTER,
                 schema_depth_limit=_DEPTH,
@@ -165,7 +168,7 @@ def _read(file: pq.ParquetFile) -> Values:
 
 
 def _check_sizes(file: pq.ParquetFile) -> None:
-    """Refuse, by the footer, a file that would not fit into memory or is no table of values."""
+    """Raise an error if, according to its footer, a file is too large or is no table of values."""
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
         raise SchemaError(f"more than {MAX_VALUES} values")
@@ -194,7 +197,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """A text column as indices into its distinct words, and those words."""
+    """A text column as indices into its distinct words, and these words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
@@ -210,9 +213,9 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     value = table["value"].to_numpy().astype(np.float64)
     version = table["case_version"].to_numpy().astype(np.int64)
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
-        raise SchemaError("a value that is not above 0")
+        raise SchemaError("a value is not above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
-        raise SchemaError("a value that is not a measurement")
+        raise SchemaError("a value does not come from a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:
@@ -221,7 +224,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
                     f"column '{name}': {ascii_line(word)[:60]!r} is not allowed there"
                 )
     _, key = np.unique(version, return_inverse=True)
-    for name in parts:  # numbered anew after each, so that no product of counts overflows
+    for name in parts:  # renumbered after each column, so that no product of counts overflows
         _, key = np.unique(key * len(words[name]) + index[name], return_inverse=True)
     count = int(key.max(initial=-1)) + 1
     first = np.zeros(count, np.int64)
@@ -232,7 +235,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     )
     machine = index["machine"].astype(np.int32)
     if len(np.unique(machine.astype(np.int64) * max(1, count) + key)) != len(value):
-        raise SchemaError("two values of one machine and case")
+        raise SchemaError("two values for the same machine and case")
     return Values(keys, tuple(words["machine"]), key.astype(np.int32), machine, value)
 
 

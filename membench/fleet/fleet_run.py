@@ -1,8 +1,8 @@
-"""One fleet run: ask every host, keep the results, ask a lost host again, report missing ones.
+"""One fleet run: ask every host, store the results, ask lost hosts again, report missing hosts.
 
-Dask decides where and when a task runs and notices lost workers. This module adds what is specific
-to a fleet run: a host's journal is on that host, so its task goes to no other; if its worker is
-lost, the host is given some time to return with another worker, which continues the journal.
+Dask decides when a task runs, and detects lost workers. This module adds what is specific to a
+fleet run. A host's journal is on that host, so its task goes to no other host. If a host loses its
+worker, it gets some time to return with another worker, which continues the journal.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from distributed import Client, Future
 
 from membench import __version__
 from membench.core.errors import MembenchError
-from membench.core.text import ascii_line
+from membench.core.text import ascii_line, counted
 from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
 from membench.fleet.collect import keep
 from membench.fleet.hosts import HostWorker, by_host
 from membench.fleet.task import HostRequest, measure, topic
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, write_ledger
 
-_GATHER = 120  # seconds for the bytes of a result
+_GATHER = 120  # seconds to transfer a result
 _FETCHERS = 4  # threads that fetch results
-_LINE = 2000  # characters of what a worker says
-_TICK = 0.5  # seconds between two looks at which workers are there
+_LINE = 2000  # maximum characters of a worker's message
+_TICK = 0.5  # seconds between two checks of the workers
 
 
 class FleetObserver(Protocol):
@@ -40,10 +40,10 @@ class FleetObserver(Protocol):
         """``host`` has a new state (``news``), or sent a message."""
 
     def warned(self, message: str, hint: str) -> None:
-        """A condition that affects the value of the run."""
+        """A condition may affect the results of the run."""
 
     def ticked(self) -> None:
-        """All changes of a moment were reported; the screen may be drawn."""
+        """All changes of this tick were reported; the observer may draw the screen."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Patience:
     """How long to wait for hosts.
 
     Attributes:
-        wait: seconds to wait for a worker of an expected or a lost host.
-        retries: how often a host whose worker was lost is asked again.
+        wait: seconds to wait for a worker on an expected or lost host.
+        retries: how often a host is asked again after its worker was lost.
     """
 
     wait: float = 30.0
@@ -68,7 +68,7 @@ class _Asked:
 
 
 class FleetRun:
-    """The run of ``ledger`` in ``directory`` by the workers of ``client``."""
+    """A run of the hosts in ``ledger`` on workers of ``client``; results go to ``directory``."""
 
     def __init__(
         self,
@@ -86,13 +86,13 @@ class FleetRun:
         self._observer = observer
         self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._workers: dict[str, HostWorker] = {}  # by address: all that were asked who they are
-        self._unfit: set[str] = set()  # addresses of those that could not say it
-        self._versions = {__version__}  # of membench: ours, and those that were warned of
-        self._said: dict[str, str] = {}  # by host: what is not shown yet
+        self._workers: dict[str, HostWorker] = {}  # workers that were asked, by address
+        self._unfit: set[str] = set()  # addresses of workers that could not identify themselves
+        self._versions = {__version__}  # this one, and those already warned about
+        self._said: dict[str, str] = {}  # messages that are not shown yet, by host
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
-        self._absent: dict[str, float] = {}  # hosts without a worker: when that is final
+        self._absent: dict[str, float] = {}  # hosts without a worker: when they count as missing
         self._looked = 0.0
         self._unreachable = 0.0
 
@@ -102,12 +102,12 @@ class FleetRun:
         return replace(self._asked_for, hosts=tuple(self._hosts.values()))
 
     def run(self) -> FleetLedger:
-        """Measure all hosts; the ledger is returned when each has arrived, failed or is missing.
+        """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The ledger is written once a tick, not once an event: ten thousand hosts that go missing at
-        once are one change. If the run ends early, the ledger on disk records the state; a host
-        that arrived within the last tick is asked again by ``--resume``, which fetches its files
-        without measuring again.
+        The ledger is written once per tick, not once per event: ten thousand hosts that go missing
+        at once are one change. If the run ends early, the ledger on disk records the state.
+        ``--resume`` asks a host that arrived within the last tick again, and fetches its files
+        without another measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -121,7 +121,7 @@ class FleetRun:
                 self._write()
         except KeyboardInterrupt:
             for name in (*self._asked, *self._absent):
-                self._set(name, HostState.FAILED, "called off")
+                self._set(name, HostState.FAILED, "cancelled")
             raise
         finally:
             for asked in self._asked.values():
@@ -150,7 +150,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """A message of a worker arrives, in the client's thread; only the last one is kept."""
+        """Handle a message from a worker, in the client's thread; only the last one is kept."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -159,7 +159,7 @@ class FleetRun:
             self._said[name] = line[:_LINE]
 
     def _tell(self) -> None:
-        """Show the messages since the last call, at most one line a host."""
+        """Show the messages since the last call, at most one line per host."""
         for name in list(self._said):
             line = self._said.pop(name)
             if name in self._asked:
@@ -190,12 +190,15 @@ class FleetRun:
             if time.monotonic() > deadline:
                 del self._absent[name]
                 if self._hosts[name].attempts:
-                    self._set(name, HostState.FAILED, "its worker was lost and did not come back")
+                    self._set(name, HostState.FAILED, "its worker was lost and did not return")
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
-        """Name each version once: two may measure differently, which looks like a slow host."""
+        """Warn once about each other version of membench.
+
+        Different versions may measure differently, which would look like a slow host.
+        """
         others: dict[str, list[str]] = {}
         for worker in workers:
             if worker.membench not in self._versions:
@@ -204,8 +207,8 @@ class FleetRun:
             self._versions.add(version)
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             self._observer.warned(
-                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, here it is "
-                f"{__version__}; their results may differ for that reason alone",
+                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, this host "
+                f"has {__version__}; results may differ only because of the versions",
                 "install the same version on all hosts",
             )
 
@@ -215,12 +218,12 @@ class FleetRun:
         if now - self._unreachable < self._patience.wait:
             return
         for name in (*self._asked, *self._absent):
-            self._set(name, HostState.FAILED, "the scheduler does not answer any more")
+            self._set(name, HostState.FAILED, "the scheduler no longer responds")
         self._asked.clear()
         self._absent.clear()
 
     def _ask(self, hosts: Mapping[str, HostWorker]) -> None:
-        """Send tasks to the hosts that are waiting and have a worker."""
+        """Send tasks to waiting hosts that have a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
             worker = hosts[name]
@@ -249,7 +252,7 @@ class FleetRun:
 
     def _ended(self, name: str) -> None:
         asked = self._asked.get(name)
-        if asked is None or not asked.future.done():  # it was lost before, and asked anew
+        if asked is None or not asked.future.done():  # the host was lost and has been asked again
             return
         if asked.future.status != "finished":
             error = asked.future.exception() if asked.future.status == "error" else None
@@ -259,19 +262,19 @@ class FleetRun:
                 del self._asked[name]
                 self._set(name, HostState.FAILED, f"{type(error).__name__}: {text_of(error)}")
             return
-        # Elsewhere: a worker that does not hand it over keeps nobody else waiting.
+        # In another thread, so that a worker that does not deliver its result delays no other host.
         self._fetchers.submit(self._fetch, name, asked)
 
     def _fetch(self, name: str, asked: _Asked) -> None:
-        """Get the result of a task, in a thread of its own."""
+        """Get the result of a task; runs in a separate thread."""
         try:
             reply = asked.future.result(timeout=_GATHER)
-        except Exception:  # the worker was lost with the result in its hands
+        except Exception:  # the worker was lost before it delivered the result
             reply = None
         self._events.put(partial(self._fetched, name, asked, reply))
 
     def _fetched(self, name: str, asked: _Asked, reply: Any) -> None:
-        if self._asked.get(name) is not asked:  # it was lost before, and asked anew
+        if self._asked.get(name) is not asked:  # the host was lost and has been asked again
             return
         if reply is None:
             self._lost(name)
@@ -286,12 +289,12 @@ class FleetRun:
         self._hosts[name] = replace(
             self._hosts[name], csv=arrived.csv.as_posix(), failed_cases=arrived.failed
         )
-        self._set(name, HostState.ARRIVED, f"{arrived.rows} row{'s' * (arrived.rows != 1)}{failed}")
+        self._set(name, HostState.ARRIVED, f"{counted(arrived.rows, 'row')}{failed}")
 
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()
         if self._hosts[name].attempts > self._patience.retries:
-            self._set(name, HostState.FAILED, "its worker was lost, as often as it was asked")
+            self._set(name, HostState.FAILED, "its worker was lost at every attempt")
             return
         self._absent[name] = time.monotonic() + self._patience.wait
         self._set(name, HostState.WAITING, "its worker was lost; waiting for another one")
@@ -303,7 +306,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if it has changed, and let the observer draw."""
+        """Write the ledger to disk if it has changed, and call the observer."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

@@ -1,4 +1,4 @@
-"""Which worker of a cluster measures which host: pure functions."""
+"""Pure functions that choose the worker that measures each host."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_FILE = 4 << 20
 
 @dataclass(frozen=True)
 class HostWorker:
-    """A worker that a host may be measured on.
+    """A worker that can measure its host.
 
     Attributes:
         worker: its name in the cluster.
         host, boot: the host's name and its kernel's boot id, as the worker reports them.
-        membench: its version there, empty if the worker does not report it.
+        membench: version of membench there; empty if the worker does not report it.
     """
 
     address: str
@@ -36,9 +36,9 @@ class HostWorker:
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """One worker for each host, by the host's name in the results.
 
-    Of several workers on one kernel (containers, sockets, GPUs: they share the memory) only the
-    first by address is used, so that none disturbs another. With ``per`` ``worker``, each worker is
-    a host of its own, named after the worker.
+    If several workers run on one kernel (in containers, for sockets or GPUs), they share the
+    memory; only the first one by address is used, so that workers do not disturb each other. If
+    ``per`` is ``worker``, each worker counts as a host, named after the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":
@@ -57,15 +57,15 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """``text`` as a host's name in the results."""
+    """``text`` converted to a host name for the results."""
     name = slugify(text)
-    if name.isdigit():  # the workers of a local cluster are 0, 1, 2
+    if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"
     return name if name and name != "reference" else f"host-{name}".rstrip("-")
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """A name that tells two hosts of one name apart, as cloned images have it, by a digest."""
+    """``name`` with a digest that distinguishes hosts of the same name, such as cloned images."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
@@ -75,12 +75,13 @@ def read_hosts(path: Path) -> tuple[str, ...]:
     """The hosts listed in ``path``: one per line, ``#`` begins a comment, no host twice.
 
     Raises:
-        UsageError: a line is no host name, or there are no lines.
+        SchemaError: the file cannot be read.
+        UsageError: a line is not a host name, or there are no lines.
     """
     try:
         text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")
     except SchemaError as error:
-        raise UsageError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
     except UnicodeDecodeError:
         raise UsageError(f"{shown(path)} is not text", "write one host per line") from None
     names: dict[str, None] = {}
@@ -94,5 +95,5 @@ def read_hosts(path: Path) -> tuple[str, ...]:
 
 
 def expected(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of a fleet run: the ``wanted`` ones, or else those that were ``found``."""
+    """The hosts of a fleet run: ``wanted`` if not empty, else ``found``."""
     return tuple(wanted) if wanted else tuple(sorted(found))

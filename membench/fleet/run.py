@@ -1,4 +1,4 @@
-"""`membench fleet run` as a function: the ledger, the cluster, and the run over it."""
+"""`membench fleet run` as a function: open the ledger and the cluster, then measure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """The cluster: an address of a ``scheduler``, or a number of ``local`` workers in this process.
+    """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
 
     Attributes:
         insecure: see `cluster.connected`.
@@ -38,8 +38,8 @@ class Order:
 
     Attributes:
         output: directory for the results.
-        arguments: of `membench run` on every host.
-        hosts: the expected hosts; empty for all that are connected.
+        arguments: arguments of `membench run` on every host.
+        hosts: the expected hosts; empty for all connected hosts.
         per: see `hosts.by_host`.
         directory: working directory on every host; empty for the default.
     """
@@ -52,10 +52,10 @@ class Order:
 
 
 def start(where: Where, order: Order, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Measure the hosts of a cluster; the returned ledger has the state of each.
+    """Measure the hosts of a cluster; the returned ledger has the state of each host.
 
     Raises:
-        MembenchError: no cluster, no usable worker, or no place for the results.
+        MembenchError: there is no cluster or no usable worker, or the results cannot be written.
     """
     _prove(order.output)
     per = "worker" if where.local else order.per
@@ -69,7 +69,7 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
 
 
 def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Complete the newest fleet run in ``output``: ask the hosts again that have no results yet.
+    """Complete the newest fleet run in ``output``: ask hosts without results again.
 
     Raises:
         NothingMatched: there is nothing to complete.
@@ -77,7 +77,8 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     ledger = latest_ledger(output)
     if ledger is None:
         raise NothingMatched(
-            f"there is no fleet run in {shown(output)}", "give the directory of one, its -o"
+            f"there is no fleet run in {shown(output)}",
+            "give the directory that the fleet run got as -o",
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
@@ -94,7 +95,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """The hosts that have a worker, once there are ``enough`` of them or the time is up."""
+    """Wait for ``enough`` hosts with a worker, or until the time is up; return the hosts."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)
@@ -106,18 +107,18 @@ def _present(
         observer.warned(problem, "is membench with its extra fleet installed there?")
     if not names:
         raise MembenchError(
-            "the cluster has no worker that offers measurements",
+            f"the cluster has no worker with the resource {RESOURCE}",
             f"start workers with: dask worker ADDRESS --nthreads 1 --resources {RESOURCE}=1",
         )
     return names
 
 
 def _prove(directory: Path) -> None:
-    """Check that results can be written to ``directory`` before any host starts."""
+    """Check that results can be written to ``directory``, before any host starts."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe(directory)
     except FileExistsError:
-        raise OutputError(f"{shown(directory)} is not a directory", "give another -o") from None
+        raise OutputError(f"{shown(directory)} is not a directory", "choose another -o") from None
     except OSError as error:
         raise output_error(directory, error) from None

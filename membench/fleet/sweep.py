@@ -1,4 +1,4 @@
-"""Distributes the verdicts of the thesis over a cluster; machines are judged independently."""
+"""Distribute the judging of claims over a cluster; each machine is judged independently."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """The function that `thesis.verdicts.verdicts` needs to judge on the cluster at ``scheduler``.
+    """A function for `thesis.verdicts.verdicts` that judges on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: see `cluster.connected`; or there is no worker, or one has another version.
+        MembenchError: see `cluster.connected`; also if there is no worker, or a worker has another
+            version.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -28,7 +29,7 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 
 
 def spread_by(client: Client) -> Spread:
-    """The same for an existing ``client``."""
+    """Like `spread_over`, for an existing ``client``."""
 
     def spread(
         function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
@@ -38,8 +39,8 @@ def spread_by(client: Client) -> Spread:
             results: list[ClaimResult] = client.gather(futures)
         except KilledWorker as error:
             raise MembenchError(
-                f"the workers that should judge were lost: {error.last_worker.address}",
-                "without --scheduler the claims are judged here",
+                f"the workers that judge the claims were lost: {error.last_worker.address}",
+                "without --scheduler this process judges the claims",
             ) from None
         return results
 
@@ -47,7 +48,7 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Refuse workers of another version, whose verdicts might differ unnoticed."""
+    """Raise an error if a worker has another version, because its verdicts might differ."""
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
         raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
@@ -60,7 +61,7 @@ def _check_versions(client: Client) -> None:
         if version != __version__:
             known = version if isinstance(version, str) else "not at all"
             raise MembenchError(
-                f"the worker {one_line(address)} has membench {known:.40}, here it is "
+                f"the worker {one_line(address)} has membench {known:.40}, but this host has "
                 f"{__version__}",
                 "install the same version on all hosts",
             )

@@ -1,6 +1,6 @@
-"""The task of a worker: one run on its host, in a process of its own.
+"""The task of a worker: one run on its host, in a child process.
 
-These functions travel to the worker by name, so membench must be installed there.
+Dask sends these functions to the worker by name, so membench must be installed there.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from membench.core.untrusted import read_bytes
 from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
-"""Most bytes of a CSV or a sidecar that are sent: thirty times those of a full run."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")  # the same in all containers of one kernel
+"""Maximum bytes of a CSV or sidecar to send: thirty times the size from a full run."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # all containers on one kernel have the same one
 _POLL = 0.2
-_ERRORS = 400  # characters of a failed run's standard error that are sent
+_ERRORS = 400  # maximum characters of a failed run's standard error to send
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class HostRequest:
 
     Attributes:
         host: its name in the results.
-        arguments: of `membench run`, without ``-o`` and ``--label``.
-        directory: for its files; empty for `default_directory`.
+        arguments: arguments of `membench run`, without ``-o`` and ``--label``.
+        directory: directory for its files; empty for `default_directory`.
     """
 
     fleet_id: str
@@ -53,7 +53,7 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """Identifies this host: its name, and its kernel's boot id, which containers share."""
+    """The identity of this host: its name, and its kernel's boot id, which containers share."""
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -66,7 +66,7 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
     Returns:
         ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there are none),
-        ``errors`` (the end of its standard error), ``where`` (the CSV's path here).
+        ``errors`` (the end of its standard error), ``where`` (the CSV's path on this host).
     """
     task = _Task(request)
     try:
@@ -86,12 +86,12 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """A directory on the host's own disk that belongs to this user and survives a reboot."""
-    return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` refuses a trap
+    """A directory on a local disk that belongs to this user and survives a reboot."""
+    return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 
 class _Task:
-    """The task of this thread: whether it is still wanted, and its messages."""
+    """The Dask task of this thread: whether it is still wanted, and its messages to the client."""
 
     def __init__(self, request: HostRequest) -> None:
         self._worker = get_worker()
@@ -106,7 +106,7 @@ class _Task:
         return running and self._worker.status.name == "running"
 
     def say(self, line: str) -> None:
-        """Send a message to the client, at most two a second: a whole fleet sends at once."""
+        """Send a message to the client, at most two per second: a whole fleet sends at once."""
         now = time.monotonic()
         if line == self._said[0] or now - self._said[1] < 0.5:
             return
@@ -116,7 +116,7 @@ class _Task:
 
 
 def topic(fleet_id: str) -> str:
-    """The topic under which the hosts of a fleet run send messages."""
+    """The Dask topic for messages from the hosts of a fleet run."""
     return f"membench-{fleet_id}"
 
 
@@ -134,7 +134,7 @@ def _private(directory: Path) -> Path:
     foreign = status.st_uid != os.getuid() or status.st_mode & 0o022
     if not stat.S_ISDIR(status.st_mode) or foreign:
         raise OutputError(
-            f"{shown(directory)} is not a directory that only its user may write to",
+            f"{shown(directory)} is not a directory that only you can write to",
             "choose another with --host-directory",
         )
     return directory
@@ -142,9 +142,9 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Hold the ``lock`` that allows one run at a time on this host, of any cluster.
+    """Hold the ``lock`` that allows one run at a time on this host, for all clusters together.
 
-    The kernel releases it if the process dies.
+    The kernel releases the lock if the process dies.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -153,9 +153,9 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                task.say("waits for another run on this host to end")
+                task.say("waiting for another run on this host to end")
                 if not task.wanted():
-                    raise MembenchError("it was cancelled before it began") from None
+                    raise MembenchError("cancelled before it began") from None
                 time.sleep(_POLL)
         yield
     finally:
@@ -163,7 +163,10 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 
 
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
-    """Exit code and end of the standard error; a run that is complete is not repeated."""
+    """Run or resume; return the exit code and the end of standard error.
+
+    A complete run is not repeated.
+    """
     if journal_path(csv).exists():
         command = ["run", "--resume", str(csv)]
     elif csv.exists() and sidecar_path(csv).exists():
@@ -171,7 +174,7 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
     else:
         command = ["run", *arguments, "--label", csv.stem, "-o", str(csv)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's, for its workers
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets these for its workers
     with tempfile.TemporaryFile(dir=csv.parent) as errors:
         try:
             process = subprocess.Popen(
@@ -200,7 +203,7 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error line in membench's output ``said``, or else the end of it."""
+    """The error line in membench's output ``said``, or else the output's last line."""
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 

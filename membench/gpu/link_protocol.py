@@ -1,6 +1,6 @@
-"""The interface to the links around a GPU: other memory, events in queues, batch copies.
+"""The interface to the links of a GPU: other memory, events in queues, batch copies.
 
-A part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
+It is a part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 MEMORY_KINDS = ("pinned", "wc", "pageable", "registered", "huge", "managed")
 """Kinds of host memory.
 
-``pinned`` and ``wc`` (write-combined) are the driver's; ``pageable`` is ordinary memory on pages of
-4 KiB; ``registered`` is the same, page-locked afterwards, and ``huge`` on huge pages; ``managed``
-migrates, and is on the host at first.
+The driver allocates ``pinned`` and ``wc`` (write-combined). ``pageable`` is ordinary memory on
+pages of 4 KiB. ``registered`` is such memory that is page-locked afterwards; ``huge`` is the same
+on huge pages. ``managed`` memory migrates and is initially on the host.
 """
 
 
@@ -30,7 +30,7 @@ class Event(Protocol):
 
 @dataclass(frozen=True)
 class Lane:
-    """Memory and a queue of one GPU, which is named by CUDA's ordinal in this process."""
+    """Memory and a queue on one GPU; ``gpu`` is its CUDA ordinal in this process."""
 
     gpu: int
     memory: Buffer
@@ -39,13 +39,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class Multicast:
-    """Memory of several GPUs behind one address, by NVLink's switch.
+    """Memory on several GPUs behind one address, provided by the NVLink switch.
 
     Attributes:
-        address: for multimem instructions only: a load returns the sum over all, a store goes to
-            all.
-        size: bytes of each.
-        each: the memory of every GPU, this one's first, at addresses of its own.
+        address: for multimem instructions only: a load returns the sum over all GPUs, a store
+            writes to all GPUs.
+        size: bytes per GPU.
+        each: the memory of each GPU at its separate address, this GPU's first.
     """
 
     address: int
@@ -54,33 +54,33 @@ class Multicast:
 
 
 class Links(Protocol):
-    """The links of one GPU. Its allocations are freed together with the GPU's own."""
+    """The links of one GPU. Allocations made here are freed when the GPU's allocations are."""
 
     @property
     def near(self) -> int | None:
-        """The host's NUMA node that the GPU is attached to; None if unknown."""
+        """The host NUMA node that the GPU is attached to; None if unknown."""
         ...
 
     @property
     def far(self) -> int | None:
-        """The node that is farthest from it; None if there is only one."""
+        """The host NUMA node that is farthest from the GPU; None if there is only one node."""
         ...
 
     @property
     def nodes_here(self) -> str:
-        """The nodes whose CPUs this process may use, in the form of `detail`: ``0`` or ``0+1``."""
+        """The nodes whose CPUs this process may use, as text for `detail`: ``0`` or ``0+1``."""
         ...
 
     def under_load(self) -> dict[str, str]:
-        """The link's state while copies run: ``{"pcie": "gen5x16"}``; empty if unknown."""
+        """The link's state while copies run, such as ``{"pcie": "gen5x16"}``; empty if unknown."""
         ...
 
     def memory(self, size: int, kind: str, node: int | None = None) -> HostBuffer:
-        """``size`` bytes of host memory, every page touched.
+        """``size`` bytes of host memory, with every page touched.
 
         Args:
             kind: one of `MEMORY_KINDS`.
-            node: NUMA node of its pages; only for ``registered`` and ``huge``.
+            node: NUMA node of the pages; only for ``registered`` and ``huge``.
 
         Raises:
             Skip: this machine has no memory of that kind.
@@ -95,19 +95,19 @@ class Links(Protocol):
         ...
 
     def peer(self, size: int) -> Buffer:
-        """Memory of another GPU that this one's kernels and copies reach directly.
+        """``size`` bytes on another GPU that kernels and copies of this GPU access directly.
 
         Raises:
-            Skip: there is no other GPU, or no direct way to it.
+            Skip: there is no other GPU, or no direct access to it.
         """
         ...
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """``size`` bytes and a queue on every GPU that this process sees, this one's first.
+        """``size`` bytes and a queue on every GPU that this process sees, this GPU first.
 
         Args:
-            peers: copies go directly between this GPU and the others; GPUs that it cannot reach are
-                left out.
+            peers: enable direct copies between this GPU and the others, and leave out GPUs without
+                direct access.
 
         Raises:
             Skip: there is no other GPU.
@@ -115,7 +115,7 @@ class Links(Protocol):
         ...
 
     def multicast(self, size: int) -> Multicast:
-        """``size`` bytes on every GPU that this process sees, with one address for all of them.
+        """``size`` bytes on every GPU that this process sees, with one common address.
 
         Raises:
             Skip: there is no other GPU, or no NVLink switch with multicast.
@@ -124,31 +124,34 @@ class Links(Protocol):
 
     @property
     def pair(self) -> tuple[int, int]:
-        """This GPU and that of `peer`, as CUDA's ordinals in this process.
+        """CUDA's ordinals, in this process, of this GPU and of the GPU that `peer` uses.
 
         Raises:
-            Skip: as `peer`.
+            Skip: under the conditions of `peer`.
         """
         ...
 
     def free_bytes(self) -> int:
-        """Bytes of device memory that are free now."""
+        """Free device memory in bytes."""
         ...
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
-        """Queue: move managed memory to the device, or to the host."""
+        """Queue a move of managed memory to the device, or to the host."""
         ...
 
     def advise(self, buffer: Buffer, advice: str) -> None:
-        """``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device) for managed memory."""
+        """Advise the driver on managed memory.
+
+        The advice is ``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device).
+        """
         ...
 
     def record(self, stream: Stream | None = None) -> Event:
-        """Queue: record an event; in the measured queue unless a stream is given."""
+        """Queue the recording of an event; in the measured queue unless a stream is given."""
         ...
 
     def follow(self, event: Event, stream: Stream | None = None) -> None:
-        """Queue: wait for ``event``."""
+        """Queue a wait for ``event``."""
         ...
 
     def happened(self, event: Event) -> bool:
@@ -168,12 +171,12 @@ class Links(Protocol):
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """All these copies as one call of the driver's batch copy, in the measured queue.
+        """A function that queues all these copies as one batch copy in the measured queue.
 
         Args:
-            order: when the sources may be read: ``stream``, or ``any`` time, for host memory that
-                nothing in the queue writes.
-            overlap: ask the driver to leave the SMs to kernels.
+            order: when the sources may be read: ``stream`` (in queue order), or ``any`` (at any
+                time), for host memory that nothing in the queue writes.
+            overlap: ask the driver to copy without using SMs.
 
         Raises:
             Skip: the driver has no batch copy.
@@ -182,12 +185,12 @@ class Links(Protocol):
 
     @property
     def batch_version(self) -> str:
-        """Signature of the batch copy: ``13.0`` or ``12.8``; empty if there is none."""
+        """CUDA version of the batch copy's signature: ``13.0`` or ``12.8``; empty if missing."""
         ...
 
 
 def link_detail(links: Links) -> dict[str, str]:
-    """The nodes of the process and its GPU, for the `detail` of every row of a link."""
+    """The NUMA nodes of the process and of its GPU, for the `detail` of rows about links."""
     where = {"numa_node": links.nodes_here}
     if links.near is not None:
         where["gpu_node"] = str(links.near)
@@ -195,6 +198,6 @@ def link_detail(links: Links) -> dict[str, str]:
 
 
 def link_flags(links: Links) -> tuple[str, ...]:
-    """``unpinned-numa`` if the process may run on another node than its GPU's."""
+    """The flag ``unpinned-numa`` if the process may run on a node other than its GPU's."""
     known = links.near is not None
     return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

@@ -1,15 +1,15 @@
 """The interface of a GPU for benches.
 
-The CUDA backend implements it on hardware. The tests implement it by an emulator that executes the
-same PTX, which proves every kernel and every byte count on a machine without a GPU. So a bench does
-everything through this interface, which hides no arithmetic about the device.
+The CUDA backend implements it on hardware. In the tests an emulator implements it and executes the
+same PTX, so that every kernel and every byte count is tested on a machine without a GPU. So a bench
+does everything through this interface.
 
 Rules for a bench:
 
 * it requests its kernels, buffers and streams while it is built, never while it is timed, because
-    the first launch of a kernel loads it and an allocation synchronises;
+  the first launch of a kernel loads it and an allocation synchronises;
 * everything that it allocated is freed after the case;
-* scalars are NumPy scalars of the very type that the kernel takes.
+* scalars are NumPy scalars of exactly the type that the kernel takes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class KernelVariant:
 
     Attributes:
         file: name in ``kernels/``.
-        defines: (macro, value), sorted by macro; a macro that is absent has the source's default.
+        defines: pairs (macro, value), sorted by macro; the source has defaults for absent macros.
     """
 
     file: str
@@ -51,15 +51,15 @@ class KernelVariant:
 
 @dataclass(frozen=True)
 class Properties:
-    """A device as the driver describes it.  Sizes are bytes, clocks kHz.
+    """A device as the driver describes it. Sizes are in bytes, clocks in kHz.
 
     Attributes:
         arch: compute capability without its dot: ``"90"``, ``"120"``.
-        shared_per_block: with the opt-in above 48 KiB.
+        shared_per_block: maximum shared memory per block, including the opt-in above 48 KiB.
         bus_bits: width of the memory bus; 0 if unknown.
-        concurrent_managed: managed memory may be used by CPU and GPU at once.
-        pageable_access: kernels may read ordinary system memory (HMM or ATS).
-        host_page_tables: they do so through the host's page tables (ATS).
+        concurrent_managed: whether CPU and GPU may use managed memory at the same time.
+        pageable_access: whether kernels may read ordinary system memory (HMM or ATS).
+        host_page_tables: whether they do so through the host's page tables (ATS).
     """
 
     name: str
@@ -79,18 +79,18 @@ class Properties:
 
     @property
     def capability(self) -> int:
-        """The architecture as a number to compare: 90, 120."""
+        """The compute capability as a number for comparisons: 90, 120."""
         return int(self.arch)
 
     @property
     def peak_bandwidth(self) -> float | None:
-        """Peak of the device's memory in GB/s: two transfers a clock over the whole bus."""
+        """Peak memory bandwidth in GB/s: two transfers per clock over the bus; None if unknown."""
         peak = 2 * self.memory_khz * 1e3 * self.bus_bits / 8 / 1e9
         return peak or None
 
 
 class Buffer(Protocol):
-    """An allocation of device memory, or page-locked host memory with one address for both."""
+    """An allocation of device memory, or of page-locked host memory that the device can address."""
 
     @property
     def address(self) -> int:
@@ -108,7 +108,7 @@ class HostBuffer(Buffer, Protocol):
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The same bytes for the host."""
+        """The memory as a NumPy array on the host."""
         ...
 
 
@@ -117,7 +117,7 @@ class Kernel(Protocol):
 
     @property
     def entry(self) -> str:
-        """Its name in the source."""
+        """The function's name in the source."""
         ...
 
     @property
@@ -127,12 +127,12 @@ class Kernel(Protocol):
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes of a block's static shared memory."""
+        """Static shared memory per block in bytes."""
         ...
 
 
 class Stream(Protocol):
-    """A queue in addition to the measured one."""
+    """A queue in addition to the measured queue."""
 
 
 Argument = Any
@@ -144,11 +144,11 @@ class Gpu(DeviceBackend, Protocol):
 
     @property
     def properties(self) -> Properties:
-        """What the driver says of the device."""
+        """The device's properties, read from the driver."""
         ...
 
     def allocate(self, size: int) -> Buffer:
-        """``size`` bytes of device memory, an allocation of its own; nothing is written.
+        """A separate allocation of ``size`` bytes of device memory, uninitialised.
 
         Raises:
             MembenchError: there is not enough memory.
@@ -156,32 +156,32 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def host(self, size: int, kind: str = "pinned") -> HostBuffer:
-        """Host memory: ``pinned``, or ``wc`` for write-combined; both mapped for the device."""
+        """Page-locked host memory for the device: ``pinned``, or ``wc`` (write-combined)."""
         ...
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Copy ``data`` to ``target`` from byte ``offset`` on, and wait for it."""
+        """Copy ``data`` to byte ``offset`` of ``target``, and wait until the copy is done."""
         ...
 
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """``count`` elements from byte ``offset`` of ``source`` on, after all queued work."""
+        """Return ``count`` elements from byte ``offset`` of ``source``, after all queued work."""
         ...
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
-        """Queue: set every byte of ``target``."""
+        """Queue a fill of ``target`` with ``byte``."""
         ...
 
     def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
-        """Queue: copy ``size`` bytes between two addresses, of device or page-locked memory."""
+        """Queue a copy of ``size`` bytes between two addresses of device or page-locked memory."""
         ...
 
     def kernel(self, variant: KernelVariant, entry: str) -> Kernel:
-        """Compile (once per process and variant), load, and prepare for any size of shared memory.
+        """Compile (once per process and variant) and load; allow the maximum dynamic shared memory.
 
         Raises:
-            MembenchError: it does not compile, spills registers, or uses local memory.
+            MembenchError: the source does not compile, spills registers, or uses local memory.
         """
         ...
 
@@ -195,31 +195,31 @@ class Gpu(DeviceBackend, Protocol):
         shared: int = 0,
         stream: Stream | None = None,
     ) -> None:
-        """Queue: ``grid`` blocks of ``block`` threads with ``shared`` bytes of dynamic memory."""
+        """Queue ``grid`` blocks of ``block`` threads with ``shared`` bytes of dynamic memory."""
         ...
 
     def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
-        """Blocks that are resident on one SM at the same time."""
+        """Maximum number of blocks that are resident on one SM at the same time."""
         ...
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Ask that ``kernels`` get as much L1 as possible of the memory that L1 shares.
+        """Ask the driver to use as much on-chip memory as possible as L1 for ``kernels``.
 
-        Otherwise the driver divides it at its own discretion, and L1 is smaller than the card's. It
-        is a request: shared memory that a kernel's blocks use remains theirs.
+        L1 and shared memory divide the same on-chip memory, and by default the driver chooses the
+        division. This is only a request: kernels keep the shared memory that they use.
         """
         ...
 
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
-        """Clusters of ``size`` blocks of ``kernel`` that are resident at once; 0: none fits.
+        """Number of clusters of ``size`` blocks that are resident at once; 0 if none fits.
 
         Raises:
-            Skip: the device or its driver has no clusters.
+            Skip: the device or its driver does not support clusters.
         """
         ...
 
     def stream(self, *, urgent: bool = False) -> Stream:
-        """A further queue; an ``urgent`` one's blocks are placed first."""
+        """A further queue; the GPU schedules blocks of an ``urgent`` queue first."""
         ...
 
     def wait(self, stream: Stream) -> None:
@@ -227,12 +227,12 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """The work that ``run`` queues, as a graph that each call of the result launches."""
+        """Capture the work that ``run`` queues as a graph; each call of the result launches it."""
         ...
 
     @property
     def links(self) -> Links:
-        """Its links: the host's memory, other GPUs, events in queues."""
+        """The GPU's links: host memory, other GPUs, events in queues."""
         ...
 
     def gemm(
@@ -246,18 +246,18 @@ class Gpu(DeviceBackend, Protocol):
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """A matrix product by the vendor's library; each call of the result queues it.
+        """A matrix product with the vendor's library; each call of the result queues it.
 
-        y = x w': of ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m, rows after each
-        other.  The sums are in single precision.
+        The product is y = x w'. With ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m,
+        all in row-major order. Sums are in single precision.
 
         Args:
             kind: format of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3),
-                ``mxfp8``: E4M3 with a scale for each 32 numbers along k, all of them 1, or
-                ``nvfp4``: E2M1, two a byte, with a scale for each 16 numbers, all of them 1.
-            out: format of y: ``fp32``; of narrower operands ``bf16``, too, and of FP8 and FP4
-                ``fp16``.
-            fast: for FP8: partial sums may have fewer bits (fast accumulation).
+                ``mxfp8`` (E4M3 with one scale per 32 numbers along k) or ``nvfp4`` (E2M1, two
+                numbers per byte, with one scale per 16 numbers along k). All scales are 1.
+            out: format of y: ``fp32``; also ``bf16`` for narrower operands, and ``fp16`` for FP8
+                and FP4.
+            fast: for FP8: whether partial sums may have fewer bits (fast accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.
@@ -265,7 +265,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def energy(self) -> Callable[[], float]:
-        """A reader of the joules that the device has used so far.
+        """A function that returns the joules that the device has used so far.
 
         Raises:
             Skip: the device does not count energy.

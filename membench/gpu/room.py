@@ -1,4 +1,4 @@
-"""Allocates GPU memory, of which other programs may hold a part."""
+"""Allocation of GPU memory, part of which other programs may hold."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def room_for(gpu: Gpu, size: int) -> Buffer:
     """
     free = gpu.links.free_bytes()
     if size > free:
-        skip(f"needs {about_size(size)} of GPU memory, {about_size(free)} are free")
+        skip(f"needs {about_size(size)} of GPU memory, but only {about_size(free)} are free")
     return gpu.allocate(size)

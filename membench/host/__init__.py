@@ -1,1 +1,1 @@
-"""Measures the host's memory and disks by kernels that Numba compiles."""
+"""Measurement of host memory and disks with kernels that Numba compiles."""

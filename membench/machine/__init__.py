@@ -1,6 +1,6 @@
 """Describes this machine: processors, memory, GPUs, filesystems, software.
 
-Importing it is cheap; the machine is read when `snapshot` is called.
+Importing this package is cheap: only `snapshot` reads the machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from membench.core.snapshot import Machine
 
 
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
-    """The machine as it is now, with the filesystem behind each of ``paths``.
+    """The present state of the machine, with the filesystem of each path in ``paths``.
 
     Never raises: a fact that cannot be read stays empty.
     """

@@ -1,30 +1,32 @@
 """CPU time and memory that the control groups allow this process, versions 1 and 2.
 
 Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc. Limits nest, so every group
-from the process's own up to the mount point is read.
+from the process's group up to the mount point is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from membench.core.record import record
 from membench.machine.disks.mounts import Mount, read_mounts
 from membench.machine.kernel_text import integer, read
 
-_UNLIMITED = 1 << 62  # version 1 says "no limit" as the largest multiple of a page below 2**63
+_UNLIMITED = (
+    1 << 62
+)  # version 1 reports "no limit" as the largest multiple of the page size below 2**63
 
 
-@dataclass(frozen=True)
+@record
 class Limits:
     """The limits of the control groups; None without a limit.
 
     Attributes:
         quota: CPU time, in CPUs.
-        memory: bytes; of nested limits, the one with the least room left.
-        memory_used: bytes counted against it, without the page cache that the kernel would reclaim
-            first (``inactive_file``).
+        memory: memory limit in bytes; of nested limits, the one with the least free memory.
+        memory_used: bytes counted against this limit, without the page cache that the kernel would
+            reclaim first (``inactive_file``).
     """
 
     quota: float | None = None
@@ -32,16 +34,16 @@ class Limits:
     memory_used: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class _Hierarchy:
-    """The groups of one controller, the process's own first."""
+    """The groups of one controller, from the process's group upwards."""
 
     version: int
     groups: tuple[Path, ...]
 
 
 def read_limits(root: Path = Path("/")) -> Limits:
-    """The limits in force for this process."""
+    """Read the limits that apply to this process."""
     cpu, memory = _hierarchy(root, "cpu"), _hierarchy(root, "memory")
     quotas = [quota for group in cpu.groups if (quota := _quota(group, cpu.version)) is not None]
     memories = [
@@ -56,8 +58,8 @@ def read_limits(root: Path = Path("/")) -> Limits:
 def throttled_count(root: Path = Path("/")) -> int:
     """How often the groups have throttled their processes to enforce a CPU quota.
 
-    Read before and after a piece of work: a difference means that the work was throttled. The count
-    is kept by the group with the quota, so the counts of all levels are added.
+    If the count differs before and after a piece of work, the work was throttled. Each group counts
+    for its own quota, so the counts of all levels are added.
     """
     total = 0
     for group in _hierarchy(root, "cpu").groups:
@@ -69,7 +71,7 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """Where ``controller`` is mounted: in a hierarchy of version 1, or in that of version 2."""
+    """The groups of ``controller``: in its hierarchy of version 1 if mounted, else in version 2."""
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -89,8 +91,8 @@ def _hierarchy(root: Path, controller: str) -> _Hierarchy:
 def _groups(root: Path, mount: Mount, path: str) -> Iterator[Path]:
     """Directories from the process's group up to the mount point, whether they exist or not.
 
-    In a container the mount may show only a part of the tree, and a namespace may rename it; a path
-    that is not below the mount means the mount point itself.
+    In a container the mount may show only a part of the tree, and a namespace may rename it. If the
+    path is not below the mount, only the mount point is returned.
     """
     top = root / mount.point.lstrip("/")
     try:

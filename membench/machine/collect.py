@@ -23,16 +23,15 @@ HERE = Path("/")
 
 
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
-    """The machine under ``root`` as it is now.
+    """The present state of the machine under ``root``.
 
-    Each part reads what it can: a file that is absent, unreadable or malformed costs only the fact
-    that it holds.
+    If a file is absent, unreadable or malformed, only the facts in that file are missing.
     """
     limits = read_limits(root)
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
     gpus = with_host_memory(read_gpus(root), memory.total)
-    if root == HERE:  # CUDA answers for this machine alone
+    if root == HERE:  # CUDA can only describe the real machine, not another root
         gpus = with_sizes_of_cuda(gpus)
     memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(

@@ -1,4 +1,4 @@
-"""Who had the CPUs between two moments: this program, others, or the hypervisor.
+"""CPU time between two moments: used by this program, by others, or kept by the hypervisor.
 
 Source: proc_stat(5), proc_pid_stat(5).  The counters advance in ticks, commonly of 10 ms.
 """
@@ -12,24 +12,24 @@ from pathlib import Path
 from membench.machine.kernel_text import integer, read
 
 _USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7  # columns of the line "cpu"
-_STATES = 8  # the columns behind them, of guests, are counted in "user" already
-_USER_TIME, _SYSTEM_TIME = 11, 12  # fields of /proc/pid/stat behind the name
+_STATES = 8  # the later columns, for guests, are already included in "user"
+_USER_TIME, _SYSTEM_TIME = 11, 12  # fields of /proc/pid/stat after the name
 
 BUSY_SHARE = 0.1
-"""Share of the machine's CPUs used by others above which bandwidth suffers."""
+"""Bandwidth suffers if others use more than this share of the machine's CPUs."""
 
 LEAST_BUSY = 0.5
-"""CPUs used by others below which a small machine still counts as quiet."""
+"""A machine counts as quiet if others use less than this number of CPUs, even if it has few."""
 
 MOST_STEAL = 0.05
-"""Share of the CPU time that the hypervisor kept above which bandwidth suffers."""
+"""Bandwidth suffers if the hypervisor keeps more than this share of the CPU time."""
 
 LEAST_TICKS = 40
-"""Shorter windows decide nothing: of 40 ticks one stolen may be chance, two are not."""
+"""Minimum window: one stolen tick of 40 may be chance, two are not."""
 
 
 def busy_bound(cpus: int) -> float:
-    """CPUs at work for others from which on a machine of ``cpus`` counts as disturbed."""
+    """With ``cpus`` CPUs, a machine counts as disturbed if others use this many or more."""
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
@@ -38,10 +38,10 @@ class CpuTicks:
     """Counters of the whole machine, in ticks.
 
     Attributes:
-        total: of all CPUs and states.
-        steal: what the hypervisor kept for itself.
-        processes: of all processes, time in interrupts not counted.
-        own: of the processes that were asked for.
+        total: all CPUs and states.
+        steal: time that the hypervisor kept.
+        processes: time of all processes, without interrupts.
+        own: time of the requested processes.
     """
 
     total: int = 0
@@ -50,7 +50,7 @@ class CpuTicks:
     own: int = 0
 
     def since(self, before: CpuTicks) -> CpuTicks:
-        """What came since ``before``; nothing where a counter stepped back."""
+        """The increase since ``before``; 0 for a counter that decreased."""
         return CpuTicks(
             max(0, self.total - before.total),
             max(0, self.steal - before.steal),
@@ -59,7 +59,7 @@ class CpuTicks:
         )
 
     def plus(self, other: CpuTicks) -> CpuTicks:
-        """Both together."""
+        """The sum of both, counter by counter."""
         return CpuTicks(
             self.total + other.total,
             self.steal + other.steal,
@@ -69,20 +69,20 @@ class CpuTicks:
 
     @property
     def steal_share(self) -> float | None:
-        """Of the CPU time; None where the kernel counted none."""
+        """Stolen share of the CPU time; None if the kernel counted no CPU time."""
         return self.steal / self.total if self.total else None
 
     def others(self, cpus: int) -> float | None:
-        """CPUs of a machine of ``cpus`` that other processes had; None where none were counted."""
+        """CPUs that others used on a machine with ``cpus`` CPUs; None if no time was counted."""
         if not self.total:
             return None
         return max(0, self.processes - self.own) / self.total * cpus
 
 
 def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
-    """The counters now; ``own`` is of ``processes``, by their ids, all threads of each.
+    """Read the counters; ``own`` covers the processes with the ids ``processes``.
 
-    A process that has ended counts nothing.
+    All threads of a process count; a process that has ended does not.
     """
     first, *columns = read(root / "proc/stat").partition("\n")[0].split() or [""]
     ticks = [integer(column) or 0 for column in columns[:_STATES]]
@@ -97,7 +97,7 @@ def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
 
 
 def _of_process(path: Path) -> int:
-    rest = read(path).rpartition(")")[2].split()  # the name may hold brackets and blanks
+    rest = read(path).rpartition(")")[2].split()  # the name may contain brackets and blanks
     if len(rest) <= _SYSTEM_TIME:
         return 0
     return (integer(rest[_USER_TIME]) or 0) + (integer(rest[_SYSTEM_TIME]) or 0)

@@ -15,7 +15,7 @@ _FIRMWARE = (
     ("parallels", "parallels"),
     ("apple virtualization", "apple"),
     ("google compute engine", "kvm"),
-    ("amazon ec2", "kvm"),  # Nitro; the older Xen instances say xen first
+    ("amazon ec2", "kvm"),  # Nitro; older Xen instances match "xen" first
     ("virtual machine", "hyperv"),
     ("kvm", "kvm"),
     ("qemu", "kvm"),
@@ -30,7 +30,8 @@ _CLOCKS = (("kvm", "kvm"), ("hyperv", "hyperv"), ("xen", "xen"))
 def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
     """Name of the hypervisor, ``yes`` if only its presence is known, empty on bare metal.
 
-    x86 processors have a flag for it; on other architectures the firmware's tables decide.
+    x86 processors have a flag for virtual machines; on other architectures the firmware's tables
+    decide.
     """
     if kind := read(root / "sys/hypervisor/type"):
         return kind
@@ -45,7 +46,7 @@ def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
             return ""
     elif ".metal" in firmware:
         return ""
-    oem = read(root / "sys/firmware/acpi/tables/DSDT")[:36].lower()  # readable by root alone
+    oem = read(root / "sys/firmware/acpi/tables/DSDT")[:36].lower()  # readable only by root
     for word, name in _FIRMWARE:
         if word in firmware or word in oem:
             return name

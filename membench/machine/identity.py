@@ -1,4 +1,4 @@
-"""A machine's name for paths and tables, which describes the machine and not its owner."""
+"""A machine's name for paths and tables: it describes the hardware, not the owner."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from membench.machine.kernel_text import entries, present, read
 
 MAX_LENGTH = 40
 _DIGITS = 6
-_ADMINISTERED = 2  # bit of an address's first byte: whoever set it up, not the maker (IEEE 802)
-_SALT = "membench.machine/1:"  # so that the digest leads to no other program's use of the id
+_ADMINISTERED = (
+    2  # bit in the first byte of an address that the manufacturer did not assign (IEEE 802)
+)
+_SALT = "membench.machine/1:"  # so that other programs' digests of the same id differ
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_RESERVED = frozenset({"reference"})  # results/reference holds runs that are not the user's
+_RESERVED = frozenset({"reference"})  # results/reference contains other people's runs
 
 _NOISE = re.compile(
     r"""
@@ -37,15 +39,15 @@ def slugify(text: str) -> str:
 
 
 def device_name(model: str) -> str:
-    """The distinctive part of a processor's or GPU's name, lower case: ``xeon-platinum-8480c``."""
+    """The distinctive part of a CPU's or GPU's name, in lower case: ``xeon-platinum-8480c``."""
     return slugify(_NOISE.sub(" ", model.lower()))
 
 
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
-    """``<device>-<6 hex>``: the first GPU, else the CPU and how many CPUs may be used.
+    """``<device>-<6 hex>``: device is the first GPU, else the CPU and the number of usable CPUs.
 
-    The digits differ between machines of one kind, clones of one image included, and are stable
-    over reboots. They come from a salted digest and identify nobody.
+    The digits differ between machines of one kind, including clones of one image, and survive
+    reboots. They come from a salted digest and identify nobody.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
@@ -68,10 +70,11 @@ def _slug(cpu: Cpu, gpus: Gpus, identity: str) -> str:
 
 
 def check_label(text: str) -> str:
-    """``text``, if it is allowed in a path and in the `machine` column.
+    """Return ``text`` if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: it has other characters, is too long, or is a name that membench itself uses.
+        UsageError: it has forbidden characters, is too long, or is a name that membench itself
+            uses.
     """
     if text in _RESERVED:
         raise UsageError(f"the label '{text}' is reserved by membench", "choose another name")
@@ -79,20 +82,20 @@ def check_label(text: str) -> str:
         return text
     better = slugify(text)
     raise UsageError(
-        f"{text!r} cannot be a label" if text else "the label is empty",
-        f"use at most {MAX_LENGTH} of a-z, 0-9, '.', '_' and '-', the first a letter or digit"
+        f"{text!r} is not a valid label" if text else "the label is empty",
+        f"use at most {MAX_LENGTH} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
         + (f", such as {better}" if better and better not in _RESERVED else ""),
     )
 
 
 def _hardware(root: Path) -> str:
-    """Hardware identity that differs between clones of one image; empty if no user may read any.
+    """An identity of the hardware that differs between clones of one image; empty if unreadable.
 
     It is the lowest permanent address of a built-in network card. If that address is locally
-    administered, as in virtual machines, the lowest serial number of a disk and that of the board
-    are added. Addresses that were set or drawn at random, and cards on USB, are left out because
-    they change.  Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and
-    stable/sysfs-block (``serial``).
+    administered, as in virtual machines, the lowest serial number of a disk and the serial number
+    of the board are added. Addresses that were set by software or chosen at random, and cards on
+    USB, are left out because they change. Sources: Documentation/ABI/testing/sysfs-class-net
+    (``addr_assign_type``) and stable/sysfs-block (``serial``).
     """
     cards = [
         read(card / "address").lower()
@@ -116,7 +119,7 @@ def _hardware(root: Path) -> str:
 
 
 def _system(cpu: Cpu, gpus: Gpus, root: Path) -> str:
-    """The identity of the installed system, which is the same after a reboot."""
+    """An identity of the installed system; a reboot does not change it."""
     identity = read(root / "etc/machine-id").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", identity):  # absent, empty, or "uninitialized"
         identity = read(root / "sys/class/dmi/id/product_uuid").lower()

@@ -1,11 +1,11 @@
-"""Reads the kernel's small text files; a file that cannot be read is empty, never an error."""
+"""Read small text files of the kernel; an unreadable file counts as empty, never as an error."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-_MAX_CPU = 1 << 16  # a corrupt range must not make a list of a billion CPUs
+_MAX_CPU = 1 << 16  # a corrupt range must not create a list of a billion CPUs
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
@@ -13,17 +13,17 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 def read(path: Path, errors: str = "replace") -> str:
     """The text of ``path`` without surrounding blanks and NULs, empty if unreadable.
 
-    ``errors`` as in `open`: ``surrogateescape`` if the text holds file names.
+    ``errors`` as in `open`: use ``surrogateescape`` if the text contains file names.
     """
     try:
-        with path.open(encoding="utf-8", errors=errors, newline="") as file:
-            return file.read().strip("\0 \t\r\n")
+        with path.open("rb", buffering=0) as file:  # a snapshot reads hundreds of small files
+            return (file.readall() or b"").decode("utf-8", errors).strip("\0 \t\r\n")
     except (OSError, ValueError):
         return ""
 
 
 def present(path: Path) -> bool:
-    """Whether ``path`` exists; False where this process may not look."""
+    """Whether ``path`` exists; False if this process may not look it up."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -36,7 +36,7 @@ def integer(text: str) -> int | None:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """The kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; nonsense is skipped."""
+    """Parse the kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; skip invalid parts."""
     numbers: set[int] = set()
     for part in text.split(","):
         if match := _RANGE.fullmatch(part.strip()):
@@ -46,7 +46,7 @@ def cpu_list(text: str) -> tuple[int, ...]:
 
 
 def cpu_mask(text: str) -> tuple[int, ...]:
-    """The kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``."""
+    """Parse the kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``."""
     words = text.split(",")
     if not all(re.fullmatch("[0-9a-fA-F]{1,8}", word) for word in words):
         return ()
@@ -57,9 +57,10 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs in the first file of ``names`` in ``folder`` that holds any, as list or mask.
+    """The CPUs from the first of the files ``names`` in ``folder`` that lists any.
 
-    Files whose name ends in ``list`` hold a list; old kernels have only the mask.
+    A file whose name ends in ``list`` is in the list format, others are masks; old kernels have
+    only the mask.
     """
     for name in names:
         text = read(folder / name)
@@ -69,7 +70,7 @@ def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Everything in ``folder``, sorted; empty if it cannot be listed."""
+    """All entries of ``folder``, sorted; empty if it cannot be listed."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -91,7 +92,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """``key : value`` lines as a mapping; the first occurrence of a key counts."""
+    """Parse ``key : value`` lines; the first occurrence of a key counts."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -50,7 +50,7 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Bytes of each size of transparent huge page, and its mode: its own, or the one of all.
+    """Size of transparent huge pages in bytes -> mode, with ``inherit`` resolved.
 
     Linux 6.8 and newer. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
     """
@@ -64,7 +64,7 @@ def _modes(huge: Path) -> dict[int, str]:
 
 
 def _chosen(text: str) -> str:
-    """The word in brackets of a sysfs file that lists its choices."""
+    """The selected word, which a sysfs file with a list of choices puts in brackets."""
     match = re.search(r"\[(\w+)\]", text)
     return match[1] if match else ""
 
@@ -72,8 +72,8 @@ def _chosen(text: str) -> str:
 def _policy(root: Path) -> str:
     """The memory policy that this process was started with (numactl, set_mempolicy(2)).
 
-    Source: the second field of /proc/self/numa_maps, numa(7); a policy may hold spaces
-    (``prefer (many):0``, ``weighted interleave:0-1``), so it ends where the next field begins.
+    Source: the second field of /proc/self/numa_maps, numa(7). A policy may contain spaces (``prefer
+    (many):0``, ``weighted interleave:0-1``), so it ends only before the next field.
     """
     line = read(root / "proc/self/numa_maps").partition("\n")[0]
     match = _POLICY.match(line)
@@ -81,9 +81,9 @@ def _policy(root: Path) -> str:
 
 
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
-    """Bytes that ``cpuset.mems`` lets this process use; MemAvailable counts every node.
+    """Available bytes on the nodes that ``cpuset.mems`` allows; MemAvailable counts all nodes.
 
-    ``available`` if all nodes may be used or their free memory is unknown.
+    ``available`` if all nodes are allowed or their free memory is unknown.
     """
     if all(node.allowed for node in nodes):
         return available
@@ -96,7 +96,7 @@ def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
 
 
 def _thp_allowed(root: Path) -> bool | None:
-    """Whether this process may have huge pages; prctl(PR_SET_THP_DISABLE) is inherited."""
+    """Whether this process may get huge pages; it may have inherited prctl(PR_SET_THP_DISABLE)."""
     return {"0": False, "1": True}.get(
         fields(read(root / "proc/self/status")).get("THP_enabled", "")
     )

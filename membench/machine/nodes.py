@@ -1,4 +1,4 @@
-"""The NUMA nodes: the owner of each node's memory, how much is free, and what caches it.
+"""The NUMA nodes: kind, size and free bytes of each node's memory, and its memory-side cache.
 
 Sources: Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst of the kernel
 (memory-side caches); ``target_node`` of /sys/bus/dax for memory that a device provides, persistent
@@ -23,7 +23,7 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     """All nodes in sysfs, including those without CPUs or memory, because distances count them.
 
     Args:
-        root: where /proc and /sys are found.
+        root: directory that contains proc and sys.
         total: bytes of memory of the whole machine.
     """
     folders = numbered(root / "sys/devices/system/node", "node")
@@ -35,8 +35,8 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     if not nodes:
         return (Node(0, online_cpus(root), total, (10,)),)
     if len(nodes) == 1 and total:
-        # The only node has it all; a virtual machine that was given memory while
-        # it ran may show less at the node.
+        # A single node has all memory. A virtual machine that got memory while running may report
+        # less for the node.
         return (replace(nodes[0], memory=total),)
     return nodes
 
@@ -56,16 +56,16 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 
 
 def of_the_host(memory: Memory) -> Memory:
-    """``memory`` without that of GPUs, which the kernel counts among its own."""
+    """``memory`` without GPU memory, which the kernel counts as its own."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
     total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
-    # What may not be used is in `available` no more.
+    # `available` already excludes nodes that may not be used.
     free = sum(node.free or 0 for node in theirs if node.allowed)
     return replace(memory, total=total, available=min(total, max(0, memory.available - free)))
 
 
 def available_bytes(node: int, root: Path = Path("/")) -> int | None:
-    """Bytes of ``node`` that are free or hold page cache that can be dropped; or None."""
+    """Bytes of ``node`` that are free or hold reclaimable page cache; None if unknown."""
     info = read(root / f"sys/devices/system/node/node{node}/meminfo")
     free = _bytes(info, "MemFree")
     if free is None:
@@ -107,7 +107,7 @@ def _side_cache(folder: Path) -> int | None:
 
 
 def _given(root: Path) -> dict[int, NodeKind]:
-    """Nodes whose memory a device provides, by number."""
+    """The kinds of the nodes whose memory a device provides, by node number."""
     found: dict[int, NodeKind] = {}
     for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))

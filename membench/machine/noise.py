@@ -1,4 +1,4 @@
-"""Other users of the machine: processes at work now, and the swap in use.
+"""Other load on the machine: busy processes, and the swap in use.
 
 Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks, commonly of 10 ms, so a
 window of 200 ms resolves a twentieth of a CPU.
@@ -22,8 +22,8 @@ LEAST_CPUS = 0.1
 """Processes below this share of a CPU are not reported: the ticks are too coarse."""
 
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu"
-_STATES = 8  # the columns behind them, of guests, are counted in "user" already
-_USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat behind the name
+_STATES = 8  # the later columns, for guests, are already included in "user"
+_USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat after the name
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Busy:
     """A process that is using CPU time.
 
     Attributes:
-        command: its name, which it chose itself: any characters.
-        cpus: how many CPUs it uses.
+        command: its name; a process can choose any characters.
+        cpus: number of CPUs it uses.
     """
 
     command: str
@@ -41,12 +41,12 @@ class Busy:
 
 @dataclass(frozen=True)
 class Noise:
-    """Activity of others during the window; None for what the kernel did not report.
+    """Activity of others during the window; a field is None if the kernel did not report it.
 
     Attributes:
         steal: share of the machine's CPU time that the hypervisor gave to others.
-        busy_cpus: number of CPUs at work, for any process.
-        busy: the visible processes at work, the busiest first, without this one.
+        busy_cpus: average number of busy CPUs, for any process.
+        busy: the visible busy processes except this one, the busiest first.
         swap_total, swap_used: bytes.
     """
 
@@ -59,7 +59,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class _Look:
-    """The counters at one moment; ``processes`` by number and start time."""
+    """The counters at one moment; ``processes`` is keyed by process id and start time."""
 
     seconds: float
     cpu: tuple[int, ...]
@@ -71,11 +71,11 @@ def watch(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Noise:
-    """Compare the counters at two moments, `WINDOW` seconds apart."""
+    """Measure the activity of others during `WINDOW` seconds."""
     first = _look(root, clock)
     wait(WINDOW)
     second = _look(root, clock)
-    # Counters of idle time may step back a little; one look may have failed.
+    # Counters of idle time may decrease a little; one of the two readings may have failed.
     both = zip(first.cpu, second.cpu, strict=False)
     states = tuple(max(0, after - before) for before, after in both)
     steal = busy_cpus = None
@@ -92,8 +92,8 @@ def watch(
 def _look(root: Path, clock: Callable[[], float]) -> _Look:
     processes = {}
     for pid, folder in numbered(root / "proc", ""):
-        text = read(folder / "stat")  # empty where the process has ended meanwhile
-        name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may hold both
+        text = read(folder / "stat")  # empty if the process has ended meanwhile
+        name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may contain both
         numbers = [integer(field) or 0 for field in rest.split()]
         if closed and len(numbers) > _START and pid != os.getpid():
             ticks = numbers[_USER_TIME] + numbers[_SYSTEM_TIME]

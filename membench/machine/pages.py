@@ -1,4 +1,4 @@
-"""Proves which pages back a range of memory: huge or not, and on which node."""
+"""Which pages back a range of memory: huge or not, and on which NUMA node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOVE_PAGES = {"x86_64": 279, "aarch64": 239}  # asm/unistd_64.h, asm-generic/un
 
 @cache
 def huge_page_size(root: Path = Path("/")) -> int:
-    """Bytes of a transparent huge page; 2 MiB if the kernel has none or does not report it.
+    """Bytes of a transparent huge page; 2 MiB if the kernel has no such pages or reports no size.
 
     512 MiB on a kernel with pages of 64 KiB (arm64). Source: ``hpage_pmd_size``, transhuge.rst.
     """
@@ -27,11 +27,11 @@ def huge_page_size(root: Path = Path("/")) -> int:
 
 
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
-    """Bytes of ``[address, address + length)`` that are proven to be in transparent huge pages.
+    """Bytes of ``[address, address + length)`` that are certainly in transparent huge pages.
 
     Source: ``AnonHugePages`` of /proc/self/smaps, which counts whole mappings. If the kernel has
-    merged the range with a neighbour, pages that may be the neighbour's are not counted. 0 if smaps
-    cannot be read.
+    merged the range with a neighbour, pages that may belong to the neighbour are not counted. 0 if
+    smaps cannot be read.
     """
     end = address + length
     proven = outside = 0
@@ -53,10 +53,10 @@ def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
 
 
 def node_of_pages(addresses: Sequence[int]) -> list[int]:
-    """The NUMA node of the page at each of ``addresses`` of this process.
+    """The NUMA node of the page at each of ``addresses`` in this process.
 
-    -1 for a page that is not in memory. Empty if the system call is not permitted or unknown.
-        Source: move_pages(2).
+    -1 for a page that is not in memory. The list is empty if the system call is forbidden or
+    unknown. Source: move_pages(2).
     """
     number = _MOVE_PAGES.get(os.uname().machine)
     count = len(addresses)
@@ -69,7 +69,7 @@ def node_of_pages(addresses: Sequence[int]) -> list[int]:
         ctypes.c_int(0),  # this process
         ctypes.c_ulong(count),
         pages,
-        None,  # no target nodes: ask, do not move
+        None,  # no target nodes: query only, move nothing
         status,
         ctypes.c_int(0),
     )

@@ -12,7 +12,7 @@ from membench.machine.kernel_text import integer, read
 
 @dataclass(frozen=True)
 class Settings:
-    """Kernel settings; None or empty for what the kernel does not report.
+    """Kernel settings; a field is None or empty if the kernel does not report it.
 
     Attributes:
         boost: whether processors may exceed their base clock.
@@ -20,7 +20,7 @@ class Settings:
         clock: the clock source in use; clocks: the available ones.
         locked: bytes that this process may lock in memory; None: no limit.
         pinning: whether this process may pin its threads to CPUs.
-        aio_used, aio_limit: requests of native asynchronous I/O, of all processes.
+        aio_used, aio_limit: requests of native asynchronous I/O, for all processes together.
     """
 
     boost: bool | None = None
@@ -34,10 +34,10 @@ class Settings:
 
 
 def read_settings(root: Path = Path("/")) -> Settings:
-    """The settings under ``root``; the limit on locked memory is this process's.
+    """Read the settings under ``root``, and this process's limit on locked memory.
 
-    Sources: the kernel's admin-guide/pm/intel_pstate, admin-guide/pm/cpufreq,
-    admin-guide/sysctl; getrlimit(2).
+    Sources: the kernel's admin-guide/pm/intel_pstate, admin-guide/pm/cpufreq, admin-guide/sysctl;
+    getrlimit(2).
     """
     clock = root / "sys/devices/system/clocksource/clocksource0"
     balancing = integer(read(root / "proc/sys/kernel/numa_balancing"))
@@ -55,7 +55,7 @@ def read_settings(root: Path = Path("/")) -> Settings:
 
 
 def _may_pin() -> bool:
-    """Whether a seccomp filter or a security module lets this thread set its CPU affinity."""
+    """Whether this thread may set its CPU affinity (seccomp or a security module may forbid it)."""
     try:
         os.sched_setaffinity(0, os.sched_getaffinity(0))
     except OSError:
@@ -64,7 +64,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Whether boost is on; Intel's own driver reports the inverse, in another file."""
+    """Whether boost is on; Intel's driver reports the inverse in another file."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

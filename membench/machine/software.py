@@ -1,4 +1,4 @@
-"""Versions of the system, of the packages that affect results, and of membench itself."""
+"""Versions of the operating system, of packages that affect results, and of membench itself."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _GIT_SECONDS = 2.0
 
 
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
-    """Every distribution that the interpreter sees: normalised name -> version.
+    """All distributions that the interpreter finds: normalised name -> version.
 
-    Read from the names of the metadata folders (packaging.python.org, "Recording installed
+    They are read from the names of the metadata folders (packaging.python.org, "Recording installed
     projects"), which is a hundred times faster than opening each file as importlib.metadata does.
     """
     found: dict[str, str] = {}
@@ -30,7 +30,7 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
         try:
             names = [entry.name for entry in Path(path).iterdir()]
         except OSError:
-            continue  # zip files and folders that are not there
+            continue  # zip files and missing folders
         for name in names:
             if match := _METADATA.fullmatch(name):
                 found.setdefault(re.sub(r"[-_.]+", "-", match[1]).lower(), match[2])
@@ -45,7 +45,7 @@ def packages() -> dict[str, str]:
 
 
 def read_system(root: Path = Path("/")) -> str:
-    """The distribution's name and version, empty if unknown."""
+    """Name and version of the Linux distribution, empty if unknown."""
     text = read(root / "etc/os-release") or read(root / "usr/lib/os-release")
     for key in ("PRETTY_NAME", "NAME"):
         if match := re.search(rf"^{key}=(.*)$", text, re.MULTILINE):
@@ -74,23 +74,23 @@ def python() -> str:
 
 
 def software_version(package: Path | None = None) -> str:
-    """The content of the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
+    """The value of the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
 
-    Dirty means changed tracked files: result files beside the code do not change the program.
+    "Dirty" means that tracked files were changed; result files in the checkout do not count.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent
     if not ((checkout / ".git").exists() and (checkout / "pyproject.toml").is_file()):
         return membench.__version__
-    import subprocess  # here alone: most uses of this module start no process
+    import subprocess  # imported here because most uses of this module start no process
 
-    # A hook of another repository may have set GIT_DIR.
+    # A git hook of another repository may have set GIT_DIR.
     environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
 
     command = ("git", "--no-optional-locks")
 
     def git(*arguments: str) -> str:
-        # `describe --dirty` would take the lock of the index, which somebody's commit may want.
+        # `describe --dirty` would lock the index and could block a user's commit.
         return subprocess.run(
             [*command, *arguments],
             cwd=checkout,

@@ -1,32 +1,33 @@
-"""Why a case cannot run here: decided before anything starts, so that `list` can show it."""
+"""Why a case cannot run here; decided before the run starts, so that `list` can show it."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.util import find_spec
 
 from membench import __version__
 from membench.core.case import Case, Needs
+from membench.core.record import record
 from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
+from membench.core.text import counted
 from membench.core.units import KIB, about_size
-from membench.host.storage.scratch import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 
 SMALL_PAGE = 4096
-"""The pages of a case with `pages=4k`."""
+"""Page size in bytes that cases with `pages=4k` need."""
 
 
-@dataclass(frozen=True)
+@record
 class Site:
     """The machine and options that decide what a plan can run.
 
     Attributes:
         device: the value of ``--device``.
         scratch: the filesystem for the scratch file; None if unknown.
-        disk_budget: most bytes of the scratch file.
+        disk_budget: maximum bytes of the scratch file.
     """
 
     machine: Machine
@@ -36,30 +37,30 @@ class Site:
 
 
 def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
-    """One line with the reason why ``case`` cannot run on ``site``, or empty if it can."""
+    """The reason why ``case`` cannot run on ``site``, in one line; empty if it can."""
     machine = site.machine
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
     if Needs.TWO_GPUS in case.needs and (shown := len(machine.gpus.devices)) < 2:
-        return f"needs 2 GPUs, this machine shows {shown}"
+        return f"needs 2 GPUs, but this machine has {shown}"
     if backend not in BACKENDS:
         return f"membench {__version__} has no {backend} backend"
     if Needs.JIT in case.needs and (reason := no_jit()):
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
-        return "needs 2 CPUs, 1 may be used"
+        return "needs 2 CPUs, but only 1 usable"
     threads = dict(case.params).get("threads")
     if isinstance(threads, int) and threads > machine.cpu.usable:
-        return f"needs {threads} CPUs, {machine.cpu.usable} may be used"
+        return f"needs {counted(threads, 'CPU')}, but only {machine.cpu.usable} usable"
     if reason := _no_such_pages(case, backend, machine):
         return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
-        return "needs 2 NUMA nodes, " + (
-            f"memory of {shown} may be used" if several else "this machine has 1"
+        return "needs 2 NUMA nodes, but " + (
+            f"may use memory of only {shown}" if several else "this machine has 1"
         )
     if (limit := machine.memory.budget) < case.memory:
-        return f"needs {about_size(case.memory)} of memory, {about_size(limit)} may be used"
+        return f"needs {about_size(case.memory)} of memory, but may use only {about_size(limit)}"
     return _no_disk(case, site) if case.disk else ""
 
 
@@ -71,11 +72,11 @@ def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
 
 
 def no_jit() -> str:
-    """Why kernels cannot be compiled on this machine, or empty if they can."""
+    """Why kernels cannot be compiled on this machine; empty if they can."""
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
-        return "needs compiled kernels, and MEMBENCH_ENGINE=numpy forbids them"
+        return "needs compiled kernels, but MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
-        return "needs compiled kernels: Numba is not installed"
+        return "needs compiled kernels, but Numba is not installed"
     return ""
 
 
@@ -84,23 +85,23 @@ def _no_disk(case: Case, site: Site) -> str:
     if place is None:
         return "the filesystem of the scratch directory is unknown"
     if place.direct_io:
-        return f"no disk to reach through {place.path} ({place.direct_io}); try --scratch DIR"
+        return f"{place.path} does not lead to a disk ({place.direct_io}); try --scratch DIR"
     if file_size(case, site):
         return ""
     least = min(case.disk, LEAST_CUT)
     if least > site.disk_budget:
         return (
-            f"needs a file of {about_size(least)}, "
-            f"--disk-budget grants {about_size(site.disk_budget)}"
+            f"needs a file of {about_size(least)}, but --disk-budget allows only "
+            f"{about_size(site.disk_budget)}"
         )
     return (
-        f"needs a file of {about_size(least)}, "
-        f"{about_size(FREE_SHARE * place.free)} of {place.path} may be used"
+        f"needs a file of {about_size(least)}, but may use only "
+        f"{about_size(FREE_SHARE * place.free)} of {place.path}"
     )
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Bytes of scratch file that ``case`` gets on ``site``: the requested size, or less."""
+    """Size in bytes of the scratch file for ``case`` on ``site``: the requested size, or less."""
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 
 
@@ -114,8 +115,11 @@ def _no_gpu(case: Case, site: Site, gpu: int) -> str:
         return "no NVIDIA GPU was found"
     device = machine.gpus.devices[gpu]
     limit = GPU_SHARE * (device.memory or 0)
-    if device.integrated:  # it works in the memory that everything else works in
+    if device.integrated:  # an integrated GPU uses the memory that the host uses
         limit = min(limit or machine.memory.budget, machine.memory.budget)
     if 0 < limit < case.gpu_memory:
-        return f"needs {about_size(case.gpu_memory)} of GPU memory, {about_size(limit)} may be used"
+        return (
+            f"needs {about_size(case.gpu_memory)} of GPU memory, but may use only "
+            f"{about_size(limit)}"
+        )
     return ""

@@ -1,4 +1,4 @@
-"""Opens backends: the only module that may import those that need cupy or numba."""
+"""Opens backends. Only this module may import backends that need CuPy or Numba."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from membench.host.storage.scratch import ScratchHandle
 
 BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
-"""The backends of this version, by the name that a bench asks for."""
+"""The names of this version's backends, as benches request them."""
 
 
 def open_backend(
@@ -26,13 +26,13 @@ def open_backend(
     gpu: int | None = None,
     benches: Iterable[str] = (),
 ) -> Backend:
-    """A backend, opened in this process.
+    """Open a backend in this process.
 
     Args:
         scratch: the file for `storage`.
         gpu: index in ``machine.gpus.devices`` for `cuda`, alone or with `storage`; None for the
-            first.
-        benches: names of benches whose kernels are compiled before it is opened, several at a time.
+            first GPU.
+        benches: names of benches whose kernels are compiled now, in parallel.
 
     Raises:
         BackendUnavailable: there is no backend of that name.
@@ -49,7 +49,7 @@ def open_backend(
         from membench.host.storage.backend import open_storage
 
         if scratch is None:
-            raise BackendUnavailable("there is no scratch file to measure a disk with")
+            raise BackendUnavailable("a disk cannot be measured without a scratch file")
         return open_storage(machine, scratch)
     if name == "cuda-storage":
         from membench.gpu.cuda.backend import open_cuda

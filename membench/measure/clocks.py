@@ -1,25 +1,25 @@
-"""Whether a device kept its clock during a measurement, judged by the measured clock."""
+"""Whether a device kept its clock rate during a measurement, according to measured clocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 LEAST_SHARE = 0.75
-"""Share of the highest SM clock below which a number does not represent the device.
+"""If the SM clock is below this share of its maximum, a result does not represent the device.
 
-NVBench discards samples below it by default; here they are kept and flagged.
+NVBench discards such samples by default; membench keeps and flags them.
 """
 
 MOST_FALL = 0.05
-"""Largest difference between the clocks of one case, as a share of the highest of them."""
+"""Maximum difference between the clocks of one case, as a share of the highest one."""
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
     """Whether the clock fell below `LEAST_SHARE` of ``highest``, or by more than `MOST_FALL`.
 
     Args:
-        clocks: measured SM clocks in MHz, one per sample set or round; empty if none is known.
-        highest: the highest clock of the device in the same unit, 0 if unknown.
+        clocks: measured SM clocks in MHz, one per sample set or round; empty if unknown.
+        highest: the device's maximum clock in MHz, 0 if unknown.
     """
     if not clocks:
         return False

@@ -1,4 +1,4 @@
-"""The events of a run, sent between cases only, never while one is timed."""
+"""The events of a run. They are sent only between cases, never while a case is timed."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class Observer(Protocol):
     """Receives the events of a run: a progress bar, a log, a test."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Something is wrong, and the run continues."""
+        """There is a problem, but the run continues."""
         ...
 
     def noted(self, message: str) -> None:
-        """Something takes time; the message names it."""
+        """A step that takes time begins; ``message`` names it."""
         ...
 
     def started(self, plan: Plan, done: int) -> None:
-        """The run begins; ``done`` case results exist already (a resumed run)."""
+        """The run begins; ``done`` case results already exist (in a resumed run)."""
         ...
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """The next thing that happens is a measurement."""
+        """The measurement of ``case`` begins now."""
         ...
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """A case result is in the journal; ``seconds`` is the time that it took."""
+        """A case result is in the journal; the case took ``seconds``."""
         ...
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """A round is complete; ``rows()`` makes the rows of the results so far."""
+        """A round is complete; ``rows()`` computes the rows of the results so far."""
         ...
 
 
@@ -57,19 +57,19 @@ class Silent:
     """An observer that ignores all events."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def noted(self, message: str) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def started(self, plan: Plan, done: int) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Nothing."""
+        """Ignore the event."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """Nothing."""
+        """Ignore the event."""

@@ -1,7 +1,8 @@
-"""Flags that need a threshold or facts of the machine; flags of the worker are in its results.
+"""Flags that need a threshold or facts about the machine.
 
-`single-round` is set where rows are made, because it needs nothing else; whether a cache can serve
-a case is known when it is planned.
+The worker's own flags are already in its results. `single-round` is set when rows are made, because
+it needs no further information. Whether a cache can serve a case is already known when it is
+planned.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
-"""Share of a file that may be in the page cache while it still counts as cold."""
+"""A file counts as cold if at most this share of it is in the page cache."""
 
 HUGE_SHARE = 0.9
-"""Share of a case's memory that must be on huge pages, if it asks for them."""
+"""Minimum share of a case's memory that must be on huge pages if the case requests them."""
 
 LOWEST_CLOCK = "sm_mhz_low"
 """Key in a result's `detail`: the lowest SM clock of any of its samples, in MHz."""
 
 PEAK_TOLERANCE = 0.01
-"""By how much a number may exceed a specified or queried peak.
+"""Relative amount by which a result may exceed a specified or queried peak.
 
-Clocks are reported in whole MHz and drift by some 1e-4; a timer's step is at most a twentieth of
-one sample, and far less of the median of many.
+Clocks are reported in whole MHz and drift by about 1e-4. A timer's step is at most a twentieth of
+one sample, and a much smaller part of the median of many samples.
 """
 
 
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
-    """The rows of all measurements so far, with flags, and with the tiers of chases decided."""
+    """The rows of all measurements so far, with flags and with the tiers of pointer chases."""
     units = list(units)
     clocks: dict[str, list[float]] = {}
     for unit in units:
@@ -47,14 +48,14 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """The SM clocks measured in ``unit``: its median, and the lowest of a sample."""
+    """The SM clocks measured in ``unit``, in MHz: the median, and the lowest of any sample."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]
 
 
 def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
-    """``row`` with its flags; only `ok` rows have any.
+    """``row`` with its flags; only `ok` rows get flags.
 
     Args:
         clocks: the SM clocks measured in its rounds, in MHz.
@@ -76,14 +77,14 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
 
 
 def _highest_clock(row: Row, machine: Machine) -> float:
-    """Highest clock of the row's device in MHz; 0 if unknown."""
+    """Maximum clock of the row's device in MHz; 0 if unknown."""
     return max((gpu.sm_mhz for gpu in machine.gpus.devices if gpu.name == row.device), default=0)
 
 
 def beyond_peak(
     value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
 ) -> bool:
-    """Whether ``value`` exceeds what the hardware can do; a measured peak may be exceeded."""
+    """Whether ``value`` exceeds the hardware's peak; exceeding a measured peak does not count."""
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
     if better is Better.HIGHER:
@@ -92,7 +93,7 @@ def beyond_peak(
 
 
 def _lacks_huge_pages(row: Row) -> bool:
-    """Whether a case with transparent huge pages had too few of them in some round."""
+    """Whether a case that requests transparent huge pages had too few of them in some round."""
     if "huge" not in row.detail or not {"pages=4k", "pages=populate"}.isdisjoint(
         row.case.split("/")
     ):
@@ -101,12 +102,12 @@ def _lacks_huge_pages(row: Row) -> bool:
 
 
 def _shares(text: str) -> list[float]:
-    """The percentages in a `detail`, as fractions; several if rounds differ."""
+    """The percentages in a value of `detail`, as fractions; several if rounds differ."""
     return [float(share.rstrip("%")) / 100 for share in text.split(",")]
 
 
 def _was_in_page_cache(row: Row) -> bool:
-    """Whether more than `COLD_SHARE` of a cold case's file was resident in some round."""
+    """Whether more than `COLD_SHARE` of a cold case's file was in the page cache in some round."""
     if row.cache_state is not CacheState.COLD or "resident" not in row.detail:
         return False
     return any(share > COLD_SHARE for share in _shares(row.detail["resident"]))

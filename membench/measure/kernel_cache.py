@@ -1,4 +1,4 @@
-"""Prepares the kernel cache: only files that no other user could have written are loaded."""
+"""Prepares the kernel cache: workers load only files that no other user could have written."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from membench.core.cache_dir import cache_base, cache_problem, private_cache
+from membench.core.text import counted
 from membench.host.compiled.cache_integrity import discard_damaged
 from membench.measure.events import Observer
 
 
 @contextmanager
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
-    """The environment variables that tell workers where compiled code is cached.
+    """The environment variables that tell workers where to cache compiled code.
 
-    Empty if the user's cache is used. If another user could have written there, the run uses a
-    cache of its own in ``directory``, which is removed when the run ends. Damaged files of the
-    user's cache are discarded. ``observer`` is told of either once.
+    Empty if workers use the user's cache. If another user could have written there, the run uses a
+    private cache in ``directory``, which is removed when the run ends. Damaged files in the user's
+    cache are discarded. ``observer`` gets one warning about either.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):
@@ -33,7 +34,7 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
         damaged = [path for kept in base.iterdir() for path in discard_damaged(kept)]
         if damaged:
             observer.warned(
-                f"the kernel cache was damaged: {len(damaged)} files were discarded",
-                "the kernels are compiled again, once",
+                f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
+                "the kernels are compiled once more",
             )
     yield {}

@@ -1,8 +1,9 @@
-"""Detects other runs: one run per GPU, and a warning if two runs share a machine.
+"""Locks that detect other runs: one run per GPU, and a warning if two runs share a machine.
 
-A lock is a listening socket in the kernel's abstract name space (unix(7)): it leaves no file, ends
-with its process however that ends, is visible to other users, and the kernel reports its holder.
-Containers with a network of their own do not see each other's locks; NVML still shows who computes.
+A lock is a listening socket in the kernel's abstract name space (unix(7)). It leaves no file, ends
+with its process however the process ends, is visible to other users, and the kernel reports its
+holder. Containers with separate network namespaces do not see each other's locks, but NVML still
+lists the computing processes.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ _UNKNOWN = 0
 
 @contextmanager
 def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
-    """Hold ``gpus`` for this process inside the block, and warn of other runs.
+    """Reserve ``gpus`` for this process inside the block, and warn about other runs.
 
     It does not wait for a GPU, because a job would hang for as long as the other run takes.
 
     Raises:
-        BackendUnavailable: another run holds one of them.
+        BackendUnavailable: another run holds one of the GPUs.
     """
     with ExitStack() as held:
         for gpu in gpus:
             one = _claim(f"gpu/{gpu.uuid}")
             if isinstance(one, int):
                 raise BackendUnavailable(
-                    f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): "
-                    "each would get a share of the device",
+                    f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): each run "
+                    "would get only a share of the device",
                     "wait until it has ended, or choose another GPU with --device cuda:N",
                 )
             held.enter_context(one)
@@ -57,8 +58,8 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
                 seated = True
         if neighbours:
             observer.warned(
-                f"another run{_by(neighbours[0])} measures on this machine: "
-                "each disturbs the other",
+                f"another run{_by(neighbours[0])} measures on this machine: the runs disturb each "
+                "other",
                 "wait until it has ended; the results of both runs are unreliable",
             )
         yield
@@ -69,9 +70,9 @@ def _by(pid: int) -> str:
 
 
 def _claim(name: str) -> socket.socket | int:
-    """A socket that holds ``name``, or the id of the process that holds it already.
+    """A socket that holds ``name``, or the id of the process that already holds it.
 
-    An unbound socket if the kernel offers no such sockets: that does not prevent a measurement.
+    If the kernel does not support such sockets, an unbound socket, so that the run can continue.
     """
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     for _ in range(3):
@@ -82,7 +83,7 @@ def _claim(name: str) -> socket.socket | int:
             if error.errno != errno.EADDRINUSE:
                 return one
             if (pid := _holder(name)) is None:
-                continue  # it has just gone
+                continue  # the other process has just ended
             one.close()
             return pid
         return one
@@ -97,7 +98,7 @@ def _holder(name: str) -> int | None:
         try:
             one.connect(_address(name))
             found = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        except BlockingIOError:  # its queue of callers is full
+        except BlockingIOError:  # its connection queue is full, so it exists
             return _UNKNOWN
         except OSError:
             return None

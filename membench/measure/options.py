@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.record import record
 from membench.core.units import GIB
 
 RESULTS = Path("results")
@@ -14,36 +14,41 @@ DEFAULT_TIMEOUT = 120.0
 DEFAULT_DISK_BUDGET = 2 * GIB
 
 PAIRS = 12
-"""Default number of pairs of rounds in a paired run: at 1 % noise they show a shift of 5 % to be
-beyond a threshold of 3 % in 98 of 100 runs (docs/statistics.md).
+"""Default number of pairs of rounds in a paired run.
+
+At 1 % noise, a shift of 5 % is found to exceed a threshold of 3 % in 98 of 100 runs
+(docs/statistics.md).
 """
 
 FEWEST_PAIRS = 6
-"""Least number of pairs: five pairs all point one way by chance once in 16 times, so they have no
-interval of 95 %.
+"""Minimum number of pairs.
+
+Without a real difference, all of five pairs still have the same sign in one of 16 runs, so five
+pairs give no 95 % interval.
 """
 
 
-@dataclass(frozen=True)
+@record
 class RunOptions:
     """The options of `membench run`.
 
     Attributes:
         profile: ``quick`` or ``full``.
-        select, skip: globs on case ids; a whole id need not be of the profile.
-        settings: ``BENCHGLOB:KEY=VALUE``: the value of an axis, instead of the profile's values.
-        rounds: fresh processes that repeat the plan; None = the profile's number.
+        select, skip: globs on case ids; a complete id need not be in the profile.
+        settings: texts ``BENCHGLOB:KEY=VALUE``, each of which gives an axis one value instead of
+            the profile's values.
+        rounds: number of new processes that repeat the plan; None = the profile's number.
         device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         output: the CSV's path; None = ``results/<machine>/<UTC>_<profile>.csv``.
-        label: name of the machine in the results; None = made from the hardware.
-        seed: of the order of cases; None = a random one, which the sidecar stores.
-        scratch: directory for the scratch file; None = beside the results.
-        disk_budget: most bytes of the scratch file.
-        timeout: most seconds of one case in one round.
-        strict: a GPU that is present but cannot be used is an error.
-        hold: hold a GPU's queue while it is filled.
-        versus: the difference of side B in a paired run, such as ``env=NAME=VALUE``.
-        setup_a, setup_b: shell commands before each round of a side of a paired run.
+        label: name of the machine in the results; None = derived from the hardware.
+        seed: seed for the order of cases; None = a random one, which the sidecar stores.
+        scratch: directory for the scratch file; None = next to the results.
+        disk_budget: maximum bytes of the scratch file.
+        timeout: maximum seconds for one case in one round.
+        strict: whether a GPU that is present but cannot be used is an error.
+        hold: whether to hold a GPU's queue while it is filled.
+        versus: what differs on side B of a paired run, such as ``env=NAME=VALUE``.
+        setup_a, setup_b: shell commands that run before each round of side A or B of a paired run.
     """
 
     profile: str = "quick"
@@ -67,5 +72,5 @@ class RunOptions:
 
     @property
     def paired(self) -> bool:
-        """Whether two sides are measured in turns."""
+        """Whether this is a paired run, which measures two sides in turn."""
         return bool(self.versus or self.setup_a or self.setup_b)

@@ -1,4 +1,4 @@
-"""The order of the cases in a round: shuffled, so that no case always follows the same one."""
+"""The order of the cases in a round: shuffled, so that a case has different predecessors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from membench.results.plan import Plan, PlannedCase
 
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
-    """The runnable cases of ``plan`` in the order of ``round_``: a function of the seed alone."""
+    """The runnable cases of ``plan`` in the order of round ``round_``; repeatable from the seed."""
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
-    random.Random(f"{plan.seed}/{round_}").shuffle(cases)  # not a secret: it must be repeatable
+    random.Random(f"{plan.seed}/{round_}").shuffle(
+        cases
+    )  # the order must be repeatable, not secret
     return tuple(cases)

@@ -10,9 +10,9 @@ from membench.core.snapshot import Machine
 def pin(pid: int, node: int | None, machine: Machine) -> bool:
     """Pin process ``pid`` to the CPUs of ``node``; False if it may use none of them.
 
-    Memory that it allocates afterwards is on that node too (first touch). Threads that exist
-    already keep their CPUs. If only one node has CPUs, or the firmware does not report the device's
-    node, nothing is done.
+    Memory that it then allocates is also on that node (first touch). Existing threads keep their
+    CPUs. The function does nothing if only one node has CPUs, or if the firmware does not report
+    the device's node.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
@@ -22,7 +22,7 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
 
 def unpin(pid: int, machine: Machine) -> None:
-    """Let process ``pid`` use all CPUs again that membench was started with."""
+    """Let process ``pid`` again use all CPUs that membench was started with."""
     if sum(bool(one.cpus) for one in machine.memory.nodes) > 1:
         _bind(pid, set(machine.cpu.affinity))
 
@@ -30,6 +30,6 @@ def unpin(pid: int, machine: Machine) -> None:
 def _bind(pid: int, cpus: set[int]) -> bool:
     try:
         os.sched_setaffinity(pid, cpus)
-    except (OSError, ValueError):  # a control group, or a seccomp filter, may forbid it
+    except (OSError, ValueError):  # a control group or a seccomp filter may forbid pinning
         return False
     return True

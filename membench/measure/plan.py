@@ -1,17 +1,19 @@
-"""Makes a plan: its cases, rounds and machine, and an estimate of its cost."""
+"""Makes the plan of a run (cases, rounds and machine), and estimates its cost."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.core.errors import NothingMatched, UsageError
-from membench.core.registry import Registry, choose
+from membench.core.record import record
+from membench.core.registry import Registry, choose, matches, near
 from membench.core.snapshot import Filesystem, Machine
+from membench.core.text import counted
 from membench.machine.identity import check_label
 from membench.machine.software import software_version
 from membench.measure.availability import Site, file_size, why_not
@@ -19,25 +21,29 @@ from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
-"""Estimated seconds of a round besides its cases: interpreter, imports, cached kernels."""
+"""Estimated seconds of a round in addition to its cases: interpreter, imports, cached kernels."""
 
 GPU_ROUND_SECONDS = 1.0
-"""The same with cases on a GPU: importing CuPy takes 0.4 s, a context and libraries about as long.
+"""Further seconds of a round with cases on a GPU.
+
+Importing CuPy takes 0.4 s, a context and libraries about the same.
 """
 
 TUNE_SECONDS = 0.6
-"""Seconds of a tuned case, once per run: 30 configurations, each some ten samples of a millisecond.
+"""Seconds to tune a case, once per run.
+
+There are 30 configurations, each with about ten samples of a millisecond.
 """
 
 LAYOUT_BYTES_S = 1e9
-"""Bytes of scratch file that are written per second, once per run."""
+"""Bytes per second at which the scratch file is written, once per run."""
 
 
-@dataclass(frozen=True)
+@record
 class Estimate:
-    """The cost of a plan: seconds in all, peak bytes of memory, bytes of scratch file.
+    """The cost of a plan: total seconds, peak bytes of memory, bytes of scratch file.
 
-    `gpu_memory` is the peak on one GPU.
+    `gpu_memory` is the peak on one GPU, in bytes.
     """
 
     seconds: float
@@ -47,7 +53,7 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """The cost of all runnable cases of ``plan``."""
+    """Estimate the cost of all runnable cases in ``plan``."""
     runnable = [case for case in plan.cases if not case.skipped]
     disk = max((case.disk for case in runnable), default=0)
     return Estimate(
@@ -61,13 +67,13 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """The seconds of a round besides its cases."""
+    """The seconds of a round in addition to its cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Seconds of all rounds by ``family`` of the runnable cases, tuning included, largest first."""
+    """Seconds over all rounds and with tuning, by ``family`` of the cases, largest first."""
     found: dict[str, float] = {}
     for case in plan.cases:
         if not case.skipped:
@@ -82,7 +88,7 @@ def make_plan(
     """The plan for ``options``, with a scratch file on ``scratch`` if a case needs one.
 
     Raises:
-        UsageError: a device does not exist, a label is no valid name, or a number is out of range.
+        UsageError: a device does not exist, a label is invalid, or a number is out of range.
         NothingMatched: the selectors match no case.
     """
     check_device(options.device, machine)
@@ -115,22 +121,22 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Check for Python calls what the command line checks itself."""
+    """Check the numbers for calls from Python; the command line checks them itself."""
     ranges = {
-        "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 and up to {MAX_TIMEOUT:g} s"),
+        "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
         "seed": (options.seed is None or 0 <= options.seed <= MAX_SEED, f"0-{MAX_SEED}"),
     }
     for name, (fits, known) in ranges.items():
         if not fits:
-            raise UsageError(f"{name} is out of range", f"it may be {known}")
+            raise UsageError(f"{name} is out of range", f"allowed: {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
-    """Rounds of ``case``, 0 for all ``rounds`` of the plan.
+    """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
-    Points of a sweep have fewer rounds than its default; an explicit number of rounds applies to
-    all.
+    Points of a sweep have fewer rounds than the default case; an explicit number of rounds applies
+    to all cases.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds
@@ -139,7 +145,7 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
-    """The visible GPUs that ``case`` runs on; None for a case that needs none."""
+    """Indices of the visible GPUs that ``case`` runs on; None for a case that needs no GPU."""
     if Needs.GPU not in case.needs:
         return (None,)
     if device == "all":
@@ -148,9 +154,9 @@ def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]
 
 
 def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) -> PlannedCase:
-    """``case`` as a plan has it, with the reason if it cannot run.
+    """The entry for ``case`` in the plan, with the reason if it cannot run.
 
-    If the run uses several GPUs, the id names one: ``.../gpu=1``.
+    If the run uses several GPUs, the id names the GPU: ``.../gpu=1``.
     """
     backend = registry.benches[case.bench].backend
     several = gpu is not None and site.device == "all" and len(site.machine.gpus.devices) > 1
@@ -175,7 +181,7 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
 
 
 def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> tuple[Case, ...]:
-    """The cases of the profile that match the selectors, and those of complete ids besides."""
+    """The cases of the profile that match the selectors, and cases selected by a complete id."""
 
     def chosen(cases: Iterable[Case]) -> tuple[Case, ...]:
         return choose(cases, options.select, options.skip, partial(registry.case, machine=machine))
@@ -193,19 +199,35 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
                 continue
             raise NothingMatched(
                 f"{nothing} in the {options.profile} profile",
-                f"{len(found)} do in the other one: --profile {other}",
+                f"the other profile has {len(found)} matching cases: --profile {other}",
             ) from None
         raise
 
 
+def idle_skips(
+    options: RunOptions, registry: Registry, machine: Machine
+) -> Iterator[tuple[str, str]]:
+    """A warning and a hint for each ``--skip`` that matches no case: it may be mistyped."""
+    if not options.skip:
+        return
+    profile = registry.cases(options.profile, machine, options.settings)
+    chosen = select_cases(replace(options, skip=()), registry, machine)
+    ids = dict.fromkeys(case.id for case in (*profile, *chosen))
+    for pattern in dict.fromkeys(options.skip):
+        if not any(matches(one, pattern) for one in ids):
+            yield f"--skip {pattern}: no case matches it", near(pattern, ids)
+
+
 def check_device(device: str, machine: Machine) -> None:
-    """Refuse a ``--device`` that this machine does not have."""
+    """Raise `UsageError` for a ``--device`` that this machine does not have."""
     if device in ("auto", "all", "cpu"):
         return
     kind, _, number = device.partition(":")
     if kind != "cuda" or not number.isdigit():
         raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
     if int(number) >= len(machine.gpus.devices):
+        shown = len(machine.gpus.devices)
+        last = f"the last is cuda:{shown - 1}" if shown else "use cpu or auto"
         raise UsageError(
-            f"there is no {device}", f"this machine shows {len(machine.gpus.devices)} GPU(s)"
+            f"there is no {device}", f"this machine has {counted(shown, 'visible GPU')}: {last}"
         )

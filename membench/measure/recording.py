@@ -1,9 +1,9 @@
-"""Records the answers of a real device, so that the engine can be tested on them anywhere.
+"""Records the time stamps of a real device, so that the engine can be tested on any machine.
 
-With ``MEMBENCH_RECORDING=FILE`` in the environment a worker appends one line of JSON to FILE for
-each case that it timed on a device: the request, the resulting unit, and every `Stamps` in between,
-including those of the launch floor and the warm-up. A replay gives the same unit, from a backend
-named `replay`, which no results file accepts.
+If ``MEMBENCH_RECORDING=FILE`` is in the environment, a worker appends one line of JSON to FILE for
+each case that it timed on a device. The line contains the request, the case result, and all
+`Stamps` of the case, including those of the launch floor and the warm-up. A replay gives the same
+case result, from a backend named `replay`, which no results file accepts.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line: a request, its result, and the stamps that led to it."""
+    """One line: a request, its case result, and the stamps from which the result was computed."""
 
     request: RoundRequest
     unit: CaseResult
@@ -69,13 +69,13 @@ class RecordingDevice:
         return getattr(self._device, name)
 
     def stamps(self) -> Stamps:
-        """The device's stamps, which are recorded."""
+        """The device's stamps, which are also recorded."""
         stamps = self._device.stamps()
         self.taken.append(stamps)
         return stamps
 
 
-# From Python 3.12 on a protocol does not ask `__getattr__` what an object has.
+# Since Python 3.12, isinstance checks of protocols ignore `__getattr__`.
 DeviceBackend.register(RecordingDevice)
 
 
@@ -98,13 +98,13 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Append the recording of ``unit``, if its ``backend`` records."""
+    """Append the recording of ``unit`` to the file, if its ``backend`` records."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work
     backend.taken.clear()
     backend.work = None
-    if work is None:  # it timed itself, or did not come so far
+    if work is None:  # the work timed itself, or ended before it was timed
         return
     line = dump(Recorded(request, unit, work, backend.resolution_ns, stamps))
     with Path(environ[VARIABLE]).open("a", encoding="ascii") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from membench.measure.kernel_cache import kernel_cache
 from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.order import order
-from membench.measure.plan import make_plan
+from membench.measure.plan import idle_skips, make_plan
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
@@ -44,6 +44,7 @@ from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import (
     check_output,
+    check_unused,
     default_path,
     journal_path,
     sidecar_path,
@@ -58,9 +59,9 @@ from membench.results.table import to_csv
 
 @dataclass(frozen=True)
 class Wall:
-    """The wall time in seconds by kind of work; for a resumed run, that of its last part.
+    """The wall time in seconds by kind of work; for a resumed run, only of the last part.
 
-    `overhead` is all time besides measuring, filling and verifying: starting processes, compiling,
+    `overhead` is all time except measuring, filling and verifying: starting processes, compiling,
     planning, journalling, drawing.
     """
 
@@ -71,7 +72,7 @@ class Wall:
 
     @property
     def overhead(self) -> float:
-        """The rest of the total."""
+        """The total time minus measuring, filling and verifying."""
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
@@ -82,8 +83,8 @@ class RunOutcome:
     Attributes:
         rows: the results, in the order of the plan.
         csv: the results file, None if no case was measured.
-        signum: the signal that ended the run early, 0 for a complete one.
-        again: the argument of ``--resume`` after such a signal.
+        signum: the signal that ended the run early; 0 for a complete run.
+        again: the argument for ``--resume`` after a signal.
     """
 
     plan: Plan
@@ -129,9 +130,9 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run before its start, after all checks that may refuse it.
+    """A run that has passed all checks but has not started.
 
-    ``named``: the user chose the name of the results file, so it must not change.
+    ``named``: whether the user chose the name of the results file, which then must not change.
     """
 
     plan: Plan
@@ -141,35 +142,34 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Examine the machine and make the plan. Writes nothing.
+    """Examine the machine and make the plan; write nothing.
 
     Raises:
-        BackendUnavailable: with ``strict``, a GPU is present but faulty; or no selected case runs
+        BackendUnavailable: with ``strict``, a GPU is present but faulty, or no selected case runs
             without a GPU.
+        OutputError: the results file exists, or there is no scratch directory.
         UsageError, NothingMatched: see `make_plan`.
     """
     benches = registry()
+    if options.output is not None and not options.paired:
+        check_unused(options.output)
     results_directory = options.output.parent if options.output else RESULTS
     scratch = options.scratch or results_directory
     if options.scratch is not None and not options.scratch.is_dir():
         raise OutputError(
             f"the scratch path {shown(options.scratch)} is not a directory",
-            "give a directory that you may write to; nothing else is written to",
+            "give a directory that you may write to",
         )
     machine = snapshot([results_directory, scratch])
-    gpus = machine.gpus
-    if gpus.problem and options.device != "cpu":
+    for problem, remedy in _faults_of_gpus(machine, options):
         if options.strict:
-            raise BackendUnavailable(gpus.problem, gpus.remedy)
-        observer.warned(gpus.problem, gpus.remedy)
-    elif options.device != "cpu":
-        for fault in gpus.faults:
-            if options.strict:
-                raise BackendUnavailable(f"{fault.where}: {fault.problem}", fault.remedy)
-            observer.warned(f"{fault.where}: {fault.problem}", fault.remedy)
+            raise BackendUnavailable(problem, remedy)
+        observer.warned(problem, remedy)
     for problem in benches.problems:
         observer.warned(problem, "")
     plan = make_plan(options, benches, machine, machine.filesystems[-1])
+    for problem, hint in idle_skips(options, benches, machine):
+        observer.warned(problem, hint)
     if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
         raise BackendUnavailable(
             f"every selected case needs a GPU: {plan.cases[0].skipped}",
@@ -183,18 +183,30 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     return Prepared(plan, machine, csv, named=options.output is not None)
 
 
+def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str, str]]:
+    """What is wrong with the GPUs that the run may use, and the remedies."""
+    gpus = machine.gpus
+    if options.device == "cpu":
+        return
+    if gpus.problem:
+        yield gpus.problem, gpus.remedy
+        return
+    for fault in gpus.faults:
+        yield f"{fault.where}: {fault.problem}", fault.remedy
+
+
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """The staircase of the machine; its ends are the first values that a run has to show."""
+    """Measure the staircase of the machine, and note its first and last latency."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
     if told:
-        observer.noted(f"a chase before the plan, to see the caches: {told}")
+        observer.noted(f"a pointer chase to check the caches before planning: {told}")
     return stairs
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether the case can run here and its size or flags depend on the host's caches."""
+    """Whether the case can run here, and its size or flags depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
@@ -215,7 +227,7 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
-    """The journal, and ``prepared`` with its final path.
+    """Create the journal; return it with ``prepared``, which gets its final path.
 
     The default path contains the second of the start; if two runs start in the same second, the
     later one takes the next free name.
@@ -226,18 +238,20 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
             check_output(csv)
             journal = Journal.create(journal_path(csv), prepared.plan, dump(prepared.machine))
         except (JournalError, OutputError):
-            if prepared.named or unused_path(csv) == csv:  # it is not for the name
+            if (
+                prepared.named or unused_path(csv) == csv
+            ):  # the file exists, but not because of its name
                 raise
         else:
             return replace(prepared, csv=csv), journal
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Complete the run whose results belong at ``csv``.
+    """Complete the interrupted run with the results file ``csv``.
 
     Raises:
-        JournalError: there is nothing to resume, or the machine, the version or the version of a
-            case differs from the journal's.
+        JournalError: there is nothing to resume, or the machine, membench or the version of a case
+            differs from the journal's.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -259,10 +273,10 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:
-    """Refuse to continue one side of a paired run alone.
+    """Raise an error if ``csv`` is one side of a paired run, which cannot be continued alone.
 
-    A kill between the writing of both results can leave one side measured and not written, and the
-    other complete.
+    The exception is a side whose results only have to be written: a kill between the writing of the
+    two results can leave this state.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -287,7 +301,7 @@ def _all_measured(contents: Contents) -> bool:
 
 
 def resume_command(csv: Path, pairing: Pairing | None = None) -> str:
-    """The shell command that completes the run of ``csv``."""
+    """The shell command that resumes the run with the results file ``csv``."""
     words = ["membench", "run", "--resume", shell_word(csv)]
     if pairing is not None:
         given = {
@@ -307,11 +321,11 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Refuse a journal from which no results could be made, before anything is measured."""
+    """Raise an error, before anything is measured, if no results could be made from the journal."""
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
-            reason = f"a result of '{unit.case:.200}' is of no round of the plan"
+            reason = f"a result of '{unit.case:.200}' belongs to no round of the plan"
     try:
         to_csv(results(contents.plan, contents.units, machine))
     except (SchemaError, ValueError, ArithmeticError) as error:
@@ -330,20 +344,20 @@ def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
 
 @dataclass(frozen=True)
 class Software:
-    """The measuring software: the column `membench`, and the versions of the benches by name."""
+    """The measuring software: the value of the column `membench`, and bench versions by name."""
 
     name: str
     versions: Mapping[str, int]
 
     @classmethod
     def here(cls) -> Software:
-        """This membench."""
+        """The software of this process."""
         versions = {name: bench.version for name, bench in registry().benches.items()}
         return cls(software_version(), versions)
 
 
 def check_ground(path: Path, contents: Contents, now: Machine, software: Software) -> None:
-    """Refuse to continue the journal ``path`` on another machine or with other software.
+    """Raise an error if the journal ``path`` belongs to another machine or other software.
 
     Raises:
         JournalError: one line that names the difference.
@@ -351,28 +365,31 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
     plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
     if then.slug not in (now.slug, *now.former):
-        raise JournalError(f"the journal is of {then.slug}, this machine is {now.slug}", hint)
+        raise JournalError(
+            f"the journal belongs to {then.slug}, but this machine is {now.slug}", hint
+        )
     if plan.software != software.name:
         raise JournalError(
-            f"the journal is of membench {plan.software}, this is {software.name}", hint
+            f"the journal belongs to membench {plan.software}, but this is {software.name}", hint
         )
     for case in plan.cases:
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
-                raise JournalError(f"the journal's GPU {case.gpu} is a different one now", hint)
+                raise JournalError(f"GPU {case.gpu} is not the GPU of the journal", hint)
         version = software.versions.get(case.bench)
         if version is None and not case.skipped:
-            raise JournalError(f"the journal's case {case.id} does not exist any more", hint)
+            raise JournalError(f"the journal's case {case.id} no longer exists", hint)
         if version not in (None, case.version):
             raise JournalError(
-                f"{case.id}: the journal has version {case.version}, this is {version}", hint
+                f"{case.id}: the journal has version {case.version}, but this is version {version}",
+                hint,
             )
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of the measurements: seconds in all and of the layout, and any error."""
+    """The end of the measurements: total seconds, seconds of the layout, and any error."""
 
     seconds: float
     layout: float
@@ -381,7 +398,7 @@ class End:
 
     @property
     def complete(self) -> bool:
-        """Whether everything planned is measured."""
+        """Whether the whole plan was measured."""
         return not self.signum and self.trouble is None
 
 
@@ -403,16 +420,16 @@ def _run(
 def finish(
     prepared: Prepared, journal: Journal, before: int, end: End, observer: Observer
 ) -> RunOutcome:
-    """The results of a run that has ended, made from its closed ``journal``.
+    """Make the results of a run that has ended, from its closed ``journal``.
 
-    ``before`` is the number of units of a resumed run's first part.
+    ``before`` is the number of case results from earlier parts of a resumed run.
 
     Raises:
-        MembenchError: the error that cut the run short, or the reason why its results cannot be
+        MembenchError: the error that ended the run early, or the reason why its results cannot be
             written.
     """
     if end.trouble is not None and not journal.path.exists():
-        raise end.trouble  # somebody removed it, and it cannot be put back
+        raise end.trouble  # it was removed and cannot be restored
     if journal.restored:
         observer.warned(
             f"{shown(journal.path)} was removed during the run and has been written again",
@@ -429,7 +446,7 @@ def _measure(
     *,
     verbose: bool,
 ) -> End:
-    """Fill the journal, and put it where it belongs if possible."""
+    """Measure the plan into the journal; restore the journal's file if it was removed."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -457,15 +474,15 @@ def _measure(
 
 
 def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
-    """Turn the journal into CSV and sidecar; the journal of a complete run is then removed.
+    """Convert the journal to CSV and sidecar; the journal of a complete run is then removed.
 
-    ``before`` is the number of units of a resumed run's first part.
+    ``before`` is the number of case results from earlier parts of a resumed run.
     """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
     wall = _wall(contents.units[before:], end)
     if not contents.units and not end.complete:
-        journal.unlink()  # nothing was measured: nothing is left behind
+        journal.unlink()  # nothing was measured, so no file is kept
         if end.trouble is not None:
             raise end.trouble
         return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)
@@ -480,12 +497,13 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         ) from error
     if csv != prepared.csv:
         observer.warned(
-            f"{shown(prepared.csv)} or the file beside it belongs to another run and is kept",
+            f"{shown(prepared.csv)} or its sidecar belongs to another run and is kept",
             f"the results are in {shown(csv)}",
         )
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; the measurements are in {shown(csv)}", f"when it is mended: {again}"
+            f"{end.trouble}; the measurements are in {shown(csv)}",
+            f"after you have solved the problem: {again}",
         )
     if end.complete:
         journal.unlink()

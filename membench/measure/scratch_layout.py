@@ -1,4 +1,4 @@
-"""The scratch file of a run: created once, before the first round, if a case needs it."""
+"""The scratch file of a run, created once before the first round if a case needs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from membench.core.errors import BackendUnavailable, MembenchError
 from membench.core.terms import Status
 from membench.core.units import about_size
-from membench.host.storage.scratch import ScratchFile, ScratchHandle, cut
+from membench.host.storage.file_size import cut
+from membench.host.storage.scratch import ScratchFile, ScratchHandle
 from membench.measure.events import Observer
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
@@ -30,8 +31,8 @@ class ScratchLayout:
     Attributes:
         scratch: the handle for workers, None without a file.
         problem: why there is no file although a case needs it, else empty.
-        reaches: whether direct I/O reaches a disk there; if not, its cases are skipped.
-        seconds: time that writing it took.
+        reaches: whether direct I/O reaches a disk there; if not, cases that need it are skipped.
+        seconds: time that writing the file took.
     """
 
     scratch: ScratchHandle | None = None
@@ -42,10 +43,10 @@ class ScratchLayout:
 
 @contextmanager
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
-    """The scratch file for the cases that are still to be run, removed at the end of the block.
+    """Create the scratch file for the remaining cases; it is removed at the end of the block.
 
-    These are the runnable cases of ``plan`` that ``done`` does not complete. If the file cannot be
-    created, only the cases that need it are lost.
+    The remaining cases are the runnable cases of ``plan`` that ``done`` does not complete. If the
+    file cannot be created, only the cases that need it fail.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -75,16 +76,16 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """How much of ``size`` bytes still fits: the journal has grown since the plan was made."""
+    """How many of ``size`` bytes still fit; the journal has grown since the plan was made."""
     try:
         status = os.statvfs(plan.scratch)
-    except OSError:  # whoever makes the file says why
+    except OSError:  # creating the file reports the reason
         return size
     return cut(size, plan.disk_budget, status.f_bavail * status.f_frsize) or size
 
 
 def _complete(plan: Plan, done: Sequence[CaseResult]) -> set[str]:
-    """The cases that were measured in all of their rounds."""
+    """Ids of the cases that were measured in all their rounds."""
     rounds: dict[str, set[int]] = {}
     for unit in done:
         rounds.setdefault(unit.case, set()).add(unit.round)

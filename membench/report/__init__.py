@@ -1,1 +1,1 @@
-"""Terminal tables, progress, plots and pages; the only package that may import Rich."""
+"""Terminal tables, progress, plots and pages; only this package may import Rich."""

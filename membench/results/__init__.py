@@ -1,7 +1,7 @@
-"""Results: from the measurements of a worker to files that outlive the run, and back.
+"""Results of a run: how they are stored while it runs, written to files, and read again.
 
-Floor 1, the standard library alone. `Plan` is what a run sets out to do and `CaseResult` what it
-produces; the `Journal` keeps both during the run, `rows` turns them into the `Row`s of a results
-file, and the `Sidecar` describes the run. Each has a module of its own; importing the package
+Floor 1; uses only the standard library. `Plan` describes what a run will measure, and `CaseResult`
+is one result. The `Journal` stores both during the run. `rows` makes the `Row`s of a results file
+from them, and the `Sidecar` describes the run. Each is in a separate module; importing the package
 imports none of them, because `membench list` needs only one.
 """

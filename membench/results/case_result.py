@@ -1,6 +1,6 @@
-"""The result of one case in one round: the record of the journal from which rows are made.
+"""The result of one case in one round, as stored in the journal; rows are made from it.
 
-Floor 1, plain data that goes through JSON unchanged.
+Floor 1: plain data that can be written to JSON and read back unchanged.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Reading:
     """The samples of one (metric, stat) in one round, in the metric's unit.
 
     Attributes:
-        value: the statistic of all samples, the value of the round.
-        n: number of samples taken.
+        value: the statistic over all samples, which is the value of the round.
+        n: number of samples that were taken.
         samples: the samples; if more than 512 were taken, 129 evenly spaced quantiles of them, and
             `quantiles` is True.
     """
@@ -31,7 +31,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Seconds:
-    """The wall time of a case in a round, by kind of work."""
+    """Wall time of a case in a round, in seconds, by activity."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing
@@ -40,9 +40,9 @@ class Seconds:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """The outcome of one case in one round.  Rounds count from 1.
+    """The result of one case in one round; the first round is 1.
 
-    The optional facts have the names of the row's columns.
+    Optional fields have the names of columns of the results file.
     """
 
     round: int

@@ -1,7 +1,7 @@
-"""Kinds of cells: how a value is written, read back and validated.
+"""Kinds of cells: how values of a column are written, read and validated.
 
-An empty cell is an absent value, for every kind. Writing a value that was read gives the same
-bytes.
+For every kind, an empty cell is an absent value. Writing a value that was read gives the same bytes
+again.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
+from membench.core.record import record
 from membench.core.terms import FLAGS
 from membench.core.text import ascii_line, guard, one_line, unguard
 from membench.core.untrusted import MAX_DIGITS
 
 SAMPLES_KEPT = 512
-"""Most samples of one round in a cell."""
+"""Maximum number of samples per round in a cell."""
 
 _ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
 _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
 _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
-"""A number that a float can hold: at most 1e15 times 1e99."""
+"""Pattern of a number that a float can hold: at most 1e15 times 1e99."""
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
+
+_WRITTEN = (  # with one point each, as `sample_text` writes them, without an exponent
+    r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
+)
+_WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -34,14 +41,14 @@ _NOT_IN_KEY = re.compile(r"[^a-z0-9_]")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@record
 class CellKind:
     """The format of a column's values.
 
     Attributes:
-        what: ends the sentence ``'x' is not ...``.
-        read: parses a cell that is not empty; raises ValueError.
-        valid: whether a present value is allowed in a file.
+        what: description of a valid value, which completes ``'x' is not ...``.
+        read: function that parses a cell that is not empty; raises ValueError.
+        valid: function that tells whether a value is allowed in a file.
         absent: the value of an empty cell.
     """
 
@@ -52,11 +59,10 @@ class CellKind:
     absent: Any = None
 
     def to_cell(self, value: Any) -> str:
-        """The cell of ``value``."""
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """The value of ``cell``; raises ValueError with a sentence."""
+        """The value of ``cell``; raises ValueError with a readable message."""
         if cell == "":
             return self.absent
         try:
@@ -67,15 +73,15 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """The shortest text that reads back as exactly ``value``."""
+    """The shortest text from which exactly ``value`` is read back."""
     return repr(float(value)).removesuffix(".0")
 
 
 def decimal_text(value: float) -> str:
-    """The shortest text with a decimal point that reads back as exactly ``value``.
+    """The shortest text with a decimal point from which exactly ``value`` is read back.
 
-    Without the point, other tools would read a column of whole numbers as integers, and its type
-    would differ from file to file.
+    Without the point, other tools would read a column of whole numbers as integers, so that its
+    type would differ between files.
     """
     return _with_point(repr(float(value)))
 
@@ -93,7 +99,7 @@ def _with_point(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether ``value`` is a finite number that is not negative."""
+    """Whether ``value`` is a finite number of at least 0."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -108,7 +114,7 @@ def is_positive(value: Any) -> bool:
 
 
 def looks_like_a_number(text: str) -> bool:
-    """Whether a spreadsheet would convert ``text`` to a number, like the hash ``1234e56``."""
+    """Whether a spreadsheet would convert ``text`` (such as the hash ``1234e56``) to a number."""
     return _LOOKS_LIKE_A_NUMBER.fullmatch(text) is not None
 
 
@@ -119,15 +125,15 @@ def _read_number(cell: str) -> float:
 
 
 def _read_numbers(cell: str) -> tuple[float, ...]:
-    if _NUMBERS.fullmatch(cell) is None:  # all at once: there may be thousands
+    if _NUMBERS.fullmatch(cell) is None:  # all at once, because there may be thousands
         raise ValueError(cell)
     return tuple(map(float, cell.split(";")))
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether `is_number` holds for all ``values`` and ``least`` for the smallest, at a glance.
+    """Whether all ``values`` are numbers and ``least`` holds for the smallest, by a fast check.
 
-    False also if it takes a closer look: at integers, or where the sum is too large.
+    A False result is not final: integers and very large sums need a complete check.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -143,7 +149,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _read_boolean(cell: str) -> bool:
-    if cell.lower() not in ("true", "false"):  # a spreadsheet shouts when it saves
+    if cell.lower() not in ("true", "false"):  # spreadsheets save TRUE and FALSE
         raise ValueError(cell)
     return cell.lower() == "true"
 
@@ -156,9 +162,13 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 def _sample_texts(samples: Sequence[float]) -> str:
     """`sample_text` of each, made in one go: there may be thousands."""
-    text = ";".join(["%.7g"] * len(samples)) % tuple(samples)
+    return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
+
+
+def _pointed(text: str) -> str:
+    """The numbers in ``text``, with ``;`` between them, each with a decimal point."""
     points = text.count(".")
-    if points == len(samples):  # each has one or none
+    if not text or points == text.count(";") + 1:  # each has one or none
         return text
     if not points and "e" not in text:
         return text.replace(";", ".0;") + ".0"
@@ -175,15 +185,21 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 
 
 def are_plain_samples(cell: str) -> bool:
-    """Whether ``cell`` is valid samples, as can be seen without reading the numbers.
+    """Whether ``cell`` has valid samples, by a fast check that does not parse the numbers.
 
-    False also if it takes a closer look: at very long numbers, or large exponents.
+    A False result is not final: very long numbers and large exponents need a complete check.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
 
 
+def written_samples(cell: str) -> str | None:
+    """``cell``, plain samples, as they are written again; None if the numbers must be read."""
+    pointed = "|".join(map(_pointed, cell.split("|")))
+    return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
+
+
 def rounds_of_samples(cell: str) -> int:
-    """Of how many rounds ``cell`` holds the samples."""
+    """The number of rounds whose samples ``cell`` has."""
     return cell.count("|") + 1 if cell else 0
 
 
@@ -204,11 +220,16 @@ def _are_values(values: Any) -> bool:
 
 
 def _write_detail(detail: Mapping[str, str]) -> str:
-    return ";".join(f"{key}={value}" for key, value in clean_detail(detail).items())
+    return _detail_cell(tuple(detail.items()))
+
+
+@lru_cache(maxsize=1 << 12)
+def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
+    return ";".join(f"{key}={value}" for key, value in clean_detail(dict(pairs)).items())
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
-    """``detail`` in the form that a cell can hold.
+    """``detail`` with keys and values that a cell can hold.
 
     Keys are lower-cased, and characters other than ``a-z 0-9 _`` become ``_``; in values ``;``
     becomes ``,`` and ``=`` becomes ``:``; empty values and numbers that are not finite are left
@@ -236,7 +257,7 @@ def _read_detail(cell: str) -> dict[str, str]:
 
 def _is_detail(detail: Any) -> bool:
     return isinstance(detail, Mapping) and all(
-        isinstance(text, str) for pair in detail.items() for text in pair
+        map(isinstance, chain.from_iterable(detail.items()), repeat(str))
     )
 
 
@@ -245,7 +266,7 @@ def _are_flags(flags: Any) -> bool:
 
 
 def word(vocabulary: type[StrEnum]) -> CellKind:
-    """A word of ``vocabulary``."""
+    """The kind of cells that hold a word of ``vocabulary``."""
     return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
@@ -255,7 +276,7 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """Text that matches ``pattern`` completely."""
+    """The kind of cells that hold text matching ``pattern`` completely."""
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:

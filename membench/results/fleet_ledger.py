@@ -1,7 +1,7 @@
-"""The ledger of a fleet run: the hosts that were asked, and the state of each.
+"""The ledger of a fleet run: the hosts that were asked to measure, and the state of each.
 
-One JSON file beside the results, ``<fleet id>.fleet.json``, replaced as a whole when a host's state
-changes, so that `membench fleet run --resume` can continue after the client died.
+It is one JSON file beside the results, ``<fleet id>.fleet.json``. The whole file is replaced when
+the state of a host changes, so that `membench fleet run --resume` can continue if the client died.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 class HostState(StrEnum):
-    """The state of a host. A finished fleet run has only the last three."""
+    """The state of a host; in a finished fleet run only one of the last three."""
 
     WAITING = "waiting"
     RUNNING = "running"
-    ARRIVED = "arrived"  # its results were checked and are here
+    ARRIVED = "arrived"  # its results were copied here and checked
     FAILED = "failed"
     MISSING = "missing"  # no worker from this host connected
 
@@ -37,11 +37,11 @@ class Host:
     """One host of a fleet.
 
     Attributes:
-        name: also the `machine` of its results and the name of their directory.
-        detail: its last message, or why it failed; one line of ASCII.
-        csv: its results file, relative to the ledger's directory; empty until it arrives.
-        failed_cases: number of its `failed` rows.
-        attempts: how often it was asked.
+        name: name of the host, of its directory, and in the `machine` column of its results.
+        detail: the last message of the host, or why it failed; one line of ASCII.
+        csv: results file, relative to the ledger's directory; empty until it was copied.
+        failed_cases: number of `failed` rows.
+        attempts: how often the host was asked to measure.
     """
 
     name: str
@@ -58,9 +58,9 @@ class FleetLedger:
 
     Attributes:
         fleet_id: ``<UTC>-<4 hex>``.
-        arguments: of ``membench run`` on each host.
-        per: ``host`` or ``worker``: what counts as one host.
-        directory: on each host, where its journal and results are kept; empty for the default.
+        arguments: arguments of ``membench run`` on each host.
+        per: ``host`` or ``worker``: whether a host or a worker is measured as one unit.
+        directory: directory on each host for its journal and results; empty for the default.
     """
 
     fleet_id: str
@@ -71,11 +71,11 @@ class FleetLedger:
     schema: str = SCHEMA
 
     def host(self, name: str) -> Host:
-        """The host with the name ``name``, which must exist."""
+        """The host named ``name``, which must exist."""
         return next(host for host in self.hosts if host.name == name)
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
-        """The hosts in one of ``states``."""
+        """The hosts whose state is one of ``states``."""
         return tuple(host for host in self.hosts if host.state in states)
 
 
@@ -88,17 +88,17 @@ def write_ledger(directory: Path, ledger: FleetLedger) -> None:
     """Write ``ledger`` into ``directory``.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written.
     """
     data = json.dumps(dump(ledger), indent=1, allow_nan=False).encode("ascii") + b"\n"
     atomic_write(ledger_path(directory, ledger.fleet_id), data)
 
 
 def latest_ledger(directory: Path) -> FleetLedger | None:
-    """The ledger of the newest fleet run in ``directory``, or None if there is none.
+    """The ledger of the newest fleet run in ``directory``; None if no ledger exists.
 
     Raises:
-        SchemaError: it exists and cannot be read.
+        SchemaError: the ledger exists but cannot be read.
     """
     names = sorted(path.name for path in directory.glob(f"*{SUFFIX}"))
     return read_ledger(directory / names[-1]) if names else None
@@ -108,7 +108,7 @@ def read_ledger(path: Path) -> FleetLedger:
     """The ledger at ``path``.
 
     Raises:
-        SchemaError: one line that names the file.
+        SchemaError: the ledger cannot be read; the one-line message names the file.
     """
     try:
         data = parse_json(read_bytes(path, MAX_JSON))

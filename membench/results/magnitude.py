@@ -1,4 +1,4 @@
-"""Checks that numbers of a results file can be computed with."""
+"""Checks that computations with the numbers of a results file cannot overflow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from membench.core.errors import SchemaError
 from membench.results.schema import Row
 
 LARGEST = 1e100
-"""Bound of every measurement in its unit, and of its reciprocal; products of three still fit into a
-double.
+"""Maximum of every measurement in its unit, and of its reciprocal; the product of three such
+numbers still fits into a double.
 """
 
 
@@ -20,10 +20,10 @@ def fits(number: float) -> bool:
 
 
 def check_magnitude(rows: Iterable[Row]) -> None:
-    """Refuse numbers that a file may hold but whose sums and ratios would overflow.
+    """Refuse numbers that a file may contain, but whose sums and ratios would overflow.
 
     Raises:
-        SchemaError: one line that names the row.
+        SchemaError: a number is too large or too small; the one-line message names the row.
     """
     for row in rows:
         wrong = next((number for number in _numbers(row) if not fits(number)), None)

@@ -14,12 +14,12 @@ DetailValue = str | int | float
 
 
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
-    """Column -> value for the facts of ``units``, the rounds of one case; absent ones included.
+    """Column -> value for one case, combined from its rounds ``units``; absent values are included.
 
-    If the rounds agree, that is the fact. If they differ, an integer becomes the low median (a
-    value that some round had), a frequency or a peak the median, text every distinct value in
-    sorted order joined by ``,``, and a word of a closed list becomes absent; `verified` and
-    `converged` hold only if they hold in all rounds.
+    If the rounds agree, their value is used. If they differ, the result depends on the column: an
+    integer becomes the low median (a value of some round), a frequency or a peak becomes the
+    median, text becomes the sorted distinct values joined by ``,``, and a word of a closed list
+    becomes absent. `verified` and `converged` are true only if they are true in all rounds.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])
@@ -28,7 +28,7 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """The `detail` of ``units``: differing numbers become their median, to 4 significant digits."""
+    """`detail` of ``units``; numbers that differ become their median, to 4 significant digits."""
     values: dict[str, list[DetailValue]] = {}
     for unit in units:
         for key, value in unit.detail.items():
@@ -37,7 +37,7 @@ def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
 
 
 def merge_flags(units: Sequence[CaseResult], *more: str) -> tuple[str, ...]:
-    """Every flag of ``units`` and ``more``, once, in the order of `FLAGS`."""
+    """All flags of ``units`` and ``more``, each once, in the order of `FLAGS`."""
     raised = {flag for unit in units for flag in unit.flags} | set(more)
     return tuple(code for code in FLAGS if code in raised)
 

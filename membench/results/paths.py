@@ -1,4 +1,4 @@
-"""The paths of a run's files, and the check before measuring that they can be written."""
+"""The paths of a run's files, and a check before measuring that they can be written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from membench.core.text import shell_word
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
-    """``<results>/<machine>/<UTC>_<profile>.csv`` for ``started`` in ISO 8601 with Z."""
+    """``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` is in ISO 8601 with Z."""
     stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
     return results / machine / f"{stamp}Z_{profile}.csv"
 
 
 def unused_path(csv: Path) -> Path:
-    """``csv``, or with ``_2``, ``_3`` ... before its suffix if that name is taken by a run."""
+    """``csv``; if a run has this name already, with ``_2``, ``_3`` ... before the suffix."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
@@ -33,34 +33,30 @@ def sidecar_path(csv: Path) -> Path:
 
 
 def journal_path(csv: Path) -> Path:
-    """The journal beside ``csv``, which exists until the CSV is written."""
+    """The journal beside ``csv``; it exists until the CSV is written."""
     return csv.with_name(f"{_stem(csv)}.journal")
 
 
 def _stem(csv: Path) -> str:
-    """The name without ``.csv``; other suffixes stay: `run.v1` and `run.v2` are two runs."""
+    """The name without ``.csv``. Other suffixes are kept: `run.v1` and `run.v2` are two runs."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
 
 
 def check_output(csv: Path) -> None:
-    """Check that a run can write ``csv`` and the files beside it; creates its directory.
+    """Check that a run can write ``csv`` and the files beside it; creates the directory.
 
-    Done before measuring, because a result that cannot be saved is lost time. Nothing is ever
-    overwritten, and only a new regular file is written.
+    This is checked before measuring, so that no time is lost on results that cannot be saved.
+    Nothing is ever overwritten, and only a new regular file is written.
 
     Raises:
-        OutputError: one line with the obstacle and what to do.
+        OutputError: a file cannot be written; the one-line message gives the reason, the hint a
+            remedy.
     """
-    if csv.name in ("", ".."):
-        raise OutputError(
-            f"{shown(csv)} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
-        )
     try:
         csv.parent.mkdir(parents=True, exist_ok=True)
-        for path in (csv, sidecar_path(csv), journal_path(csv)):
-            _refuse_existing(csv, path)
+        check_unused(csv)
         probe(csv.parent)
-    except FileExistsError:  # what mkdir says of a parent that is a file
+    except FileExistsError:  # mkdir raises this if a parent is a file
         parent = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         raise output_error(csv, parent) from None
     except (OSError, ValueError) as error:
@@ -68,11 +64,27 @@ def check_output(csv: Path) -> None:
         raise output_error(csv, cause) from None
 
 
+def check_unused(csv: Path) -> None:
+    """Check that neither ``csv`` nor a file beside it exists; writes nothing.
+
+    Raises:
+        OutputError: one of them exists, ``csv`` is a directory, or a part of its path is a file.
+    """
+    if csv.name in ("", ".."):
+        raise OutputError(
+            f"{shown(csv)} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
+        )
+    for path in (csv, sidecar_path(csv), journal_path(csv)):
+        _refuse_existing(csv, path)
+
+
 def _refuse_existing(csv: Path, path: Path) -> None:
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
+    except NotADirectoryError as error:
+        raise output_error(csv, error) from None
     name = shown(path)
     if stat.S_ISDIR(mode):
         raise OutputError(

@@ -1,4 +1,4 @@
-"""Writes results to their final path without touching other files."""
+"""Writes results to their final path without changing other files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from membench.results.table import to_csv
 
 
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
-    """Write ``rows`` and ``sidecar``, both or neither, to ``csv`` or the next free name after it.
+    """Write ``rows`` and ``sidecar`` (both or neither) to ``csv`` or the next free name.
 
-    Files of an earlier part of the same run are replaced; all others stay, including files that
+    Files of an earlier part of the same run are replaced. All other files are kept, even if they
     appear at this moment.
 
     Returns:
-        The CSV that was written: ``csv``, or ``<name>-2.csv``, ``-3``, ... beside it.
+        The path of the written CSV: ``csv``, or ``<name>-2.csv``, ``-3``, ... in the same
+            directory.
 
     Raises:
         SchemaError: a row breaks the schema; nothing is written.
@@ -36,7 +37,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
             write_together([(beside, document), (place, table)], replace=True)
             return place
         if place != csv and journal_path(place).exists():
-            continue  # of a run that is still going on
+            continue  # belongs to a run that is still in progress
         try:
             write_together([(beside, document), (place, table)], replace=False)
         except FileExistsError:
@@ -52,7 +53,7 @@ def _places(csv: Path) -> Iterator[Path]:
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:
-    """Whether the run ``run_id`` wrote the existing files and nobody has changed them since."""
+    """Whether run ``run_id`` wrote the existing files and they have not been changed since."""
     beside = sidecar_path(csv)
     if csv.is_symlink() or beside.is_symlink():
         return False

@@ -1,23 +1,23 @@
-"""The folder of the reference results: inside an installed package, or beside it in a checkout.
+"""The folder of the reference results, in an installed package or in a checkout.
 
-Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``; an editable install and
-a bare checkout read the folder of the checkout itself.
+Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``. An editable install and
+a bare checkout use the folder of the checkout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 from membench.core.errors import MembenchError, UsageError
+from membench.core.near import asked_back, nearest
 
 PREFIX = "ref:"
 _PACKAGE = Path(__file__).parents[1]
 
 
 def reference_root() -> Path | None:
-    """The folder that has a folder for each reference; None if there is none."""
+    """The folder that contains one folder per reference; None if it does not exist."""
     places = (_PACKAGE / "reference", _PACKAGE.parent / "results" / "reference")
     return next((place for place in places if place.is_dir()), None)
 
@@ -32,14 +32,12 @@ def reference_name(argument: str) -> str:
     """The name in ``ref:NAME``.
 
     Raises:
-        UsageError: it is not of that form, or there is no such reference.
+        UsageError: ``argument`` does not have this form, or the reference does not exist.
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
-        names = reference_names()
-        near = [f"{PREFIX}{one}" for one in get_close_matches(name.lower(), names)]
-        known = ", ".join(PREFIX + one for one in names) or "none"
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {known}"
+        near = (f"{PREFIX}{one}" for one in nearest(name, reference_names()))
+        hint = asked_back(near) or "membench list --references names them"
         raise UsageError(f"there is no reference '{argument}'", hint)
     return name
 
@@ -48,7 +46,7 @@ def reference_paths(name: str) -> list[Path]:
     """The results files of the reference ``name``, sorted.
 
     Raises:
-        MembenchError: it has none.
+        MembenchError: the reference has no results files.
     """
     paths = sorted(((reference_root() or Path()) / name).glob("*.csv"))
     if not paths:
@@ -57,10 +55,10 @@ def reference_paths(name: str) -> list[Path]:
 
 
 def files_of(arguments: Iterable[str | Path]) -> list[Path]:
-    """Files that a person named, with those of a reference for ``ref:NAME``.
+    """The files that a user named; ``ref:NAME`` is replaced by the files of that reference.
 
     Raises:
-        UsageError: there is no such reference.
+        UsageError: the reference does not exist.
     """
     found: list[Path] = []
     for argument in map(str, arguments):

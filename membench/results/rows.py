@@ -1,4 +1,4 @@
-"""From the results of a run's rounds to the rows of its results file. Pure functions."""
+"""Makes the rows of a results file from the results of the rounds; pure functions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribut
 
 
 def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
-    """One row per planned (case, metric, stat), in the order of ``plan``, as a file holds it.
+    """One row per planned (case, metric, stat), in the order of ``plan``, as stored in a file.
 
-    A case that failed in one round is `failed`, with the samples that exist; so is a case with
-    impossible numbers (not finite, not above 0). A case that was measured in fewer rounds than
-    planned is `ok` with those.
+    A case that failed in any round is `failed`, and keeps its samples. A case with impossible
+    numbers (not finite, or not above 0) is `failed` too. A case that was measured in fewer rounds
+    than planned is `ok` with these rounds.
 
     Args:
         plan: the run's plan.
-        units: the journaled results; of several for one (round, case) the last counts.
-        partial: leave out the cases that the run never reached.
+        units: the results from the journal; of several for one (round, case) the last one is used.
+        partial: whether to leave out cases that the run did not reach.
 
     Raises:
-        SchemaError: a unit of no planned case, or, unless ``partial``, a case without a unit.
+        SchemaError: a result belongs to no planned case; or, unless ``partial``, a case has no
+            result.
     """
     rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
@@ -142,7 +143,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` is a failure: its own reason, or impossible numbers; empty if it is none."""
+    """Why ``unit`` failed: its own reason, or impossible numbers; empty if it did not fail."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:
@@ -159,5 +160,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """The samples as a file stores them, so that min and max agree with the stored ones."""
+    """Samples with the precision of a file, so that min and max agree with the stored samples."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from functools import lru_cache
 from operator import itemgetter
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from membench.core.errors import SchemaError, UsageError
+from membench.core.record import record
 from membench.core.terms import (
     BETTER,
     UNIT,
@@ -87,23 +88,23 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 """The header of `membench.results/1`, in order."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Row:
-    """One (case, metric, stat) of one run; a field is the column of the same name.
+    """One (case, metric, stat) of one run; each field is the column of the same name.
 
     ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent values: empty cells.
 
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
-        rounds: rounds with a value; n: samples taken in them, kept or not.
+        rounds: number of rounds with a value; n: number of samples taken in them, stored or not.
         round_values: one number per round; these are compared between runs.
-        spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for one round.
-        min, max: over all kept samples.
-        samples: kept samples by round, 7 significant digits in a file.
-        size_bytes: working set; bytes_moved: payload of one sample.
-        iters: iterations of one sample.
+        spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
+        min, max: smallest and largest of the stored samples.
+        samples: stored samples of each round; 7 significant digits in a file.
+        size_bytes: bytes of the working set; bytes_moved: payload of one sample in bytes.
+        iters: number of iterations of one sample.
         peak: theoretical limit of the hardware, in ``unit``.
-        detail: how the number was made; all values are text.
+        detail: further facts about the measurement; all values are text.
         started: ISO 8601, UTC, with Z.
     """
 
@@ -156,7 +157,7 @@ class Row:
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each of its arrays: the size in its case id, or the value of `auto`."""
+        """Bytes of each array of the case: the size in its id, or the size chosen for `auto`."""
         return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
@@ -166,18 +167,19 @@ class Row:
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured it."""
+        """Whether another tool measured the number."""
         return self.backend.startswith("import:")
 
 
 _SAMPLES_CELL = "_samples"
-"""Key in the `vars` of a row for its cell of samples, until somebody asks for the samples."""
+"""Key in the `vars` of a row for its unparsed samples cell, until the samples are used."""
 
 
 class _SamplesOnDemand:
-    """The samples of a row that was read: most readers need none of the many thousands.
+    """The samples of a row that was read from a file, parsed on first use.
 
-    No data descriptor, so that samples that a row was made with, or that were parsed, come first.
+    Most readers do not need them, and there are many thousands. This is not a data descriptor, so
+    that samples given to the constructor, or parsed before, take precedence.
     """
 
     def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
@@ -199,7 +201,7 @@ def _rounds_of_samples(row: Row) -> int:
 
 
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
-    """Bytes of each array of ``case``, whose row has that detail and working set."""
+    """Bytes of each array of ``case``, from the ``detail`` and the working set of its row."""
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
     if not sizes:
         return None
@@ -213,7 +215,7 @@ def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) ->
 
 
 def is_whole(text: str) -> bool:
-    """Whether ``text`` is an integer that a size may have."""
+    """Whether ``text`` is an integer within the range of a size."""
     return text.isdecimal() and text.isascii() and len(text) < 19
 
 
@@ -235,21 +237,24 @@ def is_median(value: float, values: Sequence[float]) -> bool:
     return math.isclose(value, (low + high) / 2, rel_tol=1e-9)
 
 
-@dataclass(frozen=True)
+@record
 class _Rule:
-    """A rule between the columns of a row; errors name ``column``."""
+    """A rule between the columns of a row; its error names ``column``."""
 
     column: str
-    holds: Callable[[Row], bool]
+    holds: Callable[[Any], bool]
     message: str
 
 
-_RULES = (
+_SHARED_RULES = (
     _Rule("schema", lambda row: row.schema == SCHEMA, f"is not {SCHEMA}"),
     _Rule("unit", lambda row: row.unit == UNIT[row.metric], "is not the unit of the metric"),
     _Rule(
         "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
     ),
+)
+"""Rules between columns that most rows of a run share (`_SHARED`)."""
+_OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
@@ -296,29 +301,51 @@ _RULES = (
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
 """Columns in which the rows of one run differ; most rows share the values of all others."""
-_OWN_BUT_SAMPLES = tuple(name for name in _OWN if name != "samples")
+
+
+class _Column(NamedTuple):
+    """What a loop over the columns of a row needs of each."""
+
+    place: int
+    name: str
+    kind: CellKind
+    absent: Any
+    required: bool
+
+
+def _columns(names: Iterable[str]) -> tuple[_Column, ...]:
+    kinds = ((name, _KINDS[name]) for name in names)
+    return tuple(
+        _Column(COLUMNS.index(name), name, kind, kind.absent, name in REQUIRED)
+        for name, kind in kinds
+    )
+
+
+_OWN_COLUMNS = _columns(_OWN)
+_OWN_COLUMNS_BUT_SAMPLES = _columns(name for name in _OWN if name != "samples")
 
 _SHARED = tuple(name for name in _KINDS if name not in _OWN)
-_shared = itemgetter(*_SHARED)
-_PLACE_OF_OWN = tuple((COLUMNS.index(name), name, _KINDS[name]) for name in sorted(_OWN))
+_PLACE_OF_SAMPLES = COLUMNS.index("samples")
 
 
 _OF_RUN = frozenset(
     ("schema", "run_id", "machine", "device", "driver", "cuda", "membench", "kernel", "started")
 )
-"""Columns that are the same in a whole run; the other shared ones recur in every run."""
+"""Columns that are the same in all rows of a run."""
 
 
 class _Group(NamedTuple):
-    """Shared columns that are read, judged and written together; ``pick`` takes theirs."""
+    """Shared columns that are read, checked and written together; ``pick`` selects their values."""
 
-    names: tuple[str, ...]
-    pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+    columns: tuple[_Column, ...]
+    rules: tuple[_Rule, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 def _group(names: Iterable[str]) -> _Group:
     names = tuple(names)
-    return _Group(names, itemgetter(*map(_SHARED.index, names)))
+    rules = tuple(rule for rule in _SHARED_RULES if rule.column in names)
+    return _Group(_columns(names), rules, itemgetter(*names))
 
 
 _GROUPS = (
@@ -327,79 +354,121 @@ _GROUPS = (
 )
 
 
-@lru_cache(maxsize=512)
-def _shared_cells(values: tuple[Any, ...], types: tuple[type, ...]) -> list[str]:
-    """The cells of a row with the shared columns ``values``, empty in its own columns."""
-    cells: dict[str, str] = {}
-    for names, pick in _GROUPS:
-        cells.update(zip(names, _group_cells(names, pick(values), pick(types)), strict=True))
-    return [cells.get(name, "") for name in COLUMNS]
+class _Judgement(NamedTuple):
+    """What holds for a row with certain values in the columns of a group.
+
+    Attributes:
+        name, fault: the first column with an invalid value, and the reason; else empty texts.
+        broken: the broken rules, if no value is invalid.
+        cells: of a whole row, empty in all other columns.
+    """
+
+    name: str
+    fault: str
+    broken: tuple[_Rule, ...]
+    cells: list[str]
+
+
+_Judged = tuple[_Judgement, _Judgement]
+_pick_of_run, _pick_others = (group.pick for group in _GROUPS)
+
+
+def _judgements(values: Mapping[str, Any]) -> _Judged | None:
+    """The judgement of each of `_GROUPS`.
+
+    None if a value has no hash, such as a list where a tuple is meant.
+    """
+    of_run, others = _pick_of_run(values), _pick_others(values)
+    try:
+        return (
+            _judged(0, of_run, tuple(map(type, of_run))),
+            _judged(1, others, tuple(map(type, others))),
+        )
+    except TypeError:
+        return None
 
 
 @lru_cache(maxsize=512)
-def _group_cells(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> list[str]:
-    return [_KINDS[name].to_cell(value) for name, value in zip(names, values, strict=True)]
+def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _Judgement:
+    columns, rules, _ = _GROUPS[place]
+    named = {column.name: value for column, value in zip(columns, values, strict=True)}
+    name, fault = _first_fault(named, columns)
+    if fault:
+        return _Judgement(name, fault, (), [])
+    cells = [""] * len(COLUMNS)
+    for column in columns:
+        cells[column.place] = column.kind.to_cell(named[column.name])
+    like = SimpleNamespace(**named)
+    return _Judgement("", "", tuple(rule for rule in rules if not rule.holds(like)), cells)
 
 
-@lru_cache(maxsize=512)
-def _shared_fault(values: tuple[Any, ...], types: tuple[type, ...]) -> tuple[str, str]:
-    """The first shared column with an invalid value, and the reason; else empty texts."""
-    faults = [_group_fault(names, pick(values), pick(types)) for names, pick in _GROUPS]
-    found = [fault for fault in faults if fault[0]]
-    return min(found, key=lambda fault: _SHARED.index(fault[0]), default=("", ""))
-
-
-@lru_cache(maxsize=512)
-def _group_fault(
-    names: tuple[str, ...], values: tuple[Any, ...], _types: tuple[type, ...]
-) -> tuple[str, str]:
-    return _first_fault(dict(zip(names, values, strict=True)), names)
-
-
-def _first_fault(values: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str]:
-    """The first of ``names`` with an invalid value, and the reason; else empty texts."""
-    return next(((name, why) for name in names if (why := _fault(name, values[name]))), ("", ""))
-
-
-def _fault(name: str, value: Any) -> str:
-    """Why ``value`` is not allowed in the column ``name``, empty if it is."""
-    kind = _KINDS[name]
-    if value is None or value == kind.absent:
-        return "is empty" if name in REQUIRED else ""
-    return "" if kind.valid(value) else f"{value!r:.40} is not {kind.what}"
+def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
+    """The first of ``columns`` with an invalid value, and the reason; else empty texts."""
+    for _, name, kind, absent, required in columns:
+        value = values[name]
+        if value is None or value == absent:
+            if required:
+                return name, "is empty"
+        elif not kind.valid(value):
+            return name, f"{value!r:.40} is not {kind.what}"
+    return "", ""
 
 
 def to_cells(row: Row) -> list[str]:
     """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
-    values = {**vars(row), "samples": row.samples}
-    shared = _shared(values)
-    try:
-        cells = _shared_cells(shared, tuple(map(type, shared))).copy()
-    except TypeError:  # a list where a tuple is meant has no hash
-        return [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
-    for place, name, kind in _PLACE_OF_OWN:
-        cells[place] = kind.to_cell(values[name])
-    return cells
+    return _cells(row, _judgements(vars(row)))
+
+
+def checked_cells(row: Row) -> list[str]:
+    """`to_cells` of a row that passes `check`."""
+    return _cells(row, _check(row))
+
+
+def _cells(row: Row, judged: _Judged | None) -> list[str]:
+    values = vars(row)
+    written = None if "samples" in values else cells.written_samples(values.get(_SAMPLES_CELL, ""))
+    values = {**values, "samples": () if written else row.samples}
+    if judged is None or judged[0].fault or judged[1].fault:
+        made = [kind.to_cell(values[name]) for name, kind in _KINDS.items()]
+    else:
+        made = judged[1].cells.copy()
+        for column in _GROUPS[0].columns:
+            made[column.place] = judged[0].cells[column.place]
+    for place, name, kind, absent, _ in _OWN_COLUMNS:
+        value = values[name]
+        if not (value is None or value == absent):
+            made[place] = kind.write(value)
+    if written:
+        made[_PLACE_OF_SAMPLES] = written
+    return made
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
-    """The row of ``cells_by_name``, column -> cell; unknown columns are ignored.
+    """The row with the cells ``cells_by_name`` (column -> cell); unknown columns are ignored.
 
     Raises:
-        SchemaError: a cell is not of its column's kind, or a required one is empty.
+        SchemaError: a cell is invalid for its column, or a required cell is empty.
     """
     get = cells_by_name.get
-    name, fault, values = _read_shared(tuple([get(name, "") for name in _SHARED]))
+    values: dict[str, Any] = {}
+    fault = ""
+    for place, group in enumerate(_GROUPS):
+        try:
+            picked = group.pick(cells_by_name)
+        except KeyError:  # a file without an optional column
+            picked = tuple(get(column.name, "") for column in group.columns)
+        _, fault, found = _read_group(place, picked)
+        if fault:
+            break
+        values.update(found)
     own: dict[str, Any] = {}
     samples = get("samples", "")
     later = bool(samples) and cells.are_plain_samples(samples)
     if not fault:
-        names = _OWN_BUT_SAMPLES if later else _OWN
-        name, fault, own = _read(names, [get(name, "") for name in names])
+        columns = _OWN_COLUMNS_BUT_SAMPLES if later else _OWN_COLUMNS
+        name, fault, own = _read(columns, [get(column.name, "") for column in columns])
     if fault:  # the first in the order of the columns is named
-        name, fault, _ = _read(COLUMNS, [get(name, "") for name in COLUMNS])
+        name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
     vars(row).update(values, **own)
@@ -409,57 +478,56 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 
 @lru_cache(maxsize=512)
-def _read_shared(found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    """`_read` of the cells of a row in the columns that most rows of a run share."""
+def _read_group(place: int, found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
+    return _read(_GROUPS[place].columns, found)
+
+
+def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
+    """The first of ``columns`` whose cell is at fault, why, and the values; no fault: "", ""."""
     values: dict[str, Any] = {}
-    for names, pick in _GROUPS:
-        name, fault, read = _read_group(names, pick(found))
-        if fault:
-            return name, fault, {}
-        values |= read
-    return "", "", values
-
-
-@lru_cache(maxsize=512)
-def _read_group(names: tuple[str, ...], found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    return _read(names, found)
-
-
-def _read(names: Sequence[str], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """The first of ``names`` whose cell is at fault, why, and the values; no fault: "", ""."""
-    values: dict[str, Any] = {}
-    for name, cell in zip(names, found, strict=True):
-        kind = _KINDS[name]
+    for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
         try:
-            value = values[name] = kind.from_cell(cell)
+            value = values[name] = kind.from_cell(cell) if cell else absent
         except ValueError as error:
             return name, str(error), {}
-        if name in REQUIRED and value == kind.absent:
+        if required and value == absent:
             return name, "is empty", {}
     return "", "", values
 
 
 def check(row: Row) -> None:
     """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    _check(row)
+
+
+def _check(row: Row) -> _Judged | None:
     values = vars(row)
-    shared = _shared(values)
-    try:
-        name, fault = _shared_fault(shared, tuple(map(type, shared)))
-    except TypeError:
-        name, fault = _first_fault(values, _SHARED)
+    judged = _judgements(values)
+    name = fault = ""
+    rules: Sequence[_Rule] = ()
+    if judged is None:
+        name, fault = _first_fault(values, _columns(_SHARED))
+        rules = _SHARED_RULES
+    else:
+        of_run, others = judged
+        if of_run.fault or others.fault:
+            faults = [(one.name, one.fault) for one in judged if one.fault]
+            name, fault = min(faults, key=lambda one: _SHARED.index(one[0]))
+        rules = of_run.broken + others.broken
     if not fault:
         # Samples that are still a cell were found valid when it was read.
-        own = _OWN if "samples" in values else _OWN_BUT_SAMPLES
+        own = _OWN_COLUMNS if "samples" in values else _OWN_COLUMNS_BUT_SAMPLES
         name, fault = _first_fault(values, own)
     if fault:
         raise _refused(row.case, name, fault)
-    for rule in _RULES:
+    for rule in (*rules, *_OWN_RULES):
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
+    return judged
 
 
 def is_cell(column: str, cell: str) -> bool:
-    """Whether ``column`` may hold ``cell``; empty is allowed if the value is optional."""
+    """Whether ``cell`` is valid in ``column``; an empty cell is valid if the value is optional."""
     kind = _KINDS[column]
     try:
         value = kind.from_cell(cell)
@@ -469,7 +537,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """``row`` as a file stores it: free text cleaned, samples with 7 significant digits."""
+    """``row`` as a file stores it: printable free text, samples with 7 significant digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
@@ -478,4 +546,4 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
-"""Schema -> reader of its rows; an old major version stays here when a new one is added."""
+"""Schema -> function that reads its rows; each old major version keeps its own."""

@@ -1,7 +1,7 @@
 """The sidecar: the JSON file beside a results file.
 
-`compare` works without it; it describes the run and lets one check that the CSV is the file that
-the run wrote.
+It describes the run, and shows whether the CSV was changed after the run. `compare` works without a
+sidecar.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Sidecar:
         plan: the plan, with the command's arguments (``argv``) and ``seed``.
         machine: the machine snapshot, as plain data.
         order: for each round, the case ids in the order of measurement.
-        notes: the journal's events, with the clocks at the ends of rounds.
-        seconds: the wall time by kind of work.
-        interrupted: the run ended before its plan did.
-        pair_id: the same in both sides of a paired run, empty elsewhere.
+        notes: the events of the journal, including the clocks at the end of each round.
+        seconds: wall time by activity.
+        interrupted: whether the run ended before the plan was complete.
+        pair_id: an id that both sides of a paired run share; empty for other runs.
         sha256: hex digest of the bytes of the CSV.
     """
 
@@ -50,7 +50,7 @@ class Sidecar:
 
 
 def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
-    """Write ``sidecar`` beside ``csv``, with the present digest of ``csv``; return its path.
+    """Write ``sidecar`` beside ``csv``, with the present digest of ``csv``; returns its path.
 
     Raises:
         OutputError: ``csv`` cannot be read, or the sidecar cannot be written.
@@ -61,16 +61,16 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
 
 
 def to_json(sidecar: Sidecar, sha256: str) -> bytes:
-    """``sidecar`` as the content of a file, beside a CSV with the digest ``sha256``."""
+    """``sidecar`` as file content; ``sha256`` is the digest of the CSV."""
     whole = dump(replace(sidecar, sha256=sha256))
     return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:
-    """The sidecar of ``csv``, or None if there is none.
+    """The sidecar of ``csv``; None if it does not exist.
 
     Raises:
-        SchemaError: it exists and cannot be read.
+        SchemaError: the sidecar exists but cannot be read.
     """
     data = read_plain(csv)
     try:
@@ -80,10 +80,10 @@ def read_sidecar(csv: Path) -> Sidecar | None:
 
 
 def read_plain(csv: Path) -> dict[str, Any] | None:
-    """The sidecar of ``csv`` as a JSON object of which only the schema is checked.
+    """The sidecar of ``csv`` as a JSON object, checked only for its schema.
 
     Raises:
-        SchemaError: it exists and cannot be read.
+        SchemaError: the sidecar exists but cannot be read.
     """
     path = sidecar_path(csv)
     if not path.exists():
@@ -106,7 +106,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
-    """Whether ``csv`` is byte for byte what the run wrote.
+    """Whether ``csv`` still has exactly the bytes that the run wrote.
 
     Raises:
         OutputError: ``csv`` cannot be read.

@@ -1,45 +1,44 @@
-"""The tiers of a chase, decided by its own latencies and by the reported cache sizes.
+"""Decides the tiers of a pointer chase from its latencies and from the reported cache sizes.
 
-A chase over growing footprints climbs a staircase: each flat stretch is a tier, a ramp between two
-of them is none. The reported sizes name the tier of a stretch, unless the latencies contradict
-them; on a GPU, the cache operator of the loads decides whether L1 can serve it.
+The latency of a chase over growing footprints is a staircase. Each flat part is a tier; a ramp
+between two flat parts is not. The reported cache sizes say which tier a flat part is, unless the
+latencies contradict them. On a GPU, the cache operator of the loads decides whether L1 can serve
+them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.core.case_id import split_case
-from membench.core.terms import FLAGS, OFF_TIER_FLAGS, Metric, Stat, Status, Tier
+from membench.core.record import record
+from membench.core.terms import FLAGS, OFF_TIER_FLAGS, REACH, Metric, Stat, Status, Tier
 from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
-
-REACH = "cache_bytes"
-"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""
 
 FLAT = 1.25
 """Latencies that differ by less than this factor may be on the same step."""
 
 CLOSE = 1.1
-"""Neighbours that differ by less are on the same step, whatever comes before and after."""
+"""Neighbours that differ by less than this factor are on the same step in any case."""
 
 HALF = 0.5
 SHARE = 0.1
-"""Share of the climb to the next step up to which a latency belongs to the lower step."""
+"""A latency belongs to the lower step up to this share of the climb to the next step."""
 
 BEYOND = 4
-"""Footprints of this many times a cache are memory's (STREAM's rule)."""
+"""Footprints of at least this many times the cache are in memory (STREAM's rule)."""
 
 LEAST_MEMORY = 256 * MIB
-"""Least bytes of a footprint that counts as memory's if no cache is reported."""
+"""Minimum bytes of a footprint that counts as memory if no cache size is reported."""
 
 L1_END = MIB
-"""Bytes above any GPU's L1 cache and below any GPU's L2 cache."""
+"""A size in bytes above any GPU's L1 cache and below any GPU's L2 cache."""
 
 LEAST_L2 = 4 * MIB
-"""Least bytes of an L2 cache of unreported size (Volta and later)."""
+"""Minimum bytes of an L2 cache whose size is not reported (Volta and later)."""
 
 PAST_L1 = frozenset({"cg", "cv"})
 """Cache operators of loads that L1 never serves (PTX ISA, cache operators)."""
@@ -48,22 +47,22 @@ _TIERS: Mapping[str, tuple[Tier, Tier]] = {
     "host/chase": (Tier.CACHE, Tier.DDR),
     "gpu/chase": (Tier.L2, Tier.HBM),
 }
-"""Bench -> the tier of its caches (on a GPU: beyond L1), and memory."""
+"""Bench -> the tier of its caches (on a GPU, beyond L1), and the tier of memory."""
 
 
-@dataclass(frozen=True)
+@record
 class _Stair:
-    """A footprint in bytes, and ns of one dependent load."""
+    """A footprint in bytes, and the time of one dependent load in ns."""
 
     size: int
     latency: float
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """``rows`` with the tiers of every chase set by its staircase.
+    """``rows``, with the tiers of every chase set from its staircase.
 
     A footprint between two steps keeps its tier cell and gets the flag `transition`. If no step is
-    visible, the tiers stay as they are.
+    visible, the tiers are not changed.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -85,9 +84,10 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 
 
 def leading(rows: Sequence[Row]) -> list[Row]:
-    """The rows that may represent their tier at its best: with a value, served by that tier alone.
+    """The rows that may represent the best of their tier.
 
-    Rows measured under load (``host/loaded``, ``hbm/loaded``) are left out.
+    They have a value, were served by that tier alone, and were not measured under load
+    (``host/loaded`` and ``hbm/loaded`` are left out).
     """
     return [
         row
@@ -106,9 +106,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """The tier of each row of one curve by position, None between two steps.
+    """Position -> tier of each row of one curve; None for a position between two steps.
 
-    Positions that cannot be decided are absent.
+    Positions that cannot be decided are left out.
     """
     name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
@@ -128,7 +128,7 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
         elif seen or cache is None or 2 * stair.size <= cache:
             found[place] = caches if cached[place] else None
         elif stair.size > cache:
-            found[place] = None  # nothing shows memory, and the cache holds a part of it at most
+            found[place] = None  # memory is not visible; the cache holds a part at most
     if name == "gpu/chase" and params.get("hint") not in PAST_L1:
         large = {place: tier for place, tier in found.items() if stairs[place].size >= L1_END}
         return large | _beside_l1(stairs, cached)
@@ -136,10 +136,10 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 
 
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
-    """The tier of the footprints below `L1_END` for loads that L1 may serve.
+    """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
 
-    Footprints on the first step are L1's, if the step ends; those on the second step are L2's. If
-    the first step has no visible end, they cannot be told apart.
+    Footprints on the first step are in L1 if the step has a visible end; those on the second step
+    are in L2. If the first step has no visible end, L1 and L2 cannot be distinguished.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -156,10 +156,10 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 
 
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
-    """Which footprints no cache serves.
+    """For each footprint, whether no cache serves it.
 
-    Four times the cache, or flat from a quarter of the footprint on; a curve without a visible step
-    decides nothing.
+    That is so from four times the cache size on, or if the latency is constant from a quarter of
+    the footprint on. A curve without a visible step decides nothing.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -179,11 +179,11 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """Which footprints are on a step below memory, whose latency is ``top``.
+    """For each footprint, whether it is on a step below memory, whose latency is ``top``.
 
-    Among those that a cache of ``most`` bytes can hold: latencies hardly above the step before, or
-    close to a neighbour's; and of at most half of ``least`` (the certain size of the cache), those
-    nearer to that step than to memory.
+    This can only be so for footprints that a cache of ``most`` bytes can hold. Their latency must
+    be hardly above the step before, or close to a neighbour's. For footprints of at most half of
+    ``least`` (the certain size of the cache) it is enough to be nearer to that step than to memory.
     """
     below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
     found: list[bool] = []
@@ -202,7 +202,7 @@ def _cached(
 
 
 def _first_step(stairs: Sequence[_Stair]) -> int:
-    """Number of footprints on the first step, before `L1_END`; 0 if the step has no visible end."""
+    """Number of footprints on the first step, below `L1_END`; 0 if the step has no visible end."""
     first = stairs[0].latency
     count = 0
     for one in stairs:
@@ -214,7 +214,7 @@ def _first_step(stairs: Sequence[_Stair]) -> int:
 
 
 def _share(latency: float, low: float, high: float) -> float:
-    """How far ``latency`` has climbed from ``low`` to ``high``, as a share; 0 without a climb."""
+    """Position of ``latency`` between ``low`` and ``high``, as a fraction; 0 if these are equal."""
     return (latency - low) / (high - low) if high > low else 0.0
 
 

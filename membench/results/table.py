@@ -1,10 +1,9 @@
-"""The results file: rows to CSV and back."""
+"""The results file: writes rows to CSV and reads them."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,22 +12,22 @@ from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.formats.recognise import format_of, opened
-from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, to_cells
+from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
 
 MAX_BYTES = 512 << 20
-"""Most bytes of a results file: two thousand concatenated runs."""
+"""Maximum bytes of a results file: two thousand concatenated runs."""
 MAX_LINES = 5_000_000
-"""Most lines of a results file: ten times two thousand full runs."""
+"""Maximum number of lines of a results file: ten times two thousand full runs."""
 MAX_CELLS = 10_000
-"""Most cells of a line: a hundred times the number of columns."""
+"""Maximum number of cells in a line: a hundred times the number of columns."""
 
-_HEAD = 1 << 16  # characters that tell what a file is
+_HEAD = 1 << 16  # this many characters show what kind of file it is
 _FAMILY = SCHEMA.partition("/")[0]
 _WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that occur together in a header and in no row, by which a second header is recognised."""
+"""Words that occur together only in a header; they identify further headers in the file."""
 
-_QUOTED = re.compile(r'["\r\n]')
+_QUOTED = ('"', "\r", "\n")
 """Characters beside the comma for which the csv module quotes a cell."""
 
 
@@ -51,10 +50,16 @@ def to_csv(rows: Iterable[Row]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in _distinct(map(_checked, rows)):
-        record = to_cells(row)
+    record: list[str] = []
+
+    def checked(row: Row) -> Row:
+        nonlocal record
+        record = checked_cells(row)
+        return row
+
+    for _ in _distinct(map(checked, rows)):  # yields each before it takes the next
         line = ",".join(record)
-        if line.count(",") == len(record) - 1 and not _QUOTED.search(line):
+        if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
         else:
             writer.writerow(record)
@@ -62,13 +67,14 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 
 
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
-    """The rows of ``path`` in order; ``pipe`` allows a pipe, which a user may name.
+    """The rows of ``path`` in order; ``pipe`` permits a pipe, for paths that a user named.
 
-    Columns may be in any order and unknown ones are ignored; files of several runs may be
-    concatenated, headers included. A row that occurs twice unchanged is read once.
+    Columns may be in any order; unknown columns are ignored. Files of several runs may be
+    concatenated, with their headers. Identical rows are read once.
 
     Raises:
-        SchemaError: one line that names the file, and the line if known.
+        SchemaError: the file is invalid; the one-line message names the file and, if known, the
+            line.
     """
     try:
         return parse_rows(read_text(path, pipe=pipe))
@@ -77,7 +83,7 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """``error`` from reading ``path``, with the path added to its message and hint."""
+    """``error`` from reading ``path``, with the path in its message and hint."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
@@ -93,7 +99,7 @@ def _checked(row: Row) -> Row:
 
 
 def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
-    """``rows`` without repetitions, so that no run counts twice."""
+    """``rows`` without identical ones, so that no run counts twice."""
     seen: dict[object, Row] = {}
     for row in rows:
         first = seen.setdefault(row.key, row)
@@ -110,7 +116,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     """The content of ``path``, which may be a results file.
 
     Raises:
-        SchemaError: it cannot be read, or is not text.
+        SchemaError: the file cannot be read, or is not text.
     """
     try:
         text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")
@@ -124,7 +130,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
         raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
         raise SchemaError(f"more than {MAX_LINES} lines, the limit of a results file")
-    return text.replace("\ufeff", "")  # Excel's mark; in the middle after `cat`
+    return text.replace("\ufeff", "")  # Excel's byte order mark; after `cat` also in the middle
 
 
 def _is_gzip(path: Path) -> bool:
@@ -151,9 +157,9 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; blank lines are skipped."""
+    """Line number and cells of each record; blank lines are left out."""
     if csv.field_size_limit() < len(text):
-        csv.field_size_limit(len(text))  # 128 KiB by default, less than a cell of samples may be
+        csv.field_size_limit(len(text))  # a samples cell may exceed the default of 128 KiB
     reader = csv.reader(_lines(text), strict=True)
     try:
         for record in reader:
@@ -165,7 +171,7 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _lines(text: str) -> Iterator[str]:
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if line.count(",") > MAX_CELLS:
+        if len(line) > MAX_CELLS and line.count(",") > MAX_CELLS:
             raise SchemaError(
                 f"line {number}: {line.count(',')} cells, too many for a results file"
             )
@@ -183,7 +189,7 @@ def _header(record: list[str], text: str) -> list[str]:
 
 
 def _what_helps(text: str) -> str:
-    """A hint for ``text`` that is something else than a results file."""
+    """A hint for ``text`` that is not a results file."""
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)

@@ -1,1 +1,1 @@
-"""The verdicts of measurements on a published thesis about memory demand, claim by claim."""
+"""Tests a published thesis about memory demand against measurements, claim by claim."""

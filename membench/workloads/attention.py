@@ -16,29 +16,30 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""Least bytes of the pools of K and of V, so that no layer finds data of the layer before in L2."""
+"""Minimum bytes of the pools of K and of V, so that L2 has no data from the previous layer."""
 
 TILE_PAGES = 251
-"""Pages after which the contents of a pool repeat; a prime number."""
+"""Number of pages after which the contents of a pool repeat; a prime."""
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""The first compute capability with matrix products in that format."""
+"""Format -> first compute capability with matrix products in that format."""
 
 TOLERANCE = 2.5e-3
-"""Largest error of an element of the result, multiplied by the square root of the context.
+"""Maximum error of an element of the result, multiplied by the square root of the context.
 
-The element is an average of numbers from 0.5 to 1 of either sign.  Its weights are rounded to FP16,
-which moves the largest of 1024 elements by 7e-4 over that root (found by the same rounding in
-NumPy, 128 to 131072 tokens); a page too much or too little moves it by some 3 over the context.
+An element is a weighted average of numbers from 0.5 to 1 of either sign. Rounding the weights to
+FP16 changes the largest of 1024 elements by 7e-4 divided by that root (computed with the same
+rounding in NumPy, for 128 to 131072 tokens). One page too many or too few changes it by about 3
+divided by the context.
 """
 
 QUERY = 1.0
-"""Upper bound of the elements of a query."""
+"""Upper bound for the elements of a query."""
 
 _LEAST_PAGES = 4
 _OF_A_SPLIT = 4
-"""Cost of a block beyond its pages, in pages: first loads, partial result, merge."""
+"""Fixed cost of a thread block, in units of pages: first loads, partial result, merge."""
 
 _LOG2_E = 1.4426950408889634
 
@@ -48,9 +49,9 @@ class AttentionShape:
     """The shape of one decode step's attention.
 
     Attributes:
-        layers: run one after the other, each with a block table of its own.
-        heads: KV heads on this GPU; group: query heads of each.
-        batch: sequences; context: tokens of each, a multiple of 16.
+        layers: number of layers, which run one after the other, each with its separate block table.
+        heads: KV heads on this GPU; group: query heads per KV head.
+        batch: number of sequences; context: tokens per sequence, a multiple of 16.
     """
 
     layers: int
@@ -61,15 +62,15 @@ class AttentionShape:
 
     @property
     def pages(self) -> int:
-        """Pages of one sequence."""
+        """Pages per sequence."""
         return self.context // PAGE_TOKENS
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of blocks that share the ``pages`` of a row.
+    """The number of thread blocks that share the ``pages`` of a row.
 
-    Chosen so that all waves of blocks together take the least time: a last wave of few blocks would
-    leave the GPU idle as long as a full one runs.
+    It minimises the time of all waves of blocks: a last wave with few blocks takes as long as a
+    full one and leaves most of the GPU idle.
     """
 
     def time(splits: int) -> int:
@@ -80,12 +81,12 @@ def splits_of(rows: int, pages: int, resident: int) -> int:
 
 
 class Attention:
-    """The attention of all layers for one new token of every sequence.
+    """The attention of all layers for one new token per sequence.
 
     Attributes:
         payload: bytes of K and V that a step reads.
-        launches: kernels of a step.
-        splits: blocks that share a sequence and KV head.
+        launches: number of kernel launches per step.
+        splits: number of thread blocks that share a sequence and KV head.
 
     Raises:
         Skip: the device does not support the format.
@@ -122,7 +123,7 @@ class Attention:
         self._tables = random.integers(0, pages, places, dtype=np.uint32)
         self._table = gpu.allocate(self._tables.nbytes)
         gpu.upload(self._table, self._tables)
-        # exp(q k / sqrt(d)) as a power of two.
+        # For computing exp(q k / sqrt(d)) as a power of two.
         scale = _LOG2_E / HEAD_DIM**0.5
         queries = random.uniform(-QUERY, QUERY, (rows, shape.group, HEAD_DIM)) * scale
         self._queries = queries.astype(np.float16)
@@ -133,7 +134,7 @@ class Attention:
         self._out = gpu.allocate(4 * self._queries.size)
 
     def step(self) -> None:
-        """Queue one step."""
+        """Queue the kernels of one step."""
         gpu, shape = self._gpu, self._shape
         rows = shape.batch * shape.heads
         counts = (np.uint32(shape.pages), np.uint32(shape.heads), np.uint32(self.splits))
@@ -159,7 +160,7 @@ class Attention:
                 )
 
     def _expected(self, row: int) -> npt.NDArray[np.float64]:
-        """The attention of one sequence and KV head by definition, [group][128]."""
+        """The attention of one sequence and KV head, computed from the definition, [group][128]."""
         sequence, head = divmod(row, self._shape.heads)
         size = PAGE_TOKENS * HEAD_DIM
         keys, contents = (
@@ -168,7 +169,7 @@ class Attention:
             .reshape(-1, HEAD_DIM)
             for tile in self._tiles
         )
-        # The pools repeat after so many pages: each of those counts as often as it is named.
+        # The pools repeat after TILE_PAGES pages: weight each page by how often the table names it.
         named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
         powers = self._queries[row].astype(np.float64) @ keys.T
         weights = np.exp2(powers - powers.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""A model's decode step, ready to run: its attention, and the launch of any part of it."""
+"""A decode step of a model: its attention as work, and the launch of a step or of a part of it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from membench.workloads.attention import AttentionShape
 
 MODEL, CONTEXT = "llama-3.1-8b", 32768
-"""Model and context of the step that other benches run; the default of ``decode/attn``."""
+"""Model and context of the step that other benches also run; the default of ``decode/attn``."""
 
 TOKENS = 131072
-"""Tokens in the KV cache of all sequences together: the batch is this divided by the context."""
+"""Tokens in the KV cache, summed over all sequences; the batch is this divided by the context."""
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
@@ -27,7 +27,7 @@ def attention_bytes(model: ModelShard, kv: str) -> int:
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of one step's attention at ``context`` tokens a sequence."""
+    """The shape of one step's attention at ``context`` tokens per sequence."""
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(
@@ -40,7 +40,7 @@ def attention_shape(model: ModelShard, context: int) -> AttentionShape:
 
 
 def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: str) -> Timed:
-    """The attention of one step as work; arguments as in ``decode/attn``."""
+    """The attention of one step as work; the arguments are those of ``decode/attn``."""
     from membench.workloads.attention import Attention
 
     shape = attention_shape(model, context)
@@ -57,7 +57,7 @@ def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: s
 
 
 def usual_attention(gpu: Gpu) -> Timed:
-    """The attention that other work runs beside: the default case of ``decode/attn``."""
+    """The attention that runs concurrently with other work: the default of ``decode/attn``."""
     return attention_step(gpu, MODELS[MODEL], CONTEXT, "fp16", "graph")
 
 
@@ -73,15 +73,16 @@ def timed_step(
     """The work of a step that is launched as a graph or kernel by kernel.
 
     Args:
-        work: a function that queues one step, and one that verifies the given number of steps.
+        work: a function that queues one step, and a function that verifies the given number of
+            steps.
         launch: `graph` launches the whole step at once, `stream` each kernel from the host.
-        launches: kernels of a step.
+        launches: number of kernel launches per step.
         payload: bytes that a step reads.
-        tokens: tokens that a step generates.
+        tokens: number of tokens that a step generates.
     """
     step, verify = work
     if launch == "graph":
-        step()  # loads its code: that is not to be captured
+        step()  # loads the kernels' code, which must happen before the capture
         gpu.synchronize()
     once = gpu.capture(step) if launch == "graph" else step
 
@@ -89,7 +90,7 @@ def timed_step(
         for _ in range(iterations):
             once()
 
-    # No peak: a row's peak is in the unit of its metric, and tokens a second have none.
+    # No peak: a row's peak is in the unit of its metric, and tokens per second have no peak.
     return Timed(
         run=run,
         verify=verify,
@@ -100,7 +101,7 @@ def timed_step(
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.002,
         samples=10,
-        # What the host launches one by one is not queued behind a hold: its launching counts.
+        # With single launches the queue is not held, because the launch time is part of the result.
         may_block=launch == "graph",
         launches=1 if launch == "graph" else launches,
         detail={**detail, "launches": launches},

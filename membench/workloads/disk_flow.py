@@ -1,4 +1,4 @@
-"""Shared by the disk benches: metrics and costs, the work of an I/O pattern, and its facts.
+"""Code that the disk benches share: metrics, costs, the work of an I/O pattern, and facts for rows.
 
 Latency counts from submission to completion (fio's `lat`).
 """
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from membench.host.storage.flow import Flow
     from membench.host.storage.traffic import TrafficRecord
 
-DISK = GIB  # of scratch file: more than the memory of most disks' controllers
+DISK = GIB  # scratch file in bytes: more than the cache memory of most disk controllers
+BLOCK_STEP = 4096  # bytes: direct I/O needs no larger alignment, and contents are checked in them
+MOST_IN_FLIGHT = 4096  # requests: IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
-SECONDS = 0.22  # of a round of one case, with making its places and checking what was read
-CLIENT_LIMITED = 0.9  # share of its CPU above which a loop, not the disk, may set the rate
+SECONDS = 0.22  # seconds per round of one case, including set-up and verification
+CLIENT_LIMITED = 0.9  # above this share of its CPU, the loop may limit the rate, not the disk
 
 IOPS = (Metric.IOPS, Stat.MEDIAN)
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
@@ -31,9 +33,9 @@ P999 = (Metric.LATENCY, Stat.P999)
 
 
 def write_facts(storage: StorageBackend) -> dict[str, str]:
-    """Facts of a row of writes: how they reach the disk; see `ScratchHandle`.
+    """Facts about how writes reach the disk, for the `detail` of a row; see `ScratchHandle`.
 
-    ``dirtied`` appears if the kernel sends writes through the page cache, and raises the flag.
+    ``dirtied`` is present if the kernel sends writes through the page cache; it sets the flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -61,22 +63,22 @@ def disk_work(
 
 
 def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], list[float]]:
-    """GB/s of the same groups of I/Os that the I/O rates are computed from."""
+    """Bandwidth in GB/s, computed from the same groups of I/Os as the I/O rates."""
     return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
 
 
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """The latencies in ns, once for each of ``stats``."""
+    """The latencies in ns, under each (metric, stat) of ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 
 def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
-    """How busy the client was (share of a CPU), and whether it may have been the limit.
+    """Facts about the client: its share of a CPU, and whether it may have limited the rate.
 
-    ``submit`` is the share of its time spent in submitting I/Os; ``registered`` says that memory
-    and file were registered with the kernel beforehand.
+    ``submit`` is the share of its time that it spent in submission calls. ``registered`` is present
+    if memory and file were registered with the kernel.
     """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,

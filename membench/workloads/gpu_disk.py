@@ -24,10 +24,10 @@ _CHUNK = 4 << 20
 
 
 class CudaStorage:
-    """Both backends; a row names the GPU, and its detail the disk.
+    """The backends of a GPU and a disk; a row names the GPU, and its `detail` names the disk.
 
     Args:
-        storage: None if the run has no scratch file.
+        storage: the disk; None if the run has no scratch file.
     """
 
     def __init__(self, gpu: Gpu, storage: StorageBackend | None) -> None:
@@ -44,7 +44,7 @@ class CudaStorage:
             Skip: there is no scratch file.
         """
         if self._storage is None:
-            skip("there is no scratch file in this run")
+            skip("this run has no scratch file")
         return self._storage
 
     @property
@@ -66,7 +66,7 @@ class CudaStorage:
                 os.preadv(fd, [buffer], offset)
 
     def evict_mapped(self, mapped: Bytes) -> float:
-        """Unmap the pages of a mapping of the file and drop them; return the share that is left.
+        """Unmap pages and drop them from the page cache; return the share that stayed.
 
         Raises:
             MembenchError: the kernel does not unmap them.
@@ -92,9 +92,9 @@ class PoolSink:
     """Copies pages from slots in page-locked memory into a pool on the GPU: a `pager.Sink`.
 
     Args:
-        slots: page-locked memory, one page after another.
+        slots: page-locked memory with one page per slot.
         pool: device memory.
-        block: bytes of a page.
+        block: bytes per page.
     """
 
     def __init__(self, gpu: Gpu, slots: HostBuffer, pool: Buffer, block: int) -> None:
@@ -107,11 +107,11 @@ class PoolSink:
 
     @property
     def places(self) -> int:
-        """Pages that fit into the pool."""
+        """Number of pages that fit in the pool."""
         return self._pool.size // self._block
 
     def begin(self, slot: int, place: int) -> None:
-        """Queue an asynchronous copy, and an event after it."""
+        """Queue an asynchronous copy, followed by an event."""
         source = self._slots.address + slot * self._block
         target = self._pool.address + place * self._block
         self._gpu.copy(target, source, self._block, self._stream)
@@ -122,11 +122,14 @@ class PoolSink:
         return self._gpu.links.happened(self._going[slot])
 
     def wait(self, slot: int) -> None:
-        """Wait for all copies: they complete in order, and this one is the oldest or the last."""
+        """Wait for all copies.
+
+        Waiting for all is enough, as this copy is the oldest or the last one.
+        """
         if not self.done(slot):
             self._gpu.wait(self._stream)
 
 
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
-    """The bytes at sampled ``places`` of a pool, copied to the host after all queued work."""
+    """The pages at ``places`` of a pool, copied to the host after all queued work."""
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

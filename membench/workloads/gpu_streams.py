@@ -1,4 +1,4 @@
-"""STREAM's kernels and similar ones on a GPU: arrays, configurations, work and verification."""
+"""STREAM's kernels and similar kernels on a GPU: arrays, configurations, work and verification."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from membench.gpu.verify.pattern import Patterns
 
 ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "nstream": 3}
-"""Arrays of each kernel."""
+"""Operation -> number of arrays."""
 
 ACCESSES = ARRAYS | {"nstream": 4}
-"""Arrays that a kernel reads plus arrays that it writes."""
+"""Operation -> number of arrays read plus number of arrays written."""
 
 LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
-"""Arrays that a kernel reads; every kernel but read writes one."""
+"""Operation -> number of arrays read; all operations except read also write one."""
 
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
 """The fixed configuration.
@@ -35,17 +35,17 @@ index into `HINTS`.
 """
 
 HINTS = ("plain", "cs", "no-allocate")
-"""Cache hints of loads: none, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
+"""Cache hints for loads: none, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
 
 WIDE = 32
 WIDE_CAPABILITY = 100
 """First compute capability with 256-bit loads and stores."""
 
 SAMPLES = (6, 20)
-"""Fewest and most samples of a round: long samples need fewer."""
+"""Minimum and maximum number of samples per round; fewer are taken if samples are long."""
 
 SAMPLED_S = 0.02
-"""Seconds that the samples of a round take together, unless the fewest samples take longer."""
+"""Total seconds of the samples in a round, unless the minimum number of samples takes longer."""
 
 MIN_SAMPLE_S = 0.001
 
@@ -66,11 +66,11 @@ def variant(config: Config) -> KernelVariant:
 
 
 class ReadPasses:
-    """Passes of the default read kernel over any memory that a GPU can reach.
+    """Passes of the default read kernel over any memory that a GPU can access.
 
     Attributes:
-        grid: thread blocks of a pass.
-        count: passes so far.
+        grid: number of thread blocks per pass.
+        count: number of passes so far.
     """
 
     def __init__(self, gpu: Gpu, memory: HostBuffer | Buffer, size: int) -> None:
@@ -90,7 +90,7 @@ class ReadPasses:
         self.count += 1
 
     def sum(self) -> int:
-        """Sum of the words of all passes, modulo 2^32."""
+        """Sum of the words read in all passes, modulo 2^32."""
         import numpy as np
 
         sums = self._gpu.download(self._sums, np.uint32, self.grid)
@@ -101,11 +101,11 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
     """The work of one kernel over arrays of ``size`` bytes.
 
     Args:
-        operation: one of `ARRAYS`.
-        config: keys as in `DEFAULT`.
+        operation: a key of `ARRAYS`.
+        config: a configuration with the keys of `DEFAULT`.
 
     Raises:
-        Skip: the GPU has no loads of that width.
+        Skip: the GPU has no loads of the configured width.
     """
     import numpy as np
 
@@ -179,7 +179,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
 
 
 def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
-    """Fill arrays that are read with known contents, and the others with poison."""
+    """Fill the arrays that are read with known contents, and the other arrays with poison."""
     for number, array in enumerate(arrays):
         if number == 0 and operation not in ("read", "nstream"):
             patterns.poison(array)
@@ -205,11 +205,11 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
 
 
 def sample_seconds(operation: str, size: int) -> float:
-    """Seconds of one sample at 2.5 TB/s."""
+    """Estimated seconds of one sample, at 2.5 TB/s."""
     return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
 
 
 def sample_count(operation: str, size: int) -> int:
-    """Samples of a round."""
+    """Number of samples per round."""
     fewest, most = SAMPLES
     return min(most, max(fewest, round(SAMPLED_S / sample_seconds(operation, size))))

@@ -1,12 +1,12 @@
-"""Moves scattered blocks from one paged pool to another by a kernel."""
+"""Moves of scattered blocks from one paged pool to another with a kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from membench.core.errors import skip
+from membench.core.record import record
 from membench.core.units import KIB
 from membench.core.work import Detail
 
@@ -22,13 +22,13 @@ BULK_SHARED = 64 * KIB
 BULK_CAPABILITY = 90
 
 
-@dataclass(frozen=True)
+@record
 class Move:
-    """A move of all blocks, ready to run.
+    """A prepared move of all blocks.
 
     Attributes:
-        once: queues the move; a kernel goes into the given stream.
-        facts: for the row's detail.
+        once: function that queues the move; the kernel runs in the given stream.
+        facts: facts for the row's `detail`.
     """
 
     once: Callable[..., None]
@@ -36,12 +36,12 @@ class Move:
 
 
 def pool_blocks(count: int) -> int:
-    """Blocks of a pool: a sixteenth more than are moved, and these must stay unchanged."""
+    """Blocks in a pool: ``count`` blocks to move, and a sixteenth more that must not change."""
     return count + count // 16 + 1
 
 
 def require_method(gpu: Gpu, method: str) -> None:
-    """Skip if ``method`` is `bulk` and the GPU has no bulk copies through shared memory."""
+    """Skip the case if ``method`` is `bulk` and the GPU has no bulk copies."""
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies through shared memory need compute capability 9.0")
 
@@ -55,11 +55,11 @@ def kernel_move(
     block: int,
     grid: int,
 ) -> Move:
-    """The move by the kernel ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`).
+    """A move with the kernel ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`).
 
     Args:
-        tables: block numbers in the target, and the source blocks that go there.
-        grid: most thread blocks; 0 for as many as are useful.
+        tables: block numbers in the target, and for each the block number in the source.
+        grid: maximum number of thread blocks; 0 for as many as are useful.
     """
     import numpy as np
 
@@ -74,7 +74,7 @@ def kernel_move(
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
     fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # Each warp of kv_move takes a tile, each thread block of kv_bulk a KV block.
+    # In kv_move each warp copies a tile; in kv_bulk each thread block copies a KV block.
     tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
     chosen = min(grid or fits, tiles, fits)
     number = np.uint32(block if bulk else block // 16)

@@ -1,4 +1,4 @@
-"""Copies between two addresses by copy engine or kernel, and filling of any kind of memory."""
+"""Copies between two addresses by copy engine or kernel, and the filling of host memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNROLL = 8
 
 TMA_BLOCK = 32
 TMA_BYTES = 64 << 10
-"""Shared memory that a block of the kernel copies through."""
+"""Bytes of shared memory through which a block of the kernel copies."""
 
 TMA_CAPABILITY = 90
 
@@ -26,12 +26,12 @@ def copies(
     """A function that queues one copy of whole vectors of 16 bytes between two addresses.
 
     Args:
-        engine: copy engine (``ce``), a kernel that loads and stores (``sm``), or one that has bulk
-            copies done through shared memory (``tma``).
-        grid: SMs of the kernel; 0 for all of them.
+        engine: the copy engine (``ce``), a kernel with loads and stores (``sm``), or a kernel with
+            bulk copies through shared memory (``tma``).
+        grid: number of SMs that the kernel uses; 0 for all.
 
     Raises:
-        Skip: the GPU has no bulk copies.
+        Skip: the engine is ``tma`` and the GPU has no bulk copies.
     """
     import numpy as np
 
@@ -56,7 +56,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Fill ``host`` (any kind of memory) with what ``fill`` writes into ``device``."""
+    """Fill ``host`` (any kind of memory) with the contents that ``fill`` writes to ``device``."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

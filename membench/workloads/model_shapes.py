@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from membench.core.record import record
 
 HEAD_DIM = 128
-"""Elements of a head."""
+"""Elements per head."""
 
 
-@dataclass(frozen=True)
+@record
 class ModelShard:
-    """The share of a transformer that one of ``tp`` GPUs holds, from its published config.json.
+    """The part of a transformer that one of ``tp`` GPUs holds, from the published config.json.
 
     Attributes:
-        hidden, intermediate, vocabulary: of the whole model.
-        heads, kv_heads: of the whole model, of `HEAD_DIM` elements each.
-        tp: GPUs that the heads, the MLP and the vocabulary are divided over.
+        hidden, intermediate, vocabulary: sizes of the whole model.
+        heads, kv_heads: number of heads of the whole model, with `HEAD_DIM` elements each.
+        tp: number of GPUs among which heads, MLP and vocabulary are divided.
     """
 
     layers: int
@@ -29,7 +30,7 @@ class ModelShard:
 
     @property
     def products(self) -> tuple[tuple[int, int], ...]:
-        """(m, k) of a layer's matrices: QKV, output, gate and up, down."""
+        """(m, k) for each matrix of a layer: QKV, output, gate and up, down."""
         qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
         inner = self.intermediate // self.tp
         return (
@@ -41,12 +42,12 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all matrices at 16 bits an element."""
+        """Bytes of all matrices with 16 bits per element."""
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property
     def head(self) -> tuple[int, int]:
-        """(m, k) of the projection to the vocabulary."""
+        """(m, k) for the projection to the vocabulary."""
         return (self.vocabulary // self.tp, self.hidden)
 
 

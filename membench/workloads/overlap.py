@@ -16,9 +16,11 @@ class Beside:
     """Two streams of work, restricted to the time in which both were active.
 
     Attributes:
-        victim_ns: durations of the victim's pieces that lie entirely within the aggressor's time.
-        aggressor_pieces: pieces of the aggressor in the same time, fractions included.
-        window_ns: from the first of them to the last.
+        victim_ns: durations of those pieces of the victim that lie entirely within the aggressor's
+            time.
+        aggressor_pieces: number of the aggressor's pieces in the same time, including fractions.
+        window_ns: nanoseconds from the start of the first of these victim pieces to the end of the
+            last.
     """
 
     victim_ns: tuple[float, ...]
@@ -27,7 +29,7 @@ class Beside:
 
 
 def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
-    """The overlap of two sequences of pieces without gaps: n + 1 stamps delimit n pieces.
+    """The overlap of two sequences of pieces without gaps: n + 1 time stamps delimit n pieces.
 
     None if no piece of the victim lies entirely within the aggressor's time.
     """
@@ -37,7 +39,7 @@ def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) ->
         return None
     first, last = np.flatnonzero(within)[[0, -1]]
     begin, end = int(v[first]), int(v[last + 1])
-    # How many pieces of the aggressor had ended at a time, linear within a piece.
+    # Number of the aggressor's pieces that had ended at a given time, interpolated within a piece.
     done = np.interp([begin, end], a, np.arange(a.size))
     durations = np.diff(v)[within]
     return Beside(

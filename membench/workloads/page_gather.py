@@ -1,4 +1,4 @@
-"""Reads pages out of a pool by a table: the tables, and the launch shape of the kernel."""
+"""Reads of pages in a pool: the tables of page numbers, and the launch shape of the kernel."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SEED = 0x9A9E
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
     """``count`` page numbers below ``pages``.
 
-    ``uniform``: independent of each other.  ``zipf``: the k-th most popular page is read 1/k times
-    as often as the first (exponent 1, by the inverse of the continuous distribution, rank =
-    pages^u), with the popular pages scattered over the pool.  ``seq``: one after the other.
+    ``uniform``: independent and uniformly distributed. ``zipf``: the k-th most popular page is read
+    1/k times as often as the first (exponent 1, from the inverse of the continuous distribution,
+    rank = pages^u); popular pages are scattered over the pool. ``seq``: ascending.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Moves pages from the disk into GPU memory: three paths, and the check of what arrived."""
+"""Moves of pages from the disk into GPU memory: three paths, and the check of the arrived pages."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer
 
 CHECKED_BYTES = 8 * MIB
-"""Most bytes of the arrived pages that are compared."""
+"""Maximum bytes of arrived pages that are compared."""
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A path from the disk to the GPU, ready to run.
+    """A prepared path from the disk to the GPU.
 
     Attributes:
-        pager: drives both legs.
-        read: the first leg, from the disk.
-        sink: the second leg, to the GPU; None if the first leg ends there.
+        pager: drives both stages.
+        read: the first stage: reads a page from the disk.
+        sink: the second stage: copies a page to the GPU; None if the first stage reads directly to
+            the GPU.
         memory: device memory that receives the pages.
-        offsets: of the pages in the file, in the order of the transfers.
+        offsets: file offsets of the pages, in the order of the transfers.
         detail: facts for the rows.
-        close: frees its resources.
+        close: function that frees its resources.
     """
 
     pager: Pager
@@ -50,14 +51,14 @@ class Pipeline:
 def open_pipeline(
     both: CudaStorage, path: str, block: int, *, readers: int, slots: int, pool: int
 ) -> Pipeline:
-    """The pipeline by ``path`` for pages of ``block`` bytes.
+    """Open the pipeline ``path`` for pages of ``block`` bytes.
 
     Args:
-        path: `bounce` by direct reads into page-locked memory, `mmap` by copies out of a
-            mapping, or `gds` straight to the GPU.
-        readers: most reads in flight.
-        slots: most pages in flight.
-        pool: bytes of device memory that receives bounced pages, a multiple of ``block``.
+        path: `bounce` (direct reads into page-locked memory), `mmap` (copies from a mapping), or
+            `gds` (reads directly to the GPU).
+        readers: maximum number of reads in flight.
+        slots: maximum number of pages in flight.
+        pool: bytes of device memory that receive bounced pages, a multiple of ``block``.
 
     Raises:
         Skip: the scratch file is too small, or there is no GPUDirect Storage.
@@ -97,7 +98,9 @@ def _bounced(
             def read(slot: int, offset: int) -> None:
                 got = os.preadv(fd, [views[slot].data], offset)
                 if got != block:
-                    raise MembenchError(f"a read of {block} bytes at {offset} moved {got}")
+                    raise MembenchError(
+                        f"a read of {block} bytes at offset {offset} returned {got} bytes"
+                    )
 
         else:
             mapped = gpu.links.mapped_file(fd, storage.scratch.size).array
@@ -116,7 +119,7 @@ def _bounced(
 def check_landed(
     both: CudaStorage, memory: Buffer, block: int, trace: TrafficRecord | None
 ) -> None:
-    """Compare pages on the GPU with the same pages of the file.
+    """Compare pages on the GPU with the same pages in the file.
 
     Raises:
         VerificationFailed: nothing arrived, or a page is wrong.
@@ -131,4 +134,6 @@ def check_landed(
     for place, page in zip(chosen, landed_pages(both.gpu, memory, block, chosen), strict=True):
         wrong = both.storage.content.wrong(page.data, int(trace.landed[place]))
         if wrong >= 0:
-            raise VerificationFailed(f"what came from {wrong} is not what was written there")
+            raise VerificationFailed(
+                f"the page from offset {wrong} differs from the data in the file"
+            )

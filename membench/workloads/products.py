@@ -1,4 +1,4 @@
-"""Matrix products by the vendor's library, with operands and verification."""
+"""Matrix products with the vendor's library, with operands and verification."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.gpu.verify.pattern import POISON
 
 TILE = 1_048_583
-"""Length after which the numbers of an operand repeat; a prime, so that no two rows are equal."""
+"""Count of numbers after which an operand repeats; a prime, so that no two rows are equal."""
 
 BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
 """Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
-"""The type that the bits of a result are read as."""
+"""Format of a result -> NumPy type that has the same bits."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
-"""Largest relative error that rounding a result may cause."""
+"""Format of a result -> maximum relative error from rounding."""
 
 CHECKED = 16
-"""Elements of a result that the host recomputes."""
+"""Number of elements of a result that the host recomputes."""
 
-# What a sum of k products of numbers below 1 may be off, in units of sqrt(k): by the roundings
-# of the operands (tf32) and of the sums, of which tensor cores keep fewer bits for FP8.  A sum
-# that is wrong is off by some half of such a unit.
+# Maximum error of a sum of k products of numbers below 1, in units of sqrt(k). It comes from
+# rounding the operands (tf32) and the sums (tensor cores keep fewer bits for FP8). A wrong sum has
+# an error of about half such a unit.
 _TOLERANCE = {
     "fp32": 2**-12,
     "tf32": 2**-8,
     "bf16": 2**-10,
     "fp8": 2**-5,
     "mxfp8": 2**-5,
-    "nvfp4": 2**-3,  # of numbers of up to 1.5
+    "nvfp4": 2**-3,  # for numbers of up to 1.5
 }
 
 
 def bytes_of(kind: str, numbers: int) -> int:
-    """Bytes of so many of them in memory."""
+    """Bytes of ``numbers`` numbers of format ``kind`` in memory."""
     return numbers * BITS[kind] // 8
 
 
 class Product:
-    """y = x w' as `Gpu.gemm` has it; w is m x k, x is n x k, both random.
+    """The product y = x w' by `Gpu.gemm`; w is m x k, x is n x k, both random.
 
     Args:
         out, fast: as in `Gpu.gemm`.
 
     Attributes:
-        weight_bytes: of w.
-        once: queues the product.
+        weight_bytes: bytes of w.
+        once: function that queues the product.
 
     Raises:
-        Skip: the library does not support it on this device.
+        Skip: the library does not support this product on this device.
     """
 
     def __init__(

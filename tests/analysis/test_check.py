@@ -510,7 +510,7 @@ def test_a_check_is_of_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture
     write_rows(tmp_path / "two.csv", two)
     code, _, err = run(capsys, tmp_path / "two.csv")
     assert code == 2
-    assert "of h100-box, another" in err
+    assert "from h100-box, another" in err
 
 
 def test_a_word_twice_is_one_requirement() -> None:
@@ -546,3 +546,47 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
         line = judge_device(rows, expectations("ref:x", [of_row(replace(sheet, detail=detail))]))
         assert (line.verdict, line.brief) == (verdict_, brief)
         assert line.share == pytest.approx(450 / 460)
+
+
+def asked_for(row: Row) -> Row:
+    """``row`` as an earlier version measured it: the same bytes, asked for, and another version."""
+    case = row.case.replace("size=auto", "size=256MiB")
+    older = case != row.case and row.status is Status.OK
+    return replace(row, case=case, case_version=row.case_version - 1) if older else row
+
+
+def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = h100_box.judged(h100_box.rows())
+    older = [asked_for(row) for row in rows]
+    assert older != rows
+    mine = h100_box.written(tmp_path / "mine.csv", rows)
+    write_rows(tmp_path / "older.csv", older)
+    _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
+    (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
+    assert "430.0 GB/s" in line
+    assert "100%  - other size [1]" in line
+    assert "other size: the nearest figure is of another case: size 256MiB, here auto" in out
+    cached = [replace(row, flags=(*row.flags, "cache-served")) for row in older]
+    write_rows(tmp_path / "older.csv", cached)
+    _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
+    (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
+    assert "no figure" in line  # a cache served it: it is no figure of memory
+
+
+def test_every_word_of_the_table_is_explained_below_it(
+    healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm")
+    assert "- wide" in out
+    assert "\nwide: the expected range is wider than 10 %: only the ratio is given\n" in out
+    assert "\nshare: of the low end of the expected range; " in out
+    _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
+    assert "wide: the expected range is wider" in out
+
+
+def test_a_mistyped_expectation_is_asked_back() -> None:
+    with pytest.raises(UsageError, match="neither a file nor a known name") as refused:
+        figures("histroy")
+    assert refused.value.hint == "did you mean history?"

@@ -181,7 +181,7 @@ def test_what_all_rows_carry_is_said_once(
     rows = [row(around(1), f"ddr/{name}", flags=("vm",)) for name in "xyz"]
     _, out, _ = run_cli(capsys, write(tmp_path / "a.csv", *rows), tmp_path / "a.csv")
     assert out.count("vm") == 1
-    assert "vm (all rows): the machine is a virtual one" in out
+    assert "vm (all rows): the machine is a virtual machine" in out
 
 
 def test_engines_and_tiers_that_differ_are_said(
@@ -411,7 +411,7 @@ def test_many_regressions_are_one_exit_code(
         ((), 0, ""),
         (("--fail-on", "missing", "--cross-machine"), 3, "Found: 2 missing"),
         (("--fail-on", "failed", "--cross-machine"), 3, "Found: 1 failed"),
-        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are not of one machine: dev"),
+        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are from different machines: dev"),
         (
             ("--fail-on", "worse", "--cross-machine"),
             1,
@@ -480,7 +480,7 @@ def test_a_sidecar_of_another_run_is_not_believed(
     old.with_suffix(".json").write_text('{"schema": "membench.run/1", "plan": 1}')
     code, out, _ = run_cli(capsys, old, new)
     assert code == 0
-    assert "old.json is of another run, and not used" in out
+    assert "old.json belongs to another run and is not used" in out
 
 
 def test_a_label_of_two_files_of_different_cases_still_has_one_run_a_row(

@@ -171,7 +171,7 @@ def test_of_several_runs_the_run_is_the_value() -> None:
     # Rounds of one run share what the run did: forty of them say less than four runs.
     two = comparison(runs(100, 101), runs(110, 111)).lines[0].findings[0]
     assert two.reason is Reason.FEW
-    assert two.settle == "give 4 runs a side, or one run a side"
+    assert two.settle == "give 4 runs per side, or one run per side"
 
 
 def test_a_label_of_one_run_a_case_has_its_rounds() -> None:

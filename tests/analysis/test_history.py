@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from history_files import CASES, history_row, make_history, run_id, sidecar
+from rich.console import Console
 
 import membench
 from membench.analysis.history.offsets import offsets_of
@@ -25,6 +27,7 @@ from membench.analysis.verdict import Verdict
 from membench.cli import main
 from membench.core.errors import NothingMatched, SchemaError, UsageError
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.report.screens.history.screen import print_history
 from membench.results.compact.row import of_row
 from membench.results.table import read_rows, write_rows
 
@@ -193,7 +196,7 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
         path.with_suffix(".json").unlink()
     for path in sorted(new.glob("*.csv"))[:3]:  # the nights that the other folder has
         path.unlink()
-    with pytest.raises(UsageError, match="the runs are of 2 machines: new, old"):
+    with pytest.raises(UsageError, match="the runs are from 2 machines: new, old"):
         read_history([old, new])
     path = max(new.glob("*.csv"))
     beside = sidecar(5, slug="new", former=["old"])
@@ -345,7 +348,10 @@ def test_compare_names_the_offset_of_other_runs(
     assert re.search(r"^ddr/read\S+ .* \^ better \(runs differ 1\d\.\d%\)", out, re.MULTILINE), out
     assert re.search(r"^ssd/read\S+ .* \^ better$", out, re.MULTILINE), out
     assert "one run per side: its offset cannot be seen. 12 other runs of this machine" in out
-    assert "1 of 2 better or worse are within the differences between runs; to be sure, " in out
+    assert (
+        "1 of 2 better or worse are within the differences between runs; to be sure, measure "
+        in out
+    )
     data = json.loads(call(capsys, "compare", one, two, "--format", "json")[1])
     found = [row["labels"][1]["against_reference"]["offset"] for row in data["rows"]]
     assert all(0.1 < offset < 0.2 for offset in found)
@@ -362,3 +368,23 @@ def test_compare_names_the_offset_of_other_runs(
     several = [("a", read_source(first)), ("a", read_source(second)), ("b", read_source(one))]
     assert offsets_of(make_sides(several)) is None
     assert offsets_of([sides[0], replace(sides[0], label="c")]) is None
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_lines_of_one_name_are_told_apart_by_their_cases(tmp_path: Path, width: int) -> None:
+    folder = make_history(tmp_path / "box", 3)
+    for path in folder.glob("*.csv"):
+        rows = read_rows(path)
+        more = [replace(row, case=row.case.replace("ddr/read", "ddr/write")) for row in rows]
+        path.unlink()
+        write_rows(path, [*rows, *(row for row in more if "write" in row.case)])
+    stream = io.StringIO()
+    shown = history_of(read_history([folder]), every_case=True, thresholds=PRESETS["default"])
+    print_history(Console(file=stream, width=width, markup=False, highlight=False), shown)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    case = "ddr/write/size=auto/threads=all/pages=thp"
+    (place,) = [place for place, line in enumerate(lines) if case in line]
+    near = lines[place] if width > 132 else lines[place + 1]
+    assert "ddr bandwidth" in near
+    assert "GB/s" in near

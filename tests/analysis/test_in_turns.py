@@ -143,7 +143,7 @@ def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: P
         file.with_suffix(".json").write_text(json.dumps(sidecar))
     record = read_history([tmp_path])
     assert [one.run_id for one in record.runs] == [A]
-    assert record.unread == {str(files[1]): "a side with another setting: env=X=1"}
+    assert record.unread == {str(files[1]): "measured with a changed setting: env=X=1"}
     assert [one.run_id for one in read_history(files).runs] == [A, B]  # whoever names it, gets it
 
 
@@ -160,8 +160,8 @@ def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: P
             *(Reason.WIDE, 6, 0.01 * math.sqrt(2)),
             "about 10 pairs would show a difference of 5%: --rounds 10",
         ),
-        (Reason.WIDE, 12, 0.5, "5% cannot be told from this noise by 1000 pairs: "),
-        (Reason.WIDE, 100, 0.01, "the ratio is close to the threshold itself: "),
+        (Reason.WIDE, 12, 0.5, "with this noise 1000 pairs cannot show a difference of 5%: "),
+        (Reason.WIDE, 100, 0.01, "the ratio is close to the threshold: "),
     ],
 )
 def test_what_would_settle_a_pair(reason: Reason, count: int, deviation: float, says: str) -> None:

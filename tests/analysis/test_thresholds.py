@@ -105,5 +105,5 @@ def test_on_the_command_line(
     code, out, _ = run_cli(capsys, a, b, "--preset", "mine.toml")
     assert (code, "1 same" in out, "20% bandwidth (mine.toml)" in out) == (0, True, True)
     code, _, err = run_cli(capsys, a, b, "--preset", "laxx")
-    assert code == 1
+    assert code == 2
     assert err.startswith("Error: laxx: neither a preset nor a file")

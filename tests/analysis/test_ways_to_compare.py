@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from membench.results.compact.row import of_row
 from membench.results.formats import importer
 from membench.results.formats.figures import Origin
 from membench.results.reference_files import reference_names, reference_root
+from membench.results.schema import Row
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
@@ -116,7 +120,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "2900 cited 87%" in line
     assert "? unclear (n=1/5)" in line
     assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, Azure_Results/ND_H100_v5" in out
-    assert "1 unclear: a published figure is one value" in out
+    assert "1 unclear: a published figure is a single value" in out
     code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
     assert code == 1  # not of one machine, and one value
     code, _, err = run_cli(
@@ -124,6 +128,43 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     )
     assert code == 1
     assert "too few rounds" in err
+
+
+def test_a_comparison_with_a_reference_fits_on_a_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """32 cases in common take under sixty lines, and nothing that decides is left out."""
+    root = reference_root()
+    assert root is not None
+    (path,) = (root / "epyc-zen4-2cpu-vm").glob("*.csv")
+    known = read_rows(path)
+    cases = [*dict.fromkeys(one.case for one in known if one.status is Status.OK)][:32]
+    mine: list[Row] = []
+    for one in known:
+        if one.case in cases or one.status is not Status.OK:
+            factor = 0.8 + 0.02 * (len(mine) % 25)
+            values = tuple(factor * value for value in one.round_values[:5])
+            changes: dict[str, Any] = {"run_id": "20261201T000000Z-beef", "machine": "mybox"}
+            if values:
+                changes |= {"round_values": values, "value": median(values), "rounds": 5}
+                changes |= {"min": min(values), "max": max(values), "samples": ()}
+            mine.append(replace(one, **changes))
+    write(tmp_path / "mybox.csv", *mine)
+    ref = "ref:epyc-zen4-2cpu-vm"
+    code, out, _ = run_cli(capsys, tmp_path / "mybox.csv", "--against", ref)
+    assert code == 0
+    assert "32 cases in common" in out
+    assert len(out.splitlines()) < 60
+    blocks = re.findall(r"^\w+ \w+, \S+ \((?:higher|lower) is better\)$", out, re.MULTILINE)
+    assert len(blocks) >= 5
+    heads = rf"^case +{ref} +mybox +ratio to ref \[95% CI\] "
+    assert len(re.findall(heads, out, re.MULTILINE)) == len(blocks)
+    means = r"^geomean.* and \d+ more rows?, nearer to the reference \(--all\)$"
+    assert len(re.findall(means, out, re.MULTILINE)) == len(blocks)
+    for said in (" only in ref:epyc", "103 skipped in", "mybox against ref:epyc", "thresholds"):
+        assert said in out
+    for said in ("better", "worse", "unclear: ", "noisy: ", "typical unclear, best within "):
+        assert len(re.findall(rf"\d+ {said}", out)) >= 1
 
 
 def test_every_reference_says_where_it_comes_from() -> None:
@@ -173,6 +214,38 @@ def test_references_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         main(["list", "--references"])
     out = capsys.readouterr().out
     assert all(record["name"] in out for record in records)
+
+
+def test_references_are_selected_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    from membench.cli import main
+
+    with pytest.raises(SystemExit):
+        main(["list", "--references", "--select", "h100", "--select", "ref:gh*", "--json"])
+    names = [record["name"] for record in json.loads(capsys.readouterr().out)]
+    assert names[:3] == ["ref:h100-nvl", "ref:h100-pcie", "ref:h100-sxm"]
+    assert all(name.startswith("ref:gh") for name in names[3:])
+    assert len(names) > 3
+
+
+def test_a_reference_stands_wherever_a_file_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sides_of(["ref:h100-sxm", "newer=ref:h200-sxm"])
+    assert (first.label, second.label) == ("ref:h100-sxm", "newer")
+    code, out, err = run_cli(capsys, "ref:h100-sxm", "ref:h200-sxm")
+    assert (code, err) == (0, "")
+    assert "ref:h200-sxm against ref:h100-sxm: " in out
+    with pytest.raises(UsageError, match="there is no reference 'ref:h2000'"):
+        sides_of(["ref:h100-sxm", "ref:h2000"])
+
+
+def test_normalize_without_any_peak_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = write(tmp_path / "a.csv", row(around(100)))
+    code, _, err = run_cli(capsys, f"a={mine}", f"b={mine}", "--normalize", "peak")
+    assert code == 4
+    assert "has a theoretical peak to normalize by\nHint: leave out --normalize" in err
 
 
 def test_a_label_of_many_files_is_named_shortly(

@@ -1,4 +1,4 @@
-"""A CPU backend of this machine, and the machine itself, once for all tests."""
+"""A CPU backend and the snapshot of this machine, each created once for all tests."""
 
 from __future__ import annotations
 

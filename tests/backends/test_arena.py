@@ -131,7 +131,7 @@ def test_pages_are_given_back_where_other_threads_of_another_node_take_over() ->
 
 def test_the_limit_holds_for_all_kinds_together() -> None:
     arenas = Arenas(LIMIT)
-    with pytest.raises(MembenchError, match=r"needs 65 MiB of memory, 64 MiB may be used"):
+    with pytest.raises(MembenchError, match=r"needs 65 MiB of memory, 64 MiB are usable"):
         arenas.take("4k", [65 * MIB - 200_000])
     before = resident()
     arenas.take("thp", [40 * MIB])[0].fill(1)
@@ -188,3 +188,32 @@ def test_a_view_outlives_the_arenas() -> None:
     part = array.view(np.int64)[:8]
     del array
     assert ctypes.c_int64.from_address(part.ctypes.data).value == part[0]
+
+
+def test_contents_are_known_until_their_place_is_taken() -> None:
+    arenas = Arenas(LIMIT, 1)
+    arenas.take("4k", [MIB, MIB, MIB])
+    assert arenas.contents == [None, None, None]
+    arenas.vouch("4k", [None, "a", "b"])
+    arenas.take("4k", [MIB])  # the first place alone
+    arenas.take("4k", [MIB, MIB])
+    assert arenas.contents == [None, "a"]
+    arenas.vouch("4k", ["x", "a"])
+    arenas.take("4k", [MIB // 2])  # a part of the first
+    arenas.take("4k", [MIB, MIB, MIB])
+    assert arenas.contents == [None, "a", "b"]
+    arenas.take("thp", [MIB])
+    assert arenas.contents == [None]
+    arenas.take("4k", [MIB, MIB, MIB])
+    assert arenas.contents == [None, None, None]  # taken, and not vouched for
+
+
+def test_pages_that_moved_to_another_owner_hold_nothing() -> None:
+    arenas = Arenas(LIMIT, 2)
+    arenas.take("4k", [MIB], owner=1)
+    arenas.vouch("4k", ["a"])
+    arenas.take("4k", [MIB], owner=1)
+    assert arenas.contents == ["a"]
+    arenas.vouch("4k", ["a"])
+    arenas.take("4k", [MIB], owner=2)
+    assert arenas.contents == [None]

@@ -309,8 +309,14 @@ def copied(gpu: CudaBackend) -> None:
 
 
 FAILING: list[tuple[str, int, Callable[[CudaBackend], object], type[MembenchError], str]] = [
-    ("malloc", 2, lambda gpu: gpu.allocate(64), MembenchError, "64 B of GPU memory cannot be had"),
-    ("hostAlloc", 2, lambda gpu: gpu.host(64), MembenchError, "pinned memory cannot be had"),
+    (
+        "malloc",
+        2,
+        lambda gpu: gpu.allocate(64),
+        MembenchError,
+        "64 B of GPU memory cannot be allocated",
+    ),
+    ("hostAlloc", 2, lambda gpu: gpu.host(64), MembenchError, "pinned memory cannot be allocated"),
     ("memcpy", 700, copied, DeviceLost, "a copy from the GPU failed"),
     ("streamSynchronize", 719, lambda gpu: gpu.synchronize(), DeviceLost, "the GPU stopped"),
     ("launchKernel", 701, lambda gpu: gpu.idle(), MembenchError, "control_idle cannot be launched"),

@@ -121,7 +121,7 @@ def test_damage_is_told_once_and_discarded(base: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
             assert variables == {}
-    assert heard.warnings == ["the kernel cache was damaged: 1 files were discarded"]
+    assert heard.warnings == ["the kernel cache was damaged: 1 file discarded"]
     assert sorted(path.name for path in kept.iterdir() if path.suffix in {".nbi", ".nbc"}) == [
         "a.nbi",
         "new.nbc",

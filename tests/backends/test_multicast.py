@@ -88,7 +88,9 @@ def test_what_fails_half_way_leaves_nothing_behind(driver: Any) -> None:
 
 def test_gpus_without_a_switch_are_named(driver: Any) -> None:
     ctypes.c_int.in_dll(driver, "supported").value = 0
-    with pytest.raises(BackendUnavailable, match=r"GPU 0 has no multicast: .* NVLink switch"):
+    with pytest.raises(
+        BackendUnavailable, match=r"GPU 0 does not support multicast: .* NVLink switch"
+    ):
         multicast_memory(driver, GPUS, MIB)
     with pytest.raises(BackendUnavailable, match="no multicast objects"):
         multicast_memory(SimpleNamespace(), GPUS, MIB)

@@ -22,7 +22,8 @@ from membench.core.errors import BackendUnavailable, OutputError
 from membench.core.units import GIB, MIB
 from membench.host.storage import scratch as module
 from membench.host.storage.content import Content
-from membench.host.storage.scratch import CHUNK, LEAST, LEAST_CUT, ScratchFile, cut
+from membench.host.storage.file_size import CHUNK, LEAST_CUT, cut
+from membench.host.storage.scratch import LEAST, ScratchFile
 from membench.machine.disks.filesystem import read_filesystem
 from membench.machine.pages import huge_page_bytes
 

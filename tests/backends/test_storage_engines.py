@@ -238,7 +238,7 @@ def test_memory_without_a_spare_block_is_refused_instead_of_waited_for(
     storage: StorageBackend, cpu: CpuBackend
 ) -> None:
     traffic = Traffic(4 * KIB, 4, successive(SIZE, 4 * KIB, np.random.default_rng(1)), SECONDS)
-    with storage.opened(direct=True) as fd, pytest.raises(ValueError, match="one block more"):
+    with storage.opened(direct=True) as fd, pytest.raises(ValueError, match="one more block"):
         NativeAio(cpu).run(fd, storage.memory("4k", 16 * KIB), traffic)
 
 
@@ -331,20 +331,24 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
 
 
 def test_what_does_not_fit_is_skipped(storage: StorageBackend) -> None:
-    with pytest.raises(Skip, match=r"needs a scratch file of 64\.0 MiB, this one has 32\.0 MiB"):
+    with pytest.raises(
+        Skip, match=r"needs a scratch file of 64\.0 MiB, but this one has 32\.0 MiB"
+    ):
         storage.flow(TrafficShape(pattern="seq", block=4 * MIB, depth=8))
 
 
 def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
     storage.claim("one", 30 * MIB)
     storage.claim("one", 30 * MIB)
-    with pytest.raises(Skip, match=r"in each of 2 rounds, 40\.0 MiB are left of the disk budget"):
+    with pytest.raises(
+        Skip, match=r"in each of 2 rounds, but only 40\.0 MiB of the disk budget are left"
+    ):
         storage.claim("two", 30 * MIB)
 
 
 def test_a_scratch_file_that_is_gone_is_said(machine: Machine, tmp_path: Path) -> None:
     gone = ScratchHandle(str(tmp_path / "gone"), SIZE, 0, 1, 1, str(tmp_path / "ledger"))
-    with pytest.raises(BackendUnavailable, match="cannot be reached"):
+    with pytest.raises(BackendUnavailable, match="cannot be opened"):
         open_storage(machine, gone)
 
 

@@ -89,6 +89,51 @@ def test_a_corrupted_destination_fails_and_names_the_element(
     cpu.close()
 
 
+def test_sources_that_a_case_has_proven_are_not_filled_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu = CpuBackend(machine)
+    filled: list[int] = []
+    fill = cpu.streams.fill
+
+    def counted(array: Any, first: int, salt: int) -> None:
+        filled.append(array.nbytes)
+        fill(array, first, salt)
+
+    monkeypatch.setattr(cpu.streams, "fill", counted)
+
+    def bytes_filled(operation: str, *, verified: bool = True, **params: Any) -> int:
+        filled.clear()
+        work, sampled = timed(cpu, f"ddr/{operation}", size="1MiB", **params)
+        if verified:
+            work.verify(sampled.total)
+        return sum(filled)
+
+    assert bytes_filled("triad") == 2 * MIB
+    assert bytes_filled("add", threads=1) == 0
+    assert bytes_filled("write") == 0  # it takes the place of the destination alone
+    assert bytes_filled("copy", stores="nt") == 0
+    assert bytes_filled("read") == MIB  # where the others write
+    assert bytes_filled("read", threads=1) == 0
+    assert bytes_filled("add", verified=False) == 0
+    assert bytes_filled("add") == 2 * MIB  # the case before has vouched for nothing
+    assert bytes_filled("add", pages="4k") == 2 * MIB
+    cpu.close()
+
+
+def test_a_source_that_changed_after_it_was_proven_fails_the_next_case(machine: Machine) -> None:
+    cpu = CpuBackend(machine)
+    work, sampled = timed(cpu, "ddr/triad", size="1MiB")
+    work.verify(sampled.total)
+    sources = cpu._arenas._arenas["thp"]
+    begin, _ = sources.spans[1]
+    sources.memory[begin : begin + 8].view(np.float64)[0] += 1.0
+    work, sampled = timed(cpu, "ddr/copy", size="1MiB")
+    with pytest.raises(VerificationFailed, match="copy: element 0 is"):
+        work.verify(sampled.total)
+    cpu.close()
+
+
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_a_pass_too_few_changes_the_sum(
     machine: Machine, engine: str, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +173,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
     ring = cpu.arrays(pages, [work.size_bytes])[0].view(np.uint64)
     ring[:] = ring.ctypes.data  # every pointer to the first line
     cpu.elapsed_ns(work.run, 1)
-    with pytest.raises(VerificationFailed, match="loads the chase is at byte 0"):
+    with pytest.raises(VerificationFailed, match="loads the pointer chase is at byte 0"):
         work.verify(sampled.total + 1)
 
 
@@ -259,7 +304,7 @@ def test_a_wrong_number_of_page_faults_fails(
     thp = build(cpu, "host/fault", size="16MiB", pages="thp", threads=1)
     assert isinstance(thp, Observed)
     if machine_has_huge_pages():
-        with pytest.raises(VerificationFailed, match="page faults, 4096"):
+        with pytest.raises(VerificationFailed, match="page faults instead of the expected 4096"):
             thp.observe(0.0)
 
 
@@ -274,7 +319,7 @@ def test_between_nodes(cpu: CpuBackend) -> None:
     observation = work.observe(0.01)
     work.verify()
     assert set(observation.samples) == set(BENCHES["host/numa"].yields)
-    with pytest.raises(Skip, match="no CPU of node 77"):
+    with pytest.raises(Skip, match="may not use any CPU of node 77"):
         build(cpu, "host/numa", size="16MiB", cpu=77, mem=node)
 
 
@@ -310,7 +355,7 @@ def test_parts_share_everything_at_page_boundaries() -> None:
             assert all(a.stop == b.start for a, b in pairwise(cuts))
             grain = 2 * MIB if size == 256 * MIB else 4096
             assert all(cut.start % grain == 0 for cut in cuts)
-    with pytest.raises(Skip, match="cannot be shared by 6"):
+    with pytest.raises(Skip, match="cannot be divided among 6"):
         parts(5 * 4096, 6)
     with pytest.raises(Skip, match="multiple of 4096"):
         parts(5000, 1)
@@ -331,7 +376,7 @@ def test_without_a_compiler_what_numpy_cannot_measure_is_skipped(
 ) -> None:
     monkeypatch.setenv("MEMBENCH_ENGINE", "numpy")
     cpu = CpuBackend(machine)
-    with pytest.raises(Skip, match="stores=nt need compiled kernels"):
+    with pytest.raises(Skip, match="stores=nt needs compiled kernels"):
         build(cpu, "ddr/copy", size="1MiB", stores="nt")
     cpu.close()
 

@@ -105,7 +105,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_found(
 
     monkeypatch.setattr(cuda_storage.PoolSink, "begin", crooked)
     work, _ = paged(both)
-    with pytest.raises(VerificationFailed, match="not what was written"):
+    with pytest.raises(VerificationFailed, match="differs from the data in the file"):
         work.verify()
     work.close()
 
@@ -200,7 +200,7 @@ def test_gds_reads_straight_into_the_pool(
     assert "overlap" not in observation.detail  # there is one leg
     assert observation.samples[RATE]
     monkeypatch.setattr(_File, "read", lambda *_: 5)
-    with pytest.raises(MembenchError, match="moved 5"):
+    with pytest.raises(MembenchError, match="returned 5"):
         work.observe(0.01)
     work.close()
 
@@ -238,7 +238,7 @@ def test_the_page_rate_beside_decoding_keeps_to_its_slowdown(
 
 def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: list[int]) -> None:
     work: Any = BENCHES["paging/decode"].build(both, {"block": 64 * KIB, "slowdown": -(10**6)})
-    with pytest.raises(Skip, match="even 6% of the page rate slows decode/attn"):
+    with pytest.raises(Skip, match="even 6% of the maximum page rate slows decode/attn"):
         work.observe(0.1)
     work.close()
 

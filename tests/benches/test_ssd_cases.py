@@ -161,7 +161,7 @@ def test_objects_have_the_sizes_of_the_models(storage: StorageBackend) -> None:
 
 
 def test_a_long_write_needs_a_budget(storage: StorageBackend) -> None:
-    with pytest.raises(Skip, match=r"8\.00 GiB in each of 1 rounds, .* left of the disk budget"):
+    with pytest.raises(Skip, match=r"8\.00 GiB in each of 1 round, .* of the disk budget are left"):
         registry().benches["ssd/sustained"].build(storage, {"block": "1MiB", "qd": 8})
 
 
@@ -189,7 +189,7 @@ def test_a_page_cache_that_is_not_empty_is_not_called_cold(
     monkeypatch.setattr(storage, "evict", lambda _=0: 0.5)
     work = registry().benches["ssd/cache"].build(storage, {"state": "cold"})
     assert isinstance(work, Observed)
-    with pytest.raises(VerificationFailed, match=r"50\.0% of the file were in the page cache"):
+    with pytest.raises(VerificationFailed, match=r"50\.0% of the file was in the page cache"):
         work.observe(SECONDS)
     work.close()
     monkeypatch.undo()

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from membench.core.axes import Axis, Value, expand, sweep
+from membench.benches import registry
+from membench.core.axes import OMITTED, Axis, Value, expand, sweep
 from membench.core.case import Bench, Needs, axis, bench
+from membench.core.errors import UsageError
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.work import Timed
 from membench.machine import snapshot
@@ -133,7 +135,7 @@ def test_a_bad_name_is_refused_when_it_is_declared(name: str) -> None:
 
 
 def test_a_grid_must_name_axes() -> None:
-    with pytest.raises(ValueError, match="grid names no axis: pages"):
+    with pytest.raises(ValueError, match="grid names unknown axes: pages"):
         bench("ddr/copy", version=1, grid=("pages",))(work)
 
 
@@ -160,3 +162,33 @@ def test_values_of_timed_work() -> None:
     assert timed(Metric.BANDWIDTH).value(elapsed_ns=100.0, iterations=2) == 6.0  # GB/s
     assert timed(Metric.LATENCY).value(elapsed_ns=100.0, iterations=2) == 5.0  # ns
     assert timed(Metric.RATE).value(elapsed_ns=100.0, iterations=2) == 2e8  # 1/s
+
+
+@pytest.mark.parametrize("text", ["1B", "6KiB"])
+def test_a_size_outside_of_its_steps_is_refused(text: str) -> None:
+    block = Axis("block", "16KiB", "16KiB..4MiB *4", step=4096)
+    assert block.parse("20KiB", ANY_MACHINE) == "20KiB"
+    with pytest.raises(UsageError, match=f"block cannot be {text}"):
+        block.parse(text, ANY_MACHINE)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["paging/ssd-ddr:block=1B", "ssd/read:block=512B", "ssd/read:qd=100000", "ddr/copy:size=1B"],
+)
+def test_what_a_bench_cannot_measure_is_refused_before_a_run(setting: str) -> None:
+    with pytest.raises(UsageError, match="cannot be"):
+        registry().cases("quick", ANY_MACHINE, [setting])
+
+
+def test_every_value_of_the_profiles_may_also_be_asked_for() -> None:
+    for one in registry().benches.values():
+        for axis_ in one.axes:
+            for profile in ("quick", "full"):
+                for value in axis_.values(profile, ANY_MACHINE):
+                    if value != OMITTED:
+                        assert axis_.parse(str(value), ANY_MACHINE) == value, (one.name, axis_.name)
+                        size = axis_.argument(value)
+                        assert not (isinstance(size, int) and size != value) or not (
+                            size % axis_.step
+                        ), (one.name, axis_.name, value)

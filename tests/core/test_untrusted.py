@@ -47,7 +47,7 @@ def test_what_was_packed_is_unpacked(end: str, size: int) -> None:
     if size:
         with pytest.raises(SchemaError, match="larger than"):
             unpack(packed, f"t{end}", size - 1)
-    with pytest.raises(SchemaError, match="damaged or cut off"):
+    with pytest.raises(SchemaError, match="damaged or truncated"):
         unpack(packed[:-1], f"t{end}", size)
     assert unpack(data, "t.jsonl", size) == data
 

@@ -1,4 +1,4 @@
-"""A machine with which nothing is wrong, and a way to change one fact of it."""
+"""A machine without problems, and a function to change single facts about it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DISK = Disk("nvme0n1", "Some SSD", False, "none", ("none", "mq-deadline"), "writ
 
 @pytest.fixture
 def healthy() -> Facts:
-    """A quiet server of bare metal with a GPU."""
+    """Facts about an idle bare-metal server with a GPU."""
     place = Filesystem("results", "/", "ext4", "rw", "/dev/nvme0n1p2", 100 * GIB, "")
     return Facts(
         machine=MACHINE,
@@ -36,7 +36,7 @@ def healthy() -> Facts:
 
 
 def changed(thing: Any, path: str, value: Any) -> Any:
-    """``thing`` with the field at the dotted ``path`` replaced; a number is an index."""
+    """``thing`` with the field at the dotted ``path`` set to ``value``; a number is an index."""
     name, _, rest = path.partition(".")
     if name.isdigit():
         items = list(thing)
@@ -47,7 +47,7 @@ def changed(thing: Any, path: str, value: Any) -> Any:
 
 @pytest.fixture
 def with_(healthy: Facts) -> With:
-    """The healthy machine with other facts: ``with_({"machine.cpu.quota": 2.0})``."""
+    """Changes facts of the healthy machine: ``with_({"machine.cpu.quota": 2.0})``."""
 
     def build(changes: dict[str, Any]) -> Facts:
         facts = healthy

@@ -52,7 +52,7 @@ def test_processors(facts: Facts, findings: dict[str, Finding]) -> None:
         pairs = set(zip(map(str, of_ours), [row[column] for row in theirs], strict=True))
         assert len(pairs) == len(set(of_ours)) == len({row[column] for row in theirs})
     mine, all_ = len(os.sched_getaffinity(0)), len(theirs)
-    told = f"all {all_} CPUs" if mine == all_ else f"{mine} of {all_} CPUs may be used"
+    told = f"all {all_} CPUs" if mine == all_ else f"{mine} of {all_} CPUs are usable"
     assert findings["affinity"].seen == told
 
 

@@ -54,7 +54,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "gpu-software",
         Severity.WARN,
         {"machine.gpus": BLACKWELL, "machine.packages": {"nvidia-cuda-nvrtc-cu12": "12.8.93"}},
-        "no loads of 256 bits",
+        "256-bit loads",
     ),
     ("nvml", Severity.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
     ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
@@ -70,9 +70,9 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("boost", Severity.WARN, {"settings.boost": False}, "off"),
     (
         *("caches", Severity.WARN, {"machine.cpu.staircase": staircase((1, 12), (32, 110))}),
-        "no cache is reported, and the chase leaves its caches before 32 MiB",
+        "no cache is reported, but the pointer chase leaves a cache before 32 MiB",
     ),
-    ("clock", Severity.WARN, {"settings.clock": "hpet"}, "tsc is there"),
+    ("clock", Severity.WARN, {"settings.clock": "hpet"}, "tsc is available"),
     (
         "clock",
         Severity.WARN,
@@ -104,13 +104,13 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "memory",
         Severity.FAIL,
         {"machine.memory.available": GIB, "machine.memory.hugetlb_bytes": 8 * GIB},
-        "8.00 GiB are set aside for hugetlbfs",
+        "8.00 GiB are reserved for hugetlbfs",
     ),
     (
         "huge-pages",
         Severity.WARN,
         {"machine.memory.thp_allowed": False},
-        "this process may have none",
+        "they are disabled for this process",
     ),
     ("huge-pages", Severity.WARN, {"machine.memory.huge_page": 512 * MIB}, "each of 512 MiB"),
     ("gpu", Severity.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
@@ -123,7 +123,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("swap", Severity.WARN, {"noise.swap_total": 8 * GIB, "noise.swap_used": GIB}, "1.00 GiB of 8"),
     ("locked-memory", Severity.WARN, {"settings.locked": 64 * KIB}, "64.0 KiB"),
-    ("scratch", Severity.FAIL, {"scratch.problem": "/x cannot be written"}, "/x cannot"),
+    ("scratch", Severity.FAIL, {"scratch.problem": "/x is not writable"}, "/x is not"),
     ("direct-io", Severity.FAIL, {"scratch.filesystem.direct_io": "tmpfs keeps"}, "tmpfs"),
     (
         "free-space",
@@ -158,7 +158,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
 
 QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("gpu", {"machine.gpus": Gpus()}, "none"),
-    ("gpu", {"machine.gpus": Gpus("580.1", "13.0")}, "none visible, driver 580.1"),
+    ("gpu", {"machine.gpus": Gpus("580.1", "13.0")}, "no GPU is visible, driver 580.1"),
     (
         "gpu-software",
         {"machine.packages": {"cupy-cuda13x": "14.2.0", "nvidia-cuda-nvrtc": "13.0", "rich": "1"}},
@@ -179,7 +179,7 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("gpu-ecc", {"gpus.0.ecc": False}, "0: off"),
     ("gpu-power", {"gpus.0.power_limit": 800.0}, "0: 800 W of 700"),
     ("gpu-clocks", {"gpus.0.sm_mhz_set": 0}, "0: up to 1980 MHz"),
-    ("gpu-throttle", {"gpus.0.reasons": 0x1 | 0x2}, "nothing holds it down"),
+    ("gpu-throttle", {"gpus.0.reasons": 0x1 | 0x2}, "not throttled"),
     ("gpu-link", {"gpus.0.link_generation": 1}, "0: x16 of x16, generation 5"),
     ("gpu-link", {"gpus.0.link_width": 1, "gpus.0.c2c": True}, "0: chip-to-chip"),
     ("gpu-link", {"gpus.0.link_width": 1, "gpus.0.integrated": True}, "one chip with the CPU"),
@@ -274,16 +274,16 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a chase"),
+        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a pointer chase"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")
     assert confirmed.level is Severity.OK
-    assert confirmed.seen.endswith("a pointer chase has memory's latency from 64.0 MiB on")
+    assert confirmed.seen.endswith("a pointer chase reaches memory latency at 64.0 MiB")
     absurd = machine([260], 2, staircase=staircase((1, 20), (16, 120), top=512))
     wrong = finding(with_({"machine": absurd}), "caches")
     assert wrong.level is Severity.WARN
-    assert "size=auto takes 256 MiB an array" in wrong.fix
+    assert "size=auto means 256 MiB per array" in wrong.fix
 
 
 def test_every_check_can_be_raised(healthy: Facts) -> None:
@@ -327,7 +327,7 @@ def test_the_fix_names_what_was_seen(with_: With) -> None:
 def test_many_busy_processes_are_counted_not_listed(with_: With) -> None:
     busy = tuple(Busy(f"job{n}", 1.0 + n / 10) for n in range(5))
     seen = finding(with_({"noise.busy": busy}), "busy").seen
-    assert seen == "CPUs in use by: job4 1.4, job3 1.3, job2 1.2 and 2 more"
+    assert seen == "CPUs used by: job4 1.4, job3 1.3, job2 1.2 and 2 more"
 
 
 def test_what_a_run_asks_for_is_what_is_checked(healthy: Facts) -> None:

@@ -24,7 +24,7 @@ def test_only_directories_are_accepted(tmp_path: Path) -> None:
     assert no_file_in(Path("/dev/null")) == "/dev/null is not a directory"
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "nowhere")
-    assert no_file_in(link) == f"{link} is a link to nothing"
+    assert no_file_in(link) == f"{link} is a dangling symbolic link"
 
 
 def test_a_directory_where_nothing_can_be_made(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_directory_where_nothing_can_be_made(tmp_path: Path) -> None:
         problem = no_file_in(place / "results")
     finally:
         os.setresuid(*user)
-    assert problem.endswith(("cannot be written", "Permission denied"))
+    assert problem.endswith(("is not writable", "Permission denied"))
 
 
 def test_a_link_to_itself_is_no_directory(tmp_path: Path) -> None:

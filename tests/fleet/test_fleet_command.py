@@ -85,8 +85,8 @@ def test_a_local_fleet_from_the_command_to_the_files(
         (["--local", "1", "--scheduler", "tcp://127.0.0.1:1"], 2, "give either"),
         (["--local", "1", "--resume", "x", "--rounds", "2"], 2, "--resume does not go with"),
         (["--local", "1", "--resume", "nowhere"], 4, "there is no fleet run in nowhere"),
-        (["--local", "1", "--hosts", "nowhere"], 2, "nowhere: cannot be read"),
-        (["--scheduler", "what", "-o", "x"], 1, "no Dask scheduler can be reached at what"),
+        (["--local", "1", "--hosts", "nowhere"], 1, "nowhere: cannot be read"),
+        (["--scheduler", "what", "-o", "x"], 1, "no Dask scheduler responds at what"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(

@@ -159,7 +159,7 @@ def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SchemaError, match="not a Parquet file"):
         read_parquet(path)
-    with pytest.raises(OutputError, match="is no file of fleet values"):
+    with pytest.raises(OutputError, match="is not a file of fleet values"):
         write_parquet(values, path)
 
 

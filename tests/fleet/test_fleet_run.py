@@ -205,7 +205,7 @@ def test_two_versions_in_one_fleet_are_named_and_both_measured(
     assert {host.state for host in done.hosts} == {HostState.ARRIVED}
     (warning,) = watcher.warnings
     assert warning.startswith(
-        f"worker other: membench {other_version}, here it is {membench.__version__};"
+        f"worker other: membench {other_version}, this host has {membench.__version__};"
     )
     for name, version in (("worker-0", membench.__version__), ("other", other_version)):
         host = done.host(name)
@@ -225,7 +225,7 @@ def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(
         FleetRun(cluster, tmp_path, asked, Watcher(stop), Patience()).run()
     kept = latest_ledger(tmp_path)
     assert kept is not None
-    assert kept.host("worker-0") == Host("worker-0", HostState.FAILED, "called off", attempts=1)
+    assert kept.host("worker-0") == Host("worker-0", HostState.FAILED, "cancelled", attempts=1)
     lock = (tmp_path / "on-the-hosts" / "host.lock").open("rb")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the run gives it up as soon as it has ended

@@ -33,7 +33,7 @@ def test_workers_of_another_version_judge_nothing(
 ) -> None:
     monkeypatch.setattr(sweep, "__version__", "0.0.0")
     with (
-        pytest.raises(MembenchError, match=r"has membench .*, here it is 0\.0\.0"),
+        pytest.raises(MembenchError, match=r"has membench .*, but this host has 0\.0\.0"),
         spread_over(cluster.scheduler_info()["address"]),
     ):
         pass
@@ -46,5 +46,5 @@ def test_a_cluster_that_is_not_there_is_said_in_one_line(
     with pytest.raises(SystemExit) as left:
         cli.main(["report", str(csv), "-o", str(tmp_path / "x.html"), "--scheduler", "what"])
     assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: no Dask scheduler can be reached at what")
+    assert capsys.readouterr().err.startswith("Error: no Dask scheduler responds at what")
     assert not list(tmp_path.iterdir())

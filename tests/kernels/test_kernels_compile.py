@@ -113,7 +113,9 @@ def test_what_would_spoil_a_number_does_not_compile(
 def test_an_architecture_that_the_compiler_does_not_know_is_named(
     arch: str, shown: str, hint: str
 ) -> None:
-    with pytest.raises(BackendUnavailable, match=f"does not know compute capability {shown}") as no:
+    with pytest.raises(
+        BackendUnavailable, match=f"does not support compute capability {shown}"
+    ) as no:
         compile_source("stream.cu", (), arch)
     assert hint in no.value.hint
 
@@ -143,7 +145,7 @@ def test_an_assembler_without_wide_loads_is_a_skip_with_the_reason() -> None:
     log = "ptxas ..., line 54; error   : Vector type too large, exceeds 128 bit limit"
     found = _explained("stream.cu", "100", "12.8.93", log, MembenchError("failed"))
     assert isinstance(found, Skip)
-    assert "NVRTC 12.8.93 has no loads of 256 bits" in str(found)
+    assert "NVRTC 12.8.93 has no 256-bit loads" in str(found)
 
 
 def test_a_source_that_does_not_exist_is_named() -> None:

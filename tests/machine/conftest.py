@@ -1,4 +1,4 @@
-"""Recorded machines: sysfs and procfs trees that the tests write and read back."""
+"""Recorded machines: sysfs and procfs trees that tests write to a directory and read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Plant = Callable[[Mapping[str, str]], Path]
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
-    """Write a tree; a value ``-> target`` makes a symbolic link."""
+    """Writes a tree of files; a value ``-> target`` makes a symbolic link."""
 
     def write(tree: Mapping[str, str]) -> Path:
         for name, content in tree.items():
@@ -54,7 +54,7 @@ def _node(tree: Tree, node: int, cpus: str, kilobytes: int, distance: str) -> No
 
 @pytest.fixture
 def two_sockets() -> Tree:
-    """Two packages of two cores with two threads, a node each, on bare metal."""
+    """A bare-metal server: two packages of two cores with two threads, one node per package."""
     tree: Tree = {
         "proc/cpuinfo": "processor\t: 0\nvendor_id\t: GenuineIntel\n"
         "cpu family\t: 6\nmodel\t\t: 143\n"
@@ -89,7 +89,7 @@ def two_sockets() -> Tree:
 
 @pytest.fixture
 def grace() -> Tree:
-    """An aarch64 box: no model name, 64 KiB pages, a node without CPUs (the GPU's memory)."""
+    """An aarch64 machine: no model name, 64 KiB pages, a node without CPUs (the GPU's memory)."""
     core = "processor\t: {}\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\nCPU revision\t: 0\n\n"
     tree: Tree = {
         "proc/cpuinfo": core.format(0) + core.format(1),
@@ -110,7 +110,7 @@ def grace() -> Tree:
 
 @pytest.fixture
 def odd_vm() -> Tree:
-    """A guest whose caches make little sense and whose firmware says nothing."""
+    """A virtual machine with implausible caches and without firmware data."""
     tree: Tree = {
         "proc/cpuinfo": "vendor_id : AuthenticAMD\ncpu family : 25\nmodel : 17\n"
         "model name : unknown\nflags : fpu hypervisor sse2\n",
@@ -118,7 +118,7 @@ def odd_vm() -> Tree:
         "sys/devices/system/clocksource/clocksource0/available_clocksource": "kvm-clock tsc\n",
         "sys/devices/system/cpu/online": "0-1\n",
         "sys/devices/system/cpu/cpu0/topology/physical_package_id": "-1\n",
-        "sys/devices/system/cpu/cpu1/cache/index0/level": "1\n",  # neither size nor kind
+        "sys/devices/system/cpu/cpu1/cache/index0/level": "1\n",  # without size and type
     }
     _cache(tree, 0, 0, 1, "Data", "0K", "0")
     _cache(tree, 0, 1, 2, "Unified", "lots", "0")
@@ -128,7 +128,7 @@ def odd_vm() -> Tree:
 
 @pytest.fixture
 def bare() -> Tree:
-    """No sysfs to speak of: no cpufreq, no huge pages, no nodes."""
+    """A machine almost without sysfs: no cpufreq, no huge pages, no nodes."""
     return {
         "proc/cpuinfo": "processor : 0\nmodel name : Plain CPU\nflags : fpu\n",
         "proc/meminfo": "MemTotal: 1024 kB\nMemAvailable: 512 kB\n",

@@ -50,7 +50,7 @@ def test_joules_are_read_anew_each_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("uuid", "said"), [("GPU-a", "Not Supported"), ("MIG-c", "a part of a GPU")]
+    ("uuid", "said"), [("GPU-a", "Not Supported"), ("MIG-c", "a MIG instance")]
 )
 def test_where_there_is_none_the_reason_is_said(uuid: str, said: str) -> None:
     with pytest.raises(BackendUnavailable, match=said):

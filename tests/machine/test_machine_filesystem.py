@@ -51,7 +51,7 @@ def test_on_a_disk(plant: Plant, kind: str) -> None:
         ("zfs", "cache"),
         ("squashfs", "written"),
         ("lustre", "network"),
-        ("newfs42", "no block device"),
+        ("newfs42", "no known block device"),
     ],
 )
 def test_not_on_a_disk(plant: Plant, kind: str, word: str) -> None:
@@ -88,7 +88,8 @@ def test_a_loop_device_whose_file_lies_in_memory(plant: Plant) -> None:
     assert read_filesystem(Path("/scratch"), root).direct_io == ""  # it cannot be seen from here
     plant({"mem/image": ""})
     reason = read_filesystem(Path("/scratch"), root).direct_io
-    assert reason == "the file of /dev/loop7 lies where tmpfs keeps its files in memory"
+    said = "the file behind /dev/loop7 cannot be read directly: tmpfs keeps its files in memory"
+    assert reason == said
 
 
 def test_a_volume_on_a_disk_in_memory(plant: Plant) -> None:
@@ -100,7 +101,7 @@ def test_a_volume_on_a_disk_in_memory(plant: Plant) -> None:
         }
     )
     root = _root(plant, "ext4", "/dev/mapper/x", number="253:1")
-    assert read_filesystem(Path("/scratch"), root).direct_io == "/dev/zram0 is a disk in memory"
+    assert read_filesystem(Path("/scratch"), root).direct_io == "/dev/zram0 is a RAM disk"
 
 
 @pytest.mark.parametrize(

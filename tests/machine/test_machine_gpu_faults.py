@@ -43,7 +43,7 @@ def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
 
 @pytest.mark.parametrize(
     ("code", "words", "remedy"),
-    [(15, "fallen off", "Xid"), (16, "needs a reset", "reset"), (999, "does not answer", "smi")],
+    [(15, "fallen off", "Xid"), (16, "needs a reset", "reset"), (999, "does not respond", "smi")],
 )
 def test_one_of_four_is_lost_and_the_others_are_measured(
     ask: Ask, code: int, words: str, remedy: str

@@ -163,7 +163,7 @@ def test_an_old_library_without_some_entries(old: NvmlProcess, root: Path) -> No
 def test_a_card_that_goes_is_said_in_one_line(nvml: NvmlProcess) -> None:
     nvml.facts.write_text(text([CARD]))
     (said,) = nvml.states(then=text([CARD], gone=15))
-    assert said == "GPU 0 does not answer NVML any more: GPU is lost"
+    assert said == "GPU 0 no longer responds to NVML: GPU is lost"
     assert nvml.states() == []  # the file still says so: nothing answers from the start
     nvml.facts.write_text(text([CARD]))
     assert isinstance(nvml.states()[0], GpuState)
@@ -173,7 +173,7 @@ def test_a_library_that_cannot_be_started_is_said_in_one_line(nvml: NvmlProcess)
     nvml.facts.write_text(text([CARD], init=18))
     (said,) = nvml.states()
     assert isinstance(said, str)
-    assert said.startswith("NVML cannot be started: ")
+    assert said.startswith("NVML cannot be initialised: ")
     assert "version mismatch" in said
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from membench.core.errors import BackendUnavailable, UsageError
+from membench.core.errors import BackendUnavailable, OutputError, UsageError
 from membench.core.snapshot import GpuIdentity, Gpus, Machine
 from membench.host.memory import staircase
 from membench.machine import snapshot
@@ -114,3 +114,28 @@ def test_two_scratch_directories_are_compared(tmp_path: Path) -> None:
     assert {plan.pair.pair_id for plan in plans if plan.pair} == {plans[0].run_id}
     names = [half.prepared.csv.name for half in halves]
     assert [half.pairing.partner for half in halves] == names[::-1]
+
+
+def test_a_mistyped_skip_is_a_warning_with_what_was_meant() -> None:
+    listener = Listener()
+    skip = ("ssd/raed", "ssd/read/*/qd=1/*", "ddr")
+    prepared = run.prepare(RunOptions(select=("ssd/read",), skip=skip, device="cpu"), listener)
+    ((problem, hint),) = listener.warnings
+    assert problem == "--skip ssd/raed: no case matches it"
+    assert hint.startswith("did you mean ssd/read, ")
+    assert prepared.plan.cases
+
+
+@pytest.mark.parametrize("taken", ["o.csv", "o.json", "o.journal"])
+def test_a_results_file_that_exists_is_refused_before_anything_is_measured(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "snapshot", lambda _paths: pytest.fail("the machine was examined"))
+    (tmp_path / taken).write_text("")
+    options = RunOptions(select=("ddr/copy",), output=tmp_path / "o.csv")
+    with pytest.raises(OutputError, match="exists"):
+        run.prepare(options, Silent())
+    pair = replace(options, output=tmp_path / "o.csv", versus="env=A=b")
+    (tmp_path / taken.replace("o", "o_b", 1)).write_text("")
+    with pytest.raises(OutputError, match="o_b"):
+        prepare_pair(pair, Silent())

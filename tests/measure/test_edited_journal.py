@@ -13,7 +13,8 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.measure.run import prove_rows
 from membench.results.case_result import CaseResult, Reading
 from membench.results.journal.reading import Contents
-from membench.results.plan import Pairing, Plan, PlannedCase, check
+from membench.results.plan import Pairing, Plan, PlannedCase
+from membench.results.plan_check import check
 
 CASE = PlannedCase(
     id="ssd/read/size=1MiB",

@@ -60,8 +60,8 @@ def test_a_case_without_needs_runs(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("need", "usable", "reason"),
     [
-        (Needs.TWO_CPUS, 1, "needs 2 CPUs, 1 may be used"),
-        (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, this machine has 1"),
+        (Needs.TWO_CPUS, 1, "needs 2 CPUs, but only 1 usable"),
+        (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, but this machine has 1"),
     ],
 )
 def test_what_the_machine_lacks_is_the_reason(
@@ -105,10 +105,10 @@ DISK = Filesystem(
         (
             replace(DISK, direct_io="tmpfs keeps its files in memory"),
             2 * GIB,
-            "no disk to reach through results (tmpfs keeps its files in memory); try --scratch DIR",
+            "results does not lead to a disk (tmpfs keeps its files in memory); try --scratch DIR",
         ),
         (DISK, GIB, ""),  # the file is cut
-        (DISK, 255 * MIB, "needs a file of 256 MiB, --disk-budget grants 255 MiB"),
+        (DISK, 255 * MIB, "needs a file of 256 MiB, but --disk-budget allows only 255 MiB"),
         (replace(DISK, free=2 * GIB), 2 * GIB, ""),
         (
             replace(DISK, free=500 * MIB),

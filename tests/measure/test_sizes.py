@@ -129,7 +129,7 @@ def test_numbers_that_no_kernel_has_are_refused() -> None:
     assert caught.value.hint == "it can be 1, 2, 4, 8, 12"
     with pytest.raises(UsageError, match="reads cannot be 200") as caught:
         planned("ddr/mix/size=64MiB/reads=200/threads=1")
-    assert caught.value.hint == "it can be from 0 to 100"
+    assert caught.value.hint == "it can be 0 to 100"
 
 
 def test_more_threads_than_cpus_are_known_before_the_run() -> None:

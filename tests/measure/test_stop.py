@@ -11,6 +11,7 @@ from membench.core.terms import BytesConvention
 from membench.core.work import StopName, Timed
 from membench.measure.worker.stopping import (
     WALL_CAP_S,
+    Agreement,
     Capped,
     FixedCount,
     RelativeDeviation,
@@ -64,6 +65,15 @@ def test_the_standard_error_is_that_of_the_mean() -> None:
     assert why == Stop("rse", converged=True)
 
 
+def test_a_few_samples_that_agree_are_enough_and_others_are_counted() -> None:
+    rule = Agreement(8)
+    assert first_stop(rule, [100.0, 100.5, 99.6, 100.1, 100.0]) == (4, Stop("agreed"))
+    assert first_stop(rule, [100.0, 110.0] * 10) == (8, Stop("count"))
+    late = [100.0, 104.0, *[102.0] * 6]  # 1.6 % of deviation at first
+    assert first_stop(rule, late) == (8, Stop("count"))
+    assert first_stop(rule, [100.0, 101.0, *[100.5] * 6]) == (4, Stop("agreed"))
+
+
 def test_a_quiet_device_stops_early_and_a_noisy_one_when_its_noise_is_known() -> None:
     rng = np.random.default_rng(2)
     quiet = first_stop(RelativeDeviation(), list(rng.normal(100.0, 0.1, 200)))
@@ -96,6 +106,7 @@ def test_the_wall_cap_waits_for_one_sample() -> None:
     ("name", "rule"),
     [
         ("count", FixedCount(12)),
+        ("agreed", Agreement(12)),
         ("rse", RelativeStandardError()),
         ("stdrel", RelativeDeviation()),
     ],

@@ -83,7 +83,9 @@ def test_documented_flags_are_the_flags() -> None:
 
 def test_documented_keys_are_those_of_the_sidecar() -> None:
     text = (ROOT / "docs" / "results-schema.md").read_text(encoding="ascii")
-    keys = re.findall(r"^\| (\w+) \|", text.partition("The JSON beside it")[2], re.MULTILINE)
+    keys = re.findall(
+        r"^\| (\w+) \|", text.partition("## The JSON file beside the CSV")[2], re.MULTILINE
+    )
     assert keys == ["key", *(field.name for field in fields(Sidecar))]
 
 
@@ -171,9 +173,9 @@ def test_the_picture_of_the_house_is_the_import_contract() -> None:
         assert place.is_dir() or place.with_suffix(".py").is_file(), room
 
 
-def test_the_paths_of_the_house_exist() -> None:
+def test_the_paths_through_the_rooms_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
-    table = text.partition("Where to look:")[2].partition("\n## ")[0]
+    table = text.partition("through which files data flow:")[2].partition("\n## ")[0]
     paths = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
     assert len(paths) > 10
     for path in paths:

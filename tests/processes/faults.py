@@ -35,7 +35,7 @@ from membench.results.schema import Row
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
-COMPLETE = "complete, every finished sample kept"
+COMPLETE = "the run is complete, with all finished samples"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
     rest = [row for case, row in rows.items() if case not in without]
     whole = [row for row in rest if row.status is Status.OK and row.rounds == rounds]
     assert rest
-    return "all other cases complete" if len(whole) == len(rest) else f"{len(whole)}/{len(rest)}"
+    return (OTHERS if without else ALL) if len(whole) == len(rest) else f"{len(whole)}/{len(rest)}"
 
 
 def resume(membench: Membench, before: Sequence[CaseResult], rounds: int, cases: int) -> str:
@@ -179,7 +179,7 @@ def interrupted(membench: Membench, number: signal.Signals, fault: str) -> dict[
     left = listed(membench.directory)
     go_on(membench)
     resumed = resume(membench, before, rounds=2, cases=5)
-    return {fault: Seen(run.returncode, says, "every finished sample", left, resumed)}
+    return {fault: Seen(run.returncode, says, EVERY, left, resumed)}
 
 
 def parent_killed(membench: Membench) -> dict[str, Seen]:
@@ -205,7 +205,7 @@ def parent_killed(membench: Membench) -> dict[str, Seen]:
         1,
         "Error: nothing to resume: o.csv is complete",
     )
-    seen = Seen(run.returncode, "(nothing: it is dead)", "every finished sample", left, resumed)
+    seen = Seen(run.returncode, "(nothing: the parent is dead)", EVERY, left, resumed)
     return {"parent-killed": seen}
 
 
@@ -268,7 +268,7 @@ def file_limit(membench: Membench) -> dict[str, Seen]:
     assert "membench run --resume o.csv" in done.stderr
     resumed = resume(membench, before, rounds=5, cases=3)
     says = first_line(done.stderr)
-    return {"file-limit": Seen(done.returncode, says, "every finished sample", left, resumed)}
+    return {"file-limit": Seen(done.returncode, says, EVERY, left, resumed)}
 
 
 MOUNT = (
@@ -313,14 +313,14 @@ def filesystem_full(membench: Membench) -> dict[str, Seen]:
     assert 0 < len(before) < 15
     resumed = resume(membench, before, rounds=5, cases=3)
     says = first_line(done.stderr)
-    return {"disk-full": Seen(done.returncode, says, "every finished sample", left, resumed)}
+    return {"disk-full": Seen(done.returncode, says, EVERY, left, resumed)}
 
 
 def read_only(membench: Membench) -> dict[str, Seen]:
     done = in_a_filesystem(membench, "1m,ro", f"{RUN} 2 -o {membench.directory}/o.csv")
     assert "[round" not in done.stdout
     says = first_line(done.stderr).replace(str(membench.directory), "results")
-    seen = Seen(done.returncode, says, "no measurement was lost", "")
+    seen = Seen(done.returncode, says, "nothing was measured yet", "")
     assert listed(membench.directory) == ""
     return {"read-only": seen}
 
@@ -442,16 +442,18 @@ def two_in_one_file(membench: Membench) -> dict[str, Seen]:
     return {"two-in-one-file": seen}
 
 
-ONE_CASE = "its case fails with that reason, a new worker continues, nothing else is lost"
-ROW = "a failed row with that reason, nothing else is lost"
-STOPPED = "finished samples are kept, the message names their file, `--resume` completes the run"
-ALL, EVERY = "all other cases complete", "every finished sample"
+ONE_CASE = "only this case fails, with that reason; a new worker measures the other cases"
+ROW = "only this case fails, with that reason"
+STOPPED = (
+    "the finished samples are kept, the message names their file, `--resume` completes the run"
+)
+ALL, OTHERS, EVERY = "all cases", "all other cases", "all finished samples"
 PARTIAL = "Partial results: o.csv and o.json"
 WAIT = "round 1: the worker was killed: no answer within 4 s (--timeout)"
 
 
 def _case(name: str, injected: str, promised: str, says: str) -> Fault:
-    return Fault(broken_cases, name, injected, promised, Seen(3, says, ALL))
+    return Fault(broken_cases, name, injected, promised, Seen(3, says, OTHERS))
 
 
 def _signal(number: signal.Signals, name: str, injected: str) -> Fault:
@@ -467,8 +469,8 @@ FAULTS = (
         "sigkill",
         "a worker that kills itself with SIGKILL",
         ONE_CASE,
-        "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want of "
-        "memory)",
+        "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+        "memory ran out)",
     ),
     _case("segfault", "a read of address 8", ONE_CASE, "round 1: the worker died of SIGSEGV"),
     _case("abort", "`abort()`", ONE_CASE, "round 1: the worker died of SIGABRT"),
@@ -476,7 +478,7 @@ FAULTS = (
         "exit",
         "`_exit(7)` inside a case",
         ONE_CASE,
-        "round 1: the worker left with exit code 7: nothing on standard error",
+        "round 1: the worker ended with exit code 7: no text on standard error",
     ),
     _case(
         "no-memory",
@@ -488,57 +490,57 @@ FAULTS = (
     _case("wrong-result", "a wrong result", ROW, "round 1: element 7 is 1.0 and must be 2.0"),
     _case(
         "babble",
-        "nonsense in the pipe of the answers",
+        "a worker that writes invalid data into the pipe for its answers",
         ONE_CASE,
         "round 1: the worker was killed: its answer was malformed: b'no answer'",
     ),
     _case(
         "device-lost",
-        "an error that stays with the device's context, and another one while giving back",
+        "a CUDA error that makes the context unusable, and another error while memory is freed",
         ONE_CASE,
         "round 1: an illegal memory access was encountered",
     ),
     Fault(
         worker_killed,
         "oom",
-        "SIGKILL of the worker from outside, as by the kernel when memory is short; "
-        "its `oom_score_adj` is the highest, so the kernel kills no other process",
+        "a worker that another process kills with SIGKILL, as the kernel does if memory is "
+        "short (the worker has the highest `oom_score_adj`, so the kernel kills it first)",
         ONE_CASE,
         Seen(
             3,
-            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
-            "of memory)",
-            ALL,
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+            "memory ran out)",
+            OTHERS,
         ),
     ),
     Fault(
         out_of_memory,
         "oom-killer",
-        "a case that takes memory until the kernel's OOM killer ends it, in a control group of "
-        "512 MiB",
+        "a case that allocates memory until the kernel's OOM killer ends it, in a control group "
+        "with 512 MiB",
         ONE_CASE,
         Seen(
             3,
-            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel for want "
-            "of memory)",
-            ALL,
+            "round 1: the worker was killed by SIGKILL (by a person, or by the kernel because "
+            "memory ran out)",
+            OTHERS,
         ),
     ),
     _signal(signal.SIGINT, "ctrl-c", "SIGINT to the whole process group"),
     _signal(signal.SIGTERM, "sigterm", "SIGTERM to the whole process group"),
-    _signal(signal.SIGHUP, "hang-up", "SIGHUP: the terminal is closed"),
+    _signal(signal.SIGHUP, "hang-up", "SIGHUP, as when the terminal is closed"),
     Fault(
         parent_killed,
         "parent-killed",
-        "SIGKILL of the parent, and half a record at the end of its journal",
-        f"its worker dies with it; {STOPPED}",
-        Seen(-9, "(nothing: it is dead)", EVERY, "o.journal", COMPLETE),
+        "SIGKILL of the parent; the last record in its journal is incomplete",
+        "its worker dies too; the finished samples are kept, `--resume` completes the run",
+        Seen(-9, "(nothing: the parent is dead)", EVERY, "o.journal", COMPLETE),
     ),
     Fault(
         file_limit,
         "file-limit",
-        "RLIMIT_FSIZE is reached during the run",
-        f"one-line error; {STOPPED}",
+        "a run that reaches RLIMIT_FSIZE",
+        f"an error of one line; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: File too large; the measurements are in o.csv",
@@ -551,7 +553,7 @@ FAULTS = (
         filesystem_full,
         "disk-full",
         "a filesystem of 12 KiB that fills up during the run",
-        f"one-line error; {STOPPED}",
+        f"an error of one line; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
@@ -565,11 +567,11 @@ FAULTS = (
         read_only,
         "read-only",
         "a results directory on a read-only filesystem",
-        "one-line error before anything is measured",
+        "an error of one line before the first measurement",
         Seen(
             1,
             "Error: cannot write results/o.csv: Read-only file system",
-            "no measurement was lost",
+            "nothing was measured yet",
             "",
         ),
     ),
@@ -577,7 +579,7 @@ FAULTS = (
         results_removed,
         "results-removed",
         "`rm -r` of the results directory during the run",
-        "the directory is made again, nothing is lost, one warning",
+        "membench makes the directory again, loses nothing, and prints one warning",
         Seen(
             0,
             "Warning: results/o.journal was removed during the run and has been written again",
@@ -587,11 +589,11 @@ FAULTS = (
     Fault(
         name_taken,
         "name-taken",
-        "another process creates a file with the name of the results, during the run",
-        "that file is kept, the results get the next free name, one warning",
+        "another process that creates a file with the name of the results, during the run",
+        "membench keeps that file, gives the results the next free name, and prints one warning",
         Seen(
             0,
-            "Warning: o.csv or the file beside it belongs to another run and is kept",
+            "Warning: o.csv or its sidecar belongs to another run and is kept",
             ALL,
             "o-2.csv o-2.json o.csv",
         ),
@@ -599,46 +601,46 @@ FAULTS = (
     Fault(
         scratch_removed,
         "scratch-removed",
-        "removal of the scratch directory while its file is measured",
-        "the file has no name and stays until the run ends",
+        "removal of the scratch directory while a case measures the scratch file",
+        "the run continues, because the file has no name and exists until the run ends",
         Seen(0, "(nothing)", ALL),
     ),
     Fault(
         clock_step,
         "clock-step",
-        "the wall clock is set back by an hour during the run",
-        "no duration and no sample depends on it",
+        "a wall clock that is set back by an hour during the run",
+        "no duration and no sample depends on the wall clock",
         Seen(0, "(nothing)", ALL),
     ),
     Fault(
         nvml_gone,
         "nvml-gone",
-        "NVML stops answering during the run",
-        "one warning, the run continues",
+        "NVML that stops answering during the run",
+        "one warning; the run continues",
         Seen(
             0,
-            "Warning: GPU 0 does not answer NVML any more: GPU is lost: the run goes on, and "
-            "whether the GPU throttled or was shared is not known from here on",
+            "Warning: GPU 0 no longer responds to NVML: GPU is lost: the run continues "
+            "without detecting whether the GPU is throttled or shared",
             ALL,
         ),
     ),
     Fault(
         two_on_one_gpu,
         "two-on-one-gpu",
-        "a second run on a GPU that another run measures",
-        "the second run is refused with one line, the first is not disturbed",
+        "a second run on a GPU on which a first run measures",
+        "membench refuses the second run with one line; the first run is not disturbed",
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
-            "each would get a share of the device",
+            "each run would get only a share of the device",
             ALL,
         ),
     ),
     Fault(
         two_in_one_file,
         "two-in-one-file",
-        "a second run into the file of a first run, and `--resume` of the first run",
-        "both are refused with one line, the first run is not disturbed",
+        "a second run that writes to the file of a first run, and `--resume` of the first run",
+        "membench refuses both with one line; the first run is not disturbed",
         Seen(
             1,
             "Error: o.journal exists: that run was interrupted, or is still going on",
@@ -650,54 +652,56 @@ FAULTS = (
 HEAD = """\
 # Reliability
 
-Each row is a fault that a test injects into real processes of `membench run`, with the observed result. The tests check every word in the columns after *promised*, and they check that this page is the output of `PYTHONPATH=tests/support python tests/processes/faults.py`.
+Each row of the table is a fault that a test injects into real processes of `membench run`, with the promised and the observed result. The tests check the observed results, and they check that this page is the output of `PYTHONPATH=tests/support python tests/processes/faults.py`.
 
-*exit* is the exit code (128 + n: ended by signal n; negative: killed by it), *said* the message, *left* the files in the results directory afterwards, *resumed* the result of `--resume`.
+*exit* is the exit code: 128 + n if membench ended because of signal n, and -n if the signal killed it. *message* is the reason in the row of the case, or the line on standard error. *kept* lists the measurements that are complete. *files* are the files in the results directory afterwards. *resumed* is the result of `--resume`.
 
-| injected | promised | exit | said | kept | left | resumed |
+| fault | promised result | exit | message | kept | files | resumed |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
 TAIL = """
-A case that failed in one round is not run in later ones; its samples of earlier rounds are kept.
+If a case fails in one round, membench does not run it in later rounds, and keeps its samples of earlier rounds.
 
-## What is not promised
+## What membench does not promise
 
 - A worker that hangs inside the kernel (state D) cannot be killed; the run then waits for it.
-- A killed run loses the case that was being measured, but never a finished one.
-- If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave `.membench-*.tmp`, or a journal without a plan.
-- Two runs that use only the host both continue, and each warns of the other. Containers with separate networks do not detect each other.
-- A GPU that really falls off its bus was never observed: the tests raise the error themselves, with a stand-in for NVML.
-- Two files cannot be renamed in one atomic step: if the run dies in between, the JSON file has no CSV, and `--resume` writes both again.
+- A killed run loses the case that it was measuring, but no finished case.
+- If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
+- If two runs at the same time use only the host, both continue, and each warns of the other. Runs in containers with separate networks do not detect each other.
+- No test has observed a GPU that really falls off the bus: a stand-in for NVML raises the error.
+- membench cannot rename two files in one atomic step. If the run dies between the two steps, the JSON file has no CSV, and `--resume` writes both again.
 
 ## Files and workers of others
 
-A results file, sidecar, journal, ledger, model configuration, trace, TOML file or another tool's output is read as untrusted input. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are files that are cut, doubled and changed at random, JSON values of other types, numbers at the limits of a double, and hostile text in every field and in file names. Each command must finish its work or print one `Error:` line, and nothing that a terminal or the log of a CI system executes may reach standard output or standard error. `MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, on a virtual machine with two CPUs that other work shared, 152,300 such files were tried (two processes, `MEMBENCH_FUZZ=40`, 23 minutes): no command ended with a traceback, was too slow or exceeded its memory. Earlier, one file had crashed Arrow. Arrow is not made for untrusted files, so Parquet is now read in a separate process with 2 GiB; if that process dies, membench prints one line.
+membench treats results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools as untrusted input. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are files that were cut, doubled or changed at random, JSON values of wrong types, numbers at the limits of a double, and hostile text in every field and in file names. Each command must finish its work or print one `Error:` line. It must not print text that a terminal or the log of a CI system executes.
 
-- The size of files is checked before memory is allocated for them: JSON 32 MiB, TOML 1 MiB, results and journals 512 MiB, Parquet 512 MiB unpacked, a packed trace 64 MiB or 32 times its packed size, whole numbers 40 digits. Sparse files, devices and sockets are refused. Only a path on the command line may be a pipe, so membench never waits on any other file.
-- If a worker of a fleet freezes or sends nonsense, only its own host fails. A worker can claim any name, even that of another host, and anyone who can connect to the scheduler can run code on it: use TLS.
-- Two versions of membench in one fleet: both measure, `membench fleet run` names the other version and one of its workers in a warning, and each row has the version that measured it (column `membench`). A test runs a worker on a copy of membench with another version.
-- A worker that sends gigabytes as its results fills the memory of the client before membench can check them, because Dask receives them as a whole.
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28 it tried 152,300 files in 23 minutes, on a virtual machine with two CPUs on which other programs ran (two processes, `MEMBENCH_FUZZ=40`): no command ended with a traceback, was too slow or exceeded its memory. An earlier run found a file that crashed Arrow, which is not made for untrusted files. So membench now reads Parquet in a separate process with 2 GiB; if that process dies, membench prints one line.
 
-## Not run
+- membench checks the size of a file before it allocates memory for it. The limits are 32 MiB for JSON, 1 MiB for TOML, 512 MiB for results and journals, 512 MiB for Parquet after decompression, and for a compressed trace 64 MiB or 32 times its compressed size. A whole number may have 40 digits. membench refuses sparse files, devices and sockets. Only a path on the command line may be a pipe, so membench does not wait for any other file.
+- If a worker of a fleet freezes or sends invalid data, only its own host fails. A worker can claim any name, also that of another host, and anyone who can connect to the scheduler can run code on it: use TLS.
+- If the workers of a fleet have two versions of membench, both measure. `membench fleet run` prints a warning with the other version and one of its workers, and each row has the version that measured it (column `membench`). A test runs a worker with a copy of membench that has another version.
+- If a worker sends gigabytes as its results, it fills the memory of the client before membench can check them, because Dask receives the results as a whole.
 
-- A user's or a project's disk quota of ext4 and xfs: the kernel of the test machine has none (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). Such a quota causes the same error, EDQUOT, as that of btrfs, which is tested.
-- The OOM killer's row is tested only if a control group for memory can be made (as root, or in a delegated group).
-- `membench report --scheduler` with a real worker of another version: a test with a stand-in checks that it is refused.
+## Not tested
 
-## A disk in trouble
+- A user's or a project's disk quota on ext4 and xfs, because the kernel of the test machine does not support these (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). Such a quota causes the same error, EDQUOT, as a quota on btrfs, which is tested.
+- The OOM killer, if the machine does not allow a control group for memory (this needs root or a delegated group).
+- `membench report --scheduler` with a real worker of another version. A test with a stand-in checks that membench refuses it.
 
-`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on them. Results on Linux 6.18, 2026-11-28:
+## Faults of a disk
 
-- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs): all cases complete, also those that write, because the file was written in full before and is overwritten in place.
-- The filesystem of the results fills up: exit 1 and one line, `No space left on device`; what was measured is kept, and `--resume` completes once there is room.
-- ext4 detects an error and becomes read-only: cases that write fail with that reason, cases that read complete, exit 3.
-- A run would write more than eight times its `--disk-budget`: it skips the rest, and the device's own counter stays below that limit.
-- The btrfs subvolume of the results reaches its quota: exit 1 and one line, `Disk quota exceeded`; what was measured is kept, and `--resume` completes once the limit is lifted.
+`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on them. These are the results on Linux 6.18, 2026-11-28:
 
-## Killed at random moments
+- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs). All cases complete, also those that write, because membench has written the whole file before and overwrites it in place.
+- The filesystem of the results fills up. The run ends with exit code 1 and one line, `No space left on device`. It keeps the finished measurements, and `--resume` completes the run once there is room.
+- ext4 detects an error and becomes read-only. Cases that write fail with that reason, cases that read complete, and the exit code is 3.
+- A run would write more than eight times its `--disk-budget`. It skips the remaining cases that write, and the write counter of the device stays below that limit.
+- The btrfs subvolume of the results reaches its quota. The run ends with exit code 1 and one line, `Disk quota exceeded`. It keeps the finished measurements, and `--resume` completes the run once the limit is lifted.
 
-`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes it. `ci/soak.py` makes short runs, one after the other and several at once, interrupts some and kills some, and looks for anything left behind; CI runs it for a minute. Results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+## Runs killed at random moments
+
+`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes the run. `ci/soak.py` makes short runs, one after the other and several at once, interrupts some and kills some, and looks for files and processes that they left behind; CI runs it for a minute. These are the results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
 
 ```
 $ ci/kills.py 20 1

@@ -45,6 +45,39 @@ def test_a_run_is_one_call(membench: Membench) -> None:
     ], done.stderr
 
 
+PAIRED = """
+import membench
+case = "ddr/steady/n=1"
+pairs = membench.run_paired("env=TEST_SETTING=on", select=case, rounds=2, output="o.csv")
+print(pairs.files, pairs.failed, pairs.signum)
+print([side.rows[0].detail.get("setting") for side in pairs.sides])
+(line,) = membench.compare(*pairs.files).matched
+print(line.row.case, membench.compare(*pairs.files).to_frame().shape[0])
+try:
+    membench.run_paired(select="ddr/steady")
+except membench.MembenchError as error:
+    print(type(error).__name__, error, error.hint)
+"""
+
+
+def test_a_paired_run_is_one_call(membench: Membench) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PAIRED],
+        cwd=membench.directory,
+        env=membench.environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        "('A=o_a.csv', 'B=o_b.csv') False 0",
+        "[None, 'on']",
+        "ddr/steady/n=1 1",
+        "UsageError the sides of a paired run do not differ give versus, setup_a or setup_b",
+    ], done.stderr
+
+
 def test_every_name_of_the_api_exists_and_is_shown() -> None:
     assert dir(package) == sorted(package.__all__)
     assert sorted(name for name in package.__all__ if getattr(package, name) is None) == []

@@ -177,7 +177,7 @@ def test_benches_and_cases_are_explained(membench: Membench, what: str) -> None:
 
 def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     done = membench("explain", "noisi")
-    assert done.returncode == 4
+    assert done.returncode == 2
     assert (
         done.stderr
         == "Error: 'noisi' is not a flag, bench, case or claim\nHint: did you mean noisy?\n"
@@ -229,7 +229,9 @@ def test_a_failing_file_is_not_mistaken_for_lost_output(
     with pytest.raises(SystemExit) as left:
         cli.main(["list"])
     assert left.value.code == 1
-    assert capsys.readouterr().err == "Error: a/file: No space left on device\n"
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "Error: a/file: No space left on device"
+    assert hint.startswith("Hint: ")
 
 
 @pytest.mark.slow
@@ -268,7 +270,7 @@ def test_a_broken_plug_in_is_named_and_costs_nothing_else(membench: Membench) ->
     done = membench("list")
     assert done.returncode == 0
     assert "ddr/copy" in done.stdout
-    assert done.stderr.startswith("Warning: plug-in 'tests' does not load: ModuleNotFoundError")
+    assert done.stderr.startswith("Warning: plug-in 'tests' cannot be loaded: ModuleNotFoundError")
 
 
 def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membench) -> None:

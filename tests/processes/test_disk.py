@@ -71,8 +71,11 @@ def test_a_link_to_a_directory_is_followed_and_the_file_beside_it_is_not_touched
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--scratch", "/dev/shm"), "no disk to reach through /dev/shm (tmpfs"),
-        (("--disk-budget", "8MiB"), "needs a file of 16.0 MiB, --disk-budget grants 8.00 MiB"),
+        (("--scratch", "/dev/shm"), "/dev/shm does not lead to a disk (tmpfs"),
+        (
+            ("--disk-budget", "8MiB"),
+            "needs a file of 16.0 MiB, but --disk-budget allows only 8.00 MiB",
+        ),
     ],
 )
 def test_where_no_disk_can_be_measured_its_cases_are_skipped_with_the_reason(

@@ -181,7 +181,7 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     run.communicate(timeout=10)
     other = membench("run", "--resume", "o.csv", env={**membench.environment, "TEST_VERSION": "2"})
     assert other.returncode == 1
-    assert "the journal has version 1, this is 2" in other.stderr
+    assert "the journal has version 1, but this is version 2" in other.stderr
     journal = membench.directory / "o.journal"
     lines = journal.read_text().splitlines(keepends=True)
     head = json.loads(lines[0])
@@ -189,7 +189,7 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     journal.write_text(json.dumps(head) + "\n" + "".join(lines[1:]))
     moved = membench("run", "--resume", "o.csv")
     assert moved.returncode == 1
-    assert "the journal is of somewhere-else" in moved.stderr
+    assert "the journal belongs to somewhere-else" in moved.stderr
     missing = membench("run", "--resume", "nowhere.csv")
     assert missing.returncode == 1
     assert "no journal nowhere.journal" in missing.stderr
@@ -233,5 +233,5 @@ def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: boo
     assert theirs.read_text() == "precious"
     assert only_results(membench) == {"o.csv", "o-2.csv", "o-2.json"}
     assert len(read_rows(membench.directory / "o-2.csv")) == 5
-    assert "Warning: o.csv or the file beside it belongs to another run and is kept\n" in err
+    assert "Warning: o.csv or its sidecar belongs to another run and is kept\n" in err
     assert "Results: o-2.csv and o-2.json" in out

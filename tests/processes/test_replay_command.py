@@ -95,9 +95,9 @@ def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
         (("--arrivals", "poisson:0"), 2, "'poisson:0' is neither"),
         (("--arrivals", "poisson:nan"), 2, "is neither"),
         (("--arrivals", "uniform:1"), 2, "is neither"),
-        (("--block-tokens", "0"), 2, "0 is not in the range"),
+        (("--block-tokens", "0"), 2, "'0' is not a number of tokens from 1"),
         (("--block-tokens", "16"), 1, "blocks of 512 tokens, not of 16: they cannot be cut"),
-        (("--model", "gpt-5"), 1, "'gpt-5' is not a known model"),
+        (("--model", "gpt-5"), 2, "'gpt-5' is not a known model"),
         (("--seed", "-1"), 2, "-1 is not in the range"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A results file with something of everything, as a run would write it."""
+"""A results file that contains every kind of row, as a run would write it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def make_absent(make_result: Callable[..., Row]) -> Callable[..., Row]:
 
 @pytest.fixture(scope="session")
 def everything(make_result: Callable[..., Row], make_absent: Callable[..., Row]) -> tuple[Row, ...]:
-    """Rows from which every plot can be drawn, and some that have no value."""
+    """Rows for every plot, and some rows without a value."""
     return (
         *_host_memory(make_result),
         *_storage(make_result),
@@ -115,7 +115,7 @@ def _storage(make: Callable[..., Row]) -> Iterator[Row]:
 
 @pytest.fixture(scope="session")
 def with_gpu(everything: tuple[Row, ...], make_result: Callable[..., Row]) -> tuple[Row, ...]:
-    """``everything`` and, made up for these tests alone, what a GPU would add."""
+    """``everything``, and made-up rows such as a run on a GPU would add."""
     return (*everything, *_gpu(make_result))
 
 
@@ -147,7 +147,7 @@ def _gpu(make: Callable[..., Row]) -> Iterator[Row]:
 
 @pytest.fixture(scope="session")
 def with_tiers(with_gpu: tuple[Row, ...], make_result: Callable[..., Row]) -> tuple[Row, ...]:
-    """``with_gpu`` and what the capacities, levels, knees, shares and conflicts come from."""
+    """``with_gpu``, and rows for derived capacities, levels, knees, shares and conflicts."""
     return (*with_gpu, *_tiers(make_result))
 
 
@@ -199,7 +199,7 @@ def machine() -> Machine:
 
 @pytest.fixture(scope="session")
 def make_file(machine: Machine) -> Callable[..., Path]:
-    """A results file of ``rows`` at ``path``, with its sidecar unless told otherwise."""
+    """Writes ``rows`` as a results file at ``path``, by default with a sidecar."""
 
     def make(path: Path, rows: Sequence[Row], *, sidecar: bool = True) -> Path:
         write_rows(path, rows)
@@ -225,5 +225,5 @@ def make_file(machine: Machine) -> Callable[..., Path]:
 
 @pytest.fixture
 def results(tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]) -> Path:
-    """The file with something of everything."""
+    """A results file with every kind of row."""
     return make_file(tmp_path / "a.csv", everything)

@@ -12,12 +12,15 @@ import h100_box
 import pytest
 from rich.console import Console
 
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import Metric, Stat, Status, Tier
+from membench.measure.events import Place
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.blocks import blocks, full_name
 from membench.report.screens.last import print_outcome
+from membench.report.screens.progress import ProgressLines
 from membench.report.screens.run import print_rows
 from membench.report.screens.text_table import TextTable, drawn
+from membench.results.case_result import CaseResult
 from membench.results.schema import Row
 
 WALL = Wall(61.0, 30.0, 10.0, 5.0)
@@ -141,3 +144,20 @@ def test_bandwidth_and_iops_of_a_disk_are_one_table() -> None:
     assert lines[0][:4] == ["ssd", "bandwidth", "and", "IOPS,"]
     assert lines[1][:3] == ["case", "GB/s", "k/s"]
     assert [line[1:3] for line in lines[2:]] == [["0.04000", "10.00"], ["1.280", "320.0"]]
+
+
+def test_a_provisional_table_waits_for_the_next_round(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ended before that, a run prints the same table once, at its end."""
+    plan = replace(h100_box.plan(gpus=1), rounds=2)
+    case = plan.cases[0]
+    unit = CaseResult(1, case.id, Status.SKIPPED, "2026-11-28T00:00:00Z", "not here")
+    rows = h100_box.judged(h100_box.rows())
+    lines = ProgressLines()
+    lines.started(plan, 0)
+    lines.case_ended(unit, Place(1, 2, 1, 1), 1.0)
+    lines.round_ended(1, lambda: rows)
+    assert "provisional" not in capsys.readouterr().out
+    lines.case_ended(replace(unit, round=2), Place(2, 2, 1, 1), 1.0)
+    before, _, after = capsys.readouterr().out.partition("[round 2/2 1/1]")
+    assert "provisional, after 1 round" in before
+    assert case.id in after

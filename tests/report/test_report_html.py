@@ -14,8 +14,8 @@ import pytest
 from page import Page
 
 from membench.core.terms import Status, Tier
-from membench.report.page.document import Attachment
-from membench.report.page.html import download, wrapping
+from membench.report.page.document import Attachment, Column, Document, Section, Table
+from membench.report.page.html import download, render, wrapping
 from membench.report.page.write import make_report
 from membench.results.schema import Row
 
@@ -78,6 +78,23 @@ def test_it_can_be_read_without_seeing_it(page: Page) -> None:
     assert languages == {"zh-Hant-TW", "en"}
 
 
+def test_each_region_has_a_name_of_its_own(page: Page, html: str) -> None:
+    """Regions are listed by name: WAI-ARIA landmarks, axe's rule landmark-unique."""
+    names = [one["aria-label"] for one in page.of("div") if one.get("role") == "region"]
+    heads = re.findall(r'<h\d id="[^"]*-title">(.*?)</h', html)
+    assert len(names) > 30
+    assert len(heads) > 30
+    assert sorted({*names, *heads}) == sorted([*names, *heads])
+
+
+def test_tables_with_one_caption_are_regions_with_two_names() -> None:
+    table = Table("Rates", (Column("case"),), ((("a",),),))
+    section = Section("x", "Sections", (table, table, replace(table, caption="Others")))
+    made = Page(render(Document("t", ("lead",), "membench", (), (section,))))
+    names = [one["aria-label"] for one in made.of("div") if one.get("role") == "region"]
+    assert names == ["Rates", "Rates #2", "Others"]
+
+
 def test_it_asks_for_nothing_from_outside(page: Page, html: str) -> None:
     assert not [tag for tag, _ in page.tags if tag in {"script", "link", "iframe", "img", "object"}]
     for tag, attributes in page.tags:
@@ -131,7 +148,7 @@ def test_the_thesis_says_what_it_cannot_say(page: Page) -> None:
     assert "It cannot show that a market follows" in text
     assert "inconclusive (no data)" in text
     assert "16-bit matrix multiplication (gpu/gemm/bf16*" in text
-    assert "prices, shares and stocks are not testable here" in text
+    assert "prices, market shares and stocks are not testable here" in text
     assert "HBM \u4ecd\u662f AI" in text
     assert "永豐投顧" in text
 

@@ -104,7 +104,7 @@ def test_every_picture_is_well_formed_named_and_owned_by_its_page(
 ) -> None:
     seen: list[str] = []
     for slug, figure in figures.items():
-        root = ET.fromstring(figure.svg)
+        root = ET.fromstring(figure.drawing.svg())
         assert root.tag == f"{SVG}svg"
         assert root.attrib["role"] == "img"
         named = {child.attrib["id"]: child.text for child in root[:2]}
@@ -112,10 +112,10 @@ def test_every_picture_is_well_formed_named_and_owned_by_its_page(
         assert list(named.values()) == [figure.title, figure.description]
         ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
         assert all(name.startswith(f"{slug}-") for name in ids)
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', figure.svg)) <= set(ids)
-        assert "metadata" not in figure.svg
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', figure.drawing.svg())) <= set(ids)
+        assert "metadata" not in figure.drawing.svg()
         # No colour of its own: each is a variable of the page, with a fallback.
-        bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", figure.svg)
+        bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", figure.drawing.svg())
         assert not re.findall(r"#[0-9a-fA-F]{6}\b", bare)
         seen += ids
     assert len(seen) == len(set(seen))
@@ -132,13 +132,16 @@ def test_the_data_table_holds_every_row_of_the_plot(figures: dict[str, Figure]) 
 def test_caches_are_marked_as_the_system_reports_them(
     figures: dict[str, Figure], everything: tuple[Row, ...], make_run: Callable[..., Run]
 ) -> None:
-    texts = [element.text for element in ET.fromstring(figures["staircase"].svg).iter(f"{SVG}text")]
+    texts = [
+        element.text
+        for element in ET.fromstring(figures["staircase"].drawing.svg()).iter(f"{SVG}text")
+    ]
     assert {"L1 32KiB", "L2 1MiB", "L3 32MiB"} <= set(texts)
     assert "working set (caches: as the system says)" in texts
     unknown = replace(make_run(everything), machine=None)
     drawn = staircase.draw([unknown])
     assert isinstance(drawn, Figure)
-    assert "L2 1MiB" not in drawn.svg
+    assert "L2 1MiB" not in drawn.drawing.svg()
 
 
 def test_without_data_nothing_is_drawn_and_each_plot_says_why(make_run: Callable[..., Run]) -> None:
@@ -158,7 +161,9 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
     for slug, figure in theirs.items():
         assert "Hollow marks are cited, not measured." in figure.caption
         assert "cited" not in own[slug].caption
-        assert figure.svg != own[slug].svg or slug == "link-matrix"  # numbers, not marks
+        assert (
+            figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"
+        )  # numbers, not marks
 
 
 def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:
@@ -206,7 +211,7 @@ def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assum
     for plot in (restore, breakeven, roofline, hits, gaps, usable, verdict_matrix):
         figure = plot.draw(judged)
         assert isinstance(figure, Figure)
-        assert figure.svg == plot.draw(judged).svg
+        assert figure.drawing.svg() == plot.draw(judged).drawing.svg()
         assert figure.table.rows
     drawn = breakeven.draw(judged)
     assert "box-1, measured" in drawn.caption
@@ -220,7 +225,7 @@ def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> No
     parts = {one.part.id: one for claim in judged.subjects[0].claims for one in claim.parts}
     shown = strip.draw(parts["C13b"], "draws-c13b", {})
     assert shown is not None
-    root = ET.fromstring(shown.svg)
+    root = ET.fromstring(shown.svg())
     texts = [element.text or "" for element in root.iter(f"{SVG}text")]
     assert [text for text in texts if text.startswith(("supported", "contradicted"))]
     assert "supported at" in shown.description
@@ -257,7 +262,7 @@ def test_queue_depth_without_tails_is_drawn_without_them(
 ) -> None:
     depth = queue_depth.draw([make_run([row for row in everything if row.stat is not Stat.P99])])
     assert isinstance(depth, Figure)
-    assert "p99 latency" not in depth.svg
+    assert "p99 latency" not in depth.drawing.svg()
     assert "its p99" not in depth.caption
 
 
@@ -280,7 +285,7 @@ def test_several_runs_share_a_plot(
 ) -> None:
     drawn = ladder.draw([make_run(everything, "one"), make_run(everything, "two")])
     assert isinstance(drawn, Figure)
-    texts = {element.text for element in ET.fromstring(drawn.svg).iter(f"{SVG}text")}
+    texts = {element.text for element in ET.fromstring(drawn.drawing.svg()).iter(f"{SVG}text")}
     assert {"one", "two"} <= texts
     assert drawn.table.columns[0].title == "run"
     assert {row[0] for row in drawn.table.rows} == {("one",), ("two",)}
@@ -292,9 +297,9 @@ def test_a_label_is_text_whatever_it_holds(
     hostile = "$\\frac{1}{0}$ <script>alert(1)</script>"
     drawn, _ = draw_all([make_run(everything, hostile), make_run(everything, "two")])
     for figure in drawn:
-        root = ET.fromstring(figure.svg)
+        root = ET.fromstring(figure.drawing.svg())
         assert not list(root.iter(f"{SVG}script"))
-    texts = {element.text for element in ET.fromstring(drawn[0].svg).iter(f"{SVG}text")}
+    texts = {element.text for element in ET.fromstring(drawn[0].drawing.svg()).iter(f"{SVG}text")}
     assert hostile in texts
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from membench.report.plots import style
 from membench.report.plots.sketch import Sketch
+from membench.report.plots.widths import columns, shortened
 
 
 def _paint(canvas: Any, top: float = 5.0, label: str = "a") -> None:
@@ -66,22 +67,22 @@ def test_equal_plots_have_equal_notes_and_others_not() -> None:
 def test_a_picture_is_drawn_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    first = style.render("slug", "title", "description", 200, _paint)
+    first = style.plot("slug", "title", "description", 200, _paint).svg()
 
     def fail(*_: Any) -> str:
         raise AssertionError("it was drawn again")
 
     monkeypatch.setattr(style, "_drawn", fail)
-    assert style.render("slug", "title", "description", 200, _paint) == first
+    assert style.plot("slug", "title", "description", 200, _paint).svg() == first
     for title, points in (("other", 200), ("title", 201)):
         with pytest.raises(AssertionError, match="drawn again"):
-            style.render("slug", title, "description", points, _paint)
+            style.plot("slug", title, "description", points, _paint).svg()
 
     def higher(canvas: Any) -> None:
         _paint(canvas, top=6.0)
 
     with pytest.raises(AssertionError, match="drawn again"):
-        style.render("slug", "title", "description", 200, higher)
+        style.plot("slug", "title", "description", 200, higher).svg()
 
 
 def test_what_cannot_be_noted_is_refused() -> None:
@@ -91,3 +92,33 @@ def test_what_cannot_be_noted_is_refused() -> None:
         sketch.content()
     with pytest.raises(TypeError):
         _low, _high = sketch.figure.subplots().get_xlim()
+
+
+def test_chinese_letters_are_measured_as_wide_as_they_are_high() -> None:
+    """Matplotlib's font has none, and the reader's font is unknown."""
+    from matplotlib.font_manager import FontProperties
+
+    from membench.report.plots.svg_canvas import SvgCanvas
+
+    renderer = SvgCanvas(Figure(dpi=72)).get_renderer()
+    font = FontProperties(size=10)
+    for text, least, most in (("延遲", 19, 21), ("延遲 ns", 33, 38), ("nsns", 20, 26)):
+        width, *_ = renderer.get_text_width_height_descent(text, font, ismath=False)
+        assert least < width < most, text
+
+
+def test_a_name_is_shortened_by_its_width() -> None:
+    assert columns("延遲 ns") == 7
+    assert shortened("延遲 ns", 7) == "延遲 ns"
+    assert shortened("主機記憶體的延遲", 12) == "...體的延遲"
+    assert columns(shortened("workload.agent.shared", 12)) == 12
+
+
+def test_a_row_of_a_plot_is_as_high_as_it_has_marks() -> None:
+    lanes = style.Lanes.of([1, 3])
+    first, second = (list(row) for row in lanes.places)
+    assert first == pytest.approx([0.8])
+    assert second == pytest.approx([2.4, 3.4, 4.4])
+    assert list(lanes.centres) == pytest.approx([0.8, 3.4])
+    assert lanes.end == pytest.approx(5.2)
+    assert style.Lanes.of([1, 1]).height < lanes.height

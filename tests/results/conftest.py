@@ -1,4 +1,4 @@
-"""Rows, plans and units to start from; a test changes what it is about."""
+"""Default rows, plans and case results; a test changes the fields that it needs."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def make_plan(make_case: Callable[..., PlannedCase]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def make_unit() -> Callable[..., CaseResult]:
-    """An ok unit of ``round`` with one bandwidth reading of ``value``."""
+    """An ok result of ``round`` with one bandwidth of ``value``."""
 
     def make(number: int = 1, value: float = 20.0, **changes: Any) -> CaseResult:
         samples = (value * 0.99, value, value * 1.01)

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.analysis.ladder import ladder
-from membench.core.terms import BETTER, OFF_TIER_FLAGS, UNIT, Metric, Stat, Status, Tier
+from membench.core.terms import BETTER, OFF_TIER_FLAGS, REACH, UNIT, Metric, Stat, Status, Tier
 from membench.results.schema import Row
-from membench.results.staircase import REACH, leading, settled
+from membench.results.staircase import leading, settled
 
 KIB, MIB = 1 << 10, 1 << 20
 

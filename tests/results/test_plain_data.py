@@ -127,10 +127,10 @@ class Pair:
 
 def test_a_tuple_of_fixed_length() -> None:
     assert load(Pair, {"both": [1, "a"]}) == Pair((1, "a"))
-    with pytest.raises(SchemaError, match=r"Pair.both: 3 items where 2 belong"):
+    with pytest.raises(SchemaError, match=r"Pair.both: 3 items instead of 2"):
         load(Pair, {"both": [1, "a", "b"]})
 
 
 def test_what_has_no_plain_form_is_a_programming_error() -> None:
-    with pytest.raises(TypeError, match="object has no plain form"):
+    with pytest.raises(TypeError, match="object cannot be written as JSON"):
         dump(object())

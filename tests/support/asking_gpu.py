@@ -1,4 +1,4 @@
-"""A GPU that runs nothing: it tells which compilations the benches of a profile ask for."""
+"""A GPU double that runs nothing, but records the compilations that benches request."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ H100 = Properties(
     sm_khz=1_980_000,
     concurrent_managed=True,
 )
-"""What an H100 SXM answers."""
+"""The properties of an H100 SXM."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A buffer, kernel or stream of nothing."""
+    """A buffer, kernel or stream without content."""
 
     address: int = 1 << 20
     size: int = 1 << 40
@@ -57,7 +57,7 @@ class Named:
 
 
 class AskingLinks:
-    """Links of nothing."""
+    """GPU links without function."""
 
     near: int | None = 0
     far: int | None = 1
@@ -113,7 +113,7 @@ class AskingLinks:
 
 @dataclass
 class AskingGpu:
-    """Notes every compilation that it is asked for."""
+    """A GPU double that records every compilation requested from it."""
 
     properties: Properties
     asked: set[KernelVariant] = field(default_factory=set)
@@ -200,9 +200,10 @@ class AskingGpu:
 
 
 def variants_of_all_profiles(arch: str, machine: Machine) -> dict[str, set[KernelVariant]]:
-    """Bench -> every compilation that some case of some profile needs on a GPU of ``arch``.
+    """Bench -> all compilations that cases of any profile request on a GPU of ``arch``.
 
-    Hundreds of cases fill matrices with the same few tiles: each is drawn once.
+    Hundreds of cases use matrices with the same few tiles, so each random tile is created only
+    once.
     """
     drawn = cache(random_numbers)
     with (

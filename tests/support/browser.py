@@ -1,7 +1,7 @@
-"""Headless Chromium over its debugging pipe: one start, many looks at a page.
+"""Headless Chromium, controlled over its debugging pipe; one start serves many screenshots.
 
-The protocol is JSON between NUL bytes on file descriptors 3 and 4 (``--remote-debugging-pipe``),
-so that no port is opened and no library is needed.
+The protocol is JSON between NUL bytes on file descriptors 3 and 4 (``--remote-debugging-pipe``), so
+that no port is opened and no library is needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLAGS = (
 
 
 class Browser:
-    """A Chromium of its own; its requests are listed in ``requested``."""
+    """A separate Chromium process; ``requested`` lists its requests."""
 
     def __init__(self, profile: Path) -> None:
         binary = next(filter(None, map(shutil.which, BINARIES)), None)
@@ -35,7 +35,7 @@ class Browser:
         self.opened: list[str] = []
         self._next = 0
         self._buffer = b""
-        # The shell gives both ends the numbers that Chromium reads and writes.
+        # The shell gives both ends the descriptor numbers that Chromium expects.
         command = [binary, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "bash", *command],
@@ -67,7 +67,7 @@ class Browser:
         os.close(self._read)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of ``method``; events that come meanwhile are noted."""
+        """Call ``method`` and return its result; events that arrive before it are recorded."""
         self._next += 1
         message: dict[str, Any] = {"id": self._next, "method": method, "params": params}
         if self._session:
@@ -81,13 +81,13 @@ class Browser:
                 return result
 
     def open(self, path: Path) -> None:
-        """Load the page at ``path`` and wait until all of it is there."""
+        """Load the page at ``path`` and wait until it is complete."""
         self.call("Page.navigate", url=path.as_uri())
         while self._receive().get("method") != "Page.loadEventFired":
             pass
 
     def look(self, width: int, height: int, scheme: str = "light") -> bytes:
-        """A PNG of the first ``height`` pixels of the page at ``width``."""
+        """A PNG of the first ``height`` pixels of the page at the given ``width``."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -100,11 +100,11 @@ class Browser:
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])
 
     def pdf(self) -> bytes:
-        """The page as it is printed."""
+        """The page as PDF, as it would be printed."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=False)["data"])
 
     def evaluate(self, expression: str) -> Any:
-        """The value of ``expression`` in the page, by value."""
+        """The value of the JavaScript ``expression`` in the page."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")

@@ -1,4 +1,4 @@
-"""Stand-ins in C for libraries that this machine does not have."""
+"""Compiles stubs, written in C, of libraries that this machine does not have."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def build(library: Path, source: str | Path, *options: str) -> Path:
-    """Compile ``source``, a text or a file, into the shared library ``library``.
+    """Compile ``source`` (text or a file) to the shared library ``library``.
 
-    Its name is also what the loader knows it by.  ``options`` follow the source, as ``-ldl`` must.
+    The file name is also the soname. ``options`` come after the source, as ``-ldl`` requires.
     """
     text = source if isinstance(source, str) else None
     subprocess.run(

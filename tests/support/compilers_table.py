@@ -1,6 +1,6 @@
-"""What each release of NVRTC makes of every kernel, as ``docs/compilers.md`` has it.
+"""The machine code of every kernel by NVRTC release, as shown in ``docs/compilers.md``.
 
-``python ci/compilers.py FOLDER`` writes the tables anew.
+``python ci/compilers.py FOLDER`` writes the tables.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ ARCHITECTURES = tuple(
     for one in CAPABILITIES
     for kind in ("", *(("a",) if one >= 90 else ()), *(("f",) if one >= 100 else ()))
 )
-"""Everything from Turing on, with and without the feature sets of one device and of its family."""
+"""All architectures from Turing on, with and without device- and family-specific features."""
 
 MEMORY = ("LDG", "STG", "LDS", "STS", "LD.", "ST.", "ATOM", "RED", "UBLKCP", "LDGMC", "HMMA")
-"""What a timed loop does, by the beginning of its opcodes."""
+"""Prefixes of the opcodes that a timed loop consists of."""
 
 NOTHING = "-"
 
 Survey = Mapping[str, Mapping[str, Any]]
-"""File, options and architecture, with blanks between -> entry -> what was seen of it."""
+""""File options architecture" -> entry -> properties of its machine code."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What the machine code of one entry shows.
+    """Properties of the machine code of one entry.
 
     Attributes:
-        under_way: global loads in its timed loop that are issued before the first value is needed.
-        instructions: of that loop; 0 where there is none.
-        registers: of a thread.
+        under_way: number of global loads in the timed loop that are issued before the first value
+            is needed.
+        instructions: number of instructions in that loop; 0 without a loop.
+        registers: registers per thread.
     """
 
     under_way: int
@@ -55,7 +56,7 @@ class Looked:
 
 
 def timed_loop(code: Code) -> Code:
-    """Of the loops without a loop inside, the one with the most accesses and products."""
+    """The innermost loop with the most memory accesses and matrix products."""
 
     def work(body: Code) -> int:
         return sum(each.opcode.startswith(MEMORY) for each in body)
@@ -65,14 +66,17 @@ def timed_loop(code: Code) -> Code:
 
 
 def looked(code: Code) -> tuple[int, int]:
-    """Loads under way and instructions of its timed loop."""
+    """(loads under way, instructions) of the timed loop."""
     body = timed_loop(code)
     width = max((each.width("LDG.") for each in body), default=0)
     return (loads_under_way(body, width) if width else 0), len(body)
 
 
 def asked() -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """File, options, architecture: every source bare, and every configuration of the streams."""
+    """(file, options, architecture) of all surveyed compilations.
+
+    These are every source without options, and every configuration of the stream kernels.
+    """
     for file in kernel_names():
         for arch in ARCHITECTURES:
             yield file, (), arch
@@ -82,10 +86,10 @@ def asked() -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 
 def survey(folder: Path, kept: Path) -> dict[str, dict[str, Any]]:
-    """What the release in ``folder`` makes of all of them.
+    """The properties of all surveyed compilations by the NVRTC release in ``folder``.
 
     Args:
-        kept: a file with what was seen of machine code that is the same; it is written anew.
+        kept: a cache file with the properties of machine code that was surveyed before; updated.
     """
     release = Release(folder)
     seen: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
@@ -117,7 +121,7 @@ def _of(made: Made, arch: str, seen: dict[str, dict[str, Any]]) -> dict[str, Any
 
 
 def architectures(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the first table: how many sources each release compiles."""
+    """The lines of the first table: how many sources each release compiles, by architecture."""
     for arch in ARCHITECTURES:
         cells = []
         for found in surveys.values():
@@ -129,7 +133,7 @@ def architectures(surveys: Mapping[str, Survey]) -> Iterator[str]:
 
 
 def entries(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the second table: of each entry what all architectures show, least to most."""
+    """The lines of the second table: for each entry, the range over all architectures."""
     names = {
         (file, entry): None
         for found in surveys.values()
@@ -144,13 +148,13 @@ def entries(surveys: Mapping[str, Survey]) -> Iterator[str]:
 
 
 def of_entry(found: Survey, file: str, entry: str) -> list[Looked]:
-    """What each architecture that has it shows of ``entry``, compiled bare."""
+    """The properties of ``entry`` on each architecture, compiled without options."""
     each = (found[f"{file} {arch}"].get(entry) for arch in ARCHITECTURES)
     return [Looked(*one) for one in each if one]
 
 
 def cell(shown: Sequence[Looked]) -> str:
-    """Loads under way; registers; instructions of the loop."""
+    """One cell: loads under way; registers; instructions of the loop."""
     if not shown:
         return NOTHING
     kinds = [
@@ -162,15 +166,15 @@ def cell(shown: Sequence[Looked]) -> str:
 
 
 def span(numbers: Sequence[int]) -> str:
-    """``4``, or ``4-8``."""
+    """A range as text: ``4``, or ``4-8``."""
     low, high = min(numbers), max(numbers)
     return f"{low}" if low == high else f"{low}-{high}"
 
 
 def streams(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the third table: configurations that do not have under way what they say.
+    """The lines of the third table: configurations with fewer loads under way than they declare.
 
-    One that a release does not compile is no configuration there.
+    Configurations that a release does not compile are left out.
     """
     for arch in streams_table.ARCHS:
         for of, operations in streams_table.kernels(arch).items():
@@ -196,7 +200,7 @@ HEADS = ("| architecture |", "| entry |", "| configuration | architecture | says
 
 
 def made(surveys: Mapping[str, Survey], text: str) -> str:
-    """``text`` with the tables as they must be for ``surveys``: release -> survey."""
+    """``text`` with the tables replaced by those for ``surveys`` (release -> survey)."""
     for head, lines in zip(HEADS, (architectures, entries, streams), strict=True):
         names = f"{head} {' | '.join(surveys)} |"
         rule = "|" + " --- |" * (names.count("|") - 1)

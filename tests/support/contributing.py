@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md: the files that a newcomer would save."""
+"""The examples of CONTRIBUTING.md, as files that a newcomer would save."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ DOCUMENT = ROOT / "CONTRIBUTING.md"
 
 
 def examples() -> dict[str, str]:
-    """Path in the repository -> text: each code block that stands under a line with its path."""
+    """Path in the repository -> text, for each code block that follows a line with its path."""
     text = DOCUMENT.read_text(encoding="ascii")
     found = re.findall(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return dict(found)
 
 
 def copy_of_the_tree(target: Path) -> None:
-    """Every file of the repository that git knows, and those that it does not ignore."""
+    """Copy every file of the repository that git tracks or does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -27,14 +27,14 @@ def copy_of_the_tree(target: Path) -> None:
     ).stdout
     for name in filter(None, listed.decode().split("\0")):
         source, copy = ROOT / name, target / name
-        if source.is_file():  # not what was deleted and not committed yet
+        if source.is_file():  # leave out files that are deleted but not committed
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(source.read_bytes())
             copy.chmod(source.stat().st_mode)
 
 
 def drop_in(target: Path) -> None:
-    """Save the examples into a copy of the tree, as new files and nothing else."""
+    """Save the examples into a copy of the tree, all as new files."""
     for name, text in examples().items():
         path = target / name
         assert not path.exists(), f"{name} is in the repository: the example must have another name"

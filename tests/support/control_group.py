@@ -1,4 +1,4 @@
-"""A control group with little memory, where this machine lets one be made."""
+"""A control group with little memory, if this machine permits creating one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ ROOT = Path("/sys/fs/cgroup")
 
 @contextlib.contextmanager
 def little_memory(limit: int) -> Iterator[Path]:
-    """The directory of a group of at most ``limit`` bytes; a test is skipped where none can be.
+    """The directory of a control group limited to ``limit`` bytes; skips the test if impossible.
 
-    A process joins by its id in `cgroup.procs`. Both versions of control groups are known.
+    A process joins the group when its id is written to `cgroup.procs`. Both cgroup versions are
+    supported.
     """
     own = {
         line.split(":", 2)[1]: line.split(":", 2)[2].rstrip("\n")

@@ -1,4 +1,4 @@
-"""Machines put together from a few numbers: sockets, caches, memory."""
+"""Machine snapshots made from a few numbers: sockets, caches, memory."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def machine(
     """A machine of ``cpus`` CPUs that share ``last_levels``, in MiB, one after the other.
 
     Args:
-        last_levels: each belongs to as many CPUs in a row; none where sysfs describes no cache.
-        memory: GiB, all of them available.
-        gpu: GiB of a GPU's memory; None without one.
+        last_levels: sizes of the last-level caches; each is shared by equally many consecutive
+            CPUs; empty if sysfs shows no caches.
+        memory: GiB of memory, all of it available.
+        gpu: GiB of GPU memory; None without a GPU.
     """
     count = max(1, len(last_levels))
     groups = [tuple(range(n * cpus // count, (n + 1) * cpus // count)) for n in range(count)]
@@ -82,10 +83,12 @@ def machine(
 
 
 def staircase(*steps: tuple[int, float], top: int = 256) -> Staircase:
-    """Rings of 1 MiB, 2 MiB, ... ``top`` MiB; each has the latency of the last step before it.
+    """Latencies of footprints of 1 MiB, 2 MiB, ...
+
+    ``top`` MiB: each that of the last step below it.
 
     Args:
-        steps: MiB from which on, and ns.
+        steps: (size in MiB from which the latency applies, latency in ns).
     """
     sizes = [1 << n for n in range(top.bit_length())]
     return tuple((size * MIB, [ns for begin, ns in steps if begin <= size][-1]) for size in sizes)

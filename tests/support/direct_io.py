@@ -1,11 +1,11 @@
-"""What one directory's filesystem does with direct I/O, asked of the kernel, and what a run says.
+"""Finds out how the filesystem of a directory handles direct I/O, and how a run reports it.
 
-Run inside of a mount namespace by `loop_filesystems`:
+`loop_filesystems` runs this in a mount namespace:
 
     python direct_io.py DIRECTORY [--copy-on-write]
 
-prints one JSON object.  ``--copy-on-write`` leaves btrfs its copies, as a kernel does that
-refuses the attribute.
+It prints one JSON object. With ``--copy-on-write``, btrfs keeps copy-on-write, as with a kernel
+that refuses the attribute.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DONTCACHE = 0x80  # RWF_DONTCACHE, Linux 6.14
 
 
 def alignment(fd: int) -> list[int] | None:
-    """Alignment of memory and of offsets that the kernel asks of direct I/O: STATX_DIOALIGN."""
+    """Alignment of memory and offsets that the kernel requires for direct I/O (STATX_DIOALIGN)."""
     buffer = ctypes.create_string_buffer(256)
     libc = ctypes.CDLL(None)
     number = ctypes.c_long(_STATX[platform.machine()])
@@ -68,7 +68,7 @@ def _said(call: Callable[[], object]) -> str:
 
 
 def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: int = 0) -> str:
-    """What became of one read: an error, or whether it left pages behind."""
+    """The result of one read: an error, or whether pages remain in the page cache."""
     os.posix_fadvise(buffered, 0, 0, os.POSIX_FADV_DONTNEED)
     said = _said(lambda: os.preadv(direct, [memory], offset, flags))
     if said != "works":
@@ -78,7 +78,7 @@ def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: in
 
 @contextlib.contextmanager
 def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
-    """A file without a name that is written and forced to the disk."""
+    """An unnamed file, written and synced to the disk."""
     with scratch_module._opened(directory) as folder:
         made = scratch_module._nameless(folder, directory)
     try:
@@ -93,7 +93,7 @@ def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
 
 
 def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """What the kernel does, without anything of the product but the making of a file."""
+    """The behaviour of the kernel; membench's code is used only to create files."""
     flags = os.O_RDWR | os.O_TMPFILE
     nameless = _said(lambda: os.close(os.open(directory, flags, 0o600)))
     with _file(directory, nocow=nocow) as fd:
@@ -118,7 +118,7 @@ def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """The scratch file as the product makes it, and the share of time that submission takes."""
+    """The scratch file as membench creates it, and the share of time that submission takes."""
     from membench.host.storage.backend import open_storage
     from membench.host.storage.flow import TrafficShape
     from membench.host.storage.native_engine import NativeAio
@@ -149,7 +149,7 @@ def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def product_rows(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """Status, flags, reason and detail of a few cases, as a run on ``directory`` writes them."""
+    """Status, flags, reason and detail of a few cases in a run with scratch ``directory``."""
     from membench.api import run
 
     if not nocow:
@@ -176,7 +176,7 @@ def product_rows(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print what was found."""
+    """Print the results as JSON."""
     directory = Path(sys.argv[1])
     nocow = "--copy-on-write" not in sys.argv
     place = read_filesystem(directory)

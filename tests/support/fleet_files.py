@@ -1,4 +1,4 @@
-"""Results files of a fleet, made in a moment: the text of one row, with other numbers in it."""
+"""Makes results files of a fleet quickly: the text of one row with different numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METRICS = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS)
 
 
 def fleet_row(machine: str, run: str, place: int, values: tuple[float, ...]) -> Row:
-    """Case number ``place`` of a run, as a quick run writes it."""
+    """Row number ``place`` of a run, as a quick run writes it."""
     metric = _METRICS[place % 3]
     samples = tuple(
         tuple(float(f"{value * (1 + 0.001 * step):.7g}") for step in range(-4, 4))
@@ -79,7 +79,10 @@ def make_fleet(
     factor: float = 1.25,
     scatter: float = 0.004,
 ) -> None:
-    """A file for each of ``machines``; those in ``slow`` are ``factor`` slower in those cases."""
+    """Write one file for each of ``machines``.
+
+    The machines in ``slow`` are slower by ``factor`` in the cases given there.
+    """
     rng = random.Random(1)
     header = ",".join(COLUMNS)
     places = [COLUMNS.index(name) for name in ("value", "round_values", "spread", "samples")]

@@ -1,6 +1,6 @@
-"""A box with H100 SXM GPUs as a results file describes it: what a healthy one would have measured.
+"""Results of a healthy server with H100 SXM GPUs, made up for tests.
 
-The values lie within the bands in which published figures of that GPU lie; nothing was measured.
+The values are within the ranges of published figures for that GPU; nothing was measured.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ HEALTHY: Mapping[str, float] = {
     "ddr/triad": 440,
     "ddr/copy": 430,
 }
-"""Bench -> GB/s, or GFLOP/s."""
+"""Bench -> value in GB/s or GFLOP/s."""
 Change = Callable[[Row], Row]
 
 
 @cache
 def box(gpus: int = 8) -> Machine:
-    """The machine: two sockets of 56 cores, and ``gpus`` GPUs on PCI Express 5.0 x16."""
+    """The snapshot: two sockets of 56 cores, and ``gpus`` GPUs on PCI Express 5.0 x16."""
     here = server()
     cores = tuple(Core(cpu, cpu, cpu // 56, cpu // 56) for cpu in range(112))
     cpu = replace(
@@ -87,13 +87,13 @@ def box(gpus: int = 8) -> Machine:
 
 @cache
 def plan(profile: str = "quick", gpus: int = 8) -> Plan:
-    """What a run on all of its GPUs measures."""
+    """The plan of a run on all of the GPUs."""
     options = RunOptions(profile=profile, device="all" if gpus > 1 else "auto", seed=1)
     return make_plan(options, registry(), box(gpus), DISK)
 
 
 def state(number: int, **changes: object) -> GpuState:
-    """What NVML says of a healthy GPU at work."""
+    """NVML's state of a healthy GPU under load."""
     healthy = GpuState(
         uuid=f"{number:012x}",
         index=number,
@@ -122,12 +122,12 @@ def state(number: int, **changes: object) -> GpuState:
 
 
 def rows(profile: str = "quick", gpus: int = 8, change: Change = lambda row: row) -> list[Row]:
-    """Its rows; ``change`` may make one GPU another."""
+    """The rows of a run; ``change`` may modify the rows of one GPU."""
     return [change(row) for row in _healthy(profile, gpus)]
 
 
 def judged(found: list[Row]) -> list[Row]:
-    """Those of ``found`` that a check looks at: a fifth of them."""
+    """The rows in ``found`` that a check uses: a fifth of them."""
     return [row for row in found if any(one.takes(row) for one in QUANTITIES)]
 
 
@@ -146,7 +146,7 @@ def written(
     gpus: int = 8,
     profile: str = "quick",
 ) -> Path:
-    """``found`` as a results file with its sidecar."""
+    """Write ``found`` as a results file with its sidecar."""
     write_rows(path, found)
     told = [state(number) for number in range(gpus)] if states is None else states
     note = JournalEvent("gpu", {"round": 1, "states": [dump(one) for one in told]})
@@ -155,7 +155,10 @@ def written(
 
 
 def scaled(factor: float, *prefixes: str, gpu: int = 3) -> Change:
-    """A change by which GPU ``gpu`` gets only ``factor`` of the cases that begin so."""
+    """A change that multiplies the values of GPU ``gpu`` by ``factor``.
+
+    It applies to the cases that begin with one of ``prefixes``.
+    """
 
     def change(row: Row) -> Row:
         there = row.case.endswith(f"/gpu={gpu}") and row.case.startswith(prefixes)
@@ -241,6 +244,6 @@ def _value(case: PlannedCase, metric: Metric) -> float:
 
 
 def _bytes(case: PlannedCase) -> int | None:
-    """The size in its parameters, which is a number where the machine decided it."""
+    """The size of the case in bytes, also if the machine chose it."""
     size = case.params.get("size")
     return parse_size(size) if isinstance(size, str) else size

@@ -1,4 +1,4 @@
-"""A machine and a GPU with which nothing is wrong; a test changes what it is about."""
+"""A machine and a GPU without problems; a test changes the facts that it is about."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MACHINE = Machine(
     load=(0.1, 0.2, 0.3),
     packages={"numba": "0.61.0"},
 )
-"""A quiet server of bare metal with a GPU."""
+"""An idle bare-metal server with a GPU."""
 
 GPU_STATE = GpuState(
     uuid="00",
@@ -72,4 +72,4 @@ GPU_STATE = GpuState(
     c2c=False,
     integrated=False,
 )
-"""That GPU: an H100 at rest, whose link is slower for it."""
+"""NVML's state of that GPU: an idle H100, whose link is slow because it is idle."""

@@ -1,4 +1,4 @@
-"""Signals for processes that tests start, whatever this one was started by."""
+"""Restores the default handling of signals for processes that tests start."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import signal
 
 
 def hear_signals() -> None:
-    """Let SIGINT and SIGHUP do again what they do by default.
+    """Reset SIGINT and SIGHUP to their default action.
 
-    A job that a shell starts in the background ignores the one, under nohup the other;
-    what it starts inherits that, and would never be interrupted.
+    A job in the background of a shell ignores SIGINT, and under nohup also SIGHUP. Its children
+    inherit that, so they could not be interrupted.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

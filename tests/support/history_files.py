@@ -1,4 +1,4 @@
-"""One machine's results files over time, with the levels, the noise and the sidecars asked for."""
+"""Makes results files of one machine over time, with given levels, noise and sidecars."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ CASES = (
     (Tier.SSD, Metric.BANDWIDTH, "ssd/read/pattern=seq/block=1MiB/qd=8/pages=thp", 3.2),
     (Tier.SSD, Metric.IOPS, "ssd/read/pattern=rand/block=4KiB/qd=32/pages=thp", 250_000.0),
 )
-"""Tier, metric, case and value of what every run measures."""
+"""(tier, metric, case, value) for everything that each run measures."""
 _FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)
 
 
 def noise(
     rng: np.random.Generator, shape: tuple[int, ...], correlation: float = 0.0, kind: str = "normal"
 ) -> NDArray[np.float64]:
-    """Autoregressive noise of order 1 along the last axis, its innovations scaled to 1.
+    """Autoregressive noise of order 1 along the last axis; the innovations have scale 1.
 
-    ``kind``: ``normal``; ``heavy``: Student's t with 3 degrees of freedom; ``slow``: normal, and
-    every tenth run slower by an exponential of mean 8, as a machine is that somebody else uses.
+    ``kind``: ``normal``; ``heavy``: Student's t with 3 degrees of freedom; ``slow``: normal, but
+    every tenth run is slower by an exponential amount of mean 8, as on a machine that others use
+    too.
     """
     if kind == "heavy":
         fresh = rng.standard_t(3, shape)
@@ -52,12 +53,12 @@ def noise(
 
 
 def run_id(number: int) -> str:
-    """Of run ``number``: one a night."""
+    """The id of run ``number``; there is one run per night."""
     return f"{_FIRST + timedelta(days=number):%Y%m%dT%H%M%SZ}-{number % 65536:04x}"
 
 
 def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
-    """Case number ``place`` of run ``run``."""
+    """Row number ``place`` of run ``run``."""
     tier, metric, name, _ = CASES[place]
     row = Row(
         run_id=run_id(run),
@@ -84,7 +85,7 @@ def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
 
 
 def sidecar(run: int, **facts: Any) -> dict[str, Any]:
-    """Of run ``run``; ``facts`` of the machine, a name with ``__`` for each step down."""
+    """Sidecar of run ``run``; ``facts`` change the machine, with ``__`` for each nested level."""
     machine: dict[str, Any] = {
         "slug": "box",
         "cpu": {"model": "AMD EPYC", "governor": "performance", "staircase": [[1024, float(run)]]},
@@ -114,12 +115,13 @@ def make_history(
     columns: Sequence[tuple[int, Mapping[str, Any]]] = (),
     seed: int = 1,
 ) -> Path:
-    """``runs`` files of `CASES` in ``directory``, which is answered.
+    """Write ``runs`` files of `CASES` into ``directory`` and return the directory.
 
     Args:
-        scatter: of the runs, a fraction.
-        shifts: by case, from which run on its values are how many times as large.
-        facts: from which run on its sidecar says what; columns: its rows.
+        scatter: standard deviation between runs, a fraction.
+        shifts: case -> (first run, factor): from this run on, its values are multiplied by the
+            factor.
+        facts: (first run, facts) for sidecars; columns: the same for rows.
     """
     directory.mkdir(parents=True, exist_ok=True)
     values = np.exp(scatter * noise(np.random.default_rng(seed), (len(CASES), runs)))

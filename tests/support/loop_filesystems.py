@@ -1,11 +1,11 @@
-"""Filesystems on loop devices, each in a mount namespace of its own that takes it along.
+"""Filesystems on loop devices, each in a separate mount namespace that removes it at the end.
 
-Needs root.  A loop device is mounted so that it is let go with its mount, and the mount
-goes with the last process of the namespace, however that ends.
+Needs root. The loop device is released with its mount, and the mount disappears with the last
+process of the namespace, however that process ends.
 
     python tests/support/loop_filesystems.py
 
-prints the table of docs/storage.md, as this machine fills it.
+prints the table of docs/storage.md for this machine.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ TMPFS = 'mount -t tmpfs -o size=1g none "$POINT"\n'
 
 
 class CannotBeMounted(Exception):
-    """This machine cannot mount it; the message says what the attempt said."""
+    """This machine cannot mount the filesystem; the message is the output of the attempt."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A filesystem, and how it is made and mounted.
+    """A type of filesystem, and how it is made and mounted.
 
     Attributes:
-        make: command that makes it on the image that is appended.
+        make: command that makes the filesystem; the image is its last argument.
         mount: shell lines that mount ``$IMAGE`` on ``$POINT``.
-        options: of the mount, beside ``loop``.
-        arguments: for `direct_io`.
+        options: options of the mount, in addition to ``loop``.
+        arguments: arguments for `direct_io`.
     """
 
     name: str
@@ -94,8 +94,8 @@ def on_filesystem(
     """Run ``command`` in ``folder`` with a new filesystem of ``kind`` on ``folder/point``.
 
     Raises:
-        CannotBeMounted: this kernel does not know it.
-        RuntimeError: the tool that makes it is not installed, or fails.
+        CannotBeMounted: this kernel does not support the filesystem.
+        RuntimeError: the tool that makes the filesystem is not installed, or fails.
     """
     image, point = folder / "image", folder / "point"
     point.mkdir()
@@ -132,11 +132,11 @@ def _environment() -> dict[str, str]:
 
 
 def facts(kind: Kind, folder: Path) -> dict[str, Any]:
-    """What `direct_io` finds on ``kind``.
+    """The results of `direct_io` on ``kind``.
 
     Raises:
-        CannotBeMounted: this kernel does not know it.
-        RuntimeError: what it cannot do without is not there.
+        CannotBeMounted: this kernel does not support the filesystem.
+        RuntimeError: a required tool is missing or fails.
     """
     command = [sys.executable, str(HERE / "direct_io.py"), "point", *kind.arguments]
     done = on_filesystem(kind, folder, command)
@@ -150,16 +150,16 @@ ASKED = {
     "O_TMPFILE": "`O_TMPFILE`",
     "fallocate": "`fallocate`",
     "aligned": "direct read of 4 KiB",
-    "memory at 512": "the same into memory aligned to 512 bytes",
-    "length 1000": "of 1,000 bytes",
-    "untouched memory": "of 1 MiB into memory that was never touched",
-    "RWF_NOWAIT, cold": "buffered read, `RWF_NOWAIT`, page not there",
+    "memory at 512": "direct read of 4 KiB into memory aligned to 512 bytes",
+    "length 1000": "direct read of 1,000 bytes",
+    "untouched memory": "direct read of 1 MiB into memory that was never touched",
+    "RWF_NOWAIT, cold": "buffered read, `RWF_NOWAIT`, page not cached",
     "RWF_DONTCACHE": "buffered read, `RWF_DONTCACHE`",
 }
 
 
 def table(found: dict[str, dict[str, Any] | str]) -> str:
-    """The facts of some filesystems by name as Markdown; a text says why there are none."""
+    """The facts about filesystems as a Markdown table; a text instead of facts is the reason."""
     known = {name: one for name, one in found.items() if not isinstance(one, str)}
     lines = [["", *known], ["---"] * (1 + len(known))]
 
@@ -179,14 +179,14 @@ def table(found: dict[str, dict[str, Any] | str]) -> str:
         line(f"row of `{title}`", lambda one, bench=bench: _row(one["product"], bench))  # type: ignore[misc]
     unaligned = "ssd/buffer/pages=thp/align=512B"
     line("row of `ssd/buffer/align=512B`", lambda one: _row(one["product"], unaligned))
-    line("requests a read of 1 MiB: huge pages, 4 KiB pages", _requests)
+    line("requests for each read of 1 MiB: huge pages, 4 KiB pages", _requests)
     text = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
     missing = [f"- {name}: {why}" for name, why in found.items() if isinstance(why, str)]
     return "\n".join([text, "", *missing])
 
 
 def _alignment(found: list[int] | None) -> str:
-    return "not told" if found is None else ", ".join(map(str, found))
+    return "unknown" if found is None else ", ".join(map(str, found))
 
 
 def _shares(submission: dict[str, Any], what: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading the machine code of a compilation: instructions, loops, and what is under way in them."""
+"""Parses the machine code of a compilation: instructions, loops, and loads under way in loops."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from membench.gpu.cuda.compile import Image, compile_source
 from membench.gpu.cuda.image_cache import image_key
 
 INSTRUCTION_BYTES = 16
-"""Length of an instruction since Volta."""
+"""Bytes of an instruction, since Volta."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction; ``address`` counts bytes from the start of its function."""
+    """One instruction; ``address`` is its offset in bytes from the start of the function."""
 
     opcode: str
     operands: str = ""
@@ -33,12 +33,12 @@ class Instruction:
 
     @property
     def registers(self) -> set[int]:
-        """The general registers that it names (a wide operand by its first)."""
+        """The general registers in its operands; of a wide operand only the first one."""
         return {int(number) for number in re.findall(r"\bR(\d+)", self.operands)}
 
     @property
     def loaded(self) -> set[int]:
-        """The registers that a global load fills; one of 256 bits names two fours of them."""
+        """The registers that a global load writes; a load of 256 bits names two groups of four."""
         named = [int(one) for one in re.findall(r"\bR(\d+)", self.operands.partition("[")[0])]
         first = named[: 2 if "256" in self.opcode else 1]
         each = self.width("LDG.") // 4 // len(first)
@@ -46,12 +46,12 @@ class Instruction:
 
     @property
     def target(self) -> int | None:
-        """Where a branch goes."""
+        """The target address of a branch."""
         found = re.search(r"0x[0-9a-f]+$", self.operands) if self.opcode.startswith("BRA") else None
         return int(found[0], 16) if found else None
 
     def width(self, *kinds: str) -> int:
-        """Bytes that a thread moves, if it is a load or store of one of ``kinds``; else 0."""
+        """Bytes per thread of a load or store of one of ``kinds``; 0 for other instructions."""
         if not self.opcode.startswith(kinds):
             return 0
         bits = re.search(r"\.(64|128|256|U8|U16|S8|S16)\b", self.opcode)
@@ -65,16 +65,16 @@ Code = Sequence[Instruction]
 
 @cache
 def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Code]:
-    """Entry -> its instructions, in the order of their addresses.
+    """Entry -> its instructions in the order of their addresses.
 
-    The disassembler is part of the `dev` extra.  Where it is missing this
-    raises: a skip would hide that no kernel was looked at.
+    The disassembler is part of the `dev` extra. If it is missing, this raises an error, because a
+    skipped test would hide that no kernel was checked.
     """
     return code_of(compile_source(file, options, arch))
 
 
 def code_of(image: Image) -> dict[str, Code]:
-    """Entry -> its instructions, of any compilation."""
+    """Entry -> its instructions, for any compilation."""
     shown = _disassembled(image.cubin)
     return {
         function["function-name"]: tuple(
@@ -91,7 +91,7 @@ def code_of(image: Image) -> dict[str, Code]:
 
 
 def _disassembled(cubin: bytes) -> str:
-    """What the disassembler says; kept beside the compilation, because it takes as long."""
+    """The output of the disassembler; cached, because it takes as long as compiling."""
     tool = _disassembler()
     found = tool.stat()
     key = image_key([f"{tool} {found.st_size} {found.st_mtime_ns}".encode(), cubin])
@@ -116,7 +116,7 @@ def _disassembler() -> Path:
     try:
         files = distribution("nvidia-cuda-nvdisasm").files or ()
     except PackageNotFoundError:
-        installed = which("nvdisasm")  # a CUDA toolkit has one
+        installed = which("nvdisasm")  # from a CUDA toolkit
         assert installed, "there is no nvdisasm: install the `dev` extra"
         return Path(installed)
     (found,) = (file for file in files if file.stem == "nvdisasm")
@@ -124,9 +124,9 @@ def _disassembler() -> Path:
 
 
 def loops(code: Code) -> Iterator[Code]:
-    """The bodies of the loops, innermost ones included: from a branch's target to the branch.
+    """The bodies of all loops, inner and outer: from the target of a backward branch to the branch.
 
-    The idle loop that the assembler puts behind every function is none.
+    The idle loop that the assembler adds after every function is left out.
     """
     for each in code:
         if each.target is not None and each.target < each.address:
@@ -134,7 +134,7 @@ def loops(code: Code) -> Iterator[Code]:
 
 
 def flat_loops(code: Code) -> list[Code]:
-    """The bodies of the loops without a loop inside."""
+    """The bodies of the loops that contain no loop."""
     bodies = list(loops(code))
     return [
         body
@@ -149,24 +149,25 @@ def flat_loops(code: Code) -> list[Code]:
 
 
 def main_loop(code: Code, opcode: str) -> Code:
-    """Of the loops without a loop inside, the one with ``opcode`` (a prefix) most often."""
+    """The innermost loop with the most instructions that begin with ``opcode``."""
     best = max(flat_loops(code), key=lambda body: count(body, re.escape(opcode)), default=())
     assert count(best, re.escape(opcode)), f"no loop with {opcode}"
     return best
 
 
 def innermost(code: Code, opcode: str) -> Code:
-    """The shortest loop in which ``opcode`` (a prefix) stands."""
+    """The shortest loop that contains ``opcode`` (a prefix)."""
     bodies = [body for body in loops(code) if any(one.opcode.startswith(opcode) for one in body)]
     assert bodies, f"no loop with {opcode}"
     return min(bodies, key=len)
 
 
 def is_one_hop_between_clocks(code: Code) -> bool:
-    """Whether a loop with clocks in it reads: clock, load, a use of the value, the same clock.
+    """Whether a loop with clocks consists of: clock, load, a use of the value, the same clock.
 
-    Issue is in order, so an instruction that needs the value holds up the clock behind it.  Beside
-    the load nothing may access memory until the second clock is read, and nothing global at all.
+    Instructions are issued in order, so an instruction that needs the value delays the clock after
+    it. Between the clocks no other instruction may access memory, and the loop must not access
+    global memory otherwise.
     """
     timed = [body for body in loops(code) if _clocks(body) and count(body, "LDG")]
     body = min(timed, key=len, default=())
@@ -176,7 +177,7 @@ def is_one_hop_between_clocks(code: Code) -> bool:
         return False
     first, second = clocks
     if body[first].opcode != body[second].opcode:
-        return False  # one of them through another unit: the difference has the times of both in it
+        return False  # different units: the difference would include both latencies
     value = int(body[loads[0]].operands.removeprefix("R").split(",")[0])
     return (
         first < loads[0] < second
@@ -186,25 +187,25 @@ def is_one_hop_between_clocks(code: Code) -> bool:
 
 
 def _clocks(code: Code) -> list[int]:
-    """Where the cycle counter is read."""
+    """The indices of instructions that read the cycle counter."""
     return [n for n, each in enumerate(code) if "SR_CLOCKLO" in each.operands]
 
 
 def count(code: Code, pattern: str) -> int:
-    """Instructions whose opcode matches ``pattern`` from its beginning."""
+    """Number of instructions whose opcode matches ``pattern`` from its start."""
     return sum(re.match(pattern, each.opcode) is not None for each in code)
 
 
 def loads_under_way(code: Code, width: int = 16) -> int:
-    """Global loads of ``width`` bytes that are issued before one of their values is needed.
+    """Number of global loads of ``width`` bytes issued before one of their values is needed.
 
-    ``code`` is the body of a loop, read from its beginning.  A store to global memory ends the
-    count as well: what stands behind it is not asked for before something else is written.
+    ``code`` is the body of a loop, read from its start. A store to global memory also ends the
+    count, because later loads are issued only after it.
     """
     waiting: set[int] = set()
     loads = 0
     for each in code:
-        if each.width("LDG.") == width:  # LDGSTS has no register to wait for
+        if each.width("LDG.") == width:  # LDGSTS has no target register to wait for
             waiting |= each.loaded
             loads += 1
         elif loads and (each.opcode.startswith("STG") or each.registers & waiting):
@@ -213,9 +214,9 @@ def loads_under_way(code: Code, width: int = 16) -> int:
 
 
 def tile_loop(code: Code, width: int = 16) -> Code:
-    """The loop over whole tiles: without a loop inside, with the most accesses of ``width`` bytes.
+    """The loop over whole tiles: contains no loop, and has the most accesses of ``width`` bytes.
 
-    Counted are accesses of global memory.
+    Only accesses of global memory are counted.
     """
 
     def accesses(body: Code) -> int:
@@ -228,11 +229,11 @@ def tile_loop(code: Code, width: int = 16) -> Code:
 
 @dataclass(frozen=True)
 class Streams:
-    """Statement: a tile has so many accesses, and its loads are issued before the first is needed.
+    """A statement: a tile has these accesses, and all loads are issued before the first is needed.
 
     Attributes:
-        loads, stores: global ones of a thread in the loop over whole tiles.
-        width: bytes of each.
+        loads, stores: number of global accesses per thread in the loop over whole tiles.
+        width: bytes of each access.
     """
 
     loads: int
@@ -240,7 +241,7 @@ class Streams:
     width: int = 16
 
     def check(self, entry: str, code: Code) -> None:
-        """Fail unless the machine code of ``entry`` shows that."""
+        """Fail unless the machine code of ``entry`` satisfies the statement."""
         body = tile_loop(code, self.width)
         loads = sum(each.width("LDG.") == self.width for each in body)
         stores = sum(each.width("STG.") == self.width for each in body)
@@ -256,10 +257,10 @@ class Streams:
 
 @dataclass(frozen=True)
 class Exempt:
-    """Statement: the speed of this entry is in no number that is reported, for this reason."""
+    """A statement: no reported number depends on the speed of this entry, for the given reason."""
 
     why: str
 
 
 Statement = Streams | Exempt | Callable[..., None]
-"""What the machine code of an entry must show; a function is the test that reads it."""
+"""What the machine code of an entry must satisfy; a function is a test of its own."""

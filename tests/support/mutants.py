@@ -1,4 +1,4 @@
-"""Sources with edits: what a proof is worth, it shows by not passing them."""
+"""Sources with inserted mistakes, which a proof must detect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from membench.gpu.cuda.kernel_files import read_kernel
 
 
 def edited(file: str, *edits: tuple[str, str]) -> str:
-    """The text of ``file``, in which each edit replaces its first text by its second.
+    """The text of ``file`` after edits (old text, new text).
 
-    A text that stands in a header is found too: every header is spelled out where it is included.
+    Text in headers can be edited too, because every header is inserted where it is included.
     """
     source = read_kernel(file)
     if any(before not in source for before, _ in edits):
@@ -40,14 +40,14 @@ def _spelled_out(source: str) -> str:
 def mutant(
     file: str, before: str, after: str, *further: tuple[str, str]
 ) -> Callable[[str, tuple[str, ...], str], Image]:
-    """A compiler that sees ``file`` with ``before`` replaced by ``after``, all else as it is.
+    """A compiler that compiles ``file`` with ``before`` replaced by ``after``.
 
     Args:
-        further: more of such edits.
+        further: more edits (old text, new text).
     """
     source = edited(file, (before, after), *further)
 
-    @cache  # a variant is asked for once an entry
+    @cache  # a variant is requested once per entry
     def compile_(name: str, options: tuple[str, ...], arch: str) -> Image:
         if name != file:
             return compile_source(name, options, arch)

@@ -1,4 +1,4 @@
-"""Files made broken at random: bytes cut, doubled and replaced, and JSON values of other types."""
+"""Makes broken files: bytes removed, doubled and replaced at random, JSON values of other types."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SNIPPETS = [
 
 
 def mutilated(good: bytes, rng: random.Random) -> bytes:
-    """``good`` cut, doubled, shuffled, or with something hostile in it."""
+    """``good`` with bytes removed, doubled or shuffled, or with hostile bytes inserted."""
     data = bytearray(good)
     for _ in range(rng.randrange(1, 4)):
         start = rng.randrange(len(data) + 1)
@@ -68,7 +68,7 @@ def mutilated(good: bytes, rng: random.Random) -> bytes:
 
 
 def typed_differently(good: bytes, rng: random.Random) -> bytes:
-    """``good`` JSON with one value of another type: what no cut ever makes."""
+    """``good`` (JSON) with one value replaced by one of another type."""
     content = json.loads(good[good.index(b"{") :].partition(b"\n{")[0])
     place = content
     while True:
@@ -101,10 +101,10 @@ def typed_differently(good: bytes, rng: random.Random) -> bytes:
 
 
 def edged(good: bytes, rng: random.Random) -> bytes:
-    """``good``, a results file, with numbers at the edge of what a cell may hold.
+    """``good`` (a results file) with numbers near the limits of a cell.
 
-    Rows stay sound (the value is the median of the rounds), so that what comes after the reader
-    has to deal with them.
+    The rows stay consistent (the value is the median of the rounds), so that they pass the reader
+    and reach the code after it.
     """
     header, *rows = list(csv.reader(io.StringIO(good.decode())))
     scaled = ("value", "round_values", "samples", "min", "max", "peak")

@@ -1,9 +1,8 @@
-"""GPUs that a test describes, told to the true bindings by a stand-in for NVIDIA's library.
+"""Simulated GPUs: a stub of NVIDIA's management library answers the real NVML bindings.
 
-The stand-in is C, compiled once a session, and answers from a file.  It is
-loaded before `nvmlInit`, so that the loader hands it out for the name
-``libnvidia-ml.so.1``; that holds for a whole process, so the questions are
-asked in another one, which stays for the session.
+The stub is a C library, compiled once per session, that answers from a file. It is loaded before
+`nvmlInit`, so that the loader uses it for the name ``libnvidia-ml.so.1``. This affects the whole
+process, so a separate process, which lives for the session, makes the queries.
 """
 
 from __future__ import annotations
@@ -60,11 +59,11 @@ H100: Mapping[str, object] = {
     "processes": "none",
     "c2c": 0,
 }
-"""A healthy card at work, by the keys of the stub."""
+"""A healthy GPU under load, with the keys of the stub."""
 
 
 def text(cards: list[Mapping[str, object]], **others: object) -> str:
-    """The stub's file for ``cards``; a value None leaves its line out."""
+    """The content of the stub's file for ``cards``; a value None leaves its line out."""
     lines = [f"count {len(cards)}", *(f"{key} {value}" for key, value in others.items())]
     for index, card in enumerate(cards):
         lines += [f"{index}.{key} {value}" for key, value in card.items() if value is not None]
@@ -72,13 +71,13 @@ def text(cards: list[Mapping[str, object]], **others: object) -> str:
 
 
 def build(folder: Path, *options: str) -> Path:
-    """Compile the stub into ``folder``, under the name that the loader looks for."""
+    """Compile the stub into ``folder``, with the file name that the loader looks for."""
     return c_library.build(folder / SONAME, SOURCE, *options)
 
 
 @dataclass
 class NvmlProcess:
-    """A process that has the stub for NVML, and is asked about the GPUs it shows."""
+    """A process that uses the stub as NVML and answers questions about its GPUs."""
 
     library: Path
     facts: Path
@@ -94,7 +93,7 @@ class NvmlProcess:
         )
 
     def gpus(self, root: Path, environ: Mapping[str, str], stack: CudaStack) -> Gpus:
-        """What `read_gpus` finds; NVML must be closed again."""
+        """The result of `read_gpus`; NVML must be closed afterwards."""
         answer = self._ask(
             what="gpus",
             root=str(root),
@@ -105,7 +104,7 @@ class NvmlProcess:
         return load(Gpus, answer["gpus"])
 
     def states(self, root: Path = Path("/"), then: str | None = None) -> list[GpuState | str]:
-        """What `GpuReader` reads of every GPU, or the error; after ``then`` replaced the facts."""
+        """The states that `GpuReader` reads, or the error; ``then`` first replaces the facts."""
         answer = self._ask(what="states", root=str(root), then=then)
         return [one if isinstance(one, str) else load(GpuState, one) for one in answer["states"]]
 
@@ -119,12 +118,12 @@ class NvmlProcess:
         return answer
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self.process.communicate()
 
 
 def serve(questions: IO[str]) -> None:
-    """The other end: answer one line of JSON by one."""
+    """The loop of the process: answers each line of JSON with one line."""
     from membench.core.plain import dump
     from membench.machine.gpus.describe import read_gpus
     from membench.machine.gpus.state import GpuReader, NoAnswer

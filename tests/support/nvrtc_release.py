@@ -1,6 +1,7 @@
-"""One release of NVRTC out of an unpacked wheel, beside the one that is installed.
+"""Uses one NVRTC release from an unpacked wheel, in addition to the installed one.
 
-Each in a process of its own: two releases of one major version share the name of their library.
+Each release needs a separate process, because releases of one major version have the same library
+name.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _NO_SUCH_OPTION = 5  # NVRTC_ERROR_INVALID_OPTION: an architecture that it does 
 
 @dataclass(frozen=True)
 class Made:
-    """What one compilation gave: ``cubin`` is empty where it failed.
+    """The result of one compilation; ``cubin`` is empty if it failed.
 
     Attributes:
-        unknown: this release has no such architecture.
+        unknown: whether the release does not know the architecture.
     """
 
     cubin: bytes
@@ -32,7 +33,7 @@ class Made:
 
 
 class Release:
-    """The library in a folder (anywhere below it)."""
+    """The NVRTC library anywhere below a folder."""
 
     def __init__(self, folder: Path) -> None:
         (builtins,) = folder.rglob("libnvrtc-builtins.so.*")
@@ -41,7 +42,7 @@ class Release:
         self._library = ctypes.CDLL(str(library))
 
     def compile(self, file: str, options: tuple[str, ...], arch: str) -> Made:
-        """``file`` of ``kernels/`` for ``arch`` (``90a``), with the product's own options."""
+        """Compile ``file`` of ``kernels/`` for ``arch`` (``90a``), with membench's own options."""
         program = ctypes.c_void_p()
         headers = kernel_headers()
         names, contents = _texts(headers), _texts(headers.values())
@@ -78,7 +79,7 @@ def _texts(texts: Iterable[str]) -> Any:
 
 
 def code_bytes(cubin: bytes) -> dict[str, bytes]:
-    """Entry -> its machine code: the sections ``.text.ENTRY`` of the ELF file."""
+    """Entry -> its machine code, from the sections ``.text.ENTRY`` of the ELF file."""
     (offset,) = struct.unpack_from("<Q", cubin, 40)
     size, count, names = struct.unpack_from("<HHH", cubin, 58)
     sections = [struct.unpack_from("<IIQQQQ", cubin, offset + n * size) for n in range(count)]

@@ -1,4 +1,4 @@
-"""A page of HTML as its author wrote it; what a browser makes of it may be another tree."""
+"""Parses an HTML page as written; a browser may build a different tree from it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ VOID = {"meta", "link", "br", "hr", "img", "wbr", "input", "area", "base", "col"
 
 
 class Page(HTMLParser):
-    """A page as it is written: a stack of tags.
+    """A parsed page, checked with a stack of open tags.
 
     Attributes:
-        tags: every element and its attributes, in order; ``places``: its depth and name.
+        tags: every element with its attributes, in order.
+        places: depth and name of every element.
     """
 
     def __init__(self, text: str) -> None:

@@ -1,9 +1,9 @@
-"""Simulated paired runs whose truth is known: round values of two sides that take turns.
+"""Simulates paired runs with a known difference: round values of two sides measured in turns.
 
 The logarithm of a round value is the sum of
 
-- an offset of the whole call, normal, of ``OFFSET`` deviations of the noise: both sides have it;
-- a drift of ``DRIFT`` deviations from the first round of the call to the last, up or down
+- an offset of the whole run, normal, of ``OFFSET`` deviations of the noise, equal for both sides;
+- a drift of ``DRIFT`` deviations from the first round to the last, up or down
   (`DRIFTS` are its shapes);
 - the noise of the round, normal: a fresh process with fresh memory;
 - the median of 20 samples of 0.3 % noise within the round.
@@ -32,17 +32,17 @@ OFFSET = DRIFT = 2.0
 WITHIN = 0.003 * math.sqrt(math.pi / 2 / 20)  # the median of 20 normal samples
 THRESHOLD = 0.03
 DRIFTS = ("none", "linear", "step", "random walk", "wave")
-"""A wave is a sine of one period; the step is at a random place."""
+"""Shapes of drift; a wave is one period of a sine, and the step is at a random place."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Shares of many simulated paired runs.
+    """Results of many simulated paired runs, as shares.
 
     Attributes:
-        wrong: called better or worse, of those without a difference.
-        covered: intervals that hold the true ratio, of both kinds.
-        found: called better, of those with the shift.
+        wrong: share of runs without a difference that were judged better or worse.
+        covered: share of all intervals that contain the true ratio.
+        found: share of runs with the shift that were judged better.
     """
 
     wrong: float
@@ -53,7 +53,7 @@ class Simulated:
 def paired_rounds(
     rng: np.random.Generator, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.0
 ) -> tuple[Floats, Floats]:
-    """Round values of the sides A and B, each of shape (runs, pairs); B is 1 + ``shift`` larger."""
+    """Round values of sides A and B, each of shape (runs, pairs); B is larger by 1 + ``shift``."""
     place = np.array([sides_in_turn(round_) for round_ in range(1, pairs + 1)])
     moment = 2 * np.arange(pairs)[:, None] + np.argsort(place, axis=1)  # of A and of B
     way = rng.choice([-1.0, 1.0], (runs, 1)) * DRIFT * noise
@@ -64,7 +64,7 @@ def paired_rounds(
 
 
 def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floats:
-    """A drift that comes to 1, of shape (runs, rounds) or what spreads to it."""
+    """A drift of total size 1, of a shape that broadcasts to (runs, rounds)."""
     time = np.arange(rounds) / (rounds - 1)
     if drift == "linear":
         return time
@@ -81,7 +81,7 @@ def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floa
 def simulated(
     seed: int, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.05
 ) -> Simulated:
-    """What the verdicts of ``runs`` paired runs come to, without a difference and with one."""
+    """The verdicts on ``runs`` simulated paired runs, without a difference and with one."""
     rng = np.random.default_rng(seed)
     counts = []
     covered = 0
@@ -95,9 +95,9 @@ def simulated(
 
 
 def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> float:
-    """The share called better or worse of two runs without a difference, one after the other.
+    """The share of pairs of separate runs without a difference that are judged better or worse.
 
-    Each has an offset and a drift of its own, as `paired_rounds` has them of the whole call.
+    Each run has its own offset and drift, with the distributions of `paired_rounds`.
     """
     rng = np.random.default_rng(seed)
     sides = [
@@ -114,7 +114,7 @@ def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> 
 
 
 def table(runs: int = 10_000) -> Iterator[str]:
-    """Markdown: a line for each number of pairs, noise and drift."""
+    """The Markdown lines of the table: one for each number of pairs, noise and drift."""
     yield (
         "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found "
         "| wrong, two separate runs |"

@@ -1,7 +1,7 @@
-"""What each family takes of the full profile, as the table of ``docs/profiles.md`` has it.
+"""The planned time of each family in the full profile, as shown in ``docs/profiles.md``.
 
-``python ci/documents.py`` writes the table anew.  A bench that the table names ships; one that it
-does not name yet is new, and no table has to be changed for it.
+``python ci/documents.py`` writes the table. Tests check only the benches that the table names, so a
+new bench needs no change of the table.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def server() -> Machine:
 
 
 def gpu_server() -> Machine:
-    """The same with an H100."""
+    """`server` with an H100."""
     gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
     return replace(server(), gpus=Gpus(driver="580", cuda="13.0", devices=(gpu,)))
 
 
 def planned(profile: str, machine: Machine) -> Plan:
-    """All benches on ``machine`` with a disk."""
+    """The plan of all benches on ``machine`` with a disk."""
     return make_plan(RunOptions(profile=profile), registry(), machine, DISK)
 
 
@@ -56,24 +56,24 @@ def family_of(bench: str) -> str:
 
 
 def of_benches(plan: Plan, names: Collection[str]) -> Plan:
-    """``plan`` without the cases of all other benches."""
+    """``plan`` with only the cases of the benches ``names``."""
     return replace(plan, cases=tuple(case for case in plan.cases if case.bench in names))
 
 
 def documented() -> str:
-    """The lines of the table as the document has them, without its head."""
+    """The lines of the table in the document, without its header."""
     found = _TABLE.search(DOCUMENT.read_text(encoding="ascii"))
     assert found, "docs/profiles.md has lost its table of the families"
     return found[1]
 
 
 def shipped() -> frozenset[str]:
-    """The benches that the table names."""
+    """The names of the benches in the table."""
     return frozenset(re.findall(r"`([^`]+)`", documented()))
 
 
 def made(plan: Plan) -> str:
-    """The lines as they must be for ``plan``: families by their time, the longest first."""
+    """The lines of the table for ``plan``: families by time, the longest first."""
     return "".join(f"{line}\n" for line in _rows(plan))
 
 
@@ -92,7 +92,7 @@ def _rows(plan: Plan) -> Iterator[str]:
 
 
 def write() -> None:
-    """Put the table as it must be into the document."""
+    """Write the table into the document."""
     text = DOCUMENT.read_text(encoding="ascii")
     lines = HEAD + made(planned("full", gpu_server()))
     DOCUMENT.write_text(_TABLE.sub(lambda _: lines, text), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Running a bench's work on the emulator: what it really does, against what it declares."""
+"""Runs the work of a bench on the emulator, to compare what it does with what it declares."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from membench.core.work import Observation, Observed, Timed
 
 @dataclass(frozen=True)
 class Proven:
-    """Work that was timed by nobody, and verified.
+    """Verified work, with the counts of its execution.
 
     Attributes:
-        counts: of the timed part alone, filling and checking left out.
+        counts: counts of the timed part only, without filling and checking.
     """
 
     work: Timed
@@ -26,7 +26,7 @@ class Proven:
 
     @property
     def declared(self) -> int:
-        """Bytes that the work says it moved."""
+        """Number of bytes that the work declares to move."""
         return self.work.bytes_moved * self.iterations
 
 
@@ -37,7 +37,7 @@ def prove(
     iterations: int = 2,
     config: Config | None = None,
 ) -> Proven:
-    """Build, run and verify the work of ``bench`` at ``params``, and count its timed part."""
+    """Build, run and verify the work of ``bench`` with ``params``, and count its timed part."""
     work = bench.build(gpu, params, config)
     assert isinstance(work, Timed)
     gpu.synchronize()
@@ -55,7 +55,7 @@ def prove(
 def observe(
     bench: Bench, params: Mapping[str, Value], gpu: EmulatedGpu, seconds: float = 0.01
 ) -> tuple[Observed, Observation]:
-    """Build, observe and verify; what it says of time is of the emulator's steps, not of time."""
+    """Build, observe and verify the work; its times are steps of the emulator."""
     work = bench.build(gpu, params)
     assert isinstance(work, Observed)
     observation = work.observe(seconds)

@@ -1,4 +1,4 @@
-"""Small pieces of PTX and CUDA C++ for the emulator: what its own tests are written in."""
+"""Runs small pieces of PTX and CUDA C++ on the emulator, for the emulator's own tests."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _REGISTER = {1: "b16", 2: "b16", 4: "b32", 8: "b64"}
 
 
 def evaluate(code: str, result: npt.DTypeLike, **inputs: Array) -> Array:
-    """Run ``code`` once a lane: it reads registers named like the inputs and sets ``d``.
+    """Run ``code`` on each lane; it reads registers named like the inputs and sets ``d``.
 
     Registers ``t0`` to ``t3`` (32 bits), ``u0`` to ``u3`` (64), ``h0`` to ``h3`` (16) and the
-    predicates ``p``, ``q`` and ``r`` are free; ``lane`` is the thread's number.
+    predicates ``p``, ``q`` and ``r`` are free; ``lane`` is the number of the thread.
     """
     count = max((array.size for array in inputs.values()), default=32)
     size = np.dtype(result).itemsize
@@ -74,7 +74,7 @@ def evaluate(code: str, result: npt.DTypeLike, **inputs: Array) -> Array:
 
 @cache
 def compiled(text: str, arch: str = "90") -> Image:
-    """CUDA C++, compiled once a process."""
+    """Compile CUDA C++; each text is compiled once per process."""
     return compile_text("snippet.cu", text, (), arch)
 
 
@@ -82,11 +82,11 @@ class Run:
     """One launch of a CUDA source, with fresh memory.
 
     Args:
-        inputs: arrays become buffers, NumPy scalars are passed as they are, an int is a fresh
-            buffer of so many bytes that nothing has written.
+        inputs: arrays become buffers, NumPy scalars are passed by value, and an int becomes an
+            unwritten buffer of this many bytes.
 
     Attributes:
-        counts: what the launch did.
+        counts: counts of the launch.
     """
 
     def __init__(

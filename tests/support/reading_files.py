@@ -1,4 +1,4 @@
-"""Reading one file of another tool as the command does, for the tests of importers."""
+"""Reads one file of another tool like the import command, for tests of importers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATA = Path(__file__).parents[1] / "results" / "formats" / "data"
 
 
 def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
-    """What ``importer(tool)`` makes of ``content``; every row is one that a file may hold."""
+    """Result of ``importer(tool)`` for ``content``; checks that every row is valid in a file."""
     data = content.read_bytes() if isinstance(content, Path) else content
     data = data.encode() if isinstance(data, str) else data
     origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)
@@ -26,5 +26,5 @@ def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
 
 
 def values(rows: Sequence[Row], metric: str = "bandwidth") -> dict[str, float | None]:
-    """By case, of the medians of ``metric``."""
+    """Case -> median of ``metric``."""
     return {row.case: row.value for row in rows if (row.metric, row.stat) == (metric, "median")}

@@ -1,4 +1,4 @@
-"""The replay backend: what a device once answered, answered again, and nothing else."""
+"""A backend that replays the recorded answers of a device, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from membench.results.case_result import CaseResult
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:
-    """The lines of a recording, packed or not."""
+    """The records in a file, which may be compressed."""
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii")
     lines = [json.loads(line) for line in text.splitlines()]
@@ -29,8 +29,8 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
 class ReplayBackend:
     """A `DeviceBackend` that measures nothing: its stamps come from a recording, in order.
 
-    A question that the recording has no answer for is an error: whoever asks
-    does something else than what was recorded.
+    A request without a recorded answer is an error, because the caller then does something else
+    than what was recorded.
     """
 
     timer = "replay"
@@ -62,7 +62,7 @@ class ReplayBackend:
 
 
 def bench_of(recorded: Recorded, like: Bench) -> Bench:
-    """A bench that declares what the recorded unit's did, and does nothing."""
+    """A bench that declares the same as the bench of the recorded result, and does nothing."""
     declared: dict[str, Any] = dict(vars(recorded.work))
 
     def function(_backend: Any, **_params: Any) -> Timed:
@@ -75,7 +75,7 @@ def bench_of(recorded: Recorded, like: Bench) -> Bench:
 def replayed(
     recording: Iterable[Recorded], answer: Callable[..., CaseResult], like: Bench
 ) -> list[CaseResult]:
-    """Each recorded request, put to the engine again."""
+    """Send each recorded request to the engine again; returns the results."""
     from membench.measure.worker.stopwatch import Stopwatches
 
     recording = tuple(recording)

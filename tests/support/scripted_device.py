@@ -1,4 +1,4 @@
-"""A device whose clock is a script: it notes what is queued, and times it exactly."""
+"""A device with a scripted clock: logs what is queued, and times it exactly."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class ScriptedDevice:
     """A `DeviceBackend` on which an iteration takes ``ns`` and an empty launch ``idle_ns``.
 
     Attributes:
-        ghz: cycles a nanosecond.
-        log: what was asked for, in order.
+        ghz: cycles per nanosecond.
+        log: the requests, in order.
         on_work: called with the number of each iteration; may raise.
     """
 
@@ -40,7 +40,7 @@ class ScriptedDevice:
         return Device("cuda", "a scripted GPU", measured=self.measured)
 
     def run(self, iterations: int) -> None:
-        """The work."""
+        """Queue ``iterations`` iterations of the work."""
         for _ in range(iterations):
             self._done += 1
             self.on_work(self._done)

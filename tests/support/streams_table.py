@@ -1,6 +1,6 @@
-"""What the machine code of `stream.cu` has under way, over all configurations of the tuning.
+"""Loads under way in the machine code of `stream.cu`, for all configurations of the tuning.
 
-``python ci/documents.py`` writes the table of ``docs/kernels.md`` anew.
+``python ci/documents.py`` writes the table into ``docs/kernels.md``.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _TABLE = re.compile(re.escape(HEAD) + r"\n(\|.*\n)*")
 
 @dataclass(frozen=True)
 class Seen:
-    """What one compiled kernel shows.
+    """Properties of one compiled kernel.
 
     Attributes:
-        under_way: loads, for write stores, of a thread before the first value is needed.
-        loads, stores: in a whole tile, of the width that the configuration asks for.
-        registers: of a thread.
+        under_way: number of loads (for write: stores) per thread before the first value is needed.
+        loads, stores: number per thread in a whole tile, of the width in the configuration.
+        registers: registers per thread.
     """
 
     under_way: int
@@ -44,14 +44,14 @@ class Seen:
 
 
 def offered(operation: str, arch: str) -> Iterator[Config]:
-    """The configurations that ``operation`` may have on ``arch``, the default among them."""
+    """The configurations of ``operation`` that are allowed on ``arch``, including the default."""
     gpu = cast("Gpu", AskingGpu(replace(H100, arch=arch)))
     yield DEFAULT
     yield from configurations(gpu, operation)
 
 
 def kernels(arch: str) -> dict[KernelVariant, set[str]]:
-    """The compilations that any of them needs on ``arch``, with the operations that do."""
+    """Compilation -> operations that need it on ``arch``."""
     found: dict[KernelVariant, set[str]] = {}
     for operation in ACCESSES:
         for config in offered(operation, arch):
@@ -60,7 +60,7 @@ def kernels(arch: str) -> dict[KernelVariant, set[str]]:
 
 
 def seen(of: KernelVariant, operation: str, arch: str) -> Seen:
-    """What the machine code of ``operation`` shows."""
+    """The properties of the machine code for ``operation``."""
     width = int(dict(of.defines)["VEC"])
     code = machine_code(of.file, of.options, arch)[f"stream_{operation}"]
     loop = tile_loop(code, width)
@@ -72,7 +72,7 @@ def seen(of: KernelVariant, operation: str, arch: str) -> Seen:
 
 
 def rows() -> Iterator[str]:
-    """The lines of the table, without its head."""
+    """The lines of the table, without its header."""
     every: dict[KernelVariant, dict[str, list[Seen]]] = {}
     for arch in ARCHS:
         for of, operations in kernels(arch).items():
@@ -90,7 +90,7 @@ def _order(of: KernelVariant) -> tuple[int, ...]:
 
 
 def named(of: KernelVariant) -> tuple[str, ...]:
-    """Its first four cells."""
+    """The first four cells of a line."""
     defines = dict(of.defines)
     hint = HINTS[int(defines.get("HINT", 0))]
     return (*(str(defines[name]) for name in ("VEC", "UNROLL", "BLOCK")), hint)
@@ -104,24 +104,24 @@ def _cell(shown: list[Seen] | None) -> str:
 
 
 def documented() -> str:
-    """The table as the document has it."""
+    """The table in the document."""
     found = _TABLE.search(DOCUMENT.read_text(encoding="ascii"))
     assert found, "docs/kernels.md has lost its table of the streams"
     return found[0]
 
 
 def made() -> str:
-    """The table as it must be."""
+    """The table as it should be."""
     line = "|" + " --- |" * (HEAD.count("|") - 1)
     return "\n".join((HEAD, line, *rows())) + "\n"
 
 
 def asked(operation: str, of: KernelVariant) -> int:
-    """Accesses of a thread that a tile of ``of`` must have under way together."""
+    """Number of accesses per thread that a tile of ``of`` must have under way at once."""
     return int(dict(of.defines)["UNROLL"]) * (LOADS[operation] or 1)
 
 
 def write() -> None:
-    """Put the table as it must be into the document."""
+    """Write the table into the document."""
     text = DOCUMENT.read_text(encoding="ascii")
     DOCUMENT.write_text(_TABLE.sub(lambda _: made(), text), encoding="ascii")

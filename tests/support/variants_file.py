@@ -1,6 +1,6 @@
-"""Which compilations each bench asks for, as ``membench/gpu/cuda/kernel_variants.json`` has it.
+"""The compilations that each bench requests, as in ``membench/gpu/cuda/kernel_variants.json``.
 
-``python ci/documents.py`` writes that file anew.
+``python ci/documents.py`` writes that file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Asked = Mapping[str, Mapping[str, set[KernelVariant]]]
 
 
 def listed(asked: Asked) -> str:
-    """The file's text: of each compilation the first and last architecture that ask for it."""
+    """The text of the file: for each compilation, the first and last architecture that need it."""
     first: dict[str, dict[KernelVariant, int]] = {}
     last: dict[tuple[str, KernelVariant], int] = {}
     for arch in sorted(asked, key=int, reverse=True):
@@ -46,6 +46,6 @@ def listed(asked: Asked) -> str:
 
 
 def write() -> None:
-    """Put what all benches ask for into the file."""
+    """Write the compilations of all benches into the file."""
     here = snapshot()
     PATH.write_text(listed({arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}))

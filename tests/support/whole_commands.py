@@ -1,4 +1,4 @@
-"""Every command that reads a file, with good files for it, called whole and in this process."""
+"""Runs every command that reads a file in this process, with valid files for it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "results" / "formats" / "data"
 REFERENCE = next((ROOT / "results" / "reference").glob("epyc-zen4-*/*.csv"))
 SECONDS = 60.0
-"""In which a command must end, whatever it reads."""
+"""Maximum seconds for a command, whatever it reads."""
 MEMORY = 1 << 30
-"""Bytes that it may take for that, beside what the process has."""
+"""Maximum bytes that a command may allocate, in addition to what the process already uses."""
 _TOML = b"""[price.ddr5]
 value = 5
 low = 4
@@ -47,8 +47,8 @@ class Case:
     """A command, and its files by name.
 
     Attributes:
-        target: the file that is mutilated.
-        slow: it takes a second where others take some milliseconds.
+        target: name of the file that a test damages.
+        slow: whether the command takes a second instead of milliseconds.
     """
 
     argv: tuple[str, ...]
@@ -57,20 +57,23 @@ class Case:
     slow: bool = False
 
     def prepare(self, directory: Path, target: bytes | None = None) -> None:
-        """Put the files into the empty ``directory``, with ``target`` in place of the one."""
+        """Write the files into the empty ``directory``.
+
+        ``target`` replaces the content of its file.
+        """
         for name, data in self.files().items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(target if target is not None and name == self.target else data)
 
     def good(self) -> bytes:
-        """What is mutilated."""
+        """The valid content of the target file."""
         return self.files()[self.target]
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command said."""
+    """The output and exit code of a command."""
 
     code: int
     out: bytes
@@ -82,10 +85,12 @@ class OutOfTime(BaseException):
 
 
 def call(argv: tuple[str, ...], directory: Path) -> Done:
-    """``membench`` with ``argv`` in ``directory``, in this process, within `SECONDS` and `MEMORY`.
+    """Run ``membench`` with ``argv`` in ``directory``, within `SECONDS` and `MEMORY`.
+
+    The command runs in this process.
 
     Raises:
-        OutOfTime: it takes longer.
+        OutOfTime: the command takes longer.
     """
     with (
         contextlib.chdir(directory),
@@ -105,7 +110,7 @@ def call(argv: tuple[str, ...], directory: Path) -> Done:
 
 @contextlib.contextmanager
 def tempfile_pair() -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
-    """Two files in memory with a descriptor each, as standard output and error have."""
+    """Two files in memory with descriptors, to replace standard output and standard error."""
     with (
         os.fdopen(os.memfd_create("out"), "w+", encoding="utf-8") as out,
         os.fdopen(os.memfd_create("err"), "w+", encoding="utf-8", errors="backslashreplace") as err,
@@ -138,7 +143,7 @@ def _limits() -> Iterator[None]:
 
 
 def table(rows: list[Row]) -> bytes:
-    """``rows`` as a results file."""
+    """The content of a results file with ``rows``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -148,7 +153,7 @@ def table(rows: list[Row]) -> bytes:
 
 @cache
 def short_csv() -> bytes:
-    """The first rows of a real file, with three samples a round, and one that was skipped."""
+    """The first rows of a real file, with three samples per round, and one skipped row."""
     rows = read_rows(REFERENCE)
     skipped = [row for row in rows if row.reason][:1]
     few = [row for row in rows if not row.reason][:4]
@@ -159,7 +164,7 @@ def short_csv() -> bytes:
 
 @cache
 def short_sidecar() -> bytes:
-    """The sidecar of that file, with two of its cases."""
+    """The sidecar of `short_csv`, with two of its cases."""
     content = json.loads(REFERENCE.with_suffix(".json").read_bytes())
     content["plan"]["cases"] = content["plan"]["cases"][:2]
     content["order"], content["notes"] = content["order"][:1], content["notes"][:1]
@@ -168,7 +173,7 @@ def short_sidecar() -> bytes:
 
 @cache
 def some_journal() -> bytes:
-    """A journal of a run of that plan, cut off after its first case."""
+    """A journal of that run, cut off after its first case."""
     content = json.loads(short_sidecar())
     case = content["plan"]["cases"][0]["id"]
     head = {"schema": JOURNAL, "plan": content["plan"], "machine": content["machine"]}
@@ -180,7 +185,7 @@ def some_journal() -> bytes:
 
 @cache
 def fleet() -> dict[str, bytes]:
-    """Four machines with three cases each, and the ledger of their run."""
+    """Results of four machines with three cases each, and the ledger of their fleet run."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
@@ -204,7 +209,7 @@ def fleet() -> dict[str, bytes]:
 
 @cache
 def parquet() -> bytes:
-    """The values of that fleet as `fleet report -o` writes them."""
+    """The values of that fleet, as `fleet report -o` writes them."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
@@ -217,7 +222,7 @@ def parquet() -> bytes:
 
 
 def trace() -> bytes:
-    """A few requests of the Mooncake form."""
+    """A few requests in the Mooncake format."""
     lines = [
         {"timestamp": 1000 * n, "input_length": 1024, "output_length": 5, "hash_ids": [n % 3, 7]}
         for n in range(6)
@@ -226,7 +231,7 @@ def trace() -> bytes:
 
 
 def agent_trace() -> bytes:
-    """Two sessions of the agent form."""
+    """Two sessions in the agent format."""
     asked = [{"t": n, "in": 128, "out": 4, "api": 0.5, "h": [[0, 1]]} for n in range(3)]
     line = {"block_size": 64, "scope": "local", "requests": asked}
     return json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n"
@@ -249,7 +254,7 @@ def model() -> bytes:
 
 
 def window_model() -> bytes:
-    """A model each of whose layers attends to a window (Mistral 7B v0.1, with fewer layers)."""
+    """The configuration of a model with a window in each layer (Mistral 7B v0.1, fewer layers)."""
     return _changed_model(
         model_type="mistral",
         num_hidden_layers=4,
@@ -261,7 +266,7 @@ def window_model() -> bytes:
 
 
 def linear_model() -> bytes:
-    """A model each of whose layers keeps a state (Qwen3-Next without its full attention)."""
+    """The configuration of a model with a state in each layer (Qwen3-Next, no full attention)."""
     return _changed_model(
         model_type="qwen3_next",
         layer_types=["linear_attention"] * 4,
@@ -402,7 +407,7 @@ CASES: dict[str, Case] = {
         ("fleet", "report", "v.parquet", "--format", "csv"),
         _of("v.parquet", parquet),
         "v.parquet",
-        slow=True,  # it is read in a process of its own
+        slow=True,  # read in a separate process
     ),
     "run --resume": Case(("run", "--resume", "r.csv"), _of("r.journal", some_journal), "r.journal"),
     **{
@@ -426,4 +431,4 @@ PARAMETERS = [
     pytest.param(name, marks=pytest.mark.slow) if case.slow else name
     for name, case in CASES.items()
 ]
-"""The names of `CASES` for parametrize: those that draw plots cost seconds."""
+"""The names of `CASES` for parametrize; cases that draw plots are slow."""

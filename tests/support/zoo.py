@@ -1,9 +1,9 @@
-"""Machines that people own, as the kernel describes them: trees of sysfs and procfs in numbers.
+"""Real machines as the kernel describes them: generated sysfs and procfs trees.
 
 The first twelve are in the published test snapshots of other projects: hwloc (tests/hwloc/linux,
 tests/hwloc/xml), util-linux (tests/ts/lscpu/dumps), ghw and NRI Resource Policy; the hybrid desktop
 is hwloc's ``20em64t-hybrid-1p6c2t+2ca4co1t``.  GH200, Orin, WSL2 and lxcfs follow the documentation
-of NVIDIA, Microsoft and LXC; what no source tells is absent (see docs/machines.md).
+of NVIDIA, Microsoft and LXC; facts that no source gives are absent (see docs/machines.md).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _NODE = "sys/devices/system/node"
 
 @dataclass(frozen=True)
 class Specimen:
-    """A machine, and what membench must see in it.
+    """A machine, and what membench must find.
 
     Attributes:
-        affinity: CPUs that the process may use; all that are online where empty.
-        cores, packages: how many there are; ``kinds``: CPUs of each kind of core.
-        begins: the first CPUs of the placement.
-        kinds_of_nodes: node -> kind, of those that are not the host's own.
-        pairs: cases of host/numa.
+        affinity: CPUs that the process may use; empty for all online CPUs.
+        cores, packages: numbers of cores and packages; kinds: CPUs of each kind of core.
+        begins: first CPUs in the placement of threads.
+        kinds_of_nodes: node -> kind, for nodes that are not ordinary host memory.
+        pairs: expected cases of host/numa.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Specimen:
 
 
 def span(*ranges: tuple[int, int]) -> list[int]:
-    """The numbers of inclusive ranges."""
+    """The numbers in inclusive ranges, as one list."""
     return [number for first, last in ranges for number in range(first, last + 1)]
 
 
 def listed(cpus: Iterable[int]) -> str:
-    """In the kernel's list format."""
+    """``cpus`` in the kernel's list format."""
     return ",".join(map(str, sorted(cpus)))
 
 
@@ -58,7 +58,10 @@ def processors(
     ids: Callable[[int], tuple[int, int]] = lambda cpu: (cpu, 0),
     old: bool = False,
 ) -> Tree:
-    """CPUs with the siblings of their cores and packages; ``ids``: core_id, physical_package_id."""
+    """The files of CPUs, with the siblings of their cores and packages.
+
+    ``ids`` gives (core_id, physical_package_id).
+    """
     names = ("thread_siblings", "core_siblings") if old else ("core_cpus", "package_cpus")
     tree = {f"{_CPU}/online": listed(online)}
     for cpu in online:
@@ -70,10 +73,10 @@ def processors(
 
 
 def caches(level: int, kind: str, size: str, groups: Iterable[Sequence[int]]) -> Tree:
-    """One cache of each of ``groups`` of CPUs."""
+    """The files of one cache for each of ``groups`` of CPUs."""
     tree: Tree = {}
     for group in groups:
-        of_group = f"caches/{level}-{group[0]}"  # one folder for all that share it: fewer files
+        of_group = f"caches/{level}-{group[0]}"  # shared by the group: fewer files
         facts = (str(level), kind, size, "64", listed(group))
         names = ("level", "type", "size", "coherency_line_size", "shared_cpu_list")
         tree |= {f"{of_group}/{name}": fact for name, fact in zip(names, facts, strict=True)}
@@ -85,7 +88,7 @@ def caches(level: int, kind: str, size: str, groups: Iterable[Sequence[int]]) ->
 def nodes(
     of: Mapping[int, Sequence[int]], kilobytes: Sequence[int] | int | None, distances: str = ""
 ) -> Tree:
-    """NUMA nodes with their CPUs; ``distances``: rows apart by ``/``."""
+    """The files of NUMA nodes with their CPUs; rows of ``distances`` are separated by ``/``."""
     rows = distances.split("/") if distances else [""] * len(of)
     sizes = kilobytes if isinstance(kilobytes, Sequence) else [kilobytes] * len(of)
     tree: Tree = {}
@@ -98,7 +101,7 @@ def nodes(
 
 
 def general(model: str, kilobytes: int, flags: str = "") -> Tree:
-    """/proc/cpuinfo and /proc/meminfo."""
+    """The files /proc/cpuinfo and /proc/meminfo."""
     return {
         "proc/cpuinfo": f"model name : {model}\nflags : fpu {flags}\n",
         "proc/meminfo": f"MemTotal: {kilobytes} kB\nMemAvailable: {kilobytes} kB\n",
@@ -106,7 +109,7 @@ def general(model: str, kilobytes: int, flags: str = "") -> Tree:
 
 
 def arm(kilobytes: int, *parts: tuple[int, int]) -> Tree:
-    """/proc/cpuinfo of Arm cores, by part and how many, and /proc/meminfo."""
+    """/proc/cpuinfo of Arm cores, given as (part, number of cores), and /proc/meminfo."""
     text = "".join(
         f"CPU implementer : 0x41\nCPU part : {part:#x}\n\n" * count for part, count in parts
     )
@@ -114,7 +117,7 @@ def arm(kilobytes: int, *parts: tuple[int, int]) -> Tree:
 
 
 def _chunks(cpus: Sequence[int], size: int, *shifts: int) -> list[list[int]]:
-    """``cpus`` in groups of ``size``, each with what lies ``shifts`` beyond its members."""
+    """``cpus`` in groups of ``size``; each also has the CPUs ``shifts`` above its members."""
     return [
         [cpu + shift for shift in (0, *shifts) for cpu in cpus[at : at + size]]
         for at in range(0, len(cpus), size)
@@ -147,7 +150,7 @@ def _epyc_9654() -> Specimen:
 def _xeon_24_nodes() -> Specimen:
     first = span((0, 191))
     packages = _chunks(first, 8, 192)
-    # Pairs of nodes 50 apart, blades of eight, the others 65 or 79: the shape of the published one.
+    # Pairs of nodes have distance 50, blades of eight and other nodes 65 or 79, as published.
     rows = "/".join(
         " ".join(
             str(10 if a == b else 50 if a // 2 == b // 2 else 65 if a // 8 == b // 8 else 79)
@@ -175,7 +178,7 @@ def _persistent() -> Specimen:
         "28 17 28 28 28 28 10 28/28 28 28 17 28 28 28 10",
     )
     tree |= general("Intel(R) Xeon(R) Platinum", 651546168)
-    # The published tree tells no device; one is added for node 4.
+    # The published tree has no device; one is added for node 4.
     region = "sys/devices/LNXSYSTM:00/ACPI0012:00/ndbus0/region0/dax0.1/dax0.0"
     tree |= {f"{region}/target_node": "4", "sys/bus/dax/devices/dax0.0": f"-> ../../../../{region}"}
     kinds = {4: "persistent", **dict.fromkeys((5, 6, 7), "memory-only")}
@@ -376,7 +379,7 @@ def _lxcfs() -> Specimen:
     tree = processors(every, _in(cores), lambda _: every)
     tree |= caches(3, "Unified", "65536K", [every]) | nodes({0: every}, 131072000, "10")
     tree |= general("AMD EPYC 7543P 32-Core Processor", 4194304)
-    tree[f"{_CPU}/online"] = "0-3"  # what lxcfs shows in the place of the kernel's own file
+    tree[f"{_CPU}/online"] = "0-3"  # shown by lxcfs instead of the kernel's file
     mine = (8, 9, 40, 41)
     return Specimen("lxcfs", tree, 4, 2, 1, mine, affinity=mine)
 
@@ -400,4 +403,4 @@ SPECIMENS = (
     _wsl2(),
     _lxcfs(),
 )
-"""All of them."""
+"""All machines of this module."""

@@ -17,10 +17,10 @@ from whole_commands import linear_model, window_model
 from membench.analysis.derive.links import policies
 from membench.cli import main
 from membench.core.errors import UsageError
-from membench.core.snapshot import GpuIdentity, Gpus
+from membench.core.snapshot import Filesystem, GpuIdentity, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
 from membench.core.units import GIB
-from membench.report.screens.advice_words import facts
+from membench.report.screens.advice_words import facts, unfit
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
 from membench.thesis.advise.plan import (
@@ -161,7 +161,8 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     found = _advise(_box(gemm=700e3, kv=40.0))
     assert found.gpus == 2  # 141 GB of weights, 0.9 of 80 GB a GPU
     assert found.fits is False
-    assert "its weights need 2 GPUs" in found.notes[0]
+    assert unfit(found).startswith("Does not fit 1 GPU: the weights need 2.")
+    assert unfit(_advise(_box(gemm=700e3, kv=40.0), tp=4)) == ""
     assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
     (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
     assert hbm.contexts == 0
@@ -183,7 +184,7 @@ def test_one_pool_of_memory_is_counted_once() -> None:
     shared = replace(MACHINE, gpus=Gpus(devices=(gpu,)))
     found = advise(Question(model=LLAMA, context=32768), rows, shared, shipped())
     assert [held.tier for held in found.capacities if held.tier != "ssd"] == ["hbm"]
-    assert "the host's is the same" in found.capacities[0].counted
+    assert "host memory is the same memory" in found.capacities[0].counted
 
 
 def test_ranks_share_the_cache_but_not_a_latent() -> None:
@@ -265,7 +266,7 @@ def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
 
 def test_blocks_that_a_model_cannot_have_are_refused() -> None:
     compressed = models()["deepseek-v4-pro"]
-    with pytest.raises(UsageError, match="cuts an entry"):
+    with pytest.raises(UsageError, match="splits an entry"):
         _advise([], model=compressed, block_tokens=16)
     assert usual_block(compressed) == 128
     assert usual_block(LLAMA) == 16
@@ -352,3 +353,54 @@ def test_windows_count_in_restore_and_crossover() -> None:
     again = next(choice for choice in found.choices if choice.name == "recompute")
     assert ddr.flips_at == pytest.approx(kv_bytes(scout.shape, 8192) / again.ttft.value)
     assert kv_bytes(scout.shape, 8192) == 4 * 8192 * bytes_per_token(scout.shape)
+
+
+@pytest.mark.parametrize(
+    ("memory", "share"),
+    [(16 * GIB, 6 * GIB), (100 * GIB, 70 * GIB)],  # all but 10 GiB, and 70 %
+)
+def test_a_cache_leaves_memory_and_disk_to_others(memory: int, share: int) -> None:
+    disk = Filesystem("/data", "/", "ext4", "", "/dev/nvme0n1", 100 * GIB, "")
+    machine = replace(
+        MACHINE,
+        memory=replace(MACHINE.memory, total=memory, cgroup_limit=None),
+        filesystems=(disk,),
+    )
+    question = Question(model=LLAMA, context=32768)
+    found = advise(question, _box(gemm=700e3, kv=40.0), machine, shipped())
+    held = {one.tier: one for one in found.capacities}
+    assert held["ddr"].usable == pytest.approx(share)
+    assert held["ddr"].contexts == share // found.kv_bytes
+    assert held["ssd"].usable == pytest.approx(85 * GIB)
+    assert (
+        "is left to the system, the engine and the page cache" in dict(facts(found))["Fit in ddr"]
+    )
+    assert "left free" in dict(facts(found))["Fit in ssd"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (["ref:h100-sxm", "--model", "llama-3.1-8b"], True),
+        (["ref:a100-pcie", "--model", "llama-3.1-8b"], False),  # nothing to compare it with
+        (["ref:h100-sxm", "--model", "llama-3.1-70b"], False),  # it does not fit
+        (["ref:h100-sxm", "--model", "llama-3.1-70b", "--tp", "2"], True),
+    ],
+)
+def test_there_are_settings_only_where_there_is_a_choice(
+    arguments: list[str], settings: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--context", "8K", "--requests-per-second", "1", "--tiers", "ddr=1TB,ssd=9TB"]
+    with pytest.raises(SystemExit):
+        main(["advise", *arguments, *asked])
+    shown = capsys.readouterr().out
+    assert ("--kv-offloading-size" in shown) is settings
+    assert ("Nothing to set" in shown) is not settings
+    title, first, *_ = shown.splitlines()
+    assert "8192 tokens" in title
+    assert first.startswith("Does not fit 1 GPU: the weights need 2.") is (
+        "llama-3.1-70b" in arguments and "--tp" not in arguments
+    )
+    (ddr,) = [line for line in shown.splitlines() if line.startswith("ddr ")]
+    (ssd,) = [line for line in shown.splitlines() if line.startswith("ssd ")]
+    assert len(ssd.split()) == len(ddr.split()) + 3  # writes per day, and drives (why)

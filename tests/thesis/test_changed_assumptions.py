@@ -13,11 +13,12 @@ from hypothesis import given as property_of
 from hypothesis import strategies as st
 
 from membench.cli import main
+from membench.core.errors import MembenchError
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.results.schema import Row
 from membench.results.table import write_rows
-from membench.thesis.claims.assumptions import AssumptionError, shipped
-from membench.thesis.claims.given import assumed, given, text_of, waited_for
+from membench.thesis.claims.assumptions import shipped
+from membench.thesis.claims.given import assumed, given, idle, text_of, waited_for
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.scenario import subjects
@@ -82,7 +83,7 @@ def test_what_is_written_for_an_entry_is_read_as_it(
     [
         ("system.link", "is not NAME=VALUE", "as in system.link=50"),
         ("system.link=fast", "is not NAME=VALUE", "as in"),
-        ("system.links=50", "unknown assumption 'system.links'", "system.link?"),
+        ("system.links=50", "unknown assumption 'system.links'", "mean system.link "),
         ("hope=1", "unknown assumption 'hope'", "docs/thesis.md"),
         ("system.link=50 GB", "a value in GB cannot replace one in B/s", "give it in GB/s"),
         ("system.link=50 parsec", "unit 'parsec' is not known", "known units"),
@@ -96,7 +97,7 @@ def test_what_is_written_for_an_entry_is_read_as_it(
     ],
 )
 def test_what_cannot_be_read_is_one_line(text: str, message: str, hint: str) -> None:
-    with pytest.raises(AssumptionError) as refused:
+    with pytest.raises(MembenchError) as refused:
         given([text], SHIPPED, WAITED, TODAY)
     assert message in str(refused.value)
     assert hint in (refused.value.hint or "")
@@ -192,3 +193,12 @@ def test_awaited_records_are_those_that_no_entry_gives() -> None:
     for name, need in told.inputs.items():
         if need.machines == 1:
             given([f"measurement.{name}={need.typical}"], SHIPPED, WAITED, TODAY)
+
+
+def test_a_measurement_that_a_row_gives_is_said_to_be_assumed_in_vain() -> None:
+    texts = ["measurement.ddr-read=30 GB/s", "measurement.gemm=700 TFLOP/s", "system.link=50"]
+    entries = given(texts, SHIPPED, WAITED, TODAY)
+    ((problem, hint),) = idle(entries, CPU)
+    assert problem.startswith("the assumption measurement.ddr-read has no effect, because ddr/")
+    assert hint
+    assert list(idle(entries, [])) == []

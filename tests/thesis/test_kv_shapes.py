@@ -281,7 +281,7 @@ def test_any_configuration_is_a_shape_or_a_plain_refusal(config: dict[str, objec
 
 
 def test_a_model_that_is_not_known_gets_a_hint() -> None:
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(UsageError) as caught:
         find_model("llama-3.1-70")
     assert "llama-3.1-70b" in caught.value.hint
     with pytest.raises(ModelError, match="no such file"):

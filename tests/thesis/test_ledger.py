@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gpu_box import make_box, make_row
 
-from membench.core.errors import NothingMatched
+from membench.core.errors import UsageError
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.claims.assumptions import shipped
 from membench.thesis.claims.draws import Floats
@@ -164,8 +164,8 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
         ('class = "M"', 'class = "Q"', "C01: 'Q' is not a valid ClaimClass"),
         ('proposition = "it is so"', "", "C01: 'proposition' is missing"),
         ('direction = "higher"', 'direction = "lower"', "do not fit the direction"),
-        ('direction = "higher"', "", "C01: a statistic has direction"),
-        ('statistic = "number"', "", "C01: a statistic has direction"),
+        ('direction = "higher"', "", "C01: direction, supports and contradicts"),
+        ('statistic = "number"', "", "C01: direction, supports and contradicts"),
         ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could hold"),
         ('measurements = ["reads"]', 'measurements = ["writes"]', "there is no input 'writes'"),
         ("contradicts = 1", 'contradicts = 1\nrests_on = ["hope"]', "names 'hope' as its basis"),
@@ -200,5 +200,5 @@ def test_no_claim_stands_twice() -> None:
 def test_a_claim_is_found_by_its_id_or_that_of_a_part() -> None:
     told = ledger()
     assert told.claim("c13").id == told.claim("C13a").id == "C13"
-    with pytest.raises(NothingMatched, match="no claim 'C99'"):
+    with pytest.raises(UsageError, match="no claim 'C99'"):
         told.claim("C99")

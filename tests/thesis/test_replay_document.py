@@ -35,7 +35,7 @@ def test_documented_curves_are_those_of_the_command(
 
 
 def test_documented_rules_are_those_of_the_command() -> None:
-    table = TEXT.partition("| rule | conversation 1,000")[2]
+    table = TEXT.partition("| policy | conversation 1,000")[2]
     rows = re.findall(r"^\| ([\w:]+) \|((?: [0-9.]+ % \|){8})$", table, re.MULTILINE)
     shown = {rule: [*map(float, re.findall(r"[0-9.]+", cells))][:4] for rule, cells in rows}
     capacities = (1000, 5000, 10_000, 40_000)

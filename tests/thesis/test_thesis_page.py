@@ -11,8 +11,10 @@ import pytest
 
 from membench.core.terms import ClaimVerdict
 from membench.core.units import significant
+from membench.report.locale import catalogue
 from membench.thesis.claims.assumptions import parse
 from membench.thesis.claims.ledger import ledger
+from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import verdicts
 from membench.thesis.claims.wording import rule_words
 
@@ -76,12 +78,8 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
         ]
 
 
-CHINESE = {
-    ClaimVerdict.SUPPORTED: "支持",
-    ClaimVerdict.CONTRADICTED: "反駁",
-    ClaimVerdict.INCONCLUSIVE: "未定",
-    ClaimVerdict.NOT_TESTABLE: "無法在此檢驗",
-}
+CHINESE = {word: str(name.said(catalogue("zh-TW"))) for word, name in VERDICTS.items()}
+"""The words of the report, which the page must use as well."""
 
 
 def test_the_chinese_page_tells_the_same_verdicts() -> None:
@@ -91,6 +89,17 @@ def test_the_chinese_page_tells_the_same_verdicts() -> None:
     for here, there in pairs:
         words = [CHINESE[ClaimVerdict(one["verdict"])] for one in (here, there)]
         assert f"| {here['id']} | {words[0]} | {words[1]} |" in page
+
+
+def test_the_chinese_page_keeps_to_the_words_and_marks_of_the_report() -> None:
+    page = (ROOT / "docs" / "thesis.zh-TW.md").read_text(encoding="utf-8")
+    text = re.sub(r"```.*?```|`[^`]*`|\[[^\]]*\]\([^)]*\)", "", page, flags=re.DOTALL)
+    han = "\u4e00-\u9fff"
+    touching = rf"[{han}][A-Za-z0-9]|[A-Za-z0-9%][{han}]"
+    marks = rf"[{han}] ?[,:;.(](?!\*)|\) ?[{han}]"
+    assert [line for line in text.splitlines() if re.search(f"{touching}|{marks}", line)] == []
+    for other in ("論題", "未定", "回合", "軌跡", "token"):
+        assert other not in text
 
 
 def test_both_pages_tell_what_was_tried() -> None:

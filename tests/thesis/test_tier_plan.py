@@ -11,8 +11,9 @@ from membench.core.errors import UsageError
 from membench.report.screens.engine_lines import engine_lines
 from membench.thesis.models.catalogue import models
 from membench.thesis.models.kv_shape import KvDtype, kv_bytes
-from membench.thesis.replay.amounts import parse_amount, show_amount
+from membench.thesis.replay.amounts import parse_amount, parse_tokens, show_amount
 from membench.thesis.replay.answer import DAY, TierAsked, replay_source
+from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.traces import SHIPPED, read_trace, shipped_bytes
 from membench.thesis.tiers.plan import Drive, Lengths, drives_needed, plan_of_lengths, plan_of_trace
 
@@ -41,7 +42,7 @@ def test_a_plan_of_a_trace_is_its_replay_with_rates(begin: str) -> None:
         assert one.read_per_s == pytest.approx(other.read_per_s)
     assert found.requests_per_s == pytest.approx(REQUESTS / np.ptp(read_trace(begin).arrival))
     ddr, ssd = found.tiers
-    assert (ddr.drives, ddr.decided_by) == (None, "")
+    assert (ddr.drives, ddr.decided_by, ddr.dwpd) == (None, "", None)  # it does not wear
     assert ssd.drives is not None
     assert ssd.decided_by == "endurance"
     assert (ssd.drives - 1) * 7.68e12 < ssd.written_per_day <= ssd.drives * 7.68e12
@@ -155,3 +156,40 @@ def test_a_share_of_all_hits_is_a_capacity() -> None:
     smaller = replay_source("conversation", capacities=(eighty.capacity - 1,)).points[0]
     assert smaller.hit_rate < 0.8 * endless.hit_rate
     assert whole.capacity == found.enough
+
+
+@pytest.mark.parametrize(
+    ("word", "tokens"),
+    [
+        ("32768", 32768),
+        ("32K", 32768),
+        ("32k", 32000),
+        ("25.6k", 25600),
+        ("1M", 2**20),
+        ("1m", 10**6),
+        ("0", 0),
+        ("1.5K", None),  # vLLM refuses it, too
+        ("1.2345k", None),
+        ("32 k", None),
+        ("-1", None),
+        ("k", None),
+        ("", None),
+        ("\u0663", None),
+    ],
+)
+def test_tokens_have_the_suffixes_of_vllm(word: str, tokens: int | None) -> None:
+    assert parse_tokens(word) == tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("ddr", "ddr"), ("DDR5", "ddr"), ("local-nvme", "ssd"), ("gpu0", "hbm"), ("cxl", "ddr")],
+)
+def test_a_tier_is_named_after_its_memory(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+
+
+def test_a_mistyped_tier_is_asked_back() -> None:
+    with pytest.raises(UsageError, match="'drr' is not a tier") as refused:
+        kind_of("drr")
+    assert refused.value.hint.startswith("did you mean ddr")

@@ -1,1 +1,1 @@
-"""The check of a machine: its tiers against results that others got from the same hardware."""
+"""The check of a machine: compares its tiers with results that others got on the same hardware."""

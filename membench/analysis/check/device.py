@@ -1,4 +1,4 @@
-"""One quantity on one device: the verdict on its best comparable row, or why there is none."""
+"""The verdict on one quantity of one device, from its best comparable row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from membench.analysis.check.rule import (
 )
 from membench.analysis.likeness import Likeness
 from membench.core.case_id import split_case
-from membench.core.messages import listed, tr
+from membench.core.messages import clauses, listed, tr
 from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis, Status
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of a number that another part of the machine than the tier determined."""
+"""Flags of rows whose value was determined by another part of the machine than the row's tier."""
 
 Match = tuple[Expectation, Likeness]
 
@@ -48,7 +48,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
 
 
 def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
-    """Binding figures, then data sheets, then those that are only a lower bound or a threshold."""
+    """The binding figures, then data sheets, then lower bounds and thresholds."""
     bound = [one for one in figures if one.binding]
     sheets = [one for one in figures if not one.binding and one.kind == "datasheet"]
     others = [one for one in figures if not one.binding and one.kind != "datasheet"]
@@ -56,7 +56,7 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The line without a row to judge: never a pass; a failed case gives a failure."""
+    """The line for a quantity without a usable row: never a pass; ``fail`` if its case failed."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -79,7 +79,7 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The ``figures`` that are comparable with ``row``, each with its differences."""
+    """The ``figures`` that are comparable with ``row``, each with the axes in which it differs."""
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -112,7 +112,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
-    """Whether the row has a data sheet's queue depth, the only one at which its figure holds."""
+    """Whether the row was measured at the queue depth for which the data sheet gives its figure."""
     here = split_case(row.case)[1].get("qd", "")
     return figure.kind == "datasheet" and figure.trust != "c" and figure.depth == here != ""
 
@@ -128,31 +128,35 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             )
             brief = tr("other depth")
         case "datasheet":
-            why = tr("a data sheet without a queue depth: only the ratio is given")
+            why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
         case "derived":
-            why = tr("a lower bound from an application: only the ratio is given")
+            why = tr("the figure is a lower bound from an application: only the ratio is shown")
             brief = tr("floor")
         case "threshold":
-            why, brief = tr("a published pass mark: only the ratio is given"), tr("a pass mark")
+            why, brief = (
+                tr("the figure is a published pass mark: only the ratio is shown"),
+                tr("a pass mark"),
+            )
         case _:
-            why = tr("an unconfirmed figure: only the ratio is given")
+            why = tr("the figure is not confirmed: only the ratio is shown")
             brief = tr("doubtful figure")
     return TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The line if no figure is comparable: the nearest and its differences, or the peak share."""
+    """The line if no figure is comparable, with the nearest figure or the share of the peak."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:
         return _line(row, without_range(_value(row), _peak(row), row.better))
     nearest = min(near, key=lambda pair: (not pair[0].binding, len(pair[1].others)))
-    differs = listed(map(str, nearest[1].others))
+    differs = clauses(one.told for one in nearest[1].others)
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
-    why = tr("the nearest figure is of another case: {differs}", differs=differs)
-    judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why)
+    why = tr("the nearest figure is for another case: {differs}", differs=differs)
+    brief = tr("other size") if nearest[1].but_for_auto else ""
+    judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)
 
 
@@ -202,7 +206,7 @@ def _value(row: Row) -> float:
 
 
 def _best_sample(row: Row) -> float:
-    """The best of all samples if they were kept, otherwise of the rounds."""
+    """The best sample if samples were kept, otherwise the best round."""
     higher = row.better is Better.HIGHER
     end = row.max if higher else row.min
     seen = [_value(row), *row.round_values, *([end] if end else [])]

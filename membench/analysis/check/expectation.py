@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from membench.analysis.likeness import Likeness, Rules, likeness, read_rules
-from membench.core.terms import Better, Metric, Stat, Status, Tier
+from membench.core.terms import MEMORY, OFF_TIER_FLAGS, Better, Metric, Stat, Status, Tier
 from membench.results.cells import is_positive
 from membench.results.compact.row import Measurement
 from membench.results.schema import Row
@@ -14,9 +14,9 @@ from membench.results.schema import Row
 EXPECTED = ("measured", "target")
 """Kinds of figures that a machine is required to reach.
 
-The other kinds do not bind: a data sheet is its maker's promise under its own conditions; a figure
-derived from an application is a lower bound; a threshold is a pass mark, which others set far below
-the ability of the hardware (``docs/check.md``).
+The other kinds do not bind. A data sheet is a promise of the maker under the maker's own
+conditions. A figure derived from an application is a lower bound. A threshold is a published pass
+mark, far below the ability of the hardware (``docs/check.md``).
 """
 
 
@@ -28,10 +28,13 @@ class Expectation:
         low, high: the range in its source, in the unit of the metric; equal for a single value.
         kind: measured, target, datasheet, derived or threshold.
         trust: a, b or c; empty for a run of membench.
-        best: whether it is the best of a tool's repetitions; it is then compared with our best.
+        best: whether the figure is the best of a tool's repetitions; it is then compared with our
+        best sample.
         depth: queue depth of a data sheet's figure; empty if the sheet does not give it.
         alike: axis -> rule, for the axes that may differ.
-        case_version: version of the case in a run of membench; None for others' measurements.
+        case_version: version of the case in a run of membench; None for measurements by other
+            tools.
+        of_memory: whether memory served it: its tier is one, and no flag contradicts that.
         reference: ``ref:NAME``, or the name of the file.
     """
 
@@ -52,6 +55,7 @@ class Expectation:
     depth: str
     alike: Rules
     case_version: int | None
+    of_memory: bool = False
 
     @property
     def binding(self) -> bool:
@@ -59,16 +63,22 @@ class Expectation:
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """How the case of ``row`` differs from the figure's; None if the benches differ."""
+        """How the case of ``row`` differs from the figure's; None if the benches differ.
+
+        A bench whose default size became ``auto`` has a new version for that reason alone. So a
+        figure of memory with a size that was asked for stays in sight of a row with ``size=auto``,
+        and the other way round.
+        """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None
-        if self.case_version not in (None, row.case_version):
-            return None
-        return likeness(self.case, self.alike, row.case, row.array_bytes)
+        found = likeness(self.case, self.alike, row.case, row.array_bytes)
+        if found is None or self.case_version in (None, row.case_version):
+            return found
+        return found if self.of_memory and found.but_for_auto else None
 
 
 def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectation, ...]:
-    """The figures in the `ok` ``rows`` of ``reference``: cited ones, or those of a run."""
+    """The figures in the `ok` ``rows`` of ``reference``: published figures, or rows of a run."""
     return tuple(
         _expectation(reference, row)
         for row in rows
@@ -77,7 +87,10 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """The figure of ``row``; the range of a run is the median of its rounds with their spread."""
+    """The figure of ``row``.
+
+    For a run of membench, the median of its rounds plus or minus the spread.
+    """
     assert row.value is not None
     cited = row.backend == "cited"
     imported = row.backend.startswith("import:")
@@ -98,18 +111,18 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
         value=row.value,
         high=max(known),
         kind=said.get("kind", "measured"),
-        trust=said.get("trust", "c") if cited else "",  # unconfirmed unless it is rated
+        trust=said.get("trust", "c") if cited else "",  # not confirmed, unless the source is rated
         source=said.get("source", "") if cited else f"{tool}, run {row.run_id}",
         tool=said.get("tool", "") if cited else tool,
         best="best-of" in row.flags,
         depth=said.get("depth", ""),
         alike=read_rules(said.get("alike", "")),
         case_version=None if cited or imported else row.case_version,
+        of_memory=row.tier in MEMORY and OFF_TIER_FLAGS.isdisjoint(row.flags),
     )
 
 
 def _end(text: str) -> float | None:
-    """A number in `detail`; None if it is not a number."""
     try:
         number = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The figures for a check: from the references of the machine's hardware, or as named."""
+"""The expected figures of a check: of the references for the machine's hardware, or as named."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from membench.analysis.references import (
     references_of,
 )
 from membench.analysis.sources import read_source
+from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
-from membench.results.reference_files import PREFIX
+from membench.results.reference_files import PREFIX, reference_names
 from membench.results.schema import Row
 
 AUTO = "auto"
@@ -28,13 +30,14 @@ def expected_of(
     machine: Machine | None,
     paths: Sequence[Path] = (),
 ) -> tuple[Expectation, ...]:
-    """The figures of ``arguments``: ``ref:NAME``, results files, ``history`` or ``auto``.
+    """The expected figures that ``arguments`` name: ``ref:NAME``, a file, ``history`` or ``auto``.
 
-    ``auto`` means the references of the GPUs, processors and disks that ``rows`` name, and
-    reference runs of this machine; ``history`` means its other runs in the folders of ``paths``.
+    ``auto`` means the references for the GPUs, processors and disks named in ``rows``, and the
+    reference runs of this machine. ``history`` means other runs of this machine in the folders of
+    ``paths``.
 
     Raises:
-        UsageError: a reference does not exist, or there are too few runs.
+        UsageError: a reference or name does not exist, or there are too few runs.
         SchemaError: a file cannot be read.
     """
     found: list[Expectation] = []
@@ -49,6 +52,10 @@ def expected_of(
         elif argument.startswith(PREFIX):
             found += _of_reference(find_reference(argument))
         else:
+            if not Path(argument).suffix and not Path(argument).exists():
+                named = [AUTO, HISTORY, *(f"{PREFIX}{name}" for name in reference_names())]
+                hint = did_you_mean(argument, named, "give ref:NAME, a file, history or auto")
+                raise UsageError(f"--expect {argument}: neither a file nor a known name", hint)
             source = read_source(Path(argument))
             found += expectations(source.name, source.rows)
     return tuple(found)

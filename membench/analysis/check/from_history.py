@@ -1,4 +1,4 @@
-"""The expected figures of a machine from its own earlier runs: their noise bands."""
+"""Expected figures from the machine's own earlier runs: the noise band of each case."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from membench.analysis.history.reading import read_history
 from membench.analysis.history.summary import ExpectedRange, history_of
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
+from membench.core.text import counted
 from membench.results.compact.reader import read_measurements
 
 HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """The noise band of the present level of each case that a check uses.
+    """The noise bands of the present levels of the cases that a check uses.
 
     Args:
-        paths: the checked files; the runs are the other files beside them.
+        paths: the checked files; the other files in their folders are the earlier runs.
         machines: the names of the machine.
 
     Raises:
@@ -44,7 +45,6 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
 
 
 def _beside(paths: Sequence[Path]) -> list[Path]:
-    """The other results files in the folders of ``paths``."""
     mine = {path.resolve() for path in paths}
     folders = dict.fromkeys(path.parent for path in paths)
     found = (path for folder in folders for path in sorted(folder.glob("*.csv")))
@@ -72,7 +72,7 @@ def _expectation(one: ExpectedRange) -> Expectation:
         high=one.high,
         kind="measured",
         trust="",
-        source=f"{one.runs} runs since {one.since.when}",
+        source=f"{counted(one.runs, 'run')} since {one.since.when}",
         tool="membench",
         best=False,
         depth="",

@@ -17,7 +17,7 @@ class ReferenceRange:
     """The range that a value is compared with.
 
     Attributes:
-        low, high: over all comparable figures, in the unit of the metric.
+        low, high: the range over all comparable figures, in the unit of the metric.
         kind: measured, target, datasheet, ...
         sources: sources of the figures, each once.
         references: ``ref:NAME`` of each figure, each once.
@@ -36,12 +36,13 @@ class ReferenceRange:
 
 @dataclass(frozen=True)
 class DeviceLine:
-    """A quantity on one device.
+    """The result for one quantity on one device.
 
     Attributes:
         device: index of the GPU; None for the host and its disks.
         case: the measured case; empty if none was measured.
-        value: in the unit of the metric; the best sample if the figure is a best one.
+        value: in the unit of the metric: the best sample if the figure is the best of a tool's
+            repetitions, otherwise the row's value.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
     """
@@ -60,23 +61,23 @@ class DeviceLine:
 
     @property
     def peak_share(self) -> float | None:
-        """Value over peak, None if either is unknown."""
+        """``value / peak``; None if either is unknown."""
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property
     def badness(self) -> tuple[int, float]:
-        """A sort key that is larger for worse lines: by verdict, then by how small the share is."""
+        """A sort key, larger for worse lines: the verdict, then how small the share is."""
         share = self.share if self.share is not None else self.peak_share
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
 
 
 @dataclass(frozen=True)
 class TierLine:
-    """A quantity of a machine.
+    """The result for one quantity of a machine.
 
     Attributes:
         name: readable name of the quantity.
-        devices: the GPUs in the order of their indices, or only the host; at least one.
+        devices: one line per GPU in the order of their indices, or only the host's line.
     """
 
     name: str
@@ -87,7 +88,7 @@ class TierLine:
 
     @property
     def worst(self) -> DeviceLine:
-        """The device that the line shows: the slowest of those with the worst verdict."""
+        """The line shown for the quantity: that of the slowest device with the worst verdict."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property

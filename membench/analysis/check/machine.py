@@ -1,4 +1,4 @@
-"""A machine checked as a whole: tiers, preconditions, and GPUs that differ from the others."""
+"""The check of a whole machine: tiers, preconditions, and GPUs that are slower than the others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import DeviceLine, TierLine
-from membench.analysis.check.preconditions import Precondition, PreconditionState, preconditions
+from membench.analysis.check.preconditions import (
+    STATES,
+    Precondition,
+    PreconditionState,
+    preconditions,
+)
 from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.check.stragglers import Straggler, stragglers
@@ -24,8 +29,8 @@ class MachineCheck:
     """The results of a check.
 
     Attributes:
-        references: ``ref:NAME`` or file names that it was compared with; empty if none.
-        lines: one per quantity, with preconditions taken into account.
+        references: ``ref:NAME`` or file names that the machine was compared with; may be empty.
+        lines: one per quantity; their verdicts take the preconditions into account.
         preconditions: all of them, met or not.
         stragglers: GPUs and pairs of GPUs that are slower than the others.
     """
@@ -37,7 +42,7 @@ class MachineCheck:
 
     @property
     def tiers(self) -> dict[Tier, CheckVerdict]:
-        """The verdict on each tier: its worst line, or `not judged` if no line was judged."""
+        """The verdict on each tier: that of its worst line; `not judged` if no line was judged."""
         found: dict[Tier, list[CheckVerdict]] = {}
         for line in self.lines:
             found.setdefault(line.tier, []).append(line.verdict)
@@ -62,9 +67,9 @@ def check_machine(
 
     Args:
         rows: the rows of one machine.
-        machine: its snapshot; without one (None) no tier can pass.
-        expected: the figures that it is compared with.
-        states: NVML's state of its GPUs under load, by index.
+        machine: its snapshot; if None, no tier can pass.
+        expected: the figures that the machine is compared with.
+        states: for each GPU index, NVML's state under load.
     """
     rows = tuple(rows)
     met = preconditions(rows, machine, states or {})
@@ -78,7 +83,7 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """The parts that the machine has, measured or not."""
+    """The parts that the machine has, whether or not they were measured."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)
@@ -99,16 +104,17 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 
 
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
-    """``line`` with its preconditions taken into account.
+    """``line``, with the verdict changed if its preconditions require it.
 
-    An unknown precondition does not count as met, so no line passes with one. A machine with other
-    settings, or a shared one, may be slower for that reason: its line may still pass, but does not
-    fail.
+    A line whose precondition is unknown cannot pass. A machine with other settings, or a shared
+    one, may be slower for that reason: its line may still pass, but cannot fail.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:
-        why = listed(f"{one.name}: {one.seen}" for one in found)
-        brief = listed(f"{one.name} {one.state}" for one in found)
+        why = listed(tr("{run}: {told}", run=one.name, told=one.seen) for one in found)
+        brief = listed(
+            tr("{name} {state}", name=one.name, state=STATES[one.state]) for one in found
+        )
         return replace(line, verdict=verdict, why=why, brief=brief)
 
     unknown = [one for one in met if one.state is PreconditionState.UNKNOWN]

@@ -1,7 +1,7 @@
 """Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-They are read from the rows' flags and from the sidecar, which has NVML's state of each GPU under
-load. A precondition that could not be read is unknown, and no line passes with it.
+They come from the flags of the rows, and from the sidecar, which has NVML's state of each GPU under
+load. A precondition that could not be read is unknown, and its line cannot pass.
 """
 
 from __future__ import annotations
@@ -35,13 +35,22 @@ class PreconditionState(StrEnum):
     UNKNOWN = "unknown"
 
 
+STATES = {
+    PreconditionState.OK: tr("ok"),
+    PreconditionState.BAD: tr("wrong"),
+    PreconditionState.OTHER: tr("not comparable"),
+    PreconditionState.UNKNOWN: tr("unknown"),
+}
+"""The states in the reader's language."""
+
+
 @dataclass(frozen=True)
 class Precondition:
     """One precondition and its state.
 
     Attributes:
-        name: the property that was checked.
-        seen: the finding, with numbers.
+        name: the checked property.
+        seen: what was found, with numbers.
         device: index of the GPU; None for the host.
         tiers: the tiers that it affects.
     """
@@ -60,7 +69,7 @@ def preconditions(
 
     Args:
         machine: the snapshot; None if there is none.
-        states: NVML's state of the GPUs under load, by index.
+        states: for each GPU index, NVML's state under load.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -94,7 +103,7 @@ def _of_gpu(
         yield Precondition(
             tr("state"),
             PreconditionState.UNKNOWN,
-            tr("its power limit, clocks, errors and other users are unknown"),
+            tr("power limit, clocks, errors and other users unknown"),
             GPU_TIERS,
             device,
         )
@@ -110,7 +119,7 @@ def _of_gpu(
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """The state of PCI Express during copies (an idle link is slow by design)."""
+    """The precondition on the PCI Express link, as seen during copies; an idle link runs slower."""
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)
@@ -132,16 +141,17 @@ def _link(
     )
     if pairs:
         worst = min(pairs)
-        seen = f"PCI Express {worst[0]}.0 x{worst[1]} {most}".strip()
+        now = f"PCI Express {worst[0]}.0 x{worst[1]}"
+        seen = tr("{now} {most}", now=now, most=most) if most else now
         narrow = (generation and worst[0] < generation) or (width and worst[1] < width)
         if narrow or any("link-downtrained" in row.flags for row in rows):
             return found(PreconditionState.BAD, seen)
         return found(PreconditionState.OK if most else PreconditionState.UNKNOWN, seen)
     if any("link-downtrained" in row.flags for row in rows):
-        return found(PreconditionState.BAD, tr("narrower or slower than it can be, under load"))
+        return found(PreconditionState.BAD, tr("below its maximum width or speed under load"))
     if state is None:
         return found(PreconditionState.UNKNOWN, tr("not observed under load"))
-    return found(PreconditionState.OK, most or tr("not narrower than it can be"))
+    return found(PreconditionState.OK, most or tr("at its maximum width and speed"))
 
 
 def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
@@ -169,7 +179,10 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """Throttling around each case; ``known`` if NVML was queried, so that no flag means none."""
+    """The throttling observed in the rows of ``device``.
+
+    ``known`` says that NVML was queried, so that a row without a flag was not throttled.
+    """
     words = {
         word.strip()
         for row in rows
@@ -181,10 +194,10 @@ def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Pr
     if wrong:
         yield Precondition(tr("clocks"), PreconditionState.BAD, listed(wrong), GPU_TIERS, device)
     elif fell:
-        seen = tr("held down in {count} of {rows} rows", count=fell, rows=len(rows))
+        seen = tr("throttled in {count} of {rows} rows", count=fell, rows=len(rows))
         yield Precondition(tr("clocks"), PreconditionState.OTHER, seen, ON_CHIP, device)
     elif known:
-        seen = tr("not held down")
+        seen = tr("not throttled")
         yield Precondition(tr("clocks"), PreconditionState.OK, seen, GPU_TIERS, device)
 
 
@@ -196,7 +209,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
         yield found(PreconditionState.UNKNOWN, tr("the number of usable CPUs is unknown"))
         return
     usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
-    seen = tr("{usable} of {every} may be used", usable=usable, every=every)
+    seen = tr("{usable} of {every} usable", usable=usable, every=every)
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
         yield found(
@@ -205,7 +218,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """``states`` by the index of their GPU in the snapshot; the last state of each GPU."""
+    """The last state of each GPU, by the index of the GPU in the snapshot."""
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}

@@ -1,4 +1,4 @@
-"""The quantities that each tier is judged by, in the order of the memory hierarchy."""
+"""The quantities by which each tier is judged, in the order of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.results.schema import Row
 
 
 class MachinePart(StrEnum):
-    """A part that a machine must have for a quantity to exist."""
+    """A part that a machine must have so that a quantity can be measured."""
 
     GPU = "gpu"
     PEERS = "peers"  # two GPUs or more
@@ -27,10 +27,10 @@ class Quantity:
 
     Attributes:
         name: readable name.
-        stats: the statistics that may represent it, the usual one first.
-        fixed: axis -> value that all its cases share.
-        main: whether it has a line even without a published figure; other quantities have a line
-            only if a reference has a figure.
+        stats: the accepted statistics, the usual one first.
+        fixed: axis -> value, for the axes with the same value in all its cases.
+        main: whether a check has a line for it even without a published figure; other quantities
+        have a line only if a reference has a figure for them.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Quantity:
     main: bool = True
 
     def has(self, case: str) -> bool:
-        """Whether ``case`` is one of its cases."""
+        """Whether ``case`` measures this quantity."""
         bench, axes = split_case(case)
         return bench == self.bench and all(
             axes.get(axis) == value for axis, value in self.fixed.items()
         )
 
     def takes(self, row: Row) -> bool:
-        """Whether ``row`` has one of its cases, its tier, its metric and one of its statistics."""
+        """Whether ``row`` measures this quantity: by its case, tier, metric and statistic."""
         return (
             row.tier is self.tier
             and row.metric is self.metric

@@ -1,4 +1,4 @@
-"""From a results file to the check of its machine."""
+"""Reads results files and checks the machine that they describe."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class CheckedFile:
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
-    A sidecar of another run, or one whose CSV was changed afterwards, is ignored: everything that
-    it would show is then unknown.
+    A sidecar is ignored if it belongs to another run, or if its CSV was changed afterwards. All
+    facts in it are then unknown.
 
     Args:
         expected: see `membench.analysis.check.expected.expected_of`.
@@ -67,8 +67,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     if len(names) != 1:
         what = listed(names) if names else tr("no machine")
         raise UsageError(
-            f"a check needs results of one machine, not of {what}",
-            "use membench compare for several",
+            f"a check needs results from one machine, not from {what}",
+            "for several machines use membench compare",
         )
     figures = expected_of(expected, rows, machine, paths)
     check = check_machine(rows, machine, figures, states_by_device(machine, states))
@@ -76,10 +76,10 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:
-    """NVML's state of the GPUs at the ends of the rounds, in their order.
+    """NVML's states of the GPUs at the ends of the rounds, in the order of the rounds.
 
     Raises:
-        SchemaError: the sidecar does not hold states.
+        SchemaError: the sidecar has no valid states.
     """
     return [
         load(GpuState, state)
@@ -97,7 +97,7 @@ def _believed(path: Path, rows: Sequence[Row], problems: list[str]) -> Sidecar |
         return None
     if sidecar.plan.run_id not in {row.run_id for row in rows}:
         problems.append(
-            tr("the sidecar of {file} is of another run, and not used", file=shown(path))
+            tr("the sidecar of {file} belongs to another run and is not used", file=shown(path))
         )
         return None
     if not verify_sha256(path, sidecar):

@@ -1,4 +1,4 @@
-"""Requirements on a check and whether they are met; missing data never meet one."""
+"""Requirements on a check, and whether they are met; a requirement without data is not met."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.rule import CheckVerdict
 from membench.core.errors import UsageError
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
+from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
-"""Verdicts on which a check can be asked to fail, besides those on which it always fails."""
+"""Verdicts that the user may define as failures, in addition to the usual ones."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)
@@ -35,10 +36,10 @@ class Requirements:
 
 
 def parse_requirements(words: Sequence[str]) -> Requirements:
-    """The requirements in ``words``: ``gpu=8`` and tier names; a word may list several with commas.
+    """The requirements in ``words``: ``gpu=8`` or tier names; commas separate several in one word.
 
     Raises:
-        UsageError: a word is neither.
+        UsageError: a word is neither of these.
     """
     gpus, tiers = 0, []
     for word in (part.strip() for text in words for part in text.split(",")):
@@ -52,16 +53,15 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         elif word in tuple(Tier):
             tiers.append(Tier(word))
         else:
-            raise UsageError(
-                f"--require {word}: not known", f"use gpu=N, or a tier: {', '.join(Tier)}"
-            )
+            usual = f"use gpu=N, or a tier: {', '.join(Tier)}"
+            raise UsageError(f"--require {word}: not known", did_you_mean(word, Tier, usual))
     return Requirements(gpus, tuple(dict.fromkeys(tiers)))
 
 
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Why the machine fails, one sentence per reason; empty if it does not."""
+    """The reasons why the machine fails, one sentence per reason; empty if it does not fail."""
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 
@@ -86,7 +86,7 @@ def _always(check: MachineCheck) -> Iterator[str]:
 
 
 def gpus(devices: Sequence[int | None]) -> str:
-    """The prefix ``GPU 3: `` or ``GPUs 0, 1 and 3: `` of a sentence; empty for the host."""
+    """The start of a sentence, ``GPU 3: `` or ``GPUs 0, 1 and 3: ``; empty for the host."""
     numbers = [f"{device}" for device in devices if device is not None]
     if not numbers:
         return ""
@@ -94,13 +94,14 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """The requirements that are absent or not judged."""
+    """One sentence for each requirement on a GPU or tier that was not measured or not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:
-        yield tr(
-            "{required} GPUs are required, {found} were measured",
-            required=required.gpus,
+        yield tr_n(
+            "{count} GPU is required, {found} were measured",
+            "{count} GPUs are required, {found} were measured",
+            required.gpus,
             found=found,
         )
     for number in range(required.gpus):

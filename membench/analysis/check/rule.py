@@ -1,9 +1,9 @@
 """The rule by which a measured value is judged, with its thresholds.
 
-The thresholds follow those of others (``docs/check.md``): SuperBench's documentation and CSCS call
-a memory figure defective 5 % below its reference, SuperBench's published rule, CSCS for GPUs,
-gpu-fryer and Microsoft's documentation 10 % below; Azure's health checks let host links fall to 87
-% of what others measured, because root complexes and switches differ.
+The thresholds follow published ones (``docs/check.md``). SuperBench's documentation and CSCS call a
+memory figure defective if it is 5 % below its reference. SuperBench's published rule, CSCS for
+GPUs, gpu-fryer and Microsoft's documentation use 10 %. Azure's health checks let host links fall to
+87 % of what others measured, because root complexes and switches differ.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from membench.core.messages import tr
 from membench.core.terms import Better, Metric, Tier
 
 PASS = 0.95
-"""Share of the low end of the expected range at or above which memory and compute pass."""
+"""Memory and compute pass at or above this share of the low end of the expected range."""
 LOOK = 0.90
 """Memory and compute between this share and `PASS` get the verdict "look"; below it they fail."""
 LINK = 0.87
 """Share at or above which a link passes; below it, it fails."""
 WIDE = 0.10
-"""A range that is wider than this share of its low end permits no verdict."""
+"""A range wider than this share of its low end is too uncertain for a verdict."""
 TOO_HIGH = 1.05
-"""Above this multiple of the high end the measurement is wrong, not the machine."""
+"""A value above this multiple of the high end is a measurement fault, not a fast machine."""
 TOO_FAST = 1.25
-"""The same for latencies, from which tools subtract different parts of the timer's cost."""
+"""`TOO_HIGH` for latencies, because tools subtract different parts of the timer's cost."""
 FLOOR = 0.70
-"""Share of the peak that every kind of memory exceeds: a value below it means a fault, a value
-above it proves nothing.
+"""Share of the peak that every kind of memory exceeds.
+
+A value below it indicates a fault; a value above it proves nothing.
 """
 PEAK_TOLERANCE = 0.01
 """Fraction by which a value may exceed a peak: clocks are reported in whole MHz."""
 
 
-_DUST = 1e-9  # for rounding: a value on the edge counts as having reached it
+_DUST = 1e-9  # tolerance for rounding: a value on the threshold counts as reaching it
 
 
 class CheckVerdict(StrEnum):
@@ -52,10 +53,10 @@ class TierJudgement:
     """A verdict on one value.
 
     Attributes:
-        share: value over the end of the range that the machine must reach; 1 is exactly that. None
-            without a range.
-        why: the reason if the number alone does not show it; empty otherwise.
-        brief: the same in two or three words, for a table; empty if that is too short.
+        share: value over the end of the range that the machine must reach, so 1 just reaches it;
+        None without a range.
+        why: the reason for the verdict; empty if the number shows it.
+        brief: the reason in two or three words for a table; may be empty.
     """
 
     verdict: CheckVerdict
@@ -77,7 +78,7 @@ def width(low: float, high: float) -> float:
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """The verdict on ``value`` if others got ``low`` to ``high``, all in one unit above 0."""
+    """The verdict on ``value`` if others measured ``low`` to ``high``, in the same unit (> 0)."""
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
     limit = TOO_FAST if metric is Metric.LATENCY else TOO_HIGH
@@ -92,7 +93,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.NOT_JUDGED,
             share,
-            tr("published figures differ by more than 10 %: only the ratio is given"),
+            tr("the expected range is wider than 10 %: only the ratio is given"),
             tr("wide"),
         )
     if tier is Tier.LINK:
@@ -105,7 +106,7 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """The judgement on ``value`` without a figure to compare with, which is never a pass."""
+    """The judgement on ``value`` without a figure to compare with; it is never a pass."""
     why, brief = tr("no figure to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no figure to compare with, and below the floor of 70 % of the peak")
@@ -114,5 +115,5 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` is better than the hardware allows."""
+    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; never for latencies."""
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

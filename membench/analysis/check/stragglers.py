@@ -1,7 +1,7 @@
-"""The slow one of several GPUs, or of the pairs of GPUs, by the rule for machines of a fleet.
+"""GPUs, or pairs of GPUs, that are slower than the others of the same host.
 
-The GPUs of one host take the role of machines, and cases that differ only in the GPU count as one
-case (`membench.analysis.fleet.summary`).
+The rule is that for the machines of a fleet (`membench.analysis.fleet.summary`): each GPU counts as
+a machine, and cases that differ only in the GPU count as one case.
 """
 
 from __future__ import annotations
@@ -22,19 +22,17 @@ from membench.results.schema import Row
 
 PEER = "peer/"
 _MATRICES = ("p2p", "device_to_device")
-"""In test names of p2pBandwidthLatencyTest and nvbandwidth: parts of those whose cells are GPU
-pairs.
-"""
+"""Words in the test names of p2pBandwidthLatencyTest and nvbandwidth whose rows are GPU pairs."""
 
 
 @dataclass(frozen=True)
 class Straggler:
-    """A GPU, or a pair of them, that is slower than the others of the host.
+    """A GPU, or a pair of GPUs, that is slower than the others of the host.
 
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
-        slow: the cases in which it is slow, the slowest first.
-        chance: probability of this result if nothing is wrong, at most 1.
+        slow: the cases in which it was slow, the slowest first.
+        chance: probability of this result if no GPU is slower than the others, at most 1.
     """
 
     name: str
@@ -43,7 +41,7 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """Slow GPUs first, then slow pairs; empty if there are fewer than five to compare."""
+    """The slow GPUs, then the slow pairs; each list is empty with fewer than five to compare."""
     ok = [
         row
         for row in rows
@@ -58,14 +56,14 @@ def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
 
 
 def _is_of_pair(row: Row) -> bool:
-    """Whether the row is between two GPUs: a case of ours, or a cell of another tool's matrix."""
+    """Whether the row measures a transfer between two GPUs, by membench or by another tool."""
     axes = split_case(row.case)[1]
     matrix = any(word in axes.get("test", "") for word in _MATRICES)
     return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
 
 
 def _pair(row: Row) -> str:
-    """The source and the destination of the bytes."""
+    """The name of the pair, such as ``GPU 0 to GPU 1`` (source, then destination)."""
     said = {**row.detail, **split_case(row.case)[1]}
     ends = said.get("src", ""), said.get("dst", "")
     if all(ends):
@@ -97,7 +95,7 @@ def _found(rows: Sequence[Row], name: Callable[[Row], str]) -> list[Straggler]:
 
 
 def _key(row: Row) -> Key:
-    """The case without its GPU."""
+    """The key of the case without its GPU."""
     parts = row.case.split("/")
     return Key(
         row.tier,

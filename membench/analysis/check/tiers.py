@@ -1,6 +1,6 @@
-"""A machine's rows judged by results from the same hardware, one line per quantity.
+"""A machine's rows compared with results from the same hardware, one line per quantity.
 
-A quantity is judged by its best row that is comparable with a figure of the references; of several
+The best row of a quantity that is comparable with a figure of the references decides; among several
 GPUs the worst one counts. Without a figure or a row, nothing passes.
 """
 
@@ -18,18 +18,18 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK})
-"""Tiers that belong to a GPU, with its links."""
+"""Tiers that belong to a GPU, including its links."""
 
 
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """A line for each quantity that was measured, should have been, or has a figure.
+    """One line for each quantity that was measured, should have been measured, or has a figure.
 
     Args:
         rows: the rows of one machine.
         expected: the figures that the machine is compared with.
-        parts: the parts of the machine, measured or not.
+        parts: the parts that the machine has, whether or not they were measured.
     """
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
@@ -52,7 +52,7 @@ def gpu_of(row: Row) -> int | None:
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
-    """The parts that were measured, or tried."""
+    """The parts of the machine whose cases occur in ``rows``."""
     tried = [row for row in rows if row.status is not Status.SKIPPED]
     has = {
         MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),

@@ -1,6 +1,6 @@
-"""Figures from all rows of the link benches: start-up times, bytes in flight, policies.
+"""Figures from the rows of the link benches: start-up times, bytes in flight, transfer policies.
 
-Only `ok` rows of medians are used; the parameters are part of the case ids.
+Only `ok` rows of medians are used. The parameters are read from the case ids.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def parameters(case: str) -> dict[str, str]:
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """The medians of ``bench``, with their parameters."""
+    """The `ok` medians of ``bench``, each with the parameters of its case."""
     return [
         (parameters(row.case), row)
         for row in rows
@@ -42,7 +42,7 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """The cells of ``kv/<way>``: blocks in random order, without a limit on the grid."""
+    """The measured cells of ``kv/<way>`` with blocks in random order and no limit on the grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:
@@ -55,7 +55,7 @@ def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
 
 @dataclass(frozen=True)
 class TransferPolicy:
-    """A policy for one direction, for use in an engine."""
+    """The rules by which an engine should choose its transfer method, for one direction."""
 
     way: str
     rules: tuple[MethodRule, ...]
@@ -67,12 +67,12 @@ class TransferPolicy:
 
     @property
     def loss(self) -> float:
-        """Share of the best bandwidth that the policy loses in its worst case."""
+        """Share of the best bandwidth that the policy loses in the worst measured cell."""
         return max(rule.loss for rule in self.rules)
 
 
 def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
-    """The policies of the directions that were measured with at least two methods."""
+    """One policy for each direction in which at least two methods were measured."""
     rows = list(rows)
     found = ((way, policy(moved(rows, way))) for way in WAYS)
     return tuple(TransferPolicy(way, rules) for way, rules in found if rules)
@@ -83,7 +83,7 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 
 @dataclass(frozen=True)
 class LinkFit:
-    """The fit of copy time over size, for one direction and engine."""
+    """The fit of copy time against size, for one direction and copy engine."""
 
     bench: str
     engine: str
@@ -91,7 +91,10 @@ class LinkFit:
 
 
 def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
-    """T = a + V / b, fitted over the sizes of pinned copies in one stream."""
+    """The fits of T = a + V / b to pinned copies in one stream.
+
+    T is the time, a the start-up time, V the bytes and b the bandwidth.
+    """
     rows = list(rows)
     found = []
     for way in ("h2d", "d2h"):
@@ -124,7 +127,10 @@ class InFlight:
 
 
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
-    """Bytes in flight for each ``zerocopy/read``; empty without a round trip beyond the caches."""
+    """Bytes in flight for each ``zerocopy/read``.
+
+    Empty if no round trip to host memory was measured.
+    """
     rows = list(rows)
     trips = [
         row.value or 0.0
@@ -133,7 +139,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     ]
     if not trips:
         return ()
-    # GB/s equals bytes per nanosecond.
+    # 1 GB/s is 1 byte per nanosecond.
     return tuple(
         InFlight(row.case, row.value or 0.0, (row.value or 0.0) * trips[0])
         for _, row in of_bench(rows, "zerocopy/read", Metric.BANDWIDTH)
@@ -145,7 +151,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @dataclass(frozen=True)
 class Cost:
-    """One aggressor: its traffic, and the factor by which it slowed its victim."""
+    """One aggressor: its own traffic, and the factor by which it slowed its victim."""
 
     aggressor: str
     gbs: float
@@ -154,7 +160,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Front:
-    """The aggressors that no other beats in both traffic and slow-down, least slow-down first."""
+    """The Pareto front of the aggressors of one victim.
+
+    Attributes:
+        best: those that no other beats in both traffic and slow-down; the least slow-down first.
+        others: all other aggressors.
+    """
 
     victim: str
     best: tuple[Cost, ...]

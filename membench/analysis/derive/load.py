@@ -1,7 +1,4 @@
-"""Figures of a bandwidth-latency curve: the knee, and the maximum bandwidth.
-
-Also the Pareto front of two conflicting quantities.
-"""
+"""The knee and the maximum of a bandwidth-latency curve, and Pareto fronts of two quantities."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ class LoadCurve:
     """Figures derived from latencies under load.
 
     Attributes:
-        unloaded_ns: latency at the least traffic.
-        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None if the curve has no
-            bend.
+        unloaded_ns: latency in ns at the least traffic.
+        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None for a curve without
+        a bend.
         most: (GB/s, ns) at the largest traffic.
     """
 
@@ -28,11 +25,11 @@ class LoadCurve:
 
 
 def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
-    """The curve through points in GB/s and ns, in any order; None for fewer than three.
+    """The curve through points (GB/s, ns) in any order; None for fewer than three points.
 
     The knee is the point farthest below the chord from the least to the most traffic, both axes
     scaled to 1 (Satopaa et al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011).  Points
-    past the maximum, where more injection moves less, are not on the curve.
+    beyond the maximum, at which more injected traffic lowers the bandwidth, are left out.
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:
@@ -49,9 +46,9 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
 
 def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> tuple[int, ...]:
-    """Indices of the points not beaten in cost (less is better) and gain (more is better).
+    """Indices of the Pareto-optimal points: lower cost and higher gain are better.
 
-    In ascending order of cost. Of equal points only the first is included.
+    They are in ascending order of cost. Of equal points only the first is included.
     """
     order = sorted(range(len(costs)), key=lambda index: (costs[index], -gains[index], index))
     front: list[int] = []

@@ -1,8 +1,8 @@
-"""How an engine should move KV blocks: the method, by block size and number of blocks.
+"""How an engine should move KV blocks: the method for each block size and number of blocks.
 
-The input is the rows of ``kv/*``: the bandwidth of each method with N blocks of B bytes. For every
-measured number of blocks, the rule (two methods and one threshold) with the smallest worst-case
-loss against the best method is chosen.
+The input is the rows of ``kv/*``: the bandwidth of each method with N blocks of B bytes. A rule is
+two methods and a block size at which to switch. For every measured number of blocks, the rule is
+chosen whose largest loss against the best method is smallest.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from membench.core.units import format_size
 
 REFERENCE = "contig"
-"""A method measured only for comparison: an engine's blocks are not contiguous."""
+"""Method that is measured only for comparison, because the blocks of an engine are not contiguous.
+"""
 
 CLOSE = 0.02
-"""Difference in loss too small to prefer a more complex rule, or to call a cell decided."""
+"""Losses that differ by at most this fraction count as equal: the simpler rule is then preferred,
+and the best method of a cell is not called decided.
+"""
 
 
 @dataclass(frozen=True)
 class TransferCell:
-    """One cell of the map: ``count`` blocks of ``block`` bytes, moved by ``method`` at ``gbs``."""
+    """The bandwidth of moving ``count`` blocks of ``block`` bytes with ``method``."""
 
     block: int
     count: int
@@ -32,10 +35,10 @@ class TransferCell:
 
 @dataclass(frozen=True)
 class Cell:
-    """The best method at one block size and number.
+    """The best method for one block size and number of blocks.
 
     Attributes:
-        lead: factor by which it is faster than the next one; 1 if there is no other.
+        lead: factor by which it is faster than the second best method; 1 without a second one.
     """
 
     block: int
@@ -46,7 +49,7 @@ class Cell:
 
     @property
     def decided(self) -> bool:
-        """Whether the next method is slower by more than noise."""
+        """Whether the second best method is slower by more than `CLOSE`."""
         return self.lead > 1 + CLOSE
 
 
@@ -55,8 +58,8 @@ class MethodRule:
     """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
 
     Attributes:
-        threshold: bytes; 0 if one method (``above``) serves for all sizes.
-        loss: share of the best bandwidth that the rule loses in its worst case.
+        threshold: bytes; 0 if ``above`` is used for all sizes.
+        loss: share of the best bandwidth that the rule loses in its worst cell.
     """
 
     count: int
@@ -67,11 +70,11 @@ class MethodRule:
 
     @property
     def choice(self) -> tuple[str, int, str]:
-        """The rule without its ``count``."""
+        """The rule without its ``count``, to compare it with the next rule."""
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
-        """The method of the rule for blocks of ``block`` bytes."""
+        """The method that the rule chooses for blocks of ``block`` bytes."""
         return self.above if block >= self.threshold else self.below
 
     def __str__(self) -> str:
@@ -81,10 +84,10 @@ class MethodRule:
 
 
 def measured_for(blocks: Iterable[int], size: int) -> int:
-    """The measured block size that represents ``size``, consistent with a rule's threshold.
+    """The measured block size that represents ``size`` on the same side of a rule's threshold.
 
-    It is the largest of ``blocks`` (at least one) that is no larger than ``size``, otherwise the
-    smallest.
+    It is the largest of ``blocks`` that is not larger than ``size``, otherwise the smallest of
+    ``blocks``, which must not be empty.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))
@@ -114,9 +117,9 @@ def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
 
 
 def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
-    """One rule per number of blocks, without those that equal the rule before.
+    """One rule per number of blocks; a rule that equals the previous one is left out.
 
-    A rule uses only methods that were measured at every block size of its number of blocks.
+    A rule uses only methods that were measured at every block size for its number of blocks.
     """
     places = by_place(moved)
     rules: list[MethodRule] = []
@@ -133,7 +136,7 @@ def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
 
 
 def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
-    """The rules as one line for a configuration: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
+    """``rules`` as one line for a configuration: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
     return " ".join([way, *map(str, rules)])
 
 

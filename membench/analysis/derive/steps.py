@@ -1,7 +1,7 @@
-"""The capacities of the caches: sizes at which a curve over the working set changes its level.
+"""Capacities of caches: the sizes at which a curve over the working set changes its level.
 
-A sweep measures only some sizes, so a capacity is an interval: from the last size that still fitted
-in the cache to the first that did not.
+A sweep measures only some sizes. So a capacity is an interval: from the last size that still fitted
+in the cache to the first size that did not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from membench.analysis import statistics
 
 PENALTY = 0.02
-"""Reduction in squared error of the logarithm that justifies one more level: steps of about 15 %.
+"""An additional level must reduce the squared error of the logarithms by this: a step of about 15
+%.
 """
 CLIMB = 1.25
 """Neighbouring levels that differ by less than this factor count as one."""
@@ -42,7 +43,7 @@ class Step:
 
     Attributes:
         inside: largest size that still has the lower level's value.
-        outside: smallest size that has the next level's value; a ramp may be in between.
+        outside: smallest size that has the next level's value; sizes in between are on a ramp.
         before, after: the values of the two levels.
     """
 
@@ -53,11 +54,11 @@ class Step:
 
 
 def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ...]:
-    """``values`` (> 0) over ascending ``sizes`` as levels: optimal piecewise-constant logarithms.
+    """The levels of ``values`` (> 0) over ascending ``sizes``: a piecewise-constant fit.
 
-    Every number of levels is tried by dynamic programming (Jackson et al., "An algorithm for
-    optimal partitioning of data on an interval", IEEE Signal Processing Letters 12 (2005)); one
-    more level costs `PENALTY`.
+    The fit minimizes the squared error of the logarithms, plus `PENALTY` for each additional level.
+    It is optimal: dynamic programming tries every number of levels (Jackson et al., "An algorithm
+    for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12 (2005)).
     """
     logs = np.log(np.asarray(values, float))
     count = logs.size
@@ -89,8 +90,8 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """The upward steps of a latency over the working set, smallest size first.
 
-    A single point between two plateaus is a ramp (part of its lines are in each level) and belongs
-    to neither. The last size may be a level of its own, because nothing shows that it is a ramp.
+    A single point between two plateaus is a ramp, because its lines are partly in each level, and
+    belongs to neither. The last size counts as a level, because nothing shows that it is a ramp.
     """
     found = levels(sizes, values)
     if not found:

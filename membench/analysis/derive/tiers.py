@@ -1,7 +1,7 @@
-"""Figures of a GPU's tiers from a run's rows: capacities, near and far L2, knees, conflicts.
+"""Figures of a GPU's tiers from the rows of a run: capacities, near and far L2, knees, conflicts.
 
-Every figure names the cases that it was computed from. Only `ok` rows with a number count; if the
-cases are missing or show no effect, there is no figure.
+Every figure names the cases that it was computed from. Only `ok` rows with a number are used. If
+the cases are missing or show no effect, the figure is absent.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from membench.core.terms import Metric, Stat, Status
 from membench.results.schema import Row
 
 L1_MOST = 1 << 20
-"""No GPU has an L1 cache of 1 MiB, and none an L2 cache smaller than that."""
+"""Bytes that no L1 cache of a GPU reaches, and that every L2 cache reaches."""
 
 L2_MOST = 1 << 30
-"""No GPU has an L2 cache of 1 GiB; a rise beyond it is due to address translation."""
+"""Bytes that no L2 cache of a GPU reaches; a rise beyond is due to address translation."""
 
 APART = 1.1
-"""Far lines are slower than near ones by at least this factor; otherwise there is one level."""
+"""Far lines are at least this factor slower than near ones; otherwise all lines are one level."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,10 @@ class CapacityRange:
 
     Attributes:
         level: ``l1``, ``l2`` or ``l2 near`` (the near part of a cache with two parts).
-        inside: largest size in bytes that still fitted; outside: smallest that did not.
+        inside: largest size in bytes that still fitted; outside: smallest size in bytes that did
+        not.
         by: ``latency`` or ``bandwidth``.
-        cases: the cases that it was read from.
+        cases: the cases that it was computed from.
     """
 
     level: str
@@ -47,7 +48,7 @@ class CapacityRange:
 
 @dataclass(frozen=True)
 class NearFar:
-    """The two latencies of an L2 cache in two parts, ns; a share ``far_share`` of lines is far."""
+    """The latencies (ns) of the near and far lines of an L2 cache, and the share of far lines."""
 
     near_ns: float
     far_ns: float
@@ -57,7 +58,7 @@ class NearFar:
 
 @dataclass(frozen=True)
 class Share:
-    """The bandwidth of a case over that of ``hbm/read``, a fraction."""
+    """A bandwidth as a fraction of that of ``hbm/read``."""
 
     case: str
     of: str
@@ -85,9 +86,10 @@ class Conflict:
     """The cost of a stride in shared memory.
 
     Attributes:
-        case: a case of ``smem/read`` or ``smem/write``; of: the same width at a stride of 1.
-        times: factor by which it is slower.
-        predicted: the factor predicted from the banks, from the row; empty if absent.
+        case: a case of ``smem/read`` or ``smem/write``; of: the case of the same width with stride
+        1.
+        times: factor by which the case is slower than ``of``.
+        predicted: the factor predicted from the banks, as the row gives it; may be empty.
     """
 
     case: str
@@ -97,7 +99,7 @@ class Conflict:
 
 
 def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
-    """The capacities of L1 and L2: by the chase's latency, and by the fall of their bandwidths."""
+    """The capacities of L1 and L2, from the latency of the chase and from bandwidths that fall."""
     rows = tuple(rows)
     found: list[CapacityRange] = []
     chase = _over_size(rows, "gpu/chase", Metric.LATENCY, order="random", hint="plain")
@@ -114,14 +116,17 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
         over = _over_size(rows, name, Metric.BANDWIDTH, **hint)
         cases = tuple(row.case for row in over.values())
         ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
-        # The first fall ends L1; the last one is the transition from L2 to memory.
+        # The first fall is the end of L1; the last one is the transition from L2 to memory.
         chosen = ends[:1] if level == "l1" else ends[-1:]
         found += [_capacity(level, step, "bandwidth", cases) for step in chosen]
     return tuple(found)
 
 
 def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
-    """The levels in every ``l2/map``: its samples in the two groups of least squared distance."""
+    """The near and far latencies of every ``l2/map``: its samples split into two groups.
+
+    The split minimizes the sum of squared distances within the groups.
+    """
     result = []
     for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
         samples = np.sort([sample for round_ in row.samples for sample in round_])
@@ -160,7 +165,8 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
     """The bandwidths of ``hbm/gather``, ``hbm/async`` and ``decode/`` over the best ``hbm/read``.
 
-    Rows that a cache served are left out on both sides, because they do not show memory bandwidth.
+    Rows that a cache served are left out on both sides, because they do not show the bandwidth of
+    the memory.
     """
     rows = [row for row in rows if "cache-served" not in row.flags]
     reads = list(_good(rows, "hbm/read", Metric.BANDWIDTH, Stat.MEDIAN))
@@ -203,7 +209,7 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """Rows by size in bytes, ascending, of the cases with the ``fixed`` parameters."""
+    """The rows of the cases with the ``fixed`` parameters, by size in bytes, ascending."""
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]
@@ -221,7 +227,7 @@ def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capaci
 
 
 def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
-    """The index that splits sorted numbers into two groups with the least sum of squares."""
+    """The index that splits sorted numbers into two groups with the least squared deviations."""
     count = samples.size
     if count < 2:
         return 0

@@ -1,7 +1,7 @@
-"""The cost of a transfer of any size: a fixed part and a part per byte.
+"""The time of a transfer as a function of its size: a fixed part and a part per byte.
 
-The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3): `a` the start-up
-time, `b` the asymptotic bandwidth, and a * b the size that reaches half of it.
+The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3). Here a is the
+start-up time and b the asymptotic bandwidth; a transfer of a * b bytes reaches half of b.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class TransferFit:
     Attributes:
         start_ns: nanoseconds before the first byte; not negative.
         bandwidth: asymptote in GB/s, which equals bytes per nanosecond.
-        worst: largest relative error of a fitted time at any point, a fraction.
+        worst: largest relative error of the fitted time over all points, a fraction.
     """
 
     start_ns: float
@@ -29,26 +29,26 @@ class TransferFit:
 
     @property
     def half_size(self) -> float:
-        """Bytes of the transfer that reaches half of the bandwidth."""
+        """Size in bytes of a transfer that reaches half of the asymptotic bandwidth."""
         return self.start_ns * self.bandwidth
 
     def time_ns(self, size: float) -> float:
-        """Nanoseconds of a transfer of ``size`` bytes."""
+        """The time in nanoseconds of a transfer of ``size`` bytes."""
         return self.start_ns + size / self.bandwidth
 
 
 def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> TransferFit | None:
     """The fit through sizes in bytes and their bandwidths in GB/s (both > 0, same length).
 
-    It minimizes the squared relative error of the time, so that small transfers, which the start-up
-    time dominates, count as much as large ones. None for fewer than three sizes, or if the time
-    does not increase with size.
+    The fit minimizes the squared relative error of the time. So small transfers, whose time is
+    mostly start-up, count as much as large ones. None for fewer than three sizes, or if the time
+    does not increase with the size.
     """
     volume = np.asarray(sizes, float)
     if np.unique(volume).size < 3:
         return None
     time = volume / np.asarray(bandwidths, float)
-    # (a + V c) / T = 1 in the least squares' sense, c = 1 / b.
+    # Least squares for (a + V c) / T = 1, with c = 1 / b.
     design = np.stack([1 / time, volume / time], axis=1)
     scale = np.linalg.norm(design, axis=0)  # the columns differ by many powers of ten
     solution, *_ = np.linalg.lstsq(design / scale, np.ones(time.size), rcond=None)

@@ -1,7 +1,7 @@
-"""The results files of a fleet as columns of numbers, for ten thousand files.
+"""Reads the results files of a fleet (up to ten thousand) into columns of numbers.
 
-Several processes each read some of the files, with the reader of comparisons, and return arrays;
-the rows are never all in memory at once. A million values take 16 MB.
+Several processes read a part of the files each, as comparisons do, and return arrays. So the rows
+of all files are never in memory at once. A million values take 16 MB.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
-_ALONE = 64  # up to this many files are read without further processes, which take longer to start
-_REFERENCE = "reference"  # results/reference has runs of others' machines
+_ALONE = 64  # up to this many files are read in this process, because starting others takes longer
+_REFERENCE = "reference"  # results/reference has runs of other people's machines
 
 
 class Key(NamedTuple):
-    """The identity of comparable values: the same case, version, statistic and unit."""
+    """The key of comparable values: case, version, statistic and unit."""
 
     tier: Tier
     case: str
@@ -46,14 +46,14 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Values:
-    """The `ok` values of a fleet in three columns of one length.
+    """The `ok` values of a fleet, as three columns of equal length: key, machine, value.
 
     Attributes:
-        keys, machines: the values behind the indices in the first two columns.
-        key, machine: indices; value: in the unit of the key.
-        failed: by machine, the first reason and the number of `failed` rows.
-        unread: by file name, why it is not a results file.
-        ledger: ledger of the newest fleet run, if there is one.
+        keys, machines: the keys and machine names that the first two columns are indices of.
+        key, machine: columns of indices; value: column of values, in the unit of the key.
+        failed: for each machine, the first reason and the number of `failed` rows.
+        unread: for each invalid file, by name, the reason.
+        ledger: the ledger of the newest fleet run; None without one.
     """
 
     keys: tuple[Key, ...]
@@ -67,7 +67,7 @@ class Values:
 
 
 class _Run(NamedTuple):
-    """One run of one file: indices into the keys of its batch, and values."""
+    """One run in one file: its values, and the indices of their keys in the batch."""
 
     machine: str
     run_id: str
@@ -86,13 +86,13 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     """The values of the fleet in ``directory``.
 
     The files are those that the ledger of the newest fleet run names; without a ledger, all CSV
-    files in the directory and its subdirectories. If a machine has several runs, the newest counts.
+    files in the directory and its subdirectories. Of several runs of a machine, the newest is used.
 
     Args:
         workers: number of reading processes; None for one per usable CPU.
 
     Raises:
-        SchemaError: it is not a directory, or its ledger cannot be read.
+        SchemaError: ``directory`` is not a directory, or its ledger cannot be read.
     """
     if not directory.is_dir():
         raise SchemaError(
@@ -105,7 +105,7 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     cores = len(os.sched_getaffinity(0)) if workers is None else workers
     if len(paths) <= _ALONE or cores < 2:
         return _merged(map(read_batch, batches), ledger)
-    # Not forked, because threads of NumPy or Dask may be running.
+    # Forking is unsafe, because threads of NumPy or Dask may be running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
         return _merged(pool.map(read_batch, batches), ledger)
@@ -119,7 +119,7 @@ def _paths(directory: Path, ledger: FleetLedger | None) -> list[Path]:
 
 
 def read_batch(paths: Sequence[Path]) -> _Batch:
-    """The files ``paths`` as columns; files that are not results files are listed."""
+    """The values in the files ``paths`` as columns; invalid files are listed with the reason."""
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
@@ -135,7 +135,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Reject values that would overflow in the statistics of the fleet."""
+    """Reject values so large that the statistics of the fleet would overflow."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")

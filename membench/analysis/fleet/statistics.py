@@ -1,7 +1,7 @@
 """Outliers in a fleet: pure functions on the values of one case, shape (n,), one per machine.
 
 All functions work on logarithms, so that twice the time and half the bandwidth are equally far from
-the median; values are positive and finite.
+the median. Values must be positive and finite.
 
 Sources: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993), for the modified
 z-score, its bound 3.5, and the mean absolute deviation if the median absolute deviation is 0;
@@ -25,18 +25,19 @@ FAR_Z = 10.0
 """A score that a normal fleet of `FAR_MACHINES` exceeds once in a million values."""
 FAR_MACHINES = 20
 MACHINES_NEEDED = 5
-"""Minimum number of machines: with fewer the scale of the fleet is a guess. Of 3 normal machines,
-one is beyond 3.5 in every seventh case.
+"""Minimum number of machines. With fewer, the scale cannot be estimated: of 3 normal machines, one
+exceeds a score of 3.5 in every seventh case.
 """
 CHANCE = 0.05
-"""A machine is a straggler if any machine of a normal fleet is as slow with less than this
-probability.
+"""A machine is a straggler if, in a normal fleet, the probability that any machine is as slow is
+below this.
 """
 
 _MAD, _MEAN = 1.4826, 1.253314  # factors to the standard deviation of a normal fleet
 
-# One-sided share of the machines of a normal fleet of n whose score is beyond `SLOW_Z`, from
-# 4e6 / n simulated fleets of each size; tests/analysis/test_fleet_statistics.py repeats it.
+# Probability that a machine of a normal fleet of n machines has a score beyond `SLOW_Z`, on one
+# side. From 4e6 / n simulated fleets per size; tests/analysis/test_fleet_statistics.py repeats the
+# simulation.
 _BEYOND = (
     *((5, 2.67e-2), (6, 1.54e-2), (8, 1.11e-2), (10, 8.4e-3), (15, 5.4e-3), (20, 3.3e-3)),
     *((50, 1.05e-3), (100, 5.8e-4), (1000, 2.55e-4), (10**6, 2.33e-4)),
@@ -51,10 +52,10 @@ def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
 
 
 def robust_z(apart: Floats) -> Floats:
-    """The modified z-score of each of ``apart``, deviations from their median, shape (n,).
+    """The modified z-scores of ``apart``, the deviations from the median; shape (n,).
 
-    If more than half of them are 0, the mean deviation is the scale; if all are 0, every score is
-    0.
+    If more than half of the deviations are 0, the mean deviation is the scale. If all are 0, every
+    score is 0.
     """
     absolute = np.abs(apart)
     scale = _MAD * float(np.median(absolute)) or _MEAN * float(absolute.mean())
@@ -67,23 +68,23 @@ def fleet_spread(apart: Floats) -> float:
 
 
 def share_beyond(machines: int) -> float:
-    """Probability that a machine of a normal fleet of ``machines`` is beyond `SLOW_Z`."""
+    """Probability that a machine of a normal fleet of ``machines`` has a score beyond `SLOW_Z`."""
     sizes, shares = zip(*_BEYOND, strict=True)
     return float(np.exp(np.interp(math.log(machines), np.log(sizes), np.log(shares))))
 
 
 def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
-    """Probability that any of ``machines`` is slow in at least ``slow`` cases if all are alike.
+    """Probability that any of ``machines`` equal machines is slow in at least ``slow`` cases.
 
     Args:
         shares: `share_beyond` for each case in which the machine was judged.
 
-    The cases are assumed independent; for one machine the probability is then exact (a Poisson
-    binomial distribution). At most 1.
+    The cases are assumed to be independent. For one machine the probability is then exact (a
+    Poisson binomial distribution); for several it is an upper bound, and at most 1.
     """
     if not slow:
         return 1.0
-    fewer = np.zeros(slow)  # probability of 0, 1, ..., slow - 1 slow cases
+    fewer = np.zeros(slow)  # probabilities of exactly 0, 1, ..., slow - 1 slow cases
     fewer[0] = 1.0
     for share in shares:
         fewer[1:] = fewer[1:] * (1 - share) + fewer[:-1] * share

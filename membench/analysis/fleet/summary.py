@@ -32,13 +32,13 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class CaseSpread:
-    """One case over the fleet.
+    """The values of one case in the whole fleet.
 
     Attributes:
         machines: number of machines with a value; judged: whether they are enough to find outliers.
-        spread: spread of the fleet, a fraction; low, high: its 1 % and 99 % quantiles.
-        threshold: fraction by which a machine must be slower than the median to count.
-        slow: machines that are slow in it.
+        spread: spread of the fleet, a fraction; low, high: 1 % and 99 % quantiles of the values.
+        threshold: a machine counts as slow only if it is slower than the median by this fraction.
+        slow: number of machines that are slow in this case.
     """
 
     key: Key
@@ -57,8 +57,8 @@ class SlowCell:
     """A case in which a machine is slow.
 
     Attributes:
-        times: factor by which it is slower than the median of the fleet, above 1.
-        z: its robust z-score.
+        times: factor (above 1) by which the machine is slower than the median of the fleet.
+        z: robust z-score of the machine in this case.
     """
 
     key: Key
@@ -73,10 +73,11 @@ class MachineLine:
     """The results of one machine.
 
     Attributes:
-        slow: the cases in which it is slow, the slowest first.
-        judged: number of cases in which it was judged.
+        slow: the cases in which the machine is slow, the slowest first.
+        judged: number of cases in which the machine was judged.
         chance: probability that any machine of a normal fleet is slow in so many cases, at most 1.
-        straggler: whether chance does not explain it, or a score is beyond `FAR_Z`.
+        straggler: whether ``chance`` is too small to explain the slowness, or a score is beyond
+        `FAR_Z`.
     """
 
     name: str
@@ -91,11 +92,12 @@ class FleetSummary:
     """The statistics of a fleet.
 
     Attributes:
-        values: the values that it was computed from.
+        values: the values that the statistics were computed from.
         cells: for each of ``values``, the log of the factor by which it is slower than the median,
-            and the z-score, NaN if the case was not judged; both of shape (N,).
+        and the z-score (NaN if the case was not judged); both of shape (N,).
         slow: machines that are slow in a case, stragglers first, the most certain on top.
-        lacking: by machine, the number of cases that most machines have a value of but it has not.
+        lacking: for each machine, the number of its missing cases; only cases that most machines
+        have count.
     """
 
     values: Values
@@ -107,7 +109,7 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The slow machines that chance does not explain."""
+        """The machines whose slowness chance does not explain."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:
@@ -129,11 +131,7 @@ class FleetSummary:
 
 
 def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
-    """The spread of every case and the slow machines, by `fleet.statistics`.
-
-    A machine is slow in a case if its score is beyond `SLOW_Z` and it is slower than the median by
-    more than the threshold for the case's tier and metric.
-    """
+    """The statistics of ``values``: the spread of every case and the slow machines."""
     apart, z = np.full(len(values.value), np.nan), np.full(len(values.value), np.nan)
     cases: list[CaseSpread] = []
     cells: dict[int, list[SlowCell]] = {}
@@ -162,7 +160,7 @@ def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
 
 
 def _by_case(values: Values) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each key, and the indices of its values."""
+    """Each key index, with the indices of its values."""
     order = np.argsort(values.key, kind="stable")
     starts = np.searchsorted(values.key[order], np.arange(len(values.keys) + 1))
     for number in range(len(values.keys)):
@@ -201,7 +199,7 @@ def _case(
 
 
 def _slow(apart: Floats, z: Floats, threshold: float) -> NDArray[np.bool_]:
-    """Whether each value is beyond both bounds; False without a score."""
+    """Whether each value exceeds both the score and the threshold; False without a score."""
     slow: NDArray[np.bool_] = (z > SLOW_Z) & (apart > np.log1p(threshold))
     return slow
 
@@ -218,7 +216,7 @@ def _machine(
 
 
 def _lacking(values: Values) -> dict[str, int]:
-    """By machine, the missing cases for which more than half of the machines have a value."""
+    """For each machine, the number of missing cases; only cases that most machines have count."""
     fleet = len(values.machines)
     common = np.bincount(values.key, minlength=len(values.keys)) > fleet / 2
     has = np.bincount(values.machine[common[values.key]], minlength=fleet)

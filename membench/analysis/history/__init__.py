@@ -1,1 +1,1 @@
-"""One machine's runs over time: levels, change points, and changes in its surroundings."""
+"""One machine's runs over time: levels, change points, and other changes of the machine."""

@@ -1,6 +1,6 @@
 """Change points in a series of runs: pure functions on the logarithms of its values.
 
-A series has the shape (n,), in the order of time; on logarithms, a rise and the fall that undoes it
+A series has the shape (n,), in the order of time. On logarithms, a rise and the fall that undoes it
 are equally large. The same values always give the same answer.
 
 The method is the classic one, the largest standardized difference of means over all ways to divide
@@ -46,18 +46,19 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CHANCE = 0.01
-"""Share of histories without any change in which one is reported nevertheless."""
+"""Probability of reporting a change in a history without any change."""
 PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
-"""Random orders of each series, and the number for histories of more than `MANY_VALUES` values:
-with these, `CHANCE` is the fifth largest of 500, and the second largest of 200.
+"""Number of random orders of each series, and the number if the history has more than `MANY_VALUES`
+values. With these, the critical value for `CHANCE` is the fifth largest of 500 statistics, or
+the second largest of 200.
 """
 MANY_VALUES = 50_000
 LEAST = 3
-"""Minimum number of runs in a level, to distinguish it from a disturbance."""
+"""Minimum number of runs in a level; a shorter stretch may be a disturbance."""
 CLAMP = 4.0
-"""Robust standard deviations at which values are clamped."""
+"""Number of robust standard deviations from the median to which scores are clamped."""
 _BOUND = 2.0
-"""Standard errors above the estimate: the one-sided 97.7 % bound of the autocorrelation."""
+"""Number of standard errors added to the autocorrelation for its one-sided 97.7 % upper bound."""
 _LARGEST_CORRELATION = 0.95
 _SEED = 20261128
 _AT_ONCE = 1 << 21  # numbers in memory at the same time: 16 MiB
@@ -71,8 +72,8 @@ class ChangePoint:
 
     Attributes:
         place: index of the first value of the new level.
-        p: probability that any series of a history without changes shows one this large, at least 1
-            / (permutations + 1).
+        p: probability that a history without changes shows a change this large in any series; at
+        least 1 / (permutations + 1).
     """
 
     place: int
@@ -119,7 +120,7 @@ def _p(z: float, largest: Floats) -> float:
 
 
 def _scores(values: Floats) -> Floats | None:
-    """``values`` as clamped deviations with mean 0 and variance 1; None if all are equal."""
+    """``values`` clamped and scaled to mean 0 and variance 1; None if all are equal."""
     apart = values - np.median(values)
     scale = _MAD * float(np.median(np.abs(apart))) or float(np.abs(apart).mean())
     if not scale:
@@ -131,7 +132,7 @@ def _scores(values: Floats) -> Floats | None:
 
 @cache
 def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
-    """Lengths and starts of the seeded windows of a series of ``n``; neighbours overlap by half."""
+    """For each window length, the starts of the seeded windows, which overlap by half."""
     made: list[tuple[int, Ints]] = []
     length = float(n)
     while True:
@@ -146,9 +147,9 @@ def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
 
 
 def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
-    """By window length: the starts, and the standardized differences.
+    """For each window length: the starts, and the standardized differences of means.
 
-    ``scores`` have the shape (..., n), the differences (..., starts, splits); the first split is
+    ``scores`` have the shape (..., n), the differences (..., starts, splits). The first split is
     after `LEAST` values of the window.
     """
     n = scores.shape[-1]
@@ -165,7 +166,7 @@ def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
 
 
 def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
-    """The largest statistic of any series, for each random order; shape (permutations,)."""
+    """For each random order, the largest statistic of any series; shape (permutations,)."""
     rng = np.random.default_rng(_SEED)
     largest = np.zeros(permutations)
     for scores in scored:
@@ -179,7 +180,7 @@ def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
 
 
 def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
-    """The places of the changes, with the statistic of each as if the noise were i.i.d."""
+    """Indices of the changes, each with its statistic converted to independent noise."""
     places = _candidates(scores, critical)
     while places:
         strengths = _strengths(scores, places)
@@ -191,7 +192,7 @@ def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
 
 
 def _candidates(scores: Floats, critical: float) -> list[int]:
-    """Changes that independent noise does not explain: the largest first, then in the rest."""
+    """Indices of changes that independent noise does not explain, found by binary segmentation."""
     beyond: list[tuple[float, int, int, int]] = []
     for length, starts, differences in _statistics(scores):
         splits = differences.argmax(axis=-1)
@@ -212,9 +213,9 @@ def _candidates(scores: Floats, critical: float) -> list[int]:
 def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     """The statistic of each change between its neighbours, corrected for autocorrelation.
 
-    It is a t-statistic: its scale is that of the residuals. The critical values are for scores
-    whose scale includes the changes, so it is converted: with n values, z = t sqrt(n / (n - 2 +
-    t^2)).
+    It is a t-statistic, whose scale is the scatter of the residuals. The critical values are for
+    scores whose scale includes the changes. So t is converted: with n values, z = t sqrt(n / (n - 2
+    + t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]
@@ -234,10 +235,10 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 
 
 def _inflation(left: Floats, places: Sequence[int]) -> float:
-    """The factor by which autocorrelation in ``left`` increases the variance of a mean.
+    """The factor by which autocorrelation increases the variance of a mean; ``left`` are residuals.
 
-    Pairs across a change do not count.  The estimate is too low by about (1 + 3 r) / n for each
-    mean that was subtracted (Marriott and Pope).
+    Pairs across a change do not count. The usual estimate is too low by about (1 + 3 r) / n for
+    each mean that was subtracted, which is corrected (Marriott and Pope).
     """
     n = len(left)
     products = left[1:] * left[:-1]

@@ -1,8 +1,8 @@
-"""Offsets between other runs of a machine, which one run per side cannot show.
+"""Offsets between other runs of a machine, which a comparison of two single runs cannot show.
 
-Each run has an offset (from the placement of its pages, or from other load) that all of its rounds
-share. Two files show one offset each; the other runs beside them show how large offsets are on this
-machine.
+All rounds of a run share one offset, for example from the placement of its pages or from other
+load. Two files show only one offset each. The other runs in the same folder show how large offsets
+are on this machine.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class RunOffsets:
     """The offsets between other runs of one machine.
 
     Attributes:
-        folder: where these runs are.
+        folder: the folder of these runs.
         runs: number of these runs.
-        fractions: `pair_offset` by case, version, metric, statistic and backend.
+        fractions: results of `pair_offset` by case, version, metric, statistic and backend.
     """
 
     folder: str
@@ -44,7 +44,7 @@ class RunOffsets:
     fractions: Mapping[OffsetKey, float]
 
     def of(self, common: Common) -> float | None:
-        """The fraction by which two runs differ at most in such a row, None if unknown."""
+        """The fraction by which two runs usually differ in such a row; None if unknown."""
         key = (common.case, common.case_version, common.metric, common.stat, common.backend)
         return self.fractions.get(key)
 
@@ -52,9 +52,9 @@ class RunOffsets:
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
     """The offsets between other runs of the machine of ``sides``; None if there are no such runs.
 
-    They are searched in the folder of that machine: the one of a compared file, if it has the
-    machine's name, or ``results/<machine>``. The result is None also if the sides are of several
-    machines, if fewer than two sides have a single run, or if sides are parts of the same run.
+    The folder of these runs is the folder of a compared file if it has the machine's name,
+    otherwise ``results/<machine>``. The result is also None if the sides are of several machines,
+    if fewer than two sides have a single run, or if sides are parts of the same run.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}
@@ -71,7 +71,7 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The last files of ``folder`` by name; names of runs begin with their time."""
+    """The last files of ``folder`` by name; file names of runs begin with the time."""
     if not folder.is_dir():
         return []
     there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]

@@ -1,7 +1,7 @@
-"""The results files of one machine as series over its runs.
+"""Reads the results files of one machine into series over its runs.
 
-Files are read one after the other with the reader of comparisons; only the number of each row and
-the object that it shares with other rows are kept.
+Files are read one after the other, as comparisons do. Of each row only the number is kept, and the
+object that it shares with other rows.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from membench.results.magnitude import fits
 from membench.results.sidecar import read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
-_REFERENCE = "reference"  # results/reference has runs of others' machines
+_REFERENCE = "reference"  # results/reference has runs of other people's machines
 _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """The identity of a series: numbers of several runs with the same key are comparable."""
+    """The key of a series: values of several runs are comparable if their keys are equal."""
 
     tier: Tier
     case: str
@@ -47,7 +47,7 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True)
 class HistoryRun:
-    """A run; its ``run_id`` begins with its time."""
+    """One run of the machine; its ``run_id`` begins with the time."""
 
     run_id: str
     machine: str
@@ -55,7 +55,7 @@ class HistoryRun:
 
     @property
     def when(self) -> str:
-        """``2026-11-25 04:12`` (UTC), or the whole id if it does not begin with a time."""
+        """The time as ``2026-11-25 04:12`` (UTC), or the id if it does not begin with a time."""
         found = _STAMP.match(self.run_id)
         if found is None:
             return self.run_id
@@ -65,12 +65,12 @@ class HistoryRun:
 
 @dataclass(frozen=True)
 class RunSeries:
-    """The numbers of one key, in the order of time.
+    """The values with one key, in the order of time.
 
     Attributes:
-        runs: indices of the runs that have a number, ascending, shape (n,).
+        runs: indices of the runs with a value, ascending, shape (n,).
         values: in the unit of the key, above 0, shape (n,).
-        commons: the other values of each run's row.
+        commons: the other columns of each run's row.
     """
 
     runs: NDArray[np.int64]
@@ -83,13 +83,13 @@ class RunRecord:
     """The runs of one machine.
 
     Attributes:
-        machines: the names of the machine in the files, that of the newest run last.
+        machines: the names of the machine in the files; the last one is that of the newest run.
         runs: in the order of time.
-        series: by key.
-        failures: by case, the number of runs in which it failed.
+        series: the values of each key over the runs.
+        failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
-        unread: files of a directory that are not results files, or that belong to a setting tried
-            on one side of a paired run; each with the reason.
+        unread: files of a directory that are not results files, or that were measured with a
+        changed setting in a paired run; each with the reason.
     """
 
     machines: tuple[str, ...]
@@ -103,11 +103,11 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """The runs in ``places``: results files, and directories of them.
 
-    The files of a directory are directly in it or, if none is, one level below. If several files
+    Files are searched directly in a directory; if there are none, one level below. If several files
     contain the same run, the first one counts. Cited figures do not count as runs.
 
     Raises:
-        SchemaError: a named file is not a results file, or a directory has none.
+        SchemaError: a named file is not a results file, or a directory has no results files.
         UsageError: no place is given, or the files are of several machines.
     """
     if not places:
@@ -124,7 +124,8 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
     """The runs in the files ``named`` and ``found``, of any machine.
 
     Raises:
-        SchemaError: a ``named`` file is not a results file; other such files are listed as unread.
+        SchemaError: a ``named`` file is not a results file. A ``found`` one is listed in
+        ``unread``.
     """
     read = _FileReading()
     with for_many_files():
@@ -132,7 +133,7 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
             read.add(path, pipe=True)
         for path in found:
             if setting := _other_setting(path):
-                read.unread[ascii_line(str(path))] = f"a side with another setting: {setting}"
+                read.unread[ascii_line(str(path))] = f"measured with a changed setting: {setting}"
                 continue
             try:
                 read.add(path, pipe=False)
@@ -143,7 +144,7 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files that were named, and the files found in directories."""
+    """The named files, and the files found in the named directories."""
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
@@ -157,7 +158,7 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _other_setting(path: Path) -> str:
-    """The setting of the side of a paired run that ``path`` contains; empty for other files."""
+    """The changed setting with which ``path`` was measured in a paired run; empty if none."""
     if not path.stem.endswith(("_a", "_b")):
         return ""
     try:
@@ -169,7 +170,7 @@ def _other_setting(path: Path) -> str:
 
 
 class _FileReading:
-    """Accumulates files one by one, with numbers in lists."""
+    """Collects the numbers of files one by one in lists."""
 
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
@@ -193,7 +194,7 @@ class _FileReading:
     def record(self) -> RunRecord:
         order = sorted(self._runs)
         lists: dict[SeriesKey, tuple[list[int], list[float], list[Common]]] = {}
-        keys: dict[int, SeriesKey] = {}  # rows of many runs share the object that defines their key
+        keys: dict[int, SeriesKey] = {}  # many rows share the object that makes their key
         failures: dict[str, int] = {}
         for place, run in enumerate(order):
             failed: set[str] = set()
@@ -241,7 +242,7 @@ def _key(common: Common) -> SeriesKey:
 
 
 def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
-    """The sidecar of ``run``; empty if it is absent, broken, or of another run."""
+    """The sidecar of ``run``; empty if it is missing, invalid, or of another run."""
     try:
         sidecar = read_plain(run.path)
     except MembenchError:
@@ -254,8 +255,8 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
 def _check_machine(record: RunRecord) -> None:
     """Reject runs of several machines.
 
-    A machine may have several names if a sidecar lists them: its slug beside a label, or the former
-    slugs in the snapshot.
+    A machine may have several names if a sidecar lists them: its automatic name in addition to the
+    user's label, or its former names in the snapshot.
 
     Raises:
         UsageError: the runs are of several machines.
@@ -271,7 +272,7 @@ def _check_machine(record: RunRecord) -> None:
         several = ", ".join(sorted(record.machines)[:_NAMES_SHOWN])
         more = len(record.machines) - _NAMES_SHOWN
         raise UsageError(
-            f"the runs are of {len(groups)} machines: {several}"
+            f"the runs are from {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
             f"give the files of one machine, or its folder, such as {folders[0]}",
         )

@@ -1,4 +1,4 @@
-"""A machine's history: one line per tier, with its noise, its levels and its changes."""
+"""The history of a machine: one line per tier and metric, with noise, levels and changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from membench.analysis.history.surroundings import (
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched
-from membench.core.registry import matches
+from membench.core.registry import matches, near
 from membench.core.terms import OFF_TIER_FLAGS, Better, Metric, Stat, Tier
 
 Floats = NDArray[np.float64]
@@ -38,13 +38,13 @@ Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
 BAND = 0.9
 """Share of the runs of a level that are within its noise band."""
 PAIRS = 0.95
-"""Share of the pairs of runs of a level that differ by at most `HistoryLine.offset`."""
-_OFTEN = 0.9  # minimum share of runs with the case, relative to the tier's most frequent case
-_PAIRED = 500  # newest runs that are used
+"""Share of the pairs of runs in a level that differ by at most `HistoryLine.offset`."""
+_OFTEN = 0.9  # a case must be in this share of the runs that the tier's most frequent case is in
+_PAIRED = 500  # at most this many of the newest runs are used
 
 
 _FEWEST = 10
-"""Values from which on a band of nine in ten can leave one out."""
+"""Minimum number of values for which a band of 90 % can leave one value outside."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Level:
     Attributes:
         start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: ends of its noise band.
+        low, high: ends of the noise band.
     """
 
     start: int
@@ -70,7 +70,7 @@ class LevelChange:
 
     Attributes:
         place: index in the series of the first value of the new level.
-        last, first: the runs on both sides of it.
+        last, first: the last run before the change and the first one after it.
         ratio: the new level's median over the old one's.
         verdict: better or worse.
         p: see `ChangePoint`.
@@ -91,7 +91,7 @@ class HistoryLine:
     """One case, metric and statistic over the runs.
 
     Attributes:
-        runs: runs with a value; values: their values, in the unit of the key.
+        the runs with a value; values: their values in the unit of the key.
         levels: at least one; the last one is the present level.
         changes: between the levels.
         offset: fraction by which two runs of the same level differ at most, in `PAIRS` of all
@@ -116,12 +116,12 @@ class HistoryLine:
 
     @property
     def latest(self) -> float:
-        """The value of the newest run with a value."""
+        """The value in the newest run that measured the case."""
         return self.values[-1]
 
     @property
     def outside(self) -> bool:
-        """Whether the latest value is outside the noise band; False with too few runs for one."""
+        """Whether ``latest`` is outside the noise band; False with too few runs for a band."""
         return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
 
 
@@ -130,7 +130,7 @@ class ExpectedRange:
     """The range in which the next run of the machine is expected.
 
     Attributes:
-        low, high: the noise band of the present level, in ``key.unit``.
+        the noise band of the present level, in ``key.unit``.
         runs: number of runs in the present level; with few of them the range is unreliable.
         since: the first of these runs.
     """
@@ -149,7 +149,7 @@ class History:
 
     Attributes:
         record: the runs that were read.
-        lines: ordered by tier and metric; one for each, or one for every case.
+        lines: ordered by tier and metric: one per tier and metric, or one per case and statistic.
         thresholds: smallest changes that are reported.
     """
 
@@ -193,8 +193,8 @@ def history_of(
 
     Args:
         select: globs for case ids; all cases if empty.
-        every_case: a line for every case and statistic; else one for each tier and metric, the
-            best of the cases that nearly all runs have.
+        every_case: make a line for every case and statistic. Otherwise make one for each tier and
+        metric, from the best of the cases that nearly all runs have.
         thresholds: smaller changes are not reported.
 
     Raises:
@@ -218,7 +218,8 @@ def history_of(
 def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:
     for pattern in select:
         if not any(matches(key.case, pattern) for key in record.series):
-            raise NothingMatched(f"no case matches '{pattern}'", "'*' also matches slashes")
+            cases = dict.fromkeys(key.case for key in record.series)
+            raise NothingMatched(f"no case matches '{pattern}'", near(pattern, cases))
     return {
         key: one
         for key, one in record.series.items()
@@ -229,9 +230,10 @@ def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, Ru
 def _newest_versions(
     series: Mapping[SeriesKey, RunSeries],
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
-    """For each case, metric and statistic, the series that contains the newest run.
+    """For each case, metric and statistic, the series with the newest run.
 
-    Also the number of runs in the other series (with another version, unit or backend).
+    Also returns, for each of these, the number of runs in the other series of the same case, metric
+    and statistic, which differ in version, unit or backend.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:
@@ -246,10 +248,10 @@ def _newest_versions(
 
 
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
-    """For each tier and metric the case that represents it: the best in nearly all runs.
+    """For each tier and metric, the best of the cases that nearly all runs have.
 
-    As in the headline of a run, rows that were measured under load, or are flagged as not the
-    tier's, cannot represent it.
+    As in the headline of a run, rows that were measured under load do not count, nor rows with a
+    flag that their value is not the tier's.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():
@@ -326,7 +328,7 @@ def _line(
 
 
 def _large_enough(logs: Floats, changes: Sequence[ChangePoint], limit: float) -> list[ChangePoint]:
-    """``changes`` without those below the limit, removed smallest first."""
+    """``changes`` without those smaller than ``limit``, removed one by one, smallest first."""
     kept = list(changes)
     while kept:
         ends = [0, *(one.place for one in kept), len(logs)]
@@ -348,7 +350,7 @@ def _change(
     ends: Sequence[int],
     sidecar: Sidecars,
 ) -> LevelChange:
-    """The change between two neighbouring levels, whose boundaries are the three ``ends``."""
+    """The change between two levels; ``ends`` are the start, the boundary and the end of both."""
     start, place, end = ends
     sides = [
         [
@@ -371,7 +373,10 @@ def _change(
 
 
 def pair_offset(logs: Floats) -> float:
-    """The fraction by which two runs differ at most, in `PAIRS` of all pairs; shape (n,), n > 1."""
+    """The fraction that the difference of two runs does not exceed in `PAIRS` of all pairs.
+
+    ``logs`` have the shape (n,) with n > 1.
+    """
     few = logs[-_PAIRED:]
     first, second = np.triu_indices(len(few), 1)
     return math.expm1(float(np.quantile(np.abs(few[first] - few[second]), PAIRS)))

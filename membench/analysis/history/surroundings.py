@@ -1,8 +1,8 @@
-"""Changes in a machine's surroundings at the time when its numbers changed.
+"""Facts about a machine that changed at the same time as its numbers.
 
-The snapshots of the runs before and after are compared fact by fact.  Much of a snapshot differs
-from run to run (free memory, load); a fact counts only if it had one value before and another one
-afterwards.
+The snapshots of the runs before and after a change are compared fact by fact. Many facts differ
+from run to run (free memory, load). So a fact counts only if it had one value in all runs before,
+and another one in all runs afterwards.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from membench.core.units import about_size
 from membench.results.compact.row import Common
 
 RUNS_LOOKED_AT = 10
-"""Number of runs on each side of a change whose surroundings are compared."""
+"""Number of runs before and after a change whose snapshots are compared."""
 SLACK = 1
-"""Number of runs by which the place of a change may be wrong, because noise hides the end of a
-level.
-"""
+"""Number of runs by which the detected place of a change may be wrong, because of noise."""
 _LONGEST = 120  # characters of a value
 _MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of that
 _DEEPEST = 12
@@ -38,10 +36,11 @@ _COLUMNS = ("device", "driver", "cuda", "membench")
 
 @dataclass(frozen=True)
 class SurroundingChange:
-    """A fact that changed.
+    """A fact about the machine that changed.
 
     Attributes:
-        runs_off: number of runs before (negative) or after the change of the numbers.
+        runs_off: number of runs by which this was before (negative) or after the change of the
+        numbers.
     """
 
     name: str
@@ -51,7 +50,7 @@ class SurroundingChange:
 
 
 def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """The known facts about the surroundings of a row and its run, by name."""
+    """The known facts about the machine and the software of a row, by name."""
     facts = {name: getattr(common, name) for name in _COLUMNS}
     facts["measured source"] = common.kernel
     facts["flags"] = " ".join(flag for flag in common.flags if flag != "noisy") or "none"
@@ -69,7 +68,7 @@ def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, name: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The facts in plain data by their path; a list of plain values is one fact."""
+    """The facts in plain data, each with its path as name; a list of plain values is one fact."""
     if len(name) > _DEEPEST:
         return
     if isinstance(value, Mapping):
@@ -97,7 +96,8 @@ def switched(
 ) -> list[SurroundingChange]:
     """The facts that changed once from ``before`` to ``after``, both in the order of time.
 
-    Those nearest to the change come first. A fact that one side lacks is left out.
+    The facts that changed nearest to the boundary come first. A fact that one side does not have is
+    left out.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

@@ -1,4 +1,4 @@
-"""What limits a disk measurement besides the disk: the target memory and the submission loop."""
+"""Limits of a disk measurement other than the disk: the target memory and the submission loop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from membench.workloads.disk_flow import (
     BANDWIDTH,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     SECONDS,
@@ -43,10 +44,10 @@ CEILING_FILE = 64 * MIB
 @axis("pages", quick=("thp", "4k"))
 @axis("align", quick=("4KiB", "512B"))
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
-    """Read 1 MiB at a time, 8 in flight, into memory of a given kind of page and alignment.
+    """Read 1 MiB at a time, 8 in flight, into memory with a given kind of page and alignment.
 
-    If the memory is in small pieces, the kernel splits a read into several requests; ``requests``
-    is their number per read, from the disk's counters.
+    If the memory is not contiguous, the kernel splits a read into several requests; ``requests`` is
+    their number per read, from the disk's counters.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -57,10 +58,12 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
             os.preadv(fd, [storage.memory(pages, 4 * KIB, shift).data], 0)
         except OSError as error:
             skip(f"the disk cannot read into memory aligned to {align} bytes: {error.strerror}")
-    if storage.resident(4 * KIB):  # what cannot be read directly may be read all the same
+    if storage.resident(
+        4 * KIB
+    ):  # check whether the reads avoided the page cache, or only seemed to
         skip(
-            f"{storage.scratch.kind} reads into memory aligned to {align} bytes through the page "
-            "cache, not past it"
+            f"{storage.scratch.kind} uses the page cache for reads into memory aligned to {align} "
+            "bytes"
         )
     flow = storage.flow(TrafficShape(pattern="seq", block=MIB, depth=8), pages, shift=shift)
 
@@ -88,13 +91,13 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
     memory=CEILING_FILE + MIB,
     disk=DISK,
 )
-@axis("qd", quick=(32, 1))
+@axis("qd", quick=(32, 1), most=MOST_IN_FLIGHT)
 def client(storage: StorageBackend, qd: int) -> Work:
-    """The client's ceiling: random reads of 4 KiB from a file in memory, without a disk.
+    """The maximum rate of the client: random reads of 4 KiB from a file in memory, without a disk.
 
     If a disk's rate is close to this one, the client's cost limits the result, and ``ssd/read``
-    reports ``client=limited``. Uses native AIO, whose reads of cached data are done in the loop
-    itself.
+    reports ``client=limited``. The engine is native AIO, which reads cached data in the submitting
+    thread.
     """
     from membench.host.storage.flow import Flow, TrafficShape
 

@@ -1,7 +1,7 @@
-"""Reads and writes of a disk, past the page cache: IOPS, bandwidth, and tail latency.
+"""Direct reads and writes of a disk, without the page cache: IOPS, bandwidth and tail latency.
 
-Offsets are drawn anew in every round; a random order visits every block before it repeats one; and
-the content of every block proves that it is the requested one.  Latency counts from submission to
+Every round uses new random offsets. A random order visits every block before it repeats one. The
+content of every block shows whether it is the requested one. Latency counts from submission to
 completion (fio's `lat`).
 """
 
@@ -14,8 +14,10 @@ from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Observation, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P95,
     P99,
@@ -45,7 +47,7 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 
 
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
-    """Queue depths matter most for small random reads, kinds of page for large ones."""
+    """Whether a case is useful: depth matters for small random reads, pages for large ones."""
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
     if pages == "4k":
@@ -75,14 +77,14 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
     disk=DISK,
 )
 @axis("pattern", quick=("rand", "seq"))
-@axis("block", quick=("4KiB", "64KiB", "1MiB", "4MiB"), full="4KiB..4MiB *4")
-@axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64))
+@axis("block", quick=("4KiB", "64KiB", "1MiB", "4MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64), most=MOST_IN_FLIGHT)
 @axis("pages", quick=("thp", "4k"))
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
 
-    The page cache is checked before and after the reads; ``resident`` is the larger share of the
-    data found in it.
+    The page cache is checked before and after the reads; ``resident`` is the larger of the two
+    shares of the data found there.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -105,17 +107,17 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
     grid=("pattern", "block", "qd"),
     where=_worth_writing,
-    seconds=0.15,  # it ends when its bytes are written
+    seconds=0.15,  # ends when its bytes are written
     memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
     disk=DISK,
 )
 @axis("pattern", quick=("rand", "seq"))
-@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4")
-@axis("qd", quick=(16, 4), full=(1, 4, 16, 64))
+@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=(16, 4), full=(1, 4, 16, 64), most=MOST_IN_FLIGHT)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
 
-    A write is complete when the disk reports it, which may be before it is on the medium: see
+    A write is complete when the disk reports it; the data may reach the medium later: see
     ``ssd/sync``. A round writes at most 48 MiB, or 128 MiB with large blocks.
     """
     from membench.host.storage.flow import TrafficShape

@@ -1,4 +1,4 @@
-"""Objects of a KV cache, in the sizes of real models."""
+"""Reads of KV-cache objects whose sizes come from real models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from membench.workloads.disk_flow import (
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
-QD = 2  # objects under way: the largest have 80 MiB
+QD = 2  # objects in flight: the largest have 80 MiB
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class _AttentionSize:
 
 
 MODELS = {
-    # Source: config.json of the model as its makers publish it (num_hidden_layers,
-    # num_key_value_heads, and head_dim or hidden_size / num_attention_heads).
+    # Source: the published config.json of each model (num_hidden_layers, num_key_value_heads, and
+    # head_dim or hidden_size / num_attention_heads).
     "llama-3.1-8b": _AttentionSize(layers=32, kv_heads=8, head_dim=128),
     "llama-3.1-70b": _AttentionSize(layers=80, kv_heads=8, head_dim=128),
     "qwen3-32b": _AttentionSize(layers=64, kv_heads=8, head_dim=128),
@@ -52,7 +52,7 @@ MODELS = {
 
 
 def object_bytes(model: str, tokens: int) -> int:
-    """Bytes of the KV-cache object of ``tokens`` tokens, with all layers in one piece."""
+    """Bytes of the KV-cache object for ``tokens`` tokens, with all layers in one object."""
     return MODELS[model].bytes_per_token * tokens
 
 
@@ -72,7 +72,7 @@ def object_bytes(model: str, tokens: int) -> int:
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
     """Load KV-cache objects of ``tokens`` tokens in random order, two in flight.
 
-    16 tokens are a block of a paged cache, 256 a chunk of a cache that is offloaded to disks.
+    A block of a paged cache has 16 tokens; a chunk of a cache that is offloaded to disks has 256.
     ``rate`` is in tokens per second, latency in ns per object.
     """
     from membench.host.storage.flow import TrafficShape

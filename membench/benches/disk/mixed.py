@@ -1,4 +1,4 @@
-"""Writes mixed with reads, forced to the medium, and sustained for a long time."""
+"""Three kinds of writes: mixed with reads, forced to the medium, and sustained for a long time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
     IOPS,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     P999,
@@ -29,9 +31,9 @@ from membench.workloads.disk_flow import (
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
-MIX_BYTES = 32 * MIB  # written in a round
-SYNC_BYTES = 32 * MIB  # written in a round
-SUSTAINED_BYTES = 8 * GIB  # beyond the fast part (SLC) of many consumer disks
+MIX_BYTES = 32 * MIB  # bytes written per round
+SYNC_BYTES = 32 * MIB  # bytes written per round
+SUSTAINED_BYTES = 8 * GIB  # exceeds the fast SLC cache of many consumer disks
 SUSTAINED_S = 30.0
 SLOT_NS = 10**9
 
@@ -47,11 +49,11 @@ SLOT_NS = 10**9
     disk=DISK,
 )
 @axis("reads", quick=(70, 50), most=100)
-@axis("qd", quick=16)
+@axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
-    """Random reads and writes of 4 KiB mixed: ``reads`` percent of them read.
+    """Mixed random reads and writes of 4 KiB: ``reads`` percent of the I/Os are reads.
 
-    The latencies are those of the reads; those of the writes are in the detail.
+    The latencies are those of the reads; latencies of the writes are in the detail.
     """
     import numpy as np
 
@@ -96,12 +98,13 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     disk=DISK,
 )
 @axis("method", quick=("fdatasync", "fsync", "odsync"))
-@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"))
+@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"), step=BLOCK_STEP)
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another, each forced to the medium before the next.
 
-    A sample is a write of ``block`` bytes at a random place with its fsync or fdatasync, or one
-    write to a file opened with O_DSYNC.  In a virtual machine, its host decides what the medium is.
+    A sample is a write of ``block`` bytes at a random offset with its fsync or fdatasync, or one
+    write to a file opened with O_DSYNC. In a virtual machine, the host decides when data count as
+    written.
     """
     import numpy as np
 
@@ -160,16 +163,16 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     version=1,
     backend="storage",
     profiles=("full",),
-    seconds=0.1,  # with the default budget it is skipped; else as long as 8 GiB take
+    seconds=0.1,  # skipped with the default disk budget; otherwise the time for 8 GiB
     memory=17 * MIB,
     disk=DISK,
 )
-@axis("block", quick="1MiB")
-@axis("qd", quick=8)
+@axis("block", quick="1MiB", step=BLOCK_STEP)
+@axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """Write 8 GiB in one go, repeatedly over the scratch file: the rate once caches are full.
+    """Write 8 GiB without a pause, repeatedly over the scratch file: the rate with full caches.
 
-    A sample is the bandwidth of one second.  The disk budget must allow all rounds.
+    A sample is the bandwidth during one second. The disk budget must allow all rounds.
     """
     import numpy as np
 
@@ -181,7 +184,7 @@ def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     )
 
     def observe(seconds: float) -> Observation:
-        del seconds  # it is over when all is written
+        del seconds  # ends when all bytes are written
         trace = flow.run(SUSTAINED_S)
         storage.wrote(trace.count * block)
         slots = np.bincount((trace.finished - trace.begin) // SLOT_NS)

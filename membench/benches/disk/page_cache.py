@@ -1,4 +1,4 @@
-"""Files read through the page cache, by calls and by mappings, in a proven cache state."""
+"""Reads of files through the page cache, by calls and by mappings, with a verified cache state."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 READ = MIB
 PAGE = 4 * KIB
-PART = 256 * MIB  # of the file that is made resident
-FAULT_AROUND = 64 * KIB  # pages that one minor fault maps together, by the kernel's default
+PART = 256 * MIB  # bytes of the file that are read into the cache
+FAULT_AROUND = 64 * KIB  # bytes that one minor fault maps together by the kernel's default
 COLD_AT_MOST = 0.01
 WARM_AT_LEAST = 0.99
 
@@ -51,11 +51,12 @@ def _cache_state(state: str) -> CacheState:
 )
 @axis("state", quick=("cold", "warm", "evicted"))
 def cache(storage: StorageBackend, state: str) -> Work:
-    """Read 256 MiB in order by buffered calls of 1 MiB, as ordinary programs read files.
+    """Read 256 MiB in order with buffered calls of 1 MiB, as ordinary programs read files.
 
-    ``cold``: the page cache holds nothing of the file. ``warm``: it holds all of it, so main memory
-    is measured. ``evicted``: the same descriptor read the file before and it was then dropped,
-    which shows the effect of readahead's history.
+    ``cold``: no page of the file is in the page cache. ``warm``: the whole file is in the page
+    cache, so the bench measures main memory. ``evicted``: the same descriptor has read the file
+    before, and the file was then dropped from the cache, which shows the effect of the descriptor's
+    readahead state.
     """
     size = min(PART, storage.scratch.size)
     view = storage.memory("thp", READ).data
@@ -72,14 +73,14 @@ def cache(storage: StorageBackend, state: str) -> Work:
         return spans, stamps
 
     def observe(seconds: float) -> Observation:
-        del seconds  # one walk, whatever it takes
+        del seconds  # one pass over the pages, however long it takes
         if state != "cold":
             walk()
         before = storage.resident(size) if state == "warm" else storage.evict(size)
         spans, stamps = walk()
         after = storage.resident(size)
         if (before < WARM_AT_LEAST) if state == "warm" else (before > COLD_AT_MOST):
-            raise VerificationFailed(f"{_percent(before)} of the file were in the page cache")
+            raise VerificationFailed(f"{_percent(before)} of the file was in the page cache")
         step = 8
         speeds = [
             step * READ / (end - begin)
@@ -133,9 +134,9 @@ def _thread_counts(machine: Machine) -> tuple[Value, ...]:
 def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
     """Touch the pages of the mapped file: the cost of a page fault, and faults per second.
 
-    ``cold``: the page comes from the disk (a major fault); ``warm``: it is in the page cache and
-    only has to be mapped (a minor fault), one page in each 64 KiB, because the kernel maps its
-    neighbours along.  The numbers of faults are in the detail and are checked.
+    ``cold``: the page comes from the disk (a major fault). ``warm``: the page is in the page cache
+    and only has to be mapped (a minor fault); one page in each 64 KiB is touched, because the
+    kernel maps its neighbours with it. The numbers of faults are checked and are in the detail.
     """
     import mmap
 
@@ -167,7 +168,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
             "touched": trace.count,
         }
         if (resident < WARM_AT_LEAST) if state == "warm" else (resident > COLD_AT_MOST):
-            raise VerificationFailed(f"{_percent(resident)} of the file were in the page cache")
+            raise VerificationFailed(f"{_percent(resident)} of the file was in the page cache")
         return Observation({RATE: trace.rates(), **latencies(trace, (P50, P99))}, detail)
 
     def verify() -> None:

@@ -1,4 +1,4 @@
-"""KV-cache pages from the disk into main memory."""
+"""Reads of KV-cache pages from the disk into main memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Work
 from membench.workloads.disk_flow import (
     BANDWIDTH,
+    BLOCK_STEP,
     DISK,
+    MOST_IN_FLIGHT,
     P50,
     P99,
     RATE,
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
 POOL = 128 * MIB
-"""Bytes of memory for the pages: more than most caches, like a pool of KV pages."""
+"""Bytes of memory that receive the pages.
+
+Like a real pool of KV pages, it is larger than most caches.
+"""
 
 
 def _pool(block: int, qd: int) -> int:
@@ -40,16 +45,16 @@ def _pool(block: int, qd: int) -> int:
     memory=lambda block, qd, **_: _pool(block, qd) + MIB,
     disk=DISK,
 )
-@axis("block", quick=("1MiB", "64KiB", "16KiB"), full="16KiB..4MiB *4")
-@axis("qd", quick=8, full=(1, 8, 32))
+@axis("block", quick=("1MiB", "64KiB", "16KiB"), full="16KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
     """Read pages of ``block`` bytes from the disk, each into a different place in memory.
 
-    The pages are those of a KV cache that was moved to a file: in random order (`rand`), as
-    requests for prefixes arrive, or in file order (`seq`), as one long context is restored. The
-    pool of places is larger than the caches, on huge pages, and used in turn; ``rate`` is in pages
-    per second.
+    The pages stand for a KV cache in a file. They are read in random order (`rand`), as for
+    requests with different prefixes, or in file order (`seq`), as for the restore of one long
+    context. The places in memory are used in turn; they are on huge pages and together larger than
+    the caches. ``rate`` is in pages per second.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -1,7 +1,7 @@
-"""KV-cache pages from the disk into GPU memory, alone and beside a running decode step.
+"""Moves of KV-cache pages from the disk into GPU memory, alone and during a decode step.
 
-The pipeline overlaps reading with copying. Its bandwidth is compared with the slower of its two
-legs, measured alone in the same round.
+The pipeline overlaps reading with copying. Its bandwidth is compared with that of its slower stage
+(the reads or the copies), which is measured alone in the same round.
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.decode_step import usual_attention
-from membench.workloads.disk_flow import BANDWIDTH, DISK, P50, P99, RATE, bandwidth, latencies, seen
+from membench.workloads.disk_flow import (
+    BANDWIDTH,
+    BLOCK_STEP,
+    DISK,
+    MOST_IN_FLIGHT,
+    P50,
+    P99,
+    RATE,
+    bandwidth,
+    latencies,
+    seen,
+)
 
 if TYPE_CHECKING:
     from membench.host.storage.traffic import TrafficRecord
@@ -23,20 +34,20 @@ if TYPE_CHECKING:
     from membench.workloads.page_pipeline import Pipeline
 
 POOL = 256 * MIB
-"""Bytes of device memory for the pages."""
+"""Bytes of device memory that receive the pages."""
 
 LEG_S = 0.03
 PIPE_S = 0.12
 DECODE = "decode/attn"
 STEPS = 12
-"""Decode steps over which the median is taken."""
+"""Number of decode steps over which the median is taken."""
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-"""Shares of the unthrottled page rate that are tried until the slow-down is small enough."""
+"""Shares of the maximum page rate, tried in this order until the slow-down is small enough."""
 
 
 def _slots(qd: int) -> int:
-    """Two slots per reader: one is filled while the other is copied out."""
+    """Number of slots: two per reader, so that one is filled while the other is copied."""
     return 2 * qd
 
 
@@ -49,7 +60,7 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """All depths if pages bounce; one depth for paths that do not depend on it."""
+    """Whether a case is useful: the queue depth matters only for the path ``bounce``."""
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))
@@ -69,17 +80,17 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
     disk=DISK,
     where=_worth,
 )
-@axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4")
-@axis("qd", quick=8, full=(1, 8, 32))
+@axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4", step=BLOCK_STEP)
+@axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("path", quick=("bounce", "gds"), full=("bounce", "gds", "mmap"))
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
 
-    ``path=bounce`` reads past the page cache into page-locked memory and copies from there, both at
-    once; `gds` is GPUDirect Storage through KvikIO; `mmap` copies from a mapping of the file.
-    ``qd`` is the number of pages being read at any time, latency the time from the start of a
-    page's read to the end of its copy; ``rate`` is in pages per second. `overlap` is the bandwidth
-    divided by that of the slower leg alone, in the same round.
+    ``path=bounce`` reads directly into page-locked memory and at the same time copies pages from
+    there to the GPU; `gds` is GPUDirect Storage through KvikIO; `mmap` copies from a mapping of the
+    file. ``qd`` is the number of reads in flight. Latency is the time from the start of a page's
+    read to the end of its copy; ``rate`` is in pages per second. `overlap` is the bandwidth divided
+    by the bandwidth of the slower stage alone, in the same round.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.host.storage.pager import Nowhere, Pager, copying
@@ -90,7 +101,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """GB/s of reading alone and of copying alone."""
+        """GB/s of the reads alone and of the copies alone."""
         if pipeline.sink is None:
             return {}
         storage.evict()
@@ -107,7 +118,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
         trace = pipeline.pager.run(pipeline.offsets, PIPE_S, least=_slots(qd))
         traces.append(trace)
         samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
-        # A mapping is read through the page cache by intent.
+        # Reads of a mapping use the page cache on purpose.
         moved = 0 if path == "mmap" else trace.count * block
         detail = seen(trace) | {"resident": storage.served(resident, moved)}
         if found:
@@ -148,14 +159,14 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     gpu_memory=lambda block, **_: max(POOL, 2 * _slots(8) * block) + 4096 * MIB,
     disk=DISK,
 )
-@axis("block", quick=("1MiB", "64KiB"))
+@axis("block", quick=("1MiB", "64KiB"), step=BLOCK_STEP)
 @axis("slowdown", quick=(5, 20))
 def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
-    """The rate of pages from the disk to the GPU that slows a decode step only a little.
+    """The rate of pages from the disk to the GPU at which a decode step slows only a little.
 
-    The victim is ``decode/attn``, repeated; ``slowdown`` is the permitted slow-down in percent. The
-    pages bounce through host memory, at the highest of a few rates that respects it. Latency is
-    that of a decode step meanwhile; `alone_ns` is that of one alone.
+    The decode step is ``decode/attn``, repeated; ``slowdown`` is the permitted slow-down in
+    percent. The pages go through host memory, at the highest of a few rates that keeps the limit.
+    Latency is that of a decode step during the transfers; `alone_ns` is its latency without them.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed
@@ -177,7 +188,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     resident = [""]
 
     def under(pace: float) -> tuple[TrafficRecord, list[float]]:
-        """Run a pipeline of ``pace`` pages per second; its record, and the steps beside it."""
+        """Run the pipeline at ``pace`` pages per second; return its record and the step times."""
         from concurrent.futures import ThreadPoolExecutor
 
         before = storage.evict()
@@ -191,7 +202,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
             trace = running.result()
         resident[0] = storage.served(before, trace.count * block)
         traces.append(trace)
-        return trace, took[:-1] or took  # the last one outlasted it
+        return trace, took[:-1] or took  # the last step ended after the pipeline
 
     def observe(_seconds: float) -> Observation:
         step()
@@ -205,7 +216,10 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
                 break
             pace = pace or sorted(rates)[len(rates) // 2]
         else:
-            skip(f"even {share:.0%} of the page rate slows {DECODE} by {100 * (slowed - 1):.0f} %")
+            skip(
+                f"even {share:.0%} of the maximum page rate slows {DECODE} by "
+                f"{100 * (slowed - 1):.0f} %"
+            )
         return Observation(
             {
                 RATE: rates,

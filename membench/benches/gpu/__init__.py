@@ -1,1 +1,1 @@
-"""Benches of GPU caches, compute and decode steps."""
+"""Benches of GPU caches, shared memory, compute, launches, energy and decode steps."""

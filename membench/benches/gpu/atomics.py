@@ -1,4 +1,4 @@
-"""Atomic additions: their rate by memory, distance and kind."""
+"""The rate of atomic additions by memory, distance of the counters and kind of instruction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 TURNS = {"l2": 64, "smem": 512, "host": 4}
-"""Additions per thread in one launch."""
+"""Memory -> additions per thread in one launch."""
 
 LINE_WORDS = 32
 _U32 = 2**32
@@ -37,9 +37,10 @@ _U32 = 2**32
 def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
     """Additions per second to 32-bit counters, by all threads that are resident at once.
 
-    ``same`` is one counter for all (in ``smem``: for a block), ``distinct`` one for each thread,
-    side by side, ``strided`` one for each thread, a line apart.  ``red`` returns nothing, ``atom``
-    returns the old value, which is summed up.  ``host`` is page-locked system memory.
+    ``same``: one counter for all threads (in ``smem``: one per block); ``distinct``: one adjacent
+    counter per thread; ``strided``: one counter per thread, each in a separate cache line. ``red``
+    returns nothing; ``atom`` returns the old value, which is summed up. ``host`` is page-locked
+    system memory.
     """
     import numpy as np
 
@@ -79,12 +80,14 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
                 f"gpu/atomics: counter {first} is {found[first * apart]}, not {each % _U32}"
             )
         if entry == "atomics_atom":
-            # A counter is found at 0, 1, 2, ... in some order.
+            # The additions to a counter return 0, 1, 2, ... in some order.
             parts, up_to = (1, threads * done) if place == "same" else (threads, done)
             must = parts * (up_to * (up_to - 1) // 2) % _U32
             total = int(gpu.download(olds, np.uint32, threads).sum(dtype=np.uint64)) % _U32
             if total != must:
-                raise VerificationFailed(f"gpu/atomics: the returned values sum up to {total}")
+                raise VerificationFailed(
+                    f"gpu/atomics: the returned values sum up to {total}, which is wrong"
+                )
 
     return Timed(
         run=run,

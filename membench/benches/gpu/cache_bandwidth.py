@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 CHUNK = 16 * KIB
-"""Bytes that a block accesses at once: 16 per thread."""
+"""Bytes that a thread block accesses at once: 16 per thread."""
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
-"""Least bytes of one launch, all SMs together, if they share the working set."""
+"""Minimum bytes of one launch over all SMs, if they share the working set."""
 
 OWN_BYTES = 32 * MIB
-"""Bytes of one launch and SM, if every SM reads by itself; a power of two."""
+"""Bytes per launch and SM, if every SM reads the whole working set; a power of two."""
 
 L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
-"""Sizes around the capacity of L1 caches; beyond them few sizes are needed."""
+"""Sizes around the capacity of L1 caches, where bandwidth changes."""
 
 _SALT = 29
 
 
 def _together(gpu: Gpu) -> int:
-    """The number of resident blocks, made odd so that every block meets every chunk."""
+    """The number of resident blocks, made odd so that every block accesses every chunk."""
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
 
@@ -39,9 +39,9 @@ def _seconds_together(size: int) -> float:
 
 
 def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
-    """Sum of the words that all blocks read of a pattern, modulo 2^32, each block by itself.
+    """Sum, modulo 2^32, of the words of a pattern that all blocks read.
 
-    Block b visits ``visits`` chunks from b * ``spread`` on, modulo ``chunks``.
+    Block b reads ``visits`` chunks, starting at chunk b * ``spread``, modulo ``chunks``.
     """
     from membench.gpu.verify.pattern import pattern_sum
 
@@ -62,12 +62,12 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *2")
+@axis("size", quick="16MiB", full="16KiB..4GiB *2", step=CHUNK)
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one set, bypassing their L1 caches.
 
-    In every pass each chunk of 16 KiB is read by another SM, so that each SM reads lines of both
-    partitions of the cache. A set beyond the capacity comes from memory.
+    In every pass another SM reads a given chunk of 16 KiB, so that each SM reads lines from both
+    partitions of the cache. If the set exceeds the capacity, the data come from memory.
     """
     import numpy as np
 
@@ -109,7 +109,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *4")
+@axis("size", quick="16MiB", full="16KiB..4GiB *4", step=CHUNK)
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one set, and chunks change SMs every pass."""
     import numpy as np
@@ -143,7 +143,7 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 
 @bench(
     "l1/read",
-    version=2,  # 2: plain loads instead of `ca`
+    version=2,  # since 2: plain loads instead of `ca`
     needs=Needs.GPU,
     seconds=0.07,
     gpu_memory=lambda size, **_: size + MIB,
@@ -151,12 +151,12 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
 @axis("hint", quick="plain", full=("plain", "ca"))
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
-    """Read bandwidth of the L1 caches, all SMs together: each reads the whole set by itself.
+    """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole set.
 
-    The SMs begin at different places of the set and wrap around, 32 MiB per launch.  Beyond the
-    capacity of L1 the set comes from L2, and beyond that from memory.  ``hint`` is the load's cache
-    operator: ``plain`` names none, as ordinary kernels do; ``ca`` is a different instruction that
-    also uses L1.
+    The SMs begin at different places in the set and wrap around; each reads 32 MiB per launch. A
+    set that exceeds L1 comes from L2, and a set that exceeds L2 comes from memory. ``hint`` is the
+    load's cache operator: ``plain`` has none, as in ordinary kernels; ``ca`` is a different
+    instruction that also uses L1.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Latency of the GPU's memory hierarchy, by one thread that follows pointers."""
+"""Latency of the GPU's memory hierarchy, measured by one thread that follows pointers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
 from membench.core.sizes.working_set import most_of_gpu
 from membench.core.snapshot import Machine
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.gpu.room import room_for
-from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -22,42 +21,48 @@ LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
 
 LOADS = 32
-"""Hops in the loop body; the same as in `membench.gpu.verify.walk`."""
+"""Hops (dependent loads) in the loop body; the same number as in `membench.gpu.verify.walk`."""
 
 HOPS = 100_000
-"""Least hops of one launch; if the footprint is cached, one full cycle if that is more."""
+"""Minimum hops per launch. If the footprint is cached, a launch has at least one full cycle."""
 
 WARM_MULTIPLE = 4
-"""Up to this multiple of the L2 cache, the ring is walked once before it is timed."""
+"""A ring of up to this multiple of the L2 size is walked once before it is timed."""
 
 TLB_WINDOW = 2 * MIB
-"""A page of device memory: random order within one page after another keeps the TLB warm."""
+"""Bytes of a page of device memory.
+
+A random order within one page after another keeps the TLB warm.
+"""
 
 DENSE = 4 * GIB
-"""Up to this size the full profile has every footprint; beyond, only translation changes."""
+"""The full profile has every footprint up to this size.
+
+Beyond it, only translation costs change.
+"""
 
 LINKS_PER_S = 1e9
-"""Lines linked per second; an estimate for planning, from 32 bytes a line."""
+"""Lines linked per second, an estimate for planning; a line costs 32 bytes of traffic."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
-"""Footprints at which the cache operators are compared: in L1, in L2, and beyond."""
+"""Footprints in bytes at which the cache operators are compared: in L1, in L2, and in memory."""
 
 TIMED_HOPS = 2048
-"""Hops of one launch that are timed individually."""
+"""Number of hops per launch that are timed individually."""
 
 LAUNCHES = 3
-"""Launches of a round; fewer if a launch is long."""
+"""Launches per round; fewer if a launch is long."""
 
 _SEED = 0x5EED
 
 L1_BYTES = 128 * KIB
-"""Least bytes of L1 and shared memory together, from Turing to Blackwell."""
+"""Minimum bytes of L1 and shared memory together, for GPUs from Turing to Blackwell."""
 
 L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
-"""MiB of L2 by compute capability, for its usual card.
+"""MiB of L2 in the usual card of each compute capability.
 
-Only for the tier that a case is listed under, before a device is opened.  Sources: NVIDIA's
-architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB by Chips and Cheese.
+Used only to list a case under a tier before a device is opened. Sources: NVIDIA's architecture
+whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB by Chips and Cheese.
 """
 
 
@@ -71,19 +76,21 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether this point of the grid adds information to its neighbours."""
+    """Whether this point of the grid adds information that its neighbours do not give."""
     if order == "page" and not TLB_WINDOW < size <= DENSE:
-        return False  # one window is the random ring; what lies beyond is asked of the random one
+        # within one window both orders are equal; for large rings only the random order is measured
+        return False
     if order == "page" and size.bit_length() % 2 == 0:
-        return False  # a curve without steps of its own: every other size shows it
+        return False  # a curve without additional steps: every other size suffices
     return hint == "plain" or (order == "random" and size in HINTED)
 
 
 def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
-    Powers of two to 4 GiB, of four beyond. The TLBs of a GPU cover tens of GiB (64 GB on an A100:
-    arXiv 2405.11425), and a KV cache is as large; only larger rings show a cold translation.
+    Powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of GiB (64 GB on an
+    A100: arXiv 2405.11425), and a KV cache is as large. Only larger rings show the cost of TLB
+    misses.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)
@@ -93,7 +100,7 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
-    """Hops per launch, launches, and preceding hops that bring the ring into the caches."""
+    """Hops per launch, number of launches, and earlier hops that bring the ring into the caches."""
     lines = size // LINE
     if size > WARM_MULTIPLE * l2_bytes:
         return HOPS, LAUNCHES, 0
@@ -102,7 +109,7 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """At an H100's latencies: 25 ns in L1, up to 0.25 us in L2, 0.5 us and more beyond."""
+    """Estimate from an H100's latencies: 25 ns in L1, up to 0.25 us in L2, then at least 0.5 us."""
     l2_bytes = 50 * MIB
     hop_s = 25e-9 if size <= L1_BYTES else 0.25e-6 if size <= l2_bytes else 0.5e-6
     hops, launches, before = walks(size, l2_bytes)
@@ -111,7 +118,8 @@ def _seconds(size: int, **_: Value) -> float:
 
 @bench(
     "gpu/chase",
-    version=2,  # 2: plain loads instead of `ca`; both ends of a single hop are the same read
+    # since 2: plain loads instead of `ca`; one clock read ends a single hop and starts the next
+    version=2,
     needs=Needs.GPU,
     yields=(
         (Metric.LATENCY, Stat.MEDIAN),
@@ -125,18 +133,18 @@ def _seconds(size: int, **_: Value) -> float:
     full_grid=("size", "order", "hint"),
     where=sensible,
 )
-@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints)
+@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints, step=LINE)
 @axis("order", quick="random", full=("random", "page"))
 @axis("hint", quick="plain", full=("plain", "ca", "cg", "cv"))
 def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """Latency of one dependent load, from L1 to device memory.
 
-    The ring is one cycle over all lines of the footprint.  ``order=random`` jumps anywhere;
-    ``order=page`` is random within pages of 2 MiB, page after page, so that each translation is
-    used for a whole page.  ``hint`` is the load's cache operator: ``plain`` names none, as ordinary
-    kernels do; ``ca`` is a different instruction that also uses L1; ``cg`` starts at L2, ``cv``
-    fetches again.  The median is that of whole launches; p50, p95 and p99 are of single hops, which
-    include reading the clock (``clock_cycles`` in the detail).
+    The ring is one cycle over all lines of the footprint. ``order=random`` is random over the whole
+    footprint; ``order=page`` is random within pages of 2 MiB, page after page, so that each
+    translation is used for a whole page. ``hint`` is the load's cache operator: ``plain`` has none,
+    as in ordinary kernels; ``ca`` is a different instruction that also uses L1; ``cg`` caches only
+    in L2; ``cv`` fetches the data again. The median is computed over whole launches; p50, p95 and
+    p99 over single hops, which include reading the clock (``clock_cycles`` in the detail).
     """
     import numpy as np
 
@@ -162,11 +170,11 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     pairs: list[int] = []
 
     def address(index: int) -> np.uint64:
-        """Address of the ``index``-th line of the ring."""
+        """Address of the line at position ``index`` of the ring."""
         return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles of a hop, over ``turns`` turns from a random line."""
+        """Nanoseconds and cycles per hop in a walk of ``turns`` turns from a random line."""
         start = int(starts.integers(ring.lines))
         gpu.launch(run, 1, 1, (out, address(start), np.uint32(turns)))
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
@@ -174,7 +182,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def walk_slowly() -> list[int]:
-        """Cycles of each of `TIMED_HOPS` hops from a random line."""
+        """Cycles of each of `TIMED_HOPS` hops in a walk from a random line."""
         start = int(starts.integers(ring.lines))
         args = (out, took, address(start), np.uint32(TIMED_HOPS))
         gpu.launch(hops, 1, 1, args, shared=4 * TIMED_HOPS)

@@ -1,7 +1,7 @@
-"""A decode step as an engine runs it, in the two parts that stream memory: weights and attention.
+"""The two parts of a decode step that stream memory: weights and attention.
 
-Norms, rotary embedding, activations, sampling, and the exchange between GPUs of a tensor-parallel
-group are left out, because they move little data.
+Norms, rotary embedding, activations, sampling, and communication in a tensor-parallel group are
+left out, because they move little data.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 STEPS = 16
-"""Most steps of a case: ten samples, and the warm-up before them."""
+"""Maximum number of steps per case: ten samples and the warm-up."""
 
 WEIGHT_BYTES = GIB
-"""Least bytes of weights: layers use them in turn, and none finds its own in L2."""
+"""Minimum bytes of weights.
+
+The layers use them in turn, so that no layer finds its weights in L2.
+"""
 
 
 @bench(
@@ -46,8 +49,9 @@ WEIGHT_BYTES = GIB
 def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     """The matrix products of one decode step in BF16: every weight is read once.
 
-    The bandwidth counts the weights, the rate is tokens per second of this part alone.
-    ``launch=stream`` launches every product from the host, ``graph`` the whole step at once.
+    The bandwidth counts the bytes of the weights; the rate is in tokens per second, for this part
+    of the step alone. ``launch=stream`` launches every product from the host; ``graph`` launches
+    the whole step at once.
     """
     from membench.workloads.products import Product
 
@@ -98,10 +102,11 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 @axis("kv", quick="fp16", full=("fp16", "fp8"))
 @axis("launch", quick="graph", full=("graph", "stream"))
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
-    """The attention of one decode step over a paged KV cache, pages of 16 tokens.
+    """The attention of one decode step over a paged KV cache with pages of 16 tokens.
 
-    K and V are gathered through a block table, multiplied by the query, weighted and added up, for
-    all layers.  The bandwidth counts K and V once; the rate is tokens per second of this part
-    alone. The cache has 131072 tokens in all, so the batch is 131072 / ``context``.
+    For all layers, K and V are gathered through a block table; K is multiplied by the query, and V
+    is weighted and added up. The bandwidth counts K and V once; the rate is in tokens per second,
+    for this part of the step alone. The cache has 131072 tokens in total, so the batch is 131072 /
+    ``context``.
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

@@ -1,8 +1,8 @@
-"""Energy per byte moved: steady loops of ten seconds, measured by NVML's counter.
+"""Energy per byte moved in steady loops of ten seconds, measured with NVML's counter.
 
-Sensors of recent GPUs sample the power only a part of the time (Yang et al., "Accurate and
-Convenient Energy Measurements for GPUs", SC24), so only long loops are meaningful. The repetitions
-are inside of one case, which is measured once per run.
+Sensors of recent GPUs sample the power only part of the time (Yang et al., "Accurate and Convenient
+Energy Measurements for GPUs", SC24), so only long loops are meaningful. A case contains its
+repetitions and is measured once per run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Needs, axis, bench
@@ -30,10 +29,13 @@ if TYPE_CHECKING:
 REPEATS = 3
 LOOP_S = 10.0
 IDLE_S = 1.5
-"""Seconds of idling before each loop, whose power is subtracted."""
+"""Seconds of idling before each loop; the idle power is subtracted."""
 
 BATCH_S = 0.05
-"""Seconds of work queued at a time: the gap between two batches is about a thousandth of it."""
+"""Seconds of work that are queued at a time.
+
+The gap between two batches is about a thousandth of this time.
+"""
 
 SIZE = 2 * GIB
 GATHERED = GIB
@@ -41,7 +43,7 @@ PAGE = 4 * KIB
 LINK_BYTES = 256 * MIB
 
 TILE_WORDS = 4_194_301
-"""Words after which random data repeats; a prime."""
+"""Number of words after which random data repeat; a prime."""
 
 _SEED = 0xE
 
@@ -51,8 +53,9 @@ class Load:
     """The work of a loop.
 
     Attributes:
-        once: queues the work once.
-        verify: called with the number of repetitions.
+        once: function that queues the work once.
+        verify: function that gets the number of repetitions and raises an error if the result is
+            wrong.
         payload: bytes moved by one repetition.
         size: bytes of its working set.
     """
@@ -67,7 +70,7 @@ class Load:
 def _declared(
     name: str, gpu_memory: int, *grid: str, version: int = 1
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare one bench; they differ only in the work of their loops."""
+    """Declare one bench; the benches differ only in the work of their loops."""
 
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
@@ -92,8 +95,8 @@ def _declared(
 def hbm(gpu: Gpu, op: str, data: str) -> Work:
     """Dynamic energy of a byte read from GPU memory, in order or in random pages of 4 KiB.
 
-    The whole board's energy during a loop, minus that of idling just before, divided by the bytes
-    read.
+    This is the energy of the whole board during a loop, minus the idle energy measured just before,
+    divided by the bytes read.
     """
     return _work(gpu, (_read if op == "read" else _gather)(gpu, data), data)
 
@@ -101,7 +104,7 @@ def hbm(gpu: Gpu, op: str, data: str) -> Work:
 @_declared("link/energy", LINK_BYTES + MIB)
 @axis("data", quick=("random", "zeros"))
 def link(gpu: Gpu, data: str) -> Work:
-    """Dynamic energy of a byte copied from page-locked host memory to the GPU: the GPU's part."""
+    """Dynamic energy, on the GPU's board, of a byte copied from page-locked host memory."""
     return _work(gpu, _h2d(gpu, data), data)
 
 
@@ -113,7 +116,7 @@ def decode(gpu: Gpu, data: str) -> Work:
 
     shape = attention_shape(MODELS[MODEL], CONTEXT)
     attention = Attention(gpu, shape, "fp16", zeros=data == "zeros")
-    attention.step()  # loads its code: that is not to be captured
+    attention.step()  # loads the kernels' code, which must happen before the capture
     gpu.synchronize()
     once = gpu.capture(attention.step)
     load = Load(once, lambda _: attention.verify(), attention.payload, attention.payload)
@@ -165,7 +168,7 @@ def _gather(gpu: Gpu, data: str) -> Load:
     gpu.upload(named, table)
     sums = BlockSums(gpu, blocks)
     bits = (PAGE // VECTOR).bit_length() - 1
-    numbers = (np.uint32(0), np.uint32(SIZE // PAGE))  # as the table says
+    numbers = (np.uint32(0), np.uint32(SIZE // PAGE))  # in the order of the table
     args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits), *numbers)
     expected = content.sum(table.astype(np.uint64) * np.uint64(PAGE // 4), PAGE // 4)
     return Load(
@@ -209,18 +212,20 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Queue batches until ``seconds`` are over; returns the number of repetitions."""
+        """Queue batches for ``seconds``; return the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)
         return done[0] - before
 
     def observe(_seconds: float) -> Observation:
+        from statistics import median  # slow to load
+
         batch(1)
         begin = time.perf_counter()
         batch(1)
         times = max(1, round(BATCH_S / max(1e-6, time.perf_counter() - begin)))
-        loop(times, IDLE_S)  # warm: the clocks are up, the board is not cold any more
+        loop(times, IDLE_S)  # warm-up: raises the clocks and the board's temperature
         found = [_repeat(joules, lambda: loop(times, LOOP_S), load.payload) for _ in range(REPEATS)]
         detail: Mapping[str, str | int | float] = {
             name: round(median(facts[name] for _, facts in found), 1) for name in found[0][1]
@@ -242,7 +247,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic pJ/B of one loop, and the watts that it is computed from."""
+    """Dynamic pJ/B of one loop, and the watts from which it is computed."""
     idle_begin, idle_before = time.perf_counter(), joules()
     time.sleep(IDLE_S)
     begin, before = time.perf_counter(), joules()
@@ -253,7 +258,7 @@ def _repeat(
     if not dynamic > 0:
         raise MembenchError(
             f"the energy counter says {(after - before):.3g} J for the loop "
-            f"and {idle_w:.3g} W for idling: no energy is left for the loop"
+            f"and {idle_w:.3g} W for idling: the difference is not positive"
         )
     return 1e12 * dynamic / bytes_moved, {
         "idle_w": idle_w,

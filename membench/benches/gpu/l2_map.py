@@ -1,4 +1,4 @@
-"""The distance of the L2 cache's lines from each SM."""
+"""The latency of the L2 cache's lines for each SM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LINE = 128
 LINES = 128
-"""Lines that are measured: they are hashed over the slices of both partitions."""
+"""Number of measured lines; the GPU hashes them over the slices of both partitions."""
 
 LOADS = 16
 _SEED = 0x12
@@ -28,16 +28,16 @@ _OUT_WORDS = 4
     version=1,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P95)),
-    seconds=0.12,  # one launch an SM, 2048 hits each
+    seconds=0.12,  # one launch per SM, 2048 hits each
     gpu_memory=lambda size: size + MIB,
 )
 @axis("size", quick="8MiB")
 def l2_map(gpu: Gpu, size: int) -> Work:
     """Latency of an L2 hit for every SM and each of 128 lines spread over ``size`` bytes.
 
-    One SM at a time loads each line, which holds its own address, 16 times in a chain. A GPU with
-    two partitions shows two levels, near and far, both taken from the samples. A sample is the mean
-    of those 16 loads, so p95 is over places, not over single loads.
+    One SM at a time loads each line 16 times in a dependent chain; a line contains its own address.
+    On a GPU with two partitions the samples have two levels, near and far. A sample is the mean of
+    the 16 loads, so p95 is taken over pairs of SM and line, not over single loads.
     """
     import numpy as np
 
@@ -73,7 +73,7 @@ def l2_map(gpu: Gpu, size: int) -> Work:
             wrong.append("no SM was reached")
             return Observation({(Metric.LATENCY, stat): [] for stat in (Stat.MEDIAN, Stat.P95)})
         wrong.extend(
-            f"SM {numbers[one]}: {found[one, 0]} lines did not name themselves"
+            f"SM {numbers[one]}: {found[one, 0]} lines did not contain their address"
             for one in seen
             if found[one, 3] != 1 + numbers[one] or found[one, 0]
         )

@@ -1,4 +1,4 @@
-"""The cost of starting work on a GPU, which is the floor of every other number."""
+"""The cost of starting work on a GPU, which is a lower bound for all other latencies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 GRAPH_NODES = 64
-"""Empty kernels in the graph."""
+"""Number of empty kernels in the graph."""
 
 TURNS = 1000
-"""Round trips in one observation."""
+"""Number of round trips in one observation."""
 
 _DEADLINE_NS = 5_000_000_000
 
@@ -32,10 +32,10 @@ _DEADLINE_NS = 5_000_000_000
 )
 @axis("kind", quick="kernel", full=("kernel", "graph", "copy"))
 def launch(gpu: Gpu, kind: str) -> Work:
-    """Time of one launch in a queue that is already full: the device's share alone.
+    """Time of one launch in a full queue: only the device's share of the launch cost.
 
-    ``kernel`` is an empty kernel, ``graph`` one of 64 such kernels in a CUDA graph, ``copy`` an
-    asynchronous copy of 4 bytes from device memory to device memory.
+    ``kernel`` is an empty kernel, ``graph`` is one of 64 such kernels in a CUDA graph, ``copy`` is
+    an asynchronous copy of 4 bytes within device memory.
     """
     graph = gpu.capture(lambda: _repeat(gpu.idle, GRAPH_NODES)) if kind == "graph" else None
     source, target = gpu.allocate(4), gpu.allocate(4)
@@ -76,11 +76,11 @@ def _repeat(function: Callable[[], None], times: int) -> None:
 )
 @axis("kind", quick="launch", full=("launch", "flag"))
 def roundtrip(gpu: Gpu, kind: str) -> Work:
-    """Time from the host to the device and back, as the host's clock sees it.
+    """Time from the host to the device and back, by the host's clock.
 
-    ``launch`` is an empty kernel that is launched and waited for: the cost of every operation that
-    the host waits for, Python's interpreter included.  ``flag`` is a word in mapped host memory
-    that a running kernel answers: the link's latency, twice.
+    ``launch`` launches an empty kernel and waits for it: the minimum cost of an operation that the
+    host waits for, including the Python interpreter. ``flag`` writes a word to mapped host memory
+    and waits until a running kernel answers: twice the link's latency.
     """
     import numpy as np
 

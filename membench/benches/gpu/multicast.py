@@ -1,4 +1,4 @@
-"""One read for all blocks of a cluster: bulk copies with multicast."""
+"""Bulk copies with multicast: one read from L2 serves all blocks of a cluster."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TILE = 16 * KIB
 STAGES = 6
 
 SIZE = 16 * MIB
-"""Bytes of the set that is read repeatedly: a part of the L2 of every GPU with multicast."""
+"""Bytes of the set that is read repeatedly; it fits in the L2 of every GPU with multicast."""
 
 TILES = 1024
-"""Tiles per launch that every block receives: 16 MiB, some 0.5 ms at 4 TB/s."""
+"""Tiles that every block receives per launch: 16 MiB, about 0.5 ms at 4 TB/s."""
 
 MULTICAST = range(90, 120)
-"""Compute capabilities with multicast; on others the assembler warns that it is slow."""
+"""Compute capabilities with fast multicast; for others the assembler warns that it is slow."""
 
 _SALT = 43
 
 
 def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
-    """Sum of the words of each of ``count`` tiles of the pattern."""
+    """The sums of the words of each of the first ``count`` tiles of the pattern."""
     import numpy as np
 
     from membench.gpu.verify.pattern import pattern_sum
@@ -44,7 +44,7 @@ def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
 
 
 def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
-    """Sum, modulo 2^32, of the words that each block of the ``cluster``-th cluster receives."""
+    """Sum, modulo 2^32, of the words that each block of cluster number ``cluster`` receives."""
     import numpy as np
 
     taken = (cluster + np.arange(tiles) * clusters) % sums.size
@@ -61,11 +61,11 @@ def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint6
 )
 @axis("cluster", quick=2, full=(2, 1, 4, 8, 16))
 def multicast(gpu: Gpu, cluster: int) -> Work:
-    """Bytes that reach shared memory from L2 when a cluster reads every tile once for all blocks.
+    """Bandwidth from L2 into shared memory if a cluster reads every tile once for all blocks.
 
-    Each block reads its part of a tile and sends it to all blocks of the cluster.  The bandwidth
-    counts the bytes that arrive, summed over all blocks; L2 delivers the ``cluster``-th part of
-    them (``l2_bytes`` per launch). ``cluster=1`` reads every tile by plain bulk copies, for
+    Each block reads its part of a tile and sends it to all blocks of the cluster. The bandwidth
+    counts the bytes that arrive, summed over all blocks; L2 delivers 1 / ``cluster`` of them
+    (``l2_bytes`` per launch). ``cluster=1`` reads every tile with plain bulk copies, for
     comparison.
     """
     import numpy as np

@@ -1,4 +1,4 @@
-"""Shared memory: bandwidth by width and stride, latency, and access to a neighbour in a cluster."""
+"""Shared memory: bandwidth by width and stride, latency, and access within a cluster."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""Bytes that one turn accesses, all threads of a block together."""
+"""Bytes that all threads of a block together access in one turn."""
 
 TURNS = 2048
-"""Turns of one launch: some 0.3 ms without conflicts."""
+"""Turns per launch: about 0.3 ms without conflicts."""
 
 WORDS = 4096
 STEP = 1021
-"""The ring of the latency test: every word points STEP further; odd, so that it is one cycle."""
+"""Step of the latency test's ring: word i points to word i + STEP.
+
+It is odd, so that the ring is one cycle.
+"""
 
 LOADS = 32
 HOPS_TURNS = 1000
@@ -32,26 +35,26 @@ _SALT = 41
 
 
 def conflict(width: int, stride: int) -> int:
-    """How many times as many passes a request takes as without bank conflicts.
+    """Passes of a request, relative to a request without bank conflicts.
 
-    There are 32 banks of four bytes.  Accesses of 8 and 16 bytes go by half and quarter warps,
-    whose lanes are ``stride`` elements apart (a power of two).
+    There are 32 banks of four bytes. Requests of 8 and 16 bytes per thread are processed by half
+    and quarter warps; neighbouring lanes are ``stride`` elements apart (a power of two).
     """
     return min(stride, 128 // width)
 
 
 def tiles(width: int) -> int:
-    """Tiles of one turn, each with one element a thread."""
+    """Tiles per turn; a tile has one element per thread."""
     return TURN_BYTES // (BLOCK * width)
 
 
 def memory_bytes(width: int) -> int:
-    """Bytes of dynamic shared memory: the tiles at the start and at the end of the turns."""
+    """Bytes of dynamic shared memory: the tiles of the first and of the last turn."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 
 def tile_sum(width: int, tile: int, salt: int) -> int:
-    """Sum of the words of a tile that holds the pattern."""
+    """Sum of the words of tile number ``tile`` of the pattern."""
     from membench.gpu.verify.pattern import pattern_sum
 
     words = BLOCK * width // 4
@@ -113,11 +116,12 @@ def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
 @axis("width", quick=4, full=(4, 8, 16))
 @axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
 def read(gpu: Gpu, width: int, stride: int) -> Work:
-    """Read bandwidth of shared memory, all SMs added up.
+    """Read bandwidth of shared memory, summed over all SMs.
 
-    ``width`` is the bytes of one load of a thread, ``stride`` the distance of neighbouring threads
-    in such elements. The bank-conflict ratio is the bandwidth at stride 1 divided by this one; the
-    detail has the ratio that the banks predict as conflict.
+    ``width`` is the number of bytes per load and thread; ``stride`` is the distance of neighbouring
+    threads in elements of this width. The measured bank-conflict ratio is the bandwidth at stride 1
+    divided by this bandwidth; ``conflict`` in the detail is the ratio that the layout of the banks
+    predicts.
     """
     return _bandwidth(gpu, "read", width, stride)
 
@@ -131,23 +135,23 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
 @axis("width", quick=4, full=(4, 8, 16))
 @axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
 def write(gpu: Gpu, width: int, stride: int) -> Work:
-    """Write bandwidth of shared memory, all SMs added up; axes as in smem/read."""
+    """Write bandwidth of shared memory, summed over all SMs; the axes are those of smem/read."""
     return _bandwidth(gpu, "write", width, stride)
 
 
 @bench(
     "smem/latency",
-    version=2,  # 2: two blocks of a cluster are never on one SM
+    version=2,  # since 2: two blocks of a cluster never share an SM
     needs=Needs.GPU,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
 )
 @axis("cluster", quick=1, full=(1, 2, 4, 8, 16))
 def latency(gpu: Gpu, cluster: int) -> Work:
-    """Latency of a dependent load from shared memory: the block's own, or its neighbour's.
+    """Latency of a dependent load from a block's own shared memory, or from a neighbour's.
 
-    With ``cluster`` above 1 the loads go to the next block of a cluster of that many
-    (distributed shared memory, from compute capability 9.0 on).
+    With ``cluster`` above 1 the loads access the next block in a cluster of that size (distributed
+    shared memory, which needs compute capability 9.0).
     """
     import numpy as np
 
@@ -200,19 +204,19 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 
 @bench(
     "smem/cluster",
-    version=2,  # 2: as many clusters as are resident, so that none waits for another
+    version=2,  # since 2: only resident clusters, so that none waits
     needs=Needs.GPU,
     profiles=("full",),
     seconds=0.06,
 )
 @axis("cluster", quick=2, full=(2, 4, 8, 16))
 def neighbour(gpu: Gpu, cluster: int) -> Work:
-    """Read bandwidth of distributed shared memory, all SMs added up.
+    """Read bandwidth of distributed shared memory, summed over all SMs.
 
-    Every block reads 16 bytes a thread from the next block of its cluster.  There is one block per
-    SM, and one wave: as many clusters as the driver reports to be resident at once. A cluster is
-    within one GPC, and leftover SMs of a GPC stay idle; one more cluster would wait for the others
-    and double the time.
+    Every block reads 16 bytes per thread from the next block in its cluster. There is one block per
+    SM, and one wave: as many clusters as can be resident at once according to the driver. A cluster
+    runs within one GPC, so the remaining SMs of a GPC stay idle; one more cluster would wait for
+    the others and double the time.
     """
     import numpy as np
 
@@ -225,7 +229,7 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     blocks = resident_clusters(gpu, kernel, cluster, BLOCK, shared) * cluster
     sums = BlockSums(gpu, blocks)
     args = (sums.buffer, np.uint32(TURNS), np.uint32(_SALT))
-    # What block r of a cluster reads is what block r + 1 holds.
+    # Block r of a cluster reads the data of block r + 1.
     expected = [read_sum(16, TURNS, _SALT + (rank + 1) % cluster) for rank in range(cluster)]
 
     def run(iterations: int) -> None:

@@ -1,4 +1,4 @@
-"""Three ways from GPU memory into shared memory, by bytes in flight, and their latency."""
+"""Three methods to read GPU memory into shared memory: bandwidth by bytes in flight, latency."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 LOADS = 4
-"""Plain loads of a thread that are in flight together."""
+"""Plain loads per thread that are in flight together."""
 
 BULK_CAPABILITY = 90
 
 HOPS, LAUNCHES = 4096, 5
-"""Of the latency: some 4 ms a launch, at a microsecond a hop."""
+"""Hops per launch and launches of the latency bench: about 4 ms per launch at 1 us per hop."""
 
 _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Most bytes in flight of one SM."""
+    """Maximum bytes in flight per SM."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
 def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
-    """Plain loads have no stages, and the stages must fit into an SM's shared memory."""
+    """Whether a case is possible: loads have no stages, and stages must fit in shared memory."""
     return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
 
 
 @bench(
     "hbm/async",
-    version=2,  # 2: `size=auto`
+    version=2,  # since 2: `size=auto`
     needs=Needs.GPU,
     profiles=("full",),
     seconds=lambda size, method, tile, stages: (
@@ -55,10 +55,10 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
     """Read bandwidth into shared memory with one block per SM, by bytes in flight.
 
-    ``ld`` goes through registers, ``cp`` by cp.async (16 bytes a thread), ``bulk`` by one-
-    dimensional bulk copies of whole tiles (from compute capability 9.0 on).  ``stages`` tiles are
-    in flight together. By Little's law bandwidth is bytes in flight divided by latency, until the
-    memory is saturated.
+    ``ld`` loads through registers, ``cp`` uses cp.async (16 bytes per thread), ``bulk`` uses
+    one-dimensional bulk copies of whole tiles (compute capability 9.0 or newer). ``stages`` tiles
+    are in flight together. By Little's law, bandwidth is bytes in flight divided by latency until
+    the memory is saturated.
     """
     import numpy as np
 
@@ -71,7 +71,7 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
-        skip(f"{stages} tiles of {tile} bytes do not fit into the shared memory of a block")
+        skip(f"{stages} tiles of {tile} bytes do not fit in the shared memory of a block")
     blocks = gpu.properties.sms
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -118,8 +118,8 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from GPU memory into shared memory.
 
-    The ring is that of `gpu/chase`: one random cycle through lines of 128 bytes.  In a hop are the
-    copy, the wait for it, and the load of the next address from shared memory.
+    The ring is that of `gpu/chase`: one random cycle through lines of 128 bytes. A hop consists of
+    the copy, the wait for its end, and the load of the next address from shared memory.
     """
     from membench.gpu.verify.walk import LINE, Walker
 

@@ -1,4 +1,4 @@
-"""The driver's own copies inside of GPU memory: memcpy and memset."""
+"""The driver's copies and fills within GPU memory: memcpy and memset."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 BYTE = 0x3C
 
 SIZES = ("64KiB", "512KiB", "4MiB", "32MiB", "256MiB", "2GiB")
-"""Sizes besides `auto`, down to where a launch takes longer than the copy."""
+"""Sizes in addition to `auto`; for the smallest ones the launch takes longer than the copy."""
 
 _SALT = 71
 
 
 @bench(
     "hbm/d2d",
-    version=2,  # 2: `size=auto`
+    version=2,  # since 2: `size=auto`
     needs=Needs.GPU,
-    # Fourteen copies at 2.5 TB/s, filling and checking at 2 TB/s.
+    # Seconds for fourteen copies at 2.5 TB/s, and for filling and checking at 2 TB/s.
     seconds=lambda size, **_: 0.06 + 0.014 * size / GIB,
     gpu_memory=lambda size, **_: 2 * size + MIB,
 )
@@ -37,10 +37,10 @@ _SALT = 71
 def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
     """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
 
-    ``engine=tma`` copies by a kernel that has bulk copies done through shared memory (from
-    compute capability 9.0 on); copies by loads and stores are `hbm/copy`.
-    ``count=payload`` counts a byte that is copied once, as copies between tiers do,
-    ``count=rw_sum`` twice, as STREAM does: it is read and written.
+    ``engine=tma`` copies by a kernel with bulk copies through shared memory (compute capability 9.0
+    or newer); for copies by loads and stores see `hbm/copy`. ``count=payload`` counts a copied byte
+    once, as for copies between tiers; ``count=rw_sum`` counts it twice, as STREAM does, because it
+    is read and written.
     """
     from membench.gpu.verify.pattern import Patterns
 
@@ -73,7 +73,7 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
 @bench(
     "hbm/memset",
     profiles=("full",),
-    version=2,  # 2: `size=auto`
+    version=2,  # since 2: `size=auto`
     needs=Needs.GPU,
     seconds=lambda size: 0.06 + 0.007 * size / GIB,
     gpu_memory=lambda size: size + MIB,
@@ -94,7 +94,7 @@ def memset(gpu: Gpu, size: int) -> Work:
 
     def verify(iterations: int) -> None:
         if not iterations:
-            raise VerificationFailed("hbm/memset: nothing was done")
+            raise VerificationFailed("hbm/memset: the fill did not run")
         patterns.check_value("hbm/memset", target, BYTE * 0x01010101)
 
     return Timed(

@@ -1,4 +1,4 @@
-"""Random reads of pages out of GPU memory, as a paged KV cache is read."""
+"""Random reads of pages in GPU memory, similar to reads of a paged KV cache."""
 
 from __future__ import annotations
 
@@ -32,45 +32,47 @@ _SALT = 53
 def table_sum(
     table: npt.NDArray[np.uint32], page: int, salt: int, shift: int = 0, pages: int = 1 << 32
 ) -> int:
-    """Sum of the words of the pages that ``table`` names, modulo 2^32, the pool a pattern.
+    """Sum, modulo 2^32, of the words of the pages in ``table``, in a pool filled with the pattern.
 
-    Its page numbers are shifted by ``shift``, modulo ``pages``.
+    The page numbers are shifted by ``shift``, modulo ``pages``.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
     words = page // 4
-    round_ = int((table >= pages - shift).sum()) if shift else 0  # how many go round
+    round_ = (
+        int((table >= pages - shift).sum()) if shift else 0
+    )  # number of page numbers that wrap around
     numbers = int(table.sum(dtype="u8")) + shift * table.size - round_ * pages
     first = numbers * words  # sum of the first words' indices
     return (STEP * words * first + table.size * pattern_sum(words, salt)) % 2**32
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """By how many pages each launch shifts the table's page numbers.
+    """For each launch, the number of pages by which it shifts the table's page numbers.
 
-    Each launch moves on by as many pages as it reads, until the pool is used up; otherwise every
-    launch would read the same pages, whose translations are still cached. A skewed table is not
-    shifted, because its purpose is that the same pages are read again.
+    Each launch shifts by the number of pages that it reads, until the pool is used up; otherwise
+    every launch would read the same pages, whose translations are still cached. A skewed table is
+    not shifted, because its purpose is to read the same pages again.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
 
 def pools(machine: Machine) -> tuple[Value, ...]:
-    """Pool sizes of the full profile: `auto`, and most of the GPU's memory, like a KV cache."""
+    """Pool sizes of the full profile: `auto`, and most of the GPU's memory, as for a KV cache."""
     most = most_of_gpu(machine)
     return (AUTO, format_size(most)) if most > 4 * GIB else (AUTO,)
 
 
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
-    """In the full profile every page size is read at random, other tables at some sizes."""
+    """Whether a case is useful: the full profile has every page size only for uniform tables."""
     return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
 
 
 @bench(
     "hbm/gather",
-    version=2,  # 2: `size=auto`, every launch reads other pages
+    version=2,  # since 2: `size=auto`, every launch reads other pages
     needs=Needs.GPU,
-    # The samples, a millisecond each or as long as one launch takes at 200 GB/s; the table.
+    # Seconds for the samples (each 1 ms, or one launch at 200 GB/s) and for the table.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
     memory=lambda page, **_: 16 * READ_BYTES // page,
     gpu_memory=lambda size, page, **_: size + 4 * READ_BYTES // page + MIB,
@@ -78,14 +80,14 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     where=sensible,
 )
 @axis("size", quick=AUTO, full=pools)
-@axis("page", quick="4KiB", full="32B..64KiB *2")
+@axis("page", quick="4KiB", full="32B..64KiB *2", step=VECTOR)
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.
 
-    The bytes of the pages are counted. Those of the table, four per page, are not, and are in the
-    detail. Each launch reads other pages until the pool is used up; ``zipf`` reads some pages so
-    often, in every launch, that the cache serves them, which is its purpose.
+    The bandwidth counts the bytes of the pages, but not the table's four bytes per page, which are
+    in the detail. Each launch reads other pages until the pool is used up. ``zipf`` reads some
+    pages so often in every launch that the cache serves them; this is its purpose.
     """
     import numpy as np
 
@@ -94,7 +96,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     from membench.gpu.verify.pattern import Patterns
 
     if page > READ_BYTES or page > size:
-        skip("a page is larger than what is read")
+        skip("a page is larger than the bytes that one launch reads")
     kernel = gpu.kernel(KernelVariant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
     pages = size // page
@@ -133,7 +135,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.001,
         samples=20,
-        # What the cache serves of a skewed table may be faster than memory.
+        # With a skewed table the cache may make the result faster than memory.
         peak=None if table == "zipf" else peak,
         peak_basis=PeakBasis.QUERIED if peak and table != "zipf" else None,
         flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),

@@ -1,4 +1,4 @@
-"""Latency of GPU memory under load: one thread follows pointers beside traffic of other SMs."""
+"""Latency of GPU memory under load: one thread follows pointers during traffic of other SMs."""
 
 from __future__ import annotations
 
@@ -21,61 +21,68 @@ if TYPE_CHECKING:
 LINE = 128
 LOADS = 32
 TURNS = 8
-"""A sample is LOADS x TURNS hops, some 0.2 ms under load."""
+"""Turns per sample: a sample has LOADS x TURNS hops and takes about 0.2 ms under load."""
 
 SAMPLES = 64
 SINGLE_HOPS = 128
-"""Hops after each sample that are timed individually: 8,192 under load, 82 of them beyond p99."""
+"""Number of hops after each sample that are timed individually.
+
+Together there are 8,192 under load, 82 of them above p99.
+"""
 
 IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
-"""Samples of the first run, which warms the translations: 6,144 hops over 512 pages of 2 MiB."""
+"""Number of samples in the first run, which fills the TLBs: 6,144 hops over 512 pages of 2 MiB."""
 
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
 CYCLE = 6
-"""Chunks after which the mix of reads and writes repeats."""
+"""Number of chunks after which the mix of reads and writes repeats."""
 
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
-"""Percent of reads -> chunks of a cycle that are read."""
+"""Percentage of reads -> number of chunks per cycle that are read."""
 
 FLAT_OUT = 100
 """The load without pauses."""
 
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
-"""Requested percent of the card's peak: the knee is between them on every card."""
+"""Requested traffic in percent of the card's peak.
+
+The range covers the knee of the curve on every card.
+"""
 
 SPARSE = (FLAT_OUT, 80, 30)
-"""Loads of the mixes of reads and writes."""
+"""Loads that are measured for mixes of reads and writes."""
 
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
 """Nanoseconds after which kernels that wait for each other give up."""
 
 _WARPS = BLOCK // 32
-_HEAD, _WORDS = 8, 4  # words of `out`: of all samples, of each
+_HEAD, _WORDS = 8, 4  # words of `out`: a common part, and a part per sample
 _SALT = 83
 _SEED = 0x10AD
 
 
 def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
-    """Every load with reads alone, some with other mixes; fewer SMs only at full speed."""
+    """Whether a case is useful: all loads for reads alone, some for mixes; few SMs at full load."""
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)
     return reads == 100 or load in SPARSE
 
 
 def pause_ns(load: int, warps: int, peak: float) -> float:
-    """Nanoseconds between the starts of two chunks of a warp; 0 for `FLAT_OUT`.
+    """Nanoseconds between the starts of two chunks in a warp; 0 for `FLAT_OUT`.
 
-    All warps together then request ``load`` percent of ``peak`` GB/s.
+    With this pause all warps together request ``load`` percent of ``peak`` GB/s.
     """
     return 0.0 if load == FLAT_OUT else warps * CHUNK / (load / 100 * peak)
 
 
 @bench(
     "hbm/loaded",
-    # 2: the quantiles are of single hops; 3: `size=auto`, plain loads, traffic by share of the peak
+    # since 2: quantiles over single hops
+    # since 3: `size=auto`, plain loads, traffic by share of the peak
     version=3,
     needs=Needs.GPU,
     yields=(
@@ -95,15 +102,15 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 @axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK, most=100)
 @axis("sms", quick=100, full=(100, 50, 25, 12), most=100)
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
-    """Loaded latency: a chase through ``size`` bytes beside traffic from the other SMs.
+    """Loaded latency: a pointer chase through ``size`` bytes during traffic from the other SMs.
 
-    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written.  The warps
-    pause between chunks so that together they request ``load`` percent of the card's peak, or do
-    not pause (100); if the peak is unknown, that share of what they reach without pauses.  ``sms``
-    percent of the other SMs take part. The bandwidth is the generator's own count of bytes over the
-    time of the same samples. The median is that of samples, each the mean of 256 hops; p50, p95 and
-    p99 are of single hops between the samples, under the same traffic, and include reading the
-    clock.
+    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written. The warps pause
+    between chunks so that together they request ``load`` percent of the card's peak; at 100 they do
+    not pause. If the peak is unknown, the bandwidth without pauses replaces it. ``sms`` percent of
+    the other SMs take part. The bandwidth is the number of bytes that the generators counted,
+    divided by the time of the same samples. The median is taken over samples, each the mean of 256
+    hops. p50, p95 and p99 are taken over single hops between the samples, under the same traffic,
+    and include reading the clock.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
@@ -122,12 +129,12 @@ class _ChaseRun:
     """The samples of one run of the chase.
 
     Attributes:
-        means: ns of a hop, one of each sample.
+        means: ns per hop, one value per sample.
         singles: ns of single hops, including reading the clock.
-        bandwidths: GB/s of the traffic, one of each sample.
+        bandwidths: GB/s of the traffic, one value per sample.
         mhz: clock of the SM that the chase ran on.
-        apart: whether no generator was on that SM.
-        clock_cycles: between two reads of the clock with nothing between them.
+        apart: whether that SM had no generator.
+        clock_cycles: cycles between two consecutive reads of the clock.
     """
 
     means: list[float]
@@ -139,7 +146,7 @@ class _ChaseRun:
 
 
 class _Scene:
-    """A ring for the chase, and a region of chunks for each warp of the generator."""
+    """The buffers of one case: a ring for the chase, and chunks for each generator warp."""
 
     def __init__(self, gpu: Gpu, size: int, reads: int, load: int, share: int) -> None:
         import numpy as np
@@ -157,7 +164,8 @@ class _Scene:
         self._reads = READS[reads]
         self._load = load
         self._pause = 0
-        # More than half of an SM's shared memory each: never two generators on one SM.
+        # Each block requests more than half of an SM's shared memory, so that no SM runs two
+        # generators.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
         variant = KernelVariant.of("loaded.cu", LOADS=LOADS)
         self._kernels = {
@@ -181,7 +189,7 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch a kernel over the whole region."""
+        """Launch the kernel ``entry`` over all regions."""
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))
@@ -189,10 +197,10 @@ class _Scene:
         self._gpu.launch(self._kernels[entry], self._gpu.properties.sms, BLOCK, args)
 
     def observe(self, _seconds: float) -> Observation:
-        """Measure idle, then loaded."""
+        """Measure the idle latency, then the loaded latency."""
         import numpy as np
 
-        self._run(WARM_SAMPLES, loaded=False)  # touches the translations, loads the kernel
+        self._run(WARM_SAMPLES, loaded=False)  # fills the TLBs and loads the kernel
         idle = self._run(IDLE_SAMPLES, loaded=False)
         known = self._gpu.properties.peak_bandwidth
         asked: dict[str, float | str] = {}
@@ -221,7 +229,7 @@ class _Scene:
         )
 
     def _reached(self) -> float:
-        """GB/s of the traffic without pauses; used as the peak if that is unknown."""
+        """GB/s of the traffic without pauses; it replaces the peak if the peak is unknown."""
         self._pause = 0
         if reached := max(self._run(IDLE_SAMPLES, loaded=True).bandwidths):
             return reached
@@ -257,7 +265,7 @@ class _Scene:
         return samples * (LOADS * TURNS + SINGLE_HOPS)
 
     def _queue(self, samples: int, blocks: int) -> None:
-        """Queue the generator on ``blocks`` SMs, and beside it the chase that stops it."""
+        """Queue the generator on ``blocks`` SMs, and concurrently the chase, which stops it."""
         import numpy as np
 
         gpu = self._gpu
@@ -291,16 +299,16 @@ class _Scene:
         if end != must:
             self._wrong.append(f"the chase ends at {end:#x}, not at {must:#x}")
         if running != blocks:
-            self._wrong.append(f"{running} of {blocks} generators were running in time")
+            self._wrong.append(f"only {running} of {blocks} generators started in time")
 
     def _check_singles(self, missing: int, still: int) -> None:
         if missing:
             self._wrong.append(f"{missing} single hops were not timed")
         if still:
-            self._wrong.append(f"the traffic stood still after {still} samples: it ended too early")
+            self._wrong.append(f"the traffic stopped after {still} samples, too early")
 
     def verify(self) -> None:
-        """Check the position of the chase, and that the traffic read and wrote what it counts."""
+        """Check the position of the chase, and the data that the traffic read and wrote."""
         import numpy as np
 
         if self._wrong:
@@ -308,7 +316,9 @@ class _Scene:
         counts, sums = self._gpu.download(self._done, np.uint32, 2 * self.warps).reshape(-1, 2).T
         moved = self._gpu.download(self._moved, np.uint64, LINE // 8 * self.blocks)
         if int(moved.sum()) != CHUNK * int(counts.sum(dtype=np.uint64)):
-            raise VerificationFailed("hbm/loaded: the generator did not move what it counts")
+            raise VerificationFailed(
+                "hbm/loaded: the generator did not move the bytes that it counted"
+            )
         wrong = np.flatnonzero(sums != self._sums(counts))
         if wrong.size:
             raise VerificationFailed(f"hbm/loaded: warp {wrong[0]} read wrong data")

@@ -1,9 +1,9 @@
-"""Bandwidth of GPU memory: STREAM's kernels and their relatives.
+"""Bandwidth of GPU memory: STREAM's kernels and similar kernels.
 
-Counting is STREAM's: bytes that the algorithm reads plus bytes that it writes. A GPU's L2 cache
-writes whole sectors without fetching them first, so no hidden traffic is left out.  Every kernel
-has a fixed default, by which GPUs and runs can be compared, and ``config=best``, the fastest of its
-configurations on this GPU.
+Bytes are counted as in STREAM: bytes that the algorithm reads plus bytes that it writes. A GPU's L2
+cache writes whole sectors without fetching them first, so there is no further traffic. Every kernel
+has a fixed default configuration, for comparisons between GPUs and runs, and ``config=best``, the
+fastest of its configurations on this GPU.
 """
 
 from __future__ import annotations
@@ -33,31 +33,32 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile sweeps over sizes and widths: with one, two and three arrays."""
+"""Kernels that the full profile sweeps over sizes and widths: one each with 1, 2 and 3 arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
-"""Sizes of an array besides `auto`, which is 4 GiB if there is room."""
+"""Array sizes in addition to `auto`, which is 4 GiB if that fits."""
 
 FULL_ONLY = ("nstream",)
-"""Kernels that the quick profile leaves out, because triad shows the same in less time."""
+"""Kernels that the quick profile leaves out, because triad gives the same information faster."""
 
 HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
 """Block sizes with which hints are tried, and bytes in flight per array and thread."""
 
 WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
-"""A block of 1024 threads has 64 registers a thread, of which loads in flight may fill half.
+"""Bytes in flight per array, and per thread over all loaded arrays, in blocks of 1024 threads.
 
-With more, some releases of NVRTC place a use before the last load: with 192 bytes (nstream, two of
-32 bytes each), 13.2 and 13.5 do, 12.9 and 13.0 do not (``docs/compilers.md``).
+Such blocks have 64 registers per thread, and loads in flight may use half of them. With more, some
+releases of NVRTC place a use before the last load: with 192 bytes (nstream, two loads of 32 bytes
+per array), 13.2 and 13.5 do this, 12.9 and 13.0 do not (``docs/compilers.md``).
 """
 
 
 def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
-    """The configurations that ``config=best`` chooses from.
+    """The configurations from which ``config=best`` chooses.
 
-    Each keeps ``unroll`` accesses per array and thread in flight before the first value is needed;
-    the machine code of all of them is tested for that. By Little's law Hopper needs about 18 KiB in
-    flight per SM and Blackwell 40; the largest here have 128 KiB.
+    In each, a thread has ``unroll`` accesses per array in flight before it needs the first value;
+    tests check this in the machine code. By Little's law Hopper needs about 18 KiB in flight per SM
+    and Blackwell 40 KiB; the largest configurations have 128 KiB.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -68,7 +69,7 @@ def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterato
                         yield _config(vec, unroll, block, once, 0)
         for hint in (1, 2):
             if operation == "write" and HINTS[hint] == "no-allocate":
-                continue  # it says something of loads
+                continue  # hints apply only to loads
             for block in HINTED_BLOCKS:
                 for once in (0, 1):
                     yield _config(vec, HINTED_BYTES // vec, block, once, hint)
@@ -79,7 +80,7 @@ def _config(vec: int, unroll: int, block: int, once: int, hint: int) -> Config:
 
 
 def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
-    """Whether the loads in flight fit into the registers of a thread."""
+    """Whether the loads in flight fit in the registers of a thread."""
     if block == 1024:
         loaded = unroll * LOADS[operation] * vec
         return unroll * vec <= WIDEST_BLOCK_BYTES and loaded <= WIDEST_BLOCK_LOADED
@@ -87,7 +88,7 @@ def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
 
 
 def _seconds(operation: str, size: int) -> float:
-    """Seconds of the samples, finding their length, filling and checking, at 2.5 TB/s."""
+    """Seconds for filling, finding the sample length, the samples and checking, at 2.5 TB/s."""
     sample = sample_seconds(operation, size)
     finding = 2 if sample > MIN_SAMPLE_S else 4
     sampling = (sample_count(operation, size) + finding) * sample
@@ -95,15 +96,15 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """The bench of one kernel; they differ only in their name and their arrays."""
+    """Declare the bench of one kernel; the benches differ only in their name and their arrays."""
 
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-        # The configuration that was chosen, else the default with accesses of `vec` bytes.
+        # The chosen configuration, or else the default one with accesses of `vec` bytes.
         return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
 
     run.__doc__ = description
     swept = operation in SWEPT
-    # Tuning tries thirty configurations: the quick profile tunes one kernel of each shape.
+    # Tuning tries thirty configurations, so the quick profile tunes only one kernel per shape.
     tuned = (OMITTED, TUNED)
     function: Callable[..., Work] = run
     function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
@@ -111,11 +112,12 @@ def _kernel(operation: str, description: str) -> Bench:
     function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
     return bench(
         f"hbm/{operation}",
-        version=2,  # 2: `size=auto`, all loads of a tile are under way before the first is needed
+        # since 2: `size=auto`, all loads of a tile are in flight before the first value is needed
+        version=2,
         needs=Needs.GPU,
         profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
         seconds=lambda size, **_: _seconds(operation, size),
-        # With the sums of read: 4 bytes for each 4 KiB in the smallest tiles.
+        # The sums of read need 4 bytes per tile; the smallest tiles have 4 KiB.
         gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
         configs=partial(configurations, operation=operation),
         tunes=("vec",),
@@ -124,16 +126,16 @@ def _kernel(operation: str, description: str) -> Bench:
 
 read = _kernel(
     "read",
-    """Sum one array: bandwidth of reading alone.
+    """Sum of one array: bandwidth of reads alone.
 
-    ``size`` is the bytes of one array, as in all kernels of this family.
+    ``size`` is the size of one array in bytes, as in all kernels of this family.
     """,
 )
-write = _kernel("write", "Fill one array with a constant: bandwidth of writing alone.")
+write = _kernel("write", "Fill one array with a constant: bandwidth of writes alone.")
 copy = _kernel("copy", "STREAM copy: c = a, one array read and one written.")
 scale = _kernel("scale", "STREAM scale: b = 3 c, one array read and one written.")
 add = _kernel("add", "STREAM add: c = a + b, two arrays read and one written.")
 triad = _kernel("triad", "STREAM triad: a = b + 3 c, two arrays read and one written.")
 nstream = _kernel(
-    "nstream", "A STREAM kernel that updates, a += b + 3 c: three arrays read and one written."
+    "nstream", "A STREAM kernel with an update, a += b + 3 c: three arrays read and one written."
 )

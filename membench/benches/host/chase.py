@@ -8,16 +8,15 @@ from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench, first_cpu
 from membench.core.sizes.reach import reachable
 from membench.core.snapshot import Machine
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
-from membench.results.staircase import REACH
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
 
-LAST_LEVEL_BYTES = 32 * MIB  # where neither the system nor a staircase says
-LOADS = 4096  # of one iteration: 5 us in L1, 0.5 ms in main memory
+LAST_LEVEL_BYTES = 32 * MIB  # used if neither the system nor a staircase gives a size
+LOADS = 4096  # loads per iteration: 5 us in L1, 0.5 ms in main memory
 WARM_UP_BYTES = 64 * MIB  # a ring up to this size is walked once before it is timed
 
 QUICK = (AUTO, "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
@@ -37,7 +36,7 @@ def _seconds(size: int, **_: Any) -> float:
 
 @bench(
     "host/chase",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring, so that no other holds its lines
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=Needs.JIT,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     tier=footprint_tier,
@@ -49,11 +48,11 @@ def _seconds(size: int, **_: Any) -> float:
 @axis("size", quick=QUICK, full=(AUTO, *LADDER))
 @axis("pages", quick=("thp", "4k"))
 def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
-    """Unloaded latency: the address of each load is the value of the load before it.
+    """Unloaded latency: the address of each load is the value of the previous load.
 
-    One pointer per cache line, in one random cycle through ``size`` bytes, so that no prefetcher
-    can run ahead. With small pages a large ring also pays for address translation, which is the
-    difference between `pages`.
+    There is one pointer per cache line, in one random cycle through ``size`` bytes, so that no
+    prefetcher can help. On small pages, a large ring also includes the cost of address translation;
+    this is the difference between the values of `pages`.
     """
     from membench.host.memory.ring import HostRing, Walk
 
@@ -61,8 +60,8 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     ring = HostRing.over(memory, cpu.line_bytes)
 
     def prepare(_: int) -> None:
-        # First touch where the chase runs, and pointers that no other CPU has written: lines that
-        # other caches hold dirty would be fetched from there.
+        # The chasing CPU touches the memory first and writes the pointers: dirty lines in another
+        # CPU's cache would be fetched from there.
         memory.fill(0)
         ring.link()
 

@@ -1,14 +1,14 @@
 """Bandwidth of main memory: STREAM's kernels, and mixtures of reads and writes.
 
-Counting is STREAM's (https://www.cs.virginia.edu/stream/ref.html): bytes that the algorithm reads
-plus bytes that it writes.  Lines that a cache fetches before an ordinary store overwrites them are
-not counted, which is why `stores=nt`, which fetches nothing, shows more of the hardware's
-bandwidth.
+Bytes are counted as in STREAM (https://www.cs.virginia.edu/stream/ref.html): bytes that the
+algorithm reads plus bytes that it writes. Write-allocate traffic, the lines that a cache fetches
+before an ordinary store overwrites them, is not counted. `stores=nt` avoids this traffic and
+therefore shows more of the hardware's bandwidth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
@@ -17,10 +17,11 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
-from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
+from membench.host.memory.sharing import PAGE, all_thread_counts, parts, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
+    from membench.host.memory.streams import Doubles
     from membench.host.memory.thread_pool import ThreadSlot
 
 
@@ -38,16 +39,21 @@ def _stream(
     raw = cpu.arrays(pages, [size] * ARRAYS[operation], count)
     arrays = [array.view(np.float64) for array in raw]
     mine = [[array[cut.start // 8 : cut.stop // 8] for array in arrays] for cut in cuts]
+    helped = parts(size, min(cpu.helpers(count), max(count, size // PAGE)))
+    helping = len(helped)
     reads = operation == "read"
+    salts = [*(() if reads else (None,)), SALT_A, SALT_B][: len(arrays)]
+    fresh = [salt is None or salt != was for salt, was in zip(salts, cpu.contents, strict=True)]
 
-    def fill(thread: int) -> None:
-        first = cuts[thread].start // 8
-        if not reads:
-            engine.poison(mine[thread][0])
-        for array, salt in zip(mine[thread][0 if reads else 1 :], (SALT_A, SALT_B), strict=False):
-            engine.fill(array, first, salt)
+    def fill(helper: int) -> None:
+        part = slice(helped[helper].start // 8, helped[helper].stop // 8)
+        for array, salt, wanted in zip(arrays, salts, fresh, strict=True):
+            if salt is None:
+                engine.poison(array[part])
+            elif wanted:  # no case before has left it there
+                engine.fill(array[part], part.start, salt)
 
-    cpu.each(count, fill)
+    cpu.each(helping, fill)
     sums = [0]
 
     def run(iterations: int) -> None:
@@ -58,25 +64,25 @@ def _stream(
         sums[0] += sum(cpu.launch(jobs))
 
     def verify_sum(iterations: int) -> None:
-        once = int(np.add.reduce(arrays[0].view(np.uint64)))
+        words = arrays[0].view(np.uint64)
+        part = [words[cut.start // 8 : cut.stop // 8] for cut in helped]
+        once = sum(cpu.each(helping, lambda helper: int(np.add.reduce(part[helper]))))
         if (sums[0] - once * iterations) % 2**64:
             raise VerificationFailed(
                 f"{operation}: the words sum up to {sums[0] % 2**64}, "
                 f"not to {once * iterations % 2**64}"
             )
+        cpu.vouch(pages, salts)
 
     def verify_elements(iterations: int) -> None:
-        del iterations  # every pass writes the same
-        found = cpu.each(count, lambda t: engine.check(operation, mine[t][0], cuts[t].start // 8))
-        wrong = [index for index in found if index >= 0]
-        if wrong:
-            from membench.host.memory.streams import expected
+        del iterations  # every pass writes the same values
 
-            index = wrong[0]
-            raise VerificationFailed(
-                f"{operation}: element {index} is {arrays[0][index]}, "
-                f"not {expected(operation, index, 1)[0]}"
-            )
+        def check(helper: int) -> int:
+            part = slice(helped[helper].start // 8, helped[helper].stop // 8)
+            return engine.check(operation, arrays[0][part], part.start)
+
+        _refuse_wrong(operation, arrays[0], cpu.each(helping, check))
+        cpu.vouch(pages, salts)  # what was written proves what was read
 
     return Timed(
         run=run,
@@ -85,6 +91,7 @@ def _stream(
         bytes_convention=BytesConvention.RW_SUM,
         verify=verify_sum if reads else verify_elements,
         samples=8,
+        stop="agreed",
         detail={
             "engine": engine.name,
             "threads": count,
@@ -94,25 +101,37 @@ def _stream(
     )
 
 
+def _refuse_wrong(operation: str, written: Doubles, found: Iterable[int]) -> None:
+    """Raise if one of ``found`` is an index of a wrong element; -1 is none."""
+    wrong = [index for index in found if index >= 0]
+    if wrong:
+        from membench.host.memory.streams import expected
+
+        index = wrong[0]
+        raise VerificationFailed(
+            f"{operation}: element {index} is {written[index]}, "
+            f"not {expected(operation, index, 1)[0]}"
+        )
+
+
 def _seconds(arrays: int) -> Callable[..., float]:
     return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
 VERSION = 2
-"""2: `size=auto` is the default, and arrays grow with the caches in reach."""
+"""Version 2: `size=auto` is the default, and arrays grow with the reachable caches."""
 
 SWEPT = ("read", "triad")
-"""Kernels that the full profile sweeps over sizes and threads: one with reads alone, one with all.
-"""
+"""Kernels that the full profile sweeps over sizes and threads: reads alone, and all arrays."""
 
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs on all threads only; copy covers one thread."""
+"""Kernels that the quick profile runs only on all threads; copy covers the case of one thread."""
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
-    """The bench of one kernel; they differ in their arrays, and read has no stores."""
+    """Declare the bench of one kernel; benches differ in their arrays, and read has no stores."""
 
     def run(
         cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
@@ -130,7 +149,7 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
         quick="all" if operation in QUICK_ON_ALL else thread_counts,
         full=all_thread_counts if swept else thread_counts,
     )(function)
-    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO)(function)
+    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO, step=PAGE)(function)
     return bench(
         f"ddr/{operation}",
         version=VERSION,
@@ -142,12 +161,12 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
 read = _kernel(
     "read",
     1,
-    """Sum one array: bandwidth of reading alone.
+    """Sum of one array: bandwidth of reads alone.
 
-    ``size`` is the bytes of the array, as in all kernels of this family.
+    ``size`` is the size of one array in bytes, as in all kernels of this family.
     """,
 )
-write = _kernel("write", 1, "Fill one array with a constant: bandwidth of writing alone.")
+write = _kernel("write", 1, "Fill one array with a constant: bandwidth of writes alone.")
 copy = _kernel("copy", 2, "STREAM copy: c = a, one array read and one written.")
 scale = _kernel("scale", 2, "STREAM scale: b = 3 c, one array read and one written.")
 add = _kernel("add", 3, "STREAM add: c = a + b, two arrays read and one written.")
@@ -162,13 +181,13 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
     seconds=_seconds(1),
     memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, step=PAGE)
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
-    """Reads and writes mixed: ``reads`` percent of the chunks are read, the others written.
+    """Mixed reads and writes: ``reads`` percent of the chunks are read, the others written.
 
-    A chunk is 16 KiB. Every chunk is counted once, read or written.
+    A chunk has 16 KiB. Every chunk counts once, whether read or written.
     """
     import numpy as np
 
@@ -180,7 +199,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     count = cpu.threads(threads)
     chunks = size // CHUNK // count
     if not chunks:
-        skip(f"{size} bytes cannot be shared by {count} threads")
+        skip(f"{size} bytes cannot be divided among {count} threads")
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)
     cpu.each(count, lambda thread: cpu.streams.fill(regions[thread], 0, SALT_A))

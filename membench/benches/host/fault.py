@@ -1,4 +1,4 @@
-"""First touch: the time that the kernel takes to provide memory."""
+"""First touch: the time that the kernel needs to provide memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_SAMPLES = 3
 MOST_SAMPLES = 64
 MADV_POPULATE_WRITE = 23  # Linux 5.14
-STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
+STRAY_FAULTS = 256  # page faults of the interpreter and its libraries in the same time
 
 
 @bench(
@@ -32,13 +32,13 @@ STRAY_FAULTS = 256  # of the interpreter and its libraries meanwhile
     where=lambda _profile, pages, threads, **_: pages != "populate" or threads == "all",
     seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
     memory=lambda size, **_: size + 2 * MIB,
-    cpus=lambda _machine, **_: (),  # no cache holds pages that nobody has touched yet
+    cpus=lambda _machine, **_: (),  # no cache has lines of untouched pages
 )
 @axis("size", quick="256MiB")
 @axis("pages", quick=("4k", "thp", "populate"))
 @axis("threads", quick=thread_counts)
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
-    """First touch of new memory: bytes per second, and a thread's time for each 4 KiB.
+    """First touch of new memory: bytes per second, and a thread's time per 4 KiB.
 
     ``4k`` and ``thp`` touch every page; ``populate`` lets the kernel provide 4 KiB pages in one
     call (MADV_POPULATE_WRITE).  Mapping and unmapping are not timed.
@@ -70,16 +70,16 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         answers = cpu.launch([job] * count)
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
         if any(answers):
-            skip("this kernel has no MADV_POPULATE_WRITE (it came with Linux 5.14)")
+            skip("this kernel has no MADV_POPULATE_WRITE (Linux 5.14 introduced it)")
         huge = huge_bytes(memory)
         shares.append(huge / size)
         expected = huge // huge_page_size() + (size - huge) // mmap.PAGESIZE
         if not expected <= faults <= 1.02 * expected + STRAY_FAULTS:
-            raise VerificationFailed(f"{faults} page faults, {expected} were expected")
+            raise VerificationFailed(f"{faults} page faults instead of the expected {expected}")
         return float(cpu.span_ns)
 
     def observe(seconds: float) -> Observation:
-        sample()  # the first one also pays for the kernel's own tables
+        sample()  # the first one also includes the kernel's work on page tables
         spans: list[float] = []
         end = time.monotonic() + seconds
         while len(spans) < MOST_SAMPLES and (len(spans) < LEAST_SAMPLES or time.monotonic() < end):
@@ -98,6 +98,6 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         size_bytes=size,
         bytes_moved=size,
         bytes_convention=BytesConvention.PAYLOAD,
-        verify=lambda: None,  # every sample was: its page faults were counted
+        verify=lambda: None,  # every sample was verified by its number of page faults
         detail={"engine": "numba", "threads": count},
     )

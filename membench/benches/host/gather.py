@@ -1,4 +1,4 @@
-"""Gathering: independent loads by index, as an embedding table or a sparse matrix does."""
+"""Gather: independent loads by index, as for an embedding table or a sparse matrix."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
-from membench.host.memory.sharing import thread_counts
+from membench.host.memory.sharing import PAGE, thread_counts
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
     from membench.host.memory.thread_pool import ThreadSlot
 
-INDICES = 2 * MIB  # 16 MiB of indices, and as much of results
+INDICES = 2 * MIB  # 16 MiB of indices, and 16 MiB of results
 SEED = 20
 
 
 @bench(
     "host/gather",
-    version=2,  # 2: `size=auto`
+    version=2,  # since 2: `size=auto`
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
     seconds=0.25,
     memory=lambda size, **_: size + 2 * 8 * INDICES + MIB,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, step=PAGE)
 @axis("index", quick=("rand", "seq"))
 @axis("threads", quick=thread_counts)
 @axis("pages", quick=("thp", "4k"))
 def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: str) -> Work:
-    """out[i] = table[index[i]] with elements of 8 bytes: elements per second, a throughput.
+    """Gather out[i] = table[index[i]] with elements of 8 bytes: throughput in elements per second.
 
-    The loads do not wait for each other, so this is not a latency; see `host/chase`.
+    The loads do not wait for each other, so this is not a latency; for latency see `host/chase`.
     """
     import numpy as np
 
@@ -82,7 +82,7 @@ def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: st
         cpu.launch([job] * count)
 
     def verify(iterations: int) -> None:
-        del iterations  # every one gathers the same
+        del iterations  # every thread gathers the same elements
         wrong = out != np.take(table, indices)
         if wrong.any():
             at = int(wrong.argmax())

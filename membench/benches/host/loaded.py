@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
@@ -18,17 +17,17 @@ if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
     from membench.host.memory.thread_pool import ThreadSlot
 
-LOADS = 32768  # of one sample: some 5 ms
+LOADS = 32768  # loads per sample: about 5 ms
 OBSERVE_S = 0.3
 IDLE_S = 0.05
 MOST_SAMPLES = 512
-RUNNING_BYTES = MIB  # what every generator has moved before the first sample
+RUNNING_BYTES = MIB  # bytes that every generator moves before the first sample
 UNSTABLE = 0.10  # difference between the idle latencies before and after
 
 
 @bench(
     "host/loaded",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_CPUS),
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("reads", "pause"),
@@ -39,13 +38,13 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
 @axis("reads", quick=(100, 50), full=(100, 67, 50, 0), most=100)
 @axis("pause", quick=(0, 2000), full=(0, 200, 2000, 5000, 20000))
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
-    """Loaded latency: a chase on one CPU, traffic from all others.
+    """Loaded latency: a pointer chase on one CPU, with traffic from all other CPUs.
 
     ``reads`` percent of the traffic's chunks of 16 KiB are read and the others written; a generator
-    waits ``pause`` ns between two chunks.  The bandwidth is the generators' own count of bytes
-    (read or written, once) over exactly the time of a latency sample.  ``size`` is that of the
-    ring, and of all traffic. A sample during which no generator ran is left out; `still` is the
-    share of such samples.
+    waits ``pause`` ns between two chunks. The bandwidth is the number of bytes that the generators
+    counted (each byte once, read or written) divided by the time of the same latency sample.
+    ``size`` is the size of the ring, and also of all regions of traffic together. Samples during
+    which no generator ran are left out; `still` is their share.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(
@@ -64,7 +63,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
 
 
 class _HostScene:
-    """A ring on the first CPU, and a region of traffic for each of the others."""
+    """The buffers of one case: a ring for the first CPU, and traffic for each other CPU."""
 
     def __init__(self, cpu: CpuBackend, size: int, reads: int, pause: int) -> None:
         import numpy as np
@@ -91,7 +90,7 @@ class _HostScene:
         ring = HostRing.over(memory, cpu.line_bytes)
 
         def fill(thread: int) -> None:
-            if thread == 0:  # the lines of the ring are in no other CPU's cache
+            if thread == 0:  # no other CPU's cache has lines of the ring
                 memory.fill(0)
                 ring.link()
             else:
@@ -101,7 +100,9 @@ class _HostScene:
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:
-        """Measure idle, loaded, and idle again."""
+        """Measure the idle latency, the loaded latency, and the idle latency again."""
+        import statistics
+
         before, _ = self._samples(IDLE_S, 0)
         latencies, bandwidths = self._samples(seconds, self.generators)
         after, _ = self._samples(IDLE_S, 0)
@@ -124,7 +125,7 @@ class _HostScene:
         )
 
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
-        """Nanoseconds per load, and the bytes that the generators moved per nanosecond."""
+        """For each sample, nanoseconds per load, and the generators' bytes per nanosecond."""
 
         def walk(slot: ThreadSlot) -> int:
             return int(
@@ -163,14 +164,14 @@ class _HostScene:
 
         found = self._cpu.each(self.generators, wrong)
         if any(index >= 0 for index in found):
-            raise VerificationFailed(f"a generator left the wrong data: element {max(found)}")
+            raise VerificationFailed(f"a generator wrote wrong data at element {max(found)}")
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:
-    """Refuse a latency during which the generators hardly ran."""
+    """Raise an error if the generators were idle in most samples."""
     still = sum(one == 0 for one in bandwidths)
     if 2 * still >= len(bandwidths):
         raise MembenchError(
             f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
-            "other processes keep these CPUs busy: membench doctor names them",
+            "other processes use these CPUs: membench doctor names them",
         )

@@ -19,7 +19,7 @@ STEPS = 4096  # loads of each chain in one iteration
 
 @bench(
     "host/mlp",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
@@ -31,9 +31,9 @@ STEPS = 4096  # loads of each chain in one iteration
 @axis("chains", quick=(1, 2, 4, 8, 12), closed=True)
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
-    """Independent chases on one core: loads per second by number of ``chains``.
+    """Independent pointer chases on one core: loads per second by number of ``chains``.
 
-    Each load still waits for the one before it in its chain; the gain over one chain is the number
+    Each load waits for the previous load in its chain. The rate relative to one chain is the number
     of loads that the core and its caches keep in flight.
     """
     import numpy as np
@@ -47,10 +47,10 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
 
     def prepare(_: int) -> None:
         memory.fill(0)
-        ring.link()  # the lines are in no other CPU's cache
+        ring.link()  # no other CPU's cache has these lines
 
     cpu.each(1, prepare)
-    # Far apart, so that no chain walks where another has just been.
+    # Start the chains far apart, so that no chain follows lines that another has just loaded.
     starts = [ring.lines * chain // chains for chain in range(chains)]
     heads = np.array([ring.address(start) for start in starts], np.int64)
 

@@ -1,4 +1,4 @@
-"""Access between NUMA nodes: the CPUs of one node, the memory of another."""
+"""Access between NUMA nodes, from the CPUs of one node to the memory of another."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""Most pairs of nodes that are all measured: 4 nodes, 56 s in five rounds."""
+"""Up to this number, all pairs of nodes are measured: 4 nodes take 56 s in five rounds."""
 
-PROBES = 64  # pages whose node is asked for
+PROBES = 64  # number of pages whose node is checked
 
 
 def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes with CPUs that may be used."""
+    """The nodes that have usable CPUs."""
     usable = set(machine.cpu.affinity)
     return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
 
 
 def cpus_of(machine: Machine, node: int) -> tuple[int, ...]:
-    """The CPUs of ``node`` that are used."""
+    """The usable CPUs of ``node``."""
     mine = {core.cpu for core in machine.cpu.cores if core.node == node}
     return tuple(cpu for cpu in placement(machine) if cpu in mine)
 
@@ -48,7 +48,7 @@ def memory_nodes(machine: Machine) -> tuple[Value, ...]:
 
 
 def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
-    """All pairs of nodes if there are few, else the outermost pairs of every distance and kind."""
+    """Whether a pair of nodes is measured: all if there are few, else two per distance and kind."""
     cpus = tuple(int(node) for node in cpu_nodes(machine))
     grantable = machine.memory.grantable
     if len(cpus) * len(grantable) <= MOST_PAIRS:
@@ -60,10 +60,10 @@ def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
 def _outermost(
     cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
 ) -> frozenset[tuple[int, int]]:
-    """For every distance and kind of memory, the pairs with the nearest and the farthest numbers.
+    """For every distance and kind of memory, the pairs with the closest and the farthest numbers.
 
-    Pairs of one distance are equal as far as the firmware knows; differences that it does not
-    report, such as a longer route, show most between the outermost pairs.
+    The firmware reports pairs of the same distance as equal. Differences that it does not report,
+    such as a longer route, are most likely to appear between these two pairs.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
@@ -80,12 +80,12 @@ def _outermost(
 
 @bench(
     "host/numa",
-    version=2,  # 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
     needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),
     profiles=("full",),
-    seconds=0.7,  # 0.3 observed, the rest as in host/loaded
+    seconds=0.7,  # 0.3 s of observation; the rest as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
     on_machine=worth_measuring,
     cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
@@ -94,18 +94,18 @@ def _outermost(
 @axis("cpu", quick=cpu_nodes, closed=True)
 @axis("mem", quick=memory_nodes, closed=True)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
-    """The CPUs of node ``cpu`` and the memory of node ``mem``: all CPUs read, one chases.
+    """Access from node ``cpu`` to memory of node ``mem``: all its CPUs read, then one chases.
 
     With more than 16 pairs of nodes, two pairs are measured for each distance and kind of memory:
-    those with the nearest and the farthest numbers.
+    the pairs with the closest and the farthest numbers.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
     if not threads:
-        skip(f"no CPU of node {cpu} may be used")
+        skip(f"this process may not use any CPU of node {cpu}")
     free = available_bytes(mem)
     if free is not None and free < 2 * size + MIB:
-        skip(f"node {mem} has {about_size(free)} free, {about_size(2 * size + MIB)} are needed")
+        skip(f"node {mem} has {about_size(free)} free, but {about_size(2 * size + MIB)} are needed")
     pair = _Pair(backend, size, threads, mem)
     kinds = {node.node: node.kind for node in backend.machine.memory.nodes}
     kind = kinds.get(mem, NodeKind.HOST)
@@ -129,11 +129,11 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 
 
 class _Pair:
-    """Threads of one node; a table to read and a ring to chase in the memory of another.
+    """Threads on one node, and a table to read and a ring to chase in memory of another node.
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages.
-        huge: share of the memory on huge pages.
+        huge: share of the memory that is on huge pages.
     """
 
     def __init__(self, backend: CpuBackend, size: int, threads: list[int], node: int) -> None:
@@ -154,7 +154,7 @@ class _Pair:
         def fill(index: int) -> None:
             self._engine.fill(self._pieces[index], cuts[index].start // 8, SALT_A)
             if index == 0:
-                ring.link()  # the lines are in no other CPU's cache
+                ring.link()  # no other CPU's cache has these lines
 
         backend.each(threads, fill)
         if reason := backend.unpinned(threads):
@@ -166,7 +166,7 @@ class _Pair:
         self._sum = self._passes = 0
 
     def observe(self, seconds: float) -> Observation:
-        """Read and chase by turns."""
+        """Read and chase in turn."""
         bandwidths: list[float] = []
         latencies: list[float] = []
         end = time.monotonic() + seconds
@@ -198,7 +198,9 @@ class _Pair:
         bases = [int(array.ctypes.data) for array in arrays]
         nodes = node_of_pages([base + n * step for base in bases for n in range(PROBES)])
         if any(found != node for found in nodes):
-            raise VerificationFailed(f"pages are on nodes {sorted(set(nodes))}, not on {node}")
+            raise VerificationFailed(
+                f"pages are on nodes {sorted(set(nodes))} instead of node {node}"
+            )
         return "proven" if nodes else "unproven"
 
     def verify(self) -> None:

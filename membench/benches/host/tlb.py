@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def _stride(layout: str, line: int) -> int:
-    """Bytes between two lines: a page plus a line when spread, so that all cache sets are used."""
+    """Bytes between two lines; a page plus a line if spread, so that all cache sets are used."""
     return line if layout == "packed" else PAGE + line
 
 
@@ -36,11 +36,11 @@ def _stride(layout: str, line: int) -> int:
 @axis("layout", quick=("spread", "packed"))
 @axis("pages", quick=("4k", "thp"))
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
-    """A chase through ``lines`` cache lines that are adjacent, or one on each page of 4 KiB.
+    """A pointer chase through ``lines`` cache lines that are adjacent, or one per page of 4 KiB.
 
-    Both fill the caches alike; the additional cost of spread lines with pages=4k is translation,
-    which huge pages should remove. In a virtual machine they do so only if its host backs them with
-    huge pages too.
+    Both use the caches equally. With pages=4k, the additional cost of spread lines is address
+    translation, which huge pages should remove. In a virtual machine they do so only if the host
+    also backs the memory with huge pages.
     """
     from membench.host.memory.ring import HostRing, Walk
 

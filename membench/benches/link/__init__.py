@@ -1,1 +1,1 @@
-"""Benches of the links around a GPU."""
+"""Benches of a GPU's links to the host and to other GPUs."""

@@ -1,7 +1,7 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
-Payload is counted once.  The data are a pattern of their position, and all of it is compared on the
-GPU afterwards. The cost of a transfer of any size is fitted over the sizes: T(V) = a + V / b.
+The payload counts once. The data are a function of the position, and all data are compared on the
+GPU afterwards. The report fits the time of a transfer of V bytes over the sizes: T(V) = a + V / b.
 """
 
 from __future__ import annotations
@@ -28,22 +28,21 @@ SIZES = (
 )
 MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
-"""Kinds of memory whose copies wait for the device, so they must not be queued behind a held queue.
-"""
+"""Kinds of memory whose copies wait for the device; they must not be queued in a held queue."""
 
 BACKGROUND = 4
-"""Copies in the other direction for each timed one, because the directions may differ by 2.5x."""
+"""Copies in the other direction per timed copy, because the directions may differ by 2.5x."""
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
 TILE = 65_537
-"""Words that the memory of `link/all` repeats; a prime, so that no two pages are the same."""
+"""Number of words after which data in `link/all` repeat; a prime, so that all pages differ."""
 
 _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """A kernel reaches mapped memory only, from one stream; nodes are for registered memory."""
+    """Whether a case is possible: kernels need mapped memory, nodes need registered memory."""
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False
     if engine == "sm":
@@ -54,14 +53,14 @@ def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, num
 
 
 def _seconds(size: int, mem: str, **_: Value) -> float:
-    """Allocating host memory at 3 GB/s, three fills and checks, and the samples."""
+    """Seconds for allocating host memory at 3 GB/s, three fills and checks, and the samples."""
     made = 0.1 if mem == "pageable" else 0.3
     pace = 0.15 if mem == "pageable" else 0.02
     return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
 
 
 def _samples(size: int) -> int:
-    """Samples of a round; fewer if one takes long."""
+    """Number of samples per round; fewer if a sample takes long."""
     return 3 if size >= GIB else 15
 
 
@@ -82,17 +81,22 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     from membench.machine.pages import huge_page_bytes
 
     links = gpu.links
-    huge = mem == "huge"  # asked for: what the kernel gave is proven, and flagged where it is less
+    huge = (
+        mem == "huge"
+    )  # requested; the row reports, and flags if needed, how many huge pages the kernel provided
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
-        skip(f"the {numa} memory node is unknown: one node only, or the firmware does not say")
+        skip(
+            f"the {numa} memory node is unknown: there is only one node, or the firmware does not "
+            "report it"
+        )
     patterns = Patterns(gpu)
     device = gpu.allocate(size)
     host = links.memory(size, mem, node)
     target, source = (device, host) if way == "h2d" else (host, device)
 
     _prepare(gpu, way, patterns, device, host)
-    if mem == "managed":  # writing it may have brought it to the device
+    if mem == "managed":  # the write may have moved it to the device
         links.prefetch(host, to_host=True)
         gpu.synchronize()
     part = size // streams
@@ -113,7 +117,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
             links.follow(links.record(stream))
 
     def verify(_iterations: int) -> None:
-        if way == "d2h":  # what came to the host is looked at where it can be seen fast
+        if way == "d2h":  # copy the result back to the GPU, where checking is fast
             patterns.poison(device)
             gpu.copy(device.address, host.address, size)
         patterns.check(way, device, _SALT)
@@ -194,11 +198,11 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 @axis("dir", quick="sum", full=("sum", "h2d", "d2h"))
 @axis("engine", quick="ce", full=("ce", "sm"))
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes each way at the same time.
+    """Copy ``size`` bytes in each direction at the same time.
 
-    ``dir=sum`` counts both until the slower one has ended.  ``h2d`` and ``d2h``
-    time that direction alone while the other one never pauses.  Two kernels
-    (`sm`) share the SMs by half.
+    ``dir=sum`` counts the bytes of both until the slower one has ended. ``h2d`` and ``d2h`` time
+    only that direction while the other one runs without pause. With `sm`, each of the two kernels
+    gets half of the SMs.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
@@ -224,7 +228,7 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
     ends: list[Event] = []
 
     def run(iterations: int) -> None:
-        gpu.wait(beside)  # of the sample before: what goes the other way outlasts it
+        gpu.wait(beside)  # from the previous sample: the copies in the other direction last longer
         links.follow(links.record(), beside)
         for _ in range(iterations * more):
             ways[other](beside)
@@ -276,8 +280,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
 
-    The bandwidth counts the bytes of all GPUs, from their common start to the end of the last: the
-    rate at which the host serves all of its GPUs.
+    The bandwidth is the sum of the bytes of all GPUs, divided by the time from their common start
+    to the end of the last copy: the rate at which the host serves all its GPUs.
     """
     import numpy as np
 
@@ -287,7 +291,7 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     links = gpu.links
     lanes = links.every_gpu(size)
     hosts = [links.memory(size, "pinned") for _ in lanes]
-    # Every GPU's bytes are its own; what they are copied to is something else before.
+    # Every GPU has different data, and every target has other contents before the copy.
     tiles = [random_words(TILE, _SALT + lane.gpu) for lane in lanes]
     seen = [host.array.view(np.uint32) for host in hosts]
     words = [np.resize(tile, one.size) for tile, one in zip(tiles, seen, strict=True)]
@@ -316,7 +320,7 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
                 gpu.copy(host.address, lane.memory.address, size, lane.queue)
             gpu.wait(lane.queue)
             if not np.array_equal(one, word):
-                raise VerificationFailed(f"link/all: GPU {lane.gpu} has other bytes")
+                raise VerificationFailed(f"link/all: GPU {lane.gpu} has wrong bytes")
 
     return Timed(
         run=run,

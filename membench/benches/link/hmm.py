@@ -1,7 +1,7 @@
 """A kernel that reads ordinary system memory: malloc, or a file in the page cache.
 
-Works where the GPU shares the process's address space: by HMM (the driver mirrors page tables in
-software) or by ATS (the GPU walks the host's).
+This works if the GPU shares the process's address space through HMM (the driver mirrors page tables
+in software) or ATS (the GPU uses the host's page tables).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _SALT = 83
 
 
 def how(gpu: Gpu) -> str:
-    """How kernels reach the system's memory: ``ats``, ``hmm`` or ``none``."""
+    """How kernels access the system's memory: ``ats``, ``hmm`` or ``none``."""
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Cold pages come from the disk, one by one."""
+    """Estimated seconds; cold pages come from the disk, one by one."""
     return 0.1 + (SAMPLES + 1) * 1.0 * size / GIB
 
 
@@ -56,11 +56,11 @@ def _seconds(size: int, **_: Value) -> float:
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     """Read ``size`` bytes of the system's memory on the GPU, in place.
 
-    ``source=malloc`` is ordinary memory of the process, ``file`` a mapping of the scratch file,
-    whose pages are in the page cache (`hot`) or were removed from it before each sample (`cold`).
-    Latency is that of one kernel over all of it, and its p99 of 5 such kernels a round: in effect
-    the slowest, and ``unresolved`` says so. `access` in the detail is ``hmm`` or ``ats``; without
-    either the row is skipped.
+    ``source=malloc`` is ordinary memory of the process; ``file`` is a mapping of the scratch file,
+    whose pages are in the page cache (`hot`) or were removed from the cache before each sample
+    (`cold`). Latency is the time of one kernel over all bytes. Its p99 comes from only 5 kernels
+    per round, so it is effectively the slowest; the row lists it under ``unresolved``. `access` in
+    the detail is ``hmm`` or ``ats``; without either the row is skipped.
     """
     import numpy as np
 
@@ -69,7 +69,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     gpu, links = both.gpu, both.gpu.links
     means = how(gpu)
     if means == "none":
-        skip("kernels cannot read the system's memory here: neither HMM nor ATS")
+        skip("kernels cannot read the system's memory here: there is neither HMM nor ATS")
     if source == "file":
         with both.storage.opened(direct=False) as fd:
             memory = links.mapped_file(fd, size)
@@ -82,7 +82,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
-        """Nanoseconds of one kernel, and the share of the file that was cached before it."""
+        """Nanoseconds of one kernel, and the share of the file that was cached before."""
         gpu.synchronize()
         resident = 1.0
         if cache == "cold":
@@ -111,7 +111,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         found = passes.sum()
         if found != expected * passes.count % 2**32:
             raise VerificationFailed(
-                f"{passes.count} reads sum up to {found}, not to {expected} each"
+                f"{passes.count} reads sum up to {found}, not to {passes.count} x {expected}"
             )
 
     return Observed(

@@ -1,9 +1,9 @@
 """The slow-down of GPU work by transfers over the link.
 
-A victim and an aggressor run in queues of their own. Both stamp the GPU's global timer between
-their pieces, and only the time in which both are active counts. Both are verified. The slow-down
-relative to the victim alone, measured in the same round, is in the detail; the Pareto front of
-bandwidth against slow-down is derived.
+The work (the victim) and the transfers (the aggressor) run in separate queues. Both stamp the GPU's
+global timer between their pieces, and only the time in which both are active counts. Both are
+verified. The detail has the slow-down relative to the victim alone, measured in the same round. The
+report derives the Pareto front of bandwidth and slow-down.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 from membench.core.axes import OMITTED, Value
@@ -37,7 +36,7 @@ CHUNK = 16 * MIB
 
 KV_BLOCK = 64 * KIB
 PIECES = 10
-"""Pieces of the victim that the aggressor should cover."""
+"""Number of pieces of the victim during which the aggressor should run."""
 
 MOST_CHUNKS = 400
 GATHER_BLOCK = 4 * KIB
@@ -53,9 +52,9 @@ class Aggressor:
     """Copies over the link.
 
     Attributes:
-        piece: queues one of `CHUNK` bytes.
-        verify: raises `VerificationFailed` if the data did not arrive.
-        facts: for the detail of the rows.
+        piece: function that queues one copy of `CHUNK` bytes.
+        verify: function that raises `VerificationFailed` if the data did not arrive.
+        facts: facts for the rows' `detail`.
     """
 
     piece: Callable[[Stream | None], None]
@@ -64,7 +63,7 @@ class Aggressor:
 
 
 def _read(gpu: Gpu) -> Timed:
-    """A pass over an array, as ``hbm/read`` does it."""
+    """A pass over an array, as in ``hbm/read``."""
     return stream_work(gpu, "read", STREAM_BYTES, DEFAULT)
 
 
@@ -92,7 +91,7 @@ def _chase(gpu: Gpu) -> Timed:
 
 
 def _gather(gpu: Gpu) -> Timed:
-    """Copy blocks of 4 KiB within device memory, from random places to random places."""
+    """Copies of blocks of 4 KiB within device memory, from and to random places."""
     import numpy as np
 
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
@@ -167,7 +166,7 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
 
 
 class InterferenceRun:
-    """Runs victim and aggressor, and stamps both with the same clock."""
+    """Runs victim and aggressor alone and together, and stamps both with the same clock."""
 
     def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
         from membench.gpu.protocol import KernelVariant
@@ -192,7 +191,7 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """Stamps of both; the aggressor starts first."""
+        """Stamps around the pieces of both while both run; the aggressor starts first."""
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)
@@ -201,7 +200,7 @@ class InterferenceRun:
         return self._read(0, pieces), self._read(1, chunks)
 
     def verify(self) -> None:
-        """Verify both."""
+        """Verify the results of victim and aggressor."""
         self._gpu.wait(self._beside)
         self._aggressor.verify()
         self._victim.verify(self.done)
@@ -214,7 +213,7 @@ class InterferenceRun:
         self.done += pieces
 
     def _queue_aggressor(self, chunks: int) -> Event:
-        """Queue the aggressor's pieces; the event marks the end of the first."""
+        """Queue the aggressor's pieces; the returned event marks the end of the first piece."""
         self._mark(1, 0, self._beside)
         self._aggressor.piece(self._beside)
         self._mark(1, 1, self._beside)
@@ -238,7 +237,7 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Grids are varied for plain kernels only, beside the victims that need bandwidth."""
+    """Whether a case is useful: grids vary only for plain kernels and bandwidth-bound victims."""
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
@@ -252,7 +251,8 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     grid=("victim", "aggressor"),
     full_grid=("grid",),
     where=_sensible,
-    # Pieces: one to load, ten alone, ten beside the copies; 10 ms each of attn, 8 ms of the chase.
+    # Pieces: one to load the code, ten alone, ten during the copies; each takes 10 ms for attn, 8
+    # ms for the chase.
     seconds=lambda victim, **_: {"attn": 0.4, "chase": 0.22}.get(victim, 0.08),
     memory=CHUNK,
     gpu_memory=1400 * MIB,
@@ -265,13 +265,14 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 )
 @axis("grid", quick=OMITTED, full=(OMITTED, 4, 16, 64))
 def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
-    """Run a victim while copies go over the link.
+    """Run GPU work (the victim) while copies (the aggressor) use the link.
 
-    Latency is that of one piece of the victim's work meanwhile (one pass of ``hbm/read``, 16,384
-    hops, a gather of 256 MiB in blocks of 4 KiB, one step of ``decode/attn``), bandwidth that of
-    the copies meanwhile.  The detail has both alone (`alone_ns`, `alone_gbs`) and the `slowdown`.
-    ``aggressor`` is direction and method: copy engine, kernel (`sm`) or kernel through shared
-    memory (`bulk`); ``grid`` caps the thread blocks of a kernel.
+    Latency is the time of one piece of the victim's work during the copies: one pass of
+    ``hbm/read``, 16,384 hops, a gather of 256 MiB in blocks of 4 KiB, or one step of
+    ``decode/attn``. Bandwidth is that of the copies in the same time. The detail has the values of
+    each alone (`alone_ns`, `alone_gbs`) and the `slowdown`. ``aggressor`` is the direction and the
+    method of the copies: copy engine, kernel (`sm`) or kernel through shared memory (`bulk`).
+    ``grid`` limits the thread blocks of a kernel.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside
@@ -281,7 +282,9 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     pairing = InterferenceRun(gpu, work, other)
 
     def observe(_seconds: float) -> Observation:
-        pairing.victim_alone(1)  # loads everything
+        from statistics import median  # slow to load
+
+        pairing.victim_alone(1)  # loads the code of all kernels
         pairing.aggressor_alone(1)
         alone = pairing.victim_alone(PIECES)
         own = pairing.aggressor_alone(PIECES)

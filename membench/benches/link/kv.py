@@ -1,8 +1,8 @@
-"""Blocks of a KV cache between host memory and a GPU, as engines swap and restore them.
+"""Transfers of KV-cache blocks between host memory and a GPU, as engines swap and restore them.
 
-N blocks are scattered in a paged pool and are copied to other places in another pool. The same work
-is done in seven ways; from the rows `membench.analysis.derive.policy` derives the best method for
-each block size and number.
+N blocks are scattered in a paged pool and are copied to other places in another pool. Seven methods
+do the same work; from the rows `membench.analysis.derive.policy` derives the best method for each
+size and number of blocks.
 """
 
 from __future__ import annotations
@@ -31,22 +31,30 @@ BLOCKS = (
 COUNTS = (1024, 16, 128, 10_000, 100_000)
 METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig")
 BATCHES = ("batch", "batch-any", "batch-overlap")
-"""The driver's batch copy: it reads the sources in stream order, or at any time; and it may be
-asked to leave the SMs to kernels.  Engines moved to ``any`` for host to device (vLLM pull request
-39306); for data that a kernel has just written it would be wrong.
+"""Variants of the driver's batch copy.
+
+It reads the sources in stream order, or at any time (``any``), or is asked to copy without using
+SMs (``overlap``). Engines use ``any`` for copies from host to device (vLLM pull request 39306); it
+would be wrong for data that a kernel has just written.
 """
 
 LARGEST = 4 * GIB
-"""Most bytes that one case moves."""
+"""Maximum bytes that one case moves."""
 
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
-"""Block sizes at which every number of blocks is measured: around the drop, and far from it."""
+"""Block sizes at which every number of blocks is measured.
+
+They are near the drop of the batch copy's rate, and far from it.
+"""
 
 CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
-"""Block sizes that are measured with very many blocks, where the batch copy was seen to drop."""
+"""Pairs (block size, method) that are measured with very many blocks.
+
+There the batch copy's rate was seen to drop.
+"""
 
 GRIDS = (OMITTED, 1, 4, 16, 64)
-"""Thread blocks of the kernels: fewer blocks leave more SMs to the model."""
+"""Numbers of thread blocks of the kernels. Fewer blocks leave more SMs for the model."""
 
 _SALT = 41
 _SEED = 0xB10C
@@ -55,7 +63,7 @@ _SEED = 0xB10C
 def _sensible(
     way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
 ) -> bool:
-    """All block sizes and numbers of the map; orders and grids are varied at one point of it."""
+    """Whether a case is useful: orders and grids vary only at one size and number of blocks."""
     if block * count > LARGEST:
         return False
     usual = block == 16 * KIB and count == 1024
@@ -64,7 +72,7 @@ def _sensible(
     if method == "batch-any" and way != "h2d":
         return False  # a kernel may still write the source
     if method == "batch-overlap" and not usual:
-        return False  # a wish, of which one point says whether the driver grants it
+        return False  # one point shows whether the driver honours this request
     if grid != OMITTED:
         return method in ("sm", "bulk") and usual and order == "random"
     if order == "seq":
@@ -73,7 +81,7 @@ def _sensible(
 
 
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
-    """All block sizes at one number; all numbers where the batch copy's rate drops."""
+    """Whether the case is measured: all block sizes at one number, all numbers at some sizes."""
     mapped = block in MAP_BLOCKS
     if way == "d2d":
         return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
@@ -87,7 +95,7 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
         return method != "loop"
     if count == 1024 and block <= 256 * KIB:
         return True
-    if count == 100_000:  # the cliff shows with very many blocks only
+    if count == 100_000:  # the drop appears only with very many blocks
         return (block, method) in CLIFF
     if count == 10_000:
         return block <= 64 * KIB and mapped and (method != "loop" or block == 16 * KIB)
@@ -95,10 +103,11 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
 
 
 def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
-    """Allocating and filling two pools, then the samples; a loop pays for every block.
+    """Seconds for allocating and filling two pools, and for the samples.
 
-    Page-locked memory is allocated at 3 GB/s.  Batches of small blocks were seen at 6 GB/s, larger
-    ones at 27 GB/s and more (vLLM issue 42212).
+    The method ``loop`` has a cost per block. Page-locked memory is allocated at 3 GB/s. Batches of
+    small blocks were seen to reach 6 GB/s, batches of larger blocks 27 GB/s and more (vLLM issue
+    42212).
     """
     size = block * pool_blocks(count)
     each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count
@@ -111,14 +120,14 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
 
 
 def _samples(block: int, count: int, method: str) -> int:
-    """Samples of a round; fewer if one takes long."""
+    """Number of samples per round; fewer if a sample takes long."""
     if block * count >= GIB // 2 or (method == "loop" and count > 1024):
         return 3
     return 6 if block * count > 64 * MIB else 10
 
 
 def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """The target block of each source block, as ``(to, from)``."""
+    """Block numbers in the target and in the source: block ``from[i]`` goes to ``to[i]``."""
     import numpy as np
 
     if order == "seq":
@@ -150,7 +159,7 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
 
     patterns = Patterns(gpu)
     patterns.fill(source, _SALT)
-    if way == "d2h":  # memset is not for the host's memory
+    if way == "d2h":  # memset cannot fill host memory
         poisoned = gpu.allocate(min(size, 64 * MIB))
         patterns.poison(poisoned)
         for start in range(0, size, poisoned.size):
@@ -181,7 +190,7 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.0005,
         samples=_samples(block, count, method),
-        # What the host spends on submitting many copies is part of these methods.
+        # For these methods, the host's time for submitting many copies is part of the result.
         may_block=method not in ("loop", *BATCHES),
         launches=count if method in ("loop", *BATCHES) else 1,
         flags=link_flags(links),
@@ -233,7 +242,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
         function = axis("order", quick="random", full=("random", "seq"))(function)
         function = axis("method", quick=quick["method"], full=METHODS)(function)
         function = axis("count", quick=1024, full=COUNTS)(function)
-        function = axis("block", quick=quick["block"], full=BLOCKS)(function)
+        function = axis("block", quick=quick["block"], full=BLOCKS, step=16)(function)
         pools = 2 if way == "d2d" else 1
         return bench(
             f"kv/{way}",
@@ -255,12 +264,12 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
     """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
 
-    ``method``: `loop` is one asynchronous copy a block, `batch` one call of the driver's batch copy
-    (`batch-any` if the driver may read the sources at any time, `batch-overlap` if it is asked to
-    leave the SMs to kernels), `sm` a kernel that gathers and scatters, `bulk` one that does so
-    through shared memory, `contig` one copy of as many bytes, for reference. ``grid`` caps the
-    thread blocks of a kernel.  With ``order=random`` the blocks are at random places in both pools.
-    `host_us` is the host's time for submission.
+    ``method``: `loop` makes one asynchronous copy per block. `batch` makes one call of the driver's
+    batch copy; with `batch-any` the driver may read the sources at any time, with `batch-overlap`
+    it is asked to copy without using SMs. `sm` is a kernel that gathers and scatters, `bulk` is
+    such a kernel with bulk copies through shared memory, and `contig` is one contiguous copy of as
+    many bytes, for reference. ``grid`` limits the thread blocks of a kernel. With ``order=random``
+    the blocks are at random places in both pools. `host_us` is the host's time for submission.
     """
     return _move(gpu, "h2d", block, count, method, order, grid)
 
@@ -278,6 +287,6 @@ def d2h(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
 def d2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
     """Move ``count`` scattered blocks from one pool to another on the same GPU.
 
-    The methods are those of ``kv/h2d``; bytes are counted once, as a payload.
+    The methods are those of ``kv/h2d``; each byte counts once, as payload.
     """
     return _move(gpu, "d2d", block, count, method, order, grid)

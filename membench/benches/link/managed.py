@@ -1,7 +1,7 @@
 """Managed memory: pages that migrate between host and GPU when they are touched.
 
-The footprint stays well below the card's free memory: beyond it pages thrash, which can bring a
-machine to a halt.
+The footprint stays well below the card's free memory: a larger one causes thrashing, which can make
+the machine unresponsive.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 FREE_SHARE = 0.5
-"""Largest share of the free device memory that is used."""
+"""Maximum share of the free device memory that is used."""
 
 SAMPLES = 5
 _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Faults move some 5 GB/s, and all pages return to the host before every sample."""
+    """Estimated seconds: faults move 5 GB/s, and all pages first return to the host."""
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
 def _may(gpu: Gpu, size: int) -> None:
-    """Raise `Skip` if pages do not migrate automatically, or there is too little room for them."""
+    """Raise `Skip` if pages do not migrate automatically, or if there is too little free memory."""
     if not gpu.properties.concurrent_managed:
         skip("pages do not migrate here while the GPU works (no concurrent managed access)")
     if size > FREE_SHARE * gpu.links.free_bytes():
@@ -40,7 +40,7 @@ def _may(gpu: Gpu, size: int) -> None:
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
-    """Bring managed pages from the host to the GPU: time the reading kernel, or the prefetch."""
+    """Move managed pages from host to GPU; ``timed`` is the reading kernel or the prefetch."""
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
@@ -55,7 +55,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         links.advise(memory, one)
 
     def sample() -> float:
-        """Nanoseconds of the timed part; all pages are on the host before it."""
+        """Nanoseconds of the timed part; before it, all pages are on the host."""
         links.prefetch(memory, to_host=True)
         gpu.synchronize()
         begin = links.record()
@@ -65,7 +65,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
             passes.once()
         end = links.record()
         if timed == "prefetch":
-            passes.once()  # finds them there, and proves it
+            passes.once()  # reads the pages there, as a check
         gpu.synchronize()
         return links.between(begin, end)
 
@@ -107,7 +107,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU while all of its pages are on the host.
 
-    Every page moves because a thread faults on it.
+    Every page migrates because a thread faults on it.
     """
     return _from_host(gpu, size, "read")
 
@@ -123,7 +123,7 @@ def fault(gpu: Gpu, size: int) -> Work:
 )
 @axis("size", quick="256MiB", full=("256MiB", "16MiB"))
 def prefetch(gpu: Gpu, size: int) -> Work:
-    """Move managed memory from the host to the GPU by one prefetch of the whole."""
+    """Move managed memory from the host to the GPU by one prefetch of all bytes."""
     return _from_host(gpu, size, "prefetch")
 
 
@@ -147,7 +147,7 @@ ADVICE = {
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
     """Read managed memory that is on the host, with advice to the driver.
 
-    ``read-mostly`` lets both sides keep a copy; ``accessed-by`` keeps the pages on the host and
-    maps them for the GPU, so that only the data that are read move.
+    With ``read-mostly`` both sides may keep a copy. With ``accessed-by`` the pages stay on the host
+    and are mapped for the GPU, so that only the data that are read move.
     """
     return _from_host(gpu, size, "read", ADVICE[advice])

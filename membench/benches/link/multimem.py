@@ -1,6 +1,6 @@
-"""Sums over several GPUs, and writes to all of them, by NVLink's switch (NVLS, multimem).
+"""Sums over several GPUs, and writes to all GPUs, by the NVLink switch (NVLS, multimem).
 
-Not yet run on several GPUs.
+This code has not run on several GPUs yet.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ BLOCK = 512
 CAPABILITY = 90
 
 TILE = 65_537
-"""Numbers that the memory repeats; a prime, so that no two pages are the same."""
+"""Count of numbers after which the data repeat; a prime, so that no two pages are equal."""
 
 LARGEST = 15
-"""Upper bound of the numbers, which are integers: sums of a million of them are exact in single
-precision.
+"""Upper bound of the numbers.
+
+They are integers, so sums of a million are exact in single precision.
 """
 
 ENTRY = {"ld-reduce": "multimem_reduce", "st": "multimem_store", "red": "multimem_add"}
@@ -35,7 +36,7 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The tile of the GPU with that index; -1 is the tile that is written to all of them."""
+    """The data tile of the GPU with index ``gpu``; -1 is the tile that is written to all GPUs."""
     import numpy as np
 
     drawn = np.random.default_rng(_SEED + gpu).integers(0, LARGEST, TILE, endpoint=True)
@@ -54,11 +55,11 @@ def numbers(gpu: int) -> npt.NDArray[np.float32]:
 @axis("size", quick="256MiB")
 @axis("op", quick=("ld-reduce", "st", "red"))
 def multimem(gpu: Gpu, size: int, op: str) -> Work:
-    """Reductions and broadcasts over all GPUs in NVLink's switch, requested by this GPU alone.
+    """Reductions and broadcasts over all GPUs in the NVLink switch, requested by this GPU alone.
 
-    ``op=ld-reduce`` loads the sum of all GPUs' numbers, ``st`` stores to all of them, ``red`` adds
-    to all of them.  The bandwidth counts the bytes on this GPU's own link: ``size`` bytes, once,
-    however many GPUs there are.  The numbers are in single precision, four of them an instruction.
+    ``op=ld-reduce`` loads the sum of all GPUs' numbers, ``st`` stores to all GPUs, ``red`` adds to
+    the numbers of all GPUs. The bandwidth counts the bytes on this GPU's link: ``size`` bytes once,
+    however many GPUs there are. The numbers are in single precision, four per instruction.
     """
     import numpy as np
 
@@ -110,7 +111,7 @@ def _check(gpu: Gpu, own: Buffer, address: int, tile: npt.NDArray[np.float32]) -
     """Raise `VerificationFailed` unless the memory at ``address`` repeats ``tile``."""
     import numpy as np
 
-    if address != own.address:  # what lies on another GPU is brought here
+    if address != own.address:  # copy data from another GPU to this one
         gpu.copy(own.address, address, own.size)
     found = gpu.download(own, np.float32, own.size // 4)
     if wrong := int(np.count_nonzero(found != np.resize(tile, found.size))):

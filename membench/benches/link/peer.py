@@ -1,7 +1,7 @@
-"""From one GPU to another, or to all: copies by copy engine and by kernel, and latency.
+"""Copies from one GPU to another or to all, by copy engine and by kernel, and latency.
 
-Not yet run on several GPUs.  ``docs/kernels.md`` has the names of the same transfers in NVIDIA's
-nvbandwidth.
+This code has not run on several GPUs yet. ``docs/kernels.md`` lists the names of the same transfers
+in NVIDIA's nvbandwidth.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
     patterns.fill(source, _SALT)
     if operation == "read":
         patterns.poison(near)
-    else:  # memset is for the own GPU's memory
+    else:  # memset works only on this GPU's memory
         patterns.fill(far, _SALT + 1)
     once = copies(gpu, engine, target.address, source.address, size)
     gpu.synchronize()
@@ -97,10 +97,10 @@ def write(gpu: Gpu, size: int, engine: str) -> Work:
 
 @_declare("bidir")
 def bidir(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from another GPU while as many are copied to it.
+    """Copy ``size`` bytes from another GPU and, at the same time, as many bytes to it.
 
-    Both directions are counted.  This GPU does the work of both: two copy
-    engines, or two kernels on half of its SMs each.
+    The bytes of both directions count. This GPU does the work of both: two copy engines, or two
+    kernels on half of its SMs each.
     """
     from membench.gpu.verify.pattern import Patterns
 
@@ -109,7 +109,7 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
     into, outof = gpu.allocate(size), gpu.allocate(size)
     patterns = Patterns(gpu)
     patterns.fill(outof, _SALT)
-    # The other GPU's memory: first half to be read, second half to be written.
+    # The other GPU's memory: the first half is read, the second half is written.
     fill_far = copies(gpu, "ce", far.address, into.address, size)
     patterns.fill(into, _SALT + 1)
     fill_far(None)
@@ -156,11 +156,11 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 )
 @axis("size", quick="512MiB", full=("512MiB", "1MiB"))
 def latency(gpu: Gpu, size: int) -> Work:
-    """Latency of one dependent load of another GPU's memory.
+    """Latency of one dependent load from another GPU's memory.
 
-    The ring is one random cycle over ``size`` bytes: 512 MiB is beyond the other GPU's cache, 1 MiB
-    within it.  The median is that of whole launches, p99 of single hops, which include reading the
-    clock.
+    The ring is one random cycle over ``size`` bytes: 1 MiB fits in the other GPU's cache, 512 MiB
+    does not. The median is taken over whole launches, p99 over single hops, which include reading
+    the clock.
     """
     from membench.gpu.verify.walk import LINE, Walker
 
@@ -192,11 +192,11 @@ def latency(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="256MiB")
 @axis("dir", quick=("in", "out"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes between this GPU and every other one that it reaches, all at once.
+    """Copy ``size`` bytes between this GPU and every other one with direct access, all at once.
 
-    ``dir=in``: all others write to this one.  ``dir=out``: all others read from it.  The others'
-    copy engines do the work.  The bandwidth counts the bytes of all of them, from their common
-    start to the end of the last.
+    ``dir=in``: all other GPUs write to this one. ``dir=out``: all other GPUs read from this one.
+    The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all copies,
+    divided by the time from their common start to the end of the last one.
     """
     from membench.gpu.verify.pattern import Patterns
 

@@ -1,8 +1,7 @@
 """Kernels that read and write host memory directly, without a copy.
 
-A link's bandwidth is the bytes in flight divided by its round-trip time. The bytes in flight are
-derived as bandwidth x round-trip time, which shows whether block size, grid or unrolling keeps too
-few in flight.
+By Little's law, the bytes in flight are bandwidth x round-trip time. The report derives them, which
+shows whether block size, grid or unrolling keeps too few bytes in flight.
 """
 
 from __future__ import annotations
@@ -21,31 +20,32 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SIZE = 128 * MIB
-"""Bytes of host memory that is read or written: more than the L2 caches of today's GPUs."""
+"""Bytes of host memory that are read or written; more than the L2 caches of today's GPUs."""
 
 HOPS = 4096
-"""Hops of one launch: some 5 ms at 1.3 us each."""
+"""Hops per launch: about 5 ms at 1.3 us per hop."""
 
 LAUNCHES = 5
 _SALT = 53
 
 
 def _seconds(block: int, grid: int, **_: Value) -> float:
-    """Few thread blocks keep few bytes in flight: some 0.1 GB/s each with 16-byte blocks."""
+    """Estimated seconds; each thread block reaches only about 0.1 GB/s with 16-byte blocks."""
     pace = min(30.0, 0.4 * grid if grid else 30.0) * (0.3 if block < 128 else 1.0)
     return 0.07 + 8 * _bytes(grid) / 1e9 / pace
 
 
 def _bytes(grid: int) -> int:
-    """Bytes of one launch: a sixteenth if few thread blocks do the work."""
+    """Bytes per launch: only a sixteenth of `SIZE` if few thread blocks do the work."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
 
 
 def far_apart(blocks: int) -> int:
-    """An odd factor f: b -> f b modulo ``blocks`` visits each once, neighbours far apart.
+    """An odd factor f such that b -> f b modulo ``blocks`` puts neighbouring blocks far apart.
 
-    Near the golden section of ``blocks`` (a power of two), so that visits spread evenly
-    (Knuth, "The Art of Computer Programming" 3, section 6.4).
+    ``blocks`` is a power of two, so the mapping visits each block once. f is near the golden
+    section of ``blocks``, so that the visits spread evenly (Knuth, "The Art of Computer
+    Programming" 3, section 6.4).
     """
     return int(blocks * 0.6180339887) | 1
 
@@ -127,17 +127,17 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 @_declare("read")
 def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
-    """Read host memory from the SMs, in blocks of ``block`` bytes, each once.
+    """Read host memory from the SMs in blocks of ``block`` bytes, each block once.
 
-    ``grid`` is the number of thread blocks, 0 for as many as fit; ``unroll`` the number of 16-byte
-    loads that a thread has in flight.
+    ``grid`` is the number of thread blocks, 0 for as many as fit; ``unroll`` is the number of
+    16-byte loads that a thread has in flight.
     """
     return _access(gpu, "read", block, grid, unroll, order)
 
 
 @_declare("write")
 def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
-    """Write host memory from the SMs, in blocks of ``block`` bytes, each once.
+    """Write host memory from the SMs in blocks of ``block`` bytes, each block once.
 
     The axes are those of ``zerocopy/read``.
     """
@@ -155,10 +155,10 @@ def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
 )
 @axis("size", quick=("64MiB",), full=("64MiB", "64KiB", "256MiB"))
 def chase(gpu: Gpu, size: int) -> Work:
-    """Round trip of one dependent load of host memory by a GPU thread.
+    """Round-trip time of one dependent load of host memory by a GPU thread.
 
     The ring is one random cycle over all lines of 128 bytes; every load bypasses the caches
-    (``ld.global.cv``).  The median is that of whole launches, p99 of single hops, which include
+    (``ld.global.cv``). The median is taken over whole launches, p99 over single hops, which include
     reading the clock.
     """
     from membench.gpu.link_protocol import link_detail, link_flags

@@ -6,10 +6,11 @@ from membench.core.snapshot import Machine
 
 
 def placement(machine: Machine) -> tuple[int, ...]:
-    """The CPUs that may be used, in the order in which threads are pinned to them.
+    """The usable CPUs, in the order in which threads are pinned to them.
 
-    All cores come before their second hardware threads, the fastest kind of core first, and one
-    memory node after the other; no more CPUs than the control group's quota allows.
+    The first hardware threads of all cores come before the second ones; among these, faster kinds
+    of core come first, then lower memory nodes. The list has no more CPUs than the control group's
+    quota allows.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}
@@ -20,5 +21,5 @@ def placement(machine: Machine) -> tuple[int, ...]:
             siblings[core.package, core.core] = rank + 1
             ranked.append((rank, core.kind, core.node, core.package, core.cpu))
     cpus = [entry[-1] for entry in sorted(ranked)]
-    cpus += sorted(allowed - set(cpus))  # the kernel grants it and sysfs does not describe it
+    cpus += sorted(allowed - set(cpus))  # CPUs that sysfs does not describe
     return tuple(cpus[: max(1, machine.cpu.usable)])

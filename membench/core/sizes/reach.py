@@ -1,16 +1,16 @@
 """The last-level caches that a set of CPUs can reach, and whether they behave as reported.
 
-Only caches in reach of a case's CPUs can serve it: one core complex of an EPYC 9654 reaches 32 MiB,
-all twelve reach 384 MiB. Hypervisors and containers report caches that are absent, too large, or
-shared with other guests. A staircase (the latency of a pointer chase over growing rings) shows how
-they behave.
+Only caches that a case's CPUs can reach can serve it: one core complex of an EPYC 9654 reaches 32
+MiB, all twelve reach 384 MiB. Hypervisors and containers may report caches that are absent, too
+large, or shared with other guests. A staircase (the latency of a pointer chase over growing rings)
+shows how they behave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
@@ -23,22 +23,22 @@ FLAT = 1.25
 """Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""A latency that is smaller than memory's by this factor is a cache's, not noise."""
+"""A latency this many times smaller than memory latency shows a cache, not noise."""
 
 BEYOND = 1.5
-"""A ring of this many times a cache's size leaves it: at least a third of the loads miss."""
+"""A ring this many times as large as a cache does not fit: at least a third of the loads miss."""
 
 Staircase = Sequence[tuple[int, float]]
-"""(bytes of a ring, ns of one dependent load through it), ascending by size."""
+"""Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size."""
 
 
-@dataclass(frozen=True)
+@record
 class Reach:
     """The last-level caches that a set of CPUs can reach.
 
     Attributes:
-        bytes: sum of all last-level caches, None if their sizes are unknown.
-        confirmed: a staircase was measured and agrees with the reported caches.
+        bytes: total size of these caches, None if unknown.
+        confirmed: whether a staircase was measured and agrees with the reported caches.
     """
 
     bytes: int | None
@@ -71,28 +71,35 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 def contradiction(machine: Machine) -> str:
     """How the staircase contradicts the reported caches, in words; empty if it agrees.
 
-    Two contradictions are known. If latency is flat from a quarter of the cache's size on, no cache
-    of that size serves this CPU. If a ring of four times its size takes at most half of memory's
-    latency, a larger cache serves it.
+    Two contradictions are checked. If latency is flat from a quarter of the reported size on, no
+    cache of that size serves this CPU. If a ring of four times the reported size takes at most half
+    of memory latency, a larger cache serves this CPU.
     """
     stairs = machine.cpu.staircase
     if not stairs:
         return ""
     seen, reported = flat_from(stairs), of_the_chase(machine)
     if reported is None:
-        return f"no cache is reported, and the chase leaves its caches before {_size(seen)}"
+        return f"no cache is reported, but the pointer chase leaves a cache before {_size(seen)}"
     if _is_beyond(stairs, reported) and CACHE_MULTIPLE * seen <= reported:
-        return f"{_size(reported)} are reported, and the chase leaves them before {_size(seen)}"
+        return (
+            f"{_size(reported)} are reported, but the pointer chase leaves the caches before "
+            f"{_size(seen)}"
+        )
     beyond = [latency for size, latency in stairs if size >= CACHE_MULTIPLE * reported]
     if beyond and CONTRAST * min(beyond) <= stairs[-1][1]:
-        return f"{_size(reported)} are reported, and the chase is cached up to {_size(seen // 2)}"
+        return (
+            f"{_size(reported)} are reported, but the pointer chase stays in caches up to "
+            f"{_size(seen // 2)}"
+        )
     return ""
 
 
 def flat_from(stairs: Staircase) -> int:
-    """The smallest ring from which on the latency equals that of the largest one, within `FLAT`.
+    """Bytes of the smallest ring from which on latency stays that of the largest, within `FLAT`.
 
-    A ring that took longer than a larger one was disturbed and is treated like the larger one.
+    If a ring took longer than a larger one, it was disturbed and gets the latency of the larger
+    one.
     """
     size, top = stairs[-1]
     least = top
@@ -105,7 +112,7 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """Bytes of the reported last-level cache of the CPU on which the staircase is measured."""
+    """Reported size in bytes of the last-level cache of the CPU that measures the staircase."""
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None
 

@@ -1,4 +1,4 @@
-"""Array sizes that memory serves, not a cache: the meaning of `size=auto`."""
+"""Array sizes so large that memory serves them, not a cache: the meaning of `size=auto`."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from membench.core.snapshot import Machine
 from membench.core.units import GIB, MIB
 
 LEAST_ARRAY = 256 * MIB
-"""The smallest array that counts as memory, whatever the caches."""
+"""The smallest array in bytes that is used to measure memory, even if the caches are small."""
 
 DEVICE_ARRAY = 4 * GIB
-"""Bytes of an array in GPU memory, if there is room: the largest L2 cache of 2026 has 126 MiB, and
-other tools use arrays of gigabytes.
+"""Bytes of an array in GPU memory, if it fits: the largest L2 cache of 2026 has 126 MiB, and other
+tools use arrays of gigabytes.
 """
 
 GPU_SHARE = 0.9
-"""Largest share of a GPU's memory that a case may hold: the CUDA context needs some too."""
+"""Largest share of a GPU's memory that a case may hold; the CUDA context needs the rest."""
 
 Cost = Callable[[int], float]
 """Bytes of memory that a case holds, given the bytes of one of its arrays."""
 
 
 def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
-    """Bytes of an array in main memory that the caches in reach cannot serve.
+    """Bytes of an array in main memory that the reachable caches cannot serve.
 
-    A power of two, as rings need it. If the memory budget has no room for that, the largest that
-    fits, down to `LEAST_ARRAY`; a case that does not fit even then is skipped.
+    A power of two, as rings require. If the memory budget is too small for it, the largest that
+    fits, but at least `LEAST_ARRAY`; a case that does not fit even then is skipped.
     """
     size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
     return _fitting(size, held, machine.memory.budget)
 
 
 def most_of_gpu(machine: Machine) -> int:
-    """0.8 of the first GPU's memory in whole GiB, the size of a typical KV pool; 0 if unknown."""
+    """80 % of the first GPU's memory in bytes, as a multiple of 1 GiB; 0 if unknown.
+
+    This is the size of a typical KV pool.
+    """
     devices = machine.gpus.devices
     return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0
 
@@ -50,12 +53,12 @@ def device_array(machine: Machine, held: Cost) -> int:
     known = [gpu.memory for gpu in devices if gpu.memory]
     room = GPU_SHARE * min(known) if len(known) == len(devices) else budget
     if any(gpu.integrated for gpu in devices):
-        room = min(room, budget)  # it works in the memory that everything else works in
+        room = min(room, budget)  # an integrated GPU uses the memory that the host uses
     return _fitting(DEVICE_ARRAY, held, room)
 
 
 def top_ring(machine: Machine) -> int:
-    """Bytes of the largest ring of a staircase, large enough to leave the reported cache."""
+    """Bytes of the largest ring of a staircase; too large for the reported cache."""
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
 
@@ -66,5 +69,5 @@ def _fitting(size: int, held: Cost, room: float) -> int:
 
 
 def _power_of_two(size: int) -> int:
-    """The least power of two that is not smaller than ``size``."""
+    """The smallest power of two that is at least ``size``."""
     return 1 << (size - 1).bit_length()

@@ -1,1 +1,1 @@
-"""The CUDA backend: device, memory, links, compiler and libraries."""
+"""The CUDA backend: device, memory, links, compiler, and calls of libraries."""

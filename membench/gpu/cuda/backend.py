@@ -1,7 +1,7 @@
-"""The GPU as a backend: CuPy's calls behind the interface `Gpu`.
+"""The GPU as a backend: CuPy implements the interface `Gpu`.
 
-CuPy's memory pools are not used, because they round sizes up and reuse memory whose lines are still
-cached. Every buffer is an allocation of its own.
+Every buffer is a separate allocation. CuPy's memory pools are not used, because they round sizes up
+and reuse memory whose lines are still cached.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
-"""Nanoseconds after which a held queue continues by itself; the sample is then void."""
+"""Nanoseconds after which a held queue continues without `release`; the sample is then void."""
 
 FLUSH_FACTOR = 2
-"""The flush writes and reads this many times the L2 cache, so that every slice is replaced."""
+"""The flush writes and reads this many times the size of L2, so that every slice is replaced."""
 
 PORTABLE_CLUSTER = 8
-"""Blocks of a cluster that every device with clusters supports (CUDA programming guide)."""
+"""Blocks per cluster that every device with clusters supports (CUDA programming guide)."""
 
 _CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _CONTROL = KernelVariant("control.cu")
 _TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
-_URGENT = -5  # CUDA's lower priorities go first; it caps them at the lowest that it has
+_URGENT = -5  # lower numbers go first; CUDA clamps a number to its lowest one
 
 
 def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> CudaBackend:
     """The backend on ``machine.gpus.devices[index]``.
 
     Args:
-        benches: names of benches whose kernels are compiled first, several at a time.
+        benches: names of benches whose kernels are compiled now, in parallel.
 
     Raises:
         BackendUnavailable: CUDA does not list that device, or cannot use it.
@@ -88,7 +88,7 @@ class CudaKernel:
 
     @property
     def shared_bytes(self) -> int:
-        """Bytes of a block's static shared memory."""
+        """Static shared memory per block in bytes."""
         return self.resources.shared_bytes
 
 
@@ -97,8 +97,8 @@ class CudaBackend:
 
     Attributes:
         timer: CUDA events.
-        links: the other GPUs and queues of the device.
-        resolution_ns: resolution of the events' difference, which CuPy returns as milliseconds in
+        links: host memory, other GPUs and further queues.
+        resolution_ns: resolution of the time between two events; CuPy returns it as milliseconds in
             single precision.
     """
 
@@ -127,44 +127,44 @@ class CudaBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of every CUDA source, and of the compiler's version."""
+        """Digest of all CUDA sources and of the compiler's version."""
         digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
         for name in kernel_names():
             digest.update(name.encode() + b"\0" + read_kernel(name).encode())
         return digest.hexdigest()
 
     def describe(self) -> Device:
-        """The GPU, its driver, and the CUDA version that runs here."""
+        """The GPU, its driver, and the CUDA version in use."""
         version = cupy.cuda.runtime.runtimeGetVersion()
         cuda = f"{version // 1000}.{version % 1000 // 10}"
         return Device("cuda", self.properties.name, self.machine.gpus.driver, cuda)
 
-    # The measuring order.
+    # The interface `DeviceBackend`.
 
     def flush(self) -> None:
-        """Queue: write, then read, twice the L2 cache."""
+        """Queue a write, then a read, of twice the size of L2."""
         scratch, sink = self._flushed
         self.fill(scratch, 0)
         args = (scratch, sink, np.uint64(scratch.size // 16))
         self.launch(self._control["sweep"], 4 * self.properties.sms, 256, args)
 
     def synchronize(self) -> None:
-        """Wait for the measured queue."""
+        """Wait until the measured queue is empty."""
         with explained("the GPU stopped"):
             self._queue.synchronize()
 
     def block(self) -> None:
-        """Queue: hold until `release`."""
+        """Queue a kernel that holds later work until `release`."""
         self._ticket += 1
         args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
         self.launch(self._control["hold"], 1, 1, args)
 
     def release(self) -> None:
-        """Let the queue continue at once."""
+        """End the hold, so that the queue continues."""
         self._words.array.view(np.int32)[0] = self._ticket
 
     def probe(self, edge: Edge) -> None:
-        """Queue: read the clocks of every SM."""
+        """Queue a kernel that reads the clocks of every SM."""
         half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
@@ -175,7 +175,7 @@ class CudaBackend:
         self._events[edge].record(self._queue)
 
     def idle(self) -> None:
-        """Queue: an empty kernel."""
+        """Queue an empty kernel."""
         self.launch(self._control["idle"], 1, 1, ())
 
     def stamps(self) -> Stamps:
@@ -194,16 +194,16 @@ class CudaBackend:
             overdue=int(self._words.array.view(np.int32)[1]) == self._ticket > 0,
         )
 
-    # What a bench asks for.
+    # The interface `Gpu`.
 
     def allocate(self, size: int) -> DeviceMemory:
-        """An allocation of its own."""
+        """A separate allocation of ``size`` bytes."""
         memory = device_memory(size)
         self._given.append(memory)
         return memory
 
     def host(self, size: int, kind: str = "pinned") -> HostMemory:
-        """Page-locked memory, not from CuPy's pool."""
+        """Page-locked memory from CUDA's allocator, not from CuPy's pool."""
         memory = host_memory(size, kind)
         self._given.append(memory)
         return memory
@@ -232,13 +232,13 @@ class CudaBackend:
         cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
 
     def copy(self, target: int, source: int, size: int, stream: Any = None) -> None:
-        """Queue: memcpy; the driver knows from the addresses which way."""
+        """Queue a memcpy; the driver derives the direction from the addresses."""
         queue = stream or self._queue
         kind = cupy.cuda.runtime.memcpyDefault
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
     def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
-        """Compiled by `compile_source`, with the largest dynamic shared memory allowed."""
+        """Compile by `compile_source` and load; allow the maximum dynamic shared memory."""
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
@@ -276,25 +276,25 @@ class CudaBackend:
         )
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
-        """By the carve-out: zero percent for shared memory."""
+        """Set the carve-out for shared memory to zero percent."""
         for kernel in kernels:
-            with explained(f"{kernel.entry} cannot have all of L1"):
+            with explained(f"L1 cannot be enlarged for {kernel.entry}"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
-        """As the driver computes it; cluster sizes that not every device has are enabled first."""
+        """The driver's figure, after enabling cluster sizes above the portable maximum."""
         function = kernel.function.ptr
         try:
             if size > PORTABLE_CLUSTER:
-                with explained(f"clusters of {size} blocks cannot be allowed"):
+                with explained(f"clusters of {size} blocks cannot be enabled"):
                     cupy.cuda.driver.funcSetAttribute(function, _NON_PORTABLE_CLUSTER, 1)
             return resident_clusters(open_driver(), function, size, block, shared)
         except MembenchError as missing:
             skip(str(missing))
 
     def stream(self, *, urgent: bool = False) -> Any:
-        """A queue of its own."""
-        with self._device:  # of this thread it may be another one
+        """A new queue."""
+        with self._device:  # another device may be current on this thread
             return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
 
     def wait(self, stream: Any) -> None:
@@ -302,7 +302,7 @@ class CudaBackend:
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """As a CUDA graph of the measured queue."""
+        """Capture the measured queue as a CUDA graph."""
         with explained("a graph cannot be captured"):
             self._queue.begin_capture()
             try:
@@ -322,7 +322,7 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """By cuBLAS, FP8 and FP4 by cublasLt; called once here to load its code."""
+        """Use cuBLAS, or cublasLt for FP8 and FP4; one call here loads the library's code."""
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
@@ -342,7 +342,7 @@ class CudaBackend:
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """The scales of w and x, all of them 1, so that their layout does not matter."""
+        """The scales of w and x; all are 1, so that their layout does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
@@ -369,10 +369,10 @@ class CudaBackend:
     def close(self) -> None:
         """Free all memory; the driver releases the rest with the process."""
         self.release()
-        with suppress(MembenchError):  # a device that is lost has nothing left to give back
+        with suppress(MembenchError):  # nothing can be freed on a lost device
             self.reclaim()
 
-    # Inside.
+    # Helpers.
 
     @cached_property
     def _flushed(self) -> tuple[DeviceMemory, DeviceMemory]:
@@ -382,20 +382,22 @@ class CudaBackend:
     def _module(self, variant: KernelVariant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
-            # Not RawModule: that loads from a path, and the image is here.
+            # Not RawModule, which loads from a path: the image is in memory.
             module = cupy.cuda.Module()
-            with explained(f"{variant.file} as compiled by NVRTC {image.compiler} does not load"):
+            with explained(
+                f"{variant.file} was compiled by NVRTC {image.compiler}, but cannot be loaded"
+            ):
                 module.load(image.cubin)
             self._modules[variant] = (image, module)
         return self._modules[variant]
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """Number of an SM -> its clocks; entries of 0 were written by no block."""
+    """SM number -> clocks; entries of 0 are left out, because no block wrote them."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 
 def _opt_in(function: Any, shared: int) -> None:
-    """Allow a kernel more than 48 KiB of dynamic shared memory: all that is left."""
+    """Allow a kernel to use all non-static shared memory as dynamic memory, even above 48 KiB."""
     attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)

@@ -1,13 +1,13 @@
 """The driver's batch copy, ``cuMemcpyBatchAsync``: many copies in one call.
 
-CuPy does not wrap it.  There are two signatures (cuda.h of CUDA 12.8 and of 13.0)::
+CuPy does not wrap this function. There are two signatures (cuda.h of CUDA 12.8 and of 13.0)::
 
     12.8  cuMemcpyBatchAsync     (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, s)
     13.0  cuMemcpyBatchAsync_v2  (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, s)
 
-``cuGetProcAddress`` tells at run time which one a driver has: for version 13.0 it returns the later
-one, for 12.8 the earlier one, and an older driver has neither. The module needs only ctypes, so a
-stub library can test it.
+``cuGetProcAddress`` finds at run time which signatures a driver has: asked for version 13.0 it
+returns the later one, for 12.8 the earlier one. An older driver has neither. The module needs only
+ctypes, so tests can replace the driver by a stub library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Addresses = npt.NDArray[np.uint64]
 
 SYMBOL = b"cuMemcpyBatchAsync"
 VERSIONS = (13000, 12080)
-"""CUDA versions whose signatures are looked up, the later one first."""
+"""CUDA versions whose signatures are looked up, newest first."""
 
 WITHOUT_FAIL_INDEX = 13000
 """First version without ``failIdx``."""
@@ -45,13 +45,13 @@ change.
 
 
 class Location(ctypes.Structure):
-    """``CUmemLocation``: a hint; ignored for memory that CUDA allocated."""
+    """``CUmemLocation``: a hint that is ignored for memory that CUDA allocated."""
 
     _fields_ = (("type", ctypes.c_int), ("id", ctypes.c_int))
 
 
 class Attributes(ctypes.Structure):
-    """``CUmemcpyAttributes``: how the copies of a batch may be done."""
+    """``CUmemcpyAttributes``: options for the copies of a batch."""
 
     _fields_ = (
         ("srcAccessOrder", ctypes.c_int),
@@ -63,10 +63,10 @@ class Attributes(ctypes.Structure):
 
 @dataclass(frozen=True)
 class BatchCopy:
-    """The entry point of this driver.
+    """The driver's batch copy function.
 
     Attributes:
-        version: of the signature: 13000 or 12080.
+        version: CUDA version of the signature: 13000 or 12080.
     """
 
     version: int
@@ -82,28 +82,30 @@ class BatchCopy:
         *,
         overlap: bool = False,
     ) -> Callable[[int], None]:
-        """The copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes, prepared once.
+        """Prepare the copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes.
 
-        Each call of the result queues all of them into the stream of the given handle, in no
-        particular order.
+        Each call of the result queues all copies, in no particular order, into the stream whose
+        handle it gets.
 
         Args:
             order: when the sources may be read, one of `ORDERS`.
-            overlap: ask the driver for a way of copying that leaves the SMs to kernels.
+            overlap: ask the driver to copy without using SMs.
 
         Raises:
             ValueError: the arrays differ in length, or are empty.
         """
         count = len(targets)
         if not count or not count == len(sources) == len(sizes):
-            raise ValueError("a batch needs equally many targets, sources and sizes, at least one")
+            raise ValueError(
+                "a batch needs at least one copy, and as many targets and sizes as sources"
+            )
         kept = tuple(
             np.ascontiguousarray(array, dtype=np.uint64) for array in (targets, sources, sizes)
         )
         attributes = Attributes(
             srcAccessOrder=ORDERS[order], flags=_PREFER_OVERLAP if overlap else 0
         )
-        first = ctypes.c_size_t(0)  # the one set of attributes holds from copy 0 on
+        first = ctypes.c_size_t(0)  # a single set of attributes, valid from copy 0 on
         failed = ctypes.c_size_t(0)
         pointers = tuple(ctypes.c_void_p(array.ctypes.data) for array in kept)
         where = () if self.version >= WITHOUT_FAIL_INDEX else (ctypes.byref(failed),)
@@ -119,7 +121,7 @@ class BatchCopy:
                 ctypes.c_void_p(stream),
             )
             if status:
-                # SIZE_MAX is the driver's word for a failure that is of no one copy.
+                # The driver reports SIZE_MAX if the failure does not belong to a single copy.
                 which = f" (copy {failed.value})" if where and failed.value < kept[0].size else ""
                 raise MembenchError(f"the batch copy failed{which}: {self._explain(status)}")
 
@@ -127,7 +129,7 @@ class BatchCopy:
 
 
 def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
-    """The batch copy of the driver ``library``.
+    """Find the batch copy in the driver ``library``.
 
     Raises:
         BackendUnavailable: there is no driver, or it is older than CUDA 12.8.
@@ -138,12 +140,13 @@ def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
         if address:
             return BatchCopy(version, _prototype(version)(address), explainer(driver))
     raise BackendUnavailable(
-        "the driver has no batch copy (cuMemcpyBatchAsync)", "it came with CUDA 12.8"
+        "the driver has no batch copy (cuMemcpyBatchAsync)",
+        "drivers for CUDA 12.8 or newer have it",
     )
 
 
 def _look_up(driver: Any, version: int) -> int:
-    """The address of the symbol in ``version``; 0 if there is none."""
+    """The address of the function with the signature of ``version``; 0 if the driver lacks it."""
     ask = getattr(driver, "cuGetProcAddress_v2", None)
     if ask is None:  # a driver before CUDA 12.0
         return 0

@@ -1,8 +1,8 @@
-"""CUDA C++ to machine code by NVRTC: a pure function that needs no driver and no GPU.
+"""Compilation of CUDA C++ to machine code by NVRTC; it needs no driver and no GPU.
 
-The result is the same wherever it runs: the machine code that the tests disassemble, the PTX that
-they execute, and the image that the GPU loads. The source is compiled here and not by CuPy, because
-CuPy asks the driver for the architecture even if it is given (cupy 14.2, `compiler.py`).
+The result is the same on every machine, so the tests disassemble the machine code, and execute the
+PTX, that a GPU would load. CuPy's compiler is not used, because it asks the driver for the
+architecture even if the caller gives one (cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
-"""The compute capabilities for which every source is proven: Ampere, Ada, Hopper, Blackwell."""
+"""The compute capabilities for which every source is tested: Ampere, Ada, Hopper, Blackwell."""
 
 OPTIONS = (
     "-std=c++17",
-    # A source that spills or that indexes into local memory measures local memory: an error.
+    # Spills and indexed local arrays are errors: such a kernel would measure local memory.
     "--ptxas-options=-v",
     "--ptxas-options=--warn-on-spills",
     "--ptxas-options=--warn-on-local-memory-usage",
     "--ptxas-options=--warning-as-error",
 )
-"""Options of every compilation, besides its architecture and its macros."""
+"""Options of every compilation, in addition to its architecture and its macros."""
 
 FEATURE_SETS = 90
-"""First compute capability with instructions of one architecture alone (``sm_90a``)."""
+"""First compute capability with architecture-specific instructions (``sm_90a``)."""
 
 _OLDEST = 75
-"""The oldest architecture of NVRTC 13; CUDA 12 supports older devices."""
+"""The oldest architecture that NVRTC 13 supports; CUDA 12 supports older ones."""
 
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
-_TOO_WIDE = "exceeds 128 bit limit"  # of loads: the assembler of CUDA 12.8 knows no wider ones
+_TOO_WIDE = "exceeds 128 bit limit"  # the assembler of CUDA 12.8 has no wider loads
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of one entry, as the assembler reports them.
+    """The resources of one entry function, as the assembler reports them.
 
     Attributes:
-        registers: of a thread.
-        shared_bytes: static shared memory of a block.
-        stack_bytes, spill_bytes: local memory of a thread: for arrays, and for spilled registers.
+        registers: registers per thread.
+        shared_bytes: static shared memory per block.
+        stack_bytes, spill_bytes: local memory per thread for arrays and for spilled registers.
     """
 
     registers: int
@@ -64,7 +64,7 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory of a thread, whose traffic is in no byte count."""
+        """Local memory per thread in bytes. Byte counts do not include its traffic."""
         return self.stack_bytes + self.spill_bytes
 
 
@@ -75,9 +75,9 @@ class Image:
     Attributes:
         cubin: an ELF image for exactly one architecture.
         ptx: the intermediate code of the same compilation.
-        resources: by entry.
+        resources: resources by name of the entry function.
         log: the compiler's messages.
-        compiler: NVRTC's version: ``13.0.88``.
+        compiler: NVRTC's version, such as ``13.0.88``.
     """
 
     cubin: bytes
@@ -88,12 +88,12 @@ class Image:
 
 
 def target(arch: str) -> str:
-    """The compilation target for a device of compute capability ``arch``: ``90a`` for ``90``.
+    """The compilation target for compute capability ``arch``, such as ``90a`` for ``90``.
 
-    The image is for this device alone, so that it may have the instructions of its feature set; the
-    machine code of everything else is the same (``docs/compilers.md``).  A device that this NVRTC
-    does not know gets the image of the latest one before it in its generation, which it runs as
-    well ("Binary compatibility" in the CUDA programming guide): ``120`` for ``121``.
+    The ``a`` allows architecture-specific instructions; all other machine code stays the same
+    (``docs/compilers.md``). If this NVRTC does not support a device, the target is the latest
+    earlier one of its generation, such as ``120`` for ``121``: its images also run on the device
+    ("Binary compatibility" in the CUDA programming guide).
     """
     if not arch.isdigit():
         return arch
@@ -109,18 +109,20 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """Compile ``file`` of ``kernels/``; results are cached on disk.
 
     Args:
-        file: its name: ``stream.cu``.
-        options: further options: ``("-DVEC=16",)``.
-        arch: compute capability without its dot: ``90``.  See `target`.
+        file: file name, such as ``stream.cu``.
+        options: additional options, such as ``("-DVEC=16",)``.
+        arch: compute capability without its dot, such as ``90``. See `target`.
 
     Raises:
-        BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        BackendUnavailable: NVRTC is missing, or does not support the architecture.
+        MembenchError: the source does not compile; `RegistersSpilled` if it would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
-        with suppress(TypeError, KeyError, AttributeError):  # of another shape: made anew
+        with suppress(
+            TypeError, KeyError, AttributeError
+        ):  # an entry with other fields: compile again
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
     image = compile_text(file, read_kernel(file), options, arch)
@@ -131,17 +133,19 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile several sources at once that are not cached yet, so that no case waits for them.
+    """Compile sources that are not cached yet, in parallel, so that no case waits for them.
 
-    NVRTC holds no lock, not even Python's, while it compiles. A source that does not compile is
-    left to the case that needs it, which reports the error.
+    While NVRTC compiles, it holds no lock, not even Python's. If a source does not compile, the
+    case that needs it reports the error.
 
     Args:
         asked: files and their additional options.
-        threads: number of threads; by default one for each CPU of this process.
+        threads: number of threads; by default one per CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
-    if not missing or cache_directory(IMAGES) is None:  # without a cache each process needs few
+    if (
+        not missing or cache_directory(IMAGES) is None
+    ):  # without a cache, compile only what this process needs
         return
     workers = threads or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(min(workers, len(missing))) as pool:
@@ -170,8 +174,8 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
     """Compile a source that is given as ``text``; ``file`` names it in messages.
 
     Raises:
-        BackendUnavailable: NVRTC is missing, or does not know the architecture.
-        MembenchError: it does not compile; `RegistersSpilled` if it would use local memory.
+        BackendUnavailable: NVRTC is missing, or does not support the architecture.
+        MembenchError: the source does not compile; `RegistersSpilled` if it would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """
     nvrtc = _nvrtc()
@@ -185,7 +189,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         except nvrtc.NVRTCError as error:
             raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
         log: str = nvrtc.getProgramLog(program)
-        # CuPy's wrapper drops the last byte, without which the image is no valid ELF file.
+        # CuPy's wrapper drops the last byte, without which the image is not a valid ELF file.
         cubin: bytes = nvrtc.getCUBIN(program) + b"\0"
         ptx: str = nvrtc.getPTX(program).rstrip(b"\0").decode()
     finally:
@@ -201,17 +205,17 @@ def _nvrtc() -> Any:
 
         nvrtc.getVersion()
     except ImportError as error:
-        raise BackendUnavailable("CuPy is not installed", "membench doctor says which") from error
+        raise BackendUnavailable("CuPy is not installed", "membench doctor names it") from error
     except RuntimeError as error:  # cuda.pathfinder's "not found" is one
         raise BackendUnavailable(
-            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor says which"
+            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor names it"
         ) from error
     return nvrtc
 
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version, with its patch number if a package has it, because the code may differ."""
+    """NVRTC's version, if possible with the patch number, because machine code may depend on it."""
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):
@@ -227,7 +231,7 @@ def _architectures() -> tuple[int, ...]:
 
 @cache
 def kernel_headers() -> dict[str, str]:
-    """Name -> text of the headers that the sources include."""
+    """Header name -> text, for the headers that the sources include."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }
@@ -252,13 +256,13 @@ def resources_of(log: str) -> dict[str, Resources]:
 def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) -> Exception:
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
-            f"NVRTC {compiler} does not know compute capability {arch[:-1]}.{arch[-1]}",
-            "install membench[cuda12]: CUDA 13 begins with 7.5"
+            f"NVRTC {compiler} does not support compute capability {arch[:-1]}.{arch[-1]}",
+            "install membench[cuda12]: CUDA 13 needs compute capability 7.5"
             if arch.isdigit() and int(arch) < _OLDEST
-            else "install a newer CuPy with its CUDA toolkit: membench doctor says which",
+            else "install a newer CuPy with its CUDA toolkit: membench doctor names it",
         )
     if _TOO_WIDE in log:
-        return Skip(f"NVRTC {compiler} has no loads of 256 bits: CUDA 12.9 and newer have them")
+        return Skip(f"NVRTC {compiler} has no 256-bit loads: CUDA 12.9 or newer is needed")
     said = next((line for line in log.splitlines() if _COMPLAINT.search(line)), str(error))
     kind = RegistersSpilled if _SPILLED.search(said) else MembenchError
     return kind(f"{file} does not compile for sm_{arch}: {' '.join(said.split())}")

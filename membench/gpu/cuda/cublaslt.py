@@ -1,6 +1,6 @@
-"""FP8 and FP4 matrix products by cublasLt, for which CuPy has no bindings: a few calls by ctypes.
+"""FP8 and FP4 matrix products by cublasLt, called through ctypes, as CuPy has no bindings.
 
-Constants and structures are those of cublasLt.h and library_types.h.
+Constants and structures are taken from cublasLt.h and library_types.h.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 from membench.core.errors import BackendUnavailable, MembenchError
 
 WORKSPACE_BYTES = 32 << 20
-"""Bytes that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul"); the alignment is 256
-bytes.
+"""Workspace that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul").
+
+Its alignment is 256 bytes.
 """
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
 _R_32F, _R_8F_E4M3, _R_4F_E2M1 = 0, 28, 33  # cudaDataType_t
 OUTPUTS = {"fp32": _R_32F, "fp16": 2, "bf16": 14}
-"""Formats of a product's result."""
+"""Format of a product's result -> cudaDataType_t."""
 
 _COMPUTE_32F = 68  # cublasComputeType_t
 _TRANSPOSED = 1  # cublasOperation_t
@@ -31,11 +32,11 @@ _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 @dataclass(frozen=True)
 class OperandScales:
-    """The scales of an operand, one byte each.
+    """The scales of an operand; each is one byte.
 
     Attributes:
-        mode: cublasLtMatmulMatrixScale_t.
-        numbers: how many numbers along k share one scale.
+        mode: value of cublasLtMatmulMatrixScale_t.
+        numbers: count of numbers along k that share one scale.
         one: the byte that encodes 1.
     """
 
@@ -44,15 +45,17 @@ class OperandScales:
     one: int
 
     def bytes_of(self, rows: int, k: int) -> int:
-        """Bytes of an operand's scales; the library keeps them in tiles of 128 rows by 4."""
+        """Bytes of an operand's scales; the library stores them in tiles of 128 rows by 4."""
         return -(-rows // 128) * 128 * (-(-k // self.numbers // 4) * 4)
 
 
 SCALES = {
     "mxfp8": OperandScales(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
-    "nvfp4": OperandScales(mode=1, numbers=16, one=0x38),  # VEC16_UE4M3: exponent 7, of bias 7
+    "nvfp4": OperandScales(
+        mode=1, numbers=16, one=0x38
+    ),  # VEC16_UE4M3: exponent field 7, with bias 7
 }
-"""Kinds with scales, and their scales."""
+"""Format -> its scales, for formats that have scales."""
 
 _STORED = {"fp8": _R_8F_E4M3, "mxfp8": _R_8F_E4M3, "nvfp4": _R_4F_E2M1}
 
@@ -68,10 +71,10 @@ class _Heuristic(ctypes.Structure):
 
 
 class CublasLt:
-    """The library, with one handle.
+    """The loaded library with one handle.
 
     Raises:
-        BackendUnavailable: it is not installed, or cannot be initialised.
+        BackendUnavailable: cublasLt is not installed or cannot be initialised.
     """
 
     def __init__(self, library: Any = None) -> None:
@@ -91,19 +94,19 @@ class CublasLt:
         fast: bool = False,
         scales: tuple[int, int] | None = None,
     ) -> Callable[[], None]:
-        """Y = x w' with single-precision sums, ready to be queued on ``stream``.
+        """A function that queues y = x w' with single-precision sums on ``stream``.
 
         Args:
             kind: format of w and x: ``fp8``, or one of `SCALES`.
             shape: m, n, k as in `Gpu.gemm`.
             operands: addresses of w, x and y.
-            workspace: address of `WORKSPACE_BYTES`.
+            workspace: address of `WORKSPACE_BYTES` bytes.
             out: format of y, one of `OUTPUTS`.
-            fast: partial sums may have fewer bits.
-            scales: addresses of the scales of w and x, for kinds with scales.
+            fast: whether partial sums may have fewer bits.
+            scales: addresses of the scales of w and x, for formats with scales.
 
         Raises:
-            BackendUnavailable: the library has no algorithm for it on this device.
+            BackendUnavailable: the library has no algorithm for this product on this device.
         """
         m, n, k = shape
         description = self._made("cublasLtMatmulDescCreate", _COMPUTE_32F, _R_32F)
@@ -185,4 +188,4 @@ def _load() -> Any:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise BackendUnavailable(f"cublasLt is not installed: no {' and no '.join(_LIBRARIES)}")
+    raise BackendUnavailable(f"cublasLt is not installed: found neither {' nor '.join(_LIBRARIES)}")

@@ -1,4 +1,4 @@
-"""Identifies a device and reads its properties from the driver."""
+"""Find a device by UUID, and read its properties from the driver."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from membench.gpu.protocol import Properties
 
 
 def ordinal_of(uuid_hash: str) -> int:
-    """CUDA's ordinal of the device with that hash in the snapshot.
+    """CUDA's ordinal of the device whose UUID in the snapshot has that hash.
 
     Raises:
-        BackendUnavailable: CUDA does not list it, or cannot be used at all.
+        BackendUnavailable: CUDA does not list the device, or cannot be used.
     """
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -30,14 +30,14 @@ def ordinal_of(uuid_hash: str) -> int:
             return ordinal
     raise BackendUnavailable(
         "CUDA does not list the GPU that NVML reports",
-        "look at CUDA_VISIBLE_DEVICES and at what 'nvidia-smi -L' lists",
+        "compare CUDA_VISIBLE_DEVICES with the list of 'nvidia-smi -L'",
     )
 
 
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
-    """The device's UUID in the forms that the snapshot may have: hashed from NVML's form.
+    """Hashes of the device's UUID in NVML's form, as a GPU and as a MIG instance.
 
-    Read from the driver itself, because CuPy's `getDeviceProperties` cuts a UUID at its first zero
+    The UUID is read from the driver, because CuPy's `getDeviceProperties` cuts it at its first zero
     byte.
     """
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()

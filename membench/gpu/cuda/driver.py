@@ -1,4 +1,4 @@
-"""Calls NVIDIA's driver by ctypes where CuPy has no wrapper, or an unsuitable one."""
+"""Calls of NVIDIA's driver through ctypes, for functions that CuPy does not wrap suitably."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 
 
 class _Attribute(ctypes.Structure):
-    """``CUlaunchAttribute``, the dimensions of a cluster in its union of 64 bytes."""
+    """``CUlaunchAttribute`` with the dimensions of a cluster in its union of 64 bytes."""
 
     _fields_ = (
         ("id", ctypes.c_int),
@@ -36,7 +36,7 @@ class _Config(ctypes.Structure):
 
 
 def open_driver(library: str = LIBRARY) -> Any:
-    """The driver's library.
+    """Load the driver's library.
 
     Raises:
         BackendUnavailable: there is no driver library.
@@ -61,17 +61,17 @@ def explainer(driver: Any) -> Callable[[int], str]:
 
 
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
-    """Clusters of ``size`` blocks of ``block`` threads that the device holds at once.
+    """Number of clusters (``size`` blocks of ``block`` threads) that are resident at once.
 
-    A cluster is within one GPC, whose number of SMs is not always a multiple of its size, so there
-    may be fewer clusters than the SMs suggest.
+    A cluster runs within one GPC. A GPC's number of SMs is not always a multiple of ``size``, so
+    there may be fewer clusters than the total number of SMs suggests.
 
     Args:
         function: a ``CUfunction``.
-        shared: bytes of dynamic shared memory of a block.
+        shared: dynamic shared memory per block in bytes.
 
     Raises:
-        BackendUnavailable: the driver cannot answer; it knows clusters from CUDA 11.8 on.
+        BackendUnavailable: the driver cannot compute the number; drivers since CUDA 11.8 can.
     """
     ask = getattr(driver, "cuOccupancyMaxActiveClusters", None)
     if ask is None:
@@ -88,13 +88,13 @@ def resident_clusters(driver: Any, function: int, size: int, block: int, shared:
     status = ask(ctypes.byref(found), ctypes.c_void_p(function), ctypes.byref(config))
     if status:
         raise BackendUnavailable(
-            f"the driver does not place clusters of {size} blocks: {explainer(driver)(status)}"
+            f"the driver cannot place clusters of {size} blocks: {explainer(driver)(status)}"
         )
     return found.value
 
 
 def device_handle(driver: Any, ordinal: int) -> int | None:
-    """The driver's handle of CUDA's device ``ordinal``; None if there is no such device."""
+    """The driver's handle for CUDA's device ``ordinal``; None if there is no such device."""
     device = ctypes.c_int()
     if driver.cuDeviceGet(ctypes.byref(device), ctypes.c_int(ordinal)):
         return None

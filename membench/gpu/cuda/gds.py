@@ -1,8 +1,8 @@
-"""GPUDirect Storage through KvikIO: reads from a file straight into device memory.
+"""GPUDirect Storage through KvikIO: reads from a file directly into device memory.
 
-An extra (``gds``). Without the driver's part KvikIO works in compatibility mode, through host
-memory, which the rows report. Its reads then go through the page cache unless that is turned off
-before it opens the file; the residency in the rows shows what the cache served.
+KvikIO comes with the extra ``gds``. Without the kernel driver, KvikIO works in compatibility mode:
+it reads through host memory, and the rows report this. These reads use the page cache unless this
+is turned off before KvikIO opens the file; the rows report the share that the cache served.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from membench.gpu.protocol import Buffer
 
 
 class _Place:
-    """Device memory in the form of ``__cuda_array_interface__``."""
+    """Device memory as an object with ``__cuda_array_interface__``."""
 
     def __init__(self, address: int, size: int) -> None:
         self.__cuda_array_interface__ = {
@@ -30,8 +30,8 @@ class GdsReader:
     """Reads pages of a file into a pool of device memory.
 
     Args:
-        path: of the file.
-        pool: device memory in which page ``slot`` begins at ``slot * block``.
+        path: path of the file.
+        pool: device memory; page ``slot`` begins at byte ``slot * block``.
 
     Raises:
         Skip: KvikIO is not installed, or cannot be used.
@@ -42,10 +42,11 @@ class GdsReader:
             import kvikio
             import kvikio.defaults
         except ImportError:
-            skip("needs KvikIO: kvikio-cu13 beside cupy-cuda13x, kvikio-cu12 beside cupy-cuda12x")
+            skip("needs KvikIO: kvikio-cu13 for cupy-cuda13x, kvikio-cu12 for cupy-cuda12x")
         except Exception as error:
             skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
-        # Releases before 25.12 have no such setting, and always read through the page cache then.
+        # Releases before 25.12 lack this setting; in compatibility mode they always use the page
+        # cache.
         with contextlib.suppress(Exception):
             kvikio.defaults.set({"auto_direct_io_read": True})
         try:
@@ -59,14 +60,16 @@ class GdsReader:
         ]
 
     def read(self, slot: int, offset: int) -> None:
-        """Read the page at ``offset`` into place ``slot``; may be called from any thread.
+        """Read the page at ``offset`` of the file into page ``slot``; any thread may call this.
 
         Raises:
             MembenchError: fewer bytes arrived than requested.
         """
         got = self._file.read(self._places[slot], self._block, offset)
         if got != self._block:
-            raise MembenchError(f"a read of {self._block} bytes at {offset} moved {got}")
+            raise MembenchError(
+                f"a read of {self._block} bytes at offset {offset} returned {got} bytes"
+            )
 
     def close(self) -> None:
         self._file.close()

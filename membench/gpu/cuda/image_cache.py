@@ -1,4 +1,4 @@
-"""Caches compilations on disk, by everything that they depend on."""
+"""A cache on disk for compilations, keyed by everything that they depend on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from membench.core.cache_dir import cache_directory
 
 IMAGES = "images"
-"""Name of the images' directory in the cache."""
+"""Name of the directory for images in the cache."""
 
 
 def image_key(parts: Iterable[bytes]) -> str:
@@ -27,7 +27,7 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """The entry stored under ``key``, with ``cubin`` as bytes; None if there is no complete one."""
+    """The entry stored under ``key``, with ``cubin`` as bytes; None if missing or damaged."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return None
@@ -37,18 +37,18 @@ def load_image(key: str) -> dict[str, Any] | None:
         whole = data.pop("sha256") == hashlib.sha256(cubin).hexdigest()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # Machine code with a wrong bit must not reach a GPU.
+    # Damaged machine code must not reach a GPU.
     return {**data, "cubin": cubin} if whole else None
 
 
 def is_kept(key: str) -> bool:
-    """Whether something is stored under ``key``."""
+    """Whether the cache has an entry for ``key``."""
     directory = cache_directory(IMAGES)
     return directory is not None and (directory / f"{key}.json").exists()
 
 
 def store_image(key: str, image: dict[str, Any]) -> None:
-    """Store ``image`` under ``key``, completely or not at all; an unwritable cache is ignored."""
+    """Store ``image`` under ``key``, completely or not at all; ignore an unwritable cache."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return

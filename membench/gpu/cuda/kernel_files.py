@@ -1,7 +1,8 @@
-"""The CUDA sources: inside an installed package, or beside it in a checkout.
+"""The CUDA sources, in the installed package or in the checkout.
 
-Floor 0. A wheel contains ``kernels/`` as ``membench/kernels/``; an editable install and a bare
-checkout read the folder of the checkout itself.
+Imports only the error classes from membench. A wheel contains ``kernels/`` as
+``membench/kernels/``; an editable install and a bare checkout read the folder of the checkout
+itself.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def kernel_root() -> Path:
     """The folder with the ``.cu`` and ``.cuh`` files.
 
     Raises:
-        MembenchError: neither the package nor a checkout around it has one.
+        MembenchError: neither the package nor its parent folder contains it.
     """
     places = (_PACKAGE / "kernels", _PACKAGE.parent / "kernels")
     for place in places:
@@ -29,12 +30,12 @@ def kernel_root() -> Path:
 
 
 def kernel_names() -> tuple[str, ...]:
-    """The file names of the kernels without headers, sorted: ``("stream.cu", ...)``."""
+    """The file names of all sources except headers, sorted: ``("stream.cu", ...)``."""
     return tuple(sorted(path.name for path in kernel_root().glob("*.cu")))
 
 
 def read_kernel(name: str) -> str:
-    """The source text of ``name``, a kernel or a header.
+    """The text of the source or header ``name``.
 
     Raises:
         MembenchError: there is no such file.

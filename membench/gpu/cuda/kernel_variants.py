@@ -1,9 +1,9 @@
-"""Which compilations a bench may ask for: known before it is built, so that they can be made ahead.
+"""The compilations that a bench may request, known before it is built so that they can run early.
 
-``kernel_variants.json`` has them by bench, each with the first compute capability that asks for it
-and the last one, if later ones do not, and ``python ci/documents.py`` writes it.  A test holds it
-against what the benches in it ask for.  The kernels of a bench that is not in it are compiled when
-they are first asked for.
+``kernel_variants.json`` lists them by bench. Each has the first compute capability that requests
+it, and the last one if later ones do not. ``python ci/documents.py`` writes the file, and a test
+compares it with the requests of the benches in it. For a bench that is not listed, kernels are
+compiled at first use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PATH = Path(__file__).with_suffix(".json")
 
 
 def variants_of(benches: Iterable[str], arch: str) -> tuple[KernelVariant, ...]:
-    """The compilations of all ``benches`` on ``arch``; a bench that is not listed has none."""
+    """The listed compilations that ``benches`` need on ``arch``."""
     found = {
         KernelVariant.of(each["file"], **each["defines"])
         for bench in benches

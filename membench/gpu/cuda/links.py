@@ -1,4 +1,4 @@
-"""The links around a GPU, through CuPy's calls: see `membench.gpu.link_protocol`."""
+"""The links of a GPU, implemented with CuPy: see `membench.gpu.link_protocol`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 PAGE = 4096
 LOAD_BYTES = 64 * MIB
 LOAD_COPIES = 16
-"""Copies during which the link is read: some 20 ms on PCI Express 5.0, which wake it up."""
+"""Number of copies during which the link state is read.
+
+They take about 20 ms on PCI Express 5.0, which wakes the link up.
+"""
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
 _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
@@ -50,7 +53,7 @@ class LinkMemory:
 
     @cached_property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The bytes as the host sees them."""
+        """The memory as a NumPy array on the host."""
         if isinstance(self.keep, np.ndarray):
             return self.keep
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
@@ -72,16 +75,16 @@ class CudaLinks:
         self._queue = queue
         self._given: list[LinkMemory] = []
 
-    # Where things lie.
+    # Placement.
 
     @property
     def near(self) -> int | None:
-        """From the snapshot."""
+        """The node in the snapshot."""
         return next((one.node for one in self._machine.links if one.uuid == self._uuid), None)
 
     @property
     def far(self) -> int | None:
-        """By the firmware's distances; a GPU's memory does not count as far DDR."""
+        """The node with the largest firmware distance; nodes of GPU memory are left out."""
         memory, near = self._machine.memory, self.near
         if near is None:
             return None
@@ -94,13 +97,13 @@ class CudaLinks:
 
     @property
     def nodes_here(self) -> str:
-        """By the scheduler's affinity mask."""
+        """The nodes of the CPUs in the scheduler's affinity mask."""
         mask = os.sched_getaffinity(0)
         found = {one.node for one in self._machine.memory.nodes if mask & set(one.cpus)}
         return "+".join(str(node) for node in sorted(found))
 
     def under_load(self) -> dict[str, str]:
-        """Read once per process."""
+        """The link state; it is read once per process."""
         return dict(self._pcie)
 
     @cached_property
@@ -125,10 +128,10 @@ class CudaLinks:
     # Memory.
 
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
-        """By hostAlloc, hostRegister, mallocManaged, or an anonymous mapping."""
+        """Memory from hostAlloc, hostRegister, mallocManaged, or an anonymous mapping."""
         if kind not in MEMORY_KINDS:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
-        with explained(f"{about_size(size)} of {kind} memory cannot be had"):
+        with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
             if kind in HOST_FLAGS:
                 locked = host_memory(size, kind)
                 return self._keep(LinkMemory(locked.address, size, lambda: give_back(locked)))
@@ -156,9 +159,9 @@ class CudaLinks:
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
 
     def peer(self, size: int) -> LinkMemory:
-        """By malloc on the other GPU of `pair`."""
+        """An allocation on the other GPU of `pair`."""
         _, other = self.pair
-        with explained(f"{about_size(size)} on GPU {other} cannot be had"):
+        with explained(f"{about_size(size)} cannot be allocated on GPU {other}"):
             self._open_peer(other)
             cupy.cuda.runtime.setDevice(other)
             try:
@@ -168,32 +171,32 @@ class CudaLinks:
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """By malloc and a stream on each GPU."""
+        """An allocation and a stream on each GPU."""
         others = self._others()
         if peers:
-            assert self.pair  # one at least is there, or the reason why none is
+            assert self.pair  # raises unless there is at least one
             others = [one for one in others if self._open_both_ways(one)]
         return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
 
     def _others(self) -> list[int]:
         count = cupy.cuda.runtime.getDeviceCount()
         if count < 2:
-            skip("needs 2 GPUs, this process sees 1")
+            skip("needs 2 GPUs, but this process sees only 1")
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:
-        """Enable peer access between this GPU and ``other`` both ways; False if impossible."""
+        """Enable peer access to and from the GPU ``other``; False if impossible."""
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
             return False
-        with explained(f"GPU {other} cannot be reached directly"):
+        with explained(f"direct access to GPU {other} failed"):
             self._open_peer(other)
             with cupy.cuda.Device(other):
                 self._open_peer(self._ordinal)
         return True
 
     def multicast(self, size: int) -> Multicast:
-        """By the driver's multicast objects."""
+        """Memory from the driver's multicast objects."""
         gpus = (self._ordinal, *self._others())
         try:
             made = multicast_memory(open_driver(), gpus, size)
@@ -205,21 +208,24 @@ class CudaLinks:
         )
 
     def _lane(self, size: int, gpu: int) -> Lane:
-        with explained(f"{about_size(size)} on GPU {gpu} cannot be had"), cupy.cuda.Device(gpu):
+        with (
+            explained(f"{about_size(size)} cannot be allocated on GPU {gpu}"),
+            cupy.cuda.Device(gpu),
+        ):
             address = cupy.cuda.runtime.malloc(size)
             memory = LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address))
             return Lane(gpu, self._keep(memory), cupy.cuda.Stream(non_blocking=True))
 
     @property
     def pair(self) -> tuple[int, int]:
-        """The other GPU is the first that this one can reach."""
+        """This GPU, and the first other GPU that it can access directly."""
         reached = cupy.cuda.runtime.deviceCanAccessPeer
         other = next((one for one in self._others() if reached(self._ordinal, one)), -1)
         if other < 0:
             devices = self._machine.gpus.devices
             found = (peer_access(self._uuid, one.uuid) for one in devices if one.uuid != self._uuid)
             reason = next((f": {said}" for said in found if said not in ("", "ok")), "")
-            skip(f"needs a GPU that this one can reach directly (peer access){reason}")
+            skip(f"needs another GPU with direct access (peer access){reason}")
         return self._ordinal, other
 
     @staticmethod
@@ -231,7 +237,7 @@ class CudaLinks:
                 raise
 
     def free_bytes(self) -> int:
-        """From the driver."""
+        """Free device memory, as the driver reports it."""
         return int(cupy.cuda.runtime.memGetInfo()[0])
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
@@ -240,35 +246,35 @@ class CudaLinks:
             check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
 
     def advise(self, buffer: Buffer, advice: str) -> None:
-        with explained(f"the advice {advice} cannot be given"):
+        with explained(f"the advice {advice} was rejected"):
             check(self._managed.advise(buffer.address, buffer.size, advice))
 
     @cached_property
     def _managed(self) -> ManagedMemory:
         return ManagedMemory(self._ordinal)
 
-    # Moments.
+    # Events.
 
     def record(self, stream: Stream | None = None) -> Any:
         queue: Any = stream or self._queue
-        with cupy.cuda.Device(queue.device_id):  # of this thread it may be another one
+        with cupy.cuda.Device(queue.device_id):  # another device may be current on this thread
             event = cupy.cuda.Event()
         event.record(queue)
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Makes a queue wait for the event."""
+        """Make a queue wait for the event."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
     @staticmethod
     def happened(event: Any) -> bool:
-        """Queries the event without waiting."""
+        """Query the event without waiting."""
         return bool(event.done)
 
     @staticmethod
     def between(first: Any, last: Any) -> float:
-        """By the device's clock."""
+        """Nanoseconds by the device's clock."""
         with explained("the events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
@@ -283,7 +289,7 @@ class CudaLinks:
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """By the driver's own entry point."""
+        """Use the driver's batch copy."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)
@@ -306,14 +312,14 @@ class CudaLinks:
         except BackendUnavailable as missing:
             return str(missing)
 
-    # Inside.
+    # Helpers.
 
     def _keep(self, memory: LinkMemory) -> LinkMemory:
         self._given.append(memory)
         return memory
 
     def reclaim(self) -> None:
-        """Free what the last case allocated; its queues are empty."""
+        """Free what the last case allocated; its queues must be empty."""
         while self._given:
-            with explained("memory cannot be given back"):
+            with explained("memory cannot be freed"):
                 self._given.pop().free()

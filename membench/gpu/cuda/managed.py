@@ -1,9 +1,8 @@
-"""The placement of managed memory, by the driver's prefetch and advice.
+"""The placement of managed memory, with the driver's prefetch and advice functions.
 
-CuPy built for CUDA 13 cannot name the host as a target: its ``memPrefetchAsync`` and ``memAdvise``
-    interpret every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2).  The driver's own entries
-    are those that cuda.h
-has declared since CUDA 8.0; every driver keeps them for programs that were built with it::
+CuPy for CUDA 13 cannot select the host as a target: its ``memPrefetchAsync`` and ``memAdvise``
+interpret every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). The driver functions have been
+declared in cuda.h since CUDA 8.0, and every driver keeps them for old programs::
 
     cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
     cuMemAdvise(CUdeviceptr, size_t, CUmem_advise, CUdevice)
@@ -37,11 +36,14 @@ class ManagedMemory:
         self._driver = driver or open_driver()
         device = device_handle(self._driver, ordinal)
         if device is None:
-            raise BackendUnavailable(f"the driver does not show GPU {ordinal}")
+            raise BackendUnavailable(f"the driver does not list GPU {ordinal}")
         self._device = device
 
     def prefetch(self, address: int, size: int, stream: int, *, to_host: bool) -> int:
-        """Queue on ``stream``: move ``size`` bytes to the host or the GPU. Returns a CUresult."""
+        """Queue on ``stream`` a move of ``size`` bytes to the host or the GPU.
+
+        Returns a CUresult.
+        """
         return int(
             self._driver.cuMemPrefetchAsync(
                 ctypes.c_uint64(address),
@@ -52,7 +54,7 @@ class ManagedMemory:
         )
 
     def advise(self, address: int, size: int, advice: str) -> int:
-        """Apply one of `ADVICE` to ``size`` bytes, at once. Returns a CUresult."""
+        """Apply one of `ADVICE` to ``size`` bytes immediately. Returns a CUresult."""
         return int(
             self._driver.cuMemAdvise(
                 ctypes.c_uint64(address),

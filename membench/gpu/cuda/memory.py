@@ -1,4 +1,4 @@
-"""Memory by CUDA's own calls, because CuPy's pools round sizes up and reuse cached lines."""
+"""Memory from CUDA's allocators, because CuPy's pools round sizes up and reuse cached lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.gpu.cuda.errors import explained
 from membench.gpu.protocol import Buffer
 
 HOST_FLAGS = {"pinned": 2, "wc": 6}
-"""cudaHostAllocMapped, and that with cudaHostAllocWriteCombined."""
+"""Kind of memory -> flags: cudaHostAllocMapped, for ``wc`` also cudaHostAllocWriteCombined."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,24 @@ class HostMemory:
 
     @cached_property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The bytes as the host sees them."""
+        """The memory as a NumPy array on the host."""
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
 
 
 def device_memory(size: int) -> DeviceMemory:
-    """An allocation of its own."""
-    with explained(f"{about_size(size)} of GPU memory cannot be had"):
+    """A separate allocation of ``size`` bytes."""
+    with explained(f"{about_size(size)} of GPU memory cannot be allocated"):
         return DeviceMemory(cupy.cuda.runtime.malloc(size), size)
 
 
 def host_memory(size: int, kind: str) -> HostMemory:
-    """The same on the host; ``kind`` is one of `HOST_FLAGS`."""
-    with explained(f"{about_size(size)} of {kind} memory cannot be had"):
+    """A separate allocation of ``size`` bytes of host memory; ``kind`` is one of `HOST_FLAGS`."""
+    with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
         return HostMemory(cupy.cuda.runtime.hostAlloc(size, HOST_FLAGS[kind]), size)
 
 
 def give_back(memory: DeviceMemory | HostMemory) -> None:
-    with explained("memory cannot be given back"):
+    with explained("memory cannot be freed"):
         if isinstance(memory, HostMemory):
             cupy.cuda.runtime.freeHost(memory.address)
         else:
@@ -60,12 +60,12 @@ def give_back(memory: DeviceMemory | HostMemory) -> None:
 
 
 def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
-    """Copy between addresses of host or device; ``what`` names the copy in errors."""
+    """Copy between addresses of host or device and wait; ``what`` names the copy in errors."""
     with explained(what):
         cupy.cuda.runtime.memcpy(target, source, size, cupy.cuda.runtime.memcpyDefault)
 
 
 def check_within(buffer: Buffer, offset: int, size: int) -> None:
-    """Refuse (`ValueError`) a range that goes beyond ``buffer``."""
+    """Raise `ValueError` if a range exceeds ``buffer``."""
     if offset < 0 or offset + size > buffer.size:
         raise ValueError(f"{size} bytes at {offset} are not within a buffer of {buffer.size}")

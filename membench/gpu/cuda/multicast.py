@@ -1,9 +1,9 @@
-"""One address for the memory of several GPUs: the driver's multicast objects, by ctypes.
+"""One address for the memory of several GPUs: the driver's multicast objects, through ctypes.
 
-CuPy does not wrap them.  Structures and constants are those of cuda.h of CUDA 12 and 13 ("Multicast
-Object Management" and "Virtual Memory Management" of the driver's manual): the object gets its
-devices, memory of each device is bound to it, and the object and each memory are mapped to
-addresses that all devices may use.
+CuPy does not wrap these functions. The steps: add the devices to an object, bind memory of each
+device to it, and map the object and each memory to addresses that all devices may use. Source:
+"Multicast Object Management" and "Virtual Memory Management" in the driver's manual; structures and
+constants from cuda.h of CUDA 12 and 13.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class _Access(ctypes.Structure):
 
 @dataclass(frozen=True)
 class MulticastMemory:
-    """Memory of several GPUs, and the one address for all of it.
+    """Memory on several GPUs with one common address.
 
     Attributes:
-        address: of the multicast object, for multimem instructions only.
-        each: address of every GPU's own memory, in the order of the request.
-        size: mapped bytes of each; at least the requested size.
-        free: releases all of it.
+        address: address of the multicast object, for multimem instructions only.
+        each: the separate address of each GPU's memory, in the order of the request.
+        size: mapped bytes per GPU; at least the requested size.
+        free: function that releases everything.
     """
 
     address: int
@@ -75,16 +75,16 @@ class MulticastMemory:
 
 
 def multicast_memory(driver: Any, ordinals: Sequence[int], size: int) -> MulticastMemory:
-    """``size`` bytes on each of CUDA's devices ``ordinals``, and one address for all of them.
+    """``size`` bytes on each of CUDA's devices ``ordinals``, with one common address.
 
     Raises:
-        BackendUnavailable: the driver or a device has no multicast, or refuses this one.
+        BackendUnavailable: the driver or a device does not support multicast, or a step fails.
     """
     return _Maker(driver, ordinals).make(size)
 
 
 class _Maker:
-    """Builds one multicast object; every step is recorded, to be undone in reverse order."""
+    """Builds one multicast object; records every step so that it can be undone in reverse order."""
 
     def __init__(self, driver: Any, ordinals: Sequence[int]) -> None:
         self._driver = driver
@@ -103,11 +103,13 @@ class _Maker:
                 *(ctypes.byref(found), ctypes.c_int(_MULTICAST_SUPPORTED), ctypes.c_int(device)),
             )
         if device is None or not found.value:
-            raise BackendUnavailable(f"GPU {ordinal} has no multicast: it needs an NVLink switch")
+            raise BackendUnavailable(
+                f"GPU {ordinal} does not support multicast: this needs an NVLink switch"
+            )
         return device
 
     def make(self, size: int) -> MulticastMemory:
-        """Do all steps; a failure half-way releases everything."""
+        """Do all steps; release everything if a step fails."""
         try:
             wished = _Object(devices=len(self._devices), size=size)
             grain = lcm(
@@ -134,7 +136,7 @@ class _Maker:
         return found.value or 1
 
     def _bound(self, shared: ctypes.c_ulonglong, device: int, size: int, grain: int) -> int:
-        """The address of memory of ``device`` that is bound to the object."""
+        """Allocate memory on ``device``, bind it to the object, and return its address."""
         memory = self._handle(
             "cuMemCreate",
             *(ctypes.c_size_t(size), ctypes.byref(_on(device)), ctypes.c_ulonglong(0)),
@@ -148,7 +150,7 @@ class _Maker:
         return self._mapped(memory, size, grain)
 
     def _mapped(self, handle: ctypes.c_ulonglong, size: int, grain: int) -> int:
-        """An address of ``handle`` that every device may use."""
+        """Map ``handle`` and return an address that every device may use."""
         address, length, none = ctypes.c_ulonglong(0), ctypes.c_size_t(size), ctypes.c_ulonglong(0)
         self._call(
             "cuMemAddressReserve",

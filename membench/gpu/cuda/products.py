@@ -1,4 +1,7 @@
-"""Products of matrices by cuBLAS, FP8 and FP4 by cublasLt: the compute roof and decode's layers."""
+"""Matrix products by cuBLAS, or cublasLt for FP8 and FP4.
+
+They measure the compute peak and the layers of a decode step.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from membench.gpu.cuda.cublaslt import CublasLt
 from membench.gpu.protocol import Buffer
 
 _AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
-# What w and x are stored as, and how they are multiplied: cudaDataType_t, cublasComputeType_t.
+# Type of w and x, and type of the arithmetic: cudaDataType_t, cublasComputeType_t.
 _OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
-"""m, n, k: y (n x m) = x (n x k) times the transposed w (m x k), all row by row."""
+"""m, n, k: y (n x m) = x (n x k) times the transpose of w (m x k), all in row-major order."""
 
 
 Operands = tuple[Buffer, Buffer, Buffer]
@@ -38,7 +41,7 @@ def product(
     one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
 
     def once() -> None:
-        # Column by column, as cuBLAS counts, w' is k x m and x' is k x n.
+        # In cuBLAS's column-major order, w' is k x m and x' is k x n.
         arguments = (
             *(handle, _TRANSPOSED, _AS_IT_IS, m, n, k),
             *(one.ctypes.data, w.address, stored, k, x.address, stored, k),
@@ -46,7 +49,7 @@ def product(
             *(computed, _ANY_ALGORITHM),
         )
         try:
-            with queue:  # cuBLAS takes CuPy's current stream
+            with queue:  # cuBLAS uses CuPy's current stream
                 cublas.gemmEx(*arguments)
         except cublas.CUBLASError as error:
             raise MembenchError(f"cuBLAS cannot multiply {m} x {n} x {k}: {error}") from error
@@ -65,12 +68,13 @@ def narrow_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """The same for one of `NARROW_CAPABILITY`; ``workspace`` has `cublaslt.WORKSPACE_BYTES`.
+    """Like `product`, but for a format in `NARROW_CAPABILITY`.
 
     Args:
-        scales: of w and x, for one of `cublaslt.SCALES`.
+        workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
+        scales: scales of w and x, for a format in `cublaslt.SCALES`.
     """
-    _cublas()  # finds and loads the libraries, wherever pip put them
+    _cublas()  # finds and loads the libraries from pip's packages
     w, x, y = operands
     addresses = (w.address, x.address, y.address)
     places = None if scales is None else (scales[0].address, scales[1].address)
@@ -80,7 +84,7 @@ def narrow_product(
 
 
 def _cublas() -> tuple[Any, int]:
-    """CuPy's bindings of cuBLAS, and its handle on the current device."""
+    """CuPy's bindings for cuBLAS, and its handle for the current device."""
     try:
         from cupy.cuda import cublas, device
     except ImportError:

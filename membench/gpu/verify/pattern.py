@@ -1,6 +1,6 @@
 """Known contents for GPU buffers, and their verification afterwards.
 
-The Python side of ``kernels/pattern.cu``: every 32-bit word follows from its index.
+This is the Python side of ``kernels/pattern.cu``: every 32-bit word is a function of its index.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ STEP = 0x9E3779B1
 """Increment of the pattern from word to word, modulo 2^32."""
 
 POISON = 0xA5
-"""The byte that must be overwritten."""
+"""The byte that fills a buffer before a kernel must overwrite it."""
 
 UNTOUCHED = 2**32 - 1
-"""Marks a block that nothing was moved to."""
+"""Marks a block that no move wrote to."""
 
 _FILE = KernelVariant("pattern.cu")
 _BLOCK = 256
@@ -30,29 +30,29 @@ _BLOCKS_PER_SM = 8
 
 
 def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
-    """The words ``first`` .. ``first + count - 1``."""
+    """The words ``first`` to ``first + count - 1`` of the pattern with ``salt``."""
     index = np.arange(first, first + count, dtype=np.uint64)
     return (index * np.uint64(STEP) + np.uint64(salt)).astype(np.uint32)
 
 
 def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
-    """Small whole numbers, 0 to 3, derived from the same words."""
+    """Small whole numbers, 0 to 3, derived from the same words of the pattern."""
     return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
 
 
 def pattern_sum(count: int, salt: int) -> int:
-    """Sum of the first ``count`` words modulo 2^32, in closed form."""
+    """Sum of the first ``count`` words of the pattern modulo 2^32, in closed form."""
     return (STEP * (count * (count - 1) // 2) + salt * count) % 2**32
 
 
 class Patterns:
-    """Fills and checks buffers on a GPU, queued after all work before them."""
+    """Fills and checks buffers on a GPU, in the measured queue."""
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
         self._grid = _BLOCKS_PER_SM * gpu.properties.sms
         self._found = gpu.allocate(16)
-        # Loaded now: a first launch behind a held queue would wait for itself.
+        # Load the kernels now: a first launch in a held queue would deadlock.
         self._kernels = {
             entry: gpu.kernel(_FILE, f"pattern_{entry}")
             for entry in (
@@ -69,11 +69,11 @@ class Patterns:
         self._launch("fill", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def fill_small(self, target: Buffer, salt: int) -> None:
-        """Small whole numbers in single precision."""
+        """Fill ``target`` with small whole numbers in single precision."""
         self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def poison(self, target: Buffer) -> None:
-        """Fill with a value that no measured kernel writes."""
+        """Fill ``target`` with a value that no measured kernel writes."""
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:
@@ -87,10 +87,10 @@ class Patterns:
     def check_linear(
         self, what: str, target: Buffer, salt: int, factors: tuple[float, float, float]
     ) -> None:
-        """Raise `VerificationFailed` unless ``target`` is a sum of small whole numbers.
+        """Raise `VerificationFailed` unless ``target`` has the expected sums of small numbers.
 
-        Word i must be ``x small(i, salt) + (y small(i, salt + 1) + z small(i, salt + 2))``
-        with (x, y, z) the ``factors``.
+        Word i must be ``x small(i, salt) + (y small(i, salt + 1) + z small(i, salt + 2))`` with (x,
+        y, z) = ``factors``.
         """
         x, y, z = (np.float32(factor) for factor in factors)
         self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
@@ -101,9 +101,9 @@ class Patterns:
         """Raise `VerificationFailed` unless ``target`` holds these blocks of the pattern.
 
         Args:
-            block: bytes of a block.
-            of: for each block of ``target`` the block of a pattern-filled pool that it must equal,
-                or `UNTOUCHED` if it must still be poison.
+            block: bytes per block.
+            of: for each block of ``target``, the number of the block that it must equal in a pool
+                filled with the pattern, or `UNTOUCHED` if it must still be poison.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

@@ -12,14 +12,14 @@ _U32 = 2**32 - 1
 class GpuRing:
     """One cycle through all ``lines``.
 
-    Like Sattolo's shuffle it is a single cycle, so that a walk sees every line; unlike a shuffle it
-    is a formula, so all threads can link it at once, and the end of a walk of any length can be
-    computed.
+    As with Sattolo's shuffle, the result is a single cycle, so that a walk visits every line.
+    Unlike a shuffle, the order is a formula, so all threads can link the ring at once, and the end
+    of a walk of any length can be computed.
 
     Attributes:
-        lines: 2 at least.
-        window: lines within which the order is random: a power of two, below twice ``lines``; a
-            smaller one than ``lines`` divides them.
+        lines: number of lines, at least 2.
+        window: number of lines within which the order is random: a power of two below twice
+            ``lines``. A window smaller than ``lines`` must divide ``lines``.
     """
 
     lines: int
@@ -28,12 +28,12 @@ class GpuRing:
 
     def __post_init__(self) -> None:
         if self.lines < 2:
-            raise ValueError(f"a ring has 2 lines at least, not {self.lines}")
+            raise ValueError(f"a ring needs at least 2 lines, not {self.lines}")
         if self.window < 2 or self.window & (self.window - 1):
             raise ValueError(f"window must be a power of two, not {self.window}")
         if self.window < self.lines and self.lines % self.window:
             raise ValueError(
-                f"{self.lines} lines are not a multiple of the window of {self.window}"
+                f"{self.lines} lines are not a multiple of the window of {self.window} lines"
             )
         if self.window >= 2 * self.lines:
             raise ValueError(f"a window of {self.window} lines is too large for {self.lines} lines")
@@ -45,7 +45,7 @@ class GpuRing:
 
     @property
     def bits(self) -> int:
-        """Low bits of a line's number that are mixed."""
+        """Number of low bits of a line number that are mixed."""
         return self.window.bit_length() - 1
 
     def place(self, index: int) -> int:
@@ -54,13 +54,13 @@ class GpuRing:
         first = window << self.bits
         seed = (self.seed + window * 0xC2B2AE35) & _U32
         x = _mix(index & (self.window - 1), self.bits, seed)
-        while x >= self.lines - first:  # beyond a window that is cut off: once more
+        while x >= self.lines - first:  # outside an incomplete window: mix again
             x = _mix(x, self.bits, seed)
         return first | x
 
 
 def _mix(x: int, bits: int, seed: int) -> int:
-    """A bijection on ``bits`` bits: odd factors, constants and right shifts."""
+    """A bijection on numbers of ``bits`` bits: odd factors, constants and right shifts."""
     mask, shift = (1 << bits) - 1, bits // 2 + 1
     for round_ in range(_ROUNDS):
         x = (x * 0x9E3779B1 + (seed >> 8 * round_)) & mask

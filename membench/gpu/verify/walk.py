@@ -1,4 +1,4 @@
-"""Walks of ``kernels/chase.cu`` over memory anywhere: on the host or on another GPU."""
+"""Pointer chases with ``kernels/chase.cu`` through memory on this GPU, the host or another GPU."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from membench.gpu.verify.ring import GpuRing
 LINE = 128
 LOADS = 32
 SINGLE_HOPS = 1024
-"""Hops of one launch that are timed individually."""
+"""Number of loads per launch that are timed individually."""
 
 HINTS = ("plain", "ca", "cg", "cv")
 """Cache operators of a load.
 
-``plain`` names none, as ordinary kernels do: the machine code is ``LDG.E``. ``ca`` is a different
-instruction (``LDG.E.STRONG.SM``), ``cg`` starts at L2, ``cv`` bypasses the caches.
+``plain`` has none, as in ordinary kernels: the machine code is ``LDG.E``. ``ca`` gives a different
+instruction (``LDG.E.STRONG.SM``), ``cg`` caches only in L2, ``cv`` bypasses the caches.
 """
 
 BULK_CAPABILITY = 90
@@ -36,22 +36,23 @@ def hint_macro(hint: str) -> str:
 
 
 def chase_variant(hint: str) -> KernelVariant:
-    """The compilation variant whose loads have ``hint``."""
+    """The compilation variant of ``chase.cu`` whose loads have ``hint``."""
     return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
-    """One thread that follows one random cycle over ``lines`` lines of ``memory``.
+    """One GPU thread that follows a random cycle over ``lines`` lines of ``memory``.
 
-    Every walk starts at a random line, and its end is checked by the ring's formula.
+    Every walk starts at a random line, and its end is compared with the ring's formula.
 
     Args:
-        lines: 2 at least.
-        hint: the load's cache operator, one of `HINTS`; ``cv`` bypasses the caches.
-        bulk: a hop is a bulk copy of 16 bytes into shared memory (TMA), and no single one is timed.
+        lines: number of lines, at least 2.
+        hint: the load's cache operator, one of `HINTS`.
+        bulk: a hop is a bulk copy of 16 bytes into shared memory (TMA), and single hops are not
+            timed.
 
     Raises:
-        Skip: there are no bulk copies.
+        Skip: the device has no bulk copies.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Walker:
         if bulk and gpu.properties.capability < BULK_CAPABILITY:
             skip("bulk copies need compute capability 9.0")
         if bulk:
-            Patterns(gpu).fill(memory, 0)  # a line's 16 bytes are more than its address
+            Patterns(gpu).fill(memory, 0)  # a bulk copy moves 16 bytes, of which 8 are the address
             self._run = gpu.kernel(KernelVariant.of("tma.cu", LOADS=LOADS), "tma_chase")
         else:
             self._run = gpu.kernel(variant, "chase_run")
@@ -80,17 +81,17 @@ class Walker:
         gpu.synchronize()
 
     def queue(self, turns: int, start: int = 0, stream: Stream | None = None) -> None:
-        """Queue: ``turns`` times `LOADS` hops from the line ``start`` of the ring."""
+        """Queue ``turns`` times `LOADS` hops, starting at position ``start`` of the ring."""
         args = (self._out, self._address(start), np.uint32(turns))
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
-        """Record whether the last queued walk ended at the right line."""
+        """Check whether the last queued walk ended at the right line; `verify` raises the error."""
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
 
     def walk(self, turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles per hop, from a random line on."""
+        """Nanoseconds and cycles per hop in a walk that starts at a random line."""
         start = int(self._starts.integers(self._ring.lines))
         self.queue(turns, start)
         end, ns, cycles = (int(word) for word in self._gpu.download(self._out, np.uint64, 3))
@@ -98,7 +99,7 @@ class Walker:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
-        """Nanoseconds of single hops, at the clock during ``walks``."""
+        """Nanoseconds of single hops, converted with the clock rate during ``walks``."""
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
         args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
@@ -109,7 +110,7 @@ class Walker:
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
 
     def bulk_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a dependent bulk copy: its median over whole launches of ``hops``."""
+        """The latency of a dependent bulk copy: the median over launches of ``hops`` hops."""
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
@@ -120,7 +121,7 @@ class Walker:
         )
 
     def round_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a load: its median over whole launches of ``hops``, p99 of single hops."""
+        """The latency of a load: median over launches of ``hops`` hops, and p99 of single hops."""
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
@@ -141,7 +142,7 @@ class Walker:
             )
 
     def _address(self, index: int) -> np.uint64:
-        """Address of the ``index``-th line of the ring."""
+        """Address of the line at position ``index`` of the ring."""
         return np.uint64(self._memory.address + LINE * self._ring.place(index))
 
     def verify(self) -> None:

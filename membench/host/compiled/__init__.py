@@ -1,1 +1,1 @@
-"""Compilation of host kernels, and the code that all of them share."""
+"""Compilation of host kernels, and code that all kernels share."""

@@ -1,10 +1,8 @@
 """The barrier: all threads start together, and each stamps its own start and end.
 
-Compiled code takes the stamps, so times include neither the interpreter lock nor the hand-over of
-work to a thread.
-
-The shared block is of int64: the count of threads that have arrived in the first line, then
-`SLOT_BYTES` for each thread.
+Compiled code takes the stamps, so times include neither waiting for the interpreter lock nor
+passing work to a thread. The shared block consists of int64: its first cache line contains the
+number of threads that have arrived, and `SLOT_BYTES` for each thread follow.
 """
 
 from __future__ import annotations
@@ -34,14 +32,14 @@ from membench.host.compiled.shared_block import (
 
 @helper
 def now(scratch: Any) -> Any:
-    """Nanoseconds of the monotonic clock; ``scratch`` is the address of 16 bytes."""
+    """Nanoseconds of the monotonic clock; ``scratch`` is the address of 16 writable bytes."""
     clock_gettime(CLOCK_MONOTONIC, scratch)
     return load(scratch) * 1_000_000_000 + load(scratch + 8)
 
 
 @helper
 def enter(block: Any, slot: Any, parties: Any) -> Any:
-    """Wait for all ``parties`` and stamp the start; False if they did not arrive in time."""
+    """Wait for all ``parties`` threads and stamp the start; False if they do not arrive in time."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     atomic_add(block, 1)
@@ -58,6 +56,6 @@ def enter(block: Any, slot: Any, parties: Any) -> Any:
 
 @helper
 def leave(block: Any, slot: Any) -> Any:
-    """Stamp the end."""
+    """Stamp the end of this thread's work."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     atomic_store(line + END, now(line + SCRATCH))

@@ -1,10 +1,9 @@
 """Digests of the files in the kernel cache, so that a damaged file is discarded and not run.
 
-Numba keeps no digests of its own, and damaged machine code may crash or compute wrong results.
-
-Numba writes a file before its digest can be recorded, so another process may meet a whole file
-that differs from its recorded digest. Whoever compiles therefore locks the cache, and damage is
-looked for only while nobody compiles.
+Numba stores no digests, and damaged machine code may crash or compute wrong results. Numba writes a
+file before its digest can be recorded, so another process may find an intact file that differs from
+its recorded digest. Therefore a process locks the cache while it compiles, and processes check for
+damage only while no process compiles.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIGESTS = "digests.json"
-_COMPILING = "compiling.lock"  # shared by those who compile
-_RECORDING = "recording.lock"  # an older record must not replace a newer one
+_COMPILING = "compiling.lock"  # processes that compile hold this lock together
+_RECORDING = "recording.lock"  # an older record of digests must not replace a newer one
 _SUFFIXES = {".nbi", ".nbc"}
 
 
@@ -34,10 +33,10 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def _locked(path: Path, how: int) -> Iterator[bool]:
-    """Hold an advisory lock on ``path``: true if it was had, or if the filesystem has no locks."""
+    """Hold an advisory lock on ``path``: True if locked, or if the filesystem has no locks."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:  # nobody can write here, so nobody compiles here
+    except OSError:  # no process can write here, so none compiles here
         yield True
         return
     try:
@@ -55,13 +54,13 @@ def _locked(path: Path, how: int) -> Iterator[bool]:
 
 @contextmanager
 def compiling(directory: Path) -> Iterator[None]:
-    """Keep other processes from judging the files below ``directory`` until this block ends."""
+    """Prevent other processes from checking the files below ``directory`` until this block ends."""
     with _locked(directory / _COMPILING, fcntl.LOCK_SH):
         yield
 
 
 def record_digests(directory: Path) -> None:
-    """Record the digests of all compiled files below ``directory``, all or none."""
+    """Record the digests of all compiled files below ``directory`` in one atomic write."""
     with suppress(OSError), _locked(directory / _RECORDING, fcntl.LOCK_EX):
         found = {str(path.relative_to(directory)): _digest(path) for path in _files(directory)}
         partial = directory / f"{_DIGESTS}.{os.getpid()}"
@@ -72,10 +71,11 @@ def record_digests(directory: Path) -> None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file without a digest is kept: whoever compiled it was killed before it was recorded.
+    A file without a digest is kept: the process that compiled it was killed before it could record
+    the digest.
 
     Returns:
-        The files that were removed; none while another process compiles.
+        The files that were removed; nothing is removed while another process compiles.
     """
     with _locked(directory / _COMPILING, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
         return _discarded(directory) if alone else []

@@ -1,12 +1,13 @@
 """Instructions that Python cannot express, written with LLVM's builder.
 
-Addresses and counts are int64: Numba would convert a sum of uint64 and int64 to float.  A pointer
-made from an address keeps LLVM from proving anything about aliases, so that no loop below is turned
-into a call of memcpy or memset.
+Addresses and counts are int64, because Numba would convert a sum of uint64 and int64 to float. LLVM
+cannot analyse aliases of pointers that are made from integers, so it does not replace the loops
+below with calls of memcpy or memset.
 """
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,9 +22,9 @@ from membench.host.compiled.pattern import SCALAR
 intrinsic: Callable[[Callable[..., Any]], Any] = _intrinsic
 
 Emit = Callable[[Any, Any, Sequence[Any]], Any]
-"""``(context, builder, arguments) -> value``, as Numba calls it."""
+"""``(context, builder, arguments) -> value``: a function that Numba calls to emit LLVM code."""
 
-VECTOR_BYTES = 64  # one cache line; LLVM splits it where registers are narrower
+VECTOR_BYTES = 64  # one cache line; LLVM splits it if registers are narrower
 UNROLL = 4
 BLOCK_BYTES = VECTOR_BYTES * UNROLL
 CHASE_LOADS = 32
@@ -67,7 +68,7 @@ def _call(builder: Any, name: str, arguments: Sequence[Any] = ()) -> None:
     builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
-# Memory shared by threads.
+# Memory that threads share.
 
 
 @intrinsic
@@ -128,7 +129,7 @@ def store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def relax(typing: Any) -> Any:
-    """Tell the processor that this is a spin loop, so that a sibling thread gets its share."""
+    """Tell the processor that this is a spin loop, so that a sibling thread can use the core."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -154,27 +155,27 @@ def drain(typing: Any) -> Any:
     return types.void(), emit
 
 
-# One pass over arrays.  All arrays are 64-byte aligned and a multiple of BLOCK_BYTES long.
+# One pass over arrays. All arrays are 64-byte aligned and have a multiple of BLOCK_BYTES bytes.
 
 Value = Callable[[Any, Sequence[Any]], Any]
 """``(builder, loaded vectors) -> vector``: the value that a kernel stores."""
 
 
 def _keep_rolled(builder: Any) -> None:
-    """Keep LLVM from unrolling the loop that is being built.
+    """Prevent LLVM from unrolling the loop that is being built.
 
-    An empty instruction that may not move to other control flow does this.
+    The function inserts an empty instruction that may not move to other control flow.
     """
     nothing = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "", side_effect=True)
     builder.call(nothing, [], attrs=("convergent",))
 
 
 def _pass(value: Value, nontemporal: bool) -> Emit:
-    """``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
+    """Emitter for ``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
 
-    One vector of each array in turn, and one load instruction an array. Hardware prefetchers track
-    single instructions. Unrolled, each instruction has a longer stride, which costs 1 to 2 %;
-    grouped by array, it costs up to a third with two sources.
+    The loop accesses one vector of each array in turn, with one load instruction per array, because
+    hardware prefetchers track single instructions. Unrolling gives each instruction a longer stride
+    and costs 1 to 2 %; grouping the loads by array costs up to a third with two sources.
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -216,6 +217,10 @@ def _constant(builder: Any, x: Sequence[Any]) -> Any:
     return _scalar()
 
 
+def _poison(builder: Any, x: Sequence[Any]) -> Any:
+    return ir.Constant(_F64X8, [math.nan] * 8)
+
+
 def _define(inputs: int, value: Value, nontemporal: bool) -> Any:
     body = _pass(value, nontemporal)
 
@@ -250,13 +255,14 @@ pass_triad = _define(2, _triad, nontemporal=False)
 pass_write_nt = _define(0, _constant, nontemporal=True)
 pass_copy_nt = _define(1, _copied, nontemporal=True)
 pass_scale_nt = _define(1, _scaled, nontemporal=True)
+pass_poison_nt = _define(0, _poison, nontemporal=True)
 pass_add_nt = _define(2, _added, nontemporal=True)
 pass_triad_nt = _define(2, _triad, nontemporal=True)
 
 
 @intrinsic
 def pass_read(typing: Any, a: Any, count: Any) -> Any:
-    """The wrapping sum of the int64 in ``count`` bytes at ``a``, with independent accumulators."""
+    """Sum of the int64 in ``count`` bytes at ``a``, modulo 2^64, with independent accumulators."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         base, count = arguments
@@ -284,7 +290,7 @@ def pass_read(typing: Any, a: Any, count: Any) -> Any:
 
 @intrinsic
 def hops(typing: Any, p: Any) -> Any:
-    """Follow `CHASE_LOADS` pointers, each loaded from the address that the one before gave."""
+    """Follow `CHASE_LOADS` pointers: each load uses the address that the previous load returned."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = arguments[0]
@@ -298,8 +304,9 @@ def hops(typing: Any, p: Any) -> Any:
 def _chains(chains: int) -> Any:
     """``(heads, steps)``: follow ``chains`` independent chains, ``steps`` loads each.
 
-    ``heads`` is the address of their pointers, which are advanced. The chains are kept in registers
-    and take turns, so the processor can have that many loads in flight.
+    ``heads`` is the address of the chains' current pointers, which are updated. The pointers are
+    kept in registers and the chains take turns, so the processor can have ``chains`` loads in
+    flight.
     """
     loads = 8
 
@@ -327,7 +334,7 @@ def _chains(chains: int) -> Any:
     return intrinsic(declare)
 
 
-CHAINS = (1, 2, 4, 8, 12)  # more than 12 would not stay in 16 registers
+CHAINS = (1, 2, 4, 8, 12)  # the pointers of more chains do not fit in 16 registers
 chains_1 = _chains(1)
 chains_2 = _chains(2)
 chains_4 = _chains(4)
@@ -337,7 +344,7 @@ chains_12 = _chains(12)
 
 @intrinsic
 def gather_words(typing: Any, out: Any, table: Any, indices: Any, count: Any) -> Any:
-    """out[i] = table[indices[i]] for ``count`` int64 (a multiple of 4), by addresses, unchecked."""
+    """out[i] = table[indices[i]] for ``count`` int64 (a multiple of 4), without bounds checks."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, table, indices, count = arguments

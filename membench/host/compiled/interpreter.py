@@ -1,4 +1,4 @@
-"""How to start a Python process of membench."""
+"""The command and environment that start a Python process of membench."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ import membench
 _SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
-"""Variables that keep libraries from starting threads of their own, which would spoil one-thread
-rows.
-"""
+"""Variables that keep libraries from starting threads, which would spoil rows of one thread."""
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
     """The command that runs ``module``, with this interpreter or the one at ``python``.
 
-    Nothing is imported from the working directory.
+    The process imports nothing from the working directory.
     """
     return [python or sys.executable, "-P", "-m", module, *arguments]
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment of such a process, so that it finds this membench.
+    """The environment for such a process: it imports this membench.
 
-    With ``own=False`` it finds the one that is installed for another interpreter.
+    With ``own=False`` it imports the membench that is installed for its interpreter.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

@@ -1,8 +1,8 @@
 """Kernels for the host: Python functions that Numba compiles on this machine, once.
 
 Compiled code is cached between processes, because every round is a new process. The cache
-directory's name contains a digest of the sources of all kernels, because Numba itself checks only
-the file of a kernel and not the files that it depends on.
+directory's name contains a digest of the sources of all kernels, because Numba checks only the file
+of a kernel and not the files that the kernel depends on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from membench.host.compiled.cache_integrity import (
     record_digests,
 )
 
-_HERE = Path(__file__).parents[1]  # the room `host`
+_HERE = Path(__file__).parents[1]  # the package `membench.host`
 
 
 def sources_digest() -> str:
@@ -38,7 +38,7 @@ def sources_digest() -> str:
 _CACHE = cache_directory(sources_digest()[:16])
 if _CACHE is not None:
     discard_damaged(_CACHE)
-    setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - it is defined at run time
+    setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - the attribute exists only at run time
 
 _njit: Callable[..., Any] = numba.njit
 _OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
@@ -53,8 +53,8 @@ class CompiledFunction:
     """A compiled function that runs without the interpreter lock.
 
     Attributes:
-        name: of its Python function.
-        signature: its types, in Numba's notation; addresses are int64.
+        name: name of the Python function.
+        signature: types of result and arguments, in Numba's notation; addresses are int64.
     """
 
     def __init__(self, function: Callable[..., Any], signature: str) -> None:
@@ -65,9 +65,9 @@ class CompiledFunction:
 
     @cached_property
     def entry(self) -> Callable[..., Any]:
-        """The function, compiled or loaded.
+        """The machine code, compiled now or loaded from the cache.
 
-        Compile it on one thread before several threads meet in its barrier.
+        Call this on one thread before several threads meet in the kernel's barrier.
         """
         if _CACHE is None:
             self._dispatcher.compile(self.signature)
@@ -82,22 +82,22 @@ class CompiledFunction:
         try:
             self._dispatcher.compile(self.signature)
         except Exception:
-            # Of many kinds: an index that was cut short ends in any error of pickle.  A kernel
-            # that does not compile raises again.
+            # A truncated cache index can raise any error of pickle. If the kernel itself does not
+            # compile, the second attempt raises again.
             discard_all(cache)
             self._dispatcher.compile(self.signature)
         if sum(self._dispatcher.stats.cache_misses.values()):
             record_digests(cache)
 
     def assembly(self) -> str:
-        """Its machine code as assembly text; recompiled if only the binary was cached."""
+        """The machine code as assembly text; compiled again if only the binary was cached."""
         fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
         fresh.compile(self.signature)
         return "\n".join(fresh.inspect_asm().values())
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """Declare a kernel of the given Numba signature, such as ``int64(int64, int64)``."""
+    """Declare a kernel with the given Numba signature, such as ``int64(int64, int64)``."""
 
     def declare(function: Callable[..., Any]) -> CompiledFunction:
         return CompiledFunction(function, signature)

@@ -1,19 +1,19 @@
 """The layout of the memory block that the threads of a pool share.
 
-Byte offsets. A thread's part is several cache lines long, so that no thread slows another one by
-writing to its own part.
+The constants are byte offsets. Each thread has several cache lines, so that a thread's writes do
+not slow other threads.
 """
 
 from __future__ import annotations
 
-CLOCK_MONOTONIC = 1  # Linux; what time.monotonic and time.perf_counter read, too
-GIVE_UP_NS = 10_000_000_000  # a thread that has not arrived by then is not coming
+CLOCK_MONOTONIC = 1  # of Linux; time.monotonic and time.perf_counter also read it
+GIVE_UP_NS = 10_000_000_000  # after this time a thread is assumed not to arrive
 
-STOP = 64  # told to the generators of traffic: 1 = stop
+STOP = 64  # signal to the traffic generators: 1 = stop
 FIRST_SLOT = 256
 SLOT_BYTES = 512
 
-# Within a thread's part.
+# Offsets within a thread's part.
 START = 0
 END = 8
 LATE = 16

@@ -1,7 +1,7 @@
 """Memory with a chosen kind of page.
 
-NumPy's own arrays get huge pages by default, a C program's do not, and the same loop differs by
-1.5x in latency between the two. So every array is mapped with a declared kind of page.
+NumPy's arrays get huge pages by default and a C program's arrays do not, which changes the latency
+of the same loop by 1.5x. So every array is mapped with a declared kind of page.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,12 @@ ALIGNMENT = 2 * MIB
 PAGES = ("thp", "4k")
 
 STAGGER = 96 * 1024
-"""Gap between neighbouring arrays, whose lengths are mostly powers of two.
+"""Gap in bytes between neighbouring arrays.
 
-Equal spacing by a power of two puts the arrays into the same cache sets and DRAM
-banks and costs 20 to 40 % (hence STREAM's OFFSET); of the gaps from 4 KiB to
-544 KiB this one was the best or near it for two and three arrays, on both kinds
-of page.
+Array lengths are mostly powers of two. Spacing by a power of two puts the arrays into the same
+cache sets and DRAM banks and costs 20 to 40 % (the reason for STREAM's OFFSET). Of the gaps from 4
+KiB to 544 KiB, this one was the best or nearly the best for two and three arrays, on both kinds of
+page.
 """
 
 _MADVICE = {"thp": mmap.MADV_HUGEPAGE, "4k": mmap.MADV_NOHUGEPAGE}
@@ -42,13 +42,13 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """Map ``size`` bytes of new memory, aligned to a huge page if it holds one; no page is touched.
+    """Map ``size`` bytes of new memory, aligned to a huge page if large enough.
 
-    The mapping lives as long as the array or a view of it.
+    No page is touched. The mapping exists as long as the array or a view of it.
 
     Args:
-        pages: ``thp`` asks for transparent huge pages (`huge_bytes` checks whether they came);
-            ``4k`` forbids them.
+        pages: ``thp`` requests transparent huge pages (`huge_bytes` checks whether the kernel
+            provided them); ``4k`` forbids them.
         node: memory node that the pages must come from.
 
     Raises:
@@ -65,8 +65,9 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
             f"{size} bytes of memory cannot be allocated: {error.strerror}"
         ) from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
-    # A kernel without transparent huge pages (a real-time one) refuses both: the memory lies on
-    # small pages then, as where they are switched off, and `huge_bytes` says so.
+    # A kernel without transparent huge pages, such as a real-time kernel, refuses both requests.
+    # The memory is then on small pages, as it is when they are switched off, and `huge_bytes`
+    # reports this.
     with contextlib.suppress(OSError):
         mapping.madvise(_MADVICE[pages])
     first = mmap.PAGESIZE
@@ -112,40 +113,70 @@ def _bind(memory: Bytes, node: int) -> None:
 
 
 def huge_bytes(memory: Bytes) -> int:
-    """Bytes of a mapping of `map_pages` that are on huge pages, read from smaps."""
-    # All of the mapping: what the kernel counts for it cannot be told apart within.
+    """Bytes of a mapping from `map_pages` that are on huge pages, read from smaps."""
+    # The whole mapping, because the kernel reports only one count per mapping.
     whole = memory.base if isinstance(memory.base, np.ndarray) else memory
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
 
 
+Span = tuple[int, int]
+"""Begin and end of an array, in bytes of its mapping."""
+
+
 @dataclass
 class _Arena:
+    """A mapping.
+
+    Attributes:
+        taken: bytes that have been handed out, and so touched.
+        spans: of the arrays that were handed out last.
+        contents: what arrays are known to contain.
+    """
+
     memory: Bytes
     owner: object
-    taken: int = 0  # bytes that have been handed out, and so touched
+    taken: int = 0
+    spans: tuple[Span, ...] = ()
+    contents: dict[Span, object] = field(default_factory=dict)
+
+    def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
+        """What the arrays of ``spans`` contain, None if unknown; it is not known any more then."""
+        self.spans = spans
+        found = [self.contents.get(span) for span in spans]
+        self.contents = {
+            known: content
+            for known, content in self.contents.items()
+            if not any(known[0] < end and begin < known[1] for begin, end in spans)
+        }
+        return found
 
 
 class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: most bytes of all mappings together; others are freed before it is exceeded.
-        nodes: NUMA nodes of the machine. If there are several, pages are freed when other threads
-            would touch them first.
+        limit: maximum bytes of all mappings together; other mappings are freed before a new one
+            exceeds it.
+        nodes: number of NUMA nodes of the machine. If there are several, touched pages are freed
+            when a different assignment of threads would use them.
+
+    Attributes:
+        contents: what the arrays that were taken last contain, as `vouch` said; None if unknown.
     """
 
     def __init__(self, limit: int, nodes: int = 1) -> None:
         self._limit = limit
         self._nodes = nodes
         self._arenas: dict[str, _Arena] = {}
+        self.contents: list[object] = []
 
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes, staggered, holding whatever the case before left in them.
+        """Arrays of ``sizes`` bytes, staggered; they contain what the previous case left there.
 
-        Arrays of an earlier call must not be used any more.
+        Arrays from an earlier call must not be used any more.
 
         Args:
-            owner: which thread touches which part; any comparable value.
+            owner: identifies which thread touches which part; any comparable value.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
@@ -153,7 +184,7 @@ class Arenas:
         total = sum(spans)
         if total > self._limit:
             raise MembenchError(
-                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB may be used"
+                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB are usable"
             )
         arena = self._arenas.get(pages)
         moved = arena is not None and self._nodes > 1 and arena.owner != owner
@@ -163,17 +194,28 @@ class Arenas:
         if total + sum(a.taken for kind, a in self._arenas.items() if kind != pages) > self._limit:
             self._arenas = {pages: arena}
         arena.taken = max(arena.taken, total)
-        starts = np.cumsum([0, *spans[:-1]])
-        return [
-            arena.memory[int(start) : int(start) + size]
-            for start, size in zip(starts, sizes, strict=True)
-        ]
+        starts = [int(start) for start in np.cumsum([0, *spans[:-1]])]
+        places = tuple((start, start + size) for start, size in zip(starts, sizes, strict=True))
+        self.contents = arena.hand_out(places)
+        return [arena.memory[begin:end] for begin, end in places]
+
+    def vouch(self, pages: str, contents: Sequence[object]) -> None:
+        """Remember what the arrays taken last from ``pages`` contain, until they are taken again.
+
+        Args:
+            contents: of each array, any comparable value; None where nobody knows.
+        """
+        arena = self._arenas[pages]
+        known = zip(arena.spans, contents, strict=True)
+        arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Reserve address space for the largest case, so that touched pages survive growth."""
+        """Reserve address space for the largest case, so that growth keeps the touched pages."""
         try:
             return map_pages(self._limit, pages)
-        except MembenchError:  # the system counts address space as if it were memory
+        except (
+            MembenchError
+        ):  # strict overcommit: the system counts reserved address space as memory
             return map_pages(total, pages)
 
     def huge_share(self, pages: str) -> str:

@@ -19,6 +19,7 @@ from membench.core.backend import Device, Seating
 from membench.core.errors import skip
 from membench.core.sizes.placement import placement
 from membench.core.snapshot import Machine
+from membench.core.text import counted
 from membench.host.compiled.shared_block import COUNTER
 from membench.host.memory.arena import Arenas, Bytes
 from membench.host.memory.streams import Streams
@@ -36,8 +37,8 @@ class CpuBackend:
         timer: the clock of all stamps.
         resolution_ns: smallest step of that clock that this process can see.
         cpus: the CPUs of the threads, in order.
-        span_ns: from the first start to the last end of the last launch, by the threads' own
-            stamps; 0 where nothing was stamped.
+        span_ns: nanoseconds from the first thread's start to the last thread's end in the last
+            launch; 0 if the threads took no stamps.
     """
 
     timer = "clock_monotonic"
@@ -54,7 +55,7 @@ class CpuBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that runs between two stamps or makes its data."""
+        """Digest of the sources of all code that runs between two stamps or creates the data."""
         here = Path(__file__).parents[1]
         digest = hashlib.sha256()
         for path in sorted(
@@ -93,21 +94,21 @@ class CpuBackend:
         return Device("cpu", self.machine.cpu.model or platform.machine())
 
     def threads(self, wanted: int | str) -> int:
-        """The number of threads that ``wanted`` (a number, or ``all``) means here.
+        """The number of threads for ``wanted`` (a number, or ``all``) on this machine.
 
         Raises:
-            Skip: there are not that many CPUs.
+            Skip: there are fewer CPUs than that.
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {count} CPUs, {len(self.cpus)} may be used")
+            skip(f"needs {counted(count, 'CPU')}, but only {len(self.cpus)} usable")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
         """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
 
-        They hold leftovers, and the next call reuses them. The threads that use a part should touch
-        it first.
+        They contain old data, and the next call reuses them. Each thread should be the first to
+        touch the part that it will use.
 
         Raises:
             Skip: this kernel has no such pages.
@@ -116,15 +117,34 @@ class CpuBackend:
             skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
+    @property
+    def contents(self) -> list[object]:
+        """What the arrays taken last contain, as a case before has vouched; None if unknown."""
+        return self._arenas.contents
+
+    def vouch(self, pages: str, contents: Sequence[object]) -> None:
+        """Say what the arrays taken last from ``pages`` contain, so that no case fills them again.
+
+        For the end of a verification: a case that fails vouches for nothing.
+        """
+        self._arenas.vouch(pages, contents)
+
+    def helpers(self, threads: int) -> int:
+        """Threads that fill and check arrays for a case on ``threads``.
+
+        All there are, unless pages would then lie on another node than the thread that is timed.
+        """
+        return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
+
     def huge_share(self, pages: str) -> str:
-        """The share of the memory taken last from ``pages`` that is on huge pages: ``100%``."""
+        """The share of the last arrays on ``pages`` that is on huge pages, such as ``100%``."""
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
         """Run one job per thread, all at once; `elapsed_ns` and `span_ns` read their stamps.
 
         Args:
-            threads: which threads, by their place in ``cpus``; the first ones by default.
+            threads: indices in ``cpus`` of the threads to use; the first ones by default.
         """
         self._launched.update(range(len(jobs)) if threads is None else threads)
         results = self._team.run(jobs, threads)
@@ -132,12 +152,12 @@ class CpuBackend:
         return results
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
-        """Run ``job(index)`` on the threads at the same time, untimed: for filling and checking."""
+        """Run ``job(index)`` on the threads in parallel, untimed: for filling and checking."""
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """The kind of core that the threads ran on, or why they were not pinned."""
+        """The kind of core that the threads ran on, or the reason why they were not pinned."""
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
@@ -149,7 +169,7 @@ class CpuBackend:
         return Seating({"cores": "+".join(names)})
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU; empty if all are.
 
         Known only for threads that have run.
         """
@@ -160,7 +180,7 @@ class CpuBackend:
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations``; nanoseconds from the first thread's start to the last one's end."""
+        """Run ``iterations``; return nanoseconds from the first start to the last end."""
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)

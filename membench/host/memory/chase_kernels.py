@@ -1,9 +1,9 @@
-"""Dependent loads, compiled: rings, the chase through them, several chains at once, gathering.
+"""Compiled kernels for dependent loads: linking rings, pointer chases, parallel chains, gathers.
 
 A ring links ``lines`` (a power of two) lines of memory in the order of a bijective hash: line
-hash(0) points to line hash(1), and so on, and the last one to hash(0).  It is one cycle because the
-hash is a bijection, needs no memory for the order, and the position after any number of loads can
-be computed.
+hash(0) points to line hash(1), and so on, and the last one to hash(0). The ring is one cycle
+because the hash is a bijection. The order needs no memory, and the position after any number of
+loads can be computed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _F0, _F1, _F2, _F3 = RING_FACTORS
 
 @helper
 def ring_line(index: Any, bits: Any) -> Any:
-    """The line at place ``index`` of a ring of ``2**bits`` lines.
+    """The line at position ``index`` of a ring of ``2**bits`` lines.
 
-    Odd factors and xorshifts are bijections modulo a power of two, one by one
-    and in a row; the shifts bring the well mixed upper bits down.
+    Multiplications by odd factors and xorshifts are bijections modulo a power of two, and so is
+    their composition. The shifts move the well mixed upper bits down.
     """
     mask = (1 << bits) - 1
     half, third = (bits + 1) // 2, (bits + 2) // 3
@@ -50,7 +50,7 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Link places ``first .. last`` of the ring with lines ``stride`` bytes apart."""
+    """Link the positions ``first .. last`` of the ring, whose lines are ``stride`` bytes apart."""
     here = base + ring_line(first, bits) * stride
     for index in range(first, last):
         there = base + ring_line(index + 1, bits) * stride
@@ -61,13 +61,13 @@ def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def place(index: Any, bits: Any) -> Any:
-    """The line at place ``index`` of a ring."""
+    """The line at position ``index`` of a ring."""
     return ring_line(index, bits)
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
-    """Follow ``loads`` pointers (a multiple of 32) from ``start``; returns the last one."""
+    """Follow ``loads`` pointers (a multiple of 32) from ``start``; return the last pointer."""
     at = start
     if enter(block, slot, parties):
         for _ in range(loads // CHASE_LOADS):
@@ -80,7 +80,7 @@ def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
 def chains(block: Any, slot: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
     """Follow ``count`` chains at once, ``steps`` loads each (a multiple of 8).
 
-    ``heads`` is the address of their pointers, which are advanced.
+    ``heads`` is the address of the chains' current pointers, which are updated.
     """
     if enter(block, slot, parties):
         if count == 1:

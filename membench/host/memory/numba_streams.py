@@ -34,7 +34,7 @@ class NumbaStreams:
     def prepare(self, operation: str, stores: str) -> None:
         """Compile or load the kernels of ``operation``."""
         if (operation, stores) not in STREAMS:
-            skip(f"there are no {stores} stores in {operation}")
+            skip(f"{operation} has no variant with {stores} stores")
         for kernel in (
             STREAMS[operation, stores],
             host_streams.fill,
@@ -57,7 +57,7 @@ class NumbaStreams:
         return int(entry(*slot.barrier, iterations, *addresses, arrays[0].nbytes))
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the closed form."""
+        """Write the pattern."""
         host_streams.fill.entry(array.ctypes.data, first, array.size, salt)
 
     def poison(self, array: Doubles) -> None:

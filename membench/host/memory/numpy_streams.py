@@ -1,8 +1,8 @@
-"""The engine for machines without a compiler, for operations that NumPy measures honestly.
+"""The engine for machines without a compiler; it covers operations that NumPy measures correctly.
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
 reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
-thread; multiplying in place and then adding would move five arrays and count three.
+thread: multiplying whole arrays in place and then adding would move five arrays but count three.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from membench.host.memory.streams import Doubles, expected, source
 from membench.host.memory.thread_pool import ThreadSlot
 
 TRIAD_BLOCK = 128 * 1024
-"""Elements of a block: 1 MiB of scratch stays in L2, and a call is long enough to hide the
-interpreter.
+"""Elements per block.
+
+A scratch array of 1 MiB stays in L2, and a call takes long enough to hide the interpreter's
+overhead.
 """
 
-_PIECE = 1 << 16  # elements that are filled or checked at a time, to stay in the caches
+_PIECE = 1 << 16  # elements that are filled or checked at a time, so that they stay in the caches
 
 
 class NumpyStreams:
@@ -34,9 +36,14 @@ class NumpyStreams:
     def prepare(self, operation: str, stores: str) -> None:
         """Skip operations that NumPy cannot do."""
         if stores != "plain":
-            skip(f"stores={stores} need compiled kernels: Numba is not installed or switched off")
+            skip(
+                f"stores={stores} needs compiled kernels, but Numba is not installed or is "
+                "switched off"
+            )
         if operation not in ("read", "write", "copy", "scale", "add", "triad"):
-            skip(f"{operation} needs compiled kernels: Numba is not installed or switched off")
+            skip(
+                f"{operation} needs compiled kernels, but Numba is not installed or is switched off"
+            )
 
     def run(
         self,
@@ -58,7 +65,7 @@ class NumpyStreams:
         return _wrap(sum(map(int, sums))) if operation == "read" else 0
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the closed form."""
+        """Write the pattern."""
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             piece[:] = source(first + begin, piece.size, salt)
@@ -78,7 +85,7 @@ class NumpyStreams:
 
 
 def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
-    """A function that passes once over ``arrays``."""
+    """A function that performs ``operation`` once over ``arrays``."""
     d = arrays[0]
     if operation == "read":
         words = d.view(np.uint64)
@@ -106,5 +113,5 @@ def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
 
 
 def _wrap(total: int) -> int:
-    """``total`` wrapped to an int64, as compiled code computes it."""
+    """``total`` wrapped to an int64, as in compiled code."""
     return (total + 2**63) % 2**64 - 2**63

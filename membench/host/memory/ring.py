@@ -14,7 +14,7 @@ from membench.host.memory.thread_pool import Job, ThreadSlot
 class HostRing:
     """One cycle through ``2**bits`` lines, ``stride`` bytes apart, starting at ``base``.
 
-    It holds a reference to its memory, which Python does not see in the raw pointers.
+    It holds a reference to its memory, because Python does not count raw pointers as references.
     """
 
     base: int
@@ -27,20 +27,20 @@ class HostRing:
         """A ring that fills ``memory``, not linked yet.
 
         Raises:
-            Skip: the number of lines is no power of two, or a line is too small for a pointer.
+            Skip: the number of lines is not a power of two, or a line is too small for a pointer.
         """
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"{memory.size} bytes hold no ring of lines {stride} bytes apart: "
-                "it takes a power of two"
+                f"{memory.size} B cannot hold a ring of lines of {stride} B: it needs 2, 4, 8 or "
+                "another power of two of lines"
             )
-        _ = host_chase.link.entry  # compiled here, not on several threads at once
+        _ = host_chase.link.entry  # compile here, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)
 
     @property
     def lines(self) -> int:
-        """Pointers in the ring."""
+        """Number of lines, which is the number of pointers."""
         return 1 << self.bits
 
     def address(self, hops: int) -> int:
@@ -49,10 +49,10 @@ class HostRing:
         return self.base + int(line) * self.stride
 
     def link(self) -> None:
-        """Write the pointers, on the CPU that will follow them.
+        """Write the pointers; call this on the CPU that will follow them.
 
         Lines that another CPU wrote may still be dirty in its caches, and a large server's caches
-        can hold a whole ring: the chase would time transfers between caches.
+        can hold a whole ring. The chase would then time transfers between caches.
         """
         host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 
@@ -61,17 +61,17 @@ class HostRing:
         expected = self.address(hops)
         if address != expected:
             raise VerificationFailed(
-                f"after {hops} loads the chase is at byte {address - self.base} of its ring, "
-                f"not at {expected - self.base}"
+                f"after {hops} loads the pointer chase is at byte {address - self.base} of its "
+                f"ring, not at byte {expected - self.base}"
             )
 
 
 class Walk:
-    """A chase through a linked ring that continues from its last position.
+    """A pointer chase through a linked ring; each run continues where the last one ended.
 
     Attributes:
         at: address of the next pointer.
-        loads: loads so far.
+        loads: number of loads so far.
     """
 
     def __init__(self, ring: HostRing) -> None:
@@ -94,5 +94,5 @@ class Walk:
         self.loads += loads
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` unless the walk is where that number of loads leads."""
+        """Raise `VerificationFailed` unless `at` is the position after `loads` loads."""
         self.ring.verify(self.at, self.loads)

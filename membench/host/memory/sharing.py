@@ -1,4 +1,4 @@
-"""How many threads share an array, and each thread's part."""
+"""The numbers of threads that cases use, and each thread's part of an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HUGE_PAGE = 2 * MIB
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """``all``, and 1 if that is another number."""
+    """``all``, and also 1 if the machine has several usable CPUs."""
     return ("all", 1) if machine.cpu.usable > 1 else ("all",)
 
 
@@ -29,7 +29,7 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 def parts(size: int, threads: int) -> list[slice]:
     """Divide ``size`` bytes into one part per thread, at page (if possible huge page) boundaries.
 
-    A huge page belongs to the thread that touches it first, so it should not be shared.
+    A huge page is placed near the thread that touches it first, so threads should not share it.
 
     Raises:
         Skip: there are more threads than pages.
@@ -38,6 +38,6 @@ def parts(size: int, threads: int) -> list[slice]:
     if size % PAGE:
         skip(f"the size must be a multiple of {PAGE} bytes")
     if size // grain < threads:
-        skip(f"{size} bytes cannot be shared by {threads} threads")
+        skip(f"{size} bytes cannot be divided among {threads} threads")
     cuts = [size * n // threads // grain * grain for n in range(threads)]
     return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], size], strict=True)]

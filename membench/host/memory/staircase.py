@@ -1,9 +1,8 @@
-"""The staircase: the latency of a chase over growing rings, measured before the plan is made.
+"""The staircase: pointer-chase latency over rings of growing size, measured before planning.
 
-A system may report no caches, or caches of another size than the process gets. One CPU follows
-pointers through rings that double in size from `LEAST_RING`, each linked by this CPU alone. From
-the size on after which latency no longer rises, no cache serves the CPU; see
-`membench.core.sizes.reach`.
+A system may report no caches, or caches of another size than the process gets. One CPU links and
+follows rings that double in size from `LEAST_RING`. Once latency no longer rises with size, no
+cache serves the CPU; see `membench.core.sizes.reach`.
 """
 
 from __future__ import annotations
@@ -29,20 +28,23 @@ LEAST_RING = MIB
 LOADS = 4096
 SAMPLES = 7
 SAMPLE_S = 0.04
-"""Least seconds of sampling; the fastest sample counts, as disturbances only slow a chase down."""
+"""Minimum seconds of sampling.
+
+The fastest sample counts, because disturbances only slow a chase down.
+"""
 
 LIMIT_S = 2.0
 """Seconds after which no larger ring is started."""
 
 START_S = 60.0
-"""Seconds for the process to start; the first one on a machine also compiles its kernels."""
+"""Maximum seconds for the process to start; on first use it also compiles the kernels."""
 
 
 def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
-    """(bytes of a ring, ns of one dependent load through it), ascending by size.
+    """Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size.
 
-    Measured in a process of its own, on the first CPU that threads are pinned to. Empty if no
-    kernel can be compiled or the process fails.
+    A child process measures them on the first CPU that threads are pinned to. Empty if no kernel
+    can be compiled or the process fails.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()
@@ -67,7 +69,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 
 
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
-    """The staircase on this CPU up to a ring of ``top`` bytes, with lines of ``line`` bytes."""
+    """The staircase on ``cpu`` for rings of at most ``top`` bytes, with lines of ``line`` bytes."""
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages
     from membench.host.memory.ring import HostRing, Walk
@@ -75,12 +77,12 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
 
     memory = map_pages(top, "thp")
     team = ThreadPool([cpu])
-    team.run([_linking(HostRing.over(memory[:LEAST_RING], line))])  # starts the thread
+    team.run([_linking(HostRing.over(memory[:LEAST_RING], line))])  # starts and pins the thread
     if team.unpinned([0]):
         team.close()
-        return []  # it would be of whatever CPUs the thread has met
+        return []  # an unpinned thread would measure several CPUs
     for kernel in (host_chase.link, host_chase.place, host_chase.chase):
-        _ = kernel.entry  # compiled before the clock runs
+        _ = kernel.entry  # compile before the time limit starts
     stairs: list[tuple[int, float]] = []
     size, end = LEAST_RING, time.monotonic() + LIMIT_S
     while size <= top and time.monotonic() < end:

@@ -1,12 +1,12 @@
-"""STREAM's kernels, compiled: plain and non-temporal stores, filling and checking.
+"""Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
 
-Every kernel is ``(block, slot, parties, iterations, address..., bytes)``.  The first three go to
-the barrier (`membench.host.compiled.barrier`).  It returns 0, or the sum of the words that it read.
-Addresses are 64-byte aligned; bytes are a multiple of 256.
+Every kernel has the parameters ``(block, slot, parties, iterations, address..., bytes)``; the
+barrier (`membench.host.compiled.barrier`) uses the first three. It returns 0, or the sum of the
+words that it read. Addresses are 64-byte aligned; ``bytes`` is a multiple of 256.
 
-The checked value must be a function of the index that no mistake reproduces: element i of an array
-with salt s is the upper part of a multiplicative hash of i + s, an integer below 2**20, so that
-float64 computes all kernels exactly.
+Values depend on the index, so that no mistake reproduces them: element i of an array with salt s is
+the upper part of a multiplicative hash of i + s. It is an integer below 2**20, so that float64
+computes all kernels exactly.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from membench.host.compiled.instructions import (
     pass_add_nt,
     pass_copy,
     pass_copy_nt,
+    pass_poison_nt,
     pass_read,
     pass_scale,
     pass_scale_nt,
@@ -54,7 +55,7 @@ _THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
 
 @kernel(_ONE)
 def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
-    """Sum all int64, wrapping around."""
+    """Sum all int64, modulo 2^64."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -195,7 +196,7 @@ STREAMS: Mapping[tuple[str, str], CompiledFunction] = MappingProxyType(
         ("triad", "nt"): triad_nt,
     }
 )
-"""(operation, stores) -> its kernel."""
+"""(operation, stores) -> kernel."""
 
 
 def _view(typing: Any, address: Any) -> Any:
@@ -210,13 +211,13 @@ doubles: Any = _intrinsic(_view)
 
 @helper
 def source_value(index: Any, salt: Any) -> Any:
-    """Element ``index`` of the source with ``salt``."""
+    """Element ``index`` of the source array with ``salt``."""
     return float((((index + salt) * FACTOR) >> SHIFT) & MASK)
 
 
 @kernel("int64(int64, int64, int64, int64)")
 def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
-    """Write elements ``first .. first + count`` of the source with ``salt`` to ``address``."""
+    """Write ``count`` elements of the source with ``salt``, from ``first`` on, to ``address``."""
     values = carray(doubles(address), count)
     for i in range(count):
         values[i] = source_value(first + i, salt)
@@ -225,10 +226,9 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def poison(address: Any, count: Any) -> Any:
-    """Write ``count`` NaN, which no kernel computes."""
-    values = carray(doubles(address), count)
-    for i in range(count):
-        values[i] = np.nan
+    """Write ``count`` NaN, which no kernel computes, without fetching what they replace."""
+    pass_poison_nt(address, count * 8)
+    drain()
     return 0
 
 
@@ -250,7 +250,7 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """The first index with a value that ``code`` cannot have written; -1 for none."""
+    """The first index whose value operation ``code`` cannot have written; -1 if all are right."""
     values = carray(doubles(address), count)
     for begin in range(0, count, 4096):
         end = min(begin + 4096, count)

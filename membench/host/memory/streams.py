@@ -1,4 +1,4 @@
-"""STREAM's kernels, independent of the engine: compiled code, or NumPy without a compiler."""
+"""The interface to STREAM's kernels for two engines: compiled code, or NumPy without a compiler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Streams(Protocol):
-    """An engine that runs, fills and checks arrays of float64.
+    """An engine that fills arrays of float64, runs STREAM's kernels on them and checks them.
 
     Arrays are 64-byte aligned and a multiple of 256 bytes long.
 
@@ -31,7 +31,7 @@ class Streams(Protocol):
         """Compile or load what ``run`` needs, before several threads meet in the barrier.
 
         Raises:
-            Skip: this engine cannot do the operation honestly.
+            Skip: this engine cannot measure the operation correctly.
         """
         ...
 
@@ -43,15 +43,15 @@ class Streams(Protocol):
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Pass the barrier, do ``iterations`` over this thread's parts of the arrays, and stamp.
+        """Do ``iterations`` over this thread's parts of the arrays, from the barrier to the stamp.
 
-        The destination is the first array. Returns the wrapping sum of the 64-bit words that `read`
-        saw, over all iterations, as an int64; 0 for the others.
+        The first array is the destination. Returns the sum modulo 2^64, as an int64, of the words
+        that `read` loaded in all iterations; 0 for other operations.
         """
         ...
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the closed form of `membench.host.compiled.pattern` from element ``first`` on."""
+        """Write the pattern of `membench.host.compiled.pattern` from element ``first`` on."""
         ...
 
     def poison(self, array: Doubles) -> None:
@@ -59,14 +59,14 @@ class Streams(Protocol):
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Index of the first element that ``operation`` cannot have written; -1 for none."""
+        """The first index whose value ``operation`` cannot have written; -1 if all are right."""
         ...
 
 
 def expected(operation: str, first: int, count: int) -> Doubles:
-    """Elements ``first .. first + count`` of the destination that ``operation`` must produce.
+    """The ``count`` elements from ``first`` on that ``operation`` must leave in its destination.
 
-    For `read` and sources: the closed form itself.
+    For `read` and for sources, this is the pattern itself.
     """
     if operation == "write":
         return np.full(count, SCALAR)
@@ -80,7 +80,7 @@ def expected(operation: str, first: int, count: int) -> Doubles:
 
 
 def source(first: int, count: int, salt: int) -> Doubles:
-    """Elements ``first .. first + count`` of the source with ``salt``."""
+    """The ``count`` elements from ``first`` on of the source array with ``salt``."""
     index = np.arange(first + salt, first + salt + count, dtype=np.uint64)
     index *= np.uint64(FACTOR)
     index >>= np.uint64(SHIFT)

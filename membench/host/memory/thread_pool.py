@@ -1,4 +1,4 @@
-"""Long-lived threads, each pinned to a CPU of its own."""
+"""Long-lived threads, each pinned to a separate CPU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ThreadSlot:
     Attributes:
         index: 0 .. parties - 1.
         block: address of the shared memory; see `membench.host.compiled.shared_block`.
-        parties: threads that the barrier waits for.
+        parties: number of threads that the barrier waits for.
     """
 
     index: int
@@ -39,9 +39,9 @@ class ThreadSlot:
         return self.block, self.index, self.parties
 
     def timed(self, work: Callable[[], Any]) -> Any:
-        """Run ``work`` between the barrier and the stamps, for work that is not compiled.
+        """Run ``work`` between the barrier and the end stamp, for work that is not compiled.
 
-        Coarser than a compiled kernel: the time includes the interpreter's wake-up.
+        Less precise than in a compiled kernel: the time includes the interpreter's wake-up.
         """
         return self.team.timed_here(self.index, work)
 
@@ -50,10 +50,10 @@ Job = Callable[[ThreadSlot], Any]
 
 
 class ThreadPool:
-    """Threads that are started when needed and stay pinned, if the kernel allows it.
+    """Threads that start when needed and stay pinned, if the kernel allows pinning.
 
     Args:
-        cpus: one per thread, in the order of use.
+        cpus: CPU numbers, one per thread, in the order of use.
     """
 
     def __init__(self, cpus: Sequence[int]) -> None:
@@ -77,11 +77,11 @@ class ThreadPool:
         """Run one job per thread at the same time and return their results.
 
         Args:
-            threads: which threads, by their place in ``cpus``; the first ones by default.
+            threads: indices in ``cpus`` of the threads to use; the first ones by default.
 
         Raises:
             MembenchError: a thread did not reach the barrier in time.
-            BaseException: the exception of the first job that failed.
+            BaseException: the exception from the first job that failed.
         """
         parties = len(jobs)
         threads = range(parties) if threads is None else threads
@@ -136,11 +136,11 @@ class ThreadPool:
         self._threads.clear()
 
     def field(self, slot: int, offset: int) -> int:
-        """The int64 at byte ``offset`` of a slot's part of the shared memory."""
+        """The int64 at byte ``offset`` in the slot's part of the shared memory."""
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads``, by their place in ``cpus``, is not on its CPU; empty if all are.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU; empty if all are.
 
         A thread that has not run yet counts as pinned.
         """
@@ -165,16 +165,17 @@ class ThreadPool:
             error: BaseException | None = None
             try:
                 result = job(slot)
-            except BaseException as raised:  # it belongs to the caller's thread
+            except BaseException as raised:  # the caller's thread handles this exception
                 error = raised
             self._done.put((slot.index, result, error))
-            del order, job, result, error  # they hold arrays
+            del order, job, result, error  # the results may reference arrays
 
 
 def _pin(cpu: int) -> str:
     """Pin the calling thread to ``cpu``; return the error, or an empty text.
 
-    A seccomp filter may forbid it, or the control group may have lost the CPU since the snapshot.
+    A seccomp filter may forbid pinning, or the control group may have lost the CPU since the
+    snapshot.
     """
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process

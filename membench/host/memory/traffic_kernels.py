@@ -1,8 +1,8 @@
-"""Compiled generators of memory traffic, the chase that runs beside them, and page faults.
+"""Compiled kernels for memory traffic, for a chase during that traffic, and for page faults.
 
-Traffic consists of chunks that are read or written as a whole. The chunk's number alone decides
-which, so the data can be checked: chunks that are read keep their closed form, chunks that are
-written hold the constant.
+Traffic consists of chunks that are read or written as a whole. Only the chunk's number decides
+whether it is read or written, so the data can be checked: chunks that are read keep the pattern,
+and chunks that are written contain the constant.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Whether ``chunk`` is one of the ``percent`` of chunks that are read, evenly spread."""
+    """Whether ``chunk`` is read; true for ``percent`` percent of the chunks, evenly spread."""
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 
@@ -58,7 +58,7 @@ def _move(address: Any, chunk: Any, percent: Any) -> Any:
 def mix(
     block: Any, slot: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
 ) -> Any:
-    """Process ``chunks`` chunks; returns the wrapping sum of the words that were read."""
+    """Process ``chunks`` chunks; return the sum modulo 2^64 of the words that were read."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -74,7 +74,7 @@ def generate(
 ) -> Any:
     """Generate traffic until told to stop, and count its bytes; pause ``pause_ns`` between chunks.
 
-    Returns the wrapping sum of the words that were read.
+    Returns the sum modulo 2^64 of the words that were read.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     total = 0
@@ -106,7 +106,7 @@ def _moved(block: Any, parties: Any) -> Any:
 
 @helper
 def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
-    """Wait until every generator has moved ``least`` bytes; False if one never does."""
+    """Wait until every generator has moved ``least`` bytes; False after a time limit."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     for other in range(1, parties):
@@ -133,9 +133,9 @@ def chase_beside(
 ) -> Any:
     """Chase on slot 0 while the other slots generate traffic, and stop them at the end.
 
-    A sample is ``loads`` loads; ``out`` receives the number of samples and then
-    for each its nanoseconds and the bytes that the generators moved meanwhile.
-    Returns where the chase ended.
+    A sample consists of ``loads`` loads. ``out`` receives the number of samples, and then for each
+    sample its nanoseconds and the bytes that the generators moved meanwhile. Returns the address at
+    which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
@@ -149,7 +149,7 @@ def chase_beside(
                 before = now(line + SCRATCH)
                 for _ in range(loads // CHASE_LOADS):
                     at = hops(at)
-                store(out, at)  # the loads end before the clock is read
+                store(out, at)  # makes the loads end before the clock is read
                 after = now(line + SCRATCH)
                 store(out + 8 + taken * 16, after - before)
                 store(out + 16 + taken * 16, _moved(block, parties) - bytes_before)
@@ -162,10 +162,10 @@ def chase_beside(
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) -> Any:
-    """The first double that is wrong after ``seen`` chunks were processed; -1 for none.
+    """Index of the first wrong double after ``seen`` chunks were processed; -1 if all are right.
 
     Args:
-        first: index in the closed form of the element at ``base``.
+        first: index in the pattern of the element at ``base``.
     """
     values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
     for chunk in range(chunks):
@@ -189,7 +189,7 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
-    """Let the kernel provide the pages of ``count`` bytes in one call; returns its answer."""
+    """Let the kernel provide the pages of ``count`` bytes in one madvise call."""
     answer = 0
     if enter(block, slot, parties):
         answer = madvise(base, count, advice)

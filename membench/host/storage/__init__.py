@@ -1,1 +1,1 @@
-"""The scratch file and the engines that read and write it."""
+"""The scratch file, and the engines that read and write it."""

@@ -1,10 +1,9 @@
-"""The compiled submission loop, which runs without the interpreter between two I/Os.
+"""The compiled submission loop; the interpreter does not run between two I/Os.
 
-It uses io_uring or Linux native AIO, because the default profiles of container engines forbid
-io_uring.
-
-The parameters are in a block of int64 words; names in capitals are byte offsets into it. Except for
-the intrinsics, all code of a kernel is in this file, because Numba's cache checks no other.
+It uses io_uring, or Linux native AIO because the default profiles of container engines forbid
+io_uring. The parameters are in a block of int64 words; names in capitals are byte offsets into this
+block. Except for the intrinsics, all code of a kernel is in this file, because Numba's cache checks
+no other file.
 """
 
 from __future__ import annotations
@@ -21,45 +20,45 @@ from membench.host.storage.uring_loop import ring_put, ring_submit, ring_wait, s
 
 CONTEXT = 0  # of io_setup
 DEPTH = 8
-SIZE = 16  # bytes of an I/O
-SPAN = 24  # nanoseconds in which new I/Os are begun
-MOST = 32  # I/Os in all
+SIZE = 16  # bytes per I/O
+SPAN = 24  # nanoseconds during which new I/Os are started
+MOST = 32  # total number of I/Os
 OFFSETS = 40  # address of COUNT int64
 COUNT = 48
-WRITES = 56  # address of COUNT int64, 1 for a write; 0 where all read
+WRITES = 56  # address of COUNT int64, 1 for a write; 0 if all I/Os are reads
 MEMORY = 64
-SLOTS = 72  # I/Os that fit into the memory, more than DEPTH
+SLOTS = 72  # number of I/Os that fit in the memory, more than DEPTH
 LANDED = 80  # address of SLOTS int64
 FILE = 88
-STRIDE = 96  # bytes from one stamp of the content to the next
+STRIDE = 96  # bytes between two stamps in the content
 SUBMIT = 104  # system call numbers
 GETEVENTS = 112
 IOCBS = 120  # address of DEPTH iocbs
 POINTER = 128  # address of one int64
 EVENT = 136  # address of one event
 STARTS = 144  # address of DEPTH int64
-PLACES = 152  # address of DEPTH int64: where in memory, in I/Os
-LATENCIES = 160  # address of MOST int64, negative where the I/O was a write
+PLACES = 152  # address of DEPTH int64: the slot in memory of each I/O
+LATENCIES = 160  # address of MOST int64, negative if the I/O was a write
 FINISHED = 168  # address of MOST int64
 DONE_AT = 176  # address of MOST int64: offsets
-TAG_KEPT = 184  # bits of a tag that a write leaves as they are
-TAG_SET = 192  # bits that it sets: its generation
-# What `drive` leaves.
+TAG_KEPT = 184  # bits of a tag that a write keeps
+TAG_SET = 192  # bits of a tag that a write sets: its generation
+# Results of `drive`.
 DONE = 200
 BEGIN = 208
 END = 216
 BUSY = 224  # nanoseconds of CPU time
-VALUE = 232  # of what failed: an errno, the result of an I/O, or the offset that was asked for
-SUBMITTING = 240  # nanoseconds inside of the call that submits
+VALUE = 232  # details of a failure: an errno, the result of an I/O, or the requested offset
+SUBMITTING = 240  # nanoseconds spent in the submission call
 RING = 248  # address of the parameters of `uring_loop`; 0 for native AIO
 ASKED = 256  # address of DEPTH int64: offset, with 1 added for a write
 WORDS = 33
 
 IOCB_BYTES = 64  # struct iocb: data, key and flags, opcode, fd; buf, nbytes, offset; reserved
 EVENT_BYTES = 32  # struct io_event: data, obj, res, res2
-FLYING = -2  # in LANDED: an I/O uses the place
+FLYING = -2  # in LANDED: an I/O is using the slot
 
-# What `drive` returns.
+# Return values of `drive`.
 FINE = 0
 LATE = 1
 SUBMIT_FAILED = 2
@@ -88,7 +87,7 @@ def _cpu_time(scratch: Any) -> Any:
 
 @helper
 def _submit(p: Any) -> Any:
-    """Submit what `_start` prepared; return the number of I/Os that the kernel accepted."""
+    """Submit the I/O that `_start` prepared; return the number of I/Os that the kernel accepted."""
     if load(p + RING):
         return ring_submit(load(p + RING))
     return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)
@@ -96,7 +95,7 @@ def _submit(p: Any) -> Any:
 
 @helper
 def _take(p: Any) -> Any:
-    """Wait for one completion; its number and result are in the first words of EVENT."""
+    """Wait for one completion; the first words of EVENT then contain its number and result."""
     event = load(p + EVENT)
     if load(p + RING):
         return ring_wait(load(p + RING), event)
@@ -107,7 +106,7 @@ def _take(p: Any) -> Any:
 
 @helper
 def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
-    """Prepare the I/O at index ``number`` of the offsets, with the id ``io``; 0, or an errno."""
+    """Prepare the I/O at index ``number`` of the offsets, with id ``io``; return 0 or an errno."""
     size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
     offset = load(load(p + OFFSETS) + cursor)
     writes = load(load(p + WRITES) + cursor) if load(p + WRITES) else 0
@@ -144,12 +143,12 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
-    """Keep DEPTH I/Os in flight until the time or their number is up, then wait for the last.
+    """Keep DEPTH I/Os in flight until time or number is exhausted, then wait for the rest.
 
-    Each completion is followed by the next submission at once: submitting several together cost a
+    After each completion the next I/O is submitted at once: submitting several together cost a
     sixth of the rate, because the disk idled meanwhile, and collecting several together would leave
-    slots empty that count as in flight. The first and last stamps of each block that was read are
-    then compared; until that, its memory is not reused.
+    slots empty that count as in flight. Then the first and last stamps of the block that was read
+    are compared; its memory is not reused before that.
     """
     if not enter(block, slot, parties):
         return LATE
@@ -167,7 +166,7 @@ def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
         if error:
             store(p + VALUE, error)
             failure = SUBMIT_FAILED
-            break  # what is under way is waited for: it writes into the memory
+            break  # wait for the I/Os in flight, because they write into the memory
         place = (place + 1) % slots
         issued += 1
     while done < issued:

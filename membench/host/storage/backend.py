@@ -1,4 +1,4 @@
-"""The disk as a backend: the scratch file, direct I/O, and proofs that the disk did the work."""
+"""The disk as a backend: the scratch file, direct I/O, and checks that the disk did the work."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from membench.core.backend import Device, Seating
 from membench.core.errors import BackendUnavailable, skip
 from membench.core.snapshot import Machine
+from membench.core.text import counted
 from membench.core.units import KIB, MIB, about_size
 from membench.host.memory.arena import Bytes
 from membench.host.memory.backend import CpuBackend
@@ -24,13 +25,13 @@ from membench.host.storage.traffic import Engine
 from membench.host.storage.write_budget import WriteLedger
 
 SMALL = 64 * KIB
-"""Size of an I/O below which one loop may not suffice, and each loop needs a spare block."""
+"""I/O size in bytes below which one loop may not suffice; each loop then needs a spare block."""
 
-LARGEST_OTHER_FILE = 256 * MIB  # what this process may write beside the scratch file
+LARGEST_OTHER_FILE = 256 * MIB  # bytes that this process may write in addition to the scratch file
 
 
 def open_storage(machine: Machine, scratch: ScratchHandle) -> StorageBackend:
-    """The backend on ``scratch``, which the process that created it must still hold open.
+    """The backend for ``scratch``; the process that created the file must still hold it open.
 
     Raises:
         BackendUnavailable: the file cannot be reached.
@@ -62,12 +63,14 @@ class StorageBackend:
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
         soft, hard = self._limits
         lower = max(scratch.size, LARGEST_OTHER_FILE)
-        if soft == resource.RLIM_INFINITY or lower < soft:  # a write too far is then an error
+        if (
+            soft == resource.RLIM_INFINITY or lower < soft
+        ):  # so that a write beyond the end is an error
             resource.setrlimit(resource.RLIMIT_FSIZE, (lower, hard))
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that moves a byte between two stamps."""
+        """Digest of the sources of all code that moves data between two stamps."""
         digest = hashlib.sha256(self.cpu.kernel_digest.encode())
         here = Path(__file__).parent
         for path in sorted(here.glob("*.py")):
@@ -75,7 +78,7 @@ class StorageBackend:
         return digest.hexdigest()
 
     def describe(self) -> Device:
-        """The filesystem and its disk: ``ext4 on /dev/vda (virtio_blk)``."""
+        """The filesystem and its disk, such as ``ext4 on /dev/vda (virtio_blk)``."""
         disk = disk_name(self.scratch.device)
         return Device("storage", f"{self.scratch.kind} on {disk}" if disk else self.scratch.kind)
 
@@ -85,7 +88,7 @@ class StorageBackend:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled loop if the machine allows it, on io_uring if possible; else threads."""
+        """The fastest engine that works here: io_uring, native AIO or threads."""
         if self.cpu.compiles:
             from membench.host.storage.uring_engine import NativeRing
 
@@ -95,7 +98,7 @@ class StorageBackend:
 
     @cached_property
     def plain_engine(self) -> Engine:
-        """The same without io_uring, which passes reads of cached file data to kernel threads."""
+        """The engine for cached reads, which io_uring would pass to kernel threads."""
         from membench.host.storage.thread_engine import Threads
 
         if self.cpu.compiles:
@@ -115,10 +118,10 @@ class StorageBackend:
             os.close(fd)
 
     def open(self, *, direct: bool, write: bool = False, flags: int = 0) -> int:
-        """A descriptor of the file.
+        """Open a descriptor for the file.
 
         Raises:
-            BackendUnavailable: it cannot be reached.
+            BackendUnavailable: the file cannot be opened.
         """
         mode = os.O_RDWR if write else os.O_RDONLY
         try:
@@ -127,7 +130,7 @@ class StorageBackend:
             )
         except OSError as error:
             raise BackendUnavailable(
-                f"the scratch file cannot be reached: {error.strerror}"
+                f"the scratch file cannot be opened: {error.strerror}"
             ) from error
 
     def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
@@ -143,24 +146,24 @@ class StorageBackend:
         return memory[shift:]
 
     def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
-        """An I/O pattern of ``shape``.
+        """A flow of I/Os with the pattern ``shape``.
 
         Args:
             pages: kind of page of the memory.
-            pool: bytes of memory that the blocks are spread over; by default hardly more than can
-                be in flight.
+            pool: bytes of memory over which the blocks are spread; by default only slightly more
+                than the I/Os in flight need.
             shift: see `memory`.
 
         Raises:
-            Skip: the file is too small for it.
+            Skip: the file is too small for this pattern.
         """
-        least = 2 * shape.depth * shape.block  # else it would read the same again and again
+        least = 2 * shape.depth * shape.block  # a smaller file would be read again and again
         if self.scratch.size < least:
             skip(
                 f"needs a scratch file of {about_size(least)}, "
-                f"this one has {about_size(self.scratch.size)}"
+                f"but this one has {about_size(self.scratch.size)}"
             )
-        # No more than needed: what is spread over more memory falls out of the caches.
+        # Not more than needed: with more memory, the buffers fall out of the caches.
         spare = min(len(self.cpu.cpus), shape.depth) if shape.block < SMALL else 1
         room = max((shape.depth + spare) * shape.block, pool // shape.block * shape.block)
         memory = self.memory(pages, room, shift)
@@ -168,13 +171,13 @@ class StorageBackend:
         return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
 
     def seating(self) -> Seating:
-        """The CPUs of the host's threads."""
+        """The CPUs of the threads that submit I/Os."""
         return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
         """Remove the file from the page cache; return the share of ``size`` bytes that stayed.
 
-        The share of the whole file if ``size`` is 0.
+        ``size`` 0 means the whole file.
         """
         with self.opened(direct=False) as fd:
             return evict(fd, size or self.scratch.size)
@@ -187,20 +190,20 @@ class StorageBackend:
     def served(self, before: float, moved: int) -> str:
         """The share of direct reads that the page cache may have served, as text.
 
-        The larger one of the share before the reads and of the share that the reads themselves
-        left: a filesystem that cannot read directly falls back to the page cache instead of
+        It is the larger of the share that was cached before the reads and the share that the reads
+        left in the cache: a filesystem without direct reads falls back to the page cache instead of
         failing.
 
         Args:
-            before: share of the file that `evict` left.
-            moved: bytes that were read directly since.
+            before: share of the file that `evict` left in the cache.
+            moved: bytes that were read directly since then.
         """
         size = self.scratch.size
         after = self.resident() * size / min(moved, size) if moved else 0.0
         return f"{100 * min(1.0, max(before, after)):.1f}%"
 
     def requests(self) -> tuple[int, int] | None:
-        """See `storage_files.requests`; of the file's device."""
+        """Reads and writes that the file's device has completed; see `files.requests`."""
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:
@@ -213,8 +216,8 @@ class StorageBackend:
         if not self._ledger.claim(case, size * scratch.rounds, scratch.budget):
             left = max(0, self._ledger.left(scratch.budget))
             skip(
-                f"writes {about_size(size)} in each of {scratch.rounds} rounds, "
-                f"{about_size(left)} are left of the disk budget (--disk-budget)"
+                f"writes {about_size(size)} in each of {counted(scratch.rounds, 'round')}, "
+                f"but only {about_size(left)} of the disk budget are left (--disk-budget)"
             )
 
     def wrote(self, size: int) -> None:
@@ -222,10 +225,10 @@ class StorageBackend:
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Does nothing: buffers are kept, as the host's are."""
+        """Does nothing: buffers are kept for the next case, as in the host backend."""
 
     def close(self) -> None:
-        """Free threads, memory and limits."""
+        """End the threads, free the memory and restore the file size limit."""
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
         self.cpu.close()

@@ -1,8 +1,8 @@
-"""The content of the scratch file: incompressible, with every block identifying itself.
+"""The content of the scratch file: incompressible, and every block identifies itself.
 
-Standard library only. A block of 4 KiB begins with its offset in the file and a tag; the rest is a
-piece of one random pattern, and the tag tells which piece. So a block proves by itself that it
-comes from the right place, is complete, and which write it comes from.
+Imports only the standard library. A block of 4 KiB begins with its offset in the file and a tag;
+the rest is a piece of one random pattern, which the tag identifies. So a block shows by itself
+whether it comes from the right offset, whether it is complete, and which write produced it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import struct
 BLOCK = 4096
 PATTERN = 1 << 20
 GENERATIONS = 1 << 12
-"""Upper bound of the generation numbers of writes; the layout is generation 0."""
-GENERATION_SHIFT = 20  # in the tag: mark (32 bits), generation (12), position (20)
+"""Number of generations: writes have generations from 1 on; the initial layout has 0."""
+# a tag consists of a mark (32 bits), the generation (12) and the position in the pattern (20)
+GENERATION_SHIFT = 20
 
 STAMP = struct.Struct("<QQ")
 """The beginning of a block: offset and tag."""
@@ -52,7 +53,7 @@ class Content:
             done += count
 
     def generation(self, block: memoryview, offset: int) -> int:
-        """The write that ``block``, read at ``offset``, comes from; -1 if the block is not ours."""
+        """The generation of ``block``, read at ``offset``; -1 if it is not from this content."""
         found, tag = STAMP.unpack_from(block)
         position = tag % PATTERN
         if found != offset or tag >> 32 << 32 != self._mark:
@@ -63,7 +64,7 @@ class Content:
         return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
 
     def wrong(self, data: memoryview, offset: int) -> int:
-        """Offset of the first block of ``data``, read at ``offset``, that is not ours; or -1."""
+        """Offset of the first block in ``data``, read at ``offset``, that is wrong; or -1."""
         for at in range(0, len(data), BLOCK):
             if self.generation(data[at : at + BLOCK], offset + at) < 0:
                 return offset + at

@@ -1,6 +1,6 @@
 """Facts from the kernel about a file and its disk: residency, requests, names.
 
-Standard library only.
+Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 _CACHESTAT = 451  # Linux 6.5, the same number on every architecture
 _PAGE = mmap.PAGESIZE
-_LOWEST_BIT = bytes([0, 1] * 128)  # of what mincore says of a page, the others are undefined
+_LOWEST_BIT = bytes([0, 1] * 128)  # the only defined bit in mincore's result for a page
 _TRIES = 20
 _PAUSE_S = 0.005
 
@@ -32,9 +32,9 @@ class _CacheStat(ctypes.Structure):
 def resident_share(fd: int, size: int) -> float:
     """Share of the first ``size`` bytes of a file that is in the page cache.
 
-    Counted by cachestat(2), or by mincore(2) if that is missing or refused. Neither reads anything,
-    whereas trying a page with RWF_NOWAIT would start to read it. 1, the worst case, if neither
-    answers.
+    cachestat(2) reports it, or mincore(2) if cachestat is missing or refused. Neither of them reads
+    pages, whereas trying a page with RWF_NOWAIT would start to read it. 1, the worst case, if both
+    fail.
     """
     for count in (_counted, _mapped):
         share = count(fd, size)
@@ -46,7 +46,7 @@ def resident_share(fd: int, size: int) -> float:
 def evict(fd: int, size: int) -> float:
     """Drop the file from the page cache; return the share of its first ``size`` bytes that stayed.
 
-    Pages under read-ahead cannot be dropped, so it retries for a while.
+    Pages in read-ahead cannot be dropped, so the function retries for a while.
     """
     for _ in range(_TRIES):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -72,9 +72,9 @@ def _counted(fd: int, size: int) -> float | None:
 
 
 def _mapped(fd: int, size: int) -> float | None:
-    """The same by mincore(2), which answers to the file's owner or writers (Linux 5.2)."""
+    """The share that mincore(2) reports to the file's owner and writers (Linux 5.2)."""
     libc = ctypes.CDLL(None, use_errno=True)
-    # Of the C library, because ctypes takes no address of a mapping that cannot be written.
+    # The C library's mmap, because ctypes cannot take the address of a read-only Python mapping.
     libc.mmap.restype = ctypes.c_void_p
     length, nowhere = ctypes.c_size_t(size), ctypes.c_long(0)
     address = libc.mmap(None, length, 0, mmap.MAP_SHARED, ctypes.c_int(fd), nowhere)
@@ -88,7 +88,7 @@ def _mapped(fd: int, size: int) -> float | None:
 
 
 def dirtied_pages(root: Path = Path("/")) -> int | None:
-    """Pages of all files that any process dirtied in the page cache since the start.
+    """Pages of all files that any process dirtied in the page cache since boot.
 
     Source: nr_dirtied of /proc/vmstat. None if the kernel does not report it.
     """
@@ -104,9 +104,9 @@ def dirtied_pages(root: Path = Path("/")) -> int | None:
 
 
 def disk_name(device: str, root: Path = Path("/")) -> str:
-    """``device`` with its model: ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
+    """``device`` with its model, such as ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
 
-    The driver's name if the disk reports no model.
+    If the disk reports no model, the driver's name replaces it.
     """
     name = device.removeprefix("/dev/")
     disk = root / "sys/class/block" / name
@@ -124,7 +124,7 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Reads and writes that ``device`` has completed since the start, for any process.
+    """Reads and writes that ``device`` has completed since boot, for all processes.
 
     Source: fields 1 and 5 of /proc/diskstats.
     """

@@ -1,4 +1,4 @@
-"""I/O patterns on the scratch file, from drawing the offsets to verifying the data."""
+"""I/O patterns on the scratch file: random offsets, the run, and the verification of the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.host.storage.traffic import (
     successive,
 )
 
-CHECKED_BYTES = 8 << 20  # of memory that is compared, byte by byte, after a round
+CHECKED_BYTES = 8 << 20  # bytes of memory that are compared completely after a round
 CHECKED_WRITES = 64  # blocks that are read back after a round
 
 
@@ -30,12 +30,12 @@ class TrafficShape:
     """An I/O pattern.
 
     Attributes:
-        pattern: ``rand``: every block once before any comes again; ``seq``: in order from a random
-            place, wrapping around.
-        block: bytes of an I/O.
+        pattern: ``rand``: random order, every block once before any is repeated; ``seq``: ascending
+            order from a random offset, wrapping around.
+        block: bytes per I/O.
         depth: I/Os in flight.
-        reads: percent of the I/Os that read; the others write.
-        most: most bytes that are written in a round.
+        reads: percentage of I/Os that read; the others write.
+        most: maximum bytes that are written in a round.
     """
 
     pattern: str
@@ -46,11 +46,11 @@ class TrafficShape:
 
 
 class Flow:
-    """One I/O pattern, with offsets drawn anew for every round.
+    """I/Os with one pattern; every round uses new random offsets.
 
     Args:
         fd: the scratch file, opened for direct I/O, and for writing if the pattern writes.
-        size: of the file.
+        size: bytes of the file.
         memory: buffers for reads and writes: more than ``depth`` blocks.
     """
 
@@ -76,7 +76,7 @@ class Flow:
             content.fill(memory.data, start)
 
     def run(self, seconds: float) -> TrafficRecord:
-        """Run for about ``seconds``, or until ``most`` is written."""
+        """Run for about ``seconds``, or until ``shape.most`` bytes are written."""
         shape = self._shape
         share = (100 - shape.reads) / 100
         traffic = Traffic(
@@ -92,9 +92,9 @@ class Flow:
         return self._trace
 
     def verify(self) -> None:
-        """Verify a sample of the data that was read, and read back what was written.
+        """Verify a sample of the data that was read, and read back a sample of the written blocks.
 
-        A sample suffices, because the stamps of every read were compared already.
+        A sample of the reads suffices, because the stamps of every read were already compared.
 
         Raises:
             VerificationFailed: a block is wrong.
@@ -144,7 +144,7 @@ class Flow:
 
 
 def _writers(count: int, reads: int, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
-    """Which of ``count`` I/Os write; None if all read."""
+    """Flags for ``count`` I/Os: True for a write; None if all are reads."""
     if reads == 100:
         return None
     numbers = np.arange(count)

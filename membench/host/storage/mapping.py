@@ -20,7 +20,7 @@ _READ = 4 << 20
 
 
 class Mapping:
-    """The first ``size`` bytes of the file behind ``fd``, mapped; takes over the descriptor.
+    """A mapping of the first ``size`` bytes of the file ``fd``; it owns the descriptor.
 
     Attributes:
         faults: major and minor page faults of this process in the last `touch`.
@@ -34,13 +34,14 @@ class Mapping:
         self.faults = (0, 0)
 
     def evict(self) -> float:
-        """Unmap the pages and drop them from the page cache; return the share that stayed."""
-        self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay
+        """Unmap the pages and drop them from the page cache; return the share that stayed there."""
+        self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay in the cache
         return evict(self._fd, self._size)
 
     def warm(self) -> float:
         """Read all pages into the page cache, unmapped; return the share that is cached."""
-        # From nothing and page by page: of a large folio one fault would map all.
+        # Start with an empty cache and read page by page: one fault on a large folio would map all
+        # its pages.
         self.evict()
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
         buffer = bytearray(_READ)
@@ -54,7 +55,7 @@ class Mapping:
         return resident_share(self._fd, self._size)
 
     def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:
-        """Touch the pages at ``offsets``, divided over ``threads``, for about ``seconds``.
+        """Touch the pages at ``offsets``, divided among ``threads``, for about ``seconds``.
 
         Raises:
             VerificationFailed: a page has the wrong content.

@@ -1,4 +1,4 @@
-"""The engine of the compiled loop: kernel contexts, memory for bookkeeping, several loops."""
+"""The engine that runs the compiled loop: AIO contexts, parameter memory, several loops."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from membench.host.storage.traffic import NEVER, Bytes, Traffic, TrafficRecord, 
 CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 """Architecture -> io_setup, io_destroy, io_getevents, io_submit (asm/unistd.h)."""
 
-FASTEST = 4_000_000  # I/Os a second that one loop has room for
+FASTEST = 4_000_000  # I/Os per second for which one loop has room in its log
 LIMITED = 0.9
-"""Share of its CPU above which a loop, not the disk, may limit the rate."""
+"""If a loop uses more than this share of its CPU, the loop may limit the rate, not the disk."""
 
 
 class NativeAio:
-    """Native AIO from a compiled loop, or from several if one loop saturates its CPU.
+    """Native AIO from one compiled loop, or from several if one loop saturates its CPU.
 
     Args:
         cpu: the backend whose threads run the loops.
@@ -58,7 +58,7 @@ class NativeAio:
         self._context(0, 1)
 
     def _begin(self, loop: int, depth: int, fd: int, memory: Bytes) -> dict[int, int]:
-        """The loop's parameters for its kernel interface, as words."""
+        """Parameters that the loop needs for its kernel interface: byte offset -> value."""
         return {
             aio.CONTEXT: self._context(loop, depth),
             aio.SUBMIT: self._submit,
@@ -66,17 +66,18 @@ class NativeAio:
         }
 
     def _registered(self, loop: int, depth: int) -> bool:
-        """Whether `_begin` registered memory and file with the kernel."""
+        """Whether `_begin` registered the memory and the file with the kernel."""
         return False
 
     def _end(self, loop: int, depth: int) -> None:
-        """Undo what `_begin` set up for one run."""
+        """Release what `_begin` set up for one run."""
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """See `Engine.run`; repeated with more loops while one of them saturates its CPU."""
         if memory.size < (traffic.depth + 1) * traffic.block:
-            # A block is checked before its place is used again: with none to spare, nobody moves.
-            raise ValueError(f"{traffic.depth} I/Os in flight need memory for one block more")
+            # A block is checked before its slot is reused; without a spare block no I/O could
+            # start.
+            raise ValueError(f"{traffic.depth} I/Os in flight need memory for one more block")
         loops = 1
         while True:
             trace = self._run(fd, memory, traffic, loops)
@@ -87,7 +88,9 @@ class NativeAio:
             loops *= 2
 
     def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
-        if loops == 1:  # not pinned: beside other programs that cost a quarter of the rate
+        if (
+            loops == 1
+        ):  # not pinned: with other programs running, pinning cost a quarter of the rate
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
         shares = [depth * n // loops for n in range(loops + 1)]
@@ -179,20 +182,24 @@ class NativeAio:
         )
 
     def _context(self, loop: int, depth: int) -> int:
-        """A context of the kernel, cached because destroying one takes longer than many a case."""
+        """An AIO context, cached because destroying one may take longer than a case."""
         kept = self._contexts.get((loop, depth))
         if kept is not None:
             return kept
         context = ctypes.c_ulong(0)
         if self._call(self._setup, depth, ctypes.addressof(context)):
             number = ctypes.get_errno()
-            why = "fs.aio-max-nr is used up" if number == errno.EAGAIN else os.strerror(number)
+            why = (
+                "the limit fs.aio-max-nr is exhausted"
+                if number == errno.EAGAIN
+                else os.strerror(number)
+            )
             raise BackendUnavailable(f"io_setup is refused: {why}")
         self._contexts[loop, depth] = context.value
         return context.value
 
     def _drop(self, loop: int, depth: int) -> None:
-        """Destroy a context, which waits for all I/Os in flight in it."""
+        """Destroy a context; this waits for all its I/Os in flight."""
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:
@@ -217,11 +224,11 @@ def _queued_ns() -> int:
 
 
 def _raise_for(failure: int, value: int, block: int) -> None:
-    if failure in (aio.FINE, aio.LATE):  # the team itself says who was late
+    if failure in (aio.FINE, aio.LATE):  # the thread pool raises the error for late threads
         return
     if failure == aio.WRONG_BLOCK:
         raise VerificationFailed(f"wrong data was read at offset {value}")
     if failure == aio.IO_FAILED and value >= 0:
         raise MembenchError(f"an I/O moved {value} bytes instead of {block}")
-    call = {aio.SUBMIT_FAILED: "submission", aio.GETEVENTS_FAILED: "waiting for an I/O"}
+    call = {aio.SUBMIT_FAILED: "submission", aio.GETEVENTS_FAILED: "the wait for an I/O"}
     raise MembenchError(f"{call.get(failure, 'an I/O')} failed: {os.strerror(abs(value))}")

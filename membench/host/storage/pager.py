@@ -1,15 +1,15 @@
-"""The host's half of a page pipeline: readers fill slots, copies empty them, both at once.
+"""The host side of a page pipeline: readers fill slots while copies empty other slots.
 
-    free slots -> reader threads -> filled slots -> copies under way -> free slots
+    free slots -> reader threads -> filled slots -> copies in flight -> free slots
 
 A slot holds one page. Each of ``readers`` threads takes a free slot and the next page and reads it;
 the calling thread starts the copy of every filled slot at once and frees the slot when its copy is
 done. Reading and copying overlap as long as there are more slots than readers: with two slots per
 reader, one is filled while the other is copied out (double buffering).
 
-An error on any side stops everything: no further page is started, the copies in flight are waited
-for because the device still reads the slots, all threads are joined, and the first error is raised
-in the caller.
+An error on any side stops the pipeline: it starts no further page, waits for the copies in flight
+because the device still reads the slots, joins all threads, and raises the first error in the
+caller.
 """
 
 from __future__ import annotations
@@ -29,19 +29,18 @@ import numpy as np
 from membench.host.storage.traffic import Longs, TrafficRecord
 
 POLL_S = 0.0002
-"""Seconds to wait for a filled slot while a copy may complete."""
+"""Maximum seconds to wait for a filled slot while a copy may complete."""
 
 SWITCH_S = 50e-6
-"""Seconds between two checks of the interpreter: at the default of 5 ms threads block each other.
-"""
+"""The interpreter's switch interval in seconds; at the default of 5 ms threads block each other."""
 
 
 class Sink(Protocol):
-    """The destination of filled slots. Called by one thread only; copies complete in order.
+    """The destination of filled slots. Only one thread calls it; copies complete in order.
 
     Attributes:
-        places: pages are copied to places 0, 1, 2, ... and again from 0 after this many, in the
-            order of their copies; 0 if pages stay in their slots.
+        places: number of places for copied pages: successive copies go to places 0, 1, 2, ... and
+            then again from 0; 0 if pages stay in their slots.
     """
 
     @property
@@ -61,19 +60,18 @@ class Sink(Protocol):
 
 
 class Nowhere:
-    """A sink without a copy, for reading alone."""
+    """A sink that copies nothing, to measure only the reads."""
 
     places = 0
 
     def begin(self, slot: int, place: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def done(self, slot: int) -> bool:
-        """Always."""
         return True
 
     def wait(self, slot: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,11 @@ class _Filled:
 
 
 class Pager:
-    """A pipeline of pages, used for one run after another.
+    """A pipeline of pages that can run several times.
 
     Args:
-        read: ``(slot, offset)``: read the page at ``offset`` of the file into ``slot``;
-            called by several threads at once.
+        read: ``(slot, offset)``: function that reads the page at ``offset`` of the file into
+            ``slot``; several threads call it at once.
         sink: the destination of the copies.
         slots: number of slots, at least ``readers``.
 
@@ -115,24 +113,27 @@ class Pager:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Start no further page; `run` returns what has arrived. May be called from any thread."""
+        """Start no further page; `run` then returns the pages that have arrived.
+
+        Any thread may call it.
+        """
         self.cancelled.set()
 
     def run(
         self, offsets: Longs, seconds: float, *, pace: float = 0.0, least: int = 1
     ) -> TrafficRecord:
-        """Move the pages at ``offsets``, repeatedly in order, for about ``seconds``.
+        """Move the pages at ``offsets``, in order and repeatedly, for about ``seconds``.
 
         Args:
-            pace: most pages started per second; 0 for no bound.
-            least: least pages to move, however long it takes.
+            pace: maximum number of pages started per second; 0 for no limit.
+            least: minimum number of pages to move, however long it takes.
 
         Returns:
-            The record in order of arrival; `landed` has for each place (or slot, if pages stay
-                there) the offset of its page, or -1.
+            The record, in order of arrival; `landed` contains, for each place (or slot, if pages
+                stay there), the offset of its page, or -1.
 
         Raises:
-            Exception: the first error of a reader or of the sink.
+            Exception: the first error from a reader or the sink.
         """
         self.cancelled.clear()
         state = _PagerRun(self, offsets, seconds, pace, least)
@@ -180,7 +181,7 @@ class _PagerRun:
         finally:
             self._stop.set()
             for _ in threads:
-                self._free.put(-1)  # wakes a reader that waits for a slot
+                self._free.put(-1)  # wake a reader that waits for a slot
             for thread in threads:
                 thread.join()
         passed = (time.monotonic_ns() - self._begin) / 1e9
@@ -211,7 +212,7 @@ class _PagerRun:
             self._filled.put(None)
 
     def _take(self) -> int | None:
-        """The number of the next page; None if no more pages are to be started."""
+        """The number of the next page; None if no more pages may be started."""
         with self._lock:
             number = self._next
             if self._stop.is_set() or self._pager.cancelled.is_set():
@@ -232,7 +233,7 @@ class _PagerRun:
 
     def _forward(self) -> None:
         sink = self._pager.sink
-        left = self._pager.readers  # that have not ended
+        left = self._pager.readers  # copies that have not ended
         going: deque[_Filled] = deque()
         try:
             while left or going:
@@ -255,7 +256,8 @@ class _PagerRun:
                 self._landed[place] = filled.offset
                 going.append(filled)
         finally:
-            # Until its copy has ended, the device reads a slot; an error is raised already.
+            # The device reads a slot until its copy has ended; errors here are ignored, as one is
+            # already raised.
             if self._errors or sys.exc_info()[0] is not None:
                 for one in going:
                     _quietly(sink.wait, one.slot)
@@ -284,7 +286,7 @@ class _PagerRun:
 def _quietly(wait: Callable[[int], None], slot: int) -> None:
     try:
         wait(slot)
-    except Exception:  # the first error is the one to tell
+    except Exception:  # only the first error is raised
         return
 
 
@@ -299,7 +301,7 @@ def _responsive() -> Iterator[None]:
 
 
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
-    """Pages per second that ``sink`` alone copies out of full ``slots``, all in flight."""
+    """Pages per second that ``sink`` copies from full ``slots`` without reads, all in flight."""
     places = max(1, sink.places)
     going: deque[int] = deque()
     count = 0

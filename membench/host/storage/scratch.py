@@ -1,8 +1,8 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
-Standard library only; the parent of a run creates it once. As it has no name, the kernel removes it
-when the last process that holds it ends, for whatever reason. Other processes reach it through
-``/proc/<pid>/fd``.
+Imports only the standard library. The parent process of a run creates the file once. As the file
+has no name, the kernel removes it when the last process that holds it ends, for whatever reason.
+Other processes open it through ``/proc/<pid>/fd``.
 """
 
 from __future__ import annotations
@@ -18,60 +18,55 @@ import stat
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from membench.core.errors import BackendUnavailable, OutputError
+from membench.core.record import record
 from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
+from membench.host.storage.file_size import CHUNK, FREE_SHARE
 from membench.host.storage.files import dirtied_pages, evict, resident_share
 from membench.host.storage.write_budget import WriteLedger
 from membench.machine.disks.filesystem import read_filesystem
 
-CHUNK = 4 * MIB  # one write of the layout; a file is a whole number of them
-LEAST = 16 * MIB  # a smaller file would say nothing, not even in a test
-
-FREE_SHARE = 0.5
-"""Largest share of the free space that the file may take."""
-
-LEAST_CUT = 256 * MIB
-"""Least bytes to which a file is reduced by budget or free space: much of a smaller one may be
-served from the disk's own cache.
-"""
+LEAST = 16 * MIB  # a smaller file is too small even for a test
 
 PROBED = 9
-"""Chunks of the layout that are checked for page-cache use; several, so that bursts of other
-processes do not decide.
+"""Number of chunks of the layout that are checked for page-cache use.
+
+There are several because other processes may write in bursts.
 """
 
 CACHED = 0.5
-"""Share of directly written or read data in the page cache from which on the cache counts as used.
+"""The page cache counts as used if it holds at least this share of the direct I/O.
+
 The filesystem's own blocks are a few percent.
 """
 
-# linux/fs.h; the two calls pass an int, although their numbers say long.
+# linux/fs.h; the two calls take an int, although their numbers encode a long.
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS
 _NOCOW = 0x00800000  # FS_NOCOW_FL
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
-_NAMES = 16  # names that are tried where the filesystem has no files without one
+_NAMES = 16  # number of names to try if the filesystem has no nameless files
 
 
-@dataclass(frozen=True)
+@record
 class ScratchHandle:
-    """What a worker needs to know of the scratch file.
+    """What a worker needs to know about the scratch file.
 
     Attributes:
         path: ``/proc/<pid>/fd/<n>`` of the process that created it.
-        size: bytes laid out.
-        budget: bytes that the cases of the run may write, beyond the layout.
-        seed: its content is a function of this and the offset; see `Content`.
-        rounds: of the run; a case that writes claims its bytes for all rounds at once.
+        size: bytes of the file.
+        budget: bytes that the cases of the run may write, in addition to the layout.
+        seed: the content is a function of the seed and the offset; see `Content`.
+        rounds: number of rounds in the run; a case that writes claims its bytes for all rounds at
+            once.
         ledger: path of the file that counts claimed and written bytes; see `WriteLedger`.
         kind: kind of filesystem, such as ext4.
         device: its block device, such as /dev/nvme0n1p2; empty if unknown.
@@ -97,17 +92,6 @@ class ScratchHandle:
         return self.dirtied >= CACHED
 
 
-def cut(wanted: int, budget: int, free: int) -> int:
-    """Bytes of the file if ``wanted`` are best: at most ``budget`` and half of ``free``.
-
-    A multiple of the chunk size; 0 if less than ``wanted`` and less than `LEAST_CUT` would remain.
-    """
-    size = min(wanted, budget, int(FREE_SHARE * free))
-    if size < min(wanted, LEAST_CUT):
-        return 0
-    return size if size == wanted else size // CHUNK * CHUNK
-
-
 class ScratchFile:
     """The open file, held by the process that created it; a context manager.
 
@@ -127,17 +111,18 @@ class ScratchFile:
         """Write ``size`` bytes into a new file in ``directory``, and flush them to the device.
 
         Args:
-            size: rounded up to a multiple of `CHUNK`, at least `LEAST`.
-            budget: bytes that the run may write, the layout included.
+            size: bytes, rounded up to a multiple of `CHUNK`, at least `LEAST`.
+            budget: bytes that the run may write, including the layout.
 
         Raises:
-            OutputError: ``directory`` is no directory, it cannot be written to, or it has no room.
-            BackendUnavailable: direct I/O does not reach a device there, as the kind of filesystem
-                or a test read of the new file shows.
+            OutputError: ``directory`` is not a directory, is not writable, or has too little space.
+            BackendUnavailable: direct I/O does not reach a device there, according to the kind of
+                filesystem or a test read of the new file.
         """
         size = max(LEAST, -(-size // CHUNK) * CHUNK)
         with _opened(directory) as folder:
-            # By the descriptor, so that what was checked is what is used.
+            # Through the descriptor, so that the directory that was checked is the one that is
+            # used.
             filesystem = read_filesystem(Path(os.path.realpath(f"/proc/self/fd/{folder}")))
             if filesystem.direct_io:
                 raise BackendUnavailable(
@@ -171,7 +156,7 @@ class ScratchFile:
 
     @property
     def written(self) -> int:
-        """Bytes that this run has written to the disk so far, the layout included."""
+        """Bytes that this run has written to the disk so far, including the layout."""
         return self.scratch.size + WriteLedger(self.scratch.ledger).written
 
     def close(self) -> None:
@@ -195,7 +180,7 @@ class ScratchFile:
 
 @contextlib.contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    """A descriptor of ``directory``, which may be reached through links."""
+    """A descriptor for ``directory``; symbolic links are followed."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -221,21 +206,21 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
     free = status.f_bavail * status.f_frsize
     if size > FREE_SHARE * free:
         raise OutputError(
-            f"a scratch file of {about_size(size)} is more than half of the "
-            f"{about_size(free)} of free space in {directory}",
-            "make room, or choose another directory: --scratch DIR",
+            f"a scratch file of {about_size(size)} is more than half of the free space "
+            f"({about_size(free)}) in {directory}",
+            "free some space, or choose another directory: --scratch DIR",
         )
 
 
 def _nameless(folder: int, directory: Path) -> int:
-    """A new file without a name, open for reading and writing."""
+    """Descriptor of a new file without a name, open for reading and writing."""
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=folder)
     except OSError as error:
         if error.errno not in _NO_TMPFILE:
             raise _refused(error, directory) from error
-    # Never opens what is there already, be it a file or a link that was planted.
+    # O_EXCL never opens an existing file or a planted link.
     flags |= os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     for _ in range(_NAMES):
         name = f".membench-{secrets.token_hex(8)}"
@@ -258,18 +243,19 @@ def _refused(error: OSError, directory: Path) -> OutputError:
 
 
 def _without_copies(fd: int, filesystem: Filesystem) -> bool:
-    """Let btrfs overwrite the file in place, which it guarantees for an empty file only.
+    """Make btrfs overwrite the file in place; the flag takes effect only while the file is empty.
 
-    Otherwise its direct writes are buffered since Linux 6.15, because the checksum of a page that
-    changes meanwhile would be wrong; such a file has no checksums and is not compressed. On other
-    filesystems the same bit means something else (f2fs pins the file) or nothing.
+    Without the flag, btrfs has buffered direct writes since Linux 6.15, because the checksum of a
+    page that changes during the write would be wrong. A file with the flag has no checksums and is
+    not compressed. On other filesystems the same bit means something else (f2fs pins the file) or
+    nothing.
     """
     if filesystem.kind != "btrfs":
         return False
     try:
         (flags,) = struct.unpack_from("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
         fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I4x", flags | _NOCOW))
-    except OSError:  # what that means for the writes, the layout sees
+    except OSError:  # the layout measures whether the writes are buffered
         return False
     return True
 
@@ -278,10 +264,10 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
     """Read a little of the new file directly, and check that the page cache stays empty.
 
     Raises:
-        BackendUnavailable: all of it was cached.
+        BackendUnavailable: the page cache contains the data.
     """
     if evict(fd, LEAST) >= CACHED:
-        return  # no answer: the rows carry the flag
+        return  # unknown: the rows get the flag instead
     direct = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     buffer = _pages(CHUNK)
     try:
@@ -299,20 +285,20 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
     if share >= CACHED:
         raise BackendUnavailable(
             f"no disk can be measured in {directory}: {filesystem.kind} reads through the page "
-            f"cache although direct I/O was asked for ({share:.0%} of what was read stayed there)",
+            f"cache although O_DIRECT was set ({share:.0%} of the data stayed there)",
             "choose a directory on a local disk (ext4, xfs): --scratch DIR",
         )
 
 
 def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
-    """Write the whole file: blocks that are only allocated would be read without the disk.
+    """Write the whole file, because reads of blocks that are only allocated do not use the disk.
 
     Returns:
         See `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
-        raise OutputError(f"{directory} did not give a new file without a name")
+        raise OutputError(f"{directory} did not provide a new file without a name")
     try:
         with _no_longer_than(size):
             os.posix_fallocate(fd, 0, size)
@@ -335,8 +321,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes directly; return the share that was dirtied in the page cache.
 
-    It is the median over the first chunks. From a share of at least `CACHED`, the pages are
-    subtracted that are dirtied in an equally long wait after the chunk, by other processes.
+    The share is the median over the first chunks. If a chunk's share is at least `CACHED`, the
+    pages that other processes dirty during an equally long wait are subtracted.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -362,9 +348,10 @@ def _write_all(fd: int, size: int, content: Content) -> float:
 
 
 def _pages(size: int) -> mmap.mmap:
-    """Memory on huge pages, if possible: only a private mapping gets them on request.
+    """A private mapping of ``size`` bytes; unlike shared ones, it can get huge pages.
 
-    Every page is touched: btrfs reads through the page cache into memory that it has to fault in.
+    Every page is touched, because btrfs uses the page cache for reads into memory that is not yet
+    mapped.
     """
     buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):
@@ -376,9 +363,10 @@ def _pages(size: int) -> mmap.mmap:
 
 @contextlib.contextmanager
 def _no_longer_than(size: int) -> Iterator[None]:
-    """A second guard: meanwhile no file of this process can grow beyond ``size`` bytes.
+    """Limit all files that this process writes to ``size`` bytes while the block runs.
 
-    The interpreter ignores SIGXFSZ, so a write beyond the limit is an error (EFBIG).
+    This is a second safeguard. The interpreter ignores SIGXFSZ, so a write beyond the limit is an
+    error (EFBIG).
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     lower = size if soft == resource.RLIM_INFINITY else min(soft, size)

@@ -1,7 +1,7 @@
-"""The engine without a compiler or native AIO: blocking calls, one thread for each I/O.
+"""The engine for machines without a compiler or native AIO: one thread per I/O in flight.
 
-The interpreter runs between two I/Os, and the threads share its lock, so at great depths rate and
-tail latency are also limited by the client.
+The threads make blocking calls. The interpreter runs between two I/Os and the threads share its
+lock, so at high queue depths the client also limits rate and tail latency.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS, 
 from membench.host.storage.traffic import NEVER, Bytes, Longs, Traffic, TrafficRecord
 
 SWITCH_S = 50e-6
-"""Seconds that a thread may keep the interpreter lock: the default of 5 ms shows in the tail."""
+"""Maximum seconds that a thread keeps the interpreter lock.
+
+The default of 5 ms would raise the tail latency.
+"""
 
 
 class Threads:
-    """``depth`` threads of preadv and pwritev."""
+    """An engine with ``depth`` threads that call preadv and pwritev."""
 
     name = "preadv"
 
@@ -46,7 +49,7 @@ class Threads:
             wrote=table[:, 3].astype(bool),
             begin=begin,
             deadline=begin + int(traffic.seconds * 1e9),
-            busy=min(1.0, busy),  # the lock lets one thread run at a time
+            busy=min(1.0, busy),  # the interpreter lock lets one thread run at a time
             loops=traffic.depth,
             depth=traffic.depth,
             landed=landed,
@@ -57,10 +60,10 @@ class Threads:
 
 
 class _Worker:
-    """One thread: its share of the offsets in the file and of the blocks in memory.
+    """One thread with its share of the file offsets and of the blocks in memory.
 
     Attributes:
-        log: for each I/O its nanoseconds, its end, its offset, and whether it wrote.
+        log: one entry per I/O: nanoseconds, end time, offset, and whether it was a write.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class _Worker:
 
 
 def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
-    """The common start, and the largest share of a CPU that a thread used."""
+    """Run the workers together; return the start time and the largest CPU share of a thread."""
     barrier = threading.Barrier(len(workers) + 1)
     threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
     with _quick_switches():

@@ -25,16 +25,17 @@ def touch_pages(
     latencies: Any,
     finished: Any,
 ) -> Any:
-    """Load one word of each of ``count`` pages for ``span`` ns and stamp every load.
+    """Load one word from each of ``count`` pages for at most ``span`` ns, and stamp every load.
 
     Args:
         base: address of the mapped file; every page begins with its offset.
         offsets: address of the pages' offsets, int64.
-        latencies, finished: addresses of ``count`` int64 to fill: nanoseconds of
-            each load, and when it ended.
+        latencies, finished: addresses of ``count`` int64 to fill: nanoseconds of each load, and
+            when it ended.
 
     Returns:
-        The number of pages touched, `LATE`, or `WRONG` if a page has the wrong content.
+        The number of touched pages; `LATE` if the barrier timed out; `WRONG` if a page has the
+            wrong content.
     """
     if not enter(block, slot, parties):
         return LATE

@@ -1,4 +1,4 @@
-"""The task of an engine, and the record of what it did."""
+"""The I/Os that an engine must do, and the record of the I/Os that it did."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ Bytes = npt.NDArray[np.uint8]
 
 NEVER = -1
 
-GROUPS = 32  # rates that one round is divided into, at most
+GROUPS = 32  # maximum number of rates that a round is divided into
 DEPTHS_IN_GROUP = 8
-"""Least depths in a group: a disk may complete all I/Os in flight in one burst."""
+"""A group has at least this many times ``depth`` I/Os.
+
+A disk may complete all I/Os in flight in one burst.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,13 @@ class Traffic:
     """I/Os of one size, of which a fixed number is kept in flight.
 
     Attributes:
-        block: bytes of an I/O.
+        block: bytes per I/O.
         depth: I/Os in flight at any time.
-        offsets: in bytes, used in order and repeated from the first.
-        seconds: how long new I/Os are started.
-        most: most I/Os in all; 0 for no bound.
-        writes: which of them write, one flag per offset; None if all read.
-        generation: of the blocks that are written; see `Content`.
+        offsets: file offsets in bytes, used in order and then repeated.
+        seconds: duration in which new I/Os are started.
+        most: maximum number of I/Os; 0 for no limit.
+        writes: one flag per offset, True for a write; None if all are reads.
+        generation: generation of the written blocks; see `Content`.
     """
 
     block: int
@@ -48,18 +51,18 @@ class TrafficRecord:
 
     Attributes:
         latency: nanoseconds from submission to completion of each I/O.
-        finished: time of its completion, monotonic clock, nanoseconds.
-        offset: its offset in the file.
-        wrote: whether it was a write.
+        finished: time of each completion in nanoseconds (monotonic clock).
+        offset: file offset of each I/O.
+        wrote: whether each I/O was a write.
         begin: time of the first submission.
-        deadline: time after which none was started.
+        deadline: time after which no I/O was started.
         busy: largest share of a CPU that one of the submitting threads used.
-        loops: submitting threads.
+        loops: number of submitting threads.
         depth: I/Os in flight.
-        landed: for each block of memory, the offset of the I/O that it served last, or `NEVER`.
-        submitting: largest share of its time that a submitting thread spent in the submission call;
-            0 if the engine has none.
-        queued: share of its time that this thread waited for a CPU.
+        landed: for each block of memory, the file offset of the I/O that used it last, or `NEVER`.
+        submitting: largest share of time that a submitting thread spent in the submission call; 0
+            if the engine has no such call.
+        queued: share of time that this thread waited for a CPU.
         registered: whether memory and file were registered with the kernel.
     """
 
@@ -86,16 +89,18 @@ class TrafficRecord:
     def blocked(self) -> bool:
         """Whether submission waited for the disk, so that fewer than ``depth`` I/Os were in flight.
 
-        True if submission took more than half of the time, most of it neither computing nor waiting
-        for a CPU.
+        True if submission took more than half of the time, and the thread mostly neither computed
+        nor waited for a CPU during submission.
         """
-        waiting = self.submitting - self.busy - self.queued  # at least: not all of them fall there
+        waiting = (
+            self.submitting - self.busy - self.queued
+        )  # a lower bound: part of these times lies outside the submission call
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
-        """I/Os per second of successive groups of I/Os, each over the time that it took.
+        """I/Os per second for successive groups of I/Os: size of the group divided by its duration.
 
-        I/Os that completed after the deadline do not count, because the depth falls then.
+        I/Os that completed after the deadline do not count, because the queue depth decreases then.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:
@@ -109,7 +114,7 @@ class TrafficRecord:
 
 
 def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
-    """One record of what several threads did at the same time."""
+    """Merge the records of several threads that ran at the same time."""
     finished = np.concatenate([trace.finished for trace in traces])
     order = np.argsort(finished, kind="stable")
     return TrafficRecord(
@@ -130,22 +135,22 @@ def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
 
 
 class Engine(Protocol):
-    """A way of submitting I/Os."""
+    """Something that submits I/Os and waits for them: io_uring, native AIO or threads."""
 
     @property
     def name(self) -> str:
-        """Its name in `detail`."""
+        """The engine's name in `detail`."""
         ...
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Do ``traffic`` on ``fd``.
 
         Args:
-            memory: more than ``depth`` blocks, used in turn, that hold content; the engine sets the
-                offset and generation in a block's stamps before it writes the block.
+            memory: more than ``depth`` blocks, used in turn, filled with content. The engine sets
+                the offset and generation in a block's stamps before it writes the block.
 
         Raises:
-            MembenchError: an I/O failed or moved fewer bytes than asked for.
+            MembenchError: an I/O failed or moved fewer bytes than requested.
             VerificationFailed: a block that was read has the wrong content.
         """
         ...
@@ -156,13 +161,13 @@ class Engine(Protocol):
 
 
 def shuffled(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The offsets of all whole blocks of a file of ``size`` bytes, each once, in random order."""
+    """The offsets of all whole blocks in a file of ``size`` bytes, each once, in random order."""
     offsets: Longs = rng.permutation(size // block).astype(np.int64)
     return offsets * block
 
 
 def successive(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The offsets of all whole blocks in order, from a random one on, wrapping around."""
+    """The offsets of all whole blocks in order, from a random one on, and then from 0."""
     count = size // block
     offsets: Longs = (np.arange(count, dtype=np.int64) + int(rng.integers(count))) % count
     return offsets * block

@@ -1,4 +1,4 @@
-"""The io_uring engine of the compiled loop: rings, and what is registered with them."""
+"""The io_uring engine for the compiled loop: the rings, and the registered memory and file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from membench.host.storage import uring_loop as ring
 from membench.host.storage.native_engine import NativeAio
 from membench.host.storage.traffic import Bytes, Longs
 
-# The same on every architecture since io_uring came (asm-generic/unistd.h).
+# The same numbers on every architecture (asm-generic/unistd.h).
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
-_COOPERATIVE = 1 << 8  # IORING_SETUP_COOP_TASKRUN, Linux 5.19: no interrupts of the loop
+_COOPERATIVE = (
+    1 << 8
+)  # IORING_SETUP_COOP_TASKRUN, Linux 5.19: completions do not interrupt the loop
 _ONE_MAPPING = 1  # IORING_FEAT_SINGLE_MMAP, Linux 5.4
 _CURRENT_POSITION = 1 << 3  # IORING_FEAT_RW_CUR_POS, Linux 5.6, as IORING_OP_READ
 _RINGS, _ENTRIES = 0, 0x10000000  # IORING_OFF_SQ_RING, IORING_OFF_SQES
@@ -27,7 +29,7 @@ _BUFFERS, _NO_BUFFERS, _FILES, _NO_FILES = 0, 1, 2, 3  # IORING_REGISTER_BUFFERS
 
 @dataclass
 class _Ring:
-    """A ring of the kernel, mapped.
+    """An io_uring instance with its mapped rings.
 
     Attributes:
         words: the parameters of `membench.host.storage.uring_loop`.
@@ -39,10 +41,10 @@ class _Ring:
 
 
 class NativeRing(NativeAio):
-    """io_uring from a compiled loop, or from several if one loop saturates its CPU.
+    """io_uring from one compiled loop, or from several if one loop saturates its CPU.
 
-    Memory and file are registered for each run if the kernel allows it, which saves a lookup of
-    pages and descriptor for each I/O.
+    If the kernel allows it, memory and file are registered for each run. This saves a lookup of
+    pages and descriptor per I/O.
 
     Args:
         cpu: the backend whose threads run the loops.
@@ -76,7 +78,8 @@ class NativeRing(NativeAio):
             made.words[ring.FIXED // 8] = 0
 
     def _register(self, made: _Ring, fd: int, memory: Bytes) -> bool:
-        # A limit on locked memory, or memory of another kind, is no reason to measure nothing.
+        # If a limit on locked memory or the kind of memory prevents registration, measure without
+        # it.
         vector = np.array([memory.ctypes.data, memory.nbytes], np.int64)
         if self._call(_REGISTER, made.fd, _BUFFERS, vector.ctypes.data, 1):
             return False
@@ -87,7 +90,7 @@ class NativeRing(NativeAio):
         return True
 
     def _ring(self, loop: int, depth: int) -> _Ring:
-        """A ring, cached because creating one takes longer than many an I/O."""
+        """A ring, cached because creating one takes longer than many I/Os."""
         kept = self._rings.get((loop, depth))
         if kept is None:
             kept = self._rings[loop, depth] = self._made(depth)
@@ -105,11 +108,14 @@ class NativeRing(NativeAio):
             raise BackendUnavailable(f"io_uring is refused: {why}")
         made = _Ring(fd, np.zeros(ring.RING_WORDS, np.int64))
         sq_entries, cq_entries, features = params[0], params[1], params[5]
-        sq, cq = params[10:20], params[20:30]  # head, tail, mask, entries, ..., then array or cqes
+        sq, cq = (
+            params[10:20],
+            params[20:30],
+        )  # offsets of head, tail, mask, entries, ..., then array or cqes
         needed = _ONE_MAPPING | _CURRENT_POSITION
         if features & needed != needed:
             os.close(fd)
-            raise BackendUnavailable("io_uring is older here than in Linux 5.6")
+            raise BackendUnavailable("this kernel's io_uring lacks features of Linux 5.6")
         size = max(sq[6] + 4 * sq_entries, cq[5] + ring.CQE_BYTES * cq_entries)
         try:
             for length, at in ((size, _RINGS), (ring.SQE_BYTES * sq_entries, _ENTRIES)):
@@ -120,7 +126,7 @@ class NativeRing(NativeAio):
         rings, entries = (np.frombuffer(one, np.uint8) for one in made.mappings)
         base = int(rings.ctypes.data)
         order = rings[sq[6] : sq[6] + 4 * sq_entries].view(np.uint32)
-        order[:] = np.arange(sq_entries)  # entry n of the ring is entry n of the array
+        order[:] = np.arange(sq_entries)  # index n of the ring always refers to submission entry n
         masks = rings.view(np.uint32)
         for word, value in {
             ring.RING_FD: fd,

@@ -1,7 +1,7 @@
-"""The compiled half of io_uring: submitting one I/O, and taking one completion.
+"""Compiled functions for io_uring: submit one I/O, and take one completion.
 
-The rings are shared with the kernel: a consumer reads an index before the entries that it
-announces, and a producer writes it after them. Layouts: linux/io_uring.h.
+The rings are shared with the kernel. A consumer reads an index before it reads the entries up to
+that index; a producer writes the index after the entries. Layouts: linux/io_uring.h.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba import types
 from membench.host.compiled.instructions import intrinsic, load, store
 from membench.host.compiled.jit import helper
 
-# The parameters, byte offsets into a block of int64 words of their own.
+# Parameters: byte offsets into a separate block of int64 words.
 RING_FD = 0
 SQ_TAIL = 8  # addresses of the kernel's indices
 CQ_HEAD = 16
@@ -23,7 +23,7 @@ SQ_MASK = 32
 CQ_MASK = 40
 SQES = 48  # addresses of the entries
 CQES = 56
-FIXED = 64  # 1 where memory and file are registered
+FIXED = 64  # 1 if memory and file are registered
 ENTER = 72  # system call number
 RING_WORDS = 10
 
@@ -45,7 +45,7 @@ _I64 = ir.IntType(64)
 
 @intrinsic
 def _index(typing: Any, address: Any) -> Any:
-    """The 32-bit index at ``address``, read before anything that follows."""
+    """Read the 32-bit index at ``address`` with acquire order: before all later accesses."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
@@ -56,7 +56,7 @@ def _index(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def _announce(typing: Any, address: Any, value: Any) -> Any:
-    """Write the 32-bit index at ``address``, after everything before it."""
+    """Write the 32-bit index at ``address`` with release order: after all earlier accesses."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
@@ -72,7 +72,7 @@ def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, w
     tail = _index(load(r + SQ_TAIL))
     entry = load(r + SQES) + (tail & load(r + SQ_MASK)) * SQE_BYTES
     if load(r + FIXED):
-        # File 0 of those registered, and buffer 0.
+        # The first registered file and the first registered buffer.
         store(entry, (_WRITE_FIXED if writes else _READ_FIXED) | _FIXED_FILE << 8)
     else:
         store(entry, (_WRITE if writes else _READ) | file << 32)
@@ -89,15 +89,15 @@ def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, w
 
 @helper
 def ring_submit(r: Any) -> Any:
-    """Submit the I/O that was put last; returns the number submitted, or -1 as syscall(2) does."""
+    """Submit the I/O that was put last; return the number submitted, or -1 as syscall(2) does."""
     return system_call(load(r + ENTER), load(r + RING_FD), 1, 0, 0, 0, 0)
 
 
 @helper
 def ring_wait(r: Any, event: Any) -> Any:
-    """Wait for one completion and take it; returns 1, or less as syscall(2) does.
+    """Wait for one completion and take it; return 1, or at most 0 if the system call failed.
 
-    ``event`` receives its number and its result, as 64-bit words.
+    ``event`` receives the I/O's number and its result, as 64-bit words.
     """
     head = _index(load(r + CQ_HEAD))
     if head == _index(load(r + CQ_TAIL)):

@@ -1,6 +1,6 @@
-"""The bytes that a run may still write and has written, counted across its processes.
+"""The bytes that a run has written and may still write, counted over all its processes.
 
-Standard library only.
+Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class _Book:
 class WriteLedger:
     """Bytes that cases have claimed and written, in a small file that the processes share.
 
-    Used by one process at a time, because the rounds of a run follow one another.
+    Only one process uses it at a time, because the rounds of a run follow one another.
 
     Args:
         path: a file, initially empty.
@@ -40,7 +40,7 @@ class WriteLedger:
         return True
 
     def left(self, limit: int) -> int:
-        """Bytes of ``limit`` that no case has claimed."""
+        """Bytes of ``limit`` that no case has claimed yet."""
         return limit - sum(self._read().claims.values())
 
     def wrote(self, size: int) -> None:
@@ -59,7 +59,8 @@ class WriteLedger:
         return _Book(**json.loads(text)) if text else _Book()
 
     def _write(self, book: _Book) -> None:
-        # In one piece and without truncating: whoever is killed here leaves the old or the new.
+        # One write without truncation: if the process is killed here, the file has the old or the
+        # new content.
         data = json.dumps(asdict(book)).encode("ascii")
         fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:

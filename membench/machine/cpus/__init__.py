@@ -1,1 +1,1 @@
-"""Processors: topology and names."""
+"""The processors: topology, caches and names."""

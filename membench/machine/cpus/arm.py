@@ -1,8 +1,8 @@
 """Names of Arm cores by the implementer and part numbers that /proc/cpuinfo prints (MIDR_EL1).
 
 Sources: arch/arm64/include/asm/cputype.h of Linux; the technical reference manuals of Arm's cores
-(MIDR_EL1); for those of other companies sys-utils/lscpu-arm.c of util-linux 2.42, all of whose 208
-cores are here.
+(MIDR_EL1); for cores of other companies, sys-utils/lscpu-arm.c of util-linux 2.42. All 208 cores of
+that file are included.
 """
 
 from __future__ import annotations
@@ -285,11 +285,11 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
 """CPU implementer -> CPU part -> name without the company."""
 
 _PREFIXED = frozenset({0x41, 0x46, 0x48, 0x4E, 0x50, 0x51, 0x53, 0x61, 0x6D, 0x70})
-"""Companies whose name precedes those of their cores, unless the core's name says it already."""
+"""Companies whose name is put before the core's name, unless the core's name contains it."""
 
 
 def core_name(implementer: int, part: int) -> str:
-    """The name of a core, such as ``Arm Neoverse-V2``, or its numbers if it is unknown."""
+    """The name of a core, such as ``Arm Neoverse-V2``, or its numbers if the core is unknown."""
     company = IMPLEMENTERS.get(implementer, "")
     name = PARTS.get(implementer, {}).get(part, "")
     if name:

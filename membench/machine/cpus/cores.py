@@ -1,8 +1,8 @@
-"""Which logical CPUs belong to one core, one package and one kind of core.
+"""The core, the package and the kind of core that each logical CPU belongs to.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
-The kernel's lists of a core's and a package's CPUs are preferred: ``core_id`` restarts in each die
-on some machines, and in each cluster if a device tree describes the processor.
+The code prefers the kernel's lists of CPUs per core and per package to ``core_id``: these numbers
+restart in each die on some machines, and in each cluster if a device tree describes the processor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from membench.core.snapshot import Core
 from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 SLOWER = 0.85
-"""A core is of the next kind if its speed is below this share of the fastest core of a kind.
+"""A core whose speed is below this share of the fastest core of a kind belongs to the next kind.
 
 Cores of one kind differ because the firmware lets favoured cores clock higher (1024 and 997 on
 GB10, up to 10 % on Xeons with Turbo Boost Max 3.0); kinds differ by more (0.71 on GB10, 0.74 to
@@ -69,11 +69,11 @@ def _package(cpu: int, topology: Path) -> Hashable:
     listed = cpu_set(topology, *_PACKAGE)
     if cpu in listed:
         return listed
-    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1: nobody says
+    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1: not reported
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """The number of each CPU's group; groups are numbered in order of appearance."""
+    """A number for each CPU's group; groups are numbered in order of appearance."""
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
 
@@ -84,7 +84,7 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """The kind of each CPU's core, by the counters that Intel's hybrids have for each kind."""
+    """The kind of each CPU's core, from the counters that Intel's hybrids have for each kind."""
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
     return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}

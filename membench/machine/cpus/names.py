@@ -8,22 +8,22 @@ from membench.machine.cpus.arm import core_name
 from membench.machine.kernel_text import fields, read
 
 _GRACE_SOC = "jep106:036b:0241"
-"""NVIDIA's JEP-106 code and the chip T241: Grace, among all that use Neoverse-V2 cores."""
+"""NVIDIA's JEP-106 code with the chip T241: Grace. Other chips also have Neoverse-V2 cores."""
 
 
 def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
-    """The processor's name, never empty: at worst the architecture.
+    """The processor's name, or the architecture if the name is unknown; never empty.
 
     Args:
         cpuinfo: text of /proc/cpuinfo.
-        architecture: as `os.uname` names it.
-        root: where /proc and /sys are found.
+        architecture: machine name from `os.uname`.
+        root: directory that contains proc and sys.
     """
     info = fields(cpuinfo)
     keys = ("model name", "Model Name", "cpu", "uarch")  # x86, LoongArch, POWER, RISC-V
     stated = next((info[key] for key in keys if info.get(key)), "")
     candidates = (
-        _arm_name(cpuinfo, root),  # first: a 32-bit view prints a useless model name
+        _arm_name(cpuinfo, root),  # before the model name, which is useless in a 32-bit view
         "" if stated.lower() == "unknown" else stated,
         _x86_signature(info),
         read(root / "proc/device-tree/model"),
@@ -33,7 +33,9 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
 
 
 def _arm_name(cpuinfo: str, root: Path) -> str:
-    parts: dict[str, None] = {}  # an ordered set: big and little cores have different parts
+    parts: dict[
+        str, None
+    ] = {}  # ordered, without duplicates: big and little cores have different parts
     implementer: int | None = None
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")

@@ -26,17 +26,17 @@ def read_cpu(
     """The processors of the machine under ``root``.
 
     Args:
-        root: where /proc and /sys are found.
-        limits: of the control groups.
-        affinity: CPUs that this process may run on; None asks the kernel.
-        architecture: as `os.uname` names it; empty asks the kernel.
+        root: directory that contains proc and sys.
+        limits: limits of the control groups.
+        affinity: CPUs that this process may run on; None: ask the kernel.
+        architecture: machine name from `os.uname`; empty: ask the kernel.
     """
     limits = limits or Limits()
     architecture = architecture or os.uname().machine
     mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
     online = online_cpus(root)
     if not set(mine) <= set(online):
-        # lxcfs numbers the CPUs of a container anew in this file, and sysfs itself does not.
+        # lxcfs renumbers a container's CPUs in this file; sysfs keeps the kernel's numbers.
         online = mine
     quota = limits.quota
     cap = len(mine) if quota is None else max(1, math.ceil(quota))
@@ -63,10 +63,11 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """Each physical cache once; sysfs lists it at every CPU that shares it."""
+    """Each physical cache once, although sysfs lists it for every CPU that shares it."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    # Spares thousands of reads on a large machine.  An index alone does not say which cache it is:
-    # a small core without an L2 has its L3 where a large one has its L2.
+    # Remember caches that were read, which saves thousands of reads on a large machine. The index
+    # alone does not identify a cache: a small core without an L2 has its L3 at the index of a large
+    # core's L2.
     seen: set[tuple[str, str, int]] = set()
     for cpu in online:
         for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
@@ -84,7 +85,7 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
 
 
 def _size(text: str) -> int:
-    """``1024K`` -> 1048576; 0 if ``text`` is no size."""
+    """``1024K`` -> 1048576; 0 if ``text`` is not a size."""
     scale = _SUFFIX.get(text[-1:], 1)
     number = integer(text.rstrip("KMG"))
     return max(0, number or 0) * scale

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from membench.core.record import record
 from membench.machine.kernel_text import integer, present, read
 
 
-@dataclass(frozen=True)
+@record
 class Disk:
     """A whole disk as sysfs describes it; a virtual machine may describe it wrongly.
 
     Attributes:
-        rotational: whether it reports to be a spinning disk, None if it does not report.
+        rotational: whether it reports itself as a spinning disk, None if it reports nothing.
         scheduler: the I/O scheduler in use; schedulers: the available ones.
         write_cache: ``write back`` (a finished write may still be lost) or ``write through``.
         requests: capacity of its request queue, None if unknown.
@@ -34,10 +34,10 @@ class Disk:
 
 
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
-    """The disks under ``/dev/<name>``, sorted by name; empty if sysfs does not know.
+    """The disks under ``device`` (``/dev/<name>``), sorted by name; empty if unknown to sysfs.
 
-    A partition leads to its disk, a volume or an array to all its members, and a device of a btrfs
-    to the other devices of that filesystem.
+    For a partition this is its disk, for a volume or an array all its members, and for a device of
+    a btrfs all devices of that filesystem.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -58,7 +58,7 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """The devices of the btrfs that ``name`` belongs to, else ``name`` alone."""
+    """All devices of the btrfs that ``name`` belongs to; only ``name`` if it belongs to none."""
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):
             return names
@@ -75,7 +75,7 @@ def _disk(name: str, root: Path) -> Disk:
         name=name,
         model=" ".join((read(folder / "device/model") or read(folder / "device/name")).split()),
         rotational=rotational == "1" if rotational in ("0", "1") else None,
-        # A disk without a choice of schedulers writes the bare word "none".
+        # A disk without a choice of schedulers has the word "none" without brackets.
         scheduler=chosen[1] if chosen else schedulers if schedulers == "none" else "",
         schedulers=tuple(re.sub(r"[\[\]]", "", schedulers).split()),
         write_cache=read(queue / "write_cache"),

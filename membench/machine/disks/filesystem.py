@@ -1,7 +1,7 @@
-"""The filesystem of a path, and what is known of O_DIRECT there before a file is opened.
+"""The filesystem of a path, and whether O_DIRECT can reach a device there.
 
 Some kinds of filesystem accept O_DIRECT although no device is involved: tmpfs serves it from
-memory. On all others the scratch file itself shows whether direct I/O works.
+memory. On all other kinds, opening the scratch file shows whether direct I/O works.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _READ_ONLY = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"
 
 _REASONS = (
     (_MEMORY, "keeps its files in memory"),
-    (_LAYERED, "is a layer over another filesystem: use a volume or a bind mount"),
-    (_NETWORK, "is a network filesystem: the disk is another machine's"),
-    (_HOST, "is a share of the host: its page cache cannot be passed by"),
+    (_LAYERED, "is a layer on another filesystem: use a volume or a bind mount"),
+    (_NETWORK, "is a network filesystem: the disk belongs to another machine"),
+    (_HOST, "is shared by the host: the host's page cache cannot be bypassed"),
     (_READ_ONLY, "cannot be written"),
     (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
 )
@@ -49,11 +49,11 @@ _REASONS = (
 _PRIVATE = frozenset(
     ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
 )
-"""Mount options that identify users and places and do not affect speed."""
+"""Mount options that identify users or places and do not affect speed."""
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem of ``path``, or of its nearest existing parent."""
+    """The filesystem that contains ``path``, or its nearest existing parent."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:
@@ -62,7 +62,7 @@ def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
     inside = PurePosixPath("/") / (real.relative_to(top) if real.is_relative_to(top) else real)
     mount = mount_of(inside, read_mounts(root))
     if mount is None:
-        reason = "the mount table does not say what the path lives on"
+        reason = "the mount table does not name the filesystem of the path"
         return Filesystem(str(path), "", "", "", "", _free(real), reason)
     return Filesystem(
         path=str(path),
@@ -76,7 +76,7 @@ def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
 
 
 def _free(path: Path) -> int:
-    """Bytes that an ordinary user may still write, 0 if unknown."""
+    """Free bytes for an ordinary user, 0 if unknown."""
     try:
         status = os.statvfs(path)
     except OSError:
@@ -85,7 +85,7 @@ def _free(path: Path) -> int:
 
 
 def _options(mount: Mount) -> str:
-    """Options of the mount, then those of the filesystem, without paths, addresses or users."""
+    """Options of the mount, then options of the filesystem, without paths, addresses or users."""
     kept: dict[str, None] = {}
     for option in [*mount.options.split(","), *mount.super_options.split(",")]:
         key, _, value = option.partition("=")
@@ -97,9 +97,9 @@ def _options(mount: Mount) -> str:
 def _device(mount: Mount, root: Path) -> str:
     """The kernel's name of the block device, empty if there is none.
 
-    The name given at mount time is not used: a volume group is often named after the host, and a
-    network share names a server. Only for btrfs, whose files have a device number of their own, is
-    the name resolved; it may be a link or a device mapper's.
+    The name given at mount time is not used, because it may identify the host or a server: a volume
+    group is often named after the host. btrfs is the exception: its files have a separate device
+    number, so the mount name, which may be a link or a device mapper's name, is resolved.
     """
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
@@ -134,10 +134,10 @@ def _direct_io(mount: Mount, root: Path) -> str:
         if kind in kinds:
             return f"{kind} {reason}"
     if kind.startswith("fuse"):
-        return f"{kind} hands reads to a user-space process that may cache them"
+        return f"{kind} passes reads to a user-space process that may cache them"
     device = _device(mount, root)
     if not (device or mount.source.startswith("/dev/")):
-        return f"{kind or 'this filesystem'} lies on no block device that can be named"
+        return f"{kind or 'this filesystem'} is on no known block device"
     return _cached_by_option(mount) or _cached_by_device(device, root)
 
 
@@ -149,21 +149,21 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    """Why what is under ``device`` is not a disk; empty if it may be one."""
+    """Why the storage under ``device`` is not a disk; empty if it may be one."""
     below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
     return next(filter(None, (_no_disk(name, root) for name in below)), "")
 
 
 def _no_disk(name: str, root: Path) -> str:
     if name.startswith(("ram", "zram")):
-        return f"/dev/{name} is a disk in memory"
+        return f"/dev/{name} is a RAM disk"
     if not name.startswith("loop"):
         return ""
     loop = root / f"sys/block/{name}/loop"
     if read(loop / "dio") != "1":
         return f"/dev/{name} reads its file through the page cache"
-    # A file on tmpfs can be read directly, too.
+    # A loop device can use direct reads of a file even on tmpfs.
     file = read(loop / "backing_file", errors="surrogateescape")
     found = root / file.lstrip("/")
     reason = read_filesystem(Path(file), root).direct_io if file and present(found) else ""
-    return f"the file of /dev/{name} lies where {reason}" if reason else ""
+    return f"the file behind /dev/{name} cannot be read directly: {reason}" if reason else ""

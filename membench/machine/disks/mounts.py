@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from membench.core.record import record
 from membench.machine.kernel_text import integer, read
 
 
-@dataclass(frozen=True)
+@record
 class Mount:
     """One line of mountinfo.
 
     Attributes:
-        number: ``major:minor``, the files' st_dev.
+        number: ``major:minor``, as in st_dev of its files.
         root: the directory of the filesystem that is mounted at ``point``.
-        options: of this mount; super_options: of the filesystem.
+        options: options of this mount; super_options: options of the filesystem.
     """
 
     id: int
@@ -45,9 +45,9 @@ def unescape(text: str) -> str:
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The mounts of a mountinfo ``text``; malformed lines are left out."""
+    """The mounts in the text of a mountinfo file; malformed lines are left out."""
     mounts = []
-    for line in text.split("\n"):  # not splitlines: names may hold its other separators
+    for line in text.split("\n"):  # not splitlines(): a name may contain other line separators
         left, _, right = line.partition(" - ")
         own, file_system = left.split(" "), right.split(" ")
         if len(own) < 6 or len(file_system) < 3:
@@ -79,8 +79,8 @@ def read_mounts(root: Path) -> tuple[Mount, ...]:
 def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
     """The mount of an absolute ``path`` without symbolic links.
 
-    Walks down from mount to mount by parent, as the kernel does, so a mount hidden under a later
-    one is not chosen. None if no mount fits.
+    Starts at the root and descends from mount to mount, as the kernel does, so a mount hidden under
+    a later one is not chosen. None if no mount contains ``path``.
     """
     here: Mount | None = None
     passed: set[int] = set()
@@ -98,6 +98,6 @@ def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _lowest(candidates: Sequence[Mount]) -> Mount:
-    """Of several mounts at one point, the one that the others are stacked upon."""
+    """The lowest of several mounts that are stacked at one point."""
     ids = {mount.id for mount in candidates}
     return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

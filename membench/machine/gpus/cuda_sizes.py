@@ -1,11 +1,11 @@
-"""Sizes of GPU memory that NVML does not tell, asked of CUDA's driver in a process of its own.
+"""GPU memory sizes that NVML does not report, read from CUDA's driver in a child process.
 
-A process that has initialised CUDA cannot fork one that uses it, and keeps the driver's memory.
+The child process is needed because a process that initialised CUDA keeps the driver's memory, and
+its forked children cannot use CUDA.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -15,9 +15,9 @@ from membench.machine.gpus.nvml import hashed
 
 DRIVER = "libcuda.so.1"
 DEADLINE_S = 20.0
-"""Seconds that the driver may take: it starts every GPU of the machine."""
+"""Maximum seconds for the driver, which initialises every GPU of the machine."""
 
-# No context is made: cuInit, and questions that need none.
+# Creates no context: only cuInit and queries that need none.
 _ASK = """
 import ctypes, json, sys, uuid
 cuda = ctypes.CDLL(sys.argv[1])
@@ -36,7 +36,7 @@ print(json.dumps(found))
 
 
 def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
-    """``gpus``, those without a size with what CUDA says of the one with the same UUID."""
+    """``gpus``, with missing memory sizes filled in from CUDA; matched by UUID."""
     if all(gpu.memory is not None for gpu in gpus.devices):
         return gpus
     sizes = _sizes(driver)
@@ -50,8 +50,9 @@ def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
 
 
 def _sizes(driver: str) -> dict[str, int]:
-    """Hashed UUID -> bytes; empty where there is no driver, or it does not answer in time."""
-    import subprocess  # here alone: most machines start no process
+    """Hashed UUID -> bytes; empty without a driver or without its answer in time."""
+    import json  # both imported here because most machines need no child process
+    import subprocess
 
     found: dict[str, int] = {}
     with suppress(OSError, ValueError, subprocess.SubprocessError):

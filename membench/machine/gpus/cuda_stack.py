@@ -1,6 +1,6 @@
-"""Whether the installed packages fit the driver, and the one line that repairs a mismatch.
+"""Whether the installed packages fit the driver, and one line that repairs a mismatch.
 
-Nothing is imported to find out: importing CuPy takes a third of a second, and a broken CuPy may
+The check imports no CUDA package: importing CuPy takes a third of a second, and a broken CuPy may
 raise anything.
 """
 
@@ -10,10 +10,10 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from membench.core.installing import install_extra, uninstall
+from membench.core.record import record
 from membench.machine.kernel_text import integer
 from membench.machine.software import installed
 
@@ -23,21 +23,22 @@ _CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
 _OLDEST_MAJOR = 12
 _OLDEST_BRANCH = 525
 _BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
-"""First driver branch that supports a CUDA major version; older branches support less than 12.
+"""(driver branch, newest CUDA version that it and later branches support), newest first.
 
 Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
 """
 _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
 
 
-@dataclass(frozen=True)
+@record
 class CudaStack:
     """The installed CUDA packages.
 
     Attributes:
-        cupy: distribution names of CuPy: ``cupy-cuda13x``, or ``cupy`` if built from source.
+        cupy: installed distributions of CuPy, such as ``cupy-cuda13x``, or ``cupy`` if built from
+            source.
         importable: whether the interpreter finds a package ``cupy``.
-        nvrtc: major versions of CUDA whose run-time compiler was found.
+        nvrtc: CUDA major versions for which the run-time compiler NVRTC was found.
     """
 
     cupy: tuple[str, ...]
@@ -50,11 +51,12 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
-    except ValueError:  # a module without a specification, put in place by hand
+    except ValueError:  # ``sys.modules`` has a module without a specification
         spec = None
     return CudaStack(
         cupy=tuple(sorted(name for name in names if _CUPY.fullmatch(name))),
-        importable=spec is not None and spec.origin is not None,  # a mere folder has no origin
+        importable=spec is not None
+        and spec.origin is not None,  # a folder without __init__.py has no origin
         nvrtc=frozenset(_packaged_nvrtc(names) | _library_nvrtc(root, environ)),
     )
 
@@ -67,14 +69,15 @@ def complaint(
     Args:
         stack: what is installed.
         driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports; None decides by the driver's version.
+        cuda: newest CUDA version that the driver supports; None: derive it from the driver's
+            version.
         capabilities: compute capabilities of the GPUs to be used.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
         says = f"CUDA {cuda[0]}.{cuda[1]}" if cuda else f"no CUDA {_OLDEST_MAJOR}"
         return (
-            f"the NVIDIA driver {driver} supports {says}, and CUDA {_OLDEST_MAJOR} is needed",
+            f"the NVIDIA driver {driver} supports {says}, but CUDA {_OLDEST_MAJOR} is needed",
             f"install NVIDIA driver {_OLDEST_BRANCH} or newer",
         )
     old_gpu = _has_old(capabilities)
@@ -91,9 +94,9 @@ def complaint(
     built = integer(_CUPY.sub(r"\1", name))
     if built is not None and built > major and (supported is not None or old_gpu):
         why = (
-            "the GPU is older than CUDA 13 supports"
+            "CUDA 13 does not support such an old GPU"
             if old_gpu
-            else f"the driver {driver} supports CUDA {major} only"
+            else f"the driver {driver} supports only CUDA {major}"
         )
         return f"{name} does not fit: {why}", f"{uninstall(name)} && {install}"
     if not stack.nvrtc if built is None else built not in stack.nvrtc:
@@ -106,9 +109,9 @@ def complaint(
 
 
 def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
-    """The extra of pyproject.toml that fits, by the arguments of `complaint`.
+    """The extra of pyproject.toml that fits this driver and these GPUs; see `complaint`.
 
-    Empty where the driver is too old for any.
+    Empty if the driver is too old for all extras.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
@@ -117,9 +120,9 @@ def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Versi
 
 
 def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
-    """The CUDA major to install.
+    """The CUDA major version to install.
 
-    Of a driver that says nothing at all the packages are believed; CUDA 12 runs on most.
+    If the driver's support is unknown, it is 12, which runs on most machines.
     """
     cuda = supported or (_OLDEST_MAJOR, 0)
     return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
@@ -130,7 +133,7 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 
 
 def _by_branch(driver: str) -> Version | None:
-    """The oldest CUDA that a driver of that version supports; None if the version is unknown."""
+    """The CUDA version that a driver of that version supports at least; None if unknown."""
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None
@@ -148,7 +151,7 @@ def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
 
 
 def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
-    """Major versions of every ``libnvrtc.so.<major>`` in a toolkit or on the loader's path."""
+    """Major versions of the files ``libnvrtc.so.<major>`` in toolkits or on the loader's path."""
     toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
     searched = environ.get("LD_LIBRARY_PATH", "").split(":")
     folders = [Path(sys.prefix) / "lib"]

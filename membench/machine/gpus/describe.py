@@ -1,7 +1,7 @@
 """Lists the NVIDIA GPUs through NVML, without opening a CUDA context or importing CuPy.
 
 NVML numbers GPUs by bus address; CUDA may number them differently (fastest first) unless
-CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so a device is always found by its UUID.
+CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so membench always identifies a device by its UUID.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from membench.core.installing import install
+from membench.core.record import record
 from membench.core.snapshot import GpuFault, GpuIdentity, Gpus
 from membench.machine.gpus.cuda_stack import CudaStack, Version, complaint, read_stack
 from membench.machine.gpus.faults import faults_of
@@ -31,11 +32,11 @@ _WSL = "dev/dxg"
 _WSL_FOLDER = "usr/lib/wsl/lib"
 _JETSON = ("dev/nvgpu", "dev/nvhost-gpu")
 _NO_JETSON_LIBRARY = (
-    f"an integrated NVIDIA GPU is there (Jetson), but not {_LIBRARY}, which membench asks for it",
-    "install JetPack 6 or newer, whose driver brings that library",
+    f"there is an integrated NVIDIA GPU (Jetson), but the library {_LIBRARY} is missing",
+    "install JetPack 6 or newer, which contains that library",
 )
 
-# nvmlReturn_t of nvml.h; by number, because pynvml makes its exception classes at run time.
+# nvmlReturn_t of nvml.h; numbers, because pynvml creates its exception classes at run time.
 _NO_PERMISSION = 4
 _NOT_LOADED = 9
 _NO_LIBRARY = 12
@@ -49,13 +50,13 @@ _RESET = "reboot the machine, or ask its owner for a reset"
 
 _NO_ANSWER = {
     _LOST: ("it has fallen off the bus", _REBOOT),
-    _RESET_REQUIRED: ("it does not answer: it needs a reset", _RESET),
+    _RESET_REQUIRED: ("it does not respond: it needs a reset", _RESET),
 }
 
 _NO_VERSION = GpuFault(
     None,
-    "the NVIDIA driver does not tell its version",
-    "see what nvidia-smi says; where it does not know either, reinstall the driver",
+    "the NVIDIA driver does not report its version",
+    "run nvidia-smi; if it does not show the version either, reinstall the driver",
     shown=True,
 )
 
@@ -68,11 +69,11 @@ _INIT_FAILED = {
         "add your user to the group that owns /dev/nvidiactl, or grant the container its devices",
     ),
     _NOT_LOADED: (
-        "an NVIDIA GPU is there, but its kernel driver is not loaded",
+        "there is an NVIDIA GPU, but its kernel driver is not loaded",
         "load it with 'sudo modprobe nvidia'; if that fails, reinstall the driver for this kernel",
     ),
     _NO_LIBRARY: (
-        f"the GPU's device files are there, but the driver's library {_LIBRARY} is not",
+        f"the GPU's device files exist, but the driver's library {_LIBRARY} is missing",
         "start the container with --gpus all, or install the user-space part of the driver",
     ),
     _LOST: ("a GPU has fallen off the bus", _REBOOT),
@@ -88,9 +89,9 @@ _INIT_FAILED = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class _Found:
-    """A GPU or MIG instance as NVML lists it, with its UUID not yet hashed."""
+    """A GPU or MIG instance that NVML lists, with its UUID not yet hashed."""
 
     uuid: str
     gpu: GpuIdentity
@@ -109,17 +110,17 @@ def read_gpus(
 ) -> Gpus:
     """The GPUs that CUDA will show to this process, and the problems that prevent their use.
 
-    A machine without a GPU or without NVIDIA's driver is no problem: the answer is `Gpus()`. A MIG
-    instance counts as a GPU of its own size with its parent's index.
+    A machine without a GPU or without NVIDIA's driver has no problem: the result is `Gpus()`. A MIG
+    instance is listed as a GPU with the instance's memory size and its parent's index.
 
     Args:
-        root: where /dev, /proc and /sys are found.
-        environ: the environment; None takes this process's.
-        stack: the installed packages; None looks them up.
+        root: directory that contains dev, proc and sys.
+        environ: the environment; None: this process's.
+        stack: the installed packages; None: look them up.
     """
     environ = os.environ if environ is None else environ
     if not _driver_traces(root, environ):
-        return Gpus()  # spares the import of pynvml
+        return Gpus()  # avoids the import of pynvml
     version = read(root / "sys/module/nvidia/version")
     try:
         nvml = importlib.import_module("pynvml")
@@ -132,23 +133,23 @@ def read_gpus(
     try:
         return _read(nvml, root, environ, stack)
     except nvml.NVMLError as error:
-        problem = f"the NVIDIA driver does not answer: {error}"
-        return Gpus(version, "", (), problem, "see what nvidia-smi says; a reboot may help")
+        problem = f"the NVIDIA driver does not respond: {error}"
+        return Gpus(version, "", (), problem, "run nvidia-smi for details; a reboot may help")
     finally:
         ask(nvml, nvml.nvmlShutdown, None)
 
 
 def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
-    """Whether there is any trace of an NVIDIA driver or GPU."""
+    """Whether this machine shows any sign of an NVIDIA driver or GPU."""
     traces = ["dev/nvidiactl", _WSL, *_JETSON, "proc/driver/nvidia", "sys/module/nvidia"]
-    # Some container hosts mount the driver's libraries where only the loader is told to look.
+    # Some container hosts mount the driver's libraries in a folder that only LD_LIBRARY_PATH names.
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
     traces += [f"{one.lstrip('/')}/{_LIBRARY}" for one in folders if one.startswith("/")]
     return any(present(root / trace) for trace in traces) or _on_the_bus(root)
 
 
 def _on_the_bus(root: Path) -> bool:
-    """Whether the PCI bus shows an NVIDIA GPU; a sound device or a switch does not count."""
+    """Whether the PCI bus lists an NVIDIA GPU; NVIDIA's sound devices and switches do not count."""
     try:
         devices = list((root / "sys/bus/pci/devices").iterdir())
     except OSError:
@@ -161,7 +162,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The answer if NVML cannot be started: a fault, or simply a machine without a GPU."""
+    """The result if NVML cannot be initialised: a fault, or a machine without a GPU."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -173,18 +174,18 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
         code == _NOT_LOADED and not nodes and not _on_the_bus(root)
     ):
         return Gpus()
-    fallback = (f"the NVIDIA driver cannot be used: {error}", "see what nvidia-smi says")
+    fallback = (f"the NVIDIA driver cannot be used: {error}", "run nvidia-smi for details")
     return Gpus(version, "", (), *_INIT_FAILED.get(code, fallback))
 
 
 def _no_wsl_library(root: Path) -> tuple[str, str]:
-    """Problem and remedy if Windows provides a GPU (WSL) and the loader does not find NVML."""
+    """``(problem, remedy)`` if Windows provides a GPU (WSL) and the loader does not find NVML."""
     return (
-        f"Windows lends this Linux a GPU (/dev/dxg), but the loader does not find {_LIBRARY}",
+        f"Windows shares a GPU with WSL (/dev/dxg), but the loader does not find {_LIBRARY}",
         f"export LD_LIBRARY_PATH=/{_WSL_FOLDER}"
         if present(root / _WSL_FOLDER / _LIBRARY)
-        else "if it is an NVIDIA GPU, install its driver in Windows (none in Linux), "
-        "then 'wsl --shutdown'; other GPUs are not measured",
+        else "if it is an NVIDIA GPU, install its driver in Windows (not in Linux), then run "
+        "'wsl --shutdown'; other GPUs are not supported",
     )
 
 
@@ -212,7 +213,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """Problem and remedy of a machine none of whose GPUs can be used."""
+    """``(problem, remedy)`` for a machine on which no GPU can be used."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -220,12 +221,12 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 
 
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES may refer to a GPU that does not even report its UUID."""
+    """Whether CUDA_VISIBLE_DEVICES may refer to a GPU that does not report its UUID."""
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
 
 def _module_version(root: Path) -> str:
-    """The driver's version from its kernel module, which containers may see too."""
+    """The driver's version from its kernel module; also visible in containers."""
     if version := read(root / "sys/module/nvidia/version"):
         return version
     found = re.search(r"Kernel Module.*?\s(\d[\d.]+)\s", read(root / "proc/driver/nvidia/version"))
@@ -233,7 +234,7 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """The GPUs that CUDA will show, usable or not, or the reason why there are none."""
+    """The GPUs that CUDA will show, usable or not; if none, a problem and a remedy."""
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
@@ -244,25 +245,25 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str,
             return [], "", ""
         return (
             [],
-            f"CUDA_VISIBLE_DEVICES={setting!r} names no GPU of this machine",
+            f"CUDA_VISIBLE_DEVICES={setting!r} does not match any GPU of this machine",
             "unset CUDA_VISIBLE_DEVICES, or give it a number or UUID that 'nvidia-smi -L' lists",
         )
     whole = [one for one in chosen if one.instances is None]
     if whole:
         return whole, "", ""
-    # CUDA shows one instance to a process: that which is named, or the first.
+    # CUDA shows only one instance to a process: the named one, or the first.
     first = next((part for one in chosen for part in one.instances or ()), None)
     if first is not None:
         return [first], "", ""
     return (
         [],
-        "the GPU is split by MIG, and no instance of it exists",
+        "MIG mode is on, but the GPU has no MIG instance",
         "ask the machine's owner to create a MIG instance or to switch MIG off",
     )
 
 
 def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
-    """All GPUs in NVML's order, and a fault for each that did not answer."""
+    """All GPUs in NVML's order, and a fault for each GPU that did not respond."""
     found: list[_Found] = []
     lost: list[GpuFault] = []
     for index in range(nvml.nvmlDeviceGetCount()):
@@ -270,7 +271,7 @@ def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = text(nvml.nvmlDeviceGetUUID(handle))
         except nvml.NVMLError as error:
-            fallback = (f"it does not answer: {error}", "see what nvidia-smi says")
+            fallback = (f"it does not respond: {error}", "run nvidia-smi for details")
             lost.append(GpuFault(index, *_NO_ANSWER.get(error.value, fallback)))
             continue
         capability = ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))
@@ -296,7 +297,7 @@ def _instances(
             part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
             uuid = text(nvml.nvmlDeviceGetUUID(part))
         except nvml.NVMLError:
-            continue  # slots may be empty
+            continue  # not every index has an instance
         found.append(_Found(uuid, _describe(nvml, part, uuid, index, capability)))
     return tuple(found)
 
@@ -319,7 +320,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """``gpus`` in which integrated GPUs of unknown memory size get the host's, ``total``."""
+    """``gpus``, with the host's memory size ``total`` for integrated GPUs of unknown size."""
     return replace(
         gpus,
         devices=tuple(
@@ -331,5 +332,5 @@ def with_host_memory(gpus: Gpus, total: int) -> Gpus:
 
 def _capability(gpu: GpuIdentity) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
-    # An unknown capability must not be taken for an old GPU.
+    # A GPU of unknown compute capability must not count as an old GPU.
     return integer(major) or 99, integer(minor) or 0

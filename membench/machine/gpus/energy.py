@@ -13,15 +13,16 @@ from membench.machine.gpus.nvml import hashed, text
 def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
     """A function that returns the joules used by a GPU since its driver was loaded.
 
-    The counter is the board's, memory included (nvmlDeviceGetTotalEnergyConsumption, since Volta).
-    It is updated about ten times a second: a span of 10 s is known to about 1 %.
+    The counter covers the whole board, including memory (nvmlDeviceGetTotalEnergyConsumption, since
+    Volta). It is updated about ten times per second, so the energy of a span of 10 s has an error
+    of about 1 %.
 
     Args:
         uuid: hashed, as in `GpuIdentity`.
-        nvml: the bindings; by default pynvml, which is started.
+        nvml: the bindings; by default pynvml, which is initialised.
 
     Raises:
-        BackendUnavailable: there is no such counter here; the message says why.
+        BackendUnavailable: this GPU has no such counter; the message gives the reason.
     """
     if nvml is None:
         try:
@@ -42,5 +43,5 @@ def _handle(nvml: Any, uuid: str) -> Any:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         if hashed(text(nvml.nvmlDeviceGetUUID(handle))) == uuid:
             return handle
-    # A MIG instance is not among them: the counter is that of the whole board.
-    raise BackendUnavailable("NVML has no energy counter for a part of a GPU")
+    # This list has no MIG instances: only a whole board has a counter.
+    raise BackendUnavailable("NVML has no energy counter for a MIG instance")

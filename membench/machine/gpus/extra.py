@@ -1,8 +1,8 @@
-"""``python3 -m membench.machine.gpus.extra``: the extra that this machine's NVIDIA driver needs.
+"""``python3 -m membench.machine.gpus.extra``: print the extra for this machine's driver.
 
-It prints ``[cuda12]``, ``[cuda13]``, or nothing where no driver is, for the end of a requirement:
-``pip install ".$(python3 -m membench.machine.gpus.extra)"``. It runs before anything is installed,
-so it asks the driver's library itself and imports nothing from outside the standard library.
+It prints ``[cuda12]``, ``[cuda13]``, or nothing without a driver. The output completes a
+requirement: ``pip install ".$(python3 -m membench.machine.gpus.extra)"``. It runs before any
+package is installed, so it calls the driver's library itself and imports only the standard library.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _OK = 0
 
 
 def found_extra() -> str:
-    """The extra for the GPUs of this machine; empty where none can be used.
+    """The extra for the GPUs of this machine; empty if no GPU can be used.
 
-    Source of the calls: nvml.h, the entries that nvidia-ml-py calls for the same questions.
+    Source of the calls: nvml.h; they are the same functions that nvidia-ml-py calls.
     """
     try:
         nvml = ctypes.CDLL(_LIBRARY)

@@ -1,7 +1,7 @@
 """The links of a GPU: PCI Express, NVLink, chip-to-chip, its NUMA node, BAR1.
 
-Read through NVML, which opens no CUDA context. An idle link trains down, so its present speed is
-meaningful only while copies run; `pcie_now` is called then. Source of names and units: nvml.h.
+Read through NVML, which opens no CUDA context. An idle link reduces its speed, so `pcie_now` is
+meaningful only while copies run. Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from membench.core.snapshot import GpuLinks, Gpus
 from membench.machine.gpus.state import GpuReader, NoAnswer
 
-# Plain numbers: nvidia-ml-py has NVML_P2P_CAPS_INDEX_READ as a tuple, which the call refuses.
+# Plain numbers, because nvidia-ml-py defines NVML_P2P_CAPS_INDEX_READ as a tuple, which the call
+# rejects.
 _P2P_READ = 0  # nvmlGpuP2PCapsIndex_t
 
 P2P_STATUS: Mapping[int, str] = MappingProxyType(
@@ -23,21 +24,21 @@ P2P_STATUS: Mapping[int, str] = MappingProxyType(
         1: "the chipset does not support it",
         2: "the GPU does not support it",
         3: "the topology of the I/O hub does not support it",
-        4: "a registry key of the driver disables it",
+        4: "a driver setting (registry key) disables it",
         5: "not supported",
     }
 )
 """nvmlGpuP2PStatus_t in words; 6 is "unknown"."""
 
 NVLINKS = 36
-"""Most NVLinks of a GPU: NVML_NVLINK_MAX_LINKS."""
+"""Maximum number of NVLinks per GPU: NVML_NVLINK_MAX_LINKS."""
 
 
 def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
-    """The links of ``gpus.devices``, in their order; empty if NVML cannot be asked.
+    """The links of ``gpus.devices``, in the same order; empty if NVML is not available.
 
     Args:
-        root: where /sys is found.
+        root: directory that contains sys.
     """
     if not gpus.present:
         return ()
@@ -56,7 +57,7 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    ``c2c`` if data goes over a chip-to-chip link or stays on one chip.
+    ``c2c`` if data go over a chip-to-chip link or stay on one chip.
 
     Args:
         uuid: hashed, as in `GpuLinks`.
@@ -78,9 +79,9 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """Whether one GPU may read the other's memory according to NVML: ``ok``, or the reason why not.
+    """Whether NVML allows a GPU to read another GPU's memory: ``ok``, or the reason why not.
 
-    Empty if NVML does not report it.
+    Empty if NVML does not report this.
 
     Args:
         uuid, other: hashed, as in `GpuLinks`.

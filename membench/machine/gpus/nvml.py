@@ -1,4 +1,4 @@
-"""Calls NVML; a query that a GPU or its driver does not support costs only that fact."""
+"""Call NVML so that a query that the GPU or driver does not support is not an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """The answer to ``question``, or ``otherwise`` if this GPU or driver does not support it."""
+    """Call ``question`` and return its result, or ``otherwise`` if it is not supported."""
     try:
         return question()
     except nvml.NVMLError:
@@ -19,16 +19,16 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """The answer of the NVML function ``name``; None if it is not supported."""
-    function = getattr(nvml, name, None)  # older bindings may not have it
+    """Call the NVML function ``name`` and return its result; None if it is not supported."""
+    function = getattr(nvml, name, None)  # older bindings may lack the function
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 
 
 def text(answer: str | bytes) -> str:
-    """``answer`` as text; old bindings answer in bytes."""
+    """``answer`` as str; old bindings return bytes."""
     return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
 
 
 def hashed(uuid: str) -> str:
-    """12 hex digits of a digest of ``uuid``: they tell two cards apart and identify neither."""
+    """12 hex digits of a digest of ``uuid``, which distinguish cards without identifying them."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:12]

@@ -1,14 +1,13 @@
 """The state of a GPU at one moment, from NVML: clocks, limits, link, errors, other processes.
 
-Nothing is changed. No CUDA context is opened, so a parent may read the state while its worker
-measures on the device.  Source of names and units: nvml.h.
+Reading changes nothing and opens no CUDA context, so a parent may read the state while its worker
+measures on the device. Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from membench.core.errors import MembenchError
 from membench.core.installing import install
+from membench.core.record import record
 from membench.machine.gpus.nvml import ask, called, hashed, text
 from membench.machine.kernel_text import integer, read
 
@@ -30,40 +30,42 @@ SLOWDOWNS: Mapping[int, str] = MappingProxyType(
 )
 """Bits of `GpuState.reasons` for a clock below the requested one.
 
-Left out are idleness (0x1), clocks that a user chose (0x2, 0x100) and the clocks of other GPUs of a
-boost group (0x10).
+Bits for idleness (0x1), clocks that a user chose (0x2, 0x100) and clocks of other GPUs in a boost
+group (0x10) are left out.
 """
 
 _INTEGRATED = frozenset({(5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)})
-"""Compute capabilities of systems on a chip only: Jetson TX1, TX2, Xavier, Orin, Thor (10.1 before
-CUDA 13) and GB10.  Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes.
+"""Compute capabilities that only systems on a chip have: Jetson TX1, TX2, Xavier, Orin, Thor (10.1
+before CUDA 13) and GB10. Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes.
 """
 
 _POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
 
 
-@dataclass(frozen=True)
+@record
 class GpuState:
     """The state of a GPU; None for what the GPU or its driver does not report.
 
     Attributes:
         uuid: hashed, as in `GpuIdentity`.
-        sm_mhz, memory_mhz: clocks now; ``..._max``: the highest that there are;
-            sm_mhz_set: the application clock, which the owner may have lowered.
-        performance: 0 (at work) .. 15 (idle).
+        sm_mhz, memory_mhz: present clocks; ``..._max``: maximum clocks; sm_mhz_set: the application
+            clock, which an administrator may have lowered.
+        performance: from 0 (busy) to 15 (idle).
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
-        held_ns: nanoseconds for which power, heat or the board's limit held the clocks
-            down, since the driver was loaded.
-        temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
+        held_ns: nanoseconds for which power, heat or the board's limit held the clocks down, since
+            the driver was loaded.
+        temperature, memory_temperature: temperatures of the chip and of its memory, in degrees
+            Celsius.
         power, power_limit, power_default: watts.
-        ecc, mig, persistence: modes that are on.
+        ecc, mig, persistence: whether these modes are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
-        link_..: PCI Express now, and the most that device and slot support together.
-        processes: ids of the processes that compute on it, in the host's numbering.
-        c2c: the chip-to-chip link to the CPU is in use.
-        integrated: it shares the chip with the CPU and uses the host's memory.
+        link_..: present PCI Express generation and lanes, and the maximum that device and slot both
+            support.
+        processes: host process ids of the processes that compute on it.
+        c2c: whether the chip-to-chip link to the CPU is in use.
+        integrated: whether it shares the chip with the CPU and uses the host's memory.
         bus_bits: width of the memory bus.
-        confidential: confidential computing is on, so the host link is encrypted.
+        confidential: whether confidential computing is on, so that the host link is encrypted.
         node: the NUMA node that it is attached to; -1 if the firmware does not report it.
     """
 
@@ -111,19 +113,19 @@ class GpuState:
 
     @property
     def slowdowns(self) -> tuple[str, ...]:
-        """The reasons that hold its clock down now, in words."""
+        """The present reasons for a reduced clock, in words."""
         return tuple(word for bit, word in SLOWDOWNS.items() if (self.reasons or 0) & bit)
 
     @property
     def peak_bandwidth(self) -> float | None:
-        """Peak memory bandwidth in GB/s: two transfers a clock over the whole bus."""
+        """Peak memory bandwidth in GB/s: two transfers per clock over the whole bus."""
         if not self.memory_mhz_max or not self.bus_bits:
             return None
         return 2 * self.memory_mhz_max * 1e6 * self.bus_bits / 8 / 1e9
 
 
 class NoAnswer(MembenchError):
-    """NVML cannot be asked, or no longer answers."""
+    """NVML is not available, or no longer responds."""
 
 
 class GpuReader:
@@ -131,7 +133,7 @@ class GpuReader:
 
     Args:
         nvml: the bindings, initialised.
-        root: where /sys is found.
+        root: directory that contains sys.
     """
 
     def __init__(self, nvml: Any, root: Path = Path("/")) -> None:
@@ -144,12 +146,12 @@ class GpuReader:
                 continue
             for one in (handle, *self._instances(handle)):
                 uuid = text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), ""))
-                # What an instance does not say of itself, its GPU does.
+                # For facts that a MIG instance does not report, its GPU is queried.
                 self._handles[hashed(uuid)] = (index, handle)
 
     @classmethod
     def open(cls, root: Path = Path("/")) -> Self:
-        """Start NVML.
+        """Initialise NVML.
 
         Raises:
             NoAnswer: NVML is missing or cannot be used.
@@ -160,12 +162,14 @@ class GpuReader:
         except ImportError:
             raise NoAnswer("nvidia-ml-py is not installed", install("nvidia-ml-py")) from None
         except nvml.NVMLError as error:
-            raise NoAnswer(f"NVML cannot be started: {error}", "see what nvidia-smi says") from None
+            raise NoAnswer(
+                f"NVML cannot be initialised: {error}", "run nvidia-smi for details"
+            ) from None
         return cls(nvml, root)
 
     @property
     def uuids(self) -> tuple[str, ...]:
-        """The hashed UUIDs of all GPUs and MIG instances that answered."""
+        """The hashed UUIDs of all GPUs and MIG instances that responded."""
         return tuple(self._handles)
 
     def read(self, uuid: str) -> GpuState:
@@ -175,12 +179,12 @@ class GpuReader:
             NoAnswer: there is no such device, or it is lost.
         """
         if uuid not in self._handles:
-            raise NoAnswer(f"NVML knows no GPU {uuid}", "see what nvidia-smi -L says")
+            raise NoAnswer(f"NVML lists no GPU {uuid}", "nvidia-smi -L lists the GPUs")
         index, handle = self._handles[uuid]
         try:
-            self._nvml.nvmlDeviceGetUUID(handle)  # every GPU that is there answers this
+            self._nvml.nvmlDeviceGetUUID(handle)  # every GPU that works responds to this query
         except self._nvml.NVMLError as error:
-            raise NoAnswer(f"GPU {index} does not answer NVML any more: {error}") from None
+            raise NoAnswer(f"GPU {index} no longer responds to NVML: {error}") from None
         return _state(self._nvml, handle, uuid, index, self._root)
 
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
@@ -228,9 +232,9 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
     sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
     reasons = one(nvml.nvmlDeviceGetCurrentClocksEventReasons)
-    if reasons is None:  # drivers before 535 know it by its old name
+    if reasons is None:  # drivers before 535 have only the old name
         reasons = one(nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
-    # The entry without a version raises what is no NVMLError where the library is too old for it.
+    # With an old library, the unversioned function raises an error that is not an NVMLError.
     processes = one(nvml.nvmlDeviceGetComputeRunningProcesses_v3)
     performance = one(nvml.nvmlDeviceGetPerformanceState)
     c2c = called(nvml, "nvmlDeviceGetC2cModeInfoV", handle)
@@ -265,7 +269,9 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         link_width_max=one(nvml.nvmlDeviceGetMaxPcieLinkWidth),
         processes=None
         if processes is None
-        else tuple(process.pid for process in processes if process.pid),  # 0 is nobody (Jetson)
+        else tuple(
+            process.pid for process in processes if process.pid
+        ),  # 0: not a process (Jetson)
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
         confidential=computes_confidentially(nvml),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
@@ -275,20 +281,20 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
 
 def is_integrated(capability: tuple[int, int] | None) -> bool | None:
-    """Whether a GPU of that compute capability shares chip and memory with the CPU."""
+    """Whether a GPU of this compute capability shares chip and memory with the CPU."""
     return capability in _INTEGRATED if capability and capability[0] else None
 
 
 def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
-    """Temperature of the memory in degrees; None if the card has no sensor for it."""
+    """Temperature of the memory in degrees Celsius; None if the card has no sensor for it."""
     found = one(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_MEMORY_TEMP])
     if found is None or found[0].nvmlReturn != nvml.NVML_SUCCESS:
         return None
-    return int(found[0].value.uiVal) or None  # 0 is what a card without one answers
+    return int(found[0].value.uiVal) or None  # a card without a sensor reports 0
 
 
 def computes_confidentially(nvml: Any) -> bool | None:
-    """Whether the system computes confidentially; None if driver or bindings cannot tell."""
+    """Whether confidential computing is on; None if driver or bindings do not report it."""
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
     return None if state is None else bool(state.ccFeature)
@@ -298,6 +304,6 @@ def _node(pci: Any, root: Path) -> int | None:
     """The NUMA node of a PCI device; None if it is not visible, as in some containers."""
     if pci is None:
         return None
-    address = text(pci.busId).lower()  # 00000000:3B:00.0, where sysfs writes four zeros
+    address = text(pci.busId).lower()  # 00000000:3B:00.0; sysfs has only four zeros
     domain, _, rest = address.partition(":")
     return integer(read(root / f"sys/bus/pci/devices/{domain[-4:]}:{rest}/numa_node"))

@@ -1,8 +1,8 @@
 """Which GPUs CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
 
 Rules (CUDA C++ Programming Guide, "CUDA Environment Variables"): the order is kept; the list ends
-at the first entry that names no device. The driver also hides everything if an entry occurs twice,
-and takes the digits at the beginning of an entry for its number.
+at the first entry that matches no device. The driver also hides all devices if an entry occurs
+twice, and reads the digits at the beginning of an entry as its number.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
 
     Args:
         setting: value of CUDA_VISIBLE_DEVICES, None if it is not set.
-        uuids: of the GPUs, ``GPU-...``, by index.
-        instances: UUIDs of MIG instances, ``MIG-...``; a process can use one of them.
+        uuids: UUIDs of the GPUs, ``GPU-...``, by index.
+        instances: UUIDs of MIG instances, ``MIG-...``; a process can use only one of them.
     """
     if setting is None:
         return list(uuids)
@@ -33,7 +33,7 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
 
 
 def hides_all(setting: str | None) -> bool:
-    """Whether ``setting`` deliberately hides all GPUs, rather than by mistake."""
+    """Whether ``setting`` hides all GPUs on purpose, not by mistake."""
     if setting is None:
         return False
     first = setting.split(",")[0].strip()
@@ -41,7 +41,7 @@ def hides_all(setting: str | None) -> bool:
 
 
 def _by_prefix(entries: Sequence[str], uuids: Sequence[str]) -> list[str]:
-    """Resolve entries: each may be abbreviated as long as it matches one device only."""
+    """Resolve entries to UUIDs; an entry may be abbreviated if it matches only one device."""
     chosen: list[str] = []
     for entry in entries:
         fitting = [uuid for uuid in uuids if entry and uuid.startswith(entry)]

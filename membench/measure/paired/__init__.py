@@ -1,1 +1,1 @@
-"""Two settings measured in turns: plans, set-up commands, and the rounds of both."""
+"""Paired runs, which measure two settings in turn: plans, set-up commands and rounds."""

@@ -1,4 +1,4 @@
-"""The difference of the second side of a paired run: `membench run --versus`."""
+"""What differs on side B of a paired run: `membench run --versus`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ _ELSEWHERE: Mapping[str, str] = {
     "PYTHONHOME": "compare two Pythons with --versus python=PATH",
     "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
 }
-"""Variables that affect the plan or select another membench: the plan of the first side would not
-hold for the second.
+"""Variables that affect the plan or select another membench -> hint.
+
+The plan of side A would not be valid for side B.
 """
 
 
 @dataclass(frozen=True)
 class Change:
-    """The difference of side B; empty if only the set-up commands differ.
+    """What differs on side B; empty if only the set-up commands differ.
 
     Attributes:
-        text: as the user wrote it.
+        text: the option's value as the user wrote it.
         python: another interpreter, as an absolute path.
-        variables: of the workers' environment.
+        variables: environment variables of the workers.
         scratch: another directory for the scratch file.
         device: another GPU, ``cuda:N``.
     """
@@ -45,17 +46,17 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """``options`` as they are for side B."""
+        """``options`` for side B."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )
 
 
 def parse_change(text: str) -> Change:
-    """Parse ``--versus TEXT``; an empty text changes nothing.
+    """Parse ``--versus TEXT``; an empty text means no difference.
 
     Raises:
-        UsageError: it has none of the `FORMS`, or names something that does not exist.
+        UsageError: the text has none of the `FORMS`, or names something that does not exist.
     """
     if not text:
         return Change()
@@ -71,7 +72,8 @@ def _python(value: str) -> Change:
         raise UsageError(
             f"there is no program {one_line(value)}", "give the path of a Python: python=PATH"
         )
-    # Links are kept: the interpreter of a virtual environment is one, and knows itself by it.
+    # Links are not resolved: the interpreter of a virtual environment is a link, and finds its
+    # environment through it.
     return Change(python=os.path.abspath(found))  # noqa: PTH100 - Path.absolute keeps `..`
 
 
@@ -80,7 +82,7 @@ def _variable(value: str) -> Change:
     if not (sign and _VARIABLE.fullmatch(name)):
         raise UsageError(f"env={one_line(value)} is not NAME=VALUE", "write env=NAME=VALUE")
     if name in _ELSEWHERE:
-        raise UsageError(f"env={name} would change more than the workers", _ELSEWHERE[name])
+        raise UsageError(f"env={name} would affect more than the workers", _ELSEWHERE[name])
     return Change(variables={name: content})
 
 
@@ -89,7 +91,7 @@ def _scratch(value: str) -> Change:
     if not directory.is_dir():
         raise UsageError(
             f"the scratch path {one_line(value)} is not a directory",
-            "give a directory that you may write to; nothing else is written to",
+            "give a directory that you may write to",
         )
     return Change(scratch=directory)
 

@@ -1,4 +1,4 @@
-"""Another Python interpreter and its membench, which measure the second side of a paired run."""
+"""Another Python interpreter and its membench, which measure side B of a paired run."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class OtherPython:
     """The answer of another interpreter.
 
     Attributes:
-        path: of the interpreter.
-        software: its membench, in the form of the column `membench`.
-        python: its version; ``packages`` are those that affect results.
-        versions: of its benches, by name.
+        path: path of the interpreter.
+        software: its membench, as in the column `membench`.
+        python: its Python version; ``packages``: versions of its packages that affect results.
+        versions: versions of its benches, by name.
     """
 
     software: str
@@ -47,9 +47,9 @@ class OtherPython:
     path: str = ""
 
     def planned(self, plan: Plan) -> Plan:
-        """``plan`` as this interpreter would have made it, with its versions of the benches.
+        """``plan`` with the bench versions of this interpreter.
 
-        A case that it does not have is skipped.
+        Cases that it does not have are skipped.
         """
         cases = []
         for case in plan.cases:
@@ -62,7 +62,7 @@ class OtherPython:
         return replace(plan, software=self.software, cases=tuple(cases))
 
     def described(self, machine: Machine) -> Machine:
-        """``machine`` with the versions of this interpreter."""
+        """``machine`` with the Python and package versions of this interpreter."""
         return replace(machine, python=self.python, packages=self.packages)
 
 
@@ -70,7 +70,7 @@ def ask(path: str) -> OtherPython:
     """Ask the interpreter at ``path`` which membench it has.
 
     Raises:
-        UsageError: it has none, or one whose workers this one cannot use.
+        UsageError: it has no membench, or one whose workers this membench cannot use.
     """
     try:
         done = subprocess.run(
@@ -105,8 +105,8 @@ def ask(path: str) -> OtherPython:
 
 
 def _plain(output: bytes) -> Mapping[str, object]:
-    """The last line of its output; a package may have printed others before."""
+    """The JSON in the last line of ``output``; packages may have printed earlier lines."""
     data = parse_json(output.strip().splitlines()[-1])
     if not isinstance(data, dict):
-        raise ValueError(data)  # noqa: TRY004 - the caller treats it like broken JSON
+        raise ValueError(data)  # noqa: TRY004 - the caller handles it like broken JSON
     return data

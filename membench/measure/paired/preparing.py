@@ -1,4 +1,4 @@
-"""Prepares both sides of a paired run: two plans that differ only in what is compared."""
+"""Prepares both sides of a paired run: two plans that differ only in the compared setting."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from membench.benches import registry
 from membench.core.errors import UsageError
+from membench.core.text import counted
 from membench.machine.disks.filesystem import read_filesystem
 from membench.measure.events import Observer
 from membench.measure.options import FEWEST_PAIRS, PAIRS, RunOptions
@@ -15,6 +16,7 @@ from membench.measure.paired.change import Change, parse_change
 from membench.measure.paired.interpreter import OtherPython, ask
 from membench.measure.plan import make_plan
 from membench.measure.run import Prepared, prepare
+from membench.results.paths import check_unused
 from membench.results.plan import Pairing
 
 SIDES = ("a", "b")
@@ -25,9 +27,9 @@ class Half:
     """One side of a paired run.
 
     Attributes:
-        prepared: as a run of its own.
+        prepared: the side as an ordinary prepared run.
         python: the interpreter of its workers; empty for this one.
-        variables: of its workers' environment, in addition to those of this process.
+        variables: environment variables of its workers, in addition to those of this process.
     """
 
     prepared: Prepared
@@ -37,7 +39,7 @@ class Half:
 
     @classmethod
     def of(cls, prepared: Prepared, change: Change) -> Half:
-        """``prepared``, whose plan names its side, with ``change`` applied on side B."""
+        """The side for ``prepared``; ``change`` applies if its plan names side B."""
         pairing = prepared.plan.pair
         assert pairing is not None
         if pairing.side == SIDES[0]:
@@ -46,11 +48,12 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Examine the machine and make both plans. Writes nothing, and runs no set-up command.
+    """Examine the machine and make both plans; write nothing and run no set-up command.
 
     Raises:
-        UsageError: ``options.versus`` is not understood, or does not fit the other options.
-        MembenchError: as `prepare` does.
+        UsageError: ``options.versus`` is invalid, or does not fit the other options.
+        OutputError: a results file exists.
+        MembenchError: see `prepare`.
     """
     change = parse_change(options.versus)
     if change.device and options.device == "all":
@@ -58,10 +61,14 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
             "--versus device=cuda:N compares one GPU with another",
             "give --device cuda:N for side A",
         )
+    if options.output is not None:
+        for side in SIDES:
+            check_unused(_beside(options.output, side))
     rounds = PAIRS if options.rounds is None else options.rounds
     if rounds < FEWEST_PAIRS:
         observer.warned(
-            f"{rounds} pairs of rounds give no interval of 95 %: every verdict will be unclear",
+            f"{counted(rounds, 'pair')} of rounds: too few for a 95 % interval, so every verdict "
+            "will be unclear",
             f"leave --rounds out for {PAIRS} pairs",
         )
     python = ask(change.python) if change.python else None
@@ -88,7 +95,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
 def _other(
     first: Prepared, asked: RunOptions, change: Change, python: OtherPython | None
 ) -> Prepared:
-    """Side B: plan and machine of ``first`` with ``change`` applied."""
+    """Side B: ``first`` with ``change`` applied to its plan and machine."""
     machine = first.machine
     if change.scratch is not None:
         places = (*machine.filesystems[:-1], read_filesystem(change.scratch))
@@ -111,6 +118,6 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"{other} of {len(first)} cases have another version on side B",
+            f"{other} of {counted(len(first), 'case')} with another version on side B",
             "their numbers have another meaning there, so compare shows n/a",
         )

@@ -1,7 +1,7 @@
-"""A paired run: two settings measured in turns.
+"""A paired run, which measures two settings in turn.
 
-Each side has a plan, a journal and results of its own, in the form of an ordinary run. Each names
-the other (`Pairing`), so that their rounds can be compared as pairs.
+Each side has its plan, journal and results, like an ordinary run. Each side names the other
+(`Pairing`), so that their rounds can be compared as pairs.
 """
 
 from __future__ import annotations
@@ -50,10 +50,19 @@ class PairedOutcome:
     """The result of a paired run.
 
     Attributes:
-        sides: the outcome of each, A first.
+        sides: the outcomes of sides A and B.
     """
 
     sides: tuple[RunOutcome, RunOutcome]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """``A=o_a.csv``, ``B=o_b.csv``: the sides that have results, for `membench.compare`."""
+        return tuple(
+            f"{side.upper()}={one.csv}"
+            for side, one in zip(SIDES, self.sides, strict=True)
+            if one.csv is not None
+        )
 
     @property
     def failed(self) -> bool:
@@ -67,11 +76,12 @@ class PairedOutcome:
 
 
 def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> PairedOutcome:
-    """Run what `prepare_pair` prepared.
+    """Carry out the paired run that `prepare_pair` prepared.
 
     Raises:
-        OutputError: the results cannot be written there.
-        SetupFailed: a set-up command failed; earlier measurements are kept and named.
+        OutputError: the results cannot be written.
+        SetupFailed: a set-up command failed; earlier measurements are kept, and the message names
+            their files.
         BackendUnavailable: another run measures on the same GPU.
     """
     for half in halves:
@@ -87,7 +97,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
             for half in halves:
                 one = half.prepared
                 journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
-                opened.callback(journal.remove)  # if the other one cannot be made
+                opened.callback(journal.remove)  # if the other journal cannot be created
                 journals.append(journal)
             opened.pop_all()
         done = [Contents(half.prepared.plan, {}) for half in halves]
@@ -97,23 +107,24 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Complete the paired run of which one results file is ``csv``.
+    """Complete the paired run to which the results file ``csv`` belongs.
 
-    ``options`` repeats the difference between the sides: a journal may come from elsewhere, so no
-    command, program or variable is taken from it.
+    ``options`` repeats the difference between the sides: a journal may come from another person, so
+    no command, program or variable is taken from it.
 
     Raises:
-        JournalError: there is nothing to resume, or it is of another machine or version.
-        UsageError: the run was started with other options than these.
+        JournalError: there is nothing to resume, or the journal belongs to another machine or
+            version.
+        UsageError: the run was started with different options.
     """
     change = parse_change(options.versus)
     pairing = _pairing(csv)
     asked = (options.versus, options.setup_a, options.setup_b)
-    # A journal is read as printable lines: a command of several lines is one there.
+    # Journals are read as printable lines, so a command with several lines has become one line.
     if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
             f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
-            f"repeat them: {resume_command(csv, pairing)}",
+            f"repeat these options: {resume_command(csv, pairing)}",
         )
     files = [csv, csv.with_name(pairing.partner)]
     if pairing.side == SIDES[1]:
@@ -126,7 +137,8 @@ def resume_pair(
         other = found.plan.pair
         if other is None or (other.pair_id, other.side) != (pairing.pair_id, side):
             raise JournalError(
-                f"{shown(journal_path(file))} is not of the same paired run as {shown(csv)}",
+                f"{shown(journal_path(file))} does not belong to the same paired run as "
+                f"{shown(csv)}",
                 "start a new run with another -o",
             )
         here, software = machine, Software.here()
@@ -158,18 +170,19 @@ def _pairing(csv: Path) -> Pairing:
     """The pairing in the journal of ``csv``.
 
     Raises:
-        JournalError: there is no journal, or it is not of a paired run.
+        JournalError: there is no journal, or it does not belong to a paired run.
     """
     pairing = read_journal(journal_path(csv)).plan.pair
     if pairing is None:
         raise JournalError(
-            f"{shown(csv)} is not of a paired run", f"leave the rest out: {resume_command(csv)}"
+            f"{shown(csv)} does not belong to a paired run",
+            f"omit the other options: {resume_command(csv)}",
         )
     return pairing
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """``halves``, each with the machine as its set-up command leaves it."""
+    """``halves``, each with the machine's state after its set-up command."""
     if not any(half.pairing.setup for half in halves):
         return halves
     found = []
@@ -192,7 +205,7 @@ def _is_empty(journal: Journal) -> bool:
 
 
 def _nothing_yet(half: Half, signum: int) -> RunOutcome:
-    """No unit of this side was measured."""
+    """The outcome of a side of which no case was measured."""
     one = half.prepared
     wall = Wall(0.0, 0.0, 0.0, 0.0)
     return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
@@ -217,12 +230,14 @@ def _run(
     trouble: MembenchError | None = None
     for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
         if begun and not end.complete and _is_empty(journal):
-            outcomes.append(_nothing_yet(half, end.signum))  # its journal stays, to be resumed
+            outcomes.append(
+                _nothing_yet(half, end.signum)
+            )  # its journal stays, so that it can be resumed
             trouble = trouble or end.trouble
             continue
         try:
             outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
-        except MembenchError as error:  # the other side's results are written all the same
+        except MembenchError as error:  # the other side's results are still written
             trouble = trouble or error
     if trouble is not None:
         raise trouble

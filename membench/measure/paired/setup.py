@@ -1,4 +1,4 @@
-"""The user's own commands before each side of a paired run: a governor, a huge-page mode."""
+"""The user's commands before each round of a side, for example to set a governor."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from membench.results.plan import Pairing
 
 
 class SetupFailed(MembenchError):
-    """A set-up command failed, so the measurement would not be the requested one."""
+    """A set-up command failed, so the side cannot be measured with the requested setting."""
 
 
 def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
-    """Run the shell command of ``side``, if it has one. Membench does not undo it.
+    """Run the shell command of ``side``, if there is one. Membench does not undo its effects.
 
     Raises:
-        SetupFailed: it did not exit with 0, or took longer than ``timeout`` seconds.
-        Interrupted: a signal came meanwhile.
+        SetupFailed: the command did not exit with 0, or took longer than ``timeout`` seconds.
+        Interrupted: a signal arrived while it ran.
     """
     command, option = side.setup, f"--setup-{side.side}"
     if not command:
@@ -44,5 +44,5 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
         said = f": {one_line(lines[-1])[:200]}" if lines else ""
         raise SetupFailed(
             f"{option} ended with exit code {done.returncode}{said}",
-            f"try it by hand: {one_line(command)}",
+            f"run it by hand: {one_line(command)}",
         )

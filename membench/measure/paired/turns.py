@@ -1,7 +1,7 @@
-"""Measures the rounds of two runs in turns, so that changes of the machine affect both alike.
+"""Measures the rounds of two runs in turn, so that changes of the machine affect both equally.
 
-Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811; there the two run at the same
-time, here one after the other, because two runs cannot measure shared memory at once.
+Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811. They run the two sides at the
+same time; membench runs one after the other, because two runs cannot measure shared memory at once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from membench.results.schema import Row
 
 
 def sides_in_turn(round_: int) -> tuple[int, int]:
-    """Which side is measured first and which second in ``round_``, from 1: A B, B A, A B, ...
+    """The order of the sides (0 = A, 1 = B) in ``round_``, counted from 1: A B, B A, A B, ...
 
-    Over two rounds a steady drift affects both sides equally.
+    So over two rounds a steady drift affects both sides equally.
     """
     return (0, 1) if round_ % 2 else (1, 0)
 
@@ -72,7 +72,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Fill both journals; returns how each side ended."""
+    """Measure both sides into their journals; return how each side ended."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -112,7 +112,7 @@ def measure_in_turns(
 
 @dataclass
 class _Turn:
-    """One side, and the seconds that it took so far, including its scratch file's layout."""
+    """One side, and the seconds that it has taken so far, with the layout of its scratch file."""
 
     half: Half
     rounds: Rounds
@@ -125,13 +125,13 @@ class _Turn:
 
 @dataclass
 class _Turns:
-    """Both sides, one at a time."""
+    """Both sides, of which one is measured at a time."""
 
     interrupt: Interrupt
     sides: list[_Turn] = field(default_factory=list)
 
     def measure(self, pairs: int) -> None:
-        """Measure everything that is missing."""
+        """Measure all missing rounds, up to ``pairs`` pairs."""
         for one in self.sides:
             if one.rounds.untuned():
                 with self._turn(one):
@@ -145,7 +145,7 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of that side before its turn."""
+        """Run the set-up command of ``one`` before its turn."""
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -158,17 +158,18 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
     """The scratch files; both sides share one file if the directory is the same."""
     if len({plan.scratch for plan in plans}) > 1:
         return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
-    # What a case writes in all of its rounds is claimed at once, so for both sides.
+    # A case claims the bytes that it writes for all rounds at once, so here for both sides.
     shared = replace(plans[0], rounds=2 * plans[0].rounds)
     layout = opened.enter_context(laid_out(shared, (), observer))
     return [layout, replace(layout, seconds=0.0)]
 
 
 def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
-    """The units of ``own`` that a resumed paired run keeps.
+    """The case results in ``own`` that a resumed paired run keeps.
 
-    They belong to complete pairs, or to cases that one side has given up. A pair that an
-    interruption split is measured again, because its halves would be of different times.
+    They belong to complete pairs, or to cases that one side no longer measures because they failed
+    or were skipped. A pair that an interruption split is measured again, because its two results
+    would come from different times.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

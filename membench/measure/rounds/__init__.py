@@ -1,1 +1,1 @@
-"""The parent's side of a round: worker processes and the observation of their environment."""
+"""The parent's side of a round: worker processes, and the monitoring of their environment."""

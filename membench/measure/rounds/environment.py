@@ -1,7 +1,7 @@
-"""Conditions around a case: read before and after it, never while it is timed.
+"""Conditions around a case, read before and after the case, never while it is timed.
 
-The parent reads them, so that they cost the worker nothing: the control group's count of throttled
-periods, the kernel's count of CPU time and, for a case on the GPU, NVML, which needs no CUDA
+The parent reads them, so that they cost the worker no time: the control group's count of throttled
+periods, the kernel's CPU time counters and, for a case on the GPU, NVML, which needs no CUDA
 context.
 """
 
@@ -25,12 +25,10 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
-"""Share of a case's time for which power or heat may hold the clocks down unflagged."""
+"""A case is flagged if power or heat reduce the clocks for more than this share of its time."""
 
 AT_WORK = 2
-"""Performance states at work: GeForce cards compute in state 2, others in 0; higher states are
-idle.
-"""
+"""Highest performance state of a busy GPU: GeForce cards compute in state 2, others in 0."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,9 @@ class EnvironmentSample:
     Attributes:
         seconds: time of a monotonic clock.
         pauses: how often the control group has throttled its processes so far.
-        gpus: states by hashed UUID; empty if the case needs no GPU, or NVML does not answer.
-        ticks: CPU time; ``own`` is that of this process and the worker.
-        pinned: the worker is pinned to the NUMA node of its device.
+        gpus: states by hashed UUID; empty if the case needs no GPU, or NVML does not respond.
+        ticks: CPU time counters; ``own`` covers this process and the worker.
+        pinned: whether the worker is pinned to the NUMA node of its device.
     """
 
     seconds: float
@@ -56,7 +54,7 @@ class EnvironmentMonitor:
     """Reads the conditions around the cases of a run.
 
     Args:
-        observer: is told once if NVML stops answering.
+        observer: gets one warning if NVML stops responding.
     """
 
     def __init__(self, machine: Machine, observer: Observer) -> None:
@@ -65,12 +63,12 @@ class EnvironmentMonitor:
         self._seen: dict[str, GpuState] = {}
         self._reader: GpuReader | None = None
         self._silent = False
-        self._contexts: set[int] = set()  # workers that have opened the device
+        self._contexts: set[int] = set()  # ids of workers that have opened the device
         self._cpus = len(online_cpus(Path("/"))) or 1
-        self._round = CpuTicks()  # of the cases of the round
+        self._round = CpuTicks()  # summed over the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
-        """Read the conditions before ``case``, and pin its ``worker`` beside the GPU it needs."""
+        """Read the conditions before ``case``, and pin ``worker`` to the NUMA node of its GPU."""
         gpus = self._gpus(case)
         pinned = True
         if gpus:
@@ -82,7 +80,7 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """``unit`` with the flags that follow from both readings; only an `ok` one is flagged."""
+        """``unit`` with the flags that follow from both readings; only `ok` results get flags."""
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
             self._contexts.add(worker)
@@ -112,7 +110,7 @@ class EnvironmentMonitor:
         return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
 
     def cpu_time(self) -> dict[str, float]:
-        """Who used the CPUs while cases were measured since the last call.
+        """CPU time of others while cases were measured, since the last call.
 
         ``steal`` is a share of the machine's CPU time, ``others`` the number of CPUs that other
         processes used.
@@ -130,7 +128,7 @@ class EnvironmentMonitor:
         return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
-        """The states of the used GPUs after their last cases."""
+        """The state of each used GPU after its last case."""
         return list(self._seen.values())
 
     def close(self) -> None:
@@ -153,19 +151,19 @@ class EnvironmentMonitor:
             self._seen.clear()
             self._silent = True
             self._observer.warned(
-                f"{error}: the run goes on, and whether the GPU throttled or was shared "
-                "is not known from here on",
-                error.hint or "see what nvidia-smi says, and 'dmesg | grep Xid'",
+                f"{error}: the run continues without detecting whether the GPU is throttled or "
+                "shared",
+                error.hint or "run nvidia-smi and 'dmesg | grep Xid' for details",
             )
             return {}
         return {uuid: self._seen[uuid]}
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The CPU time that the hypervisor and other processes took, for `detail`; empty if little.
+    """The CPU time that the hypervisor and other processes took, for `detail`; empty if small.
 
-    If a case uses a disk or a GPU, the kernel's own threads also work and cannot be told from other
-    processes; then only the hypervisor counts.
+    If a case uses a disk or a GPU, the kernel's own threads also use CPU time, which cannot be
+    distinguished from that of other processes; then only the hypervisor counts.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -179,17 +177,17 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
-    """Whether power, heat or the board held the clocks down for more than `HELD_SHARE`."""
+    """Whether power, heat or the board reduced the clocks for more than `HELD_SHARE`."""
     if before.held_ns is None or after.held_ns is None:
         return False
     return after.held_ns - before.held_ns > HELD_SHARE * seconds * 1e9
 
 
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
-    """Why the clock was held down around a case, in words; empty if no reason is reported.
+    """Why the clock was reduced around a case, in words; empty if no reason is reported.
 
-    A reason holds for one moment and ends with the load; the counter of `was_held` covers the whole
-    time.
+    NVML reports the reasons of one moment, and they end with the load; the counter in `was_held`
+    covers the whole time.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())
@@ -198,8 +196,8 @@ def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ..
 def others(state: GpuState, worker: int, *, is_open: bool) -> int:
     """The number of other processes that compute on the GPU.
 
-    A container may see its own process under the host's number. So if the ``worker`` is not listed
-    but has the device open, one of the listed processes is taken for it.
+    In a container, NVML may list the worker under its process id on the host. So if the ``worker``
+    is not listed but has the device open, one of the listed processes is assumed to be the worker.
     """
     listed = set(state.processes or ())
     if worker in listed or (is_open and listed):
@@ -208,9 +206,9 @@ def others(state: GpuState, worker: int, *, is_open: bool) -> int:
 
 
 def link_is_down(state: GpuState) -> bool:
-    """Whether the link is narrower than possible, or slower although the GPU is at work.
+    """Whether the link is narrower than possible, or slower although the GPU is busy.
 
-    An idle GPU lowers the speed of its link to save power, but not its width.
+    An idle GPU reduces the speed of its link to save power, but not the width.
     """
     if not state.fed_by_pcie:
         return False
@@ -223,5 +221,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether the case moves its data over the host link."""
+    """Whether the case moves data over the host link."""
     return case.tier in (Tier.LINK, Tier.SSD)

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C, SIGTERM and a closed terminal into an event that a loop can wait for."""
+"""Converts Ctrl-C, SIGTERM and a closed terminal to an event that a loop can wait for."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Interrupt:
     """A flag with a file descriptor that becomes readable when a signal arrives.
 
     Attributes:
-        fd: for a selector, in addition to the worker's pipe.
-        signum: the first signal that arrived, 0 if none has.
+        fd: the descriptor, for a selector that also watches the worker's pipe.
+        signum: the first signal that arrived; 0 if none.
     """
 
     fd: int
@@ -39,10 +39,10 @@ class Interrupt:
 
 @contextmanager
 def interrupts() -> Iterator[Interrupt]:
-    """Catch `SIGNALS` inside the block.  Main thread only.
+    """Catch `SIGNALS` inside the block; only for the main thread.
 
-    A handler that raises could interrupt the writing of a journal record, so it only sets a flag,
-    which the runner checks where it is safe.
+    A handler that raises could interrupt the writing of a journal record. So the handler only sets
+    a flag, which the runner checks at safe points.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     interrupt = Interrupt(reader)
@@ -53,7 +53,7 @@ def interrupts() -> Iterator[Interrupt]:
     before = {
         number: signal.signal(number, handle)
         for number in SIGNALS
-        if signal.getsignal(number) != signal.SIG_IGN  # nohup stays nohup
+        if signal.getsignal(number) != signal.SIG_IGN  # keep ignoring signals that nohup ignores
     }
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:

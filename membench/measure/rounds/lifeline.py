@@ -1,4 +1,4 @@
-"""Ensures that a process does not outlive its parent, however the parent ends."""
+"""A process attribute that ends a process when its parent ends, for whatever reason."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int, by: signal.Signals) -> None:
-    """Let the kernel send ``by`` to this process when its parent ``parent`` is gone.
+    """Let the kernel send the signal ``by`` to this process when its parent ``parent`` ends.
 
-    The setting survives execve(2) but not fork(2): prctl(2). Does not return if the parent is gone
-    already.
+    The setting survives execve(2) but not fork(2), see prctl(2). Does not return if the parent has
+    already ended.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0)
-    if os.getppid() != parent:  # it died before the kernel knew what we want
+    if os.getppid() != parent:  # the parent died before prctl took effect
         os._exit(128 + by)

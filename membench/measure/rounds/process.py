@@ -1,4 +1,4 @@
-"""The parent's end of a worker: start it, send requests, notice its death, end it."""
+"""The parent's view of a worker: start it, send requests, detect its death, end it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,11 @@ from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 
 START_SECONDS = 60.0
-"""Seconds after which a worker that has not answered is given up; a first import from a cold disk
-is slow.
-"""
+"""Maximum seconds for a worker to start. A first import from a cold disk is slow."""
 
 
 class WorkerLost(Exception):
-    """The worker died or was killed while it worked; the message has the cause."""
+    """The worker died or was killed during a request; the message gives the cause."""
 
 
 class Worker:
@@ -35,14 +33,14 @@ class Worker:
 
     Args:
         scratch: the run's scratch file, if there is one.
-        variables: of the environment, in addition to those of this process.
-        python: the interpreter that runs it; empty for this one.
+        variables: environment variables, in addition to those of this process.
+        python: the interpreter for the worker; empty for this one.
         benches, hold: as in `Hello`.
-        verbose: pass its standard error through, instead of keeping it as the reason of its death.
+        verbose: show its standard error, instead of keeping it to explain a death.
 
     Raises:
-        WorkerError: it cannot be started.
-        Interrupted: a signal came while waiting for it.
+        WorkerError: the worker cannot be started.
+        Interrupted: a signal arrived before the worker was ready.
     """
 
     def __init__(
@@ -58,7 +56,7 @@ class Worker:
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
-        # In memory: a run leaves no trace in the temporary directory.
+        # In memory, so that a run leaves no file in the temporary directory.
         self._stderr: IO[bytes] = os.fdopen(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b")
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
@@ -87,7 +85,8 @@ class Worker:
             self.kill()
             self._interrupt.check()
             raise WorkerError(
-                f"workers cannot be started: the first one {lost}", "membench -v run shows more"
+                f"workers cannot be started: the first one {lost}",
+                "run membench -v run for details",
             ) from lost
         except BaseException:
             self.kill()
@@ -95,7 +94,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The worker's process id."""
         return self._process.pid
 
     def ask(self, request: RoundRequest, timeout: float) -> Answer:
@@ -103,13 +102,13 @@ class Worker:
 
         Raises:
             WorkerLost: the worker died, or was killed after ``timeout`` seconds.
-            Interrupted: a signal arrived; the worker still runs, or died of the signal first.
+            Interrupted: a signal arrived; the worker still runs, or the signal has ended it.
         """
         try:
             self._say(encode(request))
             line = self._line(timeout)
         except WorkerLost:
-            self._interrupt.check()  # what it died of may have been sent to the whole group
+            self._interrupt.check()  # the signal may have been sent to the whole process group
             raise
         try:
             return decode(Answer, line)
@@ -118,19 +117,19 @@ class Worker:
             raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
 
     def quit(self) -> None:
-        """End it cleanly; kill it if that takes too long."""
+        """End the worker cleanly; kill it if that takes too long."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             self._process.wait(timeout=5)
         self.kill()
 
     def kill(self) -> None:
-        """Kill it and close its pipes. May be called twice."""
+        """Kill the worker and close its pipes. May be called twice."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         if self._process.stdin is not None:
-            with suppress(OSError):  # a request that it did not take any more
+            with suppress(OSError):  # a request that the worker no longer read
                 self._process.stdin.close()
         if self._reader >= 0:
             os.close(self._reader)
@@ -139,7 +138,7 @@ class Worker:
 
     @property
     def errors(self) -> str:
-        """The text that it wrote to standard error so far."""
+        """The text that the worker wrote to standard error so far."""
         if self._stderr.closed:
             return ""
         self._stderr.seek(0)
@@ -175,21 +174,21 @@ class Worker:
         return line
 
     def _end(self) -> str:
-        """How it ended, in words."""
+        """How the worker ended, in words."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return "closed its pipe without an answer"
         if code == -signal.SIGKILL:
-            return "was killed by SIGKILL (by a person, or by the kernel for want of memory)"
+            return "was killed by SIGKILL (by a person, or by the kernel because memory ran out)"
         if code < 0:
             return f"died of {signal.Signals(-code).name}"
-        last = self.errors.splitlines()[-1:] or ["nothing on standard error"]
-        return f"left with exit code {code}: {last[0]}"
+        last = self.errors.splitlines()[-1:] or ["no text on standard error"]
+        return f"ended with exit code {code}: {last[0]}"
 
 
 def _offer(pid: int) -> None:
-    """If memory runs out, let the kernel kill the worker: that costs a case, not the run."""
+    """Make the kernel kill the worker first if memory runs out: only a case fails, not the run."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")

@@ -1,8 +1,8 @@
-"""The protocol between parent and worker: one JSON object a line, strictly in turns.
+"""The protocol between parent and worker: one JSON object per line, strictly in turn.
 
-The parent asks on the worker's standard input, the worker answers on a pipe of its own. They take
-turns because the machine must be idle while a case is timed: the parent writes the journal and the
-screen, and only then sends the next request.
+The parent sends requests to the worker's standard input; the worker answers on a separate pipe.
+They take turns because the machine must be idle while a case is timed: the parent writes the
+journal and the screen, and only then sends the next request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Hello:
 
     Attributes:
         benches: names of benches whose kernels are compiled ahead.
-        hold: hold a GPU's queue while it is filled.
+        hold: whether to hold a GPU's queue while it is filled.
     """
 
     machine: Machine
@@ -37,12 +37,13 @@ class Hello:
 
 @dataclass(frozen=True)
 class RoundRequest:
-    """Run one case in one round.
+    """A request to run one case in one round.
 
     Attributes:
-        iters: the batch of an earlier round, if there was one.
+        iters: the batch size of an earlier round, if there was one.
         config: the configuration of a tuned case.
-        tune: choose the configuration, and answer with a unit that has it as its `detail`.
+        tune: choose the configuration, and answer with a case result whose `detail` is the
+            configuration.
     """
 
     round: int
@@ -57,7 +58,7 @@ class Answer:
     """The answer to a request.
 
     Attributes:
-        spent: the worker lost its device and must be replaced.
+        spent: whether the worker lost its device and must be replaced.
     """
 
     unit: CaseResult

@@ -1,4 +1,4 @@
-"""The parent's loop: rounds in fresh workers; each result is journaled before the next case."""
+"""The parent's loop: rounds in new workers; each result is journaled before the next case."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
+from membench.core.text import counted
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
@@ -32,7 +33,7 @@ class Setting:
         layout: the scratch file, or the reason why there is none.
         monitor: reads the conditions before and after each case.
         environment: variables for the workers, in addition to those of this process.
-        verbose: show the workers' standard error.
+        verbose: whether to show the workers' standard error.
         python: the interpreter of the workers; empty for this one.
     """
 
@@ -49,7 +50,7 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure what the plan has beyond ``done``, append it to ``journal``, and return all results.
+    """Measure the part of the plan that is not in ``done``, journal it, and return all results.
 
     Raises:
         Interrupted: a signal arrived; the results so far are in the journal.
@@ -71,7 +72,7 @@ class Rounds:
     and a hanging case would cost its timeout again.
 
     Attributes:
-        units: all results, including those of an interrupted run's first part.
+        units: all case results, including those from the first part of an interrupted run.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Rounds:
         self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
 
     def untuned(self) -> list[PlannedCase]:
-        """The tuned cases whose configuration is not chosen yet."""
+        """The tuned cases whose configuration has not been chosen yet."""
         return [
             case
             for case in self._setting.plan.cases
@@ -100,11 +101,13 @@ class Rounds:
         ]
 
     def tune(self) -> None:
-        """Choose the configurations of tuned cases, in a process of its own."""
+        """Choose the configurations of tuned cases, in a separate worker."""
         untuned = self.untuned()
         if not untuned:
             return
-        self._observer.noted(f"looking for the best configuration of {len(untuned)} cases")
+        self._observer.noted(
+            f"looking for the best configuration of {counted(len(untuned), 'case')}"
+        )
         with _Round(self._setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(RoundRequest(1, case, tune=True))
@@ -158,7 +161,7 @@ class Rounds:
 
 
 class _Round:
-    """One round's worker, replaced when it is lost; killed when the round is left early."""
+    """The worker of one round; replaced when it is lost, killed if the round ends early."""
 
     def __init__(self, setting: Setting, round_: int) -> None:
         self._setting = setting
@@ -177,7 +180,7 @@ class _Round:
                 self._worker.kill()
 
     def run(self, request: RoundRequest) -> CaseResult:
-        """The result of ``request``, which is a failure if the worker is lost."""
+        """The case result of ``request``; a failure if the worker is lost."""
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:
@@ -191,7 +194,7 @@ class _Round:
             self._replace()
             return self._failed(case, started, f"the worker {lost}")
         unit = answer.unit
-        if not request.tune:  # its `detail` is a configuration and nothing else
+        if not request.tune:  # its `detail` contains only a configuration
             unit = setting.monitor.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()

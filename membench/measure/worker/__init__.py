@@ -1,1 +1,1 @@
-"""The worker's side of a round: build, time, verify."""
+"""The worker's side of a round: build, time and verify cases."""

@@ -27,7 +27,7 @@ from membench.results.case_result import CaseResult, Reading, Seconds
 from membench.results.plan import PlannedCase
 
 BackendOf = Callable[[PlannedCase], Backend]
-"""The opened backend that a case works on."""
+"""A function that returns the opened backend for a case."""
 
 
 def run_unit(
@@ -94,7 +94,7 @@ def tune_unit(
     stopwatches: Stopwatches,
     started: str,
 ) -> CaseResult:
-    """A result without readings, whose `detail` is the best configuration of the case.
+    """A case result without readings; its `detail` is the best configuration of the case.
 
     Raises:
         Skip: no configuration can run here.
@@ -113,9 +113,9 @@ def tune_unit(
 
 
 def kernel_hash(bench: Bench, backend: Backend) -> str:
-    """``k`` and 12 hex digits of a digest over the sources of the bench and its backend's kernels.
+    """``k`` and 12 hex digits of a digest of the sources of the bench and the backend's kernels.
 
-    The modules that benches share are part of each digest.
+    The digest includes the modules that benches share.
     """
     module = importlib.import_module(bench.function.__module__)
     digest = hashlib.sha256(backend.kernel_digest.encode())
@@ -159,7 +159,7 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """For `detail`: the lowest clock of a sample, the launch floor, and an absent hold."""
+    """Facts for `detail`: lowest clock of a sample, launch floor, whether the hold is off."""
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
@@ -193,7 +193,7 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """Quantiles beyond which no sample lies: of 200 samples, p99.9 is the largest."""
+    """For `detail`: quantiles above which there is no sample, such as p99.9 of 200 samples."""
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 
@@ -210,10 +210,10 @@ def _declared(work: Work, flags: tuple[str, ...]) -> dict[str, Any]:
 
 def _bench(request: RoundRequest, benches: Mapping[str, Bench]) -> Bench:
     found = benches.get(request.case.bench)
-    if found is None:  # a plug-in that loaded in the parent only
+    if found is None:  # a plug-in that could be loaded only in the parent
         raise MembenchError(
-            f"the worker has no bench '{request.case.bench}': membench list says which "
-            "plug-ins do not load"
+            f"the worker has no bench '{request.case.bench}': membench list names plug-ins that "
+            "cannot be loaded"
         )
     return found
 
@@ -222,8 +222,8 @@ def _check_yields(request: RoundRequest, readings: tuple[Reading, ...]) -> None:
     yielded = {(one.metric, one.stat) for one in readings}
     if yielded != set(request.case.yields):
         raise MembenchError(
-            f"bench '{request.case.bench}' declares {sorted(request.case.yields)} "
-            f"and measured {sorted(yielded)}"
+            f"bench '{request.case.bench}' declares {sorted(request.case.yields)} but measured "
+            f"{sorted(yielded)}"
         )
     for one in readings:
         if not (math.isfinite(one.value) and one.value > 0):

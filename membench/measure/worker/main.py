@@ -1,7 +1,8 @@
 """The worker process of one round: builds, times and verifies cases, one request at a time.
 
-Started as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. It dies with its parent,
-however that ends: the kernel sends SIGKILL, and a thread exits at the end of standard input.
+The parent starts it as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. It ends
+when its parent ends, for whatever reason: the kernel sends SIGKILL, and a thread exits the process
+at the end of standard input.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> None:
     # Ctrl-C reaches the whole foreground group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    # Whatever a library prints must not end up between two answers.
+    # Output that a library prints must not appear between two answers.
     os.dup2(2, 1)
     lines = _lines_of_stdin()
     hello = decode(Hello, lines.get())
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> None:
             if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
                 keep(request, given.unit, used)
             _write_all(results, encode(given))
-            if given.spent:  # closing what hangs on a lost device may itself hang
+            if given.spent:  # closing resources of a lost device may hang
                 os._exit(0)
     finally:
         for opened in backends.values():
@@ -79,7 +80,7 @@ def answer(
     backend: BackendOf,
     stopwatches: Stopwatches,
 ) -> Answer:
-    """The answer to ``request``; any exception of a bench becomes a skipped or failed result."""
+    """The answer to ``request``; any exception from a bench becomes a skipped or failed result."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
     lost: DeviceLost | None = None
@@ -102,16 +103,16 @@ def answer(
         case=request.case.id,
         status=status,
         started=started,
-        reason=" ".join(reason.split()) or "no reason was given",
+        reason=" ".join(reason.split()) or "no reason given",
         seconds=Seconds(setup=time.monotonic() - begin),
     )
     return Answer(unit, spent=lost is not None)
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """The `DeviceLost` that ``error`` is, or that occurred while it was handled.
+    """Find a `DeviceLost` in ``error`` or in the exceptions that led to it.
 
-    Freeing resources on a lost device fails too, and would hide the first error.
+    Freeing resources on a lost device also fails, and would hide the first error.
     """
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__
@@ -119,7 +120,10 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
 
 
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
-    """Lines as they arrive; an empty line is a clean end, the end of the stream a sudden one."""
+    """A queue of the lines as they arrive.
+
+    An empty line asks for a clean end; the end of the stream ends the process at once.
+    """
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""From samples to a round's reading: its statistic, and the samples that are kept."""
+"""The reading of a round, computed from samples: its statistic, and the samples to keep."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KEPT_QUANTILES = 129
 def reading(metric: Metric, stat: Stat, samples: Sequence[float]) -> Reading:
     """The `Reading` of one round's ``samples`` (any order, at least one, in the metric's unit).
 
-    The value is the linearly interpolated quantile that ``stat`` names, of all
-    samples (Hyndman & Fan's definition 7, NumPy's default).
+    The value is the quantile of all samples that ``stat`` names, linearly interpolated (Hyndman &
+    Fan's definition 7, NumPy's default).
     """
     values = np.asarray(samples, dtype=np.float64)
     if values.size == 0:
-        raise ValueError(f"{metric}/{stat}: no sample")
+        raise ValueError(f"{metric}/{stat} has no samples")
     many = values.size > KEPT_SAMPLES
     kept = np.quantile(values, np.linspace(0, 1, KEPT_QUANTILES)) if many else values
     return Reading(

@@ -1,4 +1,4 @@
-"""The timed loop: warm up, batch against the timer's resolution, sample until the rule stops it."""
+"""The timed loop: warm up, choose a batch size for the timer's resolution, take samples."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from membench.measure.worker.stopping import Stop, StopRule
 from membench.measure.worker.stopwatch import Stopwatch
 
 RESOLUTION_FACTOR = 20
-"""A sample is at least this many times longer than the clock's resolution (5 %)."""
+"""A sample is at least this many times longer than the clock's resolution, for an error of 5 %."""
 
-_GROWTH = 10.0  # one calibration step multiplies the batch by at most this
+_GROWTH = 10.0  # maximum factor by which one calibration step increases the batch
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Sampled:
     """The samples of one round.
 
     Attributes:
-        spans: one per sample.
-        iterations: iterations in each sample.
-        total: iterations since the work was built, warm-up included.
+        spans: one span per sample.
+        iterations: number of iterations per sample.
+        total: number of iterations since the work was built, including the warm-up.
         stop: why sampling ended.
     """
 
@@ -44,12 +44,12 @@ class Sampled:
 
     @property
     def sm_mhz(self) -> tuple[float, ...]:
-        """The measured clocks, lowest first."""
+        """The measured SM clocks in MHz, lowest first."""
         return tuple(sorted(span.sm_mhz for span in self.spans if span.sm_mhz is not None))
 
     @property
     def clock(self) -> float | None:
-        """Median SM clock in MHz, None if no sample was long enough for it."""
+        """Median SM clock in MHz; None if no sample was long enough to measure it."""
         return median(self.sm_mhz) if self.sm_mhz else None
 
 
@@ -63,15 +63,15 @@ def take_samples(
     """Time ``work`` with ``stopwatch``.
 
     Args:
-        iterations: the batch of an earlier round, so that all rounds time the same work; None
-            calibrates.
-        clock: seconds, for the wall cap of the rule only.
+        iterations: the batch size of an earlier round, so that all rounds time the same work; None:
+            calibrate.
+        clock: function that returns seconds, used only for the rule's time limit.
 
     Raises:
-        Skip: even the most iterations of a sample are too short for the clock.
+        Skip: even the maximum number of iterations per sample is too short for the clock.
     """
     total = 1
-    once = stopwatch.warm()  # page tables, code and caches
+    once = stopwatch.warm()  # warms up page tables, code and caches
     if iterations is None:
         iterations, calibrating = _calibrate(stopwatch, work, once)
         total += calibrating
@@ -86,7 +86,7 @@ def take_samples(
 
 
 def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
-    """The batch that makes a sample long enough, and the iterations spent on finding it."""
+    """The batch size that makes a sample long enough, and the iterations needed to find it."""
     least = RESOLUTION_FACTOR * stopwatch.step_ns
     target = max(least, work.min_sample_s * 1e9)
     iterations, spent = 1, 0

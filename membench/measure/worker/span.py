@@ -1,14 +1,14 @@
-"""The measuring order: the operations around work that is timed on a device.
+"""The order of the operations around work that is timed on a device.
 
 ::
 
     flush -> synchronize -> block -> probe -> mark -> WORK -> mark -> probe -> release
 
-* The flush comes first, so that it has left the queue when the span begins.
-* The block holds the queue while the host is filling it, so the host causes no gap between two
-    launches. The block has a deadline of its own and is released in any case.
-* The time is taken between the marks, which are events. The probes are outside of them and read the
-    SM clock, from which the real frequency follows.
+* The flush comes first and has ended before the span begins.
+* The block holds the queue while the host is filling it, so that the host causes no gap between two
+  launches. The block has a deadline, and is released in any case.
+* The time is taken between the marks, which are events. The probes before and after the marks read
+  an SM's cycle counter, from which the real clock rate follows.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from membench.core.backend import DeviceBackend, Edge, Stamps
 from membench.core.errors import MembenchError
 
 PROBE_NS = 100_000
-"""Least time between two probes for a clock: the global timer may advance in steps of 1 us."""
+"""Minimum nanoseconds between two probes for computing a clock rate.
+
+The global timer may advance in steps of 1 us.
+"""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One timed span: nanoseconds, and the SM's clock in MHz if known."""
+    """One timed span: nanoseconds, and the SM clock in MHz if known."""
 
     elapsed_ns: float
     sm_mhz: float | None = None
@@ -42,11 +45,11 @@ def time_span(
     """Queue ``iterations`` of ``run`` on ``device`` and time them.
 
     Args:
-        cold: flush the L2 cache before.
-        hold: hold the queue until all of the work is in it.
+        cold: whether to flush the L2 cache first.
+        hold: whether to hold the queue until all work is queued.
 
     Raises:
-        MembenchError: the hold reached its deadline, so the time is void.
+        MembenchError: the hold reached its deadline, so the time is invalid.
     """
     try:
         _start(device, cold=cold, hold=hold)
@@ -57,7 +60,7 @@ def time_span(
     if stamps.overdue:
         raise MembenchError(
             "the device's queue was held longer than its deadline: the work waits for the queue",
-            "please report the case: it must not be queued behind a block",
+            "please report this: the case must not be run with a held queue",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))
 
@@ -81,7 +84,7 @@ def _stop(device: DeviceBackend) -> Stamps:
 
 
 def _clock(stamps: Stamps) -> float | None:
-    """MHz between the probes, if they are far enough apart."""
+    """Clock rate in MHz between the probes; None if they are too close."""
     passed = stamps.after.global_ns - stamps.before.global_ns
     if passed < PROBE_NS:
         return None

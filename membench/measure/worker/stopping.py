@@ -1,4 +1,4 @@
-"""Stopping rules: small pure objects that see the samples and answer with a reason."""
+"""Stopping rules: small pure objects that get the samples and decide when to stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stop:
 
     Attributes:
         reason: the word for the row's `stop_reason`.
-        converged: whether the rule was met; None if it asks for no convergence.
+        converged: whether the rule was met; None if the rule requires no convergence.
     """
 
     reason: str
@@ -26,10 +26,13 @@ class Stop:
 
 
 class StopRule(Protocol):
-    """Decides after every sample."""
+    """Decides after every sample whether to stop."""
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Why to stop now, or None to go on.  ``samples`` as they came, ``elapsed_s`` of wall."""
+        """The reason to stop now, or None to continue.
+
+        ``samples`` are in the order of measurement; ``elapsed_s`` is wall time in seconds.
+        """
         ...
 
 
@@ -40,23 +43,45 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``count``."""
+        """Stop with the reason ``count``."""
         return Stop("count") if len(samples) >= self.count else None
 
 
 @dataclass(frozen=True)
-class RelativeStandardError:
-    """Stop when the standard error of the mean is at most ``limit`` of the mean.
+class Agreement:
+    """Stop after ``count`` samples, or after ``least`` whose mean is known within ``limit``.
 
-    The error is s / sqrt(n): more samples always make it smaller, so that only
-    the wall cap or the largest number of samples can prevent convergence.
+    Rounds differ by a percent and more. Where the standard error within a round is 0.3 % of the
+    mean, more samples narrow the interval of the rounds by less than a twentieth.
+    """
+
+    count: int
+    limit: float = 0.003
+    least: int = 4
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """``agreed`` or ``count``."""
+        if len(samples) >= self.count:
+            return Stop("count")
+        if len(samples) < self.least:
+            return None
+        error = _relative_deviation(samples) / math.sqrt(len(samples))
+        return Stop("agreed") if error <= self.limit else None
+
+
+@dataclass(frozen=True)
+class RelativeStandardError:
+    """Stop when the standard error of the mean is at most ``limit`` times the mean.
+
+    The error is s / sqrt(n) and decreases with the number of samples, so only the time limit or the
+    maximum number of samples can prevent convergence.
     """
 
     limit: float = 0.002
     least: int = 10
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``rse``."""
+        """Stop with the reason ``rse``."""
         if len(samples) < self.least:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
@@ -65,12 +90,12 @@ class RelativeStandardError:
 
 @dataclass(frozen=True)
 class RelativeDeviation:
-    """Stop when the samples agree, or when their spread is known.
+    """Stop when the spread of the samples is small, or when its estimate is stable.
 
-    Two conditions end sampling: the relative standard deviation is at most ``limit``, or its
-    estimate has settled, which means that over the last ``window`` samples it changed by less than
-    ``drift`` of itself.  A noisy device then ends with an honest spread instead of at the wall cap.
-    NVBench's `stdrel` criterion has the same two ways (0.5 %, 5 % over a window).
+    Either condition ends sampling: the relative standard deviation is at most ``limit``, or over
+    the last ``window`` samples it changed by less than ``drift`` times itself. So a noisy device
+    ends with a known spread instead of at the time limit. NVBench's `stdrel` criterion has the same
+    two conditions (0.5 %, 5 % over a window).
     """
 
     limit: float = 0.005
@@ -79,7 +104,7 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``stdrel`` or ``noise-stable``."""
+        """Stop with the reason ``stdrel`` or ``noise-stable``."""
         if len(samples) < self.least:
             return None
         now = _relative_deviation(samples)
@@ -94,14 +119,14 @@ class RelativeDeviation:
 
 @dataclass(frozen=True)
 class Capped:
-    """``rule``, but at most ``most`` samples, and ``wall_s`` seconds after the first one."""
+    """``rule`` with at most ``most`` samples and ``wall_s`` seconds after the first one."""
 
     rule: StopRule
     most: int
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of the rule, else ``most-samples`` or ``wall-cap``."""
+        """The reason from the rule, else ``most-samples`` or ``wall-cap``."""
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:
@@ -112,13 +137,14 @@ class Capped:
 
 
 WALL_CAP_S = 10.0
-"""Seconds after which a round stops sampling a case."""
+"""Maximum seconds for which a round samples a case."""
 
 
 def rule_for(work: Timed) -> StopRule:
-    """The rule that ``work`` asks for, capped."""
+    """The rule that ``work`` requests, with limits."""
     rules: dict[str, StopRule] = {
         "count": FixedCount(work.samples),
+        "agreed": Agreement(work.samples),
         "rse": RelativeStandardError(),
         "stdrel": RelativeDeviation(),
     }

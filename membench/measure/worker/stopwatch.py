@@ -1,4 +1,4 @@
-"""Ways to time work: by stamps of its own kernels, or by events in a queue."""
+"""Ways to time work: with stamps from its own kernels, or with events in a queue."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from membench.core.work import Timed
 from membench.measure.worker.span import Span, time_span
 
 QUEUE_LIMIT = 64
-"""Most launches behind a block: the host would wait for a full launch queue, and the queue for the
-host.
+"""Maximum launches behind a block.
+
+With a full launch queue, the host would wait for the queue, and the queue for the host.
 """
 
 FLOOR_SAMPLES = 21
-"""Empty launches over which the floor's median is taken."""
+"""Number of empty launches from which the median launch floor is computed."""
 
 
 class Stopwatch(Protocol):
@@ -25,8 +26,8 @@ class Stopwatch(Protocol):
 
     Attributes:
         timer: name of the clock.
-        step_ns: the shortest span that it can resolve.
-        most: most iterations of one span.
+        step_ns: the shortest span that it can resolve, in nanoseconds.
+        most: maximum iterations per span.
     """
 
     @property
@@ -39,17 +40,17 @@ class Stopwatch(Protocol):
     def most(self) -> float: ...
 
     def warm(self) -> Span | None:
-        """Run once, so that everything is loaded; returns the span if it is as good as another."""
+        """Run once to load everything; return the span if it is as valid as later ones."""
         ...
 
     def span(self, iterations: int) -> Span:
-        """Run ``iterations`` and time them."""
+        """Run ``iterations`` iterations and time them."""
         ...
 
 
 @dataclass(frozen=True)
 class HostStopwatch:
-    """The stamps of host kernels."""
+    """A stopwatch that uses the time stamps of host kernels."""
 
     backend: HostBackend
     work: Timed
@@ -65,7 +66,7 @@ class HostStopwatch:
 
     @property
     def most(self) -> float:
-        """One, where the work cannot be batched."""
+        """1 if the work cannot be batched, else unlimited."""
         return float("inf") if self.work.batchable else 1
 
     def warm(self) -> Span:
@@ -78,10 +79,10 @@ class HostStopwatch:
 
 @dataclass(frozen=True)
 class DeviceStopwatch:
-    """Events in a device's queue, in the measuring order.
+    """A stopwatch that uses events in a device's queue; see `span`.
 
     Attributes:
-        floor_ns: time of an empty launch between two events.
+        floor_ns: nanoseconds of an empty launch between two events.
         may_hold: whether the queue may be held while the host fills it.
     """
 
@@ -96,12 +97,12 @@ class DeviceStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the events, or an empty launch, whichever is longer."""
+        """The resolution of the events, or the time of an empty launch, whichever is longer."""
         return max(self.device.resolution_ns, self.floor_ns)
 
     @property
     def most(self) -> float:
-        """One if every sample begins cold; the capacity of a held queue if it may be held."""
+        """1 if every sample begins cold; the capacity of the held queue if it may be held."""
         if self.work.cold or not self.work.batchable:
             return 1
         if not self.work.may_block:
@@ -109,7 +110,7 @@ class DeviceStopwatch:
         return max(1, QUEUE_LIMIT // self.work.launches)
 
     def warm(self) -> None:
-        """A first run, which must not be held: loading code waits for the device."""
+        """Run once without a hold, because loading code waits for the device."""
         time_span(self.device, self.work.run, 1, hold=False)
 
     def span(self, iterations: int) -> Span:
@@ -128,8 +129,9 @@ class Stopwatches:
     """The stopwatches of one process; the launch floor of a device is measured once.
 
     Args:
-        hold: hold a device's queue while it is filled. Under a tool that serialises launches
-            (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING) it would be held until its deadline.
+        hold: whether to hold a device's queue while it is filled. Switch it off under a tool that
+            serialises launches (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING), because the queue
+            would be held until its deadline.
     """
 
     def __init__(self, *, hold: bool = True) -> None:
@@ -149,7 +151,7 @@ class Stopwatches:
         raise MembenchError(f"the backend {backend.describe().backend} has no clock")
 
     def floor_ns(self, device: DeviceBackend) -> float:
-        """Median time of an empty launch, event to event, in a queue that is held if allowed."""
+        """Median nanoseconds of an empty launch between two events, in a held queue if allowed."""
         if id(device) not in self._floors:
 
             def empty(iterations: int) -> None:

@@ -1,7 +1,7 @@
-"""Chooses the configuration of a tuned case: once, before the first round.
+"""Chooses the configuration of a tuned case, once before the first round.
 
-The rounds then measure the chosen one again, so that no sample that decided the choice is in a row:
-the best of many noisy numbers is biased.
+The rounds then measure the chosen configuration again, because the best of many noisy numbers is
+biased: rows contain no sample from the choice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import Stopwatches
 
 SAMPLES = 5
-"""Samples of each candidate, of which the median counts."""
+"""Number of samples per candidate; the median counts."""
 
 
 def best_config(
@@ -30,7 +30,7 @@ def best_config(
     """The candidate of ``bench`` with the best median; the first of equals.
 
     Raises:
-        Skip: no candidate can run here; the reason of the last.
+        Skip: no candidate can run here; the reason is that of the last one.
         MembenchError: the bench has no candidates, or its work takes its own samples.
     """
     scores: list[tuple[float, int]] = []
@@ -60,7 +60,7 @@ def _score(
     """The score of a configuration; larger is better."""
     try:
         work = bench.build(backend, params, config)
-    except RegistersSpilled as spilled:  # with this compiler it is no configuration
+    except RegistersSpilled as spilled:  # not a candidate with this compiler
         skip(str(spilled))
     try:
         if not isinstance(work, Timed):
@@ -69,7 +69,7 @@ def _score(
         sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
         value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
         if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
-            skip(f"{value:.4g} lies above the peak of {work.peak:.4g}: something faster served it")
+            skip(f"{value:.4g} is above the peak of {work.peak:.4g}: a faster memory served it")
         return value if BETTER[work.metric] is Better.HIGHER else -value
     finally:
         work.close()

@@ -1,13 +1,14 @@
 """The languages of the report: translates every message of the finished document.
 
-Sections and plots write messages (`membench.core.messages`).  A catalogue is a file of GNU gettext,
-``<language>/LC_MESSAGES/membench.mo``, compiled from the ``.po`` beside it by `ci/translations.py`.
-Other text is not translated: code, commands, quotes, labels in pictures, and text from files.
+Sections and plots write messages (`membench.core.messages`).  The translations of a language are in
+a GNU gettext file, ``<language>/LC_MESSAGES/membench.mo``. `ci/translations.py` compiles it from
+the ``.po`` in the same folder. Other text is not translated: code, commands, quotes, and text from
+files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from gettext import NullTranslations, translation
@@ -22,14 +23,14 @@ LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
 """Maps a language's name on the command line to the language tag of the page."""
 DOMAIN = "membench"
 LOCALE = files(__package__)
-"""Folder of the catalogues."""
+"""Folder of the translation files."""
 
 T = TypeVar("T")
 
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """The catalogue of one of `LANGUAGES`; that of English is empty."""
+    """The translations for one of `LANGUAGES`; empty for English."""
     if language == SOURCE:
         return NullTranslations()
     with as_file(LOCALE) as folder:
@@ -37,7 +38,7 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def of_tag(tag: str) -> NullTranslations:
-    """The catalogue of the page whose language tag is ``tag``."""
+    """The translations for the page language ``tag``."""
     return catalogue(next(name for name, of in LANGUAGES.items() if of == tag))
 
 
@@ -53,6 +54,10 @@ def in_language(value: T, to: NullTranslations) -> T:
         found = found.said(to)
     elif isinstance(found, tuple):
         found = tuple(part for one in found for part in _parts(one, to))
+    elif isinstance(found, list):
+        found = [in_language(one, to) for one in found]
+    elif isinstance(found, Mapping):
+        found = {key: in_language(one, to) for key, one in found.items()}
     elif is_dataclass(found) and not isinstance(found, type):
         changed = {one.name: in_language(getattr(found, one.name), to) for one in fields(found)}
         found = replace(found, **changed)
@@ -60,7 +65,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """The parts of one part of a line: a message around a case id or a link becomes several."""
+    """The parts of one part of a line; a message that contains a case id or a link has several."""
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

@@ -26,17 +26,18 @@ from membench.report.page.sections import (
     reproduce,
     results,
 )
+from membench.report.page.sections.words import device_name
 from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.verdicts import Verdicts
 
 
 class ThesisDetail(StrEnum):
-    """The part of the thesis that a report shows."""
+    """How much of the thesis a report shows."""
 
     FULL = "full"
     """Every claim with its evidence."""
     SUMMARY = "summary"
-    """A table of verdicts, with the claims folded."""
+    """A table of verdicts; the claims are folded."""
     NONE = "none"
     """Measurements only."""
 
@@ -94,7 +95,7 @@ def _lead(runs: Sequence[Run]) -> Line:
         return (tr("The file has no rows: nothing was measured."),)
     parts = []
     for run in runs:
-        devices = dict.fromkeys(row.device for row in run.rows if row.device)
+        devices = dict.fromkeys(device_name(row.device) for row in run.rows if row.device)
         rounds = max(row.rounds for row in run.rows)
         origin: Message = tr_n(
             "measured {start} UTC in {count} round",

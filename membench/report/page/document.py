@@ -1,7 +1,7 @@
-"""The report as plain content, the common source of HTML and Markdown.
+"""The content of the report, from which HTML and Markdown are made.
 
-Text here is untrusted, because it comes from results files: a renderer escapes all of it. A section
-does not depend on its appearance or on the reader's language: it writes messages
+Its text is untrusted, because it comes from results files, so a renderer escapes all of it. The
+content does not depend on the format or on the reader's language. Sections write messages
 (`membench.core.messages`), also around a case id or a link.
 """
 
@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from membench.core.messages import tr
 
 
 @dataclass(frozen=True)
 class Code:
-    """A case id, a command, a file name: never translated, wraps after slashes."""
+    """A case id, a command or a file name; never translated, and may be wrapped after slashes."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class English:
+    """Text that is English on a page of any language, such as the title of a source."""
 
     text: str
 
@@ -45,7 +55,7 @@ class Link:
         return self.text
 
 
-Inline: TypeAlias = str | Code | Strong | Link
+Inline: TypeAlias = str | Code | English | Strong | Link
 Line: TypeAlias = tuple[Inline, ...]
 
 _COMMA = tr(", ")
@@ -86,7 +96,7 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Column:
-    """A column; ``numeric`` ones are aligned to the right, ``prose`` ones hold sentences."""
+    """A column: ``numeric`` ones are right-aligned, ``prose`` ones contain sentences."""
 
     title: str
     numeric: bool = False
@@ -95,11 +105,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of as many cells as there are columns; an empty cell is ``()``."""
+    """Rows with one cell per column; an empty cell is ``()``."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Line, ...], ...]
+
+
+class Drawing(Protocol):
+    """A picture that is drawn when a page shows it, in the language of the page.
+
+    A dataclass whose texts are messages: translating the document translates them.
+    """
+
+    def svg(self) -> str:
+        """An ``<svg>`` element; colours are CSS variables with a fallback."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -110,22 +131,21 @@ class Figure:
         slug: a unique name for ids and file names.
         caption: the finding, computed from the data.
         description: the axes, units and marks of the plot.
-        svg: an ``<svg>`` element; colours are CSS variables with a fallback.
     """
 
     slug: str
     title: str
     caption: str
     description: str
-    svg: str
+    drawing: Drawing
     table: Table
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A small drawing without heading or table; the text beside it has the same content."""
+    """A small drawing without heading or table; the text next to it has the same content."""
 
-    svg: str
+    drawing: Drawing
 
 
 @dataclass(frozen=True)

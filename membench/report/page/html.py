@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Document,
+    English,
     Figure,
     Inline,
     Line,
@@ -37,7 +39,24 @@ _PLAIN_BYTES = 256 * 1024
 def render(document: Document) -> str:
     """``document`` as HTML; all of its text is escaped, only plots are markup."""
     say = of_tag(document.language).gettext
-    return _template().render(document=document, light=LIGHT, dark=DARK, _=say) + "\n"
+    page = _template().render(
+        document=document, light=LIGHT, dark=DARK, _=say, region=_region_names()
+    )
+    return f"{page}\n"
+
+
+def _region_names() -> Callable[[str], str]:
+    """Names the regions of one page: of several with one caption, all but the first get a number.
+
+    A screen reader lists the regions by their names (WAI-ARIA 1.2, landmark regions).
+    """
+    seen: Counter[str] = Counter()
+
+    def name(caption: str) -> str:
+        seen[caption] += 1
+        return caption if seen[caption] == 1 else f"{caption} #{seen[caption]}"
+
+    return name
 
 
 @cache
@@ -55,7 +74,7 @@ def _template() -> Template:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["cell_class"] = _cell_class
     environment.filters["grouped"] = _grouped
-    environment.filters["svg"] = Markup  # from our own plots, which escape their input
+    environment.filters["svg"] = Markup  # our own plots, which escape their input
     return environment.get_template("report.html.j2")
 
 
@@ -66,7 +85,7 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Group ``blocks`` into runs of figures, which share a grid (True), and of others (False)."""
+    """Group ``blocks`` into runs of figures (True) that share a grid, and of others (False)."""
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 
@@ -80,6 +99,8 @@ def _inline(part: Inline) -> Markup:
     match part:
         case Code(text):
             return Markup("<code>{}</code>").format(wrapping(text))
+        case English(text):
+            return Markup('<span lang="en">{}</span>').format(text)
         case Strong(text):
             return Markup("<strong>{}</strong>").format(text)
         case Link(text, anchor):
@@ -89,7 +110,7 @@ def _inline(part: Inline) -> Markup:
 
 
 def wrapping(text: str) -> Markup:
-    """``text`` with a line-break opportunity after each slash, such as a case id."""
+    """``text``, such as a case id, with a possible line break after each slash."""
     return Markup("/<wbr>").join(text.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Keep or recompute: the time for which each tier is cheaper than the GPU, at assumed prices."""
+"""For how long keeping cache in each tier is cheaper than recomputing it, at assumed prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renders the document as Markdown for people and for a step summary; its plots are files."""
+"""Renders the document as Markdown, for people and for a GitHub step summary; plots are files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from membench.report.page.document import (
     Command,
     Definitions,
     Document,
+    English,
     Figure,
     Inline,
     Line,
@@ -37,7 +38,7 @@ LIMIT = 1024 * 1024
 
 @dataclass(frozen=True)
 class _Detail:
-    """Level of detail: tables behind the plots, and rows per table; and the language."""
+    """How much detail is shown: tables behind plots, and rows per table; and the language."""
 
     plot_tables: bool = True
     rows: int | None = None
@@ -100,7 +101,7 @@ def _block(block: Block, level: int, images: Mapping[str, str], detail: _Detail)
         case Table():
             yield from _table(block, detail)
         case Picture():
-            pass  # the text beside it has the same content
+            pass  # the text next to the picture has the same content
         case _:
             yield _simple(block, detail)
 
@@ -193,5 +194,7 @@ def _inline(part: Inline) -> str:
             return f"**{inner.rstrip()}**{' ' if inner.endswith(' ') else ''}" if inner else ""
         case Link(text, anchor):
             return f"[{escaped(text)}](#{anchor})"
+        case English(text):
+            return escaped(text)
         case _:
             return escaped(part)

@@ -1,4 +1,4 @@
-"""Escapes untrusted text for Markdown, so that it stays text."""
+"""Escapes untrusted text for Markdown, so that it has no effect as markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """``text`` as inline code; bars are escaped because the code may be in a table."""
+    """``text`` as inline code; vertical bars are escaped, because the code may be in a table."""
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     ticks = fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
@@ -34,6 +34,6 @@ def code(text: str) -> str:
 
 
 def fence(text: str, least: int) -> str:
-    """Backticks, at least ``least``, that ``text`` cannot close."""
+    """A fence of at least ``least`` backticks that nothing in ``text`` can close."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)

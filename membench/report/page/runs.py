@@ -1,4 +1,4 @@
-"""The runs of a report: rows, sidecar, and the problems of either."""
+"""The runs of a report: rows, sidecar, and problems with either."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Ru
 
 
 def by_machine(runs: Sequence[Run]) -> list[Run]:
-    """The last run of every machine, in the order of the machines."""
+    """The last run of each machine, in the order in which the machines first occur."""
     return [*{run.rows[0].machine: run for run in runs}.values()]
 
 
@@ -124,7 +124,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether a run of membench wrote the rows: cited and imported figures have no sidecar."""
+    """Whether membench measured the rows; published and imported figures have no sidecar."""
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
@@ -192,7 +192,7 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """The shortest labels that distinguish the runs."""
+    """For each run, the shortest label that distinguishes it from the others."""
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

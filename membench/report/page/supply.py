@@ -1,4 +1,4 @@
-"""Measured supply against the demand of models: rates by machine, and assumptions."""
+"""Measured rates against the demand of models: rates by machine, and assumptions."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Supply:
     """A rate that a machine delivers.
 
     Attributes:
-        name: for the reader, with the machine if there are several.
-        key: the input of the ledger.
+        name: readable name; with the machine if there are several.
+        key: name of the input in the ledger.
         rate: in B/s.
-        cited: whether it is a published figure.
+        cited: whether the rate is a published figure.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Compute:
     """The rate of a matrix product in FLOP/s.
 
     Attributes:
-        label: the device, and whether the rate is measured.
-        assumed: whether it is a specification.
+        label: name of the device, and whether its rate was measured.
+        assumed: whether the rate is taken from a specification.
     """
 
     label: str
@@ -55,7 +55,7 @@ class Compute:
 
 
 def supplies(found: Verdicts) -> tuple[Supply, ...]:
-    """The rates of the tiers outside HBM, of every machine."""
+    """The rates at which each machine moves data to and from tiers other than HBM."""
     several = sum(bool(subject.rows) for subject in found.subjects) > 1
     return tuple(
         Supply(
@@ -71,7 +71,7 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 
 
 def compute(found: Verdicts) -> Compute:
-    """The measured matrix product; else the peak of the measured device or of `FALLBACK`."""
+    """Measured rate of matrix products; otherwise the peak of the measured device or `FALLBACK`."""
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:
@@ -95,7 +95,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """Machines with both roofs: bytes per second and FLOPs per second."""
+    """Machines with both roofs of the roofline measured: bytes per second and FLOPs per second."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:
@@ -107,6 +107,6 @@ def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
 
 
 def spec(found: Verdicts, device: str, what: str) -> float:
-    """An assumption on ``device`` in SI units."""
+    """The assumption ``what`` about ``device``, in SI units."""
     entry = found.entries[device_key(device, what)]
     return entry.value * entry.scale

@@ -1,11 +1,11 @@
-"""Writes a report: its format, its files, and the check before overwriting."""
+"""Writes a report to files, and checks before it overwrites a file."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from membench.core.errors import OutputError, UsageError
@@ -15,7 +15,7 @@ from membench.report.page.compose import ThesisDetail, compose
 from membench.report.page.document import Document, Figure, Section
 from membench.report.page.runs import read_runs
 from membench.report.plots.style import DARK, LIGHT
-from membench.thesis.claims.given import assumed
+from membench.thesis.claims.given import assumed, idle
 from membench.thesis.claims.verdict_file import to_json
 from membench.thesis.claims.verdicts import Spread, verdicts
 
@@ -29,7 +29,7 @@ _MARKS = {  # first bytes of a file of membench, by suffix
     ),
     ".md": re.compile(rb"<!-- generator: membench"),
     ".svg": re.compile(rb'<\?xml version="1\.0" encoding="utf-8"\?>\n<!-- generator: membench'),
-    # Its keys are sorted, so a few lines come before the mark.
+    # the keys are sorted, so a few lines come before the mark
     ".json": re.compile(rb'\{\n "(?:[^\n]*\n){1,200}? "schema": "membench\.verdicts/'),
 }
 _HEAD_BYTES = 1 << 14
@@ -44,15 +44,17 @@ def make_report(
     assume: Sequence[str] = (),
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
     spread: Spread | None = None,
+    warned: Callable[[str, str], None] = lambda _problem, _hint: None,
 ) -> tuple[Path, ...]:
-    """Report on ``files`` in the format of the suffix of ``output``.
+    """Write a report on ``files``; the suffix of ``output`` determines the format.
 
     Args:
-        language: one of `LANGUAGES`; plots and quotes are not translated.
+        language: one of `LANGUAGES`; quotes are not translated.
         assumptions: a file that replaces entries of the shipped assumptions.
         assume: single assumptions, as ``NAME=VALUE``; they override the file.
-        thesis: the part of it that a page shows; with ``none``, no claim is judged.
-        spread: judges the claims on other workers; the report is the same to the byte.
+        thesis: how much of the thesis a page shows; with ``none``, no claim is judged.
+        spread: function that judges the claims on other workers; the report has the same bytes.
+        warned: function that gets each warning and its hint.
 
     Returns:
         The written files, the report first.
@@ -80,6 +82,8 @@ def make_report(
     if thesis is not ThesisDetail.NONE:
         rows = [row for run in runs for row in run.rows]
         judged = verdicts(rows, assumptions, assume=assume, spread=spread)
+        for problem, hint in idle(judged.entries, rows):
+            warned(problem, hint)
     if suffix == ".json":
         assert judged is not None
         digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
@@ -97,7 +101,7 @@ def make_report(
         _check(path)
     for path, text in reversed(
         written.items()
-    ):  # the report last, when the files behind its links exist
+    ):  # write the report last, after the files that it links to
         _put(path, text)
     return tuple(written)
 
@@ -106,9 +110,12 @@ def _markdown(document: Document, output: Path) -> dict[Path, str]:
     from membench.report.page import markdown
 
     figures = [block for section in document.sections for block in _figures(section)]
-    stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # for links
+    stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # used in links
     images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in figures}
-    pictures = {output.with_name(images[figure.slug]): standalone(figure.svg) for figure in figures}
+    pictures = {
+        output.with_name(images[figure.slug]): standalone(figure.drawing.svg())
+        for figure in figures
+    }
     return {output: markdown.render(document, images), **pictures}
 
 
@@ -118,7 +125,7 @@ def _figures(section: Section) -> list[Figure]:
 
 
 def standalone(svg: str) -> str:
-    """``svg`` as a separate file, with the colours that a page would otherwise provide."""
+    """``svg`` as a separate file; it then includes the colours that a page would provide."""
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--{name}:{value};" for name, value in colours.items())
@@ -136,7 +143,10 @@ def standalone(svg: str) -> str:
 
 
 def _check(path: Path) -> bool:
-    """Whether ``path`` is a file of membench; refuse any other file. Makes the directory."""
+    """Whether ``path`` exists as a file of membench; any other existing file is an error.
+
+    Creates the directory if necessary.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.lstat().st_mode
@@ -162,15 +172,18 @@ def _check(path: Path) -> bool:
     return True
 
 
-def write_page(document: Document, output: Path) -> Path:
+def write_page(document: Document, output: Path, language: str = SOURCE) -> Path:
     """Write ``document`` as an HTML page to ``output``, which may only replace such a page.
+
+    Args:
+        language: one of `LANGUAGES`.
 
     Raises:
         OutputError: another file is there, or ``output`` cannot be written.
     """
     from membench.report.page import html
 
-    _put(output, html.render(translated(document, SOURCE)))
+    _put(output, html.render(translated(document, language)))
     return output
 
 

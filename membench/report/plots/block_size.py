@@ -1,4 +1,4 @@
-"""Bandwidth of the disk, and of paging from it, by block size."""
+"""Plot of the bandwidth of the disk, and of paging from the disk, by block size."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from membench.report.plots.style import NotDrawn
 _CURVE = PlotText(
     slug="blocks",
     title=tr("Disk and paging bandwidth by block size"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: block size, logarithmic, in KiB to MiB. Vertical axis: "
         "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds."
     ),
-    x="block size",
-    y="bandwidth [GB/s]",
+    x=tr("block size"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by block size"),
@@ -29,7 +29,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every way of moving blocks."""
+    """Draw one line for every way of moving blocks."""
     series = sweep(
         runs,
         "block",

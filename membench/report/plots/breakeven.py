@@ -1,4 +1,4 @@
-"""Break-even bandwidth of each model, against the bandwidths of the tiers."""
+"""Plot of the break-even bandwidth of each model, with the bandwidths of the tiers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Break-even bandwidth by model")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model; a filled mark is the "
     "bandwidth above which restoring a prefix beats recomputing it, a hollow one the same on "
     "Rubin with KV in fp8. Vertical lines are the bandwidths of the tiers: solid if measured, "
@@ -49,7 +49,7 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """One line for each model, crossed by the measured tiers."""
+    """Draw one line for each model, and a horizontal line for each measured tier."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}
@@ -69,7 +69,7 @@ def draw(found: Verdicts) -> Figure:
             label=rate.label,
             **style.mark(0, cited=False) | ({"fillstyle": "left"} if rate.assumed else {}),
         )
-        axes.plot(others, places, label="Rubin fp4, assumed", **style.mark(1, cited=True))
+        axes.plot(others, places, label=tr("Rubin fp4, assumed"), **style.mark(1, cited=True))
         for place, one in enumerate(shown):
             dash = style.CITED_DASH if one.cited else style.DASHES[place]
             axes.axvline(
@@ -82,7 +82,7 @@ def draw(found: Verdicts) -> Figure:
         axes.set_yticks(places, [model.slug for model, _ in own])
         axes.set_ylim(len(own) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("bandwidth [GB/s]")
+        axes.set_xlabel(tr("bandwidth [GB/s]"))
         style.legend(canvas, axes)
 
     low, high = own[-1], own[0]
@@ -121,7 +121,7 @@ def draw(found: Verdicts) -> Figure:
         title=_TITLE,
         caption=sentences(told),
         description=_DESCRIPTION,
-        svg=style.render(
+        drawing=style.plot(
             "breakeven", _TITLE, _DESCRIPTION, 95 + style.ROW * (len(own) + len(supply) / 2), paint
         ),
         table=Table(

@@ -1,4 +1,4 @@
-"""Shared drawing code for plots of lines over one swept parameter."""
+"""Drawing code shared by plots of lines over one swept parameter."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def draw_curve(
     finding: str,
     beside: Callable[[Axes], None] | None = None,
 ) -> Figure:
-    """The figure of ``series``, of which at most `SERIES` are drawn, the first ones.
+    """Draw the first `SERIES` of ``series`` as a figure.
 
-    ``beside`` draws further elements into the axes.
+    The function ``beside`` draws further elements into the axes.
     """
     shown = series[: style.SERIES]
 
@@ -66,7 +66,7 @@ def draw_curve(
         title=curve.title,
         caption=sentences((finding, rounds_text([row for _, row in rows]), left_out(series))),
         description=curve.description,
-        svg=style.render(curve.slug, curve.title, curve.description, curve.height, paint),
+        drawing=style.plot(curve.slug, curve.title, curve.description, curve.height, paint),
         table=data_table(curve.table, rows),
     )
 
@@ -101,7 +101,7 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A remark if there are more series than a plot can hold, else empty."""
+    """A remark if there are more series than a plot can show; otherwise empty."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""

@@ -1,4 +1,4 @@
-"""The footprint sweep: bandwidth by the number of bytes that are read or written."""
+"""Plot of the footprint sweep: bandwidth by number of bytes that are read or written."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.CACHE, Tier.DDR}
 _CURVE = PlotText(
     slug="footprint",
     title=tr("Bandwidth by footprint"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: working set, logarithmic, in KiB to GiB. Vertical axis: "
         "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds; dashed "
         "vertical lines are the cache sizes that the system reports."
     ),
-    x="working set",
-    y="bandwidth [GB/s]",
+    x=tr("working set"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by working set"),
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every kernel that was measured at three sizes or more."""
+    """Draw one line for every kernel that was measured at three or more sizes."""
     series = sweep(
         runs,
         "size",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
+from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
 from membench.core.messages import sentence, sentences, span, tr
 from membench.core.units import significant
@@ -22,18 +23,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Ratio to the reference")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: the value of a label over that of the reference, logarithmic, with "
     "its confidence interval. One line per case, by tier and metric. Grey bars are the threshold "
     "within which a difference does not matter."
 )
 MOST = 28
-"""Maximum number of readable lines; beyond it, the largest ratios in either direction are drawn."""
+"""Maximum number of readable lines; if there are more, the largest ratios in both directions are
+drawn.
+"""
 _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """Plot of the cases that the reference and the label with index ``side`` share."""
+    """Draw the cases that both the reference and the label with index ``side`` have."""
     found = [
         (line, finding)
         for line in comparison.matched
@@ -61,7 +64,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         axes.set_xlabel(f"{label} / {reference}")
         for verdict, index in _INDEX.items():
             if any(one.verdict is verdict for _, one in shown):
-                axes.plot([], [], label=str(verdict), **style.mark(index))
+                axes.plot([], [], label=verdict_word(verdict), **style.mark(index))
         style.legend(canvas, axes)
 
     pair = tr("{label} against {reference}: ", label=label, reference=reference)
@@ -81,7 +84,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
+        drawing=style.plot(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
         table=Table(
             tr("{label} over {reference}", label=label, reference=reference),
             (

@@ -1,4 +1,4 @@
-"""Gaps between two uses of cache: their shares of the traffic and of the residency."""
+"""Plot of the gaps between two uses of cache: their shares of traffic and of residency."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Gaps between two uses of cache")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot of cumulated shares. Horizontal axis: seconds between two uses, logarithmic. "
     "Vertical axis: percent. For each trace the share of re-read tokens (traffic) and of idle "
     "token-seconds (residency) with a gap no longer. Dashed vertical lines: up to this gap keeping "
@@ -31,7 +31,7 @@ _GRID = np.geomspace(1, 1e6, 61)
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of both shares for every shipped trace, and of the gaps up to which each tier pays."""
+    """Draw both shares for every shipped trace, and the gaps up to which each tier pays."""
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)
@@ -42,17 +42,21 @@ def draw(found: Verdicts) -> Figure:
         axes = canvas.subplots()
         for place, one in enumerate(told):
             traffic, residency = _cumulated(one)
-            for kind, values, dash in (("traffic", traffic, "-"), ("residency", residency, ":")):
+            trace = workload_name(one.name)
+            for label, values, dash in (
+                (tr("{trace}, traffic", trace=trace), traffic, "-"),
+                (tr("{trace}, residency", trace=trace), residency, ":"),
+            ):
                 look: Any = {"color": style.colour(place), "linestyle": dash}
-                axes.plot(_GRID, 100 * values, label=f"{one.name}, {kind}", **look)
+                axes.plot(_GRID, 100 * values, label=label, **look)
         style.zero_axis(axes, "y", [100])
         for place, (tier, seconds) in enumerate(keep.items()):
             axes.axvline(seconds, **style.ASSUMED)
-            name = {"ddr5": "keep in DDR", "essd": "keep in SSD"}[tier]
+            name = {"ddr5": tr("keep in DDR"), "essd": tr("keep in SSD")}[tier]
             style.note(axes, name, seconds, 12 + 9 * place, xytext=(-3, 0), ha="right", va="bottom")
         style.log_axis(axes, "x", [2, 1e6, *keep.values()])
-        axes.set_xlabel("gap [s]")
-        axes.set_ylabel("share with a gap no longer [%]")
+        axes.set_xlabel(tr("gap [s]"))
+        axes.set_ylabel(tr("share with a gap no longer [%]"))
         style.legend(canvas, axes)
 
     parts = []
@@ -78,7 +82,7 @@ def draw(found: Verdicts) -> Figure:
             )
         ),
         description=_DESCRIPTION,
-        svg=style.render("gaps", _TITLE, _DESCRIPTION, 290, paint),
+        drawing=style.plot("gaps", _TITLE, _DESCRIPTION, 290, paint),
         table=_table(told),
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Hit rate by capacity")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot. Horizontal axis: cache capacity in GB, logarithmic. Vertical axis: share of the "
     "input that hits, in percent. One line per trace and model; dashed vertical lines mark 1 TB "
     "and 17 TB."
@@ -31,7 +31,7 @@ MARKED = (1e12, 17e12)
 
 
 def draw(_found: Verdicts) -> Figure:
-    """Plot of each shipped trace at its own request rate, for a wide and a narrow cache."""
+    """Draw the hit rate of each shipped trace at its request rate, for large and small caches."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),
@@ -52,8 +52,8 @@ def draw(_found: Verdicts) -> Figure:
         for mark in MARKED:
             axes.axvline(mark / 1e9, **style.ASSUMED)
             style.note(axes, f"{mark / 1e12:g} TB", mark / 1e9, 3, va="bottom", xytext=(3, 2))
-        axes.set_xlabel("capacity [GB]")
-        axes.set_ylabel("hit rate [%]")
+        axes.set_xlabel(tr("capacity [GB]"))
+        axes.set_ylabel(tr("hit rate [%]"))
         style.legend(canvas, axes)
 
     parts = [
@@ -84,7 +84,7 @@ def draw(_found: Verdicts) -> Figure:
             )
         ),
         description=_DESCRIPTION,
-        svg=style.render("hits", _TITLE, _DESCRIPTION, 290, paint),
+        drawing=style.plot("hits", _TITLE, _DESCRIPTION, 290, paint),
         table=Table(
             tr("Hit rate by capacity"),
             (Column(tr("trace and model")), *(Column(head, numeric=True) for head in heads)),

@@ -1,4 +1,4 @@
-"""Bandwidth of host memory kernel by kernel, by threads and kinds of stores."""
+"""Plot of the bandwidth of host memory by kernel, number of threads and kind of stores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Host memory by kernel, threads and stores")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: bandwidth in GB/s, from 0. One line per kernel, one kind of mark "
     "per number of threads and kind of stores; a mark is the median of the rounds, small "
     "circles are single rounds."
@@ -30,13 +30,19 @@ _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for each kernel: one thread and all threads, plain and non-temporal stores."""
+    """Draw each kernel with one thread and all threads, and with plain and non-temporal stores."""
     chosen = _chosen(runs)
     names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
     chosen = [one for one in chosen if one[1] in names]
     kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
-    if len(names) < 2 or len(kernels) < 2:
-        return NotDrawn(_TITLE, tr("the ddr kernels were not measured in two ways or more"))
+    if not chosen:
+        return NotDrawn(_TITLE, tr("no ddr kernel was measured with one or with all threads"))
+    if len(kernels) < 2:
+        return NotDrawn(_TITLE, tr("only one ddr kernel was measured: {bench}", bench=kernels[0]))
+    if len(names) < 2:
+        return NotDrawn(
+            _TITLE, tr("the ddr kernels were measured in one way only: {way}", way=names[0])
+        )
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
@@ -58,7 +64,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         axes.set_yticks(range(len(kernels)), kernels)
         axes.set_ylim(len(kernels) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("bandwidth [GB/s]")
+        axes.set_xlabel(tr("bandwidth [GB/s]"))
         style.legend(canvas, axes)
 
     rows = [(run, row) for run, _, row in chosen]
@@ -69,13 +75,13 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         title=_TITLE,
         caption=sentences((_finding(chosen), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("kernels", _TITLE, _DESCRIPTION, height, paint),
+        drawing=style.plot("kernels", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by kernel, threads and stores"), rows),
     )
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
-    """Run, series name and row of cases with the usual size and pages, and 1 or all threads."""
+    """(run, series name, row) for cases of the usual size and pages, with one or all threads."""
     rows = [
         (run.label, row)
         for run, row in measured(runs)
@@ -101,13 +107,13 @@ def _commonest(rows: Sequence[tuple[str, Row]], key: str) -> str:
 
 def _series(row: Row) -> str:
     threads = tr("1 thread") if parameter(row, "threads") == "1" else tr("all threads")
-    # A kernel without stores belongs to the series of plain stores.
+    # A kernel without stores belongs to the series with plain stores.
     stores = _STORES.get(parameter(row, "stores") or "plain", tr("other stores"))
     return listed((threads, stores))
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """Sort key: by run, one thread before all, plain stores before others."""
+    """Sort key: by run, then one thread before all threads, then plain stores first."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

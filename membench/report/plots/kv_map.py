@@ -1,4 +1,4 @@
-"""KV blocks over the link: the fastest method by block size."""
+"""Plot of the bandwidth of moving KV blocks over the link, by method and block size."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from membench.results.schema import Row
 _CURVE = PlotText(
     slug="kv-map",
     title=tr("KV blocks: method by block size"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: bytes of one KV block, logarithmic. Vertical axis: bandwidth "
         "from host to GPU in GB/s, logarithmic. One line per method of copying. Marks are "
         "medians, small circles single rounds. Where lines cross, another method is the faster one."
     ),
-    x="block size",
-    y="bandwidth [GB/s]",
+    x=tr("block size"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by block size and method"),
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every method, at the most frequent number of blocks."""
+    """Draw one line for every method, at the most frequently measured number of blocks."""
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 

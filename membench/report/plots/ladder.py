@@ -1,4 +1,4 @@
-"""The hierarchy ladder: the best bandwidth of every bench, tier by tier."""
+"""Plot of the memory hierarchy: the best bandwidth of every bench, by tier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Bandwidth ladder")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
     "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
     "circles are its single rounds, a vertical bar is the peak if it is known. Hollow marks "
@@ -33,7 +33,7 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True)
 class _Rung:
-    """A bench, and its best row in every run that has one."""
+    """A bench, and its best row in each run that measured it."""
 
     tier: Tier
     name: str
@@ -45,39 +45,36 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One rung for every bench with a bandwidth."""
+    """Draw one rung for every bench with a bandwidth."""
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:
         return NotDrawn(_TITLE, tr("no bandwidth was measured"))
     labels = [run.label for run in runs if any(run.label in rung.best for rung in rungs)]
     rows = [(label, row) for rung in rungs for label, row in rung.best.items()]
+    lanes = style.Lanes.of([len(rung.best) for rung in rungs])
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
         shown = [value for _, row in rows for value in (*row.round_values, row.value, row.peak)]
         style.log_axis(axes, "x", [value for value in shown if value], room=1.3)
-        for place, rung in enumerate(rungs):
-            for index, label in enumerate(labels):
-                if label in rung.best:
-                    shift = (index - (len(labels) - 1) / 2) * 0.7 / len(labels)
-                    _paint_row(axes, rung.best[label], place + shift, index)
-        axes.set_yticks(range(len(rungs)), [rung.name for rung in rungs])
-        axes.set_ylim(len(rungs) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("bandwidth [GB/s]")
+        for places, rung in zip(lanes.places, rungs, strict=True):
+            here = [label for label in labels if label in rung.best]
+            for place, label in zip(places, here, strict=True):
+                _paint_row(axes, rung.best[label], place, labels.index(label))
+        style.row_axis(axes, lanes, [rung.name for rung in rungs])
+        axes.set_xlabel(tr("bandwidth [GB/s]"))
         if len(labels) > 1:
             for index, label in enumerate(labels):
                 axes.plot([], [], label=label, **style.mark(index))
             style.legend(canvas, axes)
 
-    height = 62 + len(rungs) * style.ROW * max(1.25, 0.85 * len(labels))
     return Figure(
         slug="ladder",
         title=_TITLE,
         caption=sentences((_finding(rungs, len(labels)), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("ladder", _TITLE, _DESCRIPTION, height, paint),
+        drawing=style.plot("ladder", _TITLE, _DESCRIPTION, 62 + lanes.height, paint),
         table=data_table(tr("The best case of every bench"), rows),
     )
 

@@ -1,4 +1,4 @@
-"""The link matrix: bandwidth from each device to every other."""
+"""Plot of the bandwidth from each device to every other device."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _TITLE = tr("Link matrix")
 _SQUARE = {"facecolor": "none", "edgecolor": style.colour(0), "linewidth": 1.4}
 _DEVICES = frozenset({"src", "dst", "gpu"})
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Annotated matrix. Rows: sources. Columns: targets. Each cell is a bandwidth in GB/s; the "
     "area of its square is proportional to it."
 )
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Plot of the operation that was measured between the most pairs of devices, at least two."""
+    """Draw the operation that was measured for the most pairs of devices, at least two."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """Map each operation to its rows: (source, target) -> (run, row)."""
+    """Operation -> (source, target) -> (run, row)."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")
@@ -50,12 +50,12 @@ def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str,
 
 
 def _end(row: Row, key: str) -> str:
-    """A device: from the case id if the case asks for pairs, else from the row's detail."""
+    """The device at one end: from the case id, otherwise from the row's detail."""
     return parameter(row, key) or row.detail.get(key, "")
 
 
 def _operation(row: Row) -> str:
-    """The case id without its devices: only equal transfers share a matrix."""
+    """The case id without its devices; only rows of one operation are in the same matrix."""
     name, parameters = split(row.case)
     kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
     return "/".join((name, *kept))
@@ -82,8 +82,8 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         axes.set_ylim(len(sources) - 0.4, -0.6)
         axes.set_xticks(range(len(targets)), targets)
         axes.set_yticks(range(len(sources)), sources)
-        axes.set_xlabel("to device")
-        axes.set_ylabel("from device")
+        axes.set_xlabel(tr("to device"))
+        axes.set_ylabel(tr("from device"))
         axes.grid(visible=False)
         axes.tick_params(length=0)
 
@@ -103,7 +103,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         title=tr("Link matrix: {operation}", operation=name),
         caption=sentences((finding, rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("link-matrix", _TITLE, _DESCRIPTION, height, paint),
+        drawing=style.plot("link-matrix", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by pair of devices"), rows),
     )
 

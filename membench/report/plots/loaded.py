@@ -1,4 +1,4 @@
-"""Latency under load: the latency of a load while other threads keep the memory busy."""
+"""Plot of the latency of loads while other threads keep the memory busy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Latency under load")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot. Horizontal axis: bandwidth in GB/s of the traffic. Vertical axis: "
     "nanoseconds per load of the chasing thread. One line per share of reads in the traffic; marks "
     "are medians, small circles single rounds."
@@ -47,7 +47,7 @@ class _Load:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every share of reads, from the least traffic to the most."""
+    """Draw one line for every share of reads, from the least traffic to the most."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
         return NotDrawn(_TITLE, tr("no latency was measured under two or more intensities of load"))
@@ -59,7 +59,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         for index, (label, several) in enumerate(shown):
             for load in several:
                 pairs = (load.bandwidth.round_values, load.latency.round_values)
-                if len(pairs[0]) == len(pairs[1]):  # both have the same rounds
+                if len(pairs[0]) == len(pairs[1]):  # both rows have the same rounds
                     axes.plot(*pairs, **style.rounds(index))
             axes.plot(
                 [load.x for load in several],
@@ -78,9 +78,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         if len(peaks) == 1 and (peak := peaks.pop()):
             axes.set_xlim(0, 1.05 * peak)
             axes.axvline(peak, **style.ASSUMED)
-            style.note(axes, "peak", peak, axes.get_ylim()[1], xytext=(-3, -2), ha="right")
-        axes.set_xlabel("bandwidth of the traffic [GB/s]")
-        axes.set_ylabel("latency of a load [ns]")
+            style.note(axes, tr("peak"), peak, axes.get_ylim()[1], xytext=(-3, -2), ha="right")
+        axes.set_xlabel(tr("bandwidth of the traffic [GB/s]"))
+        axes.set_ylabel(tr("latency of a load [ns]"))
         if len(shown) > 1:
             style.legend(canvas, axes)
 
@@ -93,7 +93,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             (_finding(shown), rounds_text([row for _, row in rows]), left_out(list(lines)))
         ),
         description=_DESCRIPTION,
-        svg=style.render("loaded", _TITLE, _DESCRIPTION, 275, paint),
+        drawing=style.plot("loaded", _TITLE, _DESCRIPTION, 275, paint),
         table=data_table(tr("Latency and bandwidth of the same cases"), rows),
     )
 

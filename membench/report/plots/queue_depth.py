@@ -1,4 +1,4 @@
-"""Operations per second of the disk, and their p99 latency, by queue depth."""
+"""Plots of the disk's operations per second and p99 latency, by queue depth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Disk by queue depth")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plots, one above the other, with the same horizontal axis: queue depth, logarithmic. "
     "Above: operations per second, in thousands, from 0. Below, if it was measured: the 99th "
     "percentile of their latency in microseconds, logarithmic. Marks are medians of the rounds, "
@@ -37,7 +37,7 @@ _DESCRIPTION = (
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """IOPS above p99, with one line for every pattern and block size."""
+    """Draw IOPS above p99 latency, with one line for every pattern and block size."""
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
         return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))
@@ -51,12 +51,12 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         panels = canvas.subplots(1 + tails, 1, sharex=True, squeeze=False)[:, 0]
         shown = iops[: style.SERIES]
         paint_lines(panels[0], shown, counts=True, log_y=False, divisor=1e3)
-        panels[0].set_ylabel("IOPS [k/s]")
+        panels[0].set_ylabel(tr("IOPS [k/s]"))
         if tails:
             below = p99[: style.SERIES]
             paint_lines(panels[1], below, counts=True, log_y=True, divisor=1e3)
-            panels[1].set_ylabel("p99 latency [us]")
-        panels[-1].set_xlabel("queue depth")
+            panels[1].set_ylabel(tr("p99 latency [us]"))
+        panels[-1].set_xlabel(tr("queue depth"))
         if len(shown) > 1:
             style.legend(canvas, panels[0])
 
@@ -68,7 +68,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             (_finding(iops, p99), rounds_text([row for _, row in rows]), left_out(iops))
         ),
         description=_DESCRIPTION,
-        svg=style.render("depth", _TITLE, _DESCRIPTION, 400 if tails else 250, paint),
+        drawing=style.plot("depth", _TITLE, _DESCRIPTION, 400 if tails else 250, paint),
         table=data_table(tr("IOPS and p99 latency by queue depth"), rows),
     )
 

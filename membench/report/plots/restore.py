@@ -1,4 +1,4 @@
-"""Restore or recompute: seconds by prefix length, for one model."""
+"""Plot of the seconds to restore or to recompute a prefix, by its length, for one model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Restore or recompute")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: "
     "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
     "use measured rates, dotted ones cited, dashed ones assumed."
@@ -33,7 +33,7 @@ _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One line for every measured path, and one for recomputing."""
+    """Draw one line for every measured path, and one for recomputing."""
     shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
     if not shown:
         return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))
@@ -50,7 +50,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        label = f"recompute ({rate.label})"
+        label = tr("recompute ({rate})", rate=rate.label)
         look = style.ASSUMED if rate.assumed else {"color": style.INK}
         axes.plot(_PREFIXES, again, label=label, marker="x", **look)
         for place, (one, times) in enumerate(lines):
@@ -58,8 +58,8 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         axes.set_xscale("log", base=2)
         axes.set_xticks([1024, 4096, 16384, 65536, 262144], ["1k", "4k", "16k", "64k", "256k"])
         style.log_axis(axes, "y", [*again, *(t for _, times in lines for t in times)])
-        axes.set_xlabel("prefix [tokens]")
-        axes.set_ylabel("time [s]")
+        axes.set_xlabel(tr("prefix [tokens]"))
+        axes.set_ylabel(tr("time [s]"))
         style.legend(canvas, axes)
 
     place = int(np.argmin(np.abs(_PREFIXES - 32768)))
@@ -94,7 +94,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         title=tr("Restore or recompute: {model}", model=model.name),
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render("restore", _TITLE, _DESCRIPTION, 320, paint),
+        drawing=style.plot("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(
             tr("Seconds by prefix length, at the measured rates"),
             (

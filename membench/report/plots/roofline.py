@@ -1,4 +1,4 @@
-"""The roofline: the bound of decode and prefill, on this machine and on announced devices."""
+"""Rooflines of this machine and of announced devices, with decode and prefill of models."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Table
 from membench.report.page.supply import measured_roofs, spec
 from membench.report.plots import style
+from membench.thesis.advise.paths import Rate
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import kv_bytes
@@ -21,23 +22,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Roofline of decode and prefill")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Two line plots, one above the other. Horizontal axis: FLOP per byte of device memory, "
-    "logarithmic. Vertical axis: the most TFLOP/s, logarithmic. Solid roofs are measured, dashed "
-    "ones assumed from specifications. Marks are models on the lowest of these roofs: decode "
-    "above, prefill below."
+    "logarithmic. Vertical axis: the most TFLOP/s, logarithmic. Solid roofs are measured or "
+    "cited, dashed ones assumed from specifications. Marks are models on the lowest of these "
+    "roofs: decode above, prefill below."
 )
 SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
-"""The models in the plot: one of each kind of attention and size, to avoid overlaps."""
+"""The models in the plot: one for each kind of attention and size, so that labels do not overlap.
+"""
 BATCH, CONTEXT, CHUNK = 32, 32768, 8192
 _HALF = 2
 _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of measured roofs, if any, and assumed roofs, with models as points."""
+    """Draw the measured roofs (if any), the assumed roofs, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
-        (tr("{machine} (measured)", machine=subject.machine), memory.value, flops.value, False)
+        (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
     ]
     roofs += [
@@ -55,10 +57,11 @@ def draw(found: Verdicts) -> Figure:
 
     def paint(canvas: Canvas) -> None:
         panels = canvas.subplots(2, 1, sharex=True)
-        for place, (points, title) in enumerate(((decode, "decode"), (prefill, "prefill"))):
+        titles = (tr("decode [TFLOP/s]"), tr("prefill [TFLOP/s]"))
+        for place, (points, title) in enumerate(zip((decode, prefill), titles, strict=True)):
             _paint(panels[place], roofs, points, known)
-            panels[place].set_ylabel(f"{title} [TFLOP/s]")
-        panels[-1].set_xlabel("arithmetic intensity [FLOP/B]")
+            panels[place].set_ylabel(title)
+        panels[-1].set_xlabel(tr("arithmetic intensity [FLOP/B]"))
         style.legend(canvas, panels[0])
 
     name, memory, flops, _ = roofs[0]
@@ -82,9 +85,15 @@ def draw(found: Verdicts) -> Figure:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render("roofline", _TITLE, _DESCRIPTION, 460, paint),
+        drawing=style.plot("roofline", _TITLE, _DESCRIPTION, 460, paint),
         table=_table(known, decode, prefill),
     )
+
+
+def _roof_name(machine: str, *rates: Rate) -> str:
+    if any(row.cited for rate in rates for row in rate.rows):
+        return tr("{machine} (cited)", machine=machine)
+    return tr("{machine} (measured)", machine=machine)
 
 
 def _paint(
@@ -130,7 +139,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """FLOP per byte of one chunk at the end of the context; weights and cache are read once."""
+    """FLOP per byte of the last chunk of a prefill, which reads weights and cache once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

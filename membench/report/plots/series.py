@@ -1,4 +1,4 @@
-"""Groups rows into series of cases that differ in one parameter only."""
+"""Groups rows into series of cases that differ in only one parameter."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class SweepPoint:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The median, followed by the values of the single rounds, if known."""
+        """The median, followed by the values of single rounds if they are known."""
         return (self.y, *self.row.round_values)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points in the order of the axis, and the name that separates them from other series."""
+    """Points in the order of the axis, and the name of the series."""
 
     label: str
     points: tuple[SweepPoint, ...]
@@ -60,7 +60,7 @@ class Series:
 
 
 def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
-    """The `ok` rows with a plausible number; an impossible one would stretch the axes.
+    """The `ok` rows with a plausible number; an impossible number would stretch the axes.
 
     Cited rows are included; plots draw them hollow (`style.mark`).
     """
@@ -78,7 +78,7 @@ def bench(row: Row) -> str:
 
 
 def parameter(row: Row, key: str) -> str:
-    """The value of ``key`` in a row's case id; empty if it has none."""
+    """The value of ``key`` in the case id of ``row``; empty if the id does not have this key."""
     return dict(part.split("=", 1) for part in split(row.case)[1]).get(key, "")
 
 
@@ -110,13 +110,13 @@ def sweep(
     wanted: Callable[[Row], bool],
     least: int = 2,
 ) -> list[Series]:
-    """Series over ``key`` of the ``wanted`` rows, those with the most points first.
+    """Series of the ``wanted`` rows over the parameter ``key``; the longest series first.
 
     Args:
         runs: source of the rows.
         key: the swept parameter.
-        position: position of a row on its axis, or None if it has none.
-        wanted: whether a row belongs to the plot.
+        position: function that gives the position of a row on the axis, or None.
+        wanted: function that tells whether a row belongs in the plot.
         least: minimum number of points of a series.
     """
     groups: dict[tuple[str, ...], list[SweepPoint]] = {}
@@ -137,7 +137,7 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """The words that not all names share; for a single name, all but the run."""
+    """For each of ``names``, the words that not all names share; a single name has no run."""
     if len(names) == 1:
         return [" ".join(names[0][1:])]
     common = set(names[0]).intersection(*names) if names else set()
@@ -151,7 +151,7 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
         Column(tr("case")),
         Column(tr("value"), numeric=True),
         Column(tr("unit")),
-        Column(tr("rounds")),
+        Column(tr("each round")),
     )
     return Table(
         caption,
@@ -175,7 +175,7 @@ def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
 
 
 def named(row: Row) -> str:
-    """The case, and the statistic unless it is the median."""
+    """The case id; if the statistic is not the median, followed by the statistic."""
     return row.case if row.stat == "median" else f"{row.case} {row.stat}"
 
 

@@ -1,14 +1,14 @@
-"""Records a plot's drawing calls before anything is drawn.
+"""Records a plot's drawing calls, so that Matplotlib is loaded only if the plot is not cached.
 
-A plot paints on a stand-in for Matplotlib's figure, which records each call and does nothing. The
-records are the plot's whole content: they are its key in the cache of drawn plots. If the plot is
-not in the cache, Matplotlib is loaded and gets the same calls.
+A plot is drawn on a stand-in for Matplotlib's figure, which records each call and does nothing
+else. The recorded calls describe the plot completely, so they are its key in the cache of plots. If
+the plot is not in the cache, Matplotlib is loaded and the calls are made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, cast
 
@@ -19,7 +19,7 @@ Parameters = ParamSpec("Parameters")
 
 @dataclass(frozen=True)
 class _Step:
-    """One call: a method of the result of step ``of``, or a function if ``of`` is None."""
+    """One call: of a method of the result of step ``of``, or of a function if ``of`` is None."""
 
     of: int | None
     call: str | Callable[..., Any]
@@ -28,7 +28,7 @@ class _Step:
 
 
 class _StandIn:
-    """The result of a step that has not been done; each use of it is another step."""
+    """Stands for the result of a step that was not done yet; each use records another step."""
 
     __iter__ = None  # the number of results is unknown
 
@@ -49,11 +49,11 @@ class _StandIn:
         return self.sketch.add(_Step(self.place, "__getitem__", (item,), {}))
 
 
+@dataclass(frozen=True, eq=False)
 class Sketch:
-    """The calls of one plot; result 0 is the figure."""
+    """The calls of one plot; result 0 is the figure. Text in them may be messages."""
 
-    def __init__(self) -> None:
-        self._steps: list[_Step] = []
+    steps: list[_Step] = field(default_factory=list)
 
     @property
     def figure(self) -> Any:
@@ -62,8 +62,8 @@ class Sketch:
 
     def add(self, step: _Step) -> _StandIn:
         """Record ``step`` and return the stand-in for its result."""
-        self._steps.append(step)
-        return _StandIn(self, len(self._steps))
+        self.steps.append(step)
+        return _StandIn(self, len(self.steps))
 
     def content(self) -> list[Any]:
         """The calls as plain data, equal for equal drawings."""
@@ -74,13 +74,13 @@ class Sketch:
                 _plain(step.args),
                 _plain(step.options),
             ]
-            for step in self._steps
+            for step in self.steps
         ]
 
     def draw(self, figure: Any) -> None:
         """Make all recorded calls on ``figure``."""
         results = [figure]
-        for step in self._steps:
+        for step in self.steps:
             args = _real(step.args, results)
             options = _real(step.options, results)
             if step.of is None:
@@ -90,9 +90,9 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """``function`` as one recorded step if its argument is a stand-in.
+    """Let ``function`` be recorded as a single step if its argument is a stand-in.
 
-    It is for code that needs values back from the plot.
+    Use this for code that needs return values of the plot.
     """
 
     @wraps(function)
@@ -120,7 +120,7 @@ def _real(value: Any, results: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` in a form that JSON can write, so that different values are written differently."""
+    """``value`` as data for JSON; different values give different data."""
     match value:
         case _StandIn():
             return {"result": value.place}

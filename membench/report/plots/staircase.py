@@ -1,4 +1,4 @@
-"""The latency staircase: latency of one load by working-set size."""
+"""Plot of the latency of one load by working-set size."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _NAMED = 3
-"""Number of curves in the caption."""
+"""Number of curves that the caption mentions."""
 _TITLE = tr("Latency staircase")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
     "Vertical axis: nanoseconds per load, logarithmic. Marks are medians, small circles single "
     "rounds; dashed vertical lines are the cache sizes that the system reports."
@@ -41,7 +41,7 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every page size."""
+    """Draw one line for every page size."""
     series = sweep(
         runs,
         "size",
@@ -65,8 +65,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             axes.plot(one.x, one.y, label=one.label, **style.line(index, cited=one.cited))
         style.size_axis(axes, [x for one in series for x in one.x])
         paint_caches(axes, caches)
-        axes.set_xlabel("working set (caches: as the system says)" if caches else "working set")
-        axes.set_ylabel("latency of a load [ns]")
+        told = tr("working set (caches: as the system says)")
+        axes.set_xlabel(told if caches else tr("working set"))
+        axes.set_ylabel(tr("latency of a load [ns]"))
         if len(series) > 1:
             style.legend(canvas, axes)
 
@@ -76,7 +77,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         title=_TITLE,
         caption=sentences((_finding(series[:_NAMED]), rounds_text([row for _, row in rows]))),
         description=_DESCRIPTION,
-        svg=style.render("staircase", _TITLE, _DESCRIPTION, 275, paint),
+        drawing=style.plot("staircase", _TITLE, _DESCRIPTION, 275, paint),
         table=data_table(tr("Latency by working set"), rows),
     )
 

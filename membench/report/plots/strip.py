@@ -1,7 +1,7 @@
-"""The draws of one statistic against both thresholds, and below them the input that moves it most.
+"""The draws of one statistic with both thresholds; below, the input with the largest effect.
 
-A report has dozens of these, each with a few bars. They are written as SVG directly, because
-Matplotlib would take 50 ms and 20 kB for each.
+A report has dozens of these drawings, each with a few bars. They are written as SVG directly,
+because Matplotlib would need 50 ms and 20 kB for each.
 """
 
 from __future__ import annotations
@@ -13,24 +13,66 @@ from html import escape
 
 import numpy as np
 
+from membench.core.messages import span, tr
+from membench.core.terms import ClaimVerdict
 from membench.core.units import significant
 from membench.report.plots.style import LIGHT, WIDTH
+from membench.report.plots.widths import shortened
+from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import VerdictThresholds
 from membench.thesis.claims.tornado import Bar
+from membench.thesis.claims.verdict_words import VERDICTS
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
 _LOG_FROM = 20.0
-"""Ratio of the largest to the smallest value from which the axis is logarithmic."""
+"""The axis is logarithmic if the largest value is at least this many times the smallest."""
 BARS = 4
+_MOST = 22
+"""Width of the longest name of an input, in letters."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """Text at a point; ``anchor`` is start or end."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str
+    colour: str
+    most: int = 99
+
+    def __str__(self) -> str:
+        text = escape(shortened(self.text, self.most))
+        return (
+            f'<text x="{self.x:.1f}" y="{self.y:.1f}" text-anchor="{self.anchor}" '
+            f'font-size="9.5" fill="{_var(self.colour)}">{text}</text>'
+        )
 
 
 @dataclass(frozen=True)
 class Strip:
-    """The drawing as ``svg``, and its description in words."""
+    """The drawing, and its description in words.
 
-    svg: str
+    Attributes:
+        slug: a name that is unique in the page.
+        marks: labels, and everything else as SVG.
+    """
+
+    slug: str
     description: str
+    height: float
+    marks: tuple[Label | str, ...]
+
+    def svg(self) -> str:
+        """The ``<svg>``."""
+        body = "\n".join(map(str, self.marks))
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
+            f'role="img" aria-labelledby="{self.slug}-title">'
+            f'<title id="{self.slug}-title">{escape(self.description)}</title>\n{body}\n</svg>'
+        )
 
 
 @dataclass(frozen=True)
@@ -69,36 +111,32 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     grid = np.concatenate([np.ravel(variant.draws) for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     bars = [bar for bar in verdict.bars[:BARS] if math.isfinite(bar.at_low + bar.at_high)]
-    marks = [low, middle, high, rule.supports, rule.contradicts]
-    axis = _Axis.around([*marks, *(end for bar in bars for end in (bar.at_low, bar.at_high))])
-    unit = f" {verdict.part.unit}" if verdict.part.unit not in ("", "share") else ""
-    description = (
-        f"5 to 95 % of the draws: {_number(low)} to {_number(high)}{unit}, median "
-        f"{_number(middle)}; supported at {_number(rule.supports)}, contradicted at "
-        f"{_number(rule.contradicts)}"
+    shown = [low, middle, high, rule.supports, rule.contradicts]
+    axis = _Axis.around([*shown, *(end for bar in bars for end in (bar.at_low, bar.at_high))])
+    unit = verdict.part.unit
+    description = tr(
+        "5 to 95 % of the draws: {range}, median {median}; supported at {supports}, contradicted "
+        "at {contradicts}",
+        range=span(_number(low), amount(_number(high), unit)),
+        median=_number(middle),
+        supports=_number(rule.supports),
+        contradicts=_number(rule.contradicts),
     )
     height = _TOP + _ROW * (1 + len(bars)) + 18
-    body = "\n".join(
-        (
-            *_thresholds(axis, rule, height),
-            *_draws(axis, low, middle, high),
-            *_bars(axis, bars, names),
-            *_ends(axis, height, unit),
-        )
+    marks = (
+        *_thresholds(axis, rule, height),
+        *_draws(axis, low, middle, high),
+        *_bars(axis, bars, names),
+        *_ends(axis, height, unit),
     )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        f'aria-labelledby="{slug}-title"><title id="{slug}-title">{escape(description)}</title>\n'
-        f"{body}\n</svg>"
-    )
-    return Strip(svg, description)
+    return Strip(slug, description, height, marks)
 
 
-def _draws(axis: _Axis, low: float, middle: float, high: float) -> Iterator[str]:
+def _draws(axis: _Axis, low: float, middle: float, high: float) -> Iterator[Label | str]:
     y = _TOP + _ROW / 2
     left, right = axis.place(low), axis.place(high)
     width = max(2.0, right - left)
-    yield _text(_LEFT - 6, y + 3.5, "draws, 5 to 95 %", "end", "plot-ink")
+    yield Label(_LEFT - 6, y + 3.5, tr("draws, 5 to 95 %"), "end", "plot-ink")
     yield (
         f'<rect x="{left:.1f}" y="{y - 5:.1f}" width="{width:.1f}" height="10" '
         f'fill="{_var("plot-1")}"/>'
@@ -107,53 +145,45 @@ def _draws(axis: _Axis, low: float, middle: float, high: float) -> Iterator[str]
     yield _line(place, y - 7, place, y + 7, "plot-ink", 'stroke-width="2"')
 
 
-def _bars(axis: _Axis, bars: Sequence[Bar], names: dict[str, str]) -> Iterator[str]:
+def _bars(axis: _Axis, bars: Sequence[Bar], names: dict[str, str]) -> Iterator[Label | str]:
     for number, bar in enumerate(bars, 1):
         y = _TOP + _ROW * (number + 0.5)
         left, right = sorted((axis.place(bar.at_low), axis.place(bar.at_high)))
         name = names.get(bar.name, bar.name)
-        if len(name) > 22:
-            name = f"...{name[-19:]}"
-        yield _text(_LEFT - 6, y + 3.5, name, "end", "plot-muted")
+        yield Label(_LEFT - 6, y + 3.5, name, "end", "plot-muted", _MOST)
         yield (
             f'<rect x="{left:.1f}" y="{y - 3:.1f}" width="{max(1.5, right - left):.1f}" '
             f'height="6" fill="none" stroke="{_var("plot-muted")}"/>'
         )
 
 
-def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator[str]:
+def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator[Label | str]:
     supports, contradicts = axis.place(rule.supports), axis.place(rule.contradicts)
     for y, place, word, colour, extra in (
-        (10, supports, "supported", "plot-3", ""),
-        (22, contradicts, "contradicted", "plot-2", 'stroke-dasharray="4 3"'),
+        (10, supports, ClaimVerdict.SUPPORTED, "plot-3", ""),
+        (22, contradicts, ClaimVerdict.CONTRADICTED, "plot-2", 'stroke-dasharray="4 3"'),
     ):
         # Labels on two lines never overlap.
         yield _line(place, y - 8, place, height - 16, colour, f'stroke-width="1.4" {extra}'.strip())
         value = rule.supports if colour == "plot-3" else rule.contradicts
         anchor, shift = ("end", -3) if place > WIDTH - 100 else ("start", 3)
-        yield _text(place + shift, y, f"{word} {_number(value)}", anchor, "plot-ink")
+        text = tr("{verdict} {value}", verdict=VERDICTS[word], value=_number(value))
+        yield Label(place + shift, y, text, anchor, "plot-ink")
 
 
-def _ends(axis: _Axis, height: float, unit: str) -> Iterator[str]:
+def _ends(axis: _Axis, height: float, unit: str) -> Iterator[Label | str]:
     yield _line(_LEFT, height - 15, WIDTH - _RIGHT, height - 15, "plot-grid", 'stroke-width="1"')
-    scale = ", logarithmic" if axis.log else ""
-    yield _text(_LEFT, height - 3, _number(axis.low), "start", "plot-muted")
-    yield _text(
-        WIDTH - _RIGHT, height - 3, f"{_number(axis.high)}{unit}{scale}", "end", "plot-muted"
-    )
+    yield Label(_LEFT, height - 3, _number(axis.low), "start", "plot-muted")
+    high: str = amount(_number(axis.high), unit)
+    if axis.log:
+        high = tr("{end}, logarithmic", end=high)
+    yield Label(WIDTH - _RIGHT, height - 3, high, "end", "plot-muted")
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, extra: str) -> str:
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
         f'stroke="{_var(colour)}" {extra}/>'
-    )
-
-
-def _text(x: float, y: float, text: str, anchor: str, colour: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="9.5" '
-        f'fill="{_var(colour)}">{escape(text)}</text>'
     )
 
 

@@ -1,12 +1,12 @@
 """The style of all plots, and the conversion of Matplotlib's output to an SVG for a page.
 
-Plots are drawn in stand-in colours, which the SVG names as CSS variables: one picture serves light,
-dark and print. No state of Matplotlib outlives a plot, and the same data gives the same bytes.
+Plots are drawn in placeholder colours, which become CSS variables in the SVG. So one picture can be
+used in light, dark and printed pages. No state of Matplotlib is kept after a plot, and the same
+data gives the same bytes.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from membench.core.kept import kept, key_of, sources_key, version_of
 from membench.core.units import format_size
 from membench.report.plots.sketch import Sketch, drawn_later
+from membench.report.plots.widths import columns
 
-if TYPE_CHECKING:  # loading takes half a second: only plots that are not in the cache need it
+if TYPE_CHECKING:  # takes half a second to load; only plots that are not cached need it
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
     from matplotlib.ticker import Locator
 
-WIDTH = 376  # units of the viewBox, so that letters are 9 px high on a phone
+WIDTH = 376  # units of the viewBox; letters are then 9 px high on a phone
 ROW = 17  # height of one line of text in a column
 
 # Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page uses
@@ -101,24 +102,24 @@ class NotDrawn:
 
 
 def colour(index: int) -> str:
-    """The stand-in colour of series ``index``."""
+    """The placeholder colour of series ``index``."""
     return LIGHT[f"plot-{index % SERIES + 1}"]
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the medians of series ``index``: cited figures are hollow."""
+    """Style of the medians of series ``index``; published figures are hollow."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the line between the points of series ``index``: dotted for cited figures."""
+    """Style of the line between the points of series ``index``; dotted for published figures."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
 
 CITED_DASH = (0, (1, 2.2))
-"""Dash pattern of figures that others measured."""
+"""Dash pattern of published figures."""
 ASSUMED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.1}
 """Style of a line that is neither measured nor cited: a specification, a price, a convention."""
 
@@ -153,62 +154,114 @@ def rounds(index: int) -> dict[str, Any]:
     return {**small, "color": colour(index), "linestyle": "none"}
 
 
-def render(
+@dataclass(frozen=True)
+class Plot:
+    """The drawing of a plot: `WIDTH` by ``height`` units, made when its SVG is asked for.
+
+    Its texts are messages until the document is translated, so that only the picture in the
+    reader's language is drawn.
+    """
+
+    slug: str
+    title: str
+    description: str
+    height: float
+    sketch: Sketch
+
+    def svg(self) -> str:
+        """The ``<svg>``, from the cache if it was drawn before."""
+        texts = str(self.title), str(self.description)
+        versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
+        key = key_of(versions, self.slug, *texts, float(self.height), self.sketch.content())
+
+        def made() -> bytes:
+            return _adopt(_drawn(self.height, self.sketch.draw), self.slug, *texts).encode()
+
+        return kept("plots", key, made).decode()
+
+
+def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
-) -> str:
-    """An ``<svg>`` of `WIDTH` by ``height`` units that ``paint`` fills; see `Sketch`."""
+) -> Plot:
+    """A plot that ``paint`` fills; see `Sketch`."""
     sketch = Sketch()
     paint(sketch.figure)
-    versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
-    key = key_of(versions, slug, title, description, float(height), sketch.content())
-
-    def made() -> bytes:
-        return _adopt(_drawn(height, sketch.draw), slug, title, description).encode()
-
-    return kept("plots", key, made).decode()
+    return Plot(slug, title, description, height, sketch)
 
 
 _SOURCES = (Path(__file__).parent,)
 
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
-    """Matplotlib's SVG of the drawing of ``paint``."""
+    """The SVG that Matplotlib makes of the drawing by ``paint``."""
     import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
+
+    from membench.report.plots.svg_canvas import SvgCanvas
 
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
         canvas = Canvas(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
-        backend = FigureCanvasSVG(canvas)
+        backend = SvgCanvas(canvas)
         paint(canvas)
-        # `savefig` would draw everything twice, the first time only for the layout.
-        layout = canvas.get_layout_engine()
-        assert layout is not None
-        layout.execute(canvas)
-        canvas.set_layout_engine("none")
-        stream = io.StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        backend.print_svg(stream, metadata=nothing)  # type: ignore[no-untyped-call]
-    return stream.getvalue()
+        return backend.svg()
 
 
 @drawn_later
 def legend(canvas: Canvas, axes: Axes) -> None:
     """Put the names of the series above the axes, in as many columns as fit."""
     handles, names = axes.get_legend_handles_labels()
-    longest = max(map(len, names), default=0)
-    columns = max(1, min(3, len(names), 58 // (longest + 7)))
+    longest = max(map(columns, names), default=0)
+    beside = max(1, min(3, len(names), 58 // (longest + 7)))
     canvas.legend(
         handles,
         names,
         loc="outside upper left",
-        ncols=columns,
+        ncols=beside,
         handlelength=2.6,
         columnspacing=1.4,
         borderaxespad=0.1,
     )
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Rows with a lane for each mark, so that a row is only as high as it has marks.
+
+    Attributes:
+        places: for each row, the vertical positions of its marks.
+        centres: the vertical positions of the rows.
+        end: the lower end of the axis; it begins at 0.
+    """
+
+    places: tuple[tuple[float, ...], ...]
+    centres: tuple[float, ...]
+    end: float
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> Lanes:
+        """The lanes of rows with ``counts`` marks; a lane has the height 1."""
+        starts = [0.0]
+        for count in counts:
+            starts.append(starts[-1] + count + 0.6)
+        places = tuple(
+            tuple(start + 0.8 + lane for lane in range(count))
+            for start, count in zip(starts, counts, strict=False)
+        )
+        return cls(places, tuple((row[0] + row[-1]) / 2 for row in places), starts[-1])
+
+    @property
+    def height(self) -> float:
+        """The height of all rows in units of the viewBox."""
+        return 13 * self.end
+
+
+def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
+    """Make the vertical axis of ``lanes``, from top to bottom, with the rows' names."""
+    axes.set_yticks(lanes.centres, names)
+    axes.set_ylim(lanes.end, 0)
+    axes.tick_params(axis="y", length=0)
 
 
 @drawn_later
@@ -249,7 +302,11 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
     subs = _FINE if span < 8 else (1.0, 2.0, 5.0) if span < 2000 else (1.0,)
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    _ticks(axis, LogLocator(10, subs=subs, numticks=12), lambda value: f"{value:g}")
+    _ticks(
+        axis,
+        LogLocator(10, subs=subs, numticks=12),
+        lambda value: f"{value:g}".replace("e+0", "e"),
+    )
     axes.set(**{f"{which}lim": (low, high)})
 
 

@@ -1,4 +1,4 @@
-"""Bandwidth of host memory by the number of threads."""
+"""Plot of the bandwidth of host memory by number of threads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from membench.results.schema import Row
 _CURVE = PlotText(
     slug="threads",
     title=tr("Host memory bandwidth by threads"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: threads, logarithmic. Vertical axis: bandwidth in GB/s, "
         "from 0. Marks are medians, small circles single rounds."
     ),
-    x="threads",
-    y="bandwidth [GB/s]",
+    x=tr("threads"),
+    y=tr("bandwidth [GB/s]"),
     counts=True,
     log_y=False,
     table=tr("Bandwidth by threads"),
@@ -30,7 +30,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every kernel that was measured with three counts or more."""
+    """Draw one line for every kernel that was measured with three or more numbers of threads."""
     series = sweep(
         runs,
         "threads",
@@ -46,7 +46,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _threads(row: Row) -> float | None:
-    """The count; None for ``all``, which is measured by its number as well."""
+    """The number of threads; None for ``all``, because its number was measured as well."""
     return count_of(row, "threads")
 
 

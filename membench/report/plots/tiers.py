@@ -1,4 +1,4 @@
-"""The machine's ladder: the best bandwidth and the best latency of every tier, side by side."""
+"""Plots of the machine's ladder: best bandwidth and best latency of every tier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Plot:
 
 @dataclass(frozen=True)
 class _Mark:
-    """The best row of one tier in one run, and the range of the reference, if there is one."""
+    """The best row of one tier in one run, with the range of the reference if there is one."""
 
     run: str
     tier: str
@@ -43,41 +43,45 @@ class _Mark:
     band: tuple[float, float] | None
 
 
-_DESCRIPTION = (
-    "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory hierarchy. A "
-    "large mark is the median of the rounds of the tier's best case, small circles are its single "
-    "rounds, a wide bar behind it is the range in the reference of this hardware, a short "
-    "vertical line is the peak. Hollow marks are cited figures."
-)
+def _described(what: str) -> str:
+    return tr(
+        "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory "
+        "hierarchy. A large mark is the median of the rounds of the tier's best case, small "
+        "circles are its single rounds, a wide bar behind it is the range in the reference of "
+        "this hardware, a short vertical line is the peak. Hollow marks are cited figures.",
+        what=what,
+    )
+
+
 _KINDS = (
     _Plot(
         "tier-bandwidth",
         Metric.BANDWIDTH,
         tr("Bandwidth by tier"),
-        "bandwidth [GB/s]",
-        _DESCRIPTION.format(what="bandwidth in GB/s"),
+        tr("bandwidth [GB/s]"),
+        _described(tr("bandwidth in GB/s")),
         tr("The best bandwidth of every tier"),
     ),
     _Plot(
         "tier-latency",
         Metric.LATENCY,
         tr("Latency by tier"),
-        "latency",
-        _DESCRIPTION.format(what="latency in nanoseconds"),
+        tr("latency"),
+        _described(tr("latency in nanoseconds")),
         tr("The best latency of every tier"),
     ),
 )
 
 
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
-    """The two plots of ``ladders`` (by run); one without any value is left out."""
+    """Draw the two plots of ``ladders`` (by run); a plot without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
     drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """Marks by tier, and within a tier by run. Launches of the GPU are no tier of its memory."""
+    """Marks by tier, and within a tier by run; without kernel launches, which use no memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -94,7 +98,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
         return None
     tiers = [*dict.fromkeys(mark.tier for mark in marks)]
     beside = {tier: [mark for mark in marks if mark.tier == tier] for tier in tiers}
-    most = max(map(len, beside.values()))
+    lanes = style.Lanes.of([len(beside[tier]) for tier in tiers])
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
@@ -106,14 +110,10 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
         style.log_axis(axes, "x", [value for value in values if value], room=1.9)
         if kind.metric is Metric.LATENCY:
             style.time_axis(axes)
-        height = 0.8 / most
-        for place, tier in enumerate(tiers):
-            for lane, mark in enumerate(beside[tier]):
-                at = place + (lane - (len(beside[tier]) - 1) / 2) * height
-                _paint(axes, mark, at, height, runs.index(mark.run))
-        axes.set_yticks(range(len(tiers)), [str(tier) for tier in tiers])
-        axes.set_ylim(len(tiers) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
+        for places, tier in zip(lanes.places, tiers, strict=True):
+            for place, mark in zip(places, beside[tier], strict=True):
+                _paint(axes, mark, place, runs.index(mark.run))
+        style.row_axis(axes, lanes, tiers)
         axes.set_xlabel(kind.axis)
         if len(runs) > 1:
             for index, run in enumerate(runs):
@@ -122,7 +122,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
             style.legend(canvas, axes)
 
     rows = [(mark.run, mark.row) for mark in marks]
-    height = 56 + len(tiers) * style.ROW * max(1.3, 0.85 * most) + 9 * (len(runs) > 1) * len(runs)
+    height = 56 + lanes.height + 9 * (len(runs) > 1) * len(runs)
     caption = (
         _finding(kind.metric, marks) if len(runs) == 1 else "",
         rounds_text([row for _, row in rows]),
@@ -133,15 +133,15 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
         title=kind.title,
         caption=sentences(caption),
         description=kind.description,
-        svg=style.render(kind.slug, kind.title, kind.description, height, paint),
+        drawing=style.plot(kind.slug, kind.title, kind.description, height, paint),
         table=data_table(kind.table, rows),
     )
 
 
-def _paint(axes: Axes, mark: _Mark, place: float, height: float, index: int) -> None:
+def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
     row = mark.row
     if mark.band is not None:
-        _paint_band(axes, mark.band, place, height, index)
+        _paint_band(axes, mark.band, place, index)
     axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
     axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
     if row.peak:
@@ -157,18 +157,16 @@ def _paint(axes: Axes, mark: _Mark, place: float, height: float, index: int) -> 
     )
 
 
-def _paint_band(
-    axes: Axes, band: tuple[float, float], place: float, height: float, index: int
-) -> None:
-    """Draw a bar from low to high, widened by 1 % so that a single value is visible."""
+def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int) -> None:
+    """Draw a bar from low to high; widened by 1 %, so that a single value is visible."""
     low, high = band[0] / 1.01, band[1] * 1.01
     colour = style.colour(index)
     look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
-    axes.barh(place, high - low, 0.9 * height, low, zorder=1, **look)
+    axes.barh(place, high - low, 0.8, low, zorder=1, **look)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """The ratio between the ends of one machine's ladder."""
+    """The ratio between the two ends of one machine's ladder, as a caption."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

@@ -1,4 +1,4 @@
-"""Bandwidth of the link by the size of a transfer."""
+"""Plot of the bandwidth of the link by transfer size."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _BENCHES = frozenset({"link/h2d", "link/d2h", "peer/read", "peer/write"})
 _CURVE = PlotText(
     slug="transfer",
     title=tr("Link bandwidth by size of the transfer"),
-    description=(
+    description=tr(
         "Line plot. Horizontal axis: bytes of one transfer, logarithmic. Vertical axis: bandwidth "
         "in GB/s, logarithmic. Marks are medians, small circles single rounds."
     ),
-    x="size of the transfer",
-    y="bandwidth [GB/s]",
+    x=tr("size of the transfer"),
+    y=tr("bandwidth [GB/s]"),
     counts=False,
     log_y=True,
     table=tr("Bandwidth by size of the transfer"),
@@ -31,7 +31,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line for every direction and kind of host memory."""
+    """Draw one line for every direction and kind of host memory."""
     series = sweep(
         runs,
         "size",

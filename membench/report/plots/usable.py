@@ -1,4 +1,4 @@
-"""Usable capacity by link bandwidth: the part of a tier that cannot be read in time is idle."""
+"""Plot of usable capacity by link bandwidth; bytes that cannot be read in time are not usable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Usable capacity by link bandwidth")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: terabytes "
     "that can be kept in use, from 0. One line for each mean gap between two uses; the dashed "
     "vertical line is the assumed link, others are measured or cited paths from SSD."
@@ -31,7 +31,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Plot of min(C, bandwidth times gap) for both gaps of agent traffic."""
+    """Draw min(C, bandwidth times gap) for both gaps of agent traffic."""
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]
     total = capacity.value * capacity.scale
@@ -42,18 +42,23 @@ def draw(found: Verdicts) -> Figure:
         axes = canvas.subplots()
         for place, (name, gap) in enumerate(gaps.items()):
             held = [usable_capacity(total, rate, gap) / 1e12 for rate in _RATES]
-            axes.plot(_RATES / 1e9, held, label=f"{name} ({gap:g} s)", **style.line(place))
+            axes.plot(
+                _RATES / 1e9,
+                held,
+                label=tr("{case} ({gap} s)", case=name, gap=f"{gap:g}"),
+                **style.line(place),
+            )
         style.zero_axis(axes, "y", [total / 1e12])
         rates = [*(_RATES / 1e9), *(one.rate.value / 1e9 for one in paths)]
         style.log_axis(axes, "x", rates)
         axes.axvline(link.value, **style.ASSUMED)
-        style.note(axes, f"{link.value:g} GB/s, assumed", link.value, 2)
+        style.note(axes, tr("{rate} GB/s, assumed", rate=f"{link.value:g}"), link.value, 2)
         for place, one in enumerate(paths):
             dash = style.CITED_DASH if one.cited else "-"
             look: Any = {"color": style.colour(place + 2), "linestyle": dash}
             axes.axvline(one.rate.value / 1e9, label=one.name, **look)
-        axes.set_xlabel("link bandwidth [GB/s]")
-        axes.set_ylabel("usable capacity [TB]")
+        axes.set_xlabel(tr("link bandwidth [GB/s]"))
+        axes.set_ylabel(tr("usable capacity [TB]"))
         style.legend(canvas, axes)
 
     held, other = (
@@ -84,7 +89,7 @@ def draw(found: Verdicts) -> Figure:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render("usable", _TITLE, _DESCRIPTION, 290, paint),
+        drawing=style.plot("usable", _TITLE, _DESCRIPTION, 290, paint),
         table=Table(
             tr("Usable TB by GB/s"),
             (Column("GB/s"), *(Column(name, numeric=True) for name in gaps)),

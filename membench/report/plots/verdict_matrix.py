@@ -1,4 +1,4 @@
-"""The verdict matrix: the verdict of each model alone on each claim."""
+"""Plot of the verdict on each part of a claim for each model alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _TITLE = tr("Verdicts by model")
-_DESCRIPTION = (
+_DESCRIPTION = tr(
     "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A "
     "filled square means supported, a cross contradicted, a small circle inconclusive, by the "
     "draws of that model alone."
@@ -39,7 +39,7 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One row for every part of a claim of the first machine that has draws of it by model."""
+    """Draw one row for every part with draws by model, from the first machine that has them."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
@@ -55,7 +55,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
                 if said is word
             ]
             x, y = zip(*places, strict=True) if places else ((), ())
-            axes.plot(x, y, label=str(word), linestyle="none", **look)
+            axes.plot(x, y, label=VERDICTS[word], linestyle="none", **look)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8.5)
         axes.set_yticks(range(len(rows)), [*rows])
         axes.set_xlim(-0.6, len(names) - 0.4)
@@ -86,7 +86,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         title=_TITLE,
         caption=caption,
         description=_DESCRIPTION,
-        svg=style.render("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
+        drawing=style.plot("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
             tr("Verdict of each model"),
             (Column(tr("part")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),
@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Each part of each claim once, from the first machine that has draws of it."""
+    """Each part of each claim once, from the first machine that has draws for it."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
@@ -106,7 +106,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Map each model to the verdict of its draws over all traces or contexts; may be empty."""
+    """Model -> verdict on its draws over all traces or contexts; may be empty."""
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

@@ -1,4 +1,4 @@
-"""`membench advise` on a screen."""
+"""Prints the output of `membench advise`."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.core.units import about_size, significant
-from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, verdict
-from membench.report.screens.console import is_terminal
+from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
+from membench.report.screens.console import say
+from membench.report.screens.text_table import TextTable, print_table
 from membench.thesis.advise.plan import Advice
 from membench.thesis.claims.wording import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, constant_bytes
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import TierWork
+from membench.thesis.tiers.plan import Drive, TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
-    """The advice first, then its basis, then the missing values."""
+    """Print the advice, then the facts it is based on, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
-    console.print(
-        Text(
-            f"{asked.model.name}, {asked.context} tokens, KV in {asked.dtype}, "
-            f"TP {asked.tp}{where}{device}",
-            "bold",
-        ),
-        soft_wrap=not is_terminal(),
+    say(
+        console,
+        f"{asked.model.name}, {counted(asked.context, 'token')}, KV in {asked.dtype}, "
+        f"TP {asked.tp}{where}{device}",
+        "bold",
     )
+    if text := unfit(found):
+        console.print(Text(f"{text} Ask for as many: --tp {found.gpus}.", "bold red"))
     for badge in found.badges:
-        console.print(Text(f"[{badge}] {BADGE_MEANING[badge]}"), soft_wrap=True)
+        say(console, f"[{badge}] {BADGE_MEANING[badge]}")
     console.print(Text(verdict(found), "bold"))
     for note in found.notes:
         console.print(Text(f"Note: {note}."))
@@ -49,11 +51,11 @@ def print_advice(console: Console, found: Advice) -> None:
     if found.missing:
         console.print(Text("Not known:", "bold"))
         for line in found.missing:
-            console.print(Text(f"  {line}"), soft_wrap=not is_terminal())
+            say(console, line, indent=2)
 
 
 def print_plan(console: Console, plan: TierWork) -> None:
-    """The tiers: size, load, wear, and number of drives."""
+    """Print the planned tiers: size, load, wear, and number of drives."""
     drive = plan.drive
     console.print()
     console.print(
@@ -65,12 +67,23 @@ def print_plan(console: Console, plan: TierWork) -> None:
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier", no_wrap=True)
-    for title in ("capacity", "hit rate", "read GB/s", "written GB/s", "TB/day", "DWPD"):
+    flash = any(tier.drives is not None for tier in plan.tiers)
+    titles = ["capacity", "hit rate", "read GB/s", "written GB/s", "TB/day"]
+    for title in [*titles, "DWPD"] if flash else titles:
         table.add_column(title, justify="right")
-    table.add_column("drives")
+    if flash:
+        table.add_column("drives")
     for cells in plan_rows(plan):
-        table.add_row(*cells)
+        table.add_row(*cells[: len(table.columns)])
     console.print(table)
+    if flash:
+        _print_drive(console, drive)
+    for note in plan.notes:
+        console.print(Text(f"Note: {note}."))
+
+
+def _print_drive(console: Console, drive: Drive) -> None:
+    """The drive that the plan counts, and its rates."""
     rates = [
         f"{name} {significant(rate / 1e9, 3)} GB/s"
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
@@ -84,13 +97,14 @@ def print_plan(console: Console, plan: TierWork) -> None:
             "dim",
         )
     )
-    for note in plan.notes:
-        console.print(Text(f"Note: {note}."))
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """The settings of each engine."""
+    """Print the settings for each engine, or why there are none."""
     console.print()
+    if not lines:
+        console.print(Text("Nothing to set: no choice is possible, or the weights do not fit."))
+        return
     console.print(Text("To set", "bold"))
     for engine, several in lines.items():
         console.print(Text(engine, "dim"))
@@ -99,23 +113,22 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
-    """The model names for ``--model``."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("model", no_wrap=True)
-    for title in ("weights", "held in", "stored", "KV a token, fp16", "constant"):
-        table.add_column(title, no_wrap=True, justify="right")
-    table.add_column("on Hugging Face", overflow="fold")
-    for model in known:
-        weights = model.parameters
-        constant = constant_bytes(model.shape, KvDtype.FP16)
-        table.add_row(
-            model.slug,
-            "" if weights is None else f"{significant(weights.total / 1e9, 3)} B",
-            "" if model.weights is None else model.weights.label,
-            "" if model.weights is None else show_amount(model.weights.stored),
-            about_size(bytes_per_token(model.shape)),
-            about_size(constant) if constant else "",
-            model.ids[0] if model.ids else "",
-        )
-    console.print(table)
+    """Print the model names for ``--model``."""
+    titles = ("weights", "held in", "stored", "KV a token, fp16", "constant")
+    head = ("model", *titles, "on Hugging Face")
+    print_table(console, TextTable(None, head, tuple(map(_model_cells, known))))
     console.print("Name any other model by the path of its config.json.", style="dim")
+
+
+def _model_cells(model: Model) -> tuple[str, ...]:
+    weights = model.parameters
+    constant = constant_bytes(model.shape, KvDtype.FP16)
+    return (
+        model.slug,
+        "" if weights is None else f"{significant(weights.total / 1e9, 3)} B",
+        "" if model.weights is None else model.weights.label,
+        "" if model.weights is None else show_amount(model.weights.stored),
+        about_size(bytes_per_token(model.shape)),
+        about_size(constant) if constant else "",
+        model.ids[0] if model.ids else "",
+    )

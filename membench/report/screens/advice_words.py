@@ -1,4 +1,4 @@
-"""Advice in words and as data, the same on the screen, on the page and in `--json`."""
+"""Advice as text and as data, the same on the screen, on the page and in `--json`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from membench.core.messages import clauses, sentence, span, tr
+from membench.core.messages import clauses, sentence, span, tr, tr_n
+from membench.core.text import counted
 from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
@@ -18,7 +19,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""The instruction for a serving engine, by choice."""
+"""Choice -> the instruction for a serving engine."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),
@@ -30,7 +31,7 @@ BOUNDS = tr(
     "Times are lower bounds from the measured rates of the largest measured block that fits in a "
     "piece; engines take longer"
 )
-"""The basis of the times; the source of their ranges follows it."""
+"""The basis of the times, as a sentence; the source of their ranges is added to it."""
 
 
 def seconds(value: float) -> str:
@@ -47,14 +48,14 @@ def interval(rate: Rate) -> str:
 
 
 def speed(choice: Choice) -> str:
-    """The rate behind a choice, with its unit."""
+    """The rate that a choice is based on, with its unit."""
     if choice.name == "recompute":
         return f"{significant(choice.rate.value / 1e12, 3)} TFLOP/s"
     return f"{significant(gb_per_s(choice.rate.value), 3)} GB/s"
 
 
 def verdict(found: Advice) -> str:
-    """The recommendation, in a sentence."""
+    """The recommendation as a sentence."""
     best = found.best
     if best is None:
         return tr("No choice is possible: see the missing values.")
@@ -67,6 +68,18 @@ def verdict(found: Advice) -> str:
         other=CHOICES[second.name],
     )
     return sentence(text if found.clear else clauses((text, tr("their ranges overlap"))))
+
+
+def unfit(found: Advice) -> str:
+    """That the weights do not fit the requested ranks; empty if they do, or if that is unknown."""
+    if found.fits is not False:
+        return ""
+    return tr_n(
+        "Does not fit 1 GPU: the weights need {needed}. Times are for 1 GPU all the same.",
+        "Does not fit {count} GPUs: the weights need {needed}. Times are for {count} all the same.",
+        found.question.tp,
+        needed=found.gpus,
+    )
 
 
 def crossover(choice: Choice) -> str:
@@ -104,10 +117,10 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     """Pairs of term and text, in reading order."""
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
-    yield "KV cache", f"{about_size(found.kv_bytes)} for {asked.context} tokens{ranks}"
+    yield "KV cache", f"{about_size(found.kv_bytes)} for {counted(asked.context, 'token')}{ranks}"
     yield moved(found)
     if found.weight_bytes is not None:
-        need = "" if found.gpus is None else f", {found.gpus} GPU{'s' * (found.gpus > 1)} needed"
+        need = "" if found.gpus is None else f", {counted(found.gpus, 'GPU')} needed"
         yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{need}"
     yield "Precision", precision(found)
     for choice in found.choices:
@@ -123,16 +136,17 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     if found.staging is not None:
         yield "SSD to DDR", f"{interval(found.staging)} to bring the context into host memory"
     for held in found.capacities:
-        count = f"{held.contexts} context{'' if held.contexts == 1 else 's'}"
-        yield f"Fit in {held.tier}", f"{count} in {about_size(held.bytes)} ({held.counted})"
+        count = counted(held.contexts, "context")
+        sizes = f"{about_size(held.usable)} of {about_size(held.bytes)}"
+        yield f"Fit in {held.tier}", f"{count} in {sizes} ({held.counted})"
     if limit := slo(found):
         yield "Accepted TTFT", limit
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text of the unit of a copy: blocks, or states if the model has no blocks."""
+    """Term and text for the unit of a copy: a block, or a state if the model has no blocks."""
     asked = found.question
-    pieces = f"{found.piece.number} pieces of {format_size(found.piece.bytes)}"
+    pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
         return "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
     return "State", f"{pieces} on a rank ({asked.layout}), whatever the context"
@@ -147,7 +161,7 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for such pieces, and a block size that is large enough."""
+    """Fastest copy method for the pieces of the model, and a block size that is large enough."""
     best = found.method
     assert best is not None
     text = (
@@ -178,13 +192,13 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
             significant(tier.read_per_s / 1e9, 3),
             significant(tier.written_per_s / 1e9, 3),
             significant(tier.written_per_day / 1e12, 3),
-            significant(tier.dwpd, 3),
+            "" if tier.dwpd is None else significant(tier.dwpd, 3),
             drives,
         )
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """Plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
+    """``found`` as plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
 
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}
@@ -231,6 +245,7 @@ def to_json(found: Advice) -> dict[str, Any]:
         },
         "ssd_to_ddr_s": found.staging and span(found.staging),
         "contexts": {held.tier: held.contexts for held in found.capacities},
+        "usable_bytes": {held.tier: held.usable for held in found.capacities},
         "slo_ttft_s": asked.slo,
         "badges": [str(badge) for badge in found.badges],
         "missing": list(found.missing),

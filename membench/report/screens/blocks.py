@@ -1,12 +1,12 @@
-"""Groups rows for a reader: one block per tier and metric, one unit in each."""
+"""Groups rows for display: one block per tier and metric, with one unit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.units import Scale, common_scale, parse_size
 from membench.results.compact.row import Measurement
@@ -15,13 +15,13 @@ from membench.results.schema import Row
 R = TypeVar("R", Row, Measurement)
 
 
-@dataclass(frozen=True)
+@record
 class Block(Generic[R]):
     """The `ok` rows of one (tier, metric).
 
     Attributes:
         common: the ``key=value`` parts that all ids share.
-        names: the ids without them, by row.
+        names: for each row, its id without the common parts.
     """
 
     tier: Tier
@@ -34,7 +34,7 @@ class Block(Generic[R]):
 
 
 def blocks(rows: Iterable[R]) -> list[Block[R]]:
-    """The `ok` rows of ``rows``, in the order of the tiers, by bench and then by parameters."""
+    """`ok` rows as blocks in the order of the tiers; within a block, by bench and parameters."""
     groups: dict[tuple[Tier, Metric], list[R]] = {}
     benches: dict[str, int] = {}
     for row in rows:
@@ -79,7 +79,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id of ``row``, with its statistic unless it is the median."""
+    """The case id of ``row``; if the statistic is not the median, followed by the statistic."""
     return _with_stat(row, row.case)
 
 
@@ -93,7 +93,7 @@ def _with_stat(row: Row | Measurement, name: str) -> str:
 
 
 def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
-    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words behind numbers."""
+    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words after numbers."""
 
     def key(part: str) -> tuple[str, bool, int, str]:
         name, _, value = part.partition("=")

@@ -1,4 +1,4 @@
-"""A card to paste: six lines of Markdown with a machine's results and the command behind them."""
+"""A card to paste elsewhere: six lines of Markdown with a machine's results and the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.report.screens.judged import JudgedRung, share_text, verdict_text
 from membench.report.screens.tier_table import rung_text
 
 _DIGITS = 16
-"""Hexadecimal digits of the hash; 64 bits distinguish any two files."""
+"""Number of hexadecimal digits of the hash; 64 bits are enough to distinguish files."""
 
 
 def card(
@@ -25,10 +25,10 @@ def card(
     references: Sequence[str],
     quality: str,
 ) -> tuple[str, ...]:
-    """A table with one column per tier, the sentence on a served model, and command and hash.
+    """The card: a table with one column per tier, the sentence on a served model, command and hash.
 
     Args:
-        references: the references of the tiers; empty if there are none.
+        references: the references with which the tiers were compared; may be empty.
         quality: the data quality and the flags of the rows.
 
     Raises:

@@ -17,7 +17,10 @@ _FIX = "fix: "
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print one line per finding, and its fix below it, indented less because commands are long."""
+    """Print one line per finding, with its fix on the next line.
+
+    The fix is indented less than other text, because commands are long.
+    """
     names = max((len(finding.check) for finding in findings), default=0)
     for finding in findings:
         console.print(_lines(finding, names, console.width), soft_wrap=True)

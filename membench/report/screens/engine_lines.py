@@ -31,13 +31,14 @@ def engine_lines(
     disk_bytes: float | None,
     second: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
-    """The lines of each engine; an absent tier has none.
+    """The lines for each engine; empty for a tier that does not exist.
 
-    Flags are those of the engines' manuals in 2026: vLLM's native offloading takes GiB over all
+    Flags are those of the engines' manuals in 2026. vLLM's native offloading takes GiB over all
     ranks, SGLang's HiCache GB per rank, LMCache and Dynamo's KVBM GB.
 
     Args:
-        host_bytes, disk_bytes: capacity of host memory and of disks; None if there is no such tier.
+        host_bytes, disk_bytes: capacity of host memory and of disks; None if the tier does not
+            exist.
         second: whether the disk admits a block only on its second request.
     """
     found: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""The meaning of a flag or a case, in words: `membench explain`."""
+"""Explains a flag or a case: `membench explain`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from rich.text import Text
 from membench.core.axes import AUTO
 from membench.core.case import Bench, Case
 from membench.core.terms import BETTER, UNIT, Flag
+from membench.core.text import counted
 from membench.core.units import format_size
+from membench.report.screens.console import say
 from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
 def print_flag(console: Console, flag: Flag) -> None:
     """Print the observation behind a flag, its severity and its remedy."""
     console.print(Text(flag.code, "bold"))
-    console.print(f"What: {flag.meaning}", soft_wrap=True)
-    console.print(f"How bad: {flag.weight}", soft_wrap=True)
-    console.print(f"What to do: {flag.remedy}", soft_wrap=True)
+    say(console, f"What: {flag.meaning}")
+    say(console, f"How bad: {flag.weight}")
+    say(console, f"What to do: {flag.remedy}")
     _print_next(console, ("membench doctor",))
 
 
@@ -43,17 +45,17 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
                 shown = f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
                 values.setdefault(name, {})[shown] = None
         axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
-        console.print(f"{profile}: {len(several)} cases; {axes}", soft_wrap=True)
+        say(console, f"{profile}: {counted(len(several), 'case')}; {axes}")
     console.print()
-    console.print(f"Bytes counted: {counting(bench)}", soft_wrap=True)
+    say(console, f"Bytes counted: {counting(bench)}")
     console.print("Possible problems (each is a flag in the results):")
     for flag in dangers(bench):
-        console.print(Text(f"  {flag.code}: {flag.meaning}"), soft_wrap=True)
+        say(console, f"{flag.code}: {flag.meaning}", indent=2)
     _print_next(console, next_steps(bench))
 
 
 def _asked(case: Case, name: str) -> str:
-    """The value of ``name`` in the case's id; empty if it has none."""
+    """The value of ``name`` in the id of ``case``; empty if the id does not have it."""
     start = f"{name}="
     return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 

@@ -1,4 +1,4 @@
-"""Topics for all benches of a kind: counting of bytes, likely flags, next commands."""
+"""Texts that apply to all benches of a kind: how bytes are counted, likely flags, next commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def prefix(bench: Bench) -> str:
 
 
 def counting(bench: Bench) -> str:
-    """The way of counting its bytes, in a sentence."""
+    """How the bytes of the bench are counted, as a sentence."""
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
@@ -57,14 +57,14 @@ def counting(bench: Bench) -> str:
 
 
 def dangers(bench: Bench) -> list[Flag]:
-    """The flags that its rows are most likely to have."""
+    """The flags that rows of the bench are most likely to have."""
     own = _GPU if Needs.GPU in bench.needs else ()
     codes = dict.fromkeys((*_GENERAL, *_BY_PREFIX.get(prefix(bench), own)))
     return [FLAGS[code] for code in codes if code in FLAGS]
 
 
 def next_steps(bench: Bench) -> tuple[str, ...]:
-    """Commands for the next steps."""
+    """Commands to use next."""
     return (
         f"membench run --select '{bench.name}'",
         f"membench list --profile full --select '{bench.name}'",

@@ -1,4 +1,4 @@
-"""The machine snapshot for a person: `membench info`."""
+"""Prints the machine snapshot: `membench info`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from membench.core.units import about_size, format_size
 
 
 def print_machine(console: Console, machine: Machine) -> None:
-    """Two columns, fact and value; an absent fact is left out."""
+    """Print two columns, fact and value; unknown facts are left out."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -34,7 +34,7 @@ def print_machine(console: Console, machine: Machine) -> None:
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """Pairs (fact, value) about a machine for a person; an absent fact has an empty value."""
+    """Pairs (fact, value) about a machine; the value of an unknown fact is empty."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
@@ -82,7 +82,10 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         (tr("GPU"), "" if gpus.present or gpus.problem else tr("none found")),
         (tr("GPU problem"), "" if gpus.faults and not gpus.present else gpus.problem),
         (tr("GPU remedy"), "" if gpus.faults and not gpus.present else gpus.remedy),
-        *((tr("results on"), _filesystem(place)) for place in machine.filesystems),
+        *(
+            (tr("results on"), place)
+            for place in dict.fromkeys(map(_filesystem, machine.filesystems))
+        ),
         ("Python", machine.python),
         (
             tr("packages"),
@@ -115,7 +118,7 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """``64.0 GiB, CPUs 0-7, distances 10 21``; with the kind unless it is host memory."""
+    """``64.0 GiB, CPUs 0-7, distances 10 21``, with the kind of memory if it is not host memory."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),
@@ -137,7 +140,7 @@ _NODE_KINDS = {
 
 def _gpu(gpu: GpuIdentity) -> str:
     """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
-    known = bool(gpu.memory)  # it is 0 in old sidecars
+    known = bool(gpu.memory)  # old sidecars have 0 here
     memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
     shared = tr("uses the host's memory of {size}", size=memory)
     parts = [

@@ -1,4 +1,4 @@
-"""The step summary of a GitHub Actions job, in a file that the runner names."""
+"""The step summary of a GitHub Actions job, a file whose path the runner gives."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from membench.core.errors import OutputError
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 LIMIT = 1 << 20
-"""Maximum size of a step summary in bytes; GitHub shows nothing of a longer one."""
+"""Maximum size of a step summary in bytes; GitHub does not show a longer one at all."""
 
 
 def append_summary(make: Callable[[int], str]) -> bool:
-    """Append the text of ``make`` for the remaining bytes; False if there is no summary file."""
+    """Append ``make(remaining bytes)`` to the summary; returns False without a summary file."""
     path = os.environ.get(VARIABLE)
     if not path:
         return False

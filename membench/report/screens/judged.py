@@ -1,4 +1,4 @@
-"""The rungs of a machine's ladder, with the results of a check."""
+"""The rungs of a machine's ladder with the results of its check."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from membench.results.sidecar import Sidecar
 def checked(
     rows: Sequence[Row], machine: Machine | None, sidecar: Sidecar | None
 ) -> MachineCheck | None:
-    """Check the machine of ``rows`` against the references of its hardware; None if there is none.
+    """Check the machine of ``rows`` against references for its hardware; None without a reference.
 
     Args:
         rows: the rows of one machine.
-        machine, sidecar: None if unknown; then less can be judged.
+        machine, sidecar: None if unknown; fewer lines can then be judged.
 
     Raises:
-        SchemaError: a reference, or the sidecar's data on the GPUs, cannot be read.
+        SchemaError: a reference, or the sidecar's data about GPUs, cannot be read.
     """
     if all(row.cited for row in rows):
         return None  # published figures do not describe a machine
@@ -43,13 +43,13 @@ def checked(
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
-    """Whether ``figure`` comes from ``runs``: a shipped run is not compared with itself."""
+    """Whether ``figure`` comes from one of ``runs``, so that a run is not compared with itself."""
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
 @dataclass(frozen=True)
 class JudgedRung:
-    """A rung, and its lines of a check.
+    """A rung of the ladder, with the lines of the check for its tier.
 
     Attributes:
         lines: empty if the tier has no reference.
@@ -64,7 +64,7 @@ class JudgedRung:
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
-        """Low and high end of the reference for the rung's figure of ``metric``, in its unit."""
+        """The reference range (low, high) for the rung's value of ``metric``, in its unit."""
         row = self.rung.best[metric]
         for line in self.lines:
             held = line.worst.expected
@@ -74,7 +74,7 @@ class JudgedRung:
 
 
 def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[JudgedRung, ...]:
-    """The rungs of the ladder of ``rows``. A figure with a reference range is the judged one."""
+    """The rungs of the ladder of ``rows``; if a row has a reference range, it takes precedence."""
     by_tier: dict[tuple[Tier, bool], tuple[TierLine, ...]] = {}
     for line in check.lines if check is not None else ():
         key = (line.tier, line.part is MachinePart.PEERS)
@@ -88,7 +88,7 @@ def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[Judg
 
 
 def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
-    """The worst of the judged lines, else the first line."""
+    """The worst of the judged lines, otherwise the first line."""
     judged = [one for one in lines if one.verdict is not CheckVerdict.NOT_JUDGED]
     if judged:
         return max(judged, key=lambda one: one.worst.badness)
@@ -96,7 +96,7 @@ def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
 
 
 def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
-    """One line for each metric of a tier: the representative one, else the first with a range."""
+    """One line for each metric of a tier: the representative one, or the first with a range."""
     found: dict[Metric, TierLine] = {}
     for line in (_speaker(lines), *lines):
         if line is not None and line.worst.expected is not None:
@@ -105,7 +105,7 @@ def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
 
 
 def share_text(judged: JudgedRung) -> str:
-    """``98 %`` of the low end of the range; empty if there is no range."""
+    """The share of the low end of the range: ``98 %``; empty without a range."""
     share = judged.line.worst.share if judged.line is not None else None
     return "" if share is None else f"{share:.0%}"
 

@@ -1,4 +1,4 @@
-"""Recommendation for moving KV blocks on the machine, in one line."""
+"""Recommends how to move KV blocks on the machine, in one line per direction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.results.schema import Row
 
 
 def print_policies(console: Console, rows: Sequence[Row]) -> None:
-    """Print how an engine should move KV blocks here, one line per measured direction."""
+    """Print how an engine should move KV blocks on this machine, for each measured direction."""
     for found in policies(rows):
         line = Text.assemble(
             ("kv_policy ", "dim"),

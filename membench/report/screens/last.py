@@ -1,4 +1,4 @@
-"""The last screen of a run: the machine's results, their reliability, and the next step."""
+"""The last screen of a run: results, their reliability, and the next step."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.errors import MembenchError
 from membench.core.files import shown
 from membench.core.terms import Status
-from membench.core.text import one_line, shell_word
+from membench.core.text import counted, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.card import card
-from membench.report.screens.console import is_terminal
+from membench.report.screens.console import is_terminal, say_command
 from membench.report.screens.judged import JudgedRung, checked, judged_ladder
 from membench.report.screens.kv_policy import print_policies
 from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
@@ -29,13 +29,14 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
-"""Share of noisy rows above which the machine is disturbed and more rounds would not help."""
+"""Share of noisy rows above which the machine counts as disturbed, so that more rounds do not help.
+"""
 
 _FAILURES = 3
-"""Maximum number of named failures of a check; `membench check` names all."""
+"""Maximum number of failures of a check that are named; `membench check` names all."""
 
 _ALWAYS = frozenset({"noisy", "single-round"})
-"""Flags that are shown beside a tier's values even if every row has them."""
+"""Flags that are shown beside a tier's values even if all rows have them."""
 _GRADES = {
     Grade.NONE: "none",
     Grade.CITED: "cited",
@@ -52,8 +53,8 @@ def print_outcome(
     """Print the best of every tier, the data quality, files, and the next command.
 
     Args:
-        everything: also print every row, and the meaning of each flag.
-        paste: also print the card, as Markdown.
+        everything: whether to print also every row, and the meaning of each flag.
+        paste: whether to print also the card, as Markdown.
     """
     console.print()
     if outcome.csv is None:
@@ -110,13 +111,13 @@ def _print_files(
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
     console.print(Text(f"{what}: {files}"), soft_wrap=True)
-    console.print(Text(f"Next: {one_line(_next(outcome, found, check))}", "bold"), soft_wrap=True)
+    say_command(console, "Next: ", *_next(outcome, found, check))
     if not outcome.signum and found.rows:
-        console.print(Text(f"Then: {one_line(_then(outcome))}"), soft_wrap=True)
+        say_command(console, "Then: ", *_then(outcome))
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of the results; None if it is impossible, because a run never fails for it."""
+    """The check of the results; None if it fails, because a run must not fail for this reason."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -125,11 +126,10 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    """The references of the tiers, and the number of judged lines."""
+    """The references with which the tiers were compared, and the number of judged lines."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
-    held = (
-        f"Compared with {', '.join(check.references)}: {judged} of {len(check.lines)} lines judged"
-    )
+    lines = counted(len(check.lines), "line")
+    held = f"Compared with {', '.join(check.references)}: {judged} of {lines} judged"
     return f"{held}, the worst of each tier shown   (membench check FILE has all)"
 
 
@@ -137,14 +137,11 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
     words = ", ".join(
         f"{found.cases[status]} {status}" for status in Status if found.cases.get(status)
     )
-    cases = sum(found.cases.values())
+    cases = counted(sum(found.cases.values()), "case")
     rounds = max((row.rounds or 0 for row in outcome.rows), default=0)
-    planned = outcome.plan.rounds
+    planned = counted(outcome.plan.rounds, "round")
     grade = _GRADES[found.grade]
-    return (
-        f"{cases} cases: {words}; {rounds} of {planned} rounds in {_wall(outcome.wall)}; "
-        f"data quality {grade}"
-    )
+    return f"{cases}: {words}; {rounds} of {planned} in {_wall(outcome.wall)}; data quality {grade}"
 
 
 def _wall(wall: Wall) -> str:
@@ -159,41 +156,42 @@ def _wall(wall: Wall) -> str:
 
 
 def _flags(found: Quality) -> Text:
-    """``Flags: noisy 12 of 72 rows, vm all   (membench explain noisy)``."""
+    """The flags with the number of rows: ``Flags: noisy 12 of 72 rows, vm all``."""
     counts = [
         f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
     ]
     first = next(iter(found.flags))
     return Text.assemble(
-        f"Flags, of {found.rows} rows: ",
+        f"Flags, of {counted(found.rows, 'row')}: ",
         (", ".join(counts), "yellow"),
         f"   (membench explain {first})",
     )
 
 
-def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> str:
-    """The most useful next command."""
+def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tuple[str, str]:
+    """The most useful next command, and why; the reason may be empty."""
     assert outcome.csv is not None
     if outcome.signum:
-        return f"membench run --resume {shell_word(outcome.again or outcome.csv)}"
+        return f"membench run --resume {shell_word(outcome.again or outcome.csv)}", ""
     failed = next((row for row in outcome.rows if row.status is Status.FAILED), None)
     if failed is not None:
-        return f"membench -v run --rounds 1 --select {shell_word(failed.case)}"
+        return f"membench -v run --rounds 1 --select {shell_word(failed.case)}", ""
     if check is not None and failures(check, Requirements()):
-        return f"membench check {shell_word(outcome.csv)}    (the slow parts, and by how much)"
+        return f"membench check {shell_word(outcome.csv)}", "the slow parts, and by how much"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
-        return "membench doctor    (many rows are noisy: it looks for causes)"
+        return "membench doctor", "many rows are noisy: it looks for causes"
     if noisy:
-        return "membench run --rounds 10    (some rows are noisy: membench explain noisy)"
+        return "membench run --rounds 10", "some rows are noisy: membench explain noisy"
     page = sidecar_path(outcome.csv).with_suffix(".html")
-    return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}"
+    return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}", ""
 
 
-def _then(outcome: RunOutcome) -> str:
-    """The use of the numbers: advice if a GPU was measured, else a comparison."""
+def _then(outcome: RunOutcome) -> tuple[str, str]:
+    """A use of the numbers: advice if a GPU was measured, otherwise a comparison."""
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
-        return f"membench advise {shell_word(outcome.csv)} --model llama-3.1-8b --context 32768"
+        csv = shell_word(outcome.csv)
+        return f"membench advise {csv} --model llama-3.1-8b --context 32768", ""
     csv = shell_word(outcome.csv)
-    return f"membench compare {csv} ANOTHER.csv    (another machine, or this one later)"
+    return f"membench compare {csv} ANOTHER.csv", "another machine, or this one later"

@@ -1,4 +1,4 @@
-"""The screens of a paired run: its sides, and at its end their comparison."""
+"""The output of a paired run: its sides at the start, their comparison at the end."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_source
 from membench.benches import registry
 from membench.core.files import shown
-from membench.core.text import one_line, shell_word
+from membench.core.text import counted, one_line, shell_word
 from membench.measure.paired.preparing import SIDES, Half
 from membench.measure.paired.run import PairedOutcome
 from membench.measure.run import resume_command
+from membench.report.screens.cases import print_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.view import arrange
-from membench.report.screens.console import is_terminal
-from membench.report.screens.plan import print_cases, print_estimate, print_families
+from membench.report.screens.console import is_terminal, say, say_command
+from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print the differences between the sides, their order, and the changes that remain."""
+    """Print the differences between the sides, their order, and changes between their rounds."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup
         words = [one_line(change) if change else "as started"]
         words += [f"after: {one_line(setup)}"] if setup else []
-        console.print(Text(f"{side.upper()}: {', '.join(words)}"), soft_wrap=True)
-    pairs = "1 pair" if rounds == 1 else f"{rounds} pairs"
-    console.print(f"{pairs} of rounds, in the order A B, B A, A B, ...")
+        say(console, f"{side.upper()}: {', '.join(words)}")
+    console.print(f"{counted(rounds, 'pair')} of rounds, in the order A B, B A, A B, ...")
     if pairing.setup_a or pairing.setup_b:
-        console.print(
+        say(
+            console,
             "The set-up commands run before each round of their side. membench does not undo them.",
-            soft_wrap=True,
         )
 
 
@@ -45,7 +45,7 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
     """Print the plan of a dry run: the cases of side A, and the time of both."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
-    print_cases(console, plan.cases)
+    print_cases(plan.cases)
     both = replace(plan, rounds=2 * plan.rounds)
     print_families(console, both, registry().benches)
     print_estimate(console, both)
@@ -62,7 +62,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
-        console.print("The machine is in the state of the last set-up command.", soft_wrap=True)
+        say(console, "The machine is in the state of the last set-up command.")
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
     again = outcome.sides[0].again
@@ -73,7 +73,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
             f"{side.upper()}={shell_word(file)}" for side, file in zip(SIDES, files, strict=True)
         )
         following = f"membench compare {' '.join(given)}"
-    console.print(Text(f"Next: {one_line(following)}", "bold"), soft_wrap=True)
+    say_command(console, "Next: ", following)
 
 
 def _print_comparison(console: Console, files: Sequence[Path]) -> None:

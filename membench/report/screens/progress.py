@@ -1,8 +1,8 @@
-"""Progress of a run: a bar on a terminal, one plain line per unit on a pipe.
+"""Progress of a run: a bar on a terminal, or plain lines on a pipe.
 
-Both draw between cases only: a bar that refreshes itself would take a CPU from the case that is
-being timed.  Neither ever ends a run: if standard output is closed or full, drawing stops,
-measuring continues, and the error is reported at the end.
+Both are drawn only between cases, because a bar that refreshes itself would take CPU time from the
+case that is being timed. Neither ever ends a run: if standard output is closed or full, drawing
+stops, measuring continues, and the error is reported at the end.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from membench.core.terms import Stat, Status
+from membench.core.text import counted
 from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
-from membench.report.screens.console import console, is_terminal, warn
+from membench.report.screens.console import console, is_terminal, say, warn
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
 
 
 class Watcher:
-    """The common part of bar and lines: warnings, the provisional table, lost output.
+    """The common base of bar and lines: warnings, the provisional table, lost output.
 
     Attributes:
         lost: the error of standard output; None while it can be written.
@@ -37,12 +38,12 @@ class Watcher:
         self._rounds = 0
 
     def warned(self, message: str, hint: str) -> None:
-        """Print it first and emphasised, on standard error."""
+        """Print the warning first and emphasised, on standard error."""
         warn(message, hint)
 
     def noted(self, message: str) -> None:
-        """Print it on a separate line."""
-        self.draw(lambda: self.console.print(message, soft_wrap=True))
+        """Print the note on a separate line."""
+        self.draw(lambda: say(self.console, message))
 
     def started(self, plan: Plan, done: int) -> None:
         """Print the plan before the run."""
@@ -51,18 +52,18 @@ class Watcher:
         units = sum(map(plan.rounds_of, cases))
         resumed = f", {done} of {units} units done" if done else ""
         self.draw(
-            lambda: self.console.print(
-                f"{plan.machine}: {plan.profile} profile, {len(cases)} cases, "
-                f"{plan.rounds} rounds{resumed}",
-                soft_wrap=True,
+            lambda: say(
+                self.console,
+                f"{plan.machine}: {plan.profile} profile, {counted(len(cases), 'case')}, "
+                f"{counted(plan.rounds, 'round')}{resumed}",
             )
         )
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """After the first of several rounds, show the provisional table."""
@@ -71,7 +72,7 @@ class Watcher:
         self.draw(lambda: self.show_provisional(_provisional(rows())))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Overridden by bar and lines."""
+        """Do nothing; subclasses show progress."""
 
     def close(self) -> None:
         """Restore the screen."""
@@ -88,28 +89,35 @@ class Watcher:
 
 
 class ProgressLines(Watcher):
-    """One plain line per unit: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+    """One plain line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._provisional: RenderableType | None = None
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Print the unit's results, or the reason why it has none."""
+        """Print the numbers of the case, or the reason why it has none."""
         where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
+        if (table := self._provisional) is not None:
+            self._provisional = None
+            self.draw(lambda: self.console.print(table))
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Print it among the lines."""
-        self.console.print(table)
+        """Print the table before the next line; without one, the final table shows the same."""
+        self._provisional = table
 
 
 class _LastValue(Progress):
-    """A bar; below it the present case, the last value, and a provisional table."""
+    """A progress bar; below it the present case, the last value, and a provisional table."""
 
     now = ""
     last = ""
     table: RenderableType | None = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The lines of the live display."""
+        """The lines that Rich draws."""
         yield self.make_tasks_table(self.tasks)
         for name, text in (("now", self.now), ("last", self.last)):
             if text:
@@ -119,7 +127,7 @@ class _LastValue(Progress):
 
 
 class ProgressBar(Watcher):
-    """A bar that advances by the estimated seconds; drawn between cases."""
+    """A bar that advances by the estimated seconds of each case; drawn only between cases."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,21 +152,21 @@ class ProgressBar(Watcher):
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Show the present case; the last value stays."""
+        """Show the present case; the last value stays visible."""
         self._seconds = case.seconds
         self._progress.now = case.id
         number = f"{place.number:>{len(str(place.of))}}"
         self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Advance, show the value, and print a line for each failure."""
+        """Advance the bar, show the value, and print a line if the case failed."""
         self._progress.last = f"{_brief(unit)}  {unit.case}"
         self._update(self._seconds)
         if unit.status is not Status.OK:
             self.draw(lambda: self.console.print(Text(f"{unit.case} {outcome(unit)}")))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Keep it below the bar until the bar is removed."""
+        """Show the table below the bar until the bar is removed."""
         self._progress.table = table
         self._progress.refresh()
 
@@ -179,8 +187,8 @@ def _side(place: Place) -> str:
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
-    """The tiers after the first round."""
-    # These modules import numpy, which would delay the first value.
+    """The table of tiers after the first round."""
+    # These modules import numpy, which would delay the start.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
 
@@ -189,12 +197,12 @@ def _provisional(rows: Sequence[Row]) -> RenderableType:
 
 
 def watcher() -> Watcher:
-    """A bar if standard output is a terminal, else lines."""
+    """A bar if standard output is a terminal, otherwise lines."""
     return ProgressBar() if is_terminal() else ProgressLines()
 
 
 def _brief(unit: CaseResult) -> str:
-    """The numbers of a unit without the tails of its distributions."""
+    """The numbers of a case, without tail percentiles."""
     if unit.status is not Status.OK:
         return outcome(unit)
     middle = [one for one in unit.readings if one.stat in (Stat.MEDIAN, Stat.P50)]
@@ -202,7 +210,7 @@ def _brief(unit: CaseResult) -> str:
 
 
 def outcome(unit: CaseResult) -> str:
-    """A unit's numbers, or the reason why it has none."""
+    """The numbers of a case, or the reason why it has none."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"
     return " ".join(format_value(one.metric, one.value) for one in unit.readings)

@@ -1,4 +1,4 @@
-"""The references on a terminal or a pipe."""
+"""Prints the shipped references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.analysis.references import Reference
 
 
 def print_references(console: Console, found: Sequence[Reference]) -> None:
-    """Print one line per reference: measured ones first, cited ones after them."""
+    """Print one line per reference: measured ones first, then published ones."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("reference", no_wrap=True)
     table.add_column("kind", no_wrap=True)

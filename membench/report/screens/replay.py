@@ -1,4 +1,4 @@
-"""Replayed traces on a terminal or a pipe."""
+"""Prints the results of replayed traces."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.core.units import about_size, significant
 from membench.thesis.models.economics import Shares
 from membench.thesis.replay.amounts import show_amount
@@ -17,7 +18,7 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """One curve per trace, other policies, tiers, and the gaps between uses of its cache."""
+    """Print for each trace its hit curve, other policies, tiers, and gaps between uses of cache."""
     for number, result in enumerate(results):
         if number:
             console.print()
@@ -59,11 +60,12 @@ def _print_facts(console: Console, result: Replayed) -> None:
         order += "; the trace has no times"
     blocks = "objects without tokens"
     if result.block_tokens is not None:
-        blocks = f"blocks of {result.block_tokens} tokens"
+        blocks = f"blocks of {counted(result.block_tokens, 'token')}"
     console.print(
         Text(
-            f"{result.requests:,} requests, {result.references:,} references to {blocks},"
-            f" {result.runs:,} runs"
+            f"{counted(result.requests, 'request', ',')}, "
+            f"{counted(result.references, 'reference', ',')} to {blocks}, "
+            f"{counted(result.runs, 'run', ',')}"
         )
     )
     console.print(Text(f"arrivals: {order}"))
@@ -112,7 +114,7 @@ _EXTRA = {
     "warm_hit_rate": "warm",
     "full_after_s": "full after",
     "written_per_day": "written TB/day",
-    "dwpd": "DWPD",
+    "dwpd": "DWPD if flash",
 }
 
 
@@ -145,7 +147,9 @@ def _tiers(result: Replayed) -> Table:
     table.add_column("tier", no_wrap=True)
     for title in ("capacity", "blocks", "hit rate"):
         table.add_column(title, justify="right", no_wrap=True)
-    heads = ("read GB/s", "written GB/s", "written TB/day", "DWPD", "GB resident")
+    heads = ["read GB/s", "written GB/s", "written TB/day", "GB resident"]
+    flash = any(one.dwpd is not None for one in result.tiers)
+    heads += ["DWPD"] if flash else []
     timed = any(one.read_per_s is not None for one in result.tiers)
     for title in heads if timed else ():
         table.add_column(title, justify="right")
@@ -156,8 +160,8 @@ def _tiers(result: Replayed) -> Table:
             _scaled(one.read_per_s, 1e9),
             _scaled(one.written_per_s, 1e9),
             _scaled(one.written_per_day, 1e12),
-            _scaled(one.dwpd, 1),
             _scaled(one.mean_gigabytes, 1),
+            *((_scaled(one.dwpd, 1),) if flash else ()),
         )
         table.add_row(*cells, *(rates if timed else ()))
     return table

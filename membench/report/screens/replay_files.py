@@ -1,4 +1,4 @@
-"""Replayed traces for programs: CSV and JSON."""
+"""Results of replayed traces for programs: CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SCHEMA = "membench.replay/1"
 
 
 def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
-    """The columns `capacity_blocks,hit_rate`, with `inf` in the last row.
+    """CSV with the columns `capacity_blocks,hit_rate`; the last row has the capacity `inf`.
 
-    The trace comes first if ``named``, then the policy if there are others than LRU; with a
-    warm-up, the warm rate comes last.
+    If ``named``, the trace is the first column. If policies other than LRU were replayed, the
+    policy is the next column. With a warm-up, the warm hit rate is the last column.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The tables of a run's rows, and its skipped, failed and flagged cases."""
+"""Prints the rows of a run as tables, and its skipped, failed and flagged cases."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from rich.padding import Padding
 from rich.text import Text
 
 from membench.core.terms import FLAGS, Metric, Stat, Status
+from membench.core.text import counted
 from membench.core.units import common_scale
 from membench.report.screens.blocks import Block, blocks, full_name
+from membench.report.screens.plain import named
 from membench.report.screens.text_table import TextTable, drawn
 from membench.results.schema import Row
 
-LISTED = 6
-"""Maximum number of skipped cases per reason that are named; the file has all of them."""
-
 
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
-    """The ok rows, one table per tier and metric; bandwidth and IOPS of a case are on one line."""
+    """Print the ok rows, one table per tier and metric; bandwidth and IOPS share a line."""
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
         table = _table(block, operations, shared, full_ids=full_ids)
@@ -28,23 +27,23 @@ def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None
 
 
 def print_flags(console: Console, rows: Sequence[Row]) -> None:
-    """Print the meaning of the flags in the tables, worst spread first, and the next command."""
+    """Print the meaning of the flags that occur, worst spread first, and the next command."""
     counts = Counter(flag for row in rows for flag in row.flags)
     ok = sum(row.status is Status.OK for row in rows)
     for code, flag in FLAGS.items():
         if counts[code]:
-            of = "all rows" if counts[code] == ok else f"{counts[code]} of {ok} rows"
+            of = "all rows" if counts[code] == ok else f"{counts[code]} of {counted(ok, 'row')}"
             console.print(Text.assemble((code, "yellow"), f" ({of}): {flag.meaning}"))
 
 
 def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
-    """Flags of every ok row, which are printed once below the tables instead of in each line."""
+    """The flags that every ok row has; they are printed once below the tables."""
     flags = [frozenset(row.flags) for row in rows if row.status is Status.OK]
     return frozenset.intersection(*flags) if len(flags) > 1 else frozenset()
 
 
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
-    """The blocks; IOPS of cases with a bandwidth join that block instead of having their own."""
+    """Blocks, without IOPS of cases that have a bandwidth; these are shown with the bandwidth."""
     operations = {
         block.tier: {row.case: row for row in block.rows}
         for block in found
@@ -84,7 +83,7 @@ def _table(
 def _by_row(
     block: Block[Row], operations: Mapping[str, Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """One line per row, with the noise between its rounds."""
+    """Headers and lines of a table with one line per row, including the noise between rounds."""
     show = block.scale.format
     scale = common_scale(Metric.IOPS, [row.value or 0.0 for row in operations.values()])
     rows = []
@@ -109,7 +108,7 @@ def _by_row(
 def _by_stat(
     block: Block[Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """One line per case, its statistics side by side: a latency and its tail."""
+    """Headers and lines of a table with one line per case and one column per statistic."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     cases: dict[str, dict[Stat, Row]] = {}
     names: dict[str, str] = {}
@@ -140,7 +139,7 @@ def _by_stat(
 
 
 def print_reasons(console: Console, rows: Sequence[Row]) -> None:
-    """Print failed cases by id, and skipped ones by reason."""
+    """Print failed cases by id, and skipped cases by reason."""
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
         for row in rows:
@@ -152,22 +151,16 @@ def print_reasons(console: Console, rows: Sequence[Row]) -> None:
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print cases under their common reason; many become the number per family, unless ``whole``.
+    """Print cases under their common reason; if there are many, only their number per family.
 
     Args:
-        what: ``failed``, ``skipped``.
-        by_reason: maps a reason to case ids.
+        what: ``failed`` or ``skipped``.
+        by_reason: reason -> case ids.
+        whole: whether to print all ids.
     """
     for reason, cases in by_reason.items():
         several = [*cases]
         head = Text(f"{len(several)} {what}", "red bold" if what == Status.FAILED else "bold")
         console.print(Text.assemble(head, f": {reason}"))
-        named = whole or len(several) <= LISTED
-        for line in several if named else [families(several)]:
+        for line in named(several, whole=whole):
             console.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 2), expand=False))
-
-
-def families(cases: Iterable[str]) -> str:
-    """Many cases as the number per family: ``hbm 14, link 9``."""
-    counts = Counter(case.partition("/")[0] for case in cases)
-    return ", ".join(f"{family} {count}" for family, count in counts.items())

@@ -1,7 +1,7 @@
 """The consequence of a machine's rates for a served model, in one sentence.
 
-The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine
-this is a choice: restore a prefix from DDR, from SSD, or recompute it.
+The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine,
+this is a choice: restore a prefix from DDR, restore it from SSD, or recompute it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from membench.thesis.claims.wording import worn_text
 from membench.thesis.models.catalogue import models
 
 LARGE, SMALL = "llama-3.1-70b", "llama-3.1-8b"
-"""The usual model, and the one for GPUs that cannot hold it."""
+"""The usual model, and the one for GPUs that are too small for it."""
 CONTEXT = 32768
 _RANKS = (1, 2, 4, 8)
 
@@ -42,7 +42,10 @@ _ORDERS = {
 def serving(
     rows: Sequence[Row], machine: Machine | None, entries: Assumptions | None = None
 ) -> Advice:
-    """The advice for the large model on as many GPUs as it needs, else for the small one on one."""
+    """The advice for the large model on the GPUs that it needs.
+
+    If too few, for the small one on one.
+    """
     known = assumptions() if entries is None else entries
     count = len(machine.gpus.devices) if machine is not None else 1
 

@@ -1,4 +1,4 @@
-"""The machine in a table: one line for each tier with a best figure."""
+"""The machine as a table: one line for each tier that has a best row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STYLES = {
 
 
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
-    """One line per rung: its best figures, its verdict, and its flags except the ``shared`` ones.
+    """One line per rung: best values, verdict, and flags (except the ``shared`` ones).
 
     The share is relative to the low end of the reference range.
     """
@@ -55,7 +55,7 @@ def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Tab
 
 
 def rung_text(rung: Rung) -> str:
-    """``hbm``; a link between GPUs has another name than the link to the host."""
+    """Name of a rung: ``hbm``; the link between GPUs is named differently from the host link."""
     return "peer" if rung.peer else str(rung.tier)
 
 

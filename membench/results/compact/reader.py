@@ -1,14 +1,14 @@
 """A fast reader of results files, about as fast as the csv module.
 
-`membench.results.table.read_rows` checks every cell of a file and makes `Row` objects, which would
-take half a minute for a fleet's thousand files. This reader splits a file into cells at once and
-checks it column by column. Most cells equal those of the file before it or of the row above, and
-are checked once. Columns that comparisons never use are not read.
+`membench.results.table.read_rows` checks every cell of a file and makes `Row` objects. For a
+fleet's thousand files that would take half a minute. This reader splits a file into cells at once
+and checks it column by column. Most cells equal those of the previous file or of the row above, and
+are checked only once. Columns that comparisons never use are not read.
 
-Any file with something unusual is passed to `read_rows`, which alone decides what is allowed in a
-results file and words the errors. So both readers accept and refuse the same files, except for
-cells that this one does not read (`SKIPPED`) or reads only when they are used: the rounds of a
-label with several runs are never used.
+A file with anything unusual is passed to `read_rows`. Only `read_rows` decides what a results file
+may contain, and writes the error messages. So both readers accept and reject the same files. There
+is one exception: cells that this reader does not read (`SKIPPED`), or parses only when they are
+used.
 """
 
 from __future__ import annotations
@@ -34,21 +34,23 @@ _ALONE = (
 _SHARED: tuple[str, ...] = Common._fields
 _READ = (*_ALONE, *_SHARED)
 SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "max")
-"""Columns that are not read: `samples` only on request, and of `min` and `max` the better one."""
+"""Columns that are not read. `samples` is read on request; of `min` and `max` only the better one
+is.
+"""
 
-_QUOTED, _QUOTE = "\x1f", "\x1e"  # stand for a quoted cell, and a quote in one; no text holds them
-_CHARACTERS = 3  # a cell at least, on average; a file of commas is no table of ours
+_QUOTED, _QUOTE = "\x1f", "\x1e"  # for a quoted cell, and a quote in one; in no text
+_CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
 # Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
-_FILES_KEPT, _ROWS_KEPT = 32, 2000  # to find the next file like: at most 80 MB
+_FILES_KEPT, _ROWS_KEPT = 32, 2000  # limits of the cache of earlier files: at most 80 MB
 
-_measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` without Python between
+_measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` without a Python call
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """The rows of ``path`` in order, a repeated one once; ``pipe`` as in `read_rows`.
+    """The rows of ``path`` in order, without repetitions; ``pipe`` as in `read_rows`.
 
     Raises:
         SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
@@ -62,7 +64,7 @@ def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
 
 
 def _plain(text: str) -> list[Measurement] | None:
-    """The rows of ``text`` if nothing in it is unusual, else None."""
+    """The rows of ``text``; None if anything in it is unusual."""
     columns = _columns(text)
     if columns is None:
         return None
@@ -101,7 +103,7 @@ def _plain(text: str) -> list[Measurement] | None:
 
 
 def _interned(cells: list[str]) -> list[str]:
-    """``cells`` with one object for each distinct text, across all files."""
+    """``cells`` with equal texts replaced by one object, across all files."""
     first = intern(cells[0])
     return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
 
@@ -112,7 +114,7 @@ def _agree(
     spreads: Sequence[float | None],
     lists: Sequence[str],
 ) -> bool:
-    """Whether the cells of each row are consistent by the rules of the schema."""
+    """Whether the cells of each row satisfy the rules of the schema between columns."""
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
     counts = [cell.count(";") + 1 if cell else 0 for cell in lists]
@@ -136,14 +138,14 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 class _CommonColumns(NamedTuple):
-    """The shared columns (`Common`) of the rows of a file.
+    """The columns of a file that many rows share (`Common`).
 
     Attributes:
         columns: the cells, a list for each field of `Common`.
-        commons: their values, one for each row.
-        rounds: of ``commons``.
-        usual: all rows are ok and have several rounds.
-        unique: no two rows are of the same case, metric and statistic.
+        commons: the parsed values, one object for each row.
+        rounds: number of rounds of each row.
+        usual: whether all rows are ok and have several rounds.
+        unique: whether no two rows have the same case, metric and statistic.
     """
 
     columns: list[list[str]]
@@ -157,10 +159,10 @@ _files: dict[tuple[str, ...], _CommonColumns] = {}  # by their length and first 
 
 
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
-    """The values of ``columns``, or None if they are not allowed in a file.
+    """The parsed values of ``columns``; None if any is not allowed in a file.
 
-    Runs of the same cases on the same kind of machine differ in few of these cells (mostly flags);
-    only rows that differ from those of such a file are examined.
+    Runs of the same cases on similar machines differ in few of these cells, mostly in flags. So
+    only rows that differ from those of an earlier similar file are examined.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)
@@ -183,7 +185,7 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
 
 
 def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Common | None]:
-    """The values of each row of ``columns``, None for a row that is not allowed."""
+    """The parsed values of each row; None for a row that is not allowed in a file."""
     if before is None:
         return list(map(_checked, zip(*columns, strict=True)))
     pairs = [pair for pair in zip(columns, before.columns, strict=True) if pair[0] != pair[1]]
@@ -202,7 +204,7 @@ def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Co
 
 @lru_cache(maxsize=1 << 14)
 def _checked(cells: tuple[str, ...]) -> Common | None:
-    """The values of the fields of `Common` if they are consistent, else None."""
+    """The values of the fields of `Common`; None if they are inconsistent."""
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
     try:
@@ -216,7 +218,7 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
 
 
 def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
-    """Whether a row may occur twice."""
+    """Whether the file may contain the same row twice."""
     if shared.unique:
         return False
     keys = zip(runs, shared.commons, strict=True)
@@ -227,9 +229,10 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    None if a line may be more or less than a record, or the header is not ours.
+    None if a line may be more or less than one record, or if the header is not that of a results
+    file.
     """
-    if "\r" in text:  # as RFC 4180 ends lines
+    if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
         return None
@@ -237,7 +240,7 @@ def _columns(text: str) -> list[list[str]] | None:
     if unquoted is None:
         return None
     outside, inside = unquoted
-    # A cell of its own for the end of a line, so that no line can borrow cells of the next.
+    # Add one cell for the end of each line, so that no line can take cells of the next one.
     ended = outside.replace("\n", ",\n,")
     lines = (len(ended) - len(outside)) // 2
     width = outside.count(",", 0, outside.index("\n")) + 1
@@ -255,12 +258,12 @@ def _columns(text: str) -> list[list[str]] | None:
 
 
 def _unquoted(text: str) -> tuple[str, list[str]] | None:
-    """``text`` with `_QUOTED` in place of each quoted part, and those parts in order, unquoted.
+    """``text`` with `_QUOTED` in place of each quoted part, and the quoted parts in order.
 
-    None if quotes do not pair up, or a line ends inside of them.
+    None if quotes are not paired, or if a line ends inside quotes.
     """
     parts = text.split('"')
-    doubled = "" in parts[2:-1:2]  # two quotes that stand for one
+    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part stand for one
     if doubled:
         parts = text.replace('""', _QUOTE).split('"')
     outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
@@ -274,12 +277,12 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
 
 
 def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
-    """Put ``inside`` back in place of `_QUOTED`; whether each filled a cell of its own."""
+    """Replace `_QUOTED` in ``cells`` by ``inside``; returns whether each filled a whole cell."""
     if not inside or _QUOTED not in cells:
         return not inside
     first = cells.index(_QUOTED)
     places = [place for place in range(first, len(cells), stride) if cells[place] == _QUOTED]
-    if len(places) < len(inside):  # not all in one column
+    if len(places) < len(inside):  # the placeholders are in several columns
         places = [place for place, cell in enumerate(cells) if cell == _QUOTED]
     if len(places) < len(inside):
         return False
@@ -290,7 +293,7 @@ def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _places(header: tuple[str, ...]) -> tuple[int, ...] | None:
-    """The positions of the columns `_READ`; None if one of ours is missing or occurs twice."""
+    """The positions of the columns `_READ`; None if a known column is missing or occurs twice."""
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
     return tuple(map(header.index, _READ))

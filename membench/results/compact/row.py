@@ -1,4 +1,4 @@
-"""The part of a row that comparisons need, as a flat tuple."""
+"""The part of a row that comparisons need, as a named tuple."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ from membench.results.schema import Row, array_bytes, is_median
 
 
 class Common(NamedTuple):
-    """The values that many rows share, as one object.
-
-    A field is the column of the same name.
-    """
+    """The values that many rows share, as one object; each field is the column of the same name."""
 
     tier: Tier
     case: str
@@ -44,10 +41,10 @@ class Common(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """One (case, metric, stat) of one run; a field is the column of the same name.
+    """One (case, metric, stat) of one run; each field is the column of the same name.
 
-    `best` is `max` or `min`, whichever is better.  The fields that end in ``_cell`` are unparsed
-    cells: `detail`, `round_values` and `samples` parse them on access.
+    `best` is `max` or `min`, whichever is better. Fields that end in ``_cell`` are unparsed cells:
+    `detail`, `round_values` and `samples` parse them on access.
     """
 
     common: Common
@@ -143,12 +140,12 @@ class Measurement(NamedTuple):
 
     @property
     def detail(self) -> Mapping[str, str]:
-        """How the number was made."""
+        """Further facts about how the number was measured."""
         return read_detail(self.detail_cell) or {}
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each of its arrays: the size in its case id, or the value of `auto`."""
+        """Bytes of each array of the case: the size in its id, or the size chosen for `auto`."""
         return array_bytes(self.case, self.detail, self.common.size_bytes)
 
     @property
@@ -156,13 +153,14 @@ class Measurement(NamedTuple):
         """The value of each round.
 
         Raises:
-            SchemaError: a value is not above 0, or `value` is not their median.
+            SchemaError: a round value is not above 0, or `value` is not the median of the round
+                values.
         """
         values = tuple(map(float, self.rounds_cell.split(";"))) if self.rounds_cell else ()
         if not values:
             return values
         ordered = sorted(values)
-        # Their kind and their median are seen at a glance, before they are looked at one by one.
+        # A fast check of all values and of the median; only if it fails, each value is checked.
         middle = ordered[len(values) // 2] if len(values) % 2 else None
         if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
             return values
@@ -174,10 +172,10 @@ class Measurement(NamedTuple):
 
     @property
     def samples(self) -> tuple[tuple[float, ...], ...]:
-        """The kept samples by round.
+        """The stored samples of each round.
 
         Raises:
-            SchemaError: the cell does not hold samples.
+            SchemaError: the cell does not contain valid samples.
         """
         try:
             samples: tuple[tuple[float, ...], ...] = SAMPLES.from_cell(self.samples_cell)
@@ -189,13 +187,13 @@ class Measurement(NamedTuple):
 
 
 def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
-    """The distinct `Common` objects of ``rows``: a few among thousands of rows."""
+    """The distinct `Common` objects of ``rows``; there are few, even for thousands of rows."""
     commons = list(map(attrgetter("common"), rows))
     return tuple(dict(zip(map(id, commons), commons, strict=True)).values())
 
 
 def of_row(row: Row) -> Measurement:
-    """``row`` as a measurement."""
+    """``row`` as a `Measurement`."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)
@@ -207,7 +205,7 @@ def of_row(row: Row) -> Measurement:
 
 @lru_cache(maxsize=1 << 14)
 def read_detail(cell: str) -> Mapping[str, str] | None:
-    """The content of a `detail` cell, or None if ``cell`` is not one."""
+    """The content of a `detail` cell; None if ``cell`` is not a valid one."""
     try:
         return MappingProxyType(DETAIL.from_cell(cell))
     except ValueError:

@@ -1,8 +1,8 @@
-"""Import of other tools' results, and export of ours.
+"""Import of other tools' results, and export of membench's results.
 
-An importer turns the bytes of a file into rows with ``backend=import:<tool>`` and never guesses: a
-fact that the file lacks comes from `Origin.given`, or is named under ``assumed`` in ``detail``. An
-exporter turns rows into a file.
+An importer turns the bytes of a file into rows with ``backend=import:<tool>``. It never guesses: a
+fact that is not in the file comes from `Origin.given`, or is named under ``assumed`` in ``detail``.
+An exporter turns rows into files.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from membench.core.errors import SchemaError, UsageError
+from membench.core.near import did_you_mean
 
 if TYPE_CHECKING:
     from membench.results.formats.figures import Origin
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
 
 Importer = Callable[[bytes, "Origin"], "Imported"]
-"""Content of a file and its origin -> its rows. Raises `SchemaError` or `UsageError`."""
+"""Maps the content of a file and its origin to rows; raises `SchemaError` or `UsageError`."""
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Rows -> content by file name suffix, which is empty if there is only one file."""
+"""Maps rows to file contents, by the suffix of the file name; a single file has an empty suffix."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -43,7 +44,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "cited": "TOML with figures that somebody published",
     }
 )
-"""Format -> the tool that writes it."""
+"""Format -> the tool that writes the format."""
 
 EXPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -55,7 +56,7 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
-"""Format -> its description."""
+"""Format -> description of the format."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
 """Export formats that can hold skipped and failed rows."""
@@ -65,10 +66,11 @@ def importer(name: str) -> Importer:
     """The importer of the format ``name``.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: the format does not exist.
     """
     if name not in IMPORTS:
-        raise UsageError(f"there is no import format '{name}'", f"there are {', '.join(IMPORTS)}")
+        hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
+        raise UsageError(f"there is no import format '{name}'", hint)
     reader: Reader = import_module(
         f"membench.results.formats.readers.{name.replace('-', '_')}"
     ).read
@@ -101,10 +103,11 @@ def exporter(name: str) -> Exporter:
     """The exporter of the format ``name``.
 
     Raises:
-        UsageError: there is no such format.
+        UsageError: the format does not exist.
     """
     if name not in EXPORTS:
-        raise UsageError(f"there is no export format '{name}'", f"there are {', '.join(EXPORTS)}")
+        hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")
+        raise UsageError(f"there is no export format '{name}'", hint)
     module = import_module(f"membench.results.formats.writers.{name.replace('-', '_')}")
     found: Exporter = module.write
     return found

@@ -1,4 +1,4 @@
-"""Finds the text and the JSON documents in a tool's output, or in a log that contains them."""
+"""Finds text and JSON documents in the output of a tool, or in a log that contains the output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from membench.core.errors import SchemaError
 from membench.results.formats.reading import Unplaced
 
 MOST_CONTAINERS = 8_000_000
-"""Most lists and objects in one file: each takes at least 64 bytes in memory."""
+"""Maximum number of lists and objects in one file; each takes at least 64 bytes of memory."""
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _FOLLOWS = re.compile(r"\s*\{")
-"""A document may follow another on the same line, if the first ended without a line break."""
+"""Matches a document that follows another one on the same line, without a line break between."""
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 
@@ -23,12 +23,12 @@ def text_in(data: bytes, tool: str) -> str:
     """``data`` as text with Linux line ends.
 
     Raises:
-        SchemaError: it is binary.
+        SchemaError: the data are binary.
     """
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # a name in another code: the figures are ASCII
+        text = data.decode("latin-1")  # if a name is in another encoding; the numbers are ASCII
     if "\0" in text:
         raise SchemaError(f"binary, not an output of {tool}")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
@@ -38,10 +38,10 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     """The JSON objects in ``data``, which may hold text around and between them.
 
     An object that is truncated or malformed is yielded as an error.  ``NaN`` and ``Infinity``, also
-    as C prints them, are null.
+    in the spelling of C, become null.
 
     Raises:
-        SchemaError: there is no object.
+        SchemaError: the data contain no object.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
         raise SchemaError(f"too many lists and objects for an output of {tool}")
@@ -51,20 +51,20 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     except (ValueError, RecursionError) as error:
         yield from _one_by_one(text, tool, error)
         return
-    del text  # as large as the file, and not needed while rows are made
+    del text  # it is as large as the file, and not needed while rows are made
     if not isinstance(whole, dict):
         raise SchemaError(f"not the JSON of {tool}: it contains no object")
     yield whole
 
 
 def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
-    """The JSON objects in ``data`` that have ``key``: each is a run of ``tool``.
+    """The JSON objects in ``data`` that have ``key``; each one is a run of ``tool``.
 
-    Other objects belong to the log around them. An object that is truncated or malformed is yielded
+    Other objects belong to the surrounding log. An object that is truncated or malformed is yielded
     as an error.
 
     Raises:
-        SchemaError: there is no object.
+        SchemaError: the data contain no object.
     """
     for document in documents(data, tool):
         if isinstance(document, SchemaError) or key in document:
@@ -101,7 +101,7 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
 
 
 def _next_column_0(text: str, start: int) -> int:
-    """The start of the next object that is not nested in another, judged by its indentation."""
+    """The start of the next object that is not nested in another, found by its indentation."""
     found = text.find("\n{", start)
     return found + 1 if found >= 0 else len(text)
 

@@ -1,4 +1,4 @@
-"""Shared by all exporters."""
+"""Functions that all exporters share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from membench.results.schema import Row
 
 
 def measured(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with a value; other formats have no skipped or failed rows."""
+    """The rows with a value; most formats cannot represent skipped or failed rows."""
     return (row for row in rows if row.status is Status.OK)
 
 
 def full_name(row: Row) -> str:
-    """The case, followed by the statistic if it is not the median."""
+    """The case id; if the statistic is not the median, followed by the statistic."""
     return row.case if row.stat is Stat.MEDIAN else f"{row.case} {row.stat}"

@@ -1,4 +1,4 @@
-"""Shared by all importers: the origin of a file, and rows made of single figures."""
+"""Functions that all importers share: the origin of a file, and rows made from single figures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from membench.core.errors import SchemaError, UsageError
@@ -23,12 +23,12 @@ _LONGEST_PART = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of the figures in one file.
+    """The origin of the figures in a file.
 
     Attributes:
-        tool: `backend` becomes ``import:<tool>``.
-        started: time of the run if the file has it, else of the file; ISO 8601 with Z.
-        given: facts that the file lacks and the user gave, by name.
+        tool: name of the tool; `backend` becomes ``import:<tool>``.
+        started: time of the run if the file gives it, otherwise time of the file; ISO 8601 with Z.
+        given: facts that the user gave because the file does not contain them, by name.
     """
 
     tool: str
@@ -37,11 +37,17 @@ class Origin:
     started: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def facts(self) -> Mapping[str, str]:
+        """The columns that it fills; empty if one of them is not allowed in a file."""
+        facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
+        return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
+
     def tier(self, default: Tier | None = None, *, of: Sequence[Tier] = tuple(Tier)) -> Tier:
-        """The tier that the user gave, or ``default``.
+        """The tier that the user gave, otherwise ``default``.
 
         Raises:
-            UsageError: neither exists, or the tier is none of ``of``.
+            UsageError: neither is given, or the tier is not one of ``of``.
         """
         name = self.given.get("tier", default or "")
         if name not in of:
@@ -65,11 +71,11 @@ def row(
     failed: bool = False,
     **columns: Any,
 ) -> Row | Unplaced:
-    """A row of one figure in the metric's unit, with one round.
+    """A row with one figure, in the unit of the metric, and with one round.
 
-    Without a value it is `skipped`, or `failed`, for ``reason``.  If there are more samples than a
-    file keeps, only their number is stored. A figure that is not allowed in a results file becomes
-    `Unplaced` and does not affect others.
+    Without a value the row is `skipped`, or `failed`, with ``reason``. If there are more samples
+    than a file stores, only their number is stored. A figure that is not allowed in a results file
+    becomes `Unplaced`; other figures are not affected.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
     own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}
@@ -84,22 +90,23 @@ def row(
     for name in ("n", "detail"):
         if name in columns:
             own[name] = columns.pop(name)
-    facts = _facts(origin)
+    facts = origin.facts
     plain = not kept and columns.keys() <= _PLAIN and (value is None or is_positive(value))
-    if not (plain and facts and is_cell("case", case)):
+    if not (plain and facts and _is_case(case)):
         samples_of_round = {"samples": (kept,)} if kept and value is not None else {}
         return _made(origin, tier, metric, stat, status, {**columns, **own, **samples_of_round})
     detail = tuple(own.pop("detail", {}).items())
     first = _first(origin.tool, tier, metric, stat, status, tuple(columns.items()), detail)
     if isinstance(first, Unplaced):
         return first
-    like = object.__new__(Row)  # as `replace` would make it, without building it anew
+    like = object.__new__(Row)  # same as `replace`, but without building and checking the row again
     vars(like).update(vars(first), **facts, **own)
     return like
 
 
+_is_case = lru_cache(maxsize=8192)(partial(is_cell, "case"))
 _PLAIN = frozenset(("bytes_convention", "timer", "device", "driver", "cuda", "flags"))
-"""Columns of the rows of a file that differ only in case and value."""
+"""Columns that usually are the same in all rows of an imported file."""
 
 
 @lru_cache(maxsize=1024)
@@ -112,20 +119,11 @@ def _first(
     columns: tuple[tuple[str, Any], ...],
     detail: tuple[tuple[str, str], ...],
 ) -> Row | Unplaced:
-    """A fully checked row; rows that differ only in case and value need no further check."""
+    """A completely checked row; rows that differ only in case and value need no further check."""
     ok = {"value": 1.0, "round_values": (1.0,), "rounds": 1, "n": 1}
     own = ok if status is Status.OK else {"reason": "none"}
     about = {**dict(columns), **own, "detail": dict(detail), "case": "x"}
     return _made(Origin(tool, "x", "x"), tier, metric, stat, status, about)
-
-
-def _facts(origin: Origin) -> dict[str, str]:
-    """The columns that ``origin`` fills; empty if one of them is not allowed in a file."""
-    facts = {"run_id": origin.run_id, "machine": origin.machine, "started": origin.started}
-    return facts if all(_is_fact(name, text) for name, text in facts.items()) else {}
-
-
-_is_fact = lru_cache(maxsize=1024)(is_cell)
 
 
 def _made(
@@ -159,38 +157,43 @@ def _made(
 
 @lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
-    """``parts`` as a case id, with ``-`` for characters that are not allowed."""
+    """``parts`` as a case id; characters that are not allowed become ``-``."""
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)
     return text[:1].lower() + text[1:]
 
 
 def slug(text: str) -> str:
-    """``text`` as the name of a machine, empty if nothing of it is allowed."""
+    """``text`` as the name of a machine; empty if it has no allowed character."""
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
 
 
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The object under ``name``, or an empty one."""
+    """The object ``content[name]``, or an empty one."""
     found = content.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects in the list under ``name``; other elements are left out."""
+    """The objects in the list ``content[name]``; other elements are left out."""
     found = content.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def text_of(value: object) -> str:
     """``value`` if it is text, as one line of ASCII; else an empty text."""
-    return ascii_line(value) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return _short_line(value) if len(value) < _LONGEST_PART else ascii_line(value)
+
+
+_short_line = lru_cache(maxsize=8192)(ascii_line)  # the same words recur in every file
 
 
 def number(value: object) -> float | None:
-    """``value``, a number or the text of one, if it is finite and above 0; else None.
+    """``value`` (a number, or the text of one) if it is finite and above 0; otherwise None.
 
-    So ``"N/A"``, null, 0 for absent values, and infinities never become figures.
+    So ``"N/A"``, null, infinities, and 0 for an absent value never become figures.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -202,5 +205,5 @@ def number(value: object) -> float | None:
 
 
 def count(value: object) -> int:
-    """``value`` as a number of repetitions; 1 if it is not one."""
+    """``value`` as a number of repetitions; 1 if it is not such a number."""
     return max(1, int(number(value) or 1))

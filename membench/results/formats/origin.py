@@ -1,4 +1,4 @@
-"""From files on a disk to rows: the origin of an imported file, and whole folders."""
+"""Imports files and whole folders, and determines the origin of each file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Intake:
     """The result of importing all files.
 
     Attributes:
-        rows: of all runs.
-        unplaced: description of content without a row -> how often.
+        rows: the rows of all runs.
+        unplaced: description of content that gave no row -> number of occurrences.
         notes: note for the user -> number of files.
         refused: files in a folder that could not be read, with the reason.
     """
@@ -35,12 +35,12 @@ class Intake:
 
 
 def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> Origin:
-    """The origin of ``path`` with the content ``data``; the run id depends on its time and content.
+    """The origin of the file ``path``; its run id depends on its time and on its content ``data``.
 
-    Importing a file twice gives the same run, so it counts once when pooled.
+    So importing a file twice gives the same run, which counts once when files are pooled.
 
     Raises:
-        SchemaError: the file is gone.
+        SchemaError: the file no longer exists.
     """
     try:
         written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
@@ -59,12 +59,14 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
 def take(
     tool: str, read: Importer, paths: Iterable[Path], given: Mapping[str, str], intake: Intake
 ) -> None:
-    """Add what ``read`` finds in ``paths`` to ``intake``; a folder stands for its files.
+    """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
-    An unreadable file is an error if the user named it, and `refused` if it is in a folder.
+    An unreadable file is an error if the user named it. If it was found in a folder, it is added to
+    `refused`.
 
     Raises:
-        SchemaError: without the path, which is in ``intake.refused``.
+        SchemaError: a named file cannot be read; the message has no path, which is in
+            ``intake.refused``.
     """
     contents: set[int] = set()
     for path, named in _files(paths):
@@ -86,7 +88,7 @@ def take(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Files in order, and whether the user named them; the files of a folder are sorted."""
+    """The files in order, each with whether the user named it; files in a folder are sorted."""
     for path in paths:
         if not path.is_dir():
             yield path, True

@@ -1,9 +1,9 @@
-"""The structure of every importer, and the rules that it enforces.
+"""The rules that all importers follow.
 
 A reader turns the bytes of a file into records, one for each measurement of the tool (a job, a
-test, a line); a record has rows and content without a row. The rows of all records become one list
-here, so no reader can break the rules: a good row is never dropped for the sake of another, content
-that cannot be placed is counted, and records with equal names are numbered.
+test, a line). A record has rows, and content that gave no row. This module joins the rows of all
+records to one list. So every reader follows the same rules: a good row is never dropped because of
+another one, content without a row is counted, and records with equal names are numbered.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Content of the file that becomes no row; counted by its text."""
+    """Content of the file for which there is no row; counted by its text."""
 
     what: str
 
@@ -40,14 +40,14 @@ class ReaderNote:
 Item = Row | Unplaced | ReaderNote
 Record = Iterable[Item]
 Reader = Callable[[bytes, "Origin"], Iterable[Record]]
-"""Content of a file and its origin -> its records. Raises `SchemaError` or `UsageError`."""
+"""Maps the content of a file and its origin to records; raises `SchemaError` or `UsageError`."""
 
 
 class Imported(list[Row]):
-    """The rows of a file (at least one, with distinct keys), and its content without rows.
+    """The rows of a file (at least one, with distinct keys), and content that gave no row.
 
     Attributes:
-        unplaced: description of content without a row -> how often.
+        unplaced: description of content that gave no row -> number of occurrences.
         notes: for the user, each once.
     """
 
@@ -60,10 +60,10 @@ class Imported(list[Row]):
 
 
 def collected(records: Iterable[Record], tool: str) -> Imported:
-    """All ``records`` of one file of ``tool``.
+    """The rows and remarks of all ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: there is no row; the message is the first reason.
+        SchemaError: no record has a row; the message is the first reason.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()
@@ -86,7 +86,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """``records`` up to the first error; an error before any record concerns the whole file."""
+    """``records`` up to the first error; an error before the first record is raised."""
     any_yet = False
     try:
         for record in records:
@@ -99,7 +99,7 @@ def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _items(record: Record) -> Iterator[Item]:
-    """The items of ``record``, with its error as content without a row."""
+    """The items of ``record``; an error in it becomes content without a row."""
     try:
         yield from record
     except SchemaError as error:
@@ -107,9 +107,9 @@ def _items(record: Record) -> Iterator[Item]:
 
 
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
-    """The rows of ``records``.
+    """The rows of ``records`` with distinct keys.
 
-    A case that occurs in several records with the same figure gets ``/instance=N`` in each, counted
+    A case that occurs with the same figure in several records gets ``/instance=N`` in each of them,
     from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
@@ -120,7 +120,7 @@ def _numbered(records: list[list[Row]]) -> Iterator[Row]:
         for row in rows:
             place = seen[row.case]
             made = _instance(row, place) if row.case in shared else row
-            while made.key in keys:  # one record says it twice
+            while made.key in keys:  # one record has the same row twice
                 place += 1
                 made = _instance(row, place)
             keys.add(made.key)

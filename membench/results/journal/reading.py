@@ -1,7 +1,7 @@
-"""The content of a journal, and how it is read.
+"""The content of a journal, and functions to read it.
 
-JSON lines. The first one is the plan, so that a run can be resumed from its journal alone; case
-results and events follow.
+A journal is JSON lines. The first line is the plan, so that a run can be resumed from its journal
+alone. Case results and events follow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from membench.core.files import shown
 from membench.core.plain import load
 from membench.core.untrusted import parse_json, read_bytes
 from membench.results.case_result import CaseResult
-from membench.results.plan import Plan, check
+from membench.results.plan import Plan
+from membench.results.plan_check import check
 
 SCHEMA = "membench.journal/1"
 MAX_BYTES = 512 << 20
@@ -23,7 +24,7 @@ MAX_BYTES = 512 << 20
 
 @dataclass(frozen=True)
 class JournalEvent:
-    """An event of the run that belongs to no case, such as the start of a round."""
+    """An event that does not belong to a case, such as the start of a round."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -34,10 +35,10 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in the order of measurement; of several for one (round, case) the
-            last.
+        units: the case results in the order of measurement; of several results for one (round,
+            case) only the last one.
         machine: the machine snapshot, as plain data.
-        length: bytes of the complete records; the rest is a torn record.
+        length: number of bytes of the complete records; any further bytes are an incomplete record.
     """
 
     plan: Plan
@@ -48,13 +49,13 @@ class Contents:
 
 
 def read_journal(path: Path) -> Contents:
-    """Read the journal at ``path``, which may belong to a run that is still going on.
+    """Read the journal at ``path``; its run may still be in progress.
 
-    A last record without its newline, or with half its text, was torn when the process died, and is
-    left out.
+    If the process died while it wrote the last record, that record is incomplete and is left out.
 
     Raises:
-        JournalError: one line; for a damaged record with its line number.
+        JournalError: the journal cannot be read; the one-line message gives the line number of a
+            damaged record.
     """
     refuse_link(path)
     if not path.exists():
@@ -121,7 +122,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """The object in ``record``, or None for a kind that a newer version may have added."""
+    """The object in ``record``; None for an unknown kind, which a newer version may have added."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -141,7 +142,7 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link: a run replaces and removes its journal by name."""
+    """Refuse a symbolic link, because a run replaces and removes its journal by name."""
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, and a journal is a file",

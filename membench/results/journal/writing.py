@@ -1,7 +1,7 @@
-"""Writes the journal of a run, durable case by case.
+"""Writes the journal of a run.
 
-A record (`membench.results.journal.reading`) is written at once and synced before the next case
-starts, so that a death of process or machine costs at most the case that was being measured.
+Each record (`membench.results.journal.reading`) is written and synced to disk before the next case
+starts. So if the process or the machine dies, at most the case that was being measured is lost.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Journal:
     """An open journal, locked against other processes while it is open.
 
     Attributes:
-        restored: it had been removed, and was written again.
+        restored: whether the file was removed during the run, and written again.
     """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
@@ -51,7 +51,7 @@ class Journal:
         """Start the journal of ``plan`` at ``path``, which must not exist.
 
         Raises:
-            JournalError: it exists already.
+            JournalError: the journal exists already.
             OutputError: ``path`` cannot be written; no file is left.
         """
         try:
@@ -63,7 +63,7 @@ class Journal:
         try:
             _lock(path, journal._descriptor)
             journal._write({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
-            if not named:  # it appears with its plan in it, or not at all
+            if not named:  # the file appears only once it contains the plan
                 _name(path, journal._descriptor)
                 named = True
             sync_directory(path.parent)
@@ -78,10 +78,10 @@ class Journal:
 
     @classmethod
     def resume(cls, path: Path) -> tuple[Self, Contents]:
-        """Open the journal at ``path`` to continue it; a torn last record is cut off.
+        """Open the journal at ``path`` to continue it; an incomplete last record is cut off.
 
         Raises:
-            JournalError: there is none, another process has it open, or it is damaged.
+            JournalError: the journal does not exist, is open in another process, or is damaged.
         """
         try:
             refuse_link(path)
@@ -105,15 +105,15 @@ class Journal:
         """Record ``unit``; when this returns, it is on disk.
 
         Raises:
-            OutputError: it could not be written; the journal is unchanged.
+            OutputError: the record could not be written; the journal is unchanged.
         """
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Restore the journal if its file or directory was removed; True if that was so.
+        """Restore the journal if its file or directory was removed; returns True if it was.
 
         Raises:
-            OutputError: it cannot be restored, or another file has its name.
+            OutputError: the journal cannot be restored, or another file has its name.
         """
         here = os.fstat(self._descriptor)
         try:
@@ -155,7 +155,7 @@ class Journal:
         self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
     def close(self) -> None:
-        """Close the file and release the lock. May be called twice."""
+        """Close the file and release the lock; may be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -190,7 +190,7 @@ class Journal:
             write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
-            # Half a record in the middle would damage the journal once the next one follows it.
+            # An incomplete record would damage the journal as soon as another one follows.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._length)
                 os.fsync(self._descriptor)
@@ -201,7 +201,7 @@ class Journal:
 
 
 def _new(path: Path) -> int:
-    """A new file at ``path``, which has a name from the start if the filesystem requires it."""
+    """Create a file at ``path``; it has no name yet if the filesystem allows that."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
@@ -233,5 +233,5 @@ def _lock(path: Path, descriptor: int) -> None:
             f"another run is writing {shown(path)}", "wait for it, or choose another -o"
         ) from None
     except OSError as error:
-        if error.errno not in _NO_LOCKS:  # a filesystem without locks is no reason not to measure
+        if error.errno not in _NO_LOCKS:  # measure even if the filesystem has no locks
             raise output_error(path, error) from None

@@ -1,1 +1,1 @@
-"""Advice for one model from a machine's measurements."""
+"""Advice on restoring or recomputing KV cache, for one model and one machine's measurements."""

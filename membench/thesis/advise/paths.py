@@ -1,4 +1,4 @@
-"""The inputs of advice from rows: rates with intervals, paths to the GPU, copy methods."""
+"""The inputs of advice, taken from rows: rates with ranges, paths to the GPU, copy methods."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
 _LARGE = 4
-"""A piece of this multiple of the largest measured block counts as a copy of its own."""
+"""A piece larger than this multiple of the largest measured block is treated as one large copy."""
 NEAR_BEST = 0.9
 """A block size is large enough if it reaches this share of the best rate."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate or a time with the range over its rounds, in SI units.
+    """A rate or a time with its range over the rounds, in SI units.
 
     Attributes:
-        rows: the rows that it was computed from.
-        shared: whether the device is shared by all ranks.
+        rows: the rows from which it was computed.
+        shared: whether all ranks share the device.
         contiguous: whether it was measured with one large copy instead of an engine's blocks.
     """
 
@@ -53,17 +53,17 @@ class Rate:
         return cls(ordered[0], value, ordered[-1], tuple(rows))
 
     def times(self, factor: float) -> Rate:
-        """The rate of ``factor`` such devices together."""
+        """The total rate of ``factor`` equal devices."""
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """The time ``time(rate)`` with its range: the highest rate gives the low end."""
+        """``time(rate)`` in seconds, with its range: the highest rate gives the lowest time."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to the first token.
+    """One way to get the KV cache of a prefix before the first token.
 
     Attributes:
         name: recompute, ddr or ssd.
@@ -83,10 +83,18 @@ class Choice:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The number of contexts that fit into ``bytes`` of a tier; ``counted`` names the memory."""
+    """A tier of the machine.
+
+    Attributes:
+        bytes: of the whole tier.
+        usable: bytes of it for KV caches: without weights, and without the reserve for others.
+        contexts: number of contexts that fit into the usable bytes.
+        counted: what was subtracted.
+    """
 
     tier: str
     bytes: float
+    usable: float
     contexts: int
     counted: str
 
@@ -96,12 +104,12 @@ class Method:
     """The fastest way to move KV blocks on this machine.
 
     Attributes:
-        name: the fastest copy method at the largest measured block that is no larger than a piece,
-            otherwise at the smallest.
-        block: that size in bytes.
-        row: its measurement.
+        name: the fastest copy method at ``block``.
+        block: the largest measured block in bytes that is no larger than a piece, otherwise the
+            smallest measured block.
+        row: the measurement of ``name`` at ``block``.
         enough: the smallest measured block, in bytes, with at least `NEAR_BEST` of the best rate.
-        enough_row: its measurement.
+        enough_row: the measurement at ``enough``.
     """
 
     name: str
@@ -112,14 +120,14 @@ class Method:
 
 
 class Sought(NamedTuple):
-    """A rate or None, and one line for each preferred source that is missing."""
+    """The rate that was found, or None, and one line for each preferred source that is missing."""
 
     rate: Rate | None
     missing: tuple[str, ...] = ()
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The rate of the best case of ``need``."""
+    """The rate of the best case that ``need`` selects."""
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -142,7 +150,10 @@ class _Copy:
 
 
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
-    """The copies of ``bench`` that an engine could use: only rows with the nearest origin."""
+    """The measured copies of ``bench`` by methods that an engine could use.
+
+    Only rows of the best available origin are used: membench before other tools before citations.
+    """
     usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
     nearest = min((origin(row) for _, row in usable), default=0)
     return [
@@ -155,7 +166,7 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:
-    """Bytes of the block that a case moves, None if it names none."""
+    """Bytes of the block that a case moves; None if its id has no block."""
     try:
         return parse_size(parameters["block"])
     except (KeyError, UsageError):
@@ -163,7 +174,7 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The best of ``copies`` at the block size that represents ``piece``."""
+    """The fastest of ``copies`` at the block size that represents ``piece``."""
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -171,15 +182,16 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The best case of ``bench`` at the block size that represents ``piece``."""
+    """The rate of the best case of ``bench`` at the block size that represents ``piece``."""
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
 def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
-    """The rate from host memory to GPU: KV blocks of about ``piece`` bytes, else large copies.
+    """Rate from host memory to the GPU, of KV blocks of about ``piece`` bytes or of large copies.
 
-    A piece far larger than any measured block counts as a large copy.
+    Large copies are used if no blocks were measured, or if the piece is far larger than any
+    measured block.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
@@ -203,7 +215,7 @@ def ssd_path(
     inputs: Mapping[str, Input],
     link: Rate | None,
 ) -> Sought:
-    """The rate from disk to GPU: the pipeline, else the slower of its two legs."""
+    """Rate from disk to GPU: that of the measured pipeline, else of the slower of its two parts."""
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
     source, lacks = rate_of(inputs["ssd-read"], rows)
@@ -219,9 +231,9 @@ def ssd_path(
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
-    """The fastest copy at the block size that represents ``piece``, and the size that is enough.
+    """The fastest copy method for ``piece``, and the block size that is large enough.
 
-    It is the best at this size of the methods that a policy (`analysis.derive.policy`) considers.
+    Only methods that a policy (`analysis.derive.policy`) considers are compared.
     """
     copies = _copies(rows, "kv/h2d")
     here = _fastest(copies, piece)
@@ -236,7 +248,7 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
     """Bytes of memory of one GPU: from the snapshot, otherwise from its specification."""
     if machine is not None:
-        known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars say 0
+        known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars have 0
         if known:
             return float(min(known))
     return entry.value * entry.scale if entry is not None else None

@@ -1,9 +1,9 @@
-"""Restore from DDR, restore from SSD, or recompute: the fastest for a model on this machine.
+"""Restore from DDR, restore from SSD, or recompute: which is fastest for a model on this machine.
 
 Recomputing takes as long as matrix products at the measured rate, restoring as long as copies at
-the measured rate. Both are lower bounds if the arithmetic has the precision of the measured rate
-and the engine uses the measured copies. A rate that no row provides is reported as missing, never
-replaced by a specification; a rate that the user assumes is marked as assumed.
+the measured rate. Both times are lower bounds if the engine computes in the precision of the
+measured rate and copies in the measured way. A rate that no row provides is reported as missing; it
+is never replaced by a specification. A rate that the user assumes is marked as assumed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from membench.core.errors import UsageError
 from membench.core.messages import tr
 from membench.core.snapshot import Machine
 from membench.core.terms import Badge
+from membench.core.text import counted
+from membench.core.units import GIB
 from membench.results.schema import Row
 from membench.thesis.advise.paths import (
     Capacity,
@@ -52,8 +54,20 @@ MOST_TOKENS = 2**24
 """Longest prefix for which a crossover is searched."""
 USABLE = "system.hbm_share"
 """The assumed share of a GPU's memory that weights and KV may fill."""
+HOST_SHARE = 0.7
+"""Largest share of host memory for a cache: above it, vLLM refuses a pool (its ``swap_space``)."""
+HOST_RESERVE = 10 * GIB
+"""Least bytes of host memory for everything else: SGLang's HiCache leaves as many, or refuses.
+
+The operating system, the engine's processes, page-locked buffers, and the page cache through which
+weights are loaded live there.
+"""
+DISK_SHARE = 0.85
+"""Share of a filesystem's free space for a cache: a kubelet evicts pods when less than 15 % is
+left (`imagefs.available`), and drives slow down when they are nearly full.
+"""
 _EIGHT_BITS = 9.0
-"""Most bits per weight with which weights can be multiplied in FP8."""
+"""Weights with at most this many bits can be multiplied in FP8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +75,10 @@ class Question:
     """The question that the advice answers.
 
     Attributes:
-        context: cached tokens; all but the last block are restored.
-        tp: ranks of tensor parallelism; each has its own link, and all share the disks.
+        context: number of cached tokens; all but the last block are restored.
+        tp: number of tensor-parallel ranks; each has its own link, and all share the disks.
         slo: longest acceptable time to first token, in seconds; None for no limit.
-        assumed: FLOP/s of one GPU to use instead of a measured rate; None for none.
+        assumed: FLOP/s of one GPU, used instead of a measured rate; None to use measured rates.
     """
 
     model: Model
@@ -82,13 +96,13 @@ class Advice:
     """The answer to a `Question`.
 
     Attributes:
-        kv_bytes, rank_bytes: KV bytes of the whole context, over all ranks and on one.
+        kv_bytes, rank_bytes: KV bytes of the whole context: over all ranks, and on one rank.
         weight_bytes: over all ranks; None if unknown.
         weights: name of the precision of the weights; empty if unknown.
-        arithmetic: the precision in which recomputing is counted: `bf16`, `fp8` or `assumed`; empty
-            if no rate is known.
+        arithmetic: the precision whose rate is used for recomputing: `bf16`, `fp8` or `assumed`;
+            empty if no rate is known.
         gpus: number of GPUs that hold the weights; None if the memory or the weights are unknown.
-        piece: the piece that is moved at once for one block on one rank.
+        piece: size and number of the pieces in which one block is moved on one rank.
         choices: recompute, DDR and SSD if their rates are known, fastest first.
         staging: seconds to bring the context from SSD into DDR; None if not measured.
         capacities: number of contexts that each tier holds.
@@ -116,7 +130,7 @@ class Advice:
 
     @property
     def best(self) -> Choice | None:
-        """The choice with the earliest first token, if there is more than one choice."""
+        """The choice with the shortest time to first token; None unless there are at least two."""
         return self.choices[0] if len(self.choices) > 1 else None
 
     @property
@@ -126,7 +140,7 @@ class Advice:
 
     @property
     def clear(self) -> bool:
-        """Whether the best leads the next by more than the width of the intervals."""
+        """Whether the best choice leads the second by more than the width of the intervals."""
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -135,13 +149,15 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """The advice from the rows of one machine: the first with a GPU, else the first.
+    """The advice from the rows of one machine.
+
+    The machine is the first one with a GPU, or the first one if none has a GPU.
 
     Args:
-        machine: the snapshot of that machine, None if no sidecar has it.
+        machine: the snapshot of that machine; None if no sidecar has one.
 
     Raises:
-        UsageError: the model cannot have this context, block size or number of ranks.
+        UsageError: the context, block size or number of ranks is impossible for the model.
     """
     _check(question)
     name, own = _one_machine(rows)
@@ -199,7 +215,7 @@ def advise(
         capacities=capacities,
         badges=badges(row for one in (gemm, ddr, ssd) if one.rate for row in one.rate.rows),
         missing=tuple(dict.fromkeys([*missing, *unknown])),
-        notes=_notes(question, gpus, arithmetic),
+        notes=_notes(question, arithmetic),
     )
 
 
@@ -209,19 +225,31 @@ def _gemm(
     inputs: Mapping[str, Input],
     peak: Assumption | None,
 ) -> tuple[Sought, str]:
-    """FLOP/s of recomputing on one GPU, and its precision: that of the weights if measured."""
+    """The FLOP/s for recomputing on one GPU, and their precision.
+
+    It is the precision of the weights if that was measured.
+    """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
     held = question.model.weights
     if held is not None and held.bits < _EIGHT_BITS:
-        eight = replace(inputs["gemm"], what="FP8 matrix multiplication", select=("gpu/gemm*fp8*",))
+        eight = replace(
+            inputs["gemm"], what=tr("FP8 matrix multiplication"), select=("gpu/gemm*fp8*",)
+        )
         if (rate := rate_of(eight, rows).rate) is not None:
             return Sought(rate), "fp8"
     rate, lacks = rate_of(inputs["gemm"], rows)
-    sheet = ""
-    if peak is not None:
-        sheet = f"; the data sheet's peak in bf16 is {peak.value * peak.scale / 1e12:g}TFLOP/s"
-    missing = tuple(f"{line} (or assume a rate: --assume 700TFLOP/s{sheet})" for line in lacks)
+    missing = tuple(
+        tr("{missing} (or assume a rate: --assume 700TFLOP/s)", missing=line)
+        if peak is None
+        else tr(
+            "{missing} (or assume a rate: --assume 700TFLOP/s; the data sheet's peak in bf16 is "
+            "{peak}TFLOP/s)",
+            missing=line,
+            peak=f"{peak.value * peak.scale / 1e12:g}",
+        )
+        for line in lacks
+    )
     return Sought(rate, missing), "" if rate is None else "bf16"
 
 
@@ -233,14 +261,15 @@ def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
 def _check(question: Question) -> None:
     if question.context < question.block_tokens:
         raise UsageError(
-            f"a context of {question.context} tokens is shorter than a block of "
+            f"a context of {counted(question.context, 'token')} is shorter than a block of "
             f"{question.block_tokens}",
             "use a longer --context or a smaller --block-tokens",
         )
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
-            f"{heads} attention heads cannot be divided by {question.tp} ranks",
+            f"{counted(heads, 'attention head')} cannot be divided by "
+            f"{counted(question.tp, 'rank')}",
             f"use a --tp that divides {heads}",
         )
 
@@ -255,7 +284,7 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share of the cache on one rank: heads are divided among ranks, latents are not."""
+    """Share of the KV cache on one rank: heads are divided among the ranks, latents are not."""
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
@@ -270,7 +299,7 @@ def _choices(
     paths: Mapping[str, Rate | None],
     share: float,
 ) -> tuple[Choice, ...]:
-    """The choices with known rates, earliest first token first."""
+    """The choices with known rates, the shortest time to first token first."""
     found: list[Choice] = []
     if flops is not None:
         found.append(
@@ -330,11 +359,12 @@ def crossover(
 ) -> int | None:
     """The shortest prefix, in tokens, for which restoring beats recomputing.
 
-    The recompute time grows faster than the bytes, so there is at most one crossover. It is 1 if
-    restoring always wins, None if it does not win up to `MOST_TOKENS`.
+    The recompute time grows faster than the bytes, so there is at most one crossover. The result is
+    1 if restoring is always faster, and None if it is not faster for any prefix up to
+    `MOST_TOKENS`.
 
     Args:
-        share: share of the cache that crosses the path, with windows and state.
+        share: share of the KV cache (including windows and state) that moves over the path.
     """
     shape, dtype = question.model.shape, question.dtype
 
@@ -362,22 +392,33 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """The number of contexts that each tier holds, and the tiers for which it is unknown."""
+    """Number of contexts that each tier holds, and a note for each tier with an unknown number."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
         count = contexts_held(total, whole, weight_bytes, usable)
-        found.append(Capacity("hbm", total, count, f"less weights, {100 * usable:g} % usable"))
+        room = max(0.0, total * usable - weight_bytes)
+        why = f"{100 * usable:g} % usable, minus weights"
+        found.append(Capacity("hbm", total, room, count, why))
     if machine is not None:
         host = machine.memory.cgroup_limit or machine.memory.total
         host = min(host, machine.memory.total)
         if found and any(gpu.integrated for gpu in machine.gpus.devices):
-            found[0] = replace(found[0], counted=f"{found[0].counted}; the host's is the same")
+            found[0] = replace(
+                found[0], counted=f"{found[0].counted}; host memory is the same memory"
+            )
         else:
-            found.append(Capacity("ddr", host, contexts_held(host, whole), "all memory"))
+            room = max(0.0, min(host * HOST_SHARE, host - HOST_RESERVE))
+            why = (
+                f"the larger of {100 - 100 * HOST_SHARE:.0f} % and {HOST_RESERVE // GIB} GiB is "
+                "left to the system, the engine and the page cache"
+            )
+            found.append(Capacity("ddr", host, room, contexts_held(room, whole), why))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
-            found.append(Capacity("ssd", free, contexts_held(free, whole), "free space"))
+            room = free * DISK_SHARE
+            why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space is left free"
+            found.append(Capacity("ssd", free, room, contexts_held(room, whole), why))
         else:
             lacks = tr("the free space of a disk: no filesystem that reads reach directly")
             return tuple(found), (lacks,)
@@ -387,32 +428,23 @@ def _capacities(
     return tuple(found), ()
 
 
-def _notes(question: Question, gpus: int | None, arithmetic: str) -> tuple[str, ...]:
+def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
     notes = [*question.model.notes]
     held = question.model.weights
     if arithmetic == "bf16" and held is not None and held.bits < _EIGHT_BITS:
         notes.append(
-            f"recomputing is counted in bf16, the weights are {held.label}: an engine that "
+            f"recomputing is assumed in bf16, but the weights are {held.label}: an engine that "
             "computes in FP8 or FP4 recomputes sooner"
-        )
-    if gpus is not None and gpus > question.tp:
-        notes.append(
-            f"{question.model.name} does not fit {_gpus(question.tp)}: its weights need "
-            f"{_gpus(gpus)}; times are for {_gpus(question.tp)} all the same"
         )
     if question.tp > 1:
         notes.append(
-            "measured is one GPU: each rank is taken to have the same link, all to share the disks"
+            "one GPU was measured: all ranks are assumed to have equal links and to share the disks"
         )
     return tuple(notes)
 
 
-def _gpus(count: int) -> str:
-    return f"{count} GPU{'' if count == 1 else 's'}"
-
-
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block of at least ``tokens`` that does not cut an entry of the model's cache."""
+    """Smallest block of at least ``tokens`` that does not split an entry of the model's cache."""
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 
 

@@ -1,1 +1,1 @@
-"""The claims of the thesis: evidence, statistics, verdicts."""
+"""The claims of the thesis: their evidence, statistics and verdicts."""

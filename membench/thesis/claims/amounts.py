@@ -1,4 +1,4 @@
-"""Numbers with their units in words, and readable names of their subjects."""
+"""Numbers with their units as text, and readable names of models under workloads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AMOUNTS = {
     "1e6 USD": tr("{number} million USD"),
     "1e9 USD": tr("{number} billion USD"),
 }
-"""A number with each unit that is written in words; other units are symbols."""
+"""The text for a number with a unit that is written in words; other units are symbols."""
 _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 
@@ -31,7 +31,7 @@ def amount(number: str, unit: str) -> str:
 
 
 def entry_range(entry: Assumption) -> str:
-    """``22 TB/s``, ``5 (3 to 8) USD/GB``: the value of an assumption and the range of its draws."""
+    """The value of an assumption with its range and unit: ``22 TB/s``, ``5 (3 to 8) USD/GB``."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
         ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")
@@ -40,15 +40,15 @@ def entry_range(entry: Assumption) -> str:
 
 
 def of_workload(model: str, workload: str) -> Message:
-    """``llama-3.1-8b, agent``: a model under the requests of a shipped trace."""
+    """``llama-3.1-8b, agent``: a model that serves the requests of a shipped trace."""
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
-    """``llama-3.1-8b, agent, Hopper (2022)``: the same on a class of GPU."""
+    """``llama-3.1-8b, agent, Hopper (2022)``: a model that serves a trace on a class of GPU."""
     return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 
 def workload_name(name: str) -> str:
-    """The readable name of a shipped trace; other names are unchanged."""
+    """The readable name of a shipped trace; other names are returned unchanged."""
     return _WORKLOADS.get(name, name)

@@ -1,8 +1,7 @@
-"""Assumptions: every figure has a range, a source and a date, or is rejected."""
+"""Assumptions: a figure without a range, a source and a date is rejected."""
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,13 +14,14 @@ from typing import Any
 
 from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 from membench.thesis.claims.kinds import EvidenceKind
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
-"""Prefix of an assumption that replaces a measurement which no row provides."""
+"""Prefix of the name of an assumption that replaces a missing measurement."""
 
 
 class AssumptionError(MembenchError):
@@ -48,17 +48,17 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "1e9 USD": ("USD", 1e9),
     }
 )
-"""Unit of an entry -> the unit that models use, and the factor to it."""
+"""Unit of an entry -> the unit that the models use, and the conversion factor."""
 
 
 class EntryKind(StrEnum):
-    """The origin of a figure."""
+    """How the figure of an assumption was obtained."""
 
     SPEC = "spec"
     PRICE = "price"
     WORKLOAD = "workload"
-    DERIVED = "derived"  # computed from other figures, or a convention; the source explains it
-    RECORD = "record"  # published on a date; decides claims of class P
+    DERIVED = "derived"  # computed from other figures, or a convention; its source explains it
+    RECORD = "record"  # published on a date; decides claims of class P (dated records)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ class Assumption:
     Attributes:
         name: dotted path of its table, such as ``device.h100.bandwidth``.
         value, low, high: 0 < low <= value <= high, in ``unit``; equal if the figure is exact.
-        date: the day it was stated, or was read if the source is undated.
-        evidence: the kind of evidence, if `kind` does not imply it.
-        own: whether the user gave it.
+        date: the day on which the figure was published, or was read if the source is undated.
+        evidence: the kind of evidence; None if `kind` implies it.
+        own: whether the user gave this figure.
     """
 
     name: str
@@ -86,12 +86,12 @@ class Assumption:
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """The kind of evidence for a verdict: as stated, otherwise as implied by ``kind``."""
+        """The kind of evidence: as given, otherwise as implied by ``kind``."""
         return self.evidence or _EVIDENCE[self.kind]
 
     @property
     def scale(self) -> float:
-        """Factor from ``unit`` to the unit that models use (`UNITS`)."""
+        """Factor from ``unit`` to the unit that the models use (`UNITS`)."""
         return UNITS[self.unit][1]
 
     def as_json(self) -> dict[str, Any]:
@@ -108,12 +108,12 @@ Assumptions = Mapping[str, Assumption]
 
 
 def is_old(entry: Assumption, on: date) -> bool:
-    """Whether ``entry`` was stated more than `OLD_DAYS` before ``on``."""
+    """Whether ``entry`` was published more than `OLD_DAYS` before ``on``."""
     return (on - entry.date).days > OLD_DAYS
 
 
 OLD_DAYS = 180
-"""A figure older than this is marked as old."""
+"""Number of days after which a figure is marked as old."""
 _EVIDENCE = {
     EntryKind.SPEC: EvidenceKind.VENDOR,
     EntryKind.PRICE: EvidenceKind.ELSEWHERE,
@@ -138,14 +138,14 @@ def shipped() -> dict[str, Assumption]:
 def assumptions(
     override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
-    """The shipped assumptions, with those of the file ``override`` replacing entries of equal name.
+    """The shipped assumptions; entries of the file ``override`` replace those with the same name.
 
     Args:
-        declared: further names that an entry may have, with the unit that models use for them:
-            records that claims wait for, and ``measurement.<input>``.
+        declared: further names that the file may define, with the unit that the models use: records
+            that claims wait for, and ``measurement.<input>``.
 
     Raises:
-        AssumptionError: the one-line message names the file, the entry and the fault.
+        AssumptionError: a fault; the one-line message names the file and the entry.
     """
     base = shipped()
     if override is None:
@@ -157,10 +157,9 @@ def assumptions(
     known = base.keys() | declared.keys()
     for name, entry in own.items():
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
             raise AssumptionError(
                 f"{shown(override)}: unknown assumption '{one_line(name)}'",
-                f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
+                did_you_mean(name, sorted(known), "docs/thesis.md lists the assumptions"),
             )
         wanted = UNITS[base[name].unit][0] if name in base else declared[name]
         if UNITS[entry.unit][0] != wanted:
@@ -173,7 +172,7 @@ def assumptions(
 
 
 def units_of(dimension: str) -> str:
-    """The units in which a figure of ``dimension`` may be given."""
+    """The units in which a figure of ``dimension`` may be given, as text."""
     return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
@@ -199,7 +198,7 @@ def _read(path: Path) -> str:
     except (SchemaError, UnicodeDecodeError) as error:
         reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
         if not reason.startswith("cannot"):
-            reason = f"is {reason}"  # a directory, or too large
+            reason = f"is {reason}"  # the path is a directory, or the file is too large
         raise AssumptionError(
             f"{shown(path)} {reason}", "--assumptions takes a TOML file"
         ) from None
@@ -208,7 +207,7 @@ def _read(path: Path) -> str:
 def _tables(
     table: Mapping[str, Any], prefix: str, where: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The innermost tables, which contain no further table."""
+    """The innermost tables of ``table``, each with its dotted name."""
     for key, value in table.items():
         name = f"{prefix}{key}"
         if not isinstance(value, dict):
@@ -244,10 +243,10 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
 
 
 def checked(entry: Assumption, where: str) -> Assumption:
-    """``entry`` after a check; for entries that do not come from a table.
+    """``entry``, checked; for entries that were not read from a table.
 
     Raises:
-        AssumptionError: its numbers do not form a range, or are invalid for its unit; the one-line
+        AssumptionError: the numbers do not form a range, or are invalid for the unit; the one-line
             message begins with ``where``.
     """
     table = {**asdict(entry), "kind": str(entry.kind)}
@@ -264,7 +263,7 @@ _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
 
 
 class _Refused(Exception):
-    """The fault of an entry, and a hint."""
+    """A fault of an entry, with a hint."""
 
     def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
         super().__init__(message, hint)
@@ -303,11 +302,11 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
     if table["unit"] not in UNITS:
         raise _Refused(f"unit '{table['unit']}' is not known", f"known units: {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):
-        raise _Refused(f"kind '{table['kind']}' is none of {', '.join(EntryKind)}")
+        raise _Refused(f"kind '{table['kind']}' is not one of {', '.join(EntryKind)}")
     evidence = table.get("evidence")
     if evidence is not None and not isinstance(evidence, str):
         raise _Refused("'evidence' is not text")
     if evidence is not None and evidence not in set(EvidenceKind):
-        raise _Refused(f"evidence '{evidence}' is none of {', '.join(EvidenceKind)}")
+        raise _Refused(f"evidence '{evidence}' is not one of {', '.join(EvidenceKind)}")
     if table["unit"] == "share" and high > 1:
         raise _Refused(f"a share of {high:g} is above 1")

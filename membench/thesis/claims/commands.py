@@ -1,8 +1,8 @@
-"""Commands for a reader: measure the inputs of a claim, or change one of its assumptions.
+"""Commands for a reader: to measure the inputs of a claim, or to change one of its assumptions.
 
-A reader who disagrees with a verdict disagrees with one of its input numbers. This module finds for
-every claim one number whose change moves the verdict, and the command that changes it. The verdict
-under the change is computed before the command is shown.
+A reader who disagrees with a verdict disagrees with one of its inputs. For every claim, this module
+finds one input whose change changes the verdict, and the command that changes it. The changed
+verdict is computed before the command is shown.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
 
 _BEYOND = 1.001
-"""Factor beyond the flip, whose position is known only to the bisection's precision."""
+"""Factor by which the flip is exceeded, because bisection finds it only approximately."""
 _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """``option`` values of `--assume` with which the verdict on ``moves`` ``becomes`` another."""
+    """`--assume` options that change the verdict on ``moves`` to ``becomes``."""
 
     options: tuple[str, ...]
     moves: str
@@ -39,15 +39,16 @@ class Assumed:
 
     @property
     def command(self) -> str:
-        """The command line that shows it; ``mybox.csv`` is a placeholder for the results."""
+        """The command that shows the changed verdict; ``mybox.csv`` stands for the results file."""
         options = "".join(f" --assume '{option}'" for option in self.options)
         return f"membench report mybox.csv -o verdicts.json{options}"
 
 
 def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
-    """The commands that measure the inputs of ``parts`` and judge them; empty if none is measured.
+    """The commands that measure the inputs of ``parts`` and judge them.
 
-    A part that compares two machines needs the same cases from a second one.
+    Empty if no input is a measurement. A part that compares two machines also needs the commands
+    for a second machine.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -69,15 +70,15 @@ def assuming(
     told: Ledger,
     waited: Mapping[str, str],
 ) -> Assumed | None:
-    """The first change, in a fixed order, that moves the verdict on the claim or on a part.
+    """The first change that changes the verdict on the claim or on a part.
 
-    The changes in this order: the flip of the verdict, if it is an assumption; another kind of
-    evidence for a figure that only a vendor or a forecast gives; a record that the claim waits for;
-    a measurement that no row provides.
+    Changes are tried in this order: the flip of the verdict, if it changes an assumption; another
+    kind of evidence for a figure that only a vendor or a forecast gives; a record that the claim
+    waits for; a measurement that no row provides.
 
     Args:
         parts: the parts of one claim.
-        waited: names that may be given although ``entries`` lack them, with their units.
+        waited: names that may be given although ``entries`` do not contain them, with their units.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -111,7 +112,7 @@ def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) 
             continue
         own = name.removeprefix(SUBSTITUTE)
         if own != name and own in scenario.rows:
-            continue  # a measurement is not replaced
+            continue  # an assumption does not replace a measurement
         values[own] = entry.scale * latin_hypercube(
             name, entry.low, entry.high, draws=draws, seed=scenario.seed
         )
@@ -139,7 +140,7 @@ def _candidates(
 
 
 def _flipped(flip: Flip, entry: Assumption) -> str:
-    """The value of ``entry`` slightly beyond the flip, rounded outwards to three digits."""
+    """The value of ``entry`` just beyond the flip, rounded away from it to three digits."""
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
     value = entry.value * math.exp(flip.step * _BEYOND)
@@ -147,12 +148,12 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
     outward = math.ceil if flip.step > 0 else math.floor
     rounded = outward(value / digit) * digit
     if entry.unit == "share" and rounded * entry.high / entry.value > 1:
-        return text_of(entry, value)  # a share cannot be moved further
+        return text_of(entry, value)  # a share cannot exceed 1
     return text_of(entry, rounded)
 
 
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
-    """Options for one figure of ``part`` as if others had measured it, at and near its value."""
+    """Options that give one figure of ``part`` as measured elsewhere, at and near its value."""
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
         for name in names:
@@ -165,7 +166,7 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 
 
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
-    """Options for the missing inputs at typical H100 values, and with one of them varied."""
+    """Options that give missing inputs typical H100 values; variants with one input changed."""
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):
         return

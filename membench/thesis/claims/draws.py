@@ -1,7 +1,8 @@
-"""Seeded draws: assumptions by a Latin hypercube, measurements by a bootstrap over rounds.
+"""Seeded random draws of inputs, to judge a claim under their uncertainty.
 
-Every name has its own stream of random numbers, so that a new assumption or measurement does not
-change the draws of the others.
+Assumptions are drawn by a Latin hypercube, measurements by a bootstrap over the rounds. Every name
+has its own stream of random numbers, so that a new assumption or measurement does not change the
+draws of the others.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
-    """``draws`` values in [low, high], one in each of as many equal parts, in random order.
+    """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
 
-    With a separate draw for each name, several of these form a Latin hypercube: McKay, Beckman and
+    The values of several names, each drawn separately, form a Latin hypercube: McKay, Beckman and
     Conover, Technometrics 21 (1979).
     """
     random = _stream(seed, name)
@@ -35,9 +36,9 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """``draws`` medians of as many rounds drawn with replacement from ``rounds`` (at least one).
+    """``draws`` medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
 
-    A single round has no spread: all values are then equal.
+    ``rounds`` has at least one value. With a single one, all results are equal.
     """
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))

@@ -1,8 +1,8 @@
-"""The rows that are evidence for an input: selection by case id, one machine at a time.
+"""Finds the rows that are evidence for an input, by case id and for one machine at a time.
 
-Numbers of different machines are never mixed, and only the best case of an input counts, because it
-shows the ability of the hardware. Rows that are flagged as served by something faster than the tier
-are not used.
+Numbers of different machines are never mixed. Only the best case of an input is used, because it
+shows the ability of the hardware. Rows are left out if a flag says that something faster than the
+tier served them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SI: Mapping[Metric, float] = MappingProxyType(
 class EvidenceRows:
     """The rows of one case of one machine that are evidence for an input, one per run.
 
-    ``missing`` is the reason if there are none.
+    If there are no rows, ``missing`` gives the reason.
     """
 
     rows: tuple[Row, ...] = ()
@@ -41,12 +41,12 @@ class EvidenceRows:
 
     @property
     def rounds(self) -> tuple[float, ...]:
-        """The round values of all its runs, in SI units; a row without rounds gives its value."""
+        """Round values of all its runs, in SI units; for a row without rounds, the row's value."""
         return rounds(self.rows)
 
     @property
     def peak(self) -> float | None:
-        """The peak in its rows, in SI units; None if the peak was itself measured."""
+        """The peak in the rows, in SI units; None if the peak was itself measured."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -54,7 +54,7 @@ class EvidenceRows:
 
 
 def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
-    """The round values of ``rows`` in SI units; a row without rounds gives its value."""
+    """The round values of ``rows`` in SI units; for a row without rounds, the row's value."""
     return tuple(
         value * SI[row.metric]
         for row in rows
@@ -63,7 +63,7 @@ def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
 
 
 def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
-    """``rows`` by machine, in the order of first occurrence."""
+    """``rows`` grouped by machine, in the order of first occurrence."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.machine, []).append(row)
@@ -73,7 +73,8 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The best case of ``need`` in the ``rows`` of one machine.
 
-    Measurements of membench take precedence over imported ones, and those over cited figures.
+    Measurements by membench take precedence over imported ones, and imported ones over cited
+    figures.
     """
     asked: list[Row] = []
     for pattern in need.select:
@@ -95,17 +96,17 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The `ok` rows whose number is not flagged as that of something else than the tier."""
+    """The `ok` rows without a flag that something other than the tier determined their value."""
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
 def origin(row: Row) -> int:
-    """0 for a measurement of membench, 1 for another tool's, 2 for a cited figure."""
+    """0 for a measurement by membench, 1 for one by another tool, 2 for a cited figure."""
     return 2 if row.cited else 1 if row.imported else 0
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
-    """The badges of a verdict based on ``rows``."""
+    """The badges of a verdict that is based on ``rows``."""
     worn = {1: Badge.IMPORTED, 2: Badge.CITED}
     return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
 

@@ -1,8 +1,8 @@
-"""The smallest single change of an input that changes a verdict.
+"""Finds the smallest change of a single input that changes a verdict.
 
-One input at a time is moved, all its draws together, until the verdict changes: by a factor, or by
-years if it is a date. Steps are compared as |ln factor|, so that halving and doubling count alike,
-and a year counts as much as a factor of e.
+All draws of one input are moved together until the verdict changes: by a factor, or by years if the
+input is a date. Steps are compared as |ln factor|, so that halving and doubling are equally large.
+A year counts as much as a factor of e.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from membench.thesis.claims.scenario import NoData
 _LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
 _BISECTIONS = 7
 _ONE_WAY = math.log(2)
-"""Within a factor of two the verdict is assumed monotonic: only the end of the range is tried."""
+"""Within a factor of two (ln 2) the verdict is assumed to change monotonically, so only the end of
+that range is tried.
+"""
 
 Judge = Callable[[str, float], ClaimVerdict]
-"""(name, step) -> the verdict with that input moved by the step; raises `NoData`."""
+"""(name, step) -> the verdict after moving the input ``name`` by ``step``; may raise `NoData`."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ def smallest_flip(
     now: ClaimVerdict,
     limits: Mapping[str, float],
 ) -> Flip | None:
-    """The smallest change of one of ``names`` that changes the verdict ``now``.
+    """The smallest change of any of ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest upward step, such as the one to a share of 1.
+        limits: name -> the largest allowed upward step, such as the step that makes a share 1.
 
     Returns:
-        None if no change up to a hundredfold changes it.
+        None if no change up to a factor of 100 changes the verdict.
     """
     best: Flip | None = None
     for name in names:
@@ -63,7 +65,7 @@ def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: floa
         try:
             return judge(name, sign * size)
         except NoData:
-            return now  # without draws there is no verdict to flip to
+            return now  # without draws the verdict cannot change
 
     below = 0.0
     for size in _LADDER if bound > _ONE_WAY else (bound,):

@@ -1,20 +1,22 @@
-"""Assumptions given as single texts: ``NAME=VALUE [UNIT] [as KIND]``.
+"""Reads assumptions given as text: ``NAME=VALUE [UNIT] [as KIND]``.
 
-``system.link=50`` keeps the unit and moves the range with the value; ``system.link=40..60 GB/s``
-gives the range, and its middle is the value; ``... as measured elsewhere`` gives the kind of
-evidence. A record that a claim waits for, or a measurement that no row provides, has no unit yet,
-so it must be given.
+``system.link=50`` keeps the unit and scales the range with the value. ``system.link=40..60 GB/s``
+gives the range; the value is its middle. ``... as measured elsewhere`` gives the kind of evidence.
+The unit must be given for a record that a claim waits for, and for a measurement that no row
+provides, because these have no unit yet.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
+from membench.results.schema import Row
 from membench.thesis.claims.assumptions import (
     SUBSTITUTE,
     UNITS,
@@ -26,6 +28,7 @@ from membench.thesis.claims.assumptions import (
     checked,
     units_of,
 )
+from membench.thesis.claims.evidence import find, machines
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Ledger, ledger
 
@@ -39,9 +42,10 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Names that may be given although ``entries`` lack them, with the unit that models use.
+    """Names that may be given although ``entries`` do not contain them.
 
-    These are records that parts wait for, and measurements that an assumption can replace.
+    Each has the unit that the models use. The names are records that parts wait for, and
+    measurements that an assumption can replace.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -57,11 +61,7 @@ def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
 def assumed(
     override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
 ) -> Assumptions:
-    """The assumptions of verdicts: the shipped ones, changed by ``override`` and ``assume``.
-
-    Raises:
-        AssumptionError: the file or an entry of ``assume`` is invalid.
-    """
+    """The assumptions for verdicts: the shipped ones, changed by ``override`` and ``assume``."""
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     if not assume:
@@ -69,21 +69,40 @@ def assumed(
     return given(assume, entries, waited_for(told, entries), today or datetime.now(UTC).date())
 
 
+def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """A warning and a hint for each measurement in ``entries`` that rows of every machine give."""
+    of_machines = tuple(machines(rows).values())
+    inputs = ledger().inputs
+    for name in entries:
+        if not name.startswith(SUBSTITUTE) or not of_machines:
+            continue
+        need = inputs[name.removeprefix(SUBSTITUTE)]
+        found = [find(need, own).rows for own in of_machines]
+        if all(found):
+            yield (
+                f"the assumption {name} has no effect, because {found[0][0].case} is measured",
+                "leave it out: such a value only stands in for what no row gives",
+            )
+
+
 def given(
     texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
 ) -> Assumptions:
-    """``base`` with the entries in ``texts`` replacing those of equal name.
+    """``base``; the entries in ``texts`` replace those with the same name.
 
     Args:
-        further: other names that may be given, with the unit that models use for them.
+        further: other names that may be given, with the unit that the models use for them.
         today: the date of the new entries.
 
     Raises:
-        AssumptionError: the one-line message quotes the text and names the fault.
+        UsageError: the one-line message quotes the text and names the fault.
     """
     found = dict(base)
     for text in texts:
-        entry = _entry(text, found, further, today)
+        try:
+            entry = _entry(text, found, further, today)
+        except AssumptionError as error:
+            raise UsageError(str(error), error.hint) from None
         found[entry.name] = entry
     return found
 
@@ -96,10 +115,10 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     name, unit, kind = match["name"], match["unit"], match["kind"]
     before = base.get(name)
     if before is None and name not in further:
-        near = difflib.get_close_matches(name, sorted(base.keys() | further.keys()), n=1)
-        raise AssumptionError(
+        known = sorted(base.keys() | further.keys())
+        raise UsageError(
             f"--assume '{shown}': unknown assumption '{one_line(name)}'",
-            f"did you mean {near[0]}?" if near else "docs/thesis.md lists the assumptions",
+            did_you_mean(name, known, "docs/thesis.md lists the assumptions"),
         )
     if unit is None and before is None:
         raise AssumptionError(
@@ -143,7 +162,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
 def _range(
     match: re.Match[str], before: Assumption | None, unit: str
 ) -> tuple[float, float, float]:
-    """(value, low, high): the stated range, or the range before, scaled with the value."""
+    """(value, low, high): the range as given, else the previous range scaled with the value."""
     low = float(match["low"])
     if match["high"] is not None:
         high = float(match["high"])
@@ -155,12 +174,12 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    # min and max, because rounding must not move an end across the value.
+    # Rounding could move an end past the value, so take min and max.
     return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """The text from which `given` reads ``entry`` moved to ``value``, in its unit."""
+    """The text that `given` reads as ``entry`` with the new ``value``, in the unit of ``entry``."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

@@ -1,4 +1,4 @@
-"""The verdict on one part of a claim: draws, judgement, and the flip."""
+"""The verdict on one part of a claim: draws, judgement, and the smallest change that flips it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from membench.thesis.claims.verdict_words import strata_words
 
 WordKey = tuple[str, VerdictThresholds, str, float]
 Words = dict[WordKey, ClaimVerdict]
-"""(statistic, rule, input, step) -> the verdict with that input moved by the step."""
+"""(statistic, rule, input, step) -> the verdict after moving the input by the step."""
 
 
 @dataclass(frozen=True)
 class VariantDraws:
-    """The draws of one model, baseline or trace, and the judgement on them alone."""
+    """The draws of one model, baseline or trace, with the judgement on these draws alone."""
 
     name: str
     draws: Floats
@@ -41,20 +41,20 @@ class VariantDraws:
 
 @dataclass(frozen=True, kw_only=True)
 class PartVerdict:
-    """The verdict on one part.
+    """The verdict on one part of a claim.
 
     Attributes:
-        why: a few words for an inconclusive verdict whose draws do not show the reason: "no data",
+        why: a few words for an inconclusive verdict whose reason the draws do not show: "no data",
             "strata disagree", "forecasts alone".
-        judgement: judgement over the draws of all variants; None without draws.
-        strata: the same for groups of variants; if they disagree the verdict is inconclusive.
-        kinds: kinds of the evidence and assumptions that were read, the strongest first.
-        rows: the rows that are evidence, by input.
-        missing: inputs without a value, and the reasons.
-        used: the assumptions and records that were read.
+        judgement: judgement on the draws of all variants; None without draws.
+        strata: judgements on groups of variants; if they disagree, the verdict is inconclusive.
+        kinds: kinds of the evidence and assumptions that the part uses, the strongest first.
+        rows: input -> the rows that are its evidence.
+        missing: inputs without a value, each with the reason.
+        used: the assumptions and records that the part uses.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs; None if none has a date.
-        weak: whether its evidence is too weak for a verdict: only vendor figures or forecasts.
+        weak: whether the evidence (only vendor figures or forecasts) is too weak for a verdict.
     """
 
     part: Part
@@ -77,11 +77,13 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Verdicts with one input moved; parts with the same statistic share the work.
+    """Computes and caches verdicts after moving one input.
+
+    Parts with the same statistic share them.
 
     Args:
-        shared, own: caches of verdicts, for parts that read no machine and for parts that read the
-            machine of ``scenario``.
+        shared, own: caches of verdicts: of parts that do not depend on a machine, and of parts that
+            depend on the machine of ``scenario``.
     """
 
     def __init__(self, scenario: Scenario, shared: Words, own: Words | None = None) -> None:
@@ -90,7 +92,7 @@ class Sensitivity:
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
-        """The verdict on ``part``; raises `NoData` if nothing can be drawn."""
+        """Verdict on ``part`` after moving ``name`` by ``step``; raises `NoData` without draws."""
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
@@ -101,14 +103,14 @@ class Sensitivity:
 
 
 def reads_machine(part: Part) -> bool:
-    """Whether ``part`` depends on the machine; otherwise it is the same for every machine."""
+    """Whether the verdict on ``part`` depends on the machine."""
     return bool(part.measurements or part.device)
 
 
 def judge_part(
     part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``scenario``, with the change that would flip it."""
+    """The verdict on ``part`` in ``scenario``, with the smallest change that would flip it."""
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
@@ -155,7 +157,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """The verdict on ``part``, without the change that would flip it."""
+    """The verdict on ``part``, without searching for a change that would flip it."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -167,7 +169,7 @@ def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdic
 
 
 def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
-    """The newest date of rows (when measured) and entries (when stated)."""
+    """The newest date of rows (when measured) and entries (when published)."""
     days = [entry.date for entry in used]
     days += [
         date.fromisoformat(row.started[:10])
@@ -194,7 +196,7 @@ def _judged(
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
-    # The strongest input first: the nearer its flip, the shorter the search for the others.
+    # The most influential input first: the nearer its flip, the shorter the search for the others.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
     def flipped(name: str, step: float) -> ClaimVerdict:
@@ -220,7 +222,7 @@ def _judged(
             for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
         strata=whole.strata,
-        # If the evidence is too weak for a verdict, no change of a number helps.
+        # If the evidence is too weak for a verdict, changing a number has no effect.
         flip=None
         if lack is not None
         else smallest_flip(flipped, first, whole.word, limits(entries, present)),
@@ -238,7 +240,7 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """The caveat of a pair of machines, and the measurements taken from another machine."""
+    """The caveat about a pair of machines, and the measurements borrowed from another machine."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
@@ -250,7 +252,7 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """The names in `Scenario` that ``part`` reads."""
+    """The names of the inputs in `Scenario` that ``part`` uses."""
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -268,9 +270,9 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """The largest upward steps of ``names``: a share cannot exceed 1."""
+    """The largest allowed upward steps of ``names``: those that make a share 1."""
     return {
-        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # stay below 1 despite rounding
         for name in names
         if name in entries and entries[name].unit == "share"
     }
@@ -292,9 +294,9 @@ def _reason(part: Part, found: Judgement) -> str:
         return clauses((for_it, tr("{share} % needed", share=share)))
     params = {"share": _percent(found.contradicting), "value": contradicts}
     against = (
-        tr("{share} % at most {value}", **params)
+        tr("{share} % are at most {value}", **params)
         if higher
-        else tr("{share} % at least {value}", **params)
+        else tr("{share} % are at least {value}", **params)
     )
     needed = tr("{share} % needed", share=share)
     if rule.contradicting_share != rule.share:
@@ -305,8 +307,8 @@ def _reason(part: Part, found: Judgement) -> str:
 def _draws(share: float, value: str, *, least: bool) -> Message:
     params = {"share": _percent(share), "value": value}
     if least:
-        return tr("{share} % of the draws at least {value}", **params)
-    return tr("{share} % of the draws at most {value}", **params)
+        return tr("{share} % of the draws are at least {value}", **params)
+    return tr("{share} % of the draws are at most {value}", **params)
 
 
 def _percent(share: float) -> str:

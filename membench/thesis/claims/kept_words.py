@@ -1,8 +1,8 @@
-"""A cache, between reports, of verdicts with one input moved.
+"""A disk cache of verdicts computed while searching for the change that flips a verdict.
 
-The search for a flip computes hundreds of verdicts on moved inputs. They depend only on the draws,
-the assumptions and the source code: for the shipped assumptions they never change, and for a
-machine only with its results file.
+The search computes hundreds of verdicts after moving one input. They depend only on the draws, the
+assumptions and the source code. So they can be reused in later reports: always for the shipped
+assumptions, and for a machine as long as its results file is the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the cached verdicts of ``scenario`` into ``words``, and store new ones afterwards."""
+    """Load the cached verdicts of ``scenario`` into ``words``; store new ones on exit."""
     key = _key(scenario)
     content = load(_DIRECTORY, key)
     if content is not None:
@@ -39,7 +39,7 @@ def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
 
 
 def _key(scenario: Scenario) -> str:
-    """A hash of all inputs of a statistic and of the source code of all statistics."""
+    """A hash of all inputs of the statistics and of their source code."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())

@@ -1,7 +1,7 @@
 """Kinds of evidence for a figure or a verdict, the strongest first.
 
-A vendor's figure compared with the same vendor's claim confirms the quotation and not the claim,
-and a forecast of an outcome is not an outcome: neither is enough for a verdict.
+A vendor's figure cannot confirm the same vendor's claim, and a forecast of an outcome is not an
+outcome. So neither kind is enough for a verdict.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class EvidenceKind(StrEnum):
-    """Kinds of evidence in the order of their strength."""
+    """Kinds of evidence, the strongest first."""
 
     HERE = "measured here"
     ELSEWHERE = "measured elsewhere"  # measured, counted or dated by others, and published

@@ -1,9 +1,9 @@
 """The ledger: the claims in falsifiable form, loaded from `claims.toml`.
 
-A claim has parts, and each part has one statistic with a direction, two thresholds and the shares
-of draws that must be beyond them. The file is rejected if a claim has no source or date, if a
-threshold is invalid, or if a part has neither a rule for its verdict nor a reason why there is
-none.
+A claim has parts. Each part has one statistic with a direction, two thresholds, and the shares of
+draws that must be beyond the thresholds. The file is rejected if a claim has no source or date, if
+a threshold is invalid, or if a part has neither a rule for its verdict nor a reason why it has no
+rule.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from membench.core.errors import MembenchError, NothingMatched
+from membench.core.errors import MembenchError, UsageError
 from membench.core.messages import tr
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
 from membench.thesis.claims.rule import Direction, VerdictThresholds
@@ -29,15 +29,15 @@ class LedgerError(MembenchError):
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """A measurement that parts read by name.
+    """A measurement that parts of claims use by name.
 
     Attributes:
-        select: globs of case ids, as in `--select`; the first that matches rows counts.
+        select: globs of case ids, as in `--select`; the first one that matches any row is used.
         part: the part of the machine that must be measured: GPU, SSD, host memory.
-        peak: the field of a device's assumptions with its peak; empty for none.
-        machines: 2 if the input is a ratio between two machines.
-        typical: approximate value of an H100, such as ``700 TFLOP/s``: an example for `--assume`
-            that no verdict reads.
+        peak: the field with the peak in a device's assumptions; empty if there is no peak.
+        machines: 2 if the input is a ratio between two machines, otherwise 1.
+        typical: approximate value on an H100, such as ``700 TFLOP/s``. It is only an example for
+            `--assume`; no verdict uses it.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Input:
 
     @property
     def dimension(self) -> str:
-        """The unit that models use for it."""
+        """The unit that the models use for this input."""
         return _DIMENSIONS[self.metric]
 
 
@@ -72,9 +72,9 @@ class Awaited:
 
     Attributes:
         what: the quantity in words.
-        unit: unit in which it is given.
-        example: a value that would decide the part: an example for `--assume` that no verdict
-            reads.
+        unit: the unit in which it is given.
+        example: a value that would decide the part. It is only an example for `--assume`; no
+            verdict uses it.
     """
 
     name: str
@@ -88,18 +88,18 @@ class Part:
     """One proposition of a claim.
 
     Attributes:
-        id: the claim's id and a letter, or only the claim's id if it has one part.
+        id: the claim's id with a letter; without the letter if the claim has only one part.
         decided_by: the statistic in words.
-        statistic: its name in `membench.thesis.claims.statistics`; empty if no statistic can
-            decide.
+        statistic: name of its function in `membench.thesis.claims.statistics`; empty if no
+            statistic can decide the part.
         thresholds: None if and only if there is no statistic.
-        measurements: names of the inputs that it reads.
-        assumptions: names of the assumptions and records that it reads.
-        device: fields of the measured device that it reads (``device.<this one>.<field>``).
-        rests_on: the measurements and assumptions that decide it; empty for all. A verdict is no
-            stronger than the best kind of evidence among them.
-        traces: whether it replays the shipped traces, which others recorded.
-        waits_for: the evidence that would decide it, or why membench cannot decide it.
+        measurements: names of the inputs that the statistic uses.
+        assumptions: names of the assumptions and records that the statistic uses.
+        device: fields of the measured device that the statistic uses (``device.<slug>.<field>``).
+        rests_on: the measurements and assumptions that decide the part; empty if all do. A verdict
+            is no stronger than the best kind of evidence among them.
+        traces: whether the statistic replays the shipped traces, which others recorded.
+        waits_for: the evidence that would decide the part, or why membench cannot decide it.
     """
 
     id: str
@@ -124,11 +124,11 @@ class Claim:
     Attributes:
         quote: the original words (Traditional Chinese).
         quantity: the claimed quantity, as a number or a rank.
-        notes: remarks beside the verdict, such as "misattributed".
-        contrary: public evidence against the claim, or that a verdict must be compared with.
-        not_found: facts that were searched for and are in no available source.
-        borrows: whether a machine that lacks a measurement takes it from another machine in the
-            input.
+        notes: remarks that are shown beside the verdict, such as "misattributed".
+        contrary: published evidence against the claim, or with which a verdict must be compared.
+        not_found: facts that were searched for but not found in any available source.
+        borrows: whether a machine may use another machine's measurement that it does not have
+            itself.
     """
 
     id: str
@@ -153,7 +153,7 @@ class Ledger:
     """All claims of one published text.
 
     Attributes:
-        source, date: its author and date.
+        source, date: author and date of the text.
         inputs, awaited: measurements and awaited records, by name.
     """
 
@@ -165,7 +165,7 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """Every assumption and record that a part reads."""
+        """The names of all assumptions and records that parts use."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property
@@ -174,17 +174,17 @@ class Ledger:
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim ``name``, or the one with the part ``name`` (``C13a``); case-insensitive.
+        """The claim ``name``, or the claim of the part ``name`` (``C13a``); case-insensitive.
 
         Raises:
-            NothingMatched: there is no such claim.
+            UsageError: no claim has this name.
         """
         wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
         for claim in self.claims:
             if claim.id == wanted:
                 return claim
         last = self.claims[-1].id
-        raise NothingMatched(
+        raise UsageError(
             f"there is no claim '{name}'", f"the claims are {self.claims[0].id} to {last}"
         )
 
@@ -196,10 +196,10 @@ def ledger() -> Ledger:
 
 
 def parse_ledger(text: str) -> Ledger:
-    """The ledger in ``text``: TOML of ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
+    """Parse a ledger: TOML with ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
 
     Raises:
-        LedgerError: the one-line message names the fault and its place.
+        LedgerError: a fault; the one-line message says where.
     """
     try:
         document = tomllib.loads(text)
@@ -298,7 +298,8 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
             {"direction", "supports", "contradicts"} <= rule.keys()
         ):
             raise LedgerError(
-                f"{name}: a statistic has direction, supports and contradicts; nothing else has"
+                f"{name}: direction, supports and contradicts are required with a statistic, "
+                "and not allowed without one"
             )
         if not values.get("statistic") and not values.get("waits_for"):
             raise LedgerError(
@@ -341,7 +342,10 @@ def _check_keys(
     optional: set[str],
     given: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """Check keys: ``given`` ones are not allowed; all others but the ``optional`` are required."""
+    """Check the keys of ``table`` against the fields of ``cls``.
+
+    Fields in ``given`` must not occur; all others are required unless ``optional``.
+    """
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):
         if not table.get(name) and table.get(name) != []:

@@ -1,7 +1,7 @@
 """Two machines as one experiment: the effect of memory bandwidth at equal compute.
 
-The deciding pair is an H100 and an H200: equal tensor rates, 3.35 against 4.8 TB/s. Machines that
-also differ in compute cannot show the effect of bandwidth alone.
+The deciding pair is an H100 and an H200, which have equal tensor rates but 3.35 and 4.8 TB/s.
+Machines that also differ in compute cannot show the effect of bandwidth alone.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 
 LEAST_RATIO = 1.1
-"""Minimum ratio of bandwidths from which an elasticity can be estimated."""
+"""Minimum ratio of the two bandwidths for estimating an elasticity."""
 MOST_RATIO = 1.1
-"""Maximum ratio of FLOPS at which the experiment counts as controlled."""
+"""Maximum ratio of the two FLOP rates for a controlled experiment."""
 
 
 @dataclass(frozen=True)
 class MachinePair:
-    """This machine and another one.
+    """This machine paired with another one.
 
     Attributes:
-        bandwidth: HBM read bandwidth of this machine and of the other.
-        rates: by case and statistic, the rows of both machines.
-        compared: whether the FLOPS of both are known to be equal.
+        bandwidth: HBM read bandwidth of this machine and of the other machine.
+        rates: (case and statistic) -> the rows of both machines.
+        compared: whether the FLOP rates of both machines are known to be equal.
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -51,12 +51,13 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """The other machine whose HBM bandwidth differs most from this one's.
+    """Pair this machine with the other machine whose HBM bandwidth differs most.
 
     Args:
         own, others: rows of this machine, and of each other machine.
         inputs: the inputs of the ledger.
-        flops: assumed FLOP/s of this machine and of each other, used if not measured.
+        flops: assumed FLOP/s of this machine and of each other machine, used if they were not
+            measured.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:
@@ -101,7 +102,7 @@ def find_pair(
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode cases that both machines have in the same version, metric and statistic."""
+    """The decode cases that both machines have with the same version, metric and statistic."""
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
         found: dict[tuple[object, ...], list[Row]] = {}
@@ -126,7 +127,7 @@ def _rates(
 
 
 def inverted(found: EvidenceRows) -> bool:
-    """Whether a lower number in these rows means a higher rate."""
+    """Whether a lower number in the rows means a higher rate."""
     return found.rows[0].better is Better.LOWER
 
 

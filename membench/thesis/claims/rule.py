@@ -1,9 +1,9 @@
-"""The one rule by which every claim is decided.
+"""The rule by which every claim is decided.
 
-A statistic is drawn many times. If the required share of the draws is at or beyond the supporting
-threshold, the part is supported; if the required share is at or beyond the contradicting threshold,
-it is contradicted; otherwise it is inconclusive. Because the thresholds differ and the two required
-shares add up to more than one, both conditions cannot hold at once.
+A statistic is drawn many times. A part is supported if the required share of the draws is at or
+beyond the supporting threshold, and contradicted if the required share is at or beyond the
+contradicting threshold; otherwise it is inconclusive. Both conditions cannot hold at once, because
+the thresholds differ and the two required shares add up to more than one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Counts = NDArray[np.intp]
 
 
 class Direction(StrEnum):
-    """Which values of a statistic support the claim."""
+    """Whether high or low values of a statistic support the claim."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -33,9 +33,10 @@ class VerdictThresholds:
     """The conditions under which a part is supported or contradicted.
 
     Attributes:
-        supports: a draw at or beyond it (in ``direction``) supports the claim.
-        contradicts: a draw at or beyond it (in the opposite direction) contradicts the claim.
-        share, contradicting_share: required share of such draws.
+        supports: a draw at or beyond this value (in ``direction``) supports the claim.
+        contradicts: a draw at or beyond this value (in the opposite direction) contradicts the
+            claim.
+        share, contradicting_share: required shares of supporting and of contradicting draws.
 
     Raises:
         ValueError: the thresholds do not fit ``direction``, or the shares allow both verdicts at
@@ -63,7 +64,7 @@ class VerdictThresholds:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, and the shares of the draws that support and contradict the claim."""
+    """A verdict, with the shares of draws that support and contradict the claim."""
 
     word: ClaimVerdict
     supporting: float
@@ -71,15 +72,16 @@ class Judgement:
 
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict on ``draws`` (any shape, at least one); NaN counts for neither side."""
+    """The verdict on ``draws`` (any shape, at least one); NaN neither supports nor contradicts."""
     supporting, contradicting = counts(np.ravel(draws), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
 
 def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
-    """For each row of ``draws`` ([..., draws]), the numbers that support and contradict the claim.
+    """For each row of ``draws`` ([..., draws]), the numbers of supporting and contradicting draws.
 
-    Counts, not shares, because their sums are exact and a share equal to the threshold counts.
+    These are counts instead of shares, because sums of counts are exact, so that a share equal to
+    the required one is recognized.
     """
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
@@ -89,7 +91,7 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict for these shares of supporting and contradicting draws."""
+    """The verdict for given shares of supporting and contradicting draws."""
     if supporting >= thresholds.share:
         word = ClaimVerdict.SUPPORTED
     elif contradicting >= thresholds.contradicting_share:
@@ -102,8 +104,8 @@ def judged(supporting: float, contradicting: float, thresholds: VerdictThreshold
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """The verdict on a claim from the verdicts on its parts.
 
-    One contradicted part contradicts the claim; it is supported only if all parts are. Parts that
-    cannot be tested here do not count, unless there are no others.
+    One contradicted part contradicts the claim. The claim is supported only if all parts are
+    supported. Parts that cannot be tested here are left out unless no part can be tested.
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

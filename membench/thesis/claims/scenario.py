@@ -21,7 +21,12 @@ _NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
 
 
 class NoData(Exception):
-    """A statistic cannot be drawn; ``why`` is two words for the verdict, ``reason`` a sentence."""
+    """Raised if a statistic cannot be drawn.
+
+    Attributes:
+        why: two words for the verdict.
+        reason: a sentence.
+    """
 
     def __init__(self, reason: str, why: str = _NO_DATA) -> None:
         super().__init__(reason)
@@ -35,7 +40,7 @@ class Loan:
 
     Attributes:
         values: [draws], SI units.
-        device: slug of its device in the assumptions, for an input of a GPU; otherwise empty.
+        device: for an input of a GPU, slug of the GPU in the assumptions; otherwise empty.
     """
 
     values: Floats
@@ -46,20 +51,25 @@ class Loan:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Draws by name: measurements, and assumptions and records by their dotted path.
+    """The inputs of all statistics for one machine, as draws by name.
+
+    Measurements have the names of the ledger's inputs; assumptions and records have dotted paths.
 
     Attributes:
         values: name -> [draws], SI units; ``pair-rate`` is [case, draws].
         peaks: input -> peak of the device, SI units.
         missing: name -> the reason why it has no values.
         device: slug of the measured device in the assumptions; empty if unknown.
-        rows: input -> the rows behind its values; empty if an assumption replaces them.
+        rows: input -> the rows from which its values were drawn; empty if an assumption replaces
+            them.
         pair_cases: the cases of ``pair-rate``, in order.
         pair_note: a caveat about the pair.
-        dates: names whose values are points in time, in years: these are moved by addition.
+        dates: names whose values are points in time, in years; these are moved by addition instead
+            of by a factor.
         seed: seed of the draws.
-        lent: input -> another machine's measurement of it, if this machine has none.
-        borrowed: the inputs whose values were lent.
+        lent: input -> the measurement of another machine, for inputs that this machine has not
+            measured.
+        borrowed: the inputs whose values come from another machine.
     """
 
     values: Mapping[str, Floats]
@@ -78,7 +88,7 @@ class Scenario:
         """The draws of ``name``.
 
         Raises:
-            NoData: there are none; the message gives the reason.
+            NoData: ``name`` has no draws; the exception gives the reason.
         """
         if name in self.values:
             return self.values[name]
@@ -90,20 +100,20 @@ class Scenario:
         raise NoData(self.missing.get(name, tr("{name} is not known", name=name)), why)
 
     def of_device(self, what: str) -> Floats:
-        """The draws of an assumption on the measured device, such as its ``memory``."""
+        """The draws of an assumption about the measured device, such as its ``memory``."""
         if not self.device:
             raise NoData(tr("the {what} of the measured device is not known", what=what))
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
-        """The measured rate of ``name`` over the device's peak; raises `NoData`."""
+        """The measured rate of ``name`` as a fraction of the device's peak; raises `NoData`."""
         values = self[name]
         if name not in self.peaks:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """The scenario with the other machines' measurements of inputs that this one lacks."""
+        """This scenario, completed with other machines' measurements of missing inputs."""
         if not self.lent:
             return self
         lent = self.lent
@@ -122,24 +132,27 @@ class Scenario:
         )
 
     def only(self, names: Container[str]) -> Scenario:
-        """A scenario with only the values of ``names``, and no machine."""
+        """A scenario with the values of ``names`` only, and without a machine."""
         values = {name: values for name, values in self.values.items() if name in names}
         return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
-        """The scenario with all draws of ``name`` times e^step; a date is ``step`` years later."""
+        """This scenario with all draws of ``name`` multiplied by e^step.
+
+        Dates get ``step`` years added.
+        """
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
         return replace(self, values={**self.values, name: new})
 
 
 def device_key(device: str, what: str) -> str:
-    """Name of the assumption on ``what`` of ``device``, which matches nothing if empty."""
+    """Name of the assumption ``what`` about ``device``; matches nothing if either is empty."""
     return f"device.{device or 'measured'}.{what}"
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The device in the assumptions whose name occurs in the ``device`` column of GPU rows."""
+    """The slug of the device whose name occurs in the ``device`` column of the GPU rows."""
     slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
     for text in dict.fromkeys(row.device for row in rows):
         words = re.split(r"[^a-z0-9]+", text.lower())
@@ -160,7 +173,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """One scenario per machine; without any row, one with only assumptions."""
+    """One scenario per machine in ``rows``; without rows, one scenario with only assumptions."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -200,10 +213,10 @@ def subjects(
 
 
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
-    """The inputs that ``name`` lacks, each from the first other machine that measured it.
+    """The inputs that machine ``name`` has not measured, from the first other machine that has.
 
-    All inputs of a GPU come from one GPU: another one of the same model, or, if ``name`` has no
-    GPU, the first machine with one.
+    All GPU inputs come from one machine: one with the same GPU model or, if ``name`` has no GPU,
+    the first machine with a GPU.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]
@@ -301,7 +314,10 @@ def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> 
 
 
 def _draw(found: EvidenceRows, draws: int, seed: int) -> Floats:
-    """A bootstrap over its rounds; two machines, or two cases, are drawn independently."""
+    """Draws of the evidence by a bootstrap over its rounds.
+
+    Two machines, or two cases, are drawn independently.
+    """
     row = found.rows[0]
     name = f"{row.machine} {row.case} {row.metric} {row.stat}"
     return bootstrap(name, found.rounds, draws=draws, seed=seed)

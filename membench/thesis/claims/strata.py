@@ -1,9 +1,9 @@
-"""Strata: groups of variants that are judged separately, so that their mix decides no verdict.
+"""Strata: groups of variants that are judged separately, so that no verdict depends on their mix.
 
-A pooled share depends on the mix: five old models that support a claim can outvote the new ones
-that contradict it. A statistic is therefore judged for each generation of models, each class of
-GPU, each trace and so on. If the strata of one axis disagree, the verdict is `inconclusive`,
-whatever the pooled shares are.
+The share over all variants depends on the mix: five old models that support a claim can outvote the
+new ones that contradict it. A statistic is therefore also judged for each generation of models,
+each class of GPU, each trace and so on. If the strata of one axis disagree, the verdict is
+`inconclusive`, whatever the share over all variants is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _AXIS_OF_PARAMETER = {
     "point": StratumAxis.CASE,
     "case": StratumAxis.CASE,
 }
-"""Parameter of a variant's name -> the axis for which it is the label."""
+"""Parameter of a variant's name -> the axis on which its value names the stratum."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stratum:
 
     Attributes:
         name: name of the group, such as "models of 2025".
-        variants: its number of variants.
+        variants: number of variants in the group.
     """
 
     axis: StratumAxis
@@ -62,10 +62,11 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A pooled judgement, the judgement of each variant, and the strata.
+    """The judgement on all variants together, on each variant, and on the strata.
 
     Attributes:
-        word: the verdict: that of the pool, or `inconclusive` if strata of an axis disagree.
+        word: the verdict on all variants together; `inconclusive` if the strata of an axis
+            disagree.
     """
 
     word: ClaimVerdict
@@ -75,7 +76,7 @@ class Outcome:
 
 
 def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
-    """``drawn`` judged as a pool with equal weight for every variant, and in strata."""
+    """The outcome for ``drawn``: all variants together (with equal weight), and the strata."""
     found = _Counted.of(drawn, thresholds)
     strata = found.strata()
     pooled = found.pooled()
@@ -88,14 +89,14 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """Only the verdict of `outcome`."""
+    """The verdict of `outcome`, without the rest."""
     found = _Counted.of(drawn, thresholds)
     return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """[variant]: number of supporting and contradicting draws out of ``draws``."""
+    """[variant] numbers of supporting and contradicting draws, out of ``draws`` draws each."""
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -147,11 +148,11 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """The stratum of ``variant`` on each axis to which it belongs.
+    """The stratum of ``variant`` on each axis that applies to it.
 
-    If the name of a variant is a model, or a message with a ``model``, its generation is that of
-    the model. The parameters ``gpu``, ``workload`` and ``case`` of a message are used as labels.
-    Any other variant is a case of its own.
+    If the variant's name is a model, or a message with a ``model``, the model gives the generation.
+    The parameters ``gpu``, ``workload`` and ``case`` of a message are used as labels. Any other
+    variant is a separate case.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}
@@ -169,7 +170,7 @@ def labels(variant: str) -> dict[StratumAxis, str]:
 
 
 def _family(case: str) -> str:
-    """The bench of a case id, without its axes; any other text unchanged."""
+    """The bench of a case id, without the axes; any other text is returned unchanged."""
     if "=" not in case:
         return case
     return "/".join(part for part in case.split("/") if "=" not in part)
@@ -177,7 +178,7 @@ def _family(case: str) -> str:
 
 @cache
 def generations() -> Mapping[str, str]:
-    """Slug of a judged model -> its generation, by release year."""
+    """Slug of a judged model -> its generation, by year of release."""
     return MappingProxyType(
         {
             slug: _generation(model.released.year)
@@ -188,7 +189,7 @@ def generations() -> Mapping[str, str]:
 
 
 _DENSE_YEARS = 2024
-"""Up to this year most open models were dense, with a cache of 128 KiB per token and more."""
+"""Up to this year, most open models were dense and had a cache of 128 KiB or more per token."""
 
 
 def _generation(year: int) -> Message:
@@ -199,7 +200,7 @@ def _generation(year: int) -> Message:
 
 @lru_cache(maxsize=64)
 def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Places]:
-    """Indices of the variants of each stratum, by axis; axes with a single stratum are left out."""
+    """Indices of the variants by axis and stratum; axes with only one stratum are left out."""
     found: dict[tuple[StratumAxis, str], list[int]] = {}
     for place, variant in enumerate(variants):
         for axis, name in labels(variant).items():
@@ -212,7 +213,7 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
 
 @lru_cache(maxsize=64)
 def _members(variants: tuple[str, ...]) -> Places:
-    """[stratum, variant] 1 where the variant belongs to the stratum of `_groups`, else 0."""
+    """[stratum, variant] 1 if the variant belongs to the stratum of `_groups`, otherwise 0."""
     groups = _groups(variants).values()
     members = np.zeros((len(groups), len(variants)), np.intp)
     for row, places in zip(members, groups, strict=True):

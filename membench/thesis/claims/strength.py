@@ -1,4 +1,4 @@
-"""The strength of a part's evidence: the kinds of its inputs."""
+"""The strength of a part's evidence, from the kinds of its inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """The kind of a row: measured, or for a cited figure the kind of its source."""
+    """The kind of evidence of a row: measured or, for a cited figure, the kind of its source."""
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):
@@ -31,7 +31,7 @@ def kinds_read(
     rows: Mapping[str, Sequence[Row]],
     entries: Assumptions,
 ) -> tuple[EvidenceKind, ...]:
-    """The kinds of the inputs ``names`` of ``part``; a part of class D also counts as a model."""
+    """The kinds of evidence of the inputs ``names`` of ``part``; a part of class D adds "model"."""
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
         found.add(EvidenceKind.ELSEWHERE)
@@ -68,4 +68,4 @@ ALONE_MEANS = {
         "it rests only on figures of the vendor and on forecasts"
     ),
 }
-"""Explanations of the two or three words, as the end of a sentence."""
+"""For each short reason, its explanation as the end of a sentence."""

@@ -1,4 +1,7 @@
-"""The effect of each input alone on a statistic: it at either end, all others at their middle."""
+"""The effect of each input alone on a statistic.
+
+One input at a time is set to either end of its range, while all others are at their middle.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
 _ENDS = (2.5, 97.5)
-"""Percentiles of the bootstrap that are used as the ends of a measurement's range."""
+"""Percentiles of the draws of a measurement that are used as the ends of its range."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The statistic (median over variants) with ``name`` at ``low`` and at ``high``."""
+    """The statistic (median over variants) with the input ``name`` at ``low`` and at ``high``."""
 
     name: str
     low: float
@@ -26,7 +29,7 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """The distance by which it moves the statistic."""
+        """The difference between the two values of the statistic."""
         return abs(self.at_high - self.at_low)
 
 
@@ -36,11 +39,11 @@ def tornado(
     names: Sequence[str],
     ranges: Mapping[str, tuple[float, float, float]],
 ) -> tuple[Bar, ...]:
-    """The bars of those ``names`` that affect ``statistic``, the longest first.
+    """The bars of the inputs in ``names`` that affect ``statistic``, the longest first.
 
     Args:
         ranges: name -> (low, middle, high) in SI units; names without an entry are measurements,
-            whose range is that of their draws.
+            and their range is that of their draws.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

@@ -1,4 +1,4 @@
-"""Verdicts as JSON: equal verdicts give equal bytes (`verdicts.schema.json`)."""
+"""Writes verdicts as JSON (`verdicts.schema.json`); equal verdicts give equal bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """``value`` to 6 significant digits; None if it is absent or not finite."""
+    """``value`` rounded to 6 significant digits; None if ``value`` is None or not finite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""From rows and assumptions to a verdict on every claim."""
+"""Computes a verdict on every claim from rows and assumptions."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class ClaimResult:
     """The verdict on one claim for one machine.
 
     Attributes:
-        measure: the commands that measure its inputs; empty if none is measured.
-        assume: one changed assumption that moves it; None if none was found.
+        measure: the commands that measure its inputs; empty if no input is a measurement.
+        assume: one changed assumption that changes the verdict; None if none was found.
     """
 
     claim: Claim
@@ -51,7 +51,7 @@ class ClaimResult:
 
     @property
     def kinds(self) -> tuple[EvidenceKind, ...]:
-        """The kinds of its parts, each once, the strongest first."""
+        """The kinds of evidence of its parts, each once, the strongest first."""
         return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
@@ -62,7 +62,7 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class Subject:
-    """The results for one machine; ``machine`` is empty if nothing was measured."""
+    """The verdicts for one machine; ``machine`` is empty if nothing was measured."""
 
     machine: str
     device: str
@@ -77,7 +77,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts of every machine, and the inputs that they were drawn from."""
+    """The verdicts for every machine, and the inputs from which they were drawn."""
 
     ledger: Ledger
     entries: Assumptions
@@ -87,7 +87,7 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """The reference day for ages: of the newest run, otherwise of the newest assumption."""
+        """Reference day for ages: that of the newest run, otherwise of the newest assumption."""
         runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
         if runs:
             return date.fromisoformat(max(runs))
@@ -96,7 +96,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class MachineClaim:
-    """One claim for one machine, with all inputs of its verdict."""
+    """One claim for one machine, with all inputs that the verdict needs."""
 
     claim: Claim
     scenario: Scenario
@@ -106,7 +106,7 @@ class MachineClaim:
 Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
-"""Applies a function to points, in any order and in any process, and returns results in order."""
+"""Applies a function to points, in any order and in any process; returns the results in order."""
 
 
 def verdicts(
@@ -125,10 +125,10 @@ def verdicts(
 
     Args:
         override: a file of assumptions that replace shipped ones.
-        assume: further ones, as text (`membench.thesis.claims.given`).
-        today: the date of these; None for the present day.
-        spread: a function that distributes the claims to workers; None to judge them here, one
-            after the other.
+        assume: further assumptions, as text (`membench.thesis.claims.given`).
+        today: the date of the assumptions in ``assume``; None for the present day.
+        spread: a function that distributes the claims to workers; None to judge them in this
+            process, one after the other.
 
     Raises:
         AssumptionError: the file or an entry of ``assume`` is invalid.
@@ -138,7 +138,8 @@ def verdicts(
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
-        # Parts that read no machine are judged once; with shipped ones, once for all reports.
+        # Parts that do not depend on a machine are judged once; with shipped assumptions, once for
+        # all reports.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
         anywhere = next(iter(scenarios.values())).only(entries)
@@ -165,7 +166,7 @@ def verdicts(
 
 
 def judge_point(point: MachineClaim) -> ClaimResult:
-    """The verdict on one claim for one machine; it depends only on ``point``."""
+    """The verdict on one claim for one machine; the result depends only on ``point``."""
     return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
@@ -183,7 +184,7 @@ def _claims(
 
 @dataclass(frozen=True)
 class _Shared:
-    """A cache of verdicts on parts that read no machine, shared by all machines."""
+    """A cache of verdicts on parts that do not depend on a machine, shared by all machines."""
 
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
@@ -202,7 +203,7 @@ def _claim(
     shared: _Shared,
     own: Words,
 ) -> ClaimResult:
-    """The verdict on ``claim``; ``own`` caches verdicts on parts that read this machine."""
+    """The verdict on ``claim``; ``own`` caches verdicts on parts that depend on this machine."""
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)
     parts = []
@@ -215,7 +216,7 @@ def _claim(
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     flip = changeable = _claim_flip(parts, moved, entries, word)
-    if flip is not None and flip.name not in entries:  # a measurement, which no option changes
+    if flip is not None and flip.name not in entries:  # a measurement, which no option can change
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
     return ClaimResult(
         claim,
@@ -235,7 +236,9 @@ def _claim_flip(
     *,
     assumed_only: bool = False,
 ) -> Flip | None:
-    """The flip of the whole claim: every part that reads the changed input is judged with it.
+    """The smallest change that flips the verdict on the whole claim.
+
+    Every part that uses the changed input is judged again.
 
     Args:
         assumed_only: move only assumptions, not measurements.

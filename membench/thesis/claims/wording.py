@@ -1,4 +1,4 @@
-"""Verdicts in words, the same for the page, the terminal and the file."""
+"""Verdicts as text, the same in the page, the terminal and the file."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _BADGES = {
 
 
 def verdict_words(part: PartVerdict) -> str:
-    """``inconclusive (no data)``; the badges come after it."""
+    """The verdict as text: ``inconclusive (no data)``; without the badges."""
     return _verdict(part.word, part.why, part.badges)
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim, with the reason if nothing was drawn."""
+    """The verdict on a claim as text; if nothing was drawn, with the reason."""
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)
@@ -53,7 +53,7 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """The reason in one line: that of its only part, or the verdicts of its parts."""
+    """The reason in one line: that of the only part, or the verdicts on all parts."""
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(
@@ -84,7 +84,7 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
 
 
 def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
-    """The smallest single change and the verdict it leads to, or that there is none.
+    """The smallest single change and the resulting verdict, or a statement that none was found.
 
     Args:
         weak: whether the evidence is too weak for a verdict, whatever its numbers are.
@@ -102,13 +102,13 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
 
 
 def flip_name(name: str, found: Verdicts) -> str:
-    """An input in words, an assumption by its name."""
+    """The name of an input in words; an assumption keeps its dotted name."""
     need = found.ledger.inputs.get(name)
     return need.what if need else name
 
 
 def flip_change(flip: Flip, found: Verdicts) -> str:
-    """``x0.52``; for an assumption also its value before and after."""
+    """The change as text: ``x0.52``; for an assumption, also the value before and after."""
     entry = found.entries.get(flip.name)
     if entry is not None and entry.unit == "year":
         return tr(

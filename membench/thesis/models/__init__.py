@@ -1,1 +1,1 @@
-"""Models of AI inference: KV shapes, weights, rooflines, costs."""
+"""Models of AI inference: sizes of KV cache and weights, rooflines, costs."""

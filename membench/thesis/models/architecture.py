@@ -1,7 +1,8 @@
-"""The KV shape of a model from its `config.json`, in the form of Hugging Face.
+"""Computes a model's KV shape from its `config.json` (Hugging Face's format).
 
-Any configuration whose keys define the cache is accepted, whatever its model_type. A shape that
-would have to be guessed is rejected, because it could be wrong by a large factor unnoticed.
+Any configuration whose keys define the cache is accepted, whatever its model_type. If the shape
+would have to be guessed, the configuration is rejected, because a wrong guess could be off by a
+large factor without notice.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _RATIOS = {
     "sliding_attention": 0,
 }
 _INDEXED_RATIO = 4
-_INDEX_ELEMENT = 1  # DeepSeek's sparse attention keeps its index in FP8, whatever the cache type
+_INDEX_ELEMENT = 1  # DeepSeek's sparse attention stores its index in FP8, whatever the KV type is
 
 
 def shape_of(config: Config) -> KvShape:
     """The KV shape of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key is missing, is not a number, or contradicts another.
+        ModelError: a key is missing, is not a number, or contradicts another key.
     """
     text = resolved(config)
     if is_compressed(text):
@@ -65,7 +66,7 @@ def kv_heads(text: Text) -> int:
     """The number of heads that hold K and V, the same in all layers.
 
     Raises:
-        ModelError: they do not divide the number of query heads.
+        ModelError: the number does not divide the number of query heads.
     """
     heads = number(text, "num_attention_heads")
     if not heads:
@@ -88,7 +89,7 @@ def kv_heads(text: Text) -> int:
 
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """Groups of layers that hold K and V per head."""
+    """The groups of layers that store K and V per head."""
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
@@ -117,7 +118,7 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
     """KV heads, width of K and width of V of a layer of ``kind``."""
     heads, width = kv_heads(text), head_width(text)
     values = number(text, "v_head_dim", default=width)
-    if kind is LayerKind.WINDOW:  # MiMo V2 and Step give their windows heads of their own
+    if kind is LayerKind.WINDOW:  # the windows of MiMo V2 and Step have a separate number of heads
         other = text.get("attention_other_setting")
         step: Config = other if isinstance(other, dict) else {}
         heads = number(
@@ -135,7 +136,7 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
 
 
 def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """KV heads layer by layer if they differ (Nemotron NAS, OpenELM); empty otherwise."""
+    """The number of KV heads of each layer if they differ (Nemotron NAS, OpenELM); else empty."""
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
         found = []
@@ -193,7 +194,7 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """The number of latent layers with an index of their own; the others use an earlier layer's."""
+    """The number of latent layers with their own index; the others use that of an earlier layer."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
@@ -222,7 +223,10 @@ def _index(layers: int, width: int) -> LayerGroup:
 
 
 def compress_ratios(text: Text) -> list[int]:
-    """[layers] tokens that share an entry in each layer; 0 for a layer with a window only."""
+    """[layers] number of tokens that share an entry in each layer.
+
+    0 for a layer with only a window.
+    """
     layers = layer_count(text)
     named = text.get("compress_ratios")
     if named is None and isinstance(kinds := text.get("layer_types"), list):
@@ -241,7 +245,11 @@ def compress_ratios(text: Text) -> list[int]:
 
 
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
-    """DeepSeek V4: one latent per `ratio` tokens, last tokens raw; ratio 4 has an index too."""
+    """The layer groups of DeepSeek V4.
+
+    Each layer stores one latent for each `ratio` tokens, and the last tokens uncompressed. Layers
+    with ratio 4 also have an index.
+    """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)

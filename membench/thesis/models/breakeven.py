@@ -1,7 +1,7 @@
 """Restore or recompute: the bandwidth at which both take the same time.
 
-The recompute time is a lower bound (`roofline`), so the bandwidth computed here is an upper bound
-on the bandwidth that restoring needs: a tier with more bandwidth wins.
+The recompute time is a lower bound (`roofline`), so the computed bandwidth is an upper bound:
+restoring from a tier with more bandwidth is certainly faster.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def breakeven_bandwidth(
 ) -> float:
     """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing them.
 
-    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. It is also the rate at which a GPU
-    that only prefills produces cache.
+    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. This is also the rate at which a
+    GPU that only prefills produces cache.
     """
     return (
         bytes_per_token
@@ -40,11 +40,11 @@ def mooncake_bandwidth(
     linear: float = 22,
     element_bytes: float = 2,
 ) -> float:
-    """The same by equation 2 of Mooncake (FAST '25) with its constants, B/s.
+    """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25) with its constants.
 
-    ``l (a p^2 d + b p d^2)`` FLOPs against ``2 l p d s / gqa`` bytes; the layers cancel. Unlike
-    `breakeven_bandwidth` it counts all pairs of attention (it does not halve them for causality),
-    and its b = 22 is below the 25.5 of Llama 70B.
+    It compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes; the number of layers
+    l cancels. There are two differences from `breakeven_bandwidth`: it counts all pairs of
+    attention instead of the causal half, and its b = 22 is below the 25.5 of Llama 70B.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2
     return 2 * width * element_bytes / gqa * flops_per_s / flops_per_token_and_layer
@@ -53,7 +53,7 @@ def mooncake_bandwidth(
 def load_seconds(
     kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
 ) -> float:
-    """Seconds to bring ``kv_bytes`` to the GPU: the slower of source and link."""
+    """Seconds to load ``kv_bytes`` to the GPU: at the slower of source and link, plus latency."""
     return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
 
 
@@ -63,7 +63,7 @@ def restored_ttft(
     """Time to first token if a prefix is loaded and the suffix is prefilled, seconds.
 
     With ``overlap``, layers are computed while later layers are loaded; the first layer waits for
-    its own share, ``load_s / layers``. Without it, the prefill begins after the load.
+    its own share, ``load_s / layers``. Without ``overlap``, the prefill begins after the load.
     """
     if overlap:
         return max(load_s, suffix_s) + load_s / layers + fixed_s
@@ -78,7 +78,7 @@ def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool)
 def contexts_held(
     capacity_bytes: float, kv_bytes: float, weight_bytes: float = 0.0, usable: float = 1.0
 ) -> int:
-    """Contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, or 0 if weights do not fit."""
+    """Number of contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, at least 0."""
     return max(0, math.floor((capacity_bytes * usable - weight_bytes) / kv_bytes))
 
 

@@ -1,4 +1,4 @@
-"""The shipped models, and any other model that a `config.json` describes."""
+"""The shipped models, and any other model described by a `config.json`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from membench.core.errors import SchemaError
+from membench.core.errors import SchemaError, UsageError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import shape_of
@@ -31,7 +31,7 @@ from membench.thesis.models.weight_bits import (
     weights_of,
 )
 
-_MOST_BYTES = 16 * 2**20  # a configuration is some kB; more is another file
+_MOST_BYTES = 16 * 2**20  # a configuration has some kB; a larger file is something else
 _PUBLISHED = "name the config.json of the model as it is published"
 _PRECISION = re.compile(
     r"(?<![a-z0-9])(NVFP4|MXFP4|FP8|INT8|INT4|AWQ|GPTQ)(?![a-z0-9])", re.IGNORECASE
@@ -48,15 +48,16 @@ class Model:
     """A model: its KV shape, its weights and the FLOPs that it needs.
 
     Attributes:
-        slug: the name on the command line, or the path of its configuration.
+        slug: name of the model on the command line, or the path of its configuration.
         ids: its names on Hugging Face.
         source, day: where its configuration was published, and the day it was read; None for a
-            user's.
-        released: the day its weights were published; None if the entry does not give it.
-        parameters: None if a user's configuration does not describe the weights.
-        weights: how they are stored; None if neither the configuration nor the user specifies it.
-        cache: the KV type that the checkpoint was made for; None if it names none.
-        notes: one sentence for each value that the configuration omits and that was assumed.
+            user's configuration.
+        released: the day its weights were published; None if unknown.
+        parameters: counts of its weights; None if a user's configuration does not describe them.
+        weights: how its weights are stored; None if neither the configuration nor the user
+            specifies that.
+        cache: the KV type for which the checkpoint was made; None if it does not name one.
+        notes: one sentence for each value that was assumed because the configuration omits it.
         config: the configuration itself.
     """
 
@@ -74,7 +75,7 @@ class Model:
     released: date | None = None
 
     def held_as(self, wanted: WeightType) -> Model:
-        """The same model with its weights in another precision (`auto`: as configured).
+        """The same model with its weights in the precision ``wanted`` (`auto`: as configured).
 
         Raises:
             ModelError: the weights cannot be counted.
@@ -86,7 +87,7 @@ class Model:
 
 
 class _Built(Mapping[str, Model]):
-    """The models of ``entries``; each is built on its first use."""
+    """The models of ``entries``, each built on first use."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._entries = entries
@@ -111,7 +112,7 @@ def models() -> Mapping[str, Model]:
 
 @cache
 def judged_models() -> Mapping[str, Model]:
-    """The models on which the claims are evaluated, by slug, in the order of the file."""
+    """The models for which the claims are evaluated, by slug, in the order of the file."""
     return _Built(_judged())
 
 
@@ -132,7 +133,7 @@ def parse_models(text: str) -> dict[str, Model]:
 
 @cache
 def _shipped(slug: str) -> Model:
-    """One shipped model, without building the others."""
+    """The shipped model ``slug``; other models are not built."""
     return _model(_entries()[slug])
 
 
@@ -157,7 +158,7 @@ def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _published(text: str) -> dict[str, Mapping[str, Any]]:
-    """The models in ``text`` (JSON, one per line; the first line names their sources)."""
+    """Parse ``text`` (JSON): the first line names the sources, each further line is a model."""
     about, *entries = map(json.loads, text.splitlines())
     day = date.fromisoformat(about["date"])
     return _by_slug(
@@ -192,8 +193,8 @@ def _model(entry: Mapping[str, Any]) -> Model:
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
     if wanted is not WeightType.AUTO:
         notes.append(
-            f"the configuration names no precision of the weights: {wanted} is that of the "
-            "model's name, taken for every matrix of its layers"
+            f"the configuration gives no weight precision: {wanted}, from the model's name, is "
+            "assumed for every matrix of its layers"
         )
     return Model(
         slug=entry["slug"],
@@ -219,7 +220,8 @@ def find_model(name: str) -> Model:
             `config.json`.
 
     Raises:
-        ModelError: neither exists, or the file does not describe a supported model.
+        UsageError: no shipped model has that name.
+        ModelError: the file does not exist, or does not describe a supported model.
     """
     known = _entries()
     if name in known:
@@ -232,24 +234,24 @@ def find_model(name: str) -> Model:
     by_id = {one.lower(): slug for slug, entry in known.items() for one in entry["ids"]}
     if (found := by_id.get(name.lower())) is not None:
         return _shipped(found)
-    if name.endswith(".json"):
-        raise ModelError(f"{name}: there is no such file")
-    near = get_close_matches(name.lower(), [*known, *by_id], n=3)
-    if "/" in name and not near:
-        raise ModelError(
-            f"{name}: there is no such file, and no shipped model has that id",
-            "give the path of its config.json; membench advise --model list shows the names",
-        )
-    raise ModelError(
-        f"'{name}' is not a known model",
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else "membench advise --model list shows the names; for others give a config.json",
+    if name.endswith(".json") or (name and path.is_dir()):
+        lacks = "no config.json is in it" if path.is_dir() else "there is no such file"
+        raise ModelError(f"{shown(path)}: {lacks}", _PUBLISHED)
+    what = f"'{name}' is not a known model"
+    if "/" in name:
+        what = f"{name}: there is no such file, and no shipped model has that id"
+    raise UsageError(
+        what,
+        did_you_mean(
+            name,
+            [*known, *by_id],
+            "membench advise --model list shows the names; for others give a config.json",
+        ),
     )
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """Keys that ``config`` lacks, from ModelOpt's own file beside ``path``."""
+    """Keys that ``config`` does not have, from the ModelOpt file in the same folder."""
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:
         return {}
@@ -261,20 +263,20 @@ def _beside(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _of_name(path: Path, config: Config) -> Iterator[str]:
-    """Names of the model that may reveal a weight precision that the configuration omits."""
+    """Names of the model that may contain a weight precision, if the configuration omits it."""
     own = config.get("_name_or_path")
     names = (path.name, path.parent.name, own if isinstance(own, str) else "")
     found = next((match for name in names if (match := _PRECISION.search(name))), None)
     if found is not None and not says_precision(config):
         yield (
-            f"the name says {found[1]}, and the configuration names no precision of the weights: "
-            f"they are counted as it stores them otherwise; --weights {_MEANS[found[1].lower()]} "
-            "counts them as the name says"
+            f"the name says {found[1]}, but the configuration gives no weight precision: the "
+            "weights are counted as not quantized; "
+            f"--weights {_MEANS[found[1].lower()]} counts them as the name says"
         )
 
 
 def _no_json(path: Path, content: bytes) -> ModelError:
-    """An error that names the kind of file that was given instead of a configuration."""
+    """The error for a file that is not JSON; it says what kind of file it is."""
     if content.startswith(b"version https://git-lfs.github.com/spec/"):
         return ModelError(
             f"{path}: this is a Git LFS pointer, not the configuration",

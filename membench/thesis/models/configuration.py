@@ -1,9 +1,9 @@
 """A model's `config.json`: its language part, and the meaning of absent keys.
 
-What an absent key means depends on `model_type`: `mixtral` without `num_key_value_heads` has 8,
-`qwen3` without `head_dim` 128. `absent_keys.toml` has a row for each known type. For any other type
-only one default is used, which vLLM uses for every model: heads of ``hidden_size /
-num_attention_heads``. Any other absent key is an error.
+The meaning of an absent key depends on `model_type`: `mixtral` without `num_key_value_heads` has 8
+KV heads, `qwen3` without `head_dim` has 128. `absent_keys.toml` has a row for each known type. For
+any other type only one default is used, which vLLM uses for every model: a head has ``hidden_size /
+num_attention_heads`` elements. Any other absent key is an error.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from membench.core.errors import MembenchError
 Config = Mapping[str, Any]
 
 LAYERS = "layers"
-"""The key of a row of `absent_keys.toml` that gives the attention kind of each layer."""
+"""The key in `absent_keys.toml` for the attention kind of each layer."""
 _PARTS = ("text_config", "language_config", "llm_config", "thinker_config")
 _MOST_NESTED = 4
 _ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
-# Alternative spellings of keys, each starting with the spelling of its model family.
+# Alternative spellings of keys. Each list starts with the spelling of its model family.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_attention_heads": ("n_head", "n_heads"),
@@ -51,22 +51,25 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
 _BY_LAYER = frozenset(
     ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
 )
-"""Keys that Hunyuan lists layer by layer, with the same number for all layers."""
+"""Keys that Hunyuan gives as a list with one entry per layer, all equal."""
 _NESTED = ("attn_config", "sparse_attention_config")
 _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index_n_heads"}
 
 
 class ModelError(MembenchError):
-    """An unknown model, or a configuration that cannot be interpreted."""
+    """A configuration that cannot be interpreted."""
+
+    usual_hint = "name the config.json of the model as it is published"
 
 
 class Text(dict[str, Any]):
     """The language part of a configuration, with its absent keys filled in.
 
     Attributes:
-        kind: its model_type, which names a row of `absent_keys.toml` if there is one.
-        known: whether there is such a row.
-        taken: one sentence for each value that neither the configuration nor a row gives.
+        kind: the model_type.
+        known: whether `absent_keys.toml` has a row for ``kind``.
+        taken: one sentence for each value that was assumed, because neither the configuration nor
+            `absent_keys.toml` gives it.
     """
 
     def __init__(self, kind: str, known: bool) -> None:
@@ -88,7 +91,7 @@ def text_part(config: Config) -> Config:
 
 @cache
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
-    """The meaning of absent keys by model_type; alternative names of a type map to the same row."""
+    """model_type -> the values of absent keys; all names of a type map to the same row."""
     text = (files(__package__) / "absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
     rows: dict[str, Mapping[str, Any]] = dict(document["types"])
@@ -97,10 +100,10 @@ def absent_keys() -> Mapping[str, Mapping[str, Any]]:
 
 
 def resolved(config: Config) -> Text:
-    """The language part of ``config`` with uniform key names and its absent keys filled in.
+    """The language part of ``config`` with uniform key names and with absent keys filled in.
 
     Raises:
-        ModelError: there is no model_type, or one count contradicts another.
+        ModelError: the model_type is missing, or two keys contradict each other.
     """
     if isinstance(config, Text):
         return config
@@ -116,7 +119,7 @@ def resolved(config: Config) -> Text:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
     absent = dict(_ANY if row is None else row)
     if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
-        absent |= _ANY  # without a latent, DeepSeek's rotary width is not a head width
+        absent |= _ANY  # without a latent, DeepSeek's rotary width is not the width of a head
     for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue
@@ -126,15 +129,15 @@ def resolved(config: Config) -> Text:
         text[key] = value
         if row is None:
             text.taken.append(
-                f"'{key}' is absent and taken as {_ANY[key]} = {value}, as vLLM does: what its "
-                f"absence means for '{kind}' is not known"
+                f"'{key}' is absent, and its default for '{kind}' is not known: "
+                f"{_ANY[key]} = {value} is assumed, as in vLLM"
             )
     _null_heads(text)
     return text
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The value of the first of ``keys`` that ``config`` has: a whole number, at least 0."""
+    """Value of the first of ``keys`` in ``config``, which must be a whole number (0 or more)."""
     for key in keys:
         value = config.get(key)
         if value is None:
@@ -151,7 +154,7 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
 
 
 def _stated(part: Config) -> Iterator[tuple[str, Any]]:
-    """The keys of ``part`` under the names that this module uses."""
+    """The keys of ``part``, renamed to the names that this module uses."""
     flat = dict(part)
     for key in _NESTED:
         if isinstance(part.get(key), Mapping):
@@ -167,19 +170,19 @@ def _stated(part: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _one_for_all(value: Any) -> Any:
-    """The number that a list repeats; any other value unchanged."""
+    """If ``value`` is a list of equal numbers, that number; otherwise ``value``."""
     if isinstance(value, list) and value and all(one == value[0] for one in value):
         return value[0]
     return value
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has the key for which ``key`` is another spelling."""
+    """Whether ``text`` has another spelling of ``key``."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 
 def _null_heads(text: Text) -> None:
-    """Replace null head counts and widths as the model classes do, whatever their default."""
+    """Replace null numbers and widths of heads by the values that the model classes compute."""
     if "num_key_value_heads" in text and text["num_key_value_heads"] is None:
         text["num_key_value_heads"] = text.get("num_attention_heads")
     if "head_dim" in text and text["head_dim"] is None:
@@ -187,7 +190,10 @@ def _null_heads(text: Text) -> None:
 
 
 def _quotient(text: Config, rule: str) -> int | None:
-    """The value of ``rule``: a key, a quotient of two, or twice such; None if a key is missing."""
+    """The value of ``rule``: a key, a quotient of two keys, or twice a quotient.
+
+    None if a key is missing.
+    """
     over, _, under = rule.partition(" / ")
     factor = 2 if over.startswith("2 * ") else 1
     value = text.get(over.removeprefix("2 * "))

@@ -1,4 +1,4 @@
-"""Little's law for cache tiers: resident bytes are the arrival rate times the residence time."""
+"""Little's law for cache tiers: resident bytes equal arrival rate times residence time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def resident_bytes(
     """Bytes that a tier holds on average: ``rate * E[min(gap, TTL)]``.
 
     Args:
-        bytes_per_s: bytes of cache that become idle each second (tokens/s times bytes/token).
+        bytes_per_s: bytes of cache that become idle per second (tokens/s times bytes/token).
         gaps_s, weights: [n] seconds until the next use, and the amount of cache with that gap.
-        ttl_s: cache that is idle for longer is dropped.
+        ttl_s: idle time in seconds after which cache is dropped.
     """
     return bytes_per_s * mean_gap(np.minimum(gaps_s, ttl_s), weights)
 
@@ -38,7 +38,6 @@ def band_traffic(
 
 
 def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The weighted mean of ``gaps_s``, seconds."""
     return float(np.average(gaps_s, weights=weights))
 
 
@@ -48,7 +47,7 @@ def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float
 
 
 def sessions_held(active: float, duty: float) -> float:
-    """Sessions alive if ``active`` are being served, each for a share ``duty`` of its life."""
+    """Number of live sessions if ``active`` are served, each for a share ``duty`` of its life."""
     if not 0 < duty <= 1:
         raise ValueError(f"the duty cycle {duty} is not above 0 and at most 1")
     return active / duty

@@ -1,6 +1,6 @@
 """The cost of keeping cache: five-minute rule, keep or recompute, cheapest tier, endurance.
 
-All prices are in one currency, times in seconds, rents in currency per byte and second.
+All prices are in one currency, times in seconds, rents in currency per byte and second of storage.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 GB = 1e9
 HOUR = 3600.0
-YEAR = 31.5e6  # seconds; the year of the published worked figures
+YEAR = 31.5e6  # seconds; the year used in the published examples
 RECOMPUTE = "recompute"
 
 
@@ -36,10 +36,10 @@ def streaming_interval(
     block_bytes: float | None = None,
     drive_ios_per_s: float | None = None,
 ) -> float:
-    """The same rule for large blocks, seconds: the cost of bandwidth over the cost of capacity.
+    """The five-minute rule for large blocks, in seconds: cost of bandwidth over cost of capacity.
 
-    A block smaller than ``bandwidth / IOPS`` bytes costs one operation whatever its size; for it
-    the rule is Gray's.
+    A block smaller than ``bandwidth / IOPS`` bytes costs one operation whatever its size; for such
+    blocks this is Gray's rule.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -61,7 +61,7 @@ def rent(
 def load_cost(
     gpu_price_per_s: float, unhidden_s: float, link_price_per_s: float = 0.0, load_s: float = 0.0
 ) -> float:
-    """Price of one restore: the GPU waits for the unhidden part; the link is busy throughout."""
+    """Price of one restore: the GPU waits for the unhidden part; the link is busy for all."""
     return gpu_price_per_s * unhidden_s + link_price_per_s * load_s
 
 
@@ -72,9 +72,10 @@ def keep_interval(
     rent_per_byte_s: float,
     loading: float = 0.0,
 ) -> float:
-    """Seconds for which keeping is cheaper than recomputing; 0 if a load alone costs more.
+    """Seconds for which keeping a prefix is cheaper than recomputing it; 0 if one load costs more.
 
-    ``tau = (c_gpu T_recompute - load) / (kv rent)``: keep if the next reuse comes sooner.
+    ``tau = (c_gpu T_recompute - load) / (kv rent)``: keep the prefix if it is reused sooner than
+    tau.
     """
     return max(0.0, gpu_price_per_s * recompute_s - loading) / (kv_bytes * rent_per_byte_s)
 
@@ -83,7 +84,7 @@ def keep_interval(
 class Keeping:
     """A place to keep a prefix: its rent (per byte and second) and the cost of one restore.
 
-    Recomputing is modelled as a place with no rent and a restore that costs GPU time.
+    Recomputing is modelled as a place with zero rent, whose restore costs GPU time.
     """
 
     name: str
@@ -105,10 +106,10 @@ class Band:
 
 
 def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ...]:
-    """The lower envelope of cost over the gap, from 0 to infinity.
+    """The cheapest place for each gap from 0 to infinity: the lower envelope of the costs.
 
-    Cost is linear in the gap, so each place is cheapest in at most one interval. Of equal places
-    the first one is taken.
+    The cost is linear in the gap, so each place is cheapest in at most one interval. Of places with
+    equal cost the first one is taken.
     """
     if not places:
         raise ValueError("no places to keep a prefix")
@@ -132,7 +133,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of one gap band: of re-reads (traffic) and of idle byte-seconds."""
+    """Shares of one gap band: of re-read bytes (traffic), and of idle byte-seconds (residency)."""
 
     low: float
     high: float
@@ -143,7 +144,9 @@ class Shares:
 def shares(
     gaps_s: NDArray[np.float64], weights: NDArray[np.float64], edges_s: Iterable[float]
 ) -> tuple[Shares, ...]:
-    """Shares of re-reads and of idle byte-seconds by gap: ``(edge, next edge]``, the first from 0.
+    """The shares of re-reads and of idle byte-seconds in each gap band.
+
+    Bands are ``(edge, next edge]``; the first one starts at 0.
 
     Args:
         gaps_s: [n] seconds between two uses.
@@ -169,7 +172,7 @@ def drive_writes_per_day(write_bytes_per_s: float, capacity_bytes: float) -> flo
 
 
 def sustainable_write_rate(capacity_bytes: float, rated_dwpd: float) -> float:
-    """The write rate (B/s) that a drive rated ``rated_dwpd`` sustains for its rated life."""
+    """The write rate (B/s) that a drive rated at ``rated_dwpd`` sustains over its rated life."""
     return rated_dwpd * capacity_bytes / 86400
 
 

@@ -1,4 +1,4 @@
-"""The number of GPUs that hold a model's weights: one rule for all verdicts and all advice."""
+"""The number of GPUs that hold a model's weights: the same rule for all verdicts and advice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def gpus_needed(
 ) -> Floats:
     """The smallest power of two of GPUs whose memory the weights fill to at most ``share``.
 
-    It is a power of two because tensor parallelism divides the heads, whose number is a power of
-    two (times a small odd number), and because servers hold 2, 4 or 8 GPUs.
+    It is a power of two for two reasons. Tensor parallelism divides the heads, whose number is a
+    power of two (times a small odd number). Servers hold 2, 4 or 8 GPUs.
 
     Args:
         memory_bytes: memory of one GPU that weights and KV may fill.

@@ -1,29 +1,29 @@
-"""KV shapes: the bytes that a model keeps per context, and the pieces that an engine moves.
+"""KV shapes: the bytes of a model's cache per context, and the pieces in which engines move them.
 
 A model is a list of groups of equal layers, each of one of these kinds::
 
-    full attention (MHA, GQA)   parts=2 (K and V), one entry a token
-    latent attention (MLA)      parts=1, heads=1: one latent and its rotary part a token
+    full attention (MHA, GQA)   parts=2 (K and V), one entry per token
+    latent attention (MLA)      parts=1, heads=1: one latent and its rotary part per token
                                 (`rotary` of its elements)
     sliding window, chunked     as full, but never more than `window` entries
     compressed                  one entry for each `every` tokens
     linear attention            no entries: a constant `state_bytes`
 
-    kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes an element
+    kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
 
 An index that sparse attention keeps beside the cache (`LayerRole.INDEX`) is counted separately,
 because published figures omit it for some models.
 
 The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 
-    fp16, bf16    2 bytes an element; the index of DeepSeek V3.2 and GLM-5 is in FP8 even
-                  so, and counted by its elements
-    fp8           1 byte an element, one scale a tensor (MLA of 512 + 64: 576 bytes); an
-                  index as vLLM and SGLang keep it, with a float32 scale each 128 elements
-    fp8_ds_mla    vLLM's for sparse latent attention: the latent in FP8 with scales, its
+    fp16, bf16    2 bytes per element; the index of DeepSeek V3.2 and GLM-5 is in FP8 also
+                  then, and only its elements are counted
+    fp8           1 byte per element, one scale per tensor (MLA of 512 + 64: 576 bytes); an
+                  index as vLLM and SGLang store it, with a float32 scale per 128 elements
+    fp8_ds_mla    vLLM's layout for sparse latent attention: the latent in FP8 with scales, its
                   rotary part in bfloat16. 512 + 4 float32 + 64 x 2 = 656 bytes (DeepSeek
                   V3.2, GLM-5); 448 + 8 + 64 x 2 = 584 for DeepSeek V4, whose scales are
-                  one byte each 64 elements, padded to 8
+                  one byte per 64 elements, padded to 8
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from membench.core.errors import UsageError
+from membench.core.text import counted
 
 
 class KvDtype(StrEnum):
-    """The layout of the cache, by its name in vLLM."""
+    """The data type and layout of the cache, with vLLM's names."""
 
     FP16 = "fp16"
     BF16 = "bf16"
@@ -47,25 +48,25 @@ class KvDtype(StrEnum):
 
 ELEMENT_BYTES = {KvDtype.FP16: 2, KvDtype.BF16: 2, KvDtype.FP8: 1, KvDtype.FP8_DS_MLA: 1}
 _SCALED = 128
-"""Elements that share a float32 scale, in an index and in the latent of `fp8_ds_mla`."""
+"""Number of elements that share a float32 scale, in an index and in the latent of `fp8_ds_mla`."""
 _SCALE_BYTES = 4
 _V4_SCALED = 64
 _V4_PADDED = 8
 
 
 class LayerRole(StrEnum):
-    """The contents of a group of layers."""
+    """The kind of data that a group of layers stores."""
 
     KV = "kv"
     INDEX = "index"
 
 
 class BlockLayout(StrEnum):
-    """The layout of one block of tokens in an engine."""
+    """How an engine lays out the cache of one block of tokens."""
 
     SPLIT = "split"  # layer by layer, K and V separate
     JOINT = "joint"  # layer by layer, K and V together
-    WHOLE = "whole"  # all layers of a block in one piece
+    WHOLE = "whole"  # all layers of a block contiguous
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +74,18 @@ class LayerGroup:
     """Layers with caches of the same shape.
 
     Attributes:
-        layers: their number.
-        heads: the heads that tensor parallelism can divide; 1 for a latent, which every rank keeps.
-        width: elements of one head, part and entry (of K, if V has another width).
-        value_width: elements of V, 0 for as many as K.
-        rotary: the elements of a latent that belong to its rotary part.
+        layers: number of layers.
+        heads: number of heads, which tensor parallelism can divide; 1 for a latent, which every
+            rank stores.
+        width: elements of one head in one part of an entry (of K, if V has another width).
+        value_width: elements of V; 0 if equal to ``width``.
+        rotary: number of elements of a latent that belong to its rotary part.
         parts: 2 if K and V are stored, 1 if one latent serves for both.
-        window: maximum number of entries that are kept; 0 for all.
-        every: tokens that share one entry.
-        compressed: whether it is a layer of DeepSeek V4, whose latents have a different scale
-            layout.
-        element_bytes: bytes of an element whatever the cache's type is; 0 for the cache's type.
+        window: maximum number of stored entries; 0 if all are stored.
+        every: number of tokens that share one entry.
+        compressed: whether the layers are of DeepSeek V4, whose latents have a different layout of
+            the scales.
+        element_bytes: bytes of an element if they do not depend on the KV type; otherwise 0.
     """
 
     layers: int
@@ -99,7 +101,7 @@ class LayerGroup:
     role: LayerRole = LayerRole.KV
 
     def entries(self, tokens: int) -> int:
-        """The entries that one layer holds for a context of ``tokens``."""
+        """Number of entries that one layer holds for a context of ``tokens``."""
         entries = tokens // self.every
         return min(entries, self.window) if self.window else entries
 
@@ -111,7 +113,7 @@ class LayerGroup:
         """Bytes of each part of an entry of one head: of K and of V, or of the latent.
 
         Raises:
-            UsageError: `fp8_ds_mla` is asked for a cache without a latent.
+            UsageError: ``dtype`` is `fp8_ds_mla`, but the cache has no latent.
         """
         if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
@@ -145,9 +147,9 @@ class KvShape:
     """The KV shape of a model.
 
     Attributes:
-        groups: its layers with a cache; empty if every layer keeps only a state.
-        state_bytes: bytes of a sequence's constant state, over all layers.
-        state_layers: number of layers that keep it.
+        groups: the groups of layers with a cache; empty if every layer keeps only a state.
+        state_bytes: bytes of the constant state of one sequence, over all layers.
+        state_layers: number of layers that keep a state.
     """
 
     groups: tuple[LayerGroup, ...]
@@ -156,14 +158,16 @@ class KvShape:
 
     @property
     def layers(self) -> int:
-        """Number of layers that hold a cache (an index belongs to its layer and is not counted).
+        """Number of layers with a cache.
 
-        If no layer holds a cache, the number of layers that keep a state.
+        An index is not counted, because it belongs to such a layer.
+
+        If no layer has a cache, the number of layers that keep a state.
         """
         if not self.groups:
             return self.state_layers
         held = [group for group in self.groups if group.role is LayerRole.KV]
-        # Every layer of DeepSeek V4 has a window, and most of them latents beside it.
+        # Every layer of DeepSeek V4 has a window; most of them also have latents.
         windows = [group for group in held if group.compressed and group.window]
         return sum(group.layers for group in windows or held)
 
@@ -171,7 +175,7 @@ class KvShape:
 def kv_bytes(
     shape: KvShape, tokens: int, dtype: KvDtype = KvDtype.FP16, *, index: bool = True
 ) -> int:
-    """Bytes that one sequence of ``tokens`` holds, with windows, state and (optionally) index."""
+    """Bytes that one sequence of ``tokens`` holds, with windows, state and, if wanted, index."""
     if tokens < 0:
         raise UsageError(f"invalid context: {tokens} tokens", "a context is 0 tokens or more")
     return shape.state_bytes + sum(
@@ -184,7 +188,7 @@ def kv_bytes(
 def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
     """Bytes per token of a context of ``tokens`` (1 or more), with windows and state.
 
-    It is `kv_bytes` over the number of tokens. Without windows and state it equals
+    This is `kv_bytes` divided by the number of tokens. Without windows and state it equals
     `bytes_per_token` for any context. ``tokens`` may be fractional.
     """
     if tokens < 1:
@@ -201,7 +205,7 @@ def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype
 
 
 def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: bool = True) -> float:
-    """Bytes that each further token of a long context adds (windows are full, states constant)."""
+    """Bytes by which each further token enlarges a long context (windows full, states constant)."""
     return sum(
         group.layers * group.entry_bytes(dtype) / group.every
         for group in shape.groups
@@ -210,14 +214,14 @@ def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: boo
 
 
 def constant_bytes(shape: KvShape, dtype: KvDtype = KvDtype.FP16) -> int:
-    """Bytes of a long context that do not grow with it: full windows and the state."""
+    """Bytes of a long context that do not depend on its length: full windows and the state."""
     return shape.state_bytes + sum(
         group.layers * group.window * group.entry_bytes(dtype) for group in shape.groups
     )
 
 
 class Pieces(NamedTuple):
-    """``number`` contiguous pieces of ``bytes`` each."""
+    """``number`` contiguous pieces of ``bytes`` bytes each."""
 
     bytes: int
     number: int
@@ -226,19 +230,22 @@ class Pieces(NamedTuple):
 def piece_sizes(
     shape: KvShape, block_tokens: int, tp: int, layout: BlockLayout, dtype: KvDtype
 ) -> tuple[Pieces, ...]:
-    """The pieces of one block on one rank by size, those with the most bytes first.
+    """The pieces of one block on one rank, grouped by size; the size with the most bytes first.
 
-    Only cache that grows with the context is counted: windows and states are not moved block by
-    block. (If every layer has a window, the windows' blocks are counted; if every layer keeps a
-    state, the states, whatever the block size.) Each rank holds a whole copy of a latent, and of
-    heads fewer than the ranks. A state is divided by its heads, as vLLM's MambaStateShapeCalculator
-    does.
+    Only cache that grows with the context is counted, because windows and states are not moved
+    block by block. (If every layer has a window, the windows' blocks are counted; if every layer
+    keeps a state, the states are counted, whatever the block size.) Each rank holds a whole copy of
+    a latent, and of heads if there are fewer heads than ranks. A state is divided by its heads, as
+    in vLLM's MambaStateShapeCalculator.
 
     Raises:
         UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
     """
     if block_tokens < 1 or tp < 1:
-        raise UsageError(f"blocks of {block_tokens} tokens on {tp} ranks", "both must be 1 or more")
+        raise UsageError(
+            f"blocks of {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
+            "both must be 1 or more",
+        )
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
         number = 1 if layout is BlockLayout.WHOLE else shape.state_layers
@@ -247,7 +254,8 @@ def piece_sizes(
     for group in grows:
         if block_tokens % group.every:
             raise UsageError(
-                f"a block of {block_tokens} tokens cuts an entry of {group.every} tokens",
+                f"a block of {counted(block_tokens, 'token')} splits an entry of "
+                f"{group.every} tokens",
                 f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
@@ -267,10 +275,10 @@ def pieces(
     layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """(bytes, number) of the pieces that an engine moves for one block on one rank.
+    """The pieces (bytes, number) that an engine moves for one block on one rank.
 
-    If layers differ in piece size, the size with the most bytes in all; `piece_sizes` returns every
-    size.
+    If layers have different piece sizes, the one with the most bytes in total is returned;
+    `piece_sizes` returns all.
     """
     return piece_sizes(shape, block_tokens, tp, layout, dtype)[0]
 
@@ -279,12 +287,13 @@ def _heads_per_rank(heads: int, tp: int) -> int:
     if heads <= tp:
         if tp % heads:
             raise UsageError(
-                f"{heads} KV heads cannot be shared by {tp} ranks",
-                f"use a multiple of {heads} ranks",
+                f"{counted(heads, 'KV head')} cannot be shared by {counted(tp, 'rank')}",
+                f"use a multiple of {counted(heads, 'rank')}",
             )
         return 1
     if heads % tp:
         raise UsageError(
-            f"{heads} KV heads cannot be divided by {tp} ranks", f"use a divisor of {heads}"
+            f"{counted(heads, 'KV head')} cannot be divided by {counted(tp, 'rank')}",
+            f"use a divisor of {heads}",
         )
     return heads // tp

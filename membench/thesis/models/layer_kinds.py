@@ -3,10 +3,10 @@
 A configuration lists the kinds of its layers in one of many ways; if it lists none, the rule of its
 model_type in `absent_keys.toml` applies. The rules are words:
 
-    full                                 every layer attends to all
-    window                               every layer, if there is a sliding_window
-    window from max_window_layers        the layers from that number on
-    window if used[, from ...]           as before, and only if use_sliding_window is true
+    full                                 every layer attends to the whole context
+    window                               every layer has a window, if there is a sliding_window
+    window from max_window_layers        the layers from that number on have a window
+    window if used[, from ...]           the same, but only if use_sliding_window is true
     full last of N, full first of N      of N layers one attends to all, the others to a window
     chunked, full last of N              ... the others to a chunk
     linear, full last of N               ... the others keep a state
@@ -38,7 +38,7 @@ class LayerKind(StrEnum):
     CHUNK = "chunked_attention"
     STATE = "linear_attention"
     BOTH = "hybrid"
-    """Full attention, and a state beside it."""
+    """Full attention together with a state."""
     CONV = "conv"
     NONE = "mlp"
     """No attention: an MLP, experts, or a removed layer."""
@@ -64,11 +64,11 @@ _STRANGE = (
 
 
 _MOST_LAYERS = 10_000
-"""More layers than any model has: the deepest published one has 126 (Llama 3.1 405B)."""
+"""Limit on the number of layers; the deepest published model has 126 (Llama 3.1 405B)."""
 
 
 def layer_count(text: Config) -> int:
-    """Number of layers that attend or keep a state (LongCat has two attentions per layer)."""
+    """Number of layers that attend or keep a state; a LongCat layer counts twice."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
@@ -84,14 +84,14 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
     """[layers] the kind of each layer of the model, in order.
 
     Raises:
-        ModelError: a list does not fit the number of layers, or the kinds cannot be determined.
+        ModelError: a list does not have one entry per layer, or the kinds cannot be determined.
     """
     text = resolved(config)
     found = _named(text)
     if found is None:
         found = _by_rule(text)
     shared = number(text, "num_kv_shared_layers", default=0)
-    if shared:  # the last layers read the cache of earlier ones
+    if shared:  # the last layers use the cache of earlier layers
         found = (
             *found[: max(0, len(found) - shared)],
             *(LayerKind.NONE,) * min(shared, len(found)),
@@ -105,7 +105,7 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
 
 
 def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
-    """The number of layers of each kind; a layer with both counts towards each."""
+    """The number of layers of each kind; a layer with attention and state counts for both kinds."""
     counts = Counter(kinds)
     both = counts.pop(LayerKind.BOTH, 0)
     counts[LayerKind.FULL] += both
@@ -141,7 +141,7 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kinds from lists of layer numbers; Kimi counts from 1."""
+    """The kinds from lists of layer numbers; Kimi's numbers start at 1."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -177,7 +177,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """The kind of one layer of a model from an architecture search (Nemotron NAS)."""
+    """The kind of one layer of a model that was found by architecture search (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
@@ -246,12 +246,12 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """The interval N, if one of every N layers is a full-attention layer."""
+    """N, if one of every N layers has full attention."""
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)
         if isinstance(value, str) and set(value) <= {"L", "G"} and value.endswith("G"):
-            return len(value)  # EXAONE: LLLG
+            return len(value)  # EXAONE: a pattern such as LLLG
         if value is not None and key in text:
             return number(text, key)
     return default
@@ -262,7 +262,7 @@ def _chunk(text: Config) -> int:
 
 
 def _rule_of_keys(text: Text) -> str:
-    """The rule of an unknown model_type, if its keys are sufficient."""
+    """The rule for an unknown model_type, if its keys are sufficient."""
     strange = [
         key
         for key, value in text.items()
@@ -290,7 +290,7 @@ def _rule_of_keys(text: Text) -> str:
 
 
 def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
-    """The kinds of types whose layers follow from keys of their own."""
+    """The kinds of model types that define them by special keys."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")

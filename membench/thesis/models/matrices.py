@@ -1,8 +1,8 @@
-"""The matrices of a model one by one: number of weights, position and role.
+"""Lists the matrices of a model: name, number of weights, and role.
 
 Norms and biases (below 0.1 %), a vision tower and multi-token-prediction layers are left out. Names
 are those of Llama checkpoints on Hugging Face, from `layers.` on, because quantization
-configurations name matrices by them.
+configurations refer to matrices by these names.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _UNGATED = frozenset(
     {"nemotron_h", "nemotron", "phi", "falcon", "gpt2", "gptj", "gpt_neox", "bloom", "mpt", "opt"}
     | {"starcoder2", "persimmon", "gpt_bigcode", "arcee", "apertus"}
 )
-"""Types whose MLP has two matrices, up and down, instead of three."""
+"""Model types whose MLP has two matrices (up and down) instead of three."""
 
 
 class MatrixRole(StrEnum):
-    """The role of a matrix."""
+    """How a matrix is used."""
 
     LAYER = "layer"
-    """A matrix that every token is multiplied with."""
+    """A matrix by which every token is multiplied."""
     EXPERTS = "experts"
     """All routed experts of a layer."""
     ROUTER = "router"
@@ -43,7 +43,7 @@ class MatrixRole(StrEnum):
 
 
 class WeightMatrix(NamedTuple):
-    """The matrix ``name`` with its number of ``weights``."""
+    """The matrix ``name``, which has ``weights`` weights."""
 
     name: str
     role: MatrixRole
@@ -74,7 +74,7 @@ def matrices(text: Text) -> list[WeightMatrix]:
     if text.get("tie_word_embeddings") is not True:
         found.append(WeightMatrix("embed_tokens", MatrixRole.EMBEDDING, vocabulary))
     own = number(text, "hidden_size_per_layer_input", default=0)
-    if own:  # Gemma's embeddings of each layer
+    if own:  # Gemma's additional embeddings of each layer
         rows = number(text, "vocab_size_per_layer_input", "vocab_size")
         found.append(
             WeightMatrix("embed_tokens_per_layer", MatrixRole.EMBEDDING, rows * own * len(kinds))
@@ -83,17 +83,17 @@ def matrices(text: Text) -> list[WeightMatrix]:
 
 
 def experts(text: Config) -> int:
-    """Routed experts of a layer; 0 if the model is dense."""
+    """Number of routed experts in a layer; 0 for a dense model."""
     return number(text, "n_routed_experts", "num_local_experts", "num_experts", default=0)
 
 
 def active_experts(text: Config) -> int:
-    """Routed experts that each token activates; 0 if the model is dense."""
+    """Number of routed experts that each token activates; 0 for a dense model."""
     return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """The token mixer of a layer: attention, a state, or both."""
+    """The matrices of a layer's token mixer: attention, recurrent state, or both."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
@@ -139,7 +139,10 @@ def _latent(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
 
 
 def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, float]]:
-    """DeepSeek V4: low-rank queries and output, a compressor, and an indexer at ratio 4."""
+    """Attention matrices of DeepSeek V4: low-rank query and output, a compressor, and an indexer.
+
+    Only layers with ratio 4 have the indexer.
+    """
     width, query = head_width(text), number(text, "q_lora_rank")
     wide = number(text, "num_attention_heads") * width
     groups, rank = number(text, "o_groups"), number(text, "o_lora_rank")
@@ -149,7 +152,7 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
     yield "self_attn.o_a_proj", wide * rank
     yield "self_attn.o_b_proj", groups * rank * hidden
     overlapping = 2 if ratio == 4 else 1
-    if ratio:  # entries and gates
+    if ratio:  # matrices for entries and for gates
         yield "self_attn.compressor", 2 * overlapping * hidden * width
     if ratio == 4:
         index, heads = number(text, "index_head_dim"), number(text, "index_n_heads")
@@ -160,7 +163,7 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 
 
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
-    """Layers with a state: gated delta rule, Kimi's, Mamba 1 and 2, lightning attention."""
+    """Matrices of layers with a state: gated delta rule, Kimi's, Mamba 1 and 2, or lightning."""
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
         heads = number(text, "linear_num_value_heads")
@@ -228,7 +231,7 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatr
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
-    # Gemma 4 has an MLP beside its experts; so has every second attention of LongCat.
+    # Gemma 4 has an MLP in addition to its experts, and so does every second attention of LongCat.
     gemma = text.get("enable_moe_block") is True
     both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
@@ -266,13 +269,16 @@ def _dense_width(text: Text, place: int, hidden: int) -> int:
 
 def _shared_width(text: Text, width: int) -> int:
     if "interleave_moe_layer_step" in text:
-        return width  # Llama 4: one expert shared by all tokens
+        return width  # Llama 4: all tokens share one expert
     shared = number(text, "shared_expert_intermediate_size", default=0)
     return shared or number(text, "n_shared_experts", default=0) * width
 
 
 def _ernie(text: Text, place: int) -> bool:
-    """Whether layer ``place`` of ERNIE 4.5 has experts; its bounds may be lists, -1 is the last."""
+    """Whether layer ``place`` of ERNIE 4.5 has experts.
+
+    The bounds in the configuration may be lists; -1 is the last layer.
+    """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
     if not (starts and stops and all(type(one) is int for one in (*starts, *stops))):
@@ -286,7 +292,7 @@ def _ernie(text: Text, place: int) -> bool:
 
 
 def _sparse(text: Text, place: int) -> bool:
-    """Whether the layer ``place`` has experts."""
+    """Whether layer ``place`` has experts."""
     if text.kind == "nemotron_h":
         pattern = text.get("hybrid_override_pattern")
         named = text.get("layer_types")
@@ -306,7 +312,7 @@ def _sparse(text: Text, place: int) -> bool:
 
 
 def _by_numbers(text: Text, place: int) -> bool:
-    """Whether the layer ``place`` has experts, by the keys that list or count such layers."""
+    """Whether layer ``place`` has experts, according to keys that list or count these layers."""
     if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
         return False
     if place < number(text, "first_k_dense_replace", default=0):

@@ -1,7 +1,7 @@
-"""Weights and attention FLOPs of a model, counted from its configuration.
+"""Counts a model's weights and the FLOPs of its attention from its configuration.
 
-Matrices are counted (`matrices`); norms and biases (below 0.1 %) are not. Embedding rows are looked
-up, so only the output head counts as a matrix product.
+The weights of all matrices are counted (`matrices`), but not norms and biases (below 0.1 %). The
+embedding is looked up, so only the output head counts as a matrix product.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ class Parameters:
     """Counts of weights (not bytes), and FLOPs of attention.
 
     Attributes:
-        total: all weights, embedding included.
-        matmul: weights that one token is multiplied with (`N_mm`).
-        shared: weights that every decode step reads: all but experts and embedding.
+        total: all weights, including the embedding.
+        matmul: weights by which one token is multiplied (`N_mm`).
+        shared: weights that every decode step reads: all except experts and embedding.
         expert: weights of all routed experts.
-        experts, active: routed experts of a layer, and the number that a token activates; 0 if
-            dense.
-        attention: FLOPs of one pair of a query and a key over all layers (`c_a`).
+        experts, active: number of routed experts in a layer, and how many a token activates; 0 for
+            a dense model.
+        attention: FLOPs for one pair of query and key, over all layers (`c_a`).
     """
 
     total: float
@@ -43,7 +43,7 @@ class Parameters:
 
 
 def count(config: Config) -> Parameters:
-    """The counts of the model of ``config``.
+    """Count the weights of the model of ``config``.
 
     Raises:
         ModelError: a key is missing, or the weights are of an unsupported kind.
@@ -69,11 +69,11 @@ def count(config: Config) -> Parameters:
 
 
 def attention_flops(config: Config) -> float:
-    """``c_a``: FLOPs of one pair of a query and a key, summed over the full-attention layers.
+    """``c_a``: FLOPs for one pair of query and key, summed over the full-attention layers.
 
-    It is ``4 L n_h d_h``, and ``2 L n_h (d_nope + d_rope + d_v)`` for a latent. Windows, chunks and
-    linear layers do not grow quadratically and are left out. Sparse attention is counted as dense,
-    which gives an upper bound.
+    This is ``4 L n_h d_h``, or ``2 L n_h (d_nope + d_rope + d_v)`` for a latent. The cost of
+    windows, chunks and linear layers does not grow quadratically, so they are left out. Sparse
+    attention is counted as dense, which gives an upper bound.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

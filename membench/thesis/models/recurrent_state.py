@@ -1,8 +1,8 @@
-"""Bytes of the recurrent state of a layer whose cache does not grow, per sequence.
+"""Bytes per sequence of the recurrent state of one layer.
 
-Matrices of linear attention and of state spaces are stored in float32 unless the configuration
-names another type. The tail of a convolution (one input fewer than its kernel) is stored in 16
-bits.
+The matrices of linear attention and of state-space models are stored in float32 unless the
+configuration names another type. The last inputs of a convolution (one fewer than its kernel is
+wide) are stored in 16 bits.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from membench.thesis.models.configuration import Config, ModelError, Text, numbe
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HALF = 2
 STATE_HEADS = ("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
-"""Keys that give the number of heads of a state space."""
+"""Keys for the number of heads of a state-space model."""
 
 
 def state_bytes(text: Text) -> int:
     """Bytes of the state of one layer.
 
     Raises:
-        ModelError: the keys match no known kind of state.
+        ModelError: the configuration matches no known kind of state.
     """
     for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
         if (found := reader(text)) is not None:

@@ -1,11 +1,11 @@
 """Lower bounds on prefill and decode time at a machine's measured rates.
 
-A time here is the shortest that the given rates allow, not a prediction. The decode time is a
-**lower bound** if weights and cache are counted in the precision in which they are served;
-`SERVED_DECODE` gives the distance of served models from it. The prefill time is a lower bound if
-the FLOP/s are those of the precision of the arithmetic: served FP8 and FP4 prefills take as little
-as 0.54 of the time at 75 % of the BF16 peak. Efficiencies are the measured shares of the peak
-(bandwidth by a read test, FLOP/s by a matrix product); with achieved rates they are 1.
+A time computed here is the shortest that the given rates allow, not a prediction. The decode time
+is a **lower bound** if weights and cache are counted in the precision in which they are served;
+`SERVED_DECODE` says by how much served models exceed it. The prefill time is a lower bound if the
+FLOP/s are those of the arithmetic's precision: prefills served in FP8 and FP4 take as little as
+0.54 of the time at 75 % of the BF16 peak. Efficiencies are measured shares of the peak (bandwidth
+from a read test, FLOP/s from a matrix product); with measured rates instead of peaks they are 1.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from membench.core.messages import tr
 
 @dataclass(frozen=True, kw_only=True)
 class BoundRatios:
-    """Ratios of served times to their bound.
+    """Distribution of the ratio of served times to their lower bound.
 
     Attributes:
         points: number of measured points.
         p5, median, p95: quantiles of the ratio.
-        low, high: the stated range, which includes at least a share ``covers`` of the points.
+        low, high: a range of the ratio that includes at least a share ``covers`` of the points.
         below: number of points below the bound.
     """
 
@@ -39,10 +39,11 @@ class BoundRatios:
     source: str
 
     def sentence(self) -> str:
-        """The statistics as a sentence, with quantiles, number of points and source."""
+        """The statistics as a sentence: range, quantiles, number of points and source."""
         return tr(
-            "of {points} served points at least {share} % take {low} to {high} times the decode "
-            "bound (5 % below {p5}, half below {median}, 95 % below {p95}; {source})",
+            "of {points} published measurements of served models, at least {share} % take {low} "
+            "to {high} times the lower bound for decoding (5 % take less than {p5} times, half "
+            "less than {median} times, 95 % less than {p95} times; {source})",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",
@@ -64,23 +65,23 @@ SERVED_DECODE = BoundRatios(
     covers=0.9,
     below=7,
     source=tr(
-        "aiconfigurator 095f58a, silicon_sample.csv: weights as served, KV in fp8, 92 % of the "
-        "memory bandwidth"
+        "aiconfigurator 095f58a, silicon_sample.csv: bound for weights as served, KV cache in FP8 "
+        "and 92 % of the memory bandwidth"
     ),
 )
-"""Served decode times over their bound; a test recomputes it."""
+"""Served decode times relative to their lower bound; a test recomputes the statistics."""
 
 
 def prefill_flops(
     tokens: float, matmul_params: float, attention_flops: float, cached: float = 0
 ) -> float:
-    """FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
+    """FLOPs to prefill ``tokens`` tokens, of which the first ``cached`` are restored.
 
     ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``; attention is causal, so half of all pairs count.
 
     Args:
-        matmul_params: weights that every token is multiplied with (for MoE the active ones).
-        attention_flops: ``c_a``, FLOPs of one pair of a query and a key over all layers.
+        matmul_params: weights by which every token is multiplied (for MoE the active ones).
+        attention_flops: ``c_a``, FLOPs for one pair of query and key, over all layers.
     """
     if not 0 <= cached <= tokens:
         raise ValueError(f"{cached} cached tokens of {tokens}")
@@ -90,13 +91,13 @@ def prefill_flops(
 def prefill_formula(
     tokens: float, matmul_params: float, attention_flops: float, cached: float
 ) -> float:
-    """`prefill_flops` without its check: plain arithmetic that also works on arrays."""
+    """`prefill_flops` without its check, so that it also works on arrays."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 
 
 def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -> float:
-    """The least time for ``flops`` at ``efficiency`` of ``flops_per_s``, seconds."""
+    """The least time in seconds for ``flops`` FLOPs at ``efficiency`` times ``flops_per_s``."""
     return flops / (efficiency * flops_per_s)
 
 
@@ -106,7 +107,8 @@ def touched_weights(
     """Bytes of weights that one decode step reads.
 
     ``W = W_shared + W_exp (1 - (1 - k/E)^B)``: each of ``batch`` tokens chooses ``active`` of
-    ``experts`` at random; ``expert_bytes`` is the size of all experts.
+    ``experts`` at random; ``shared_bytes`` is W_shared, and ``expert_bytes`` is W_exp, the size of
+    all experts.
     """
     if not experts:
         return shared_bytes
@@ -116,7 +118,7 @@ def touched_weights(
 
 @dataclass(frozen=True)
 class DecodeBound:
-    """The least seconds of one decode step, split by the resource that bounds it."""
+    """Lower bounds (seconds) on the time of one decode step, by memory and by compute."""
 
     memory_s: float
     compute_s: float
@@ -124,12 +126,12 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The bound: memory and compute overlap, the fixed time is added."""
+        """The lower bound: the longer of memory and compute, which overlap, plus the fixed time."""
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
     def memory_bound(self) -> bool:
-        """Whether reading takes longer than computing."""
+        """Whether reading memory takes longer than computing."""
         return self.memory_s >= self.compute_s
 
 
@@ -152,8 +154,8 @@ def decode_bound(
         weight_bytes: bytes of weights read (`touched_weights`).
         kv_bytes: bytes of cache of each sequence.
         contexts: tokens of each sequence, in the same order.
-        active_params: weights that a token is multiplied with.
-        attention_flops: FLOPs of one pair of a query and a key over all layers.
+        active_params: weights by which a token is multiplied.
+        attention_flops: FLOPs for one pair of query and key, over all layers.
     """
     lengths = tuple(contexts)
     reads = weight_bytes + sum(kv_bytes)
@@ -174,11 +176,11 @@ def decode_intensity(
     attention_flops: float,
     batch: float,
 ) -> float:
-    """FLOP per byte of a decode step of ``batch`` sequences of ``context`` tokens."""
+    """FLOP per byte of a decode step for ``batch`` sequences of ``context`` tokens each."""
     flops = batch * (2 * active_params + attention_flops * context)
     return flops / (weight_bytes + batch * kv_bytes_per_sequence)
 
 
 def ridge(flops_per_s: float, bytes_per_s: float) -> float:
-    """FLOP per byte below which a machine is memory-bound."""
+    """FLOP per byte below which computation on the machine is memory-bound."""
     return flops_per_s / bytes_per_s

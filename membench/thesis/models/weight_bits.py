@@ -1,11 +1,11 @@
-"""Bytes of a model's weights as served: the precision of each matrix.
+"""Bytes of a model's weights as served, from the precision of each matrix.
 
 `quantization_config` of a `config.json` gives the bits of each matrix. Supported are the formats of
 Hugging Face (fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8), of compressed-tensors and of
-NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions. Scales are counted: NVFP4 has 8
-bits per 16 weights (4.5 bits a weight), MXFP4 8 bits per 32 (4.25), FP8 in blocks of 128 x 128 one
-float32 per block (8.002). The precision counts as unknown if the format is unknown or does not
-define which matrices it covers.
+NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions. Scales are included: NVFP4 has a
+scale of 8 bits per 16 weights (4.5 bits per weight), MXFP4 one of 8 bits per 32 weights (4.25), and
+FP8 in blocks of 128 x 128 a float32 per block (8.002). The precision counts as unknown if the
+format is unknown or does not define which matrices it covers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from membench.thesis.models.matrices import MatrixRole, WeightMatrix, matrices
 
 
 class Precision(NamedTuple):
-    """Bits per weight, with its share of the scales, and the name of the precision."""
+    """Bits per weight, including the share of the scales, and the name of the precision."""
 
     bits: float
     name: str
@@ -57,7 +57,7 @@ _ALGORITHMS = {
 }
 _GIVE = "give it: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
 _SCALE_BITS = {"float": 8, "int": 16}
-# Names of the parts of a layer: in checkpoints -> in membench.
+# Names of the parts of a layer: name in checkpoints -> name in membench.
 _SPELLINGS = (
     (re.compile(r"(?<=\.)(attn|attention|self_attention)(?=\.|\*|$)"), "self_attn"),
     (re.compile(r"(?<=\.)(ffn|block_sparse_moe|feed_forward|moe)(?=\.|\*|$)"), "mlp"),
@@ -69,7 +69,7 @@ _EXPERT_LEAF = re.compile(r"(\.experts)\.(\d+|\*)(\..*)?$")
 
 
 class WeightType(StrEnum):
-    """The precision of a model's matrices; `auto` takes it from the configuration."""
+    """The precision of a model's matrices; `auto` uses that of the configuration."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -96,10 +96,10 @@ class Weights:
 
     Attributes:
         stored: bytes of all weights, over all GPUs, with scales.
-        read: bytes that every decode step reads: all but experts and embedding.
+        read: bytes that every decode step reads: all except experts and embedding.
         experts: bytes of all routed experts.
         label: the name of the precision of the matrices with the most weights.
-        bits: mean bits of a weight.
+        bits: mean bits per weight.
     """
 
     stored: float
@@ -110,11 +110,11 @@ class Weights:
 
 
 def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
-    """The weights of the model of ``config`` as configured, or all of them in ``wanted``.
+    """The weights of the model of ``config``, as configured or converted to ``wanted``.
 
     Args:
-        wanted: any value but `auto` applies to every matrix of the layers; embedding, output head
-            and routers stay in 16 bits.
+        wanted: any value except `auto` applies to every matrix of the layers; embedding, output
+            head and routers stay in 16 bits.
 
     Raises:
         ModelError: the weights cannot be counted, or their precision is unknown.
@@ -149,7 +149,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type that a quantized checkpoint was made for: `fp8`, or None if it names none."""
+    """KV type for which a quantized checkpoint was made: `fp8`, or None if it does not name one."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -163,9 +163,9 @@ def cache_type(config: Config) -> str | None:
 
 
 def _quantization(part: Config) -> Mapping[str, Any]:
-    """The quantization settings in ``part``; empty if there are none.
+    """The quantization settings in ``part``; empty if ``part`` has none.
 
-    ModelOpt's own file has them under ``quantization``; older compressed-tensors files use
+    ModelOpt's own file has them in ``quantization``. Older compressed-tensors files use
     ``compression_config`` instead of ``quantization_config``.
 
     Raises:
@@ -202,7 +202,7 @@ def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
     """The precision of weights that are not quantized.
 
     Raises:
-        ModelError: no weights are quantized, and the type name is unknown.
+        ModelError: the weights are not quantized, and the name of their type is unknown.
     """
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
@@ -225,7 +225,7 @@ def _stated(config: Config, text: Text) -> Held:
         return lambda _: plain
     method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
     if not method and (quantized.get("load_in_4bit") or quantized.get("load_in_8bit")):
-        method = "bitsandbytes"  # the only method before transformers 4.32
+        method = "bitsandbytes"  # transformers before 4.32 had only this method
     scheme = str(quantized.get("quant_algo") or "").upper()
     lists = "config_groups" in quantized or "quantized_layers" in quantized
     kept = _pattern(
@@ -246,7 +246,7 @@ def _stated(config: Config, text: Text) -> Held:
         within = _of_roles({MatrixRole.LAYER: eight, MatrixRole.EXPERTS: own or eight}, plain)
     elif method in {"gptq", "awq", "auto-round", "gptqmodel", "intel/auto-round"}:
         bits = _positive(quantized, "bits")
-        scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # and zero points
+        scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # with zero points
         packed = Precision(bits + scales, f"INT{bits}")
         within = _of_roles({MatrixRole.LAYER: packed, MatrixRole.EXPERTS: packed}, plain)
     elif method == "bitsandbytes":
@@ -268,9 +268,9 @@ def _of_roles(held: Mapping[MatrixRole, Precision], plain: Precision) -> Held:
 def _by_lists(
     quantized: Mapping[str, Any], scheme: str, kept: Callable[[str], bool], plain: Precision
 ) -> Held:
-    """ModelOpt and compressed-tensors: groups of targets, lists of matrices, exceptions."""
+    """Bits per matrix for ModelOpt and compressed-tensors: groups of targets, lists, exceptions."""
     groups = _groups(quantized, scheme)
-    # FP8 in blocks for unlisted matrices (DeepSeek V4 with experts in NVFP4)
+    # matrices that are not listed are in block FP8 (DeepSeek V4 with experts in NVFP4)
     rest = plain
     if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
         rest = Precision(8 + _block_scale(quantized), "FP8")
@@ -287,7 +287,7 @@ def _by_lists(
             ),
             None,
         )
-        if rest != plain:  # ignored matrices are still in FP8, except head and routers
+        if rest != plain:  # ignored matrices are in FP8, except head and routers
             fallback = rest if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else plain
             return fallback if listed is None or kept(one.name) else listed
         return plain if listed is None or kept(one.name) else listed
@@ -298,7 +298,7 @@ def _by_lists(
 def _groups(
     quantized: Mapping[str, Any], scheme: str
 ) -> list[tuple[Callable[[str], bool] | None, Precision]]:
-    """Pairs of a matrix predicate and its precision; None matches every matrix of a layer."""
+    """(predicate, precision) pairs; the predicate None matches every matrix of a layer."""
     groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
     layers = quantized.get("quantized_layers")
     if isinstance(layers, Mapping):
@@ -370,7 +370,7 @@ def _words(value: Any) -> list[str]:
 
 
 def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
-    """A predicate: a matrix is one of ``names``, is below one, or matches one as a pattern."""
+    """A predicate on matrix names: equals one of ``names``, is below one, or matches one."""
     own = [name for name in names if name.startswith("re:")]
     plain = {_canonical(name) for name in names if not name.startswith("re:")}
     globs = [translate(name) for name in plain if "*" in name]
@@ -386,7 +386,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
         above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
         if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
             return True
-        # A pattern that names the matrices of an MLP does not include those of its experts.
+        # A pattern for the matrices of an MLP does not include the matrices of its experts.
         spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
         return any(one.match(spelled) for one in written)
 
@@ -394,7 +394,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _canonical(name: str) -> str:
-    """``name`` from `layers.` on, with the part names that membench uses."""
+    """``name`` from `layers.` on, with membench's names of the parts."""
     at = name.find("layers.")
     tail = name[at:] if at >= 0 else name.rpartition(".")[2] if "*" not in name else name
     for pattern, ours in _SPELLINGS:

@@ -1,1 +1,1 @@
-"""Traces of requests, and the hit rates of caches for them."""
+"""Traces of requests, and hit rates of caches that serve them."""

@@ -1,4 +1,4 @@
-"""Amounts of memory in the form that users write: ``80GB``, ``1.5TiB``."""
+"""Amounts in the form that users write: of memory (``80GB``, ``1.5TiB``), of tokens (``32K``)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ _UNITS = {
 }
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]?i?B)")
 _MOST = 1e18
+_TOKENS = re.compile(r"(\d{1,20})(?:(\.\d{1,6})?([km])|([KM]))?")
+_SCALE = {"k": 1000, "m": 1000**2, "K": 1024, "M": 1024**2}
+LENGTH_FORMS = "write a number of tokens, such as 32768, 32K (of 1024) or 32k (of 1000)"
+"""The forms of a number of tokens, for hints."""
 
 
 def parse_amount(word: str) -> float:
-    """Bytes of ``word``: GB and TB are 1e9 and 1e12 bytes, GiB and TiB powers of 1024.
+    """Parse an amount to bytes: GB and TB are 1e9 and 1e12 bytes, GiB and TiB powers of 1024.
 
     Raises:
-        UsageError: there is no number or no unit, or the amount is not above 0.
+        UsageError: the number or the unit is missing, or the amount is not above 0.
     """
     match = _AMOUNT.fullmatch(word.strip())
     value = float(match[1]) * _UNITS.get(match[2], 0.0) if match else 0.0
@@ -32,8 +36,25 @@ def parse_amount(word: str) -> float:
 
 
 def show_amount(size: float) -> str:
-    """``size`` bytes in decimal units with three digits: ``1.02 TB``."""
+    """``size`` bytes as text with three digits and a decimal unit: ``1.02 TB``."""
     for prefix, power in (("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1)):
         if size >= 1000.0**power:
             return f"{size / 1000.0**power:.3g} {prefix}B"
     return f"{size:.0f} B"
+
+
+def parse_tokens(word: str) -> int | None:
+    """Tokens of ``32768``, ``32K``, ``1M`` or ``25.6k``; None if it is no whole number of them.
+
+    The suffixes are vLLM's (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M` are
+    1024 and 1024^2, and only the decimal ones take a fraction.
+    """
+    match = _TOKENS.fullmatch(word.strip())
+    if match is None or not word.isascii():
+        return None
+    suffix = match[3] or match[4]
+    if suffix is None:
+        return int(match[1])
+    scale = _SCALE[suffix]
+    part, rest = divmod(int((match[2] or ".0")[1:]) * scale, 10 ** len((match[2] or ".0")[1:]))
+    return None if rest else int(match[1]) * scale + part

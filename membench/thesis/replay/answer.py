@@ -1,4 +1,4 @@
-"""The results of `membench replay`: hit rates by capacity, warm and cold, by policy and by tier."""
+"""The results of `membench replay`: hit rates by capacity, policy and tier, warm and cold."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.gaps import reread, resting
 from membench.thesis.replay.hits import Replay, replay
 from membench.thesis.replay.policies import CachePolicy, expanded, serve
+from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.trace import Ints, Trace, with_poisson_arrivals, with_shared_prefix
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.settings import TierSpec, TierUse
@@ -26,21 +27,20 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class CachePoint:
-    """A cache of one size.
+    """The results for a cache of one size.
 
     Attributes:
-        capacity: blocks; None for an unlimited cache.
+        capacity: in blocks; None for an unlimited cache.
         hit_rate: share of the blocks of all requests that hit.
-        gigabytes: size of that many blocks of the model's cache in 1e9 bytes; for an unlimited
+        gigabytes: size of ``capacity`` blocks of the model's cache in 1e9 bytes; for an unlimited
             cache the size that is enough for all hits.
-        token_hit_rate: share of the input's tokens that hit; None if blocks have no tokens.
-        warm_hit_rate, warm_token_hit_rate: rates of the requests after the warm-up; None without a
-            warm-up.
+        token_hit_rate: share of the input tokens that hit; None if blocks have no tokens.
+        warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
         full_after_s: seconds until the trace has named ``capacity`` different blocks, so that the
-            cache is full; None for never, or if the trace has no times.
-        written_per_day: bytes per day that miss and are written, after the warm-up; None if the
+            cache is full; None if that never happens, or if the trace has no times.
+        written_per_day: bytes of missed blocks written per day, after the warm-up; None if the
             model or the times are unknown.
-        dwpd: drive writes per day: ``written_per_day`` over the capacity.
+        dwpd: drive writes per day: ``written_per_day`` divided by the capacity.
     """
 
     capacity: int | None
@@ -56,7 +56,10 @@ class CachePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyPoint:
-    """A cache of one size under a named policy; for the attributes see `CachePoint`."""
+    """The results for a cache of one size under a named policy.
+
+    For the attributes see `CachePoint`.
+    """
 
     policy: str
     capacity: int
@@ -75,9 +78,10 @@ class TierRow:
     Attributes:
         capacity_blocks: None for an unlimited tier.
         hit_rate: share of all requested blocks that the tier served.
-        read_per_s, written_per_s: mean bytes per second; None if times are unknown.
-        written_per_day, dwpd: see `CachePoint`.
-        mean_gigabytes: time average of the resident amount, 1e9 bytes.
+        read_per_s, written_per_s: mean bytes per second; None if the trace has no times.
+        written_per_day: see `CachePoint`.
+        dwpd: the same divided by the capacity; None also for a tier that is not flash.
+        mean_gigabytes: time average of the resident bytes, in 1e9 bytes.
     """
 
     name: str
@@ -93,21 +97,21 @@ class TierRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """A replayed trace.
+    """The results of replaying a trace.
 
     Attributes:
         block_tokens: tokens per block; None if blocks are objects without tokens.
         full_blocks_only: whether a partial last block of a request has no id.
         timed: whether the trace has request times.
-        sessions: whether ids and times belong to sessions.
+        sessions: whether the trace has sessions with separate ids and times.
         arrivals: `file`, or `poisson:RATE` with the seed.
-        block_bytes: bytes per block of the model's cache, with windows and state at the trace's
-            contexts.
-        warmup_s: seconds that warm rates leave out; None without a warm-up.
+        block_bytes: bytes of the model's cache per block, with windows and state, at the context
+            lengths of the trace.
+        warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: capacity in blocks beyond which the hit rate no longer rises.
         reread: shares of the re-read cache by gap; empty without times.
-        resting: shares of whole contexts, by the gap to the next request of the session;
-            empty without sessions.
+        resting: shares of whole contexts by the gap to the next request of the session; empty
+            without sessions.
     """
 
     trace: str
@@ -134,7 +138,7 @@ class Replayed:
 
 @dataclass(frozen=True, kw_only=True)
 class TierAsked:
-    """A tier as a user specifies it: its bytes and its admission rule."""
+    """A tier as specified by a user: its bytes and its admission rule."""
 
     name: str
     capacity_bytes: float
@@ -158,23 +162,24 @@ def replay_source(
     policies: Sequence[CachePolicy] = (),
     tiers: Sequence[TierAsked] = (),
 ) -> Replayed:
-    """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its curve.
+    """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its hit curve.
 
     Args:
-        shared_prefix: tokens at the start of every session that all sessions share.
+        shared_prefix: number of tokens at the start of each session that all sessions share.
         capacities, sizes: capacities to evaluate, in blocks and in bytes of the model's cache.
-        shares: shares of all hits, above 0 and at most 1: each selects the smallest cache with that
-            many hits. If none of the three is given, the knees of the curve are evaluated.
-        rate: sessions (or requests, if there are no sessions) per second that start at random; None
-            for the order and the times of the file.
+        shares: shares of all hits, above 0 and at most 1; for each, the smallest cache with that
+            many hits is evaluated. Without capacities, sizes and shares, the knees of the curve are
+            evaluated.
+        rate: sessions per second (requests, if there are no sessions), which then start at random
+            times; None for the order and the times of the file.
         model, dtype: the model and KV type that convert blocks to bytes.
-        warmup: seconds after the first request that warm rates leave out.
-        policies: policies to replay at each capacity besides LRU.
+        warmup: seconds after the first request that the warm hit rates leave out.
+        policies: policies to replay at each capacity, in addition to LRU.
         tiers: fastest first; they require a model.
 
     Raises:
-        UsageError: sizes in bytes are given without a model, or times are needed and the trace has
-            none.
+        UsageError: sizes in bytes are given without a model, or an argument needs times that the
+            trace does not have.
     """
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
@@ -221,10 +226,10 @@ def replay_source(
 
 
 def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
-    """Bytes of cache per block: the prompts' mean bytes per token times the tokens per block.
+    """Bytes of cache per block: mean bytes per token of the prompts, times the tokens per block.
 
-    Windows and a constant state count as far as the prompts fill them; without them the mean
-    is `bytes_per_token`.
+    Windows and a constant state count as far as the prompts fill them. Without windows and state,
+    the mean is `bytes_per_token`.
 
     Raises:
         UsageError: the blocks of the trace are objects without tokens.
@@ -245,7 +250,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The number of the first request after the warm-up."""
+    """The index of the first request after the warm-up."""
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")
@@ -262,8 +267,8 @@ def _first_counted(trace: Trace, warmup: float | None) -> int:
 def _demand_order(trace: Trace, what: str) -> None:
     if not trace.timed:
         raise UsageError(
-            f"{what} needs times, and the trace has none",
-            "draw them: --arrivals poisson:RATE",
+            f"{what} needs request times, but the trace has none",
+            "generate them: --arrivals poisson:RATE",
         )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
@@ -273,7 +278,7 @@ def _demand_order(trace: Trace, what: str) -> None:
 
 
 def _days(trace: Trace, first: int) -> float | None:
-    """Days from request ``first`` to the last; None if the sessions have no common clock."""
+    """Days from request ``first`` to the last one; None if the sessions have no common clock."""
     if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
         return None
     span = float(trace.arrival[-1] - trace.arrival[first])
@@ -283,7 +288,7 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """One point for each of ``asked``, and a last one for an unlimited cache."""
+    """One point for each capacity in ``asked``, and one for an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)
@@ -314,12 +319,15 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until the trace has named ``ends`` different blocks; None for never."""
+    """For each of ``ends``, seconds until the trace has named that many different blocks.
+
+    Else None.
+    """
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
     np.add.at(known, found.reuse.request, found.reuse.blocks)
-    # Blocks that do not hit as part of a prefix are new, so blocks behind a miss count as new.
+    # Blocks after a miss do not hit, so they count as new even if the trace named them before.
     new = np.cumsum(np.maximum(found.blocks - known, 0))
     place = np.searchsorted(new, ends)
     return [
@@ -362,11 +370,7 @@ def _policies(
 
 
 def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
-    """The tiers with capacities in blocks of ``block`` bytes.
-
-    Raises:
-        UsageError: a tier is smaller than one block.
-    """
+    """The tiers ``asked``, with capacities in blocks of ``block`` bytes."""
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(
@@ -405,6 +409,8 @@ def _row(
         read_per_s=use.hits * block / seconds if seconds else None,
         written_per_s=written,
         written_per_day=None if written is None else written * DAY,
-        dwpd=None if written is None else drive_writes_per_day(written, asked.capacity_bytes),
+        dwpd=drive_writes_per_day(written, asked.capacity_bytes)
+        if written is not None and kind_of(asked.name) == "ssd"
+        else None,
         mean_gigabytes=use.mean_blocks * block / 1e9 if seconds else None,
     )

@@ -1,8 +1,8 @@
-"""Hit rate against capacity for the shipped traces, as input of the claims' statistics.
+"""Hit rate as a function of capacity for the shipped traces, for the statistics of the claims.
 
-Replaying both traces takes seconds, and they do not change, so their curves are shipped in
-`curves.json`. `computed` makes them, and a test recomputes them.
-``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
+Replaying the traces takes seconds, and they do not change, so their curves are shipped in
+`curves.json`. `computed` makes them, and a test recomputes them. ``python -m
+membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from membench.thesis.claims.draws import Floats
 
 POINTS = 240
 SESSIONS_PER_S = 1 / 60
-"""Rate at which the sessions of the agent trace start; curves scale with the request rate."""
+"""Rate at which sessions of the agent trace start; the curves scale with the request rate."""
 _MIDDLE = (5, 95)
-"""Percentiles of the arrival time between which an interleaved trace is in steady state."""
+"""Percentiles of the arrival time between which a trace of interleaved sessions is in steady state.
+"""
 
 
 _NARROWER = 0.999
-"""Share of the smallest step between two points: a bin of this width holds at most one point."""
+"""Width of a bin as a fraction of the smallest distance of two points, so that no bin has two."""
 _ROUNDING = 1e-9
-"""A logarithm this far below the begin of a bin may be counted into it."""
+"""A logarithm may be counted into a bin whose start is above it by this much, due to rounding."""
 
 
 class _Bins(NamedTuple):
@@ -37,9 +38,9 @@ class _Bins(NamedTuple):
 
     Attributes:
         logarithms: [n] logarithms of the capacities.
-        slopes: [n] rise of the hit rate from each point to the next; 0 from the last on.
-        per_unit: bins per unit of the logarithm.
-        first: [bin] the last point at or below the start of the bin.
+        slopes: [n] rise of the hit rate from each point to the next; 0 for the last point.
+        per_unit: number of bins per unit of the logarithm.
+        first: [bin] index of the last point at or below the start of the bin.
     """
 
     logarithms: Floats
@@ -50,11 +51,11 @@ class _Bins(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """The hit curve of one trace.
+    """The hit rate of one trace as a function of capacity.
 
     Attributes:
         requests_per_s: rate at which requests arrive.
-        tokens_per_request: mean input.
+        tokens_per_request: mean number of input tokens.
         capacity: [n] ascending, tokens of cache.
         hits: [n] share of input blocks that hit at that capacity (LRU, whole prefixes).
     """
@@ -66,14 +67,14 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rate with ``tokens`` of cache, linear in the logarithm between the points.
+        """Hit rate with ``tokens`` of cache, interpolated in the logarithm of the capacity.
 
-        The result equals `numpy.interp` bit for bit, for any shape; a table of equal-width bins
-        instead of its binary search makes it three times as fast.
+        The result equals that of `numpy.interp` bit for bit, for any shape. It is three times as
+        fast, because a table of equal-width bins replaces the binary search.
         """
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))
-        with np.errstate(invalid="ignore"):  # NaN has no bin, and stays NaN
+        with np.errstate(invalid="ignore"):  # NaN belongs to no bin, and stays NaN
             which = ((place - bins.logarithms[0]) * bins.per_unit).astype(np.intp)
         point = bins.first.take(which, mode="clip")
         point += place >= bins.logarithms.take(point + 1, mode="clip")
@@ -104,7 +105,6 @@ class Curve:
 
 @cache
 def curves() -> tuple[Curve, ...]:
-    """The curves of the shipped traces."""
     text = (files(__package__) / "curves.json").read_text(encoding="utf-8")
     return tuple(
         Curve(

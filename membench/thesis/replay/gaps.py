@@ -1,6 +1,6 @@
 """How long cache is idle between two uses, weighted by traffic and by residency.
 
-Two measures, because they answer different questions:
+There are two measures, which answer different questions:
 
 - `resting`: the whole context of a request is idle until the next request of its session, whether
     or not it is read again. A tier that keeps sessions warm holds this much.
@@ -25,24 +25,26 @@ EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
 
 @dataclass(frozen=True)
 class Gaps:
-    """[n] seconds between two uses, and [n] tokens with that gap."""
+    """[n] seconds between two uses, and [n] the number of tokens with that gap."""
 
     seconds: NDArray[np.float64]
     tokens: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
-        """Shares of traffic and residency by gap band."""
+        """Shares of traffic and residency in each gap band."""
         return shares(self.seconds, self.tokens, edges_s)
 
     @property
     def mean_s(self) -> float:
-        """The mean gap of a token, seconds."""
+        """The mean gap in seconds, weighted by tokens."""
         total = self.tokens.sum()
         return float((self.seconds * self.tokens).sum() / total) if total else 0.0
 
 
 def resting(trace: Trace) -> Gaps:
-    """The context of each request, prompt and answer, idle until its session's next request.
+    """The gap from each request to the next one of its session, with the tokens of its context.
+
+    The context is the prompt and the answer, which are idle during the gap.
 
     Raises:
         TraceError: the trace has no sessions.
@@ -58,6 +60,6 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """Tokens that hit if nothing is dropped, by the time since their last use."""
+    """Tokens that hit in an unlimited cache, by the time since their last use."""
     gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
     return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)

@@ -1,4 +1,4 @@
-"""Hits as a function of capacity, for all capacities at once."""
+"""Number of hits as a function of cache capacity, for all capacities at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MOST_REFERENCES = 10**12
-"""With more references, sums of positions might exceed 64 bits."""
+"""Maximum number of references; with more, sums of positions could exceed 64 bits."""
 _CANDIDATES = 4096
 TOLERANCE = 0.01
-"""Largest distance, in hit rate, of a curve from the line between two knees."""
+"""Largest distance, in hit rate, of the curve from the line between two neighbouring knees."""
 
 
 @dataclass(frozen=True)
 class HitCurve:
     """The exact number of hits at every capacity.
 
-    The curve is a sum of two kinds of events: a ramp (each capacity from `low` to `high` adds one
-    hit) and a step (capacity `place` adds `count` hits).
+    The curve is a sum of ramps and steps. A ramp adds one hit at each capacity from `low` to
+    `high`. A step adds `count` hits at capacity `place` and all larger ones.
 
     Attributes:
         references: number of references to blocks, hits or misses.
-        low, high: [n] ramps, each array sorted separately; `high` is the capacity after the last.
+        low, high: [n] ramps, each array sorted separately; `high` is the capacity after the last
+            one.
         place, count: [m] steps, sorted by place.
     """
 
@@ -38,7 +39,10 @@ class HitCurve:
 
     @classmethod
     def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
-        """The curve of events in any order; ``high`` is the last capacity of each ramp."""
+        """The curve of the given ramps and steps, in any order.
+
+        ``high`` is the last capacity of each ramp.
+        """
         order = np.argsort(place, kind="stable")
         ends = np.sort(high)
         ends += 1
@@ -55,7 +59,7 @@ class HitCurve:
         return self.hits(capacities) / max(self.references, 1)
 
     def rate(self, capacity: int) -> float:
-        """The share of references that hit with ``capacity`` blocks."""
+        """The share of references that hit in a cache of ``capacity`` blocks."""
         return float(self.rates(np.array([capacity]))[0])
 
     @property
@@ -69,7 +73,7 @@ class HitCurve:
         return self.rate(self.enough)
 
     def least(self, share: float) -> int:
-        """The smallest capacity, in blocks, with ``share`` of all hits."""
+        """The smallest capacity, in blocks, that reaches ``share`` of all hits."""
         wanted = share * float(self.hits(np.array([self.enough]))[0])
         low, high = 1, self.enough
         while low < high:
@@ -83,9 +87,9 @@ class HitCurve:
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
         """Capacities (blocks) at which the curve bends, ascending.
 
-        Between two of them the hit rate is linear in the logarithm of the capacity within
-        ``tolerance``. The last is the smallest capacity with the maximum hit rate. (Ramer 1972;
-        Douglas and Peucker 1973.)
+        Between two neighbouring ones, the hit rate is linear in the logarithm of the capacity,
+        within ``tolerance``. The last one is the smallest capacity with the maximum hit rate.
+        (Ramer 1972; Douglas and Peucker 1973.)
         """
         places = self._bent()
         if not places.size:
@@ -100,7 +104,7 @@ class HitCurve:
     def _bent(self) -> Ints:
         """Capacities at which the slope of the curve changes.
 
-        They do not depend on how the curve was divided into ramps.
+        The result does not depend on how the curve was divided into ramps.
         """
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)
@@ -110,7 +114,7 @@ class HitCurve:
 
 
 def _climbed(begins: Ints, capacities: Ints) -> Ints:
-    """Sum of the ramps from ``begins`` (sorted) without an end, which add 1 per capacity."""
+    """[k] sum at ``capacities`` of endless ramps of slope 1 from ``begins`` (sorted)."""
     under = np.searchsorted(begins, capacities, side="right")
     sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
     total: Ints = under * (capacities + 1) - sums[under]

@@ -1,15 +1,15 @@
 """One pass over a trace that finds the exact hits at every cache capacity at once.
 
-Convention.  Hits are weighted by block.  The hits of a request are determined in the cache as it
-was before any of its blocks was touched, and count only up to its first missing block, because a
-block can only be used together with all blocks before it. Then its blocks are touched or inserted
-tail-first (last block first, so that the first block is the most recent), and then the cache is
-trimmed to its capacity.  So block k of a request hits at capacity C if and only if the largest LRU
-position among its blocks 1..k is at most C.  The stack distance of each reference alone would give
-other hits.
+Hits are counted in blocks, by this convention. The hits of a request are determined in the cache
+before any of its blocks is touched. They count only up to the first missing block, because a block
+can only be used together with all blocks before it. Then the blocks are touched or inserted
+tail-first (last block first, so that the first block is the most recent). Then the cache is trimmed
+to its capacity. So block k of a request hits at capacity C if and only if the largest LRU position
+among its blocks 1 to k is at most C. The stack distance of each reference alone would give other
+hits.
 
 The pass works on arrays for many requests at once (`stack`), and on runs of consecutive ids instead
-of single blocks: its time grows with the number of runs, not of references.
+of single blocks. So its time grows with the number of runs, not with the number of references.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from membench.thesis.replay.lru_stack.touches import Touches, touches
 from membench.thesis.replay.trace import Trace, TraceError
 
 _MOST_ATOMS = 2**20
-"""Most atoms that runs are split into at a time: about 200 MB."""
+"""Maximum number of atoms (see `lru_stack.stack`) in memory at a time: about 200 MB."""
 
 
 @dataclass(frozen=True)
 class Reuse:
-    """Blocks that hit if nothing is ever dropped, grouped by the pair of requests that use them.
+    """Blocks that hit in an unlimited cache, grouped by the pair of requests that use them.
 
     Attributes:
-        request: [n] number of the request that reads them again.
-        before: [n] number of the request that touched them last.
+        request: [n] index of the request that reads them again.
+        before: [n] index of the request that used them last.
         blocks: [n] number of blocks.
     """
 
@@ -49,12 +49,13 @@ class Replay:
     """The results of one pass over a trace.
 
     Attributes:
-        curve: hits of all requests.
-        reuse: the blocks that were read again.
-        events: the events of the curve, request by request.
+        curve: the hits of all requests by capacity.
+        reuse: the blocks that are read again.
+        events: the ramps and steps of the curve, with the request of each.
         blocks: [n] number of blocks in each request.
-        lost: [n] tokens by which each request's last block falls short of a whole one.
-        block_tokens, tokens: tokens per block, and [n] per request; 0 if blocks have none.
+        lost: [n] number of tokens that the last block of each request lacks to be whole.
+        block_tokens, tokens: tokens per block, and [n] tokens per request; 0 if blocks have no
+            tokens.
     """
 
     curve: HitCurve
@@ -66,7 +67,10 @@ class Replay:
     tokens: Ints
 
     def since(self, request: int) -> HitCurve:
-        """The curve of the requests from number ``request`` on; earlier ones are the warm-up."""
+        """The curve of the requests from index ``request`` on.
+
+        The earlier ones only warm the cache.
+        """
         if not request:
             return self.curve
         events = self.events
@@ -80,9 +84,11 @@ class Replay:
         )
 
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
-        """[k] share of tokens that hit, of the requests from ``request`` on; None without tokens.
+        """[k] share of tokens that hit, over the requests from index ``request`` on.
 
-        The last block of a request may hold fewer tokens; it hits as a whole or not at all.
+        None without tokens.
+
+        The last block of a request may hold fewer tokens; it hits completely or not at all.
         """
         total = int(self.tokens[request:].sum())
         if not total or not self.block_tokens:
@@ -98,7 +104,7 @@ class Replay:
 
 
 def replay(trace: Trace) -> Replay:
-    """Replay ``trace`` in its order.
+    """Replay the requests of ``trace`` in their order.
 
     Raises:
         TraceError: there are so many references that their sums would exceed 64 bits.
@@ -123,13 +129,16 @@ def replay(trace: Trace) -> Replay:
 
 
 def _narrowed(events: Events) -> Events:
-    """``events`` with request numbers in 32 bits, which are always enough."""
+    """``events`` with the indices of requests in 32 bits, which are always enough."""
     names = ("climber", "stepper", "whole", "request", "before")
     return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
 
 
 def _joined(parts: list[Events]) -> Events:
-    """All parts as one, joined field by field so that no more than one field is in memory twice."""
+    """All ``parts`` as one.
+
+    Joined field by field, so that only one field is in memory twice at a time.
+    """
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     found = []
@@ -139,13 +148,14 @@ def _joined(parts: list[Events]) -> Events:
 
 
 def _events(whole: Touches) -> list[Events]:
-    """The events of all requests, computed for as many requests at a time as memory allows."""
+    """The events of all requests, computed for as many requests at a time as memory permits."""
     found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
-        # Each part pays the cost of the stack, so no part should be much smaller.
+        # Each part has the fixed cost of the stack, so no part should be much smaller than the
+        # others.
         most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:

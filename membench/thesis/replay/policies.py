@@ -1,8 +1,8 @@
-"""Hits of a cache under other policies than LRU: one size and one policy at a time.
+"""Hits of a cache under policies other than LRU, for one size and one policy at a time.
 
-`replay` computes LRU at all sizes at once. This module has the other policies of engines and
-papers, and the optimal policy. The blocks of a prefix form a chain: a block can only be used after
-the block before it.
+`replay` computes LRU at all sizes at once. This module has other policies of engines and papers,
+and the optimal policy. The blocks of a prefix form a chain: a block can only be used after the
+block before it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
 from membench.thesis.replay import policy_kernels
 from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 
 _MOST = 2**27
-"""Maximum number of references that are expanded block by block: about 4 GiB."""
+"""Maximum number of references that are expanded block by block; they take about 4 GiB."""
 
 
 class EvictionRule(StrEnum):
-    """Which block is evicted from a full cache, or which blocks are admitted."""
+    """Which block is evicted from a full cache, or which blocks are admitted to it."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -39,28 +40,30 @@ class EvictionRule(StrEnum):
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """A policy, and its seconds if it is `ttl`."""
+    """A policy with its parameter: the seconds of `ttl`."""
 
     rule: EvictionRule
     ttl: float = math.inf
 
     def __str__(self) -> str:
-        """The policy in command-line notation."""
+        """The policy as written on the command line."""
         return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
 def parse_policy(word: str) -> CachePolicy:
-    """``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
+    """Parse ``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
 
     Raises:
         UsageError: ``word`` is none of these.
     """
     name, _, rest = word.strip().partition(":")
     untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
-    hint = f"known are {', '.join(untimed)}, ttl:SECONDS"
+    hint = f"the policies are {', '.join(untimed)}, ttl:SECONDS"
     if name == "belady":
         name = EvictionRule.OPTIMAL
     if name not in [*EvictionRule] or (name != EvictionRule.TTL and rest):
+        if name not in [*EvictionRule]:
+            hint = did_you_mean(name, (*EvictionRule, "belady"), hint)
         raise UsageError(f"'{word}' is not a policy", hint)
     if name != EvictionRule.TTL:
         return CachePolicy(EvictionRule(name))
@@ -69,15 +72,15 @@ def parse_policy(word: str) -> CachePolicy:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UsageError(f"'{word}' has no seconds above 0", hint)
+        raise UsageError(f"'{word}' needs a number of seconds above 0", hint)
     return CachePolicy(EvictionRule.TTL, seconds)
 
 
 class Requests(NamedTuple):
-    """A trace, block by block.
+    """The requests of a trace, block by block.
 
     Attributes:
-        ids: [n] dense numbers of blocks, for all requests one after the other.
+        ids: [n] the blocks of all requests one after the other, numbered from 0 without gaps.
         bounds: [r + 1] the start of each request.
         arrival: [r] seconds.
         blocks: number of distinct blocks.
@@ -91,14 +94,14 @@ class Requests(NamedTuple):
 
 @dataclass(frozen=True)
 class ServedBlocks:
-    """[r] for each request, the blocks that hit and the blocks that were written to the cache."""
+    """[r] for each request, the number of blocks that hit, and that were written to the cache."""
 
     hits: Ints
     written: Ints
 
 
 def expanded(trace: Trace) -> Requests:
-    """The blocks of ``trace`` as dense numbers.
+    """``trace`` with its blocks numbered from 0 without gaps.
 
     Raises:
         TraceError: there are more references than the memory limit allows.
@@ -129,7 +132,7 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
     """Hits and writes of a cache of ``capacity`` blocks (0 or more) under ``policy``.
 
     Raises:
-        UsageError: the policy depends on time and the requests are not in the order of arrival.
+        UsageError: the policy depends on time, and the requests are not in the order of arrival.
     """
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
@@ -165,13 +168,13 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] for each reference, the next request after its own that names the same block."""
+    """[n] for each reference, the next later request that names the same block."""
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
     found = np.full(ids.size, policy_kernels.NEVER)
-    # Backwards: the last reference of a request to a block gets the next request, and
-    # earlier references in the same request get the same one.
+    # Go backwards: the last reference to a block in a request gets the next request; earlier
+    # references in the same request get the same one.
     changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
     heads = np.concatenate([[0], changes + 1]) if ids.size else changes
     group = np.zeros(ids.size, np.int64)
@@ -185,7 +188,7 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] for each block, the block before it in the request that names it first; -1 for none."""
+    """[b] for each block, the block before it in the request that names it first; -1 if none."""
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1

@@ -1,9 +1,9 @@
-"""Caches of one size under other policies than LRU: loops that Numba compiles.
+"""Caches of one size under policies other than LRU: loops that Numba compiles.
 
-Each loop takes requests as dense block numbers and follows the convention of `replay`: hits are
-determined before the request changes the cache and count up to the first missing block; then its
-blocks are touched or inserted tail-first; then the cache is trimmed. They run as plain Python if
-Numba is not available.
+Each loop takes requests as numbers of blocks and follows the convention of `replay`: hits are
+determined before the request changes the cache, and count up to the first missing block; then the
+blocks are touched or inserted tail-first; then the cache is trimmed. Without Numba, the loops run
+as plain Python.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 NEVER = 2**40
-"""Request number that means "never used again"."""
+"""Request index that means "never used again"."""
 
-# `Any`, because Numba types arrays by element and mypy by annotation.
+# `Any`, because Numba derives array types from elements, and mypy from annotations.
 
 
 def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
@@ -36,13 +36,13 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         ids, bounds: [n] blocks of all requests; [r + 1] the start of each request.
         arrival: [r] seconds; blocks that were idle for more than ``ttl`` are dropped.
         parent: [b] the block before each block in its first request; -1 for none.
-        state: [5, b + 1] int64, zeros; work space.
+        state: [5, b + 1] int64, zeros; working memory.
         second: whether a block is admitted only on its second use.
-        leaf: whether a block stays while a block that follows it is in the cache.
-        hits, written: [r] results: blocks that hit, and blocks that were inserted.
+        leaf: whether a block is kept as long as a block that follows it is in the cache.
+        hits, written: [r] outputs: number of blocks that hit, and number that were inserted.
     """
     before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
-    end = state.shape[1] - 1  # of a ring: after[end] is the newest block, before[end] the oldest
+    end = state.shape[1] - 1  # ring: after[end] is the newest block, before[end] the oldest
     before[end] = end
     after[end] = end
     count = 0
@@ -106,16 +106,16 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     ids: Any, bounds: Any, state: Any, queues: Any, capacity: int, hits: Any, written: Any
 ) -> None:
-    """S3-FIFO (Yang and others, SOSP 2023): a small, a main and a ghost queue.
+    """S3-FIFO (Yang and others, SOSP 2023) with a small, a main and a ghost queue.
 
-    A tenth of the cache (one block at least) is the small queue, and the ghost queue has as many
-    entries as the main one. A block that leaves the small queue goes to the main one if it hit
-    twice there, else to the ghost queue; in the main queue each hit, up to three, keeps a block for
-    one more round.
+    The small queue has a tenth of the cache, but at least one block; the ghost queue has as many
+    entries as the main queue. A block that leaves the small queue goes to the main queue if it hit
+    twice there, otherwise to the ghost queue. In the main queue, each hit (up to three) keeps a
+    block for one more round.
 
     Args:
-        state: [3, b] int64, zeros: the queue of a block (1 small, 2 main, 3 ghost), its hits, and
-            its last sequence number in the ghost queue.
+        state: [3, b] int64, zeros: for each block, its queue (1 small, 2 main, 3 ghost), its hits,
+            and its last sequence number in the ghost queue.
         queues: [3, k] int64: ring buffers of the three queues; k exceeds the number of blocks in
             any of them.
     """
@@ -188,12 +188,14 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Belady's policy: evict the block whose next use is last; of equals the later in its prefix.
+    """Belady's policy: evict the block whose next use is last.
+
+    Of several such blocks, the one that is later in its prefix is evicted.
 
     Args:
-        following: [n] the next request that names the block of each reference, or `NEVER`.
+        following: [n] for each reference, the next request that names the block, or `NEVER`.
         keys: [b] int64, zeros: the sort key of each cached block; 0 if it is not in the cache.
-        heap, owners: [n + 1] int64: keys, the largest on top, and the block of each.
+        heap, owners: [n + 1] int64: sort keys, the largest on top, and the block of each.
     """
     width = 1
     for number in range(bounds.size - 1):

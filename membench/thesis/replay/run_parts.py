@@ -1,4 +1,4 @@
-"""Runs of blocks of one request, split into first and repeated uses."""
+"""Splits the runs of blocks of one request into first and repeated uses."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from bisect import bisect_right
 from itertools import pairwise
 
 Run = tuple[int, int]
-"""The first and the last id, inclusive."""
+"""The first and the last id of a run, inclusive."""
 Part = tuple[int, int, bool]
-"""A run, and whether the request has named these blocks before."""
+"""First and last id, and whether the request has named these blocks before."""
 
 
 def overlap(runs: list[Run]) -> bool:
-    """Whether a block is named twice."""
+    """Whether ``runs`` name a block more than once."""
     ordered = sorted(runs)
     return any(one[1] >= other[0] for one, other in pairwise(ordered))
 
@@ -50,14 +50,14 @@ def _merged(runs: list[Run]) -> list[Run]:
 
 
 def distinct(runs: list[Run]) -> list[Run]:
-    """``runs`` without repeated blocks."""
+    """``runs`` with each block only once."""
     if not overlap(runs):
         return runs
     return [(first, last) for first, last, again in first_uses(runs) if not again]
 
 
 def split(runs: list[Run], blocks: int) -> tuple[list[Run], list[Run]]:
-    """The first ``blocks`` blocks of ``runs``, and the rest."""
+    """The runs of the first ``blocks`` blocks, and the runs of the rest."""
     for place, (first, last) in enumerate(runs):
         if blocks < last - first + 1:
             head = [(first, first + blocks - 1)] if blocks else []

@@ -19,22 +19,25 @@ _MOST_IDS = 2**62
 class TraceError(MembenchError):
     """A trace that cannot be read or replayed."""
 
+    usual_hint = "docs/replay.md describes the traces that can be replayed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
     """Requests in the order in which they are replayed.
 
     Attributes:
-        block_tokens: tokens per block; 0 if blocks are objects without tokens.
-        timed: whether the trace has request times; otherwise ``arrival`` is their order.
-        full_only: whether only whole blocks have an id; a partial last block then has none.
-        sessions: whether times start at 0 in each session; otherwise all share one clock.
+        block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
+        timed: whether the trace has request times; otherwise ``arrival`` is the index of the
+            request.
+        full_only: whether only whole blocks have an id, so that a partial last block has none.
+        sessions: whether times start at 0 in each session; otherwise all sessions share one clock.
         private: whether equal ids of different sessions are different blocks.
-        session: [n] number of the session; all 0 if there are no sessions.
+        session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds since the start of the session or of the trace.
         served: [n] seconds that the traced server took; NaN if unknown.
         prompt, output: [n] tokens.
-        nested: [n] whether a sub-agent made the request.
+        nested: [n] whether a sub-agent sent the request.
         offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
         first, last: [m] the ids of a run, inclusive.
     """
@@ -77,7 +80,7 @@ class Trace:
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
-        """The requests with the numbers ``order``, in that order."""
+        """The requests with the indices ``order``, in that order."""
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -100,9 +103,9 @@ class Trace:
 
 
 def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
-    """``trace`` with sessions that start at random, ``rate`` per second, in order of time.
+    """``trace`` with sessions that start at random times, ``rate`` per second, in order of arrival.
 
-    Without sessions, the requests arrive at random times in the order of the trace.
+    Without sessions, the requests arrive at random times, in the order of the trace.
     """
     draw = np.random.default_rng(seed)
     if not trace.sessions:
@@ -122,11 +125,11 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
 
 
 def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
-    """``trace`` with the first ``tokens`` of its sessions shared, in whole blocks.
+    """``trace`` with the first ``tokens`` tokens of its sessions shared, in whole blocks.
 
-    Ids that are private to a session hide the tokens that all sessions share (tools, system
-    prompt). This function makes the blocks at the start of each session's first request the same in
-    all sessions. A request that does not begin with these blocks keeps its own.
+    If ids are private to a session, they do not show the tokens that all sessions share (tools,
+    system prompt). This function makes the blocks at the start of each session's first request the
+    same in all sessions. A request that does not begin with these blocks is not changed.
     """
     wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:
@@ -139,7 +142,7 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     span = int(trace.last.max()) + 1
     if span * sessions.size >= _MOST_IDS:
         raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
-    own = wanted + of_run * span  # shared ids come first, then those of each session
+    own = wanted + of_run * span  # shared ids come first, then the ids of each session
     parts = [
         (trace.first + own, np.minimum(trace.last, head - 1) + own),
         (np.maximum(trace.first, head) - head, np.minimum(trace.last, end) - head),

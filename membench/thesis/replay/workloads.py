@@ -1,4 +1,4 @@
-"""The shipped traces as demand: reads, writes and resident cache of one prefilling GPU."""
+"""The shipped traces as demand on the tiers: reads, writes and resident cache of one GPU."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from membench.thesis.replay.hits import replay
 from membench.thesis.replay.traces import SHIPPED, read_trace
 
 FAST_S = 60.0
-"""Gaps up to this are served by HBM and DDR, longer ones (an agent waits for a person) by SSD."""
+"""Gaps up to this many seconds are served by HBM and DDR; longer ones by SSD, because an agent then
+waits for a person.
+"""
 KEPT_S = 86400.0
-"""Cache that is idle for longer (a day) is dropped."""
+"""Seconds after which idle cache is dropped (a day)."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A shipped trace: its hit rate by capacity, and the idle times of its cache."""
+    """A shipped trace with its hit rate by capacity and the idle times of its cache."""
 
     name: str
     curve: Curve
@@ -54,7 +56,7 @@ def _gaps(name: str) -> Gaps:
 
 
 def _replayed(name: str) -> Gaps:
-    """Idle times of whole contexts if there are sessions, otherwise of the re-read cache."""
+    """Idle times of whole contexts if the trace has sessions, otherwise of re-read cache."""
     trace = read_trace(name)
     if trace.sessions:
         return resting(trace)
@@ -66,11 +68,11 @@ class Demand:
     """The demand of one GPU on the tiers, for one model and workload.
 
     Attributes:
-        requests_per_s: requests that it can prefill if it computes only the misses.
-        fast_bytes, slow_bytes: bytes resident in HBM and DDR, and in SSD, which holds all.
-        fast_read, slow_read: B/s re-read from each of the two.
+        requests_per_s: number of requests that it can prefill if it computes only the misses.
+        fast_bytes, slow_bytes: bytes resident in HBM and DDR, and in SSD, which also holds those.
+        fast_read, slow_read: B/s re-read from HBM and DDR, and from SSD.
         written: B/s of new cache that are written.
-        dwpd: drive writes per day if all new cache is written to the GPU's share of flash.
+        dwpd: drive writes per day if all new cache is written to the GPU's share of the flash.
     """
 
     requests_per_s: float
@@ -87,7 +89,8 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill.
 
-    By Little's law: resident bytes are the rate at which cache becomes idle times its idle time.
+    By Little's law, the resident bytes are the rate at which cache becomes idle times its idle
+    time.
 
     Args:
         model: a model with known weights.

@@ -1,1 +1,1 @@
-"""Several cache tiers simulated over a trace."""
+"""Simulates several cache tiers that serve a trace."""

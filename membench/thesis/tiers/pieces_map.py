@@ -1,4 +1,4 @@
-"""Cached blocks by id: non-overlapping pieces of runs, each in one slot of an LRU order."""
+"""Maps ids to cached blocks: non-overlapping pieces of runs, each in one slot of an LRU order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """Blocks ``first`` to ``last`` within the piece that begins at ``start``, in ``slot``."""
+    """The blocks ``first`` to ``last`` of the piece that begins at ``start`` and is in ``slot``."""
 
     first: int
     last: int
@@ -16,14 +16,14 @@ class Piece(NamedTuple):
 
 
 class PieceMap:
-    """Pieces by scope (equal ids of different scopes are different blocks) and id."""
+    """Pieces by scope and id; equal ids of different scopes are different blocks."""
 
     def __init__(self) -> None:
         self._starts: dict[int, list[int]] = {}  # ascending
         self._pieces: dict[int, dict[int, tuple[int, int]]] = {}  # start: last, slot
 
     def insert(self, scope: int, first: int, last: int, slot: int) -> None:
-        """Put ``first`` to ``last`` into ``slot``; none of them may be present yet."""
+        """Put the ids ``first`` to ``last`` into ``slot``; none of them may be in the map yet."""
         if scope not in self._starts:
             self._starts[scope] = []
             self._pieces[scope] = {}
@@ -32,7 +32,7 @@ class PieceMap:
         self._pieces[scope][first] = last, slot
 
     def find(self, scope: int, first: int, last: int) -> list[Piece]:
-        """The pieces that hold any of the ids ``first`` to ``last``, ascending."""
+        """The pieces that contain any of the ids ``first`` to ``last``, ascending."""
         starts = self._starts.get(scope)
         if not starts:
             return []
@@ -50,10 +50,10 @@ class PieceMap:
         return self._pieces[scope][start][0]
 
     def cut(self, scope: int, first: int, last: int) -> tuple[int, list[int]]:
-        """Remove ``first`` to ``last`` from the one piece that holds them.
+        """Remove the ids ``first`` to ``last`` from the one piece that contains them.
 
         Returns:
-            The start of that piece, and the starts of its remaining pieces.
+            The start of that piece, and the starts of the pieces that remain of it.
         """
         starts, pieces = self._starts[scope], self._pieces[scope]
         place = bisect_right(starts, first) - 1

@@ -1,8 +1,8 @@
-"""A plan for KV-cache tiers: size, traffic, number of drives and their endurance.
+"""Plans KV-cache tiers: size, traffic, number of drives and their endurance.
 
 With a trace, the tiers are simulated (`simulator`) at the request rate that the user gives, or at
-the trace's own. With lengths only (no trace), Little's law gives the resident bytes: arrival rate
-times idle time.
+that of the trace. With lengths only (no trace), the resident bytes follow from Little's law:
+arrival rate times idle time.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.amounts import show_amount
 from membench.thesis.replay.answer import DAY, TierAsked, block_bytes, tier_specs
+from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.simulator import at_request_rate, simulate
-
-_FLASH = ("ssd", "nvme", "disk", "flash")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """A drive: bytes, rated drive writes per day, and B/s if measured."""
+    """A drive: its bytes, its rated drive writes per day, and its B/s if measured."""
 
     capacity_bytes: float
     dwpd: float
@@ -35,15 +34,17 @@ class Drive:
 
 @dataclass(frozen=True, kw_only=True)
 class TierPlan:
-    """One tier.
+    """The plan for one tier.
 
     Attributes:
         hit_rate: share of the input's blocks (with lengths only: of its tokens) that the tier
             serves.
         read_per_s, written_per_s: bytes per second.
-        written_per_day, dwpd: bytes per day, and the same over the capacity.
-        drives: number of the given drives; None for a tier that is not flash.
-        decided_by: capacity, read rate, write rate or endurance; empty without drives.
+        written_per_day: bytes written per day.
+        dwpd: the same divided by the capacity; None for a tier that is not flash.
+        drives: number of drives of the given type; None for a tier that is not flash.
+        decided_by: which limit decides the number of drives: capacity, read rate, write rate or
+            endurance; empty without drives.
     """
 
     name: str
@@ -52,7 +53,7 @@ class TierPlan:
     read_per_s: float
     written_per_s: float
     written_per_day: float
-    dwpd: float
+    dwpd: float | None
     drives: int | None
     decided_by: str
 
@@ -63,10 +64,10 @@ class TierWork:
 
     Attributes:
         source: the trace, or `lengths`.
-        requests_per_s: request rate for which the plan holds.
-        tokens_per_request: mean input.
+        requests_per_s: requests per second for which the plan is made.
+        tokens_per_request: mean number of input tokens.
         tiers: fastest first.
-        drive: the drive that ``drives`` counts.
+        drive: the type of drive that ``drives`` counts.
         notes: caveats, one sentence each.
     """
 
@@ -80,11 +81,11 @@ class TierWork:
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Request lengths and reuse.
+    """Request lengths and reuse, as given instead of a trace.
 
     Attributes:
         reuse: share of the input that is read again.
-        gap_s: mean seconds until it is read again.
+        gap_s: mean seconds until that share is read again.
     """
 
     input_tokens: int
@@ -101,16 +102,16 @@ def plan_of_trace(
     drive: Drive,
     requests_per_s: float | None = None,
 ) -> TierWork:
-    """The plan for a trace, at its own rate or at ``requests_per_s``.
+    """The plan for a trace, at the trace's request rate or at ``requests_per_s``.
 
     Raises:
-        UsageError: there is no tier, or the trace's sessions have no common clock and no rate is
-            given.
+        UsageError: no tier is given, or the sessions of the trace have no common clock and no rate
+            is given.
         TraceError: the trace cannot be read.
     """
+    trace = read_trace(source)
     if not tiers:
         raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
-    trace = read_trace(source)
     notes = []
     if requests_per_s is not None:
         trace = at_request_rate(trace, requests_per_s)
@@ -158,11 +159,11 @@ def plan_of_lengths(
 ) -> TierWork:
     """The plan for requests with known lengths only, by Little's law.
 
-    A tier holds what was written to it for ``capacity / rate`` seconds; blocks that are idle for
-    less than that hit. Gaps are assumed exponential with mean ``gap_s``.
+    A tier keeps written blocks for ``capacity / rate`` seconds; blocks that are idle for a shorter
+    time hit. Gaps are assumed exponential with mean ``gap_s``.
 
     Raises:
-        UsageError: there is no tier.
+        UsageError: no tier is given.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
@@ -195,8 +196,8 @@ def plan_of_lengths(
         drive=drive,
         notes=(
             (
-                f"cache that rests {lengths.gap_s:g} s on average fills {show_amount(needed)} "
-                "(Little's law); gaps are taken as exponential"
+                f"cache that is idle {lengths.gap_s:g} s on average needs {show_amount(needed)} "
+                "(Little's law); exponential gaps assumed"
             ),
         ),
     )
@@ -205,7 +206,8 @@ def plan_of_lengths(
 def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive: Drive) -> TierPlan:
     drives: int | None = None
     why = ""
-    if any(word in asked.name.lower() for word in _FLASH):
+    flash = kind_of(asked.name) == "ssd"
+    if flash:
         drives, why = drives_needed(asked.capacity_bytes, read, written, drive)
     return TierPlan(
         name=asked.name,
@@ -214,7 +216,7 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
         read_per_s=read,
         written_per_s=written,
         written_per_day=written * DAY,
-        dwpd=drive_writes_per_day(written, asked.capacity_bytes),
+        dwpd=drive_writes_per_day(written, asked.capacity_bytes) if flash else None,
         drives=drives,
         decided_by=why,
     )
@@ -223,7 +225,7 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
 def drives_needed(
     capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
 ) -> tuple[int, str]:
-    """The number of drives, and the limit that decides it: capacity, endurance or a known rate."""
+    """Number of drives, and the limit that decides it: capacity, endurance, or a measured rate."""
     wants = {
         "capacity": capacity_bytes / drive.capacity_bytes,
         "endurance": written_per_s * DAY / (drive.capacity_bytes * drive.dwpd),

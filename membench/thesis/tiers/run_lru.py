@@ -1,4 +1,4 @@
-"""An LRU cache of blocks that works on runs; the event model has one per tier."""
+"""The LRU cache of a simulated tier, which works on runs of block ids."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """The remainder of a run that was touched at ``time``.
+    """The remaining blocks of a run that was touched at ``time``.
 
     Attributes:
-        reused: whether it was a hit when it was touched.
-        starts: starts of its pieces, ascending; later blocks are less recent.
+        reused: whether the touch was a hit.
+        starts: starts of the remaining pieces, ascending; later blocks are less recent.
     """
 
     scope: int
@@ -40,21 +40,21 @@ class Dropped:
 
 
 class RunLru:
-    """Blocks in the order of their use."""
+    """A cache that keeps blocks in the order of their last use."""
 
     def __init__(self) -> None:
         self._map = PieceMap()
         self.find = self._map.find
-        self._slots: dict[int, Slot] = {}  # the least recent first
+        self._slots: dict[int, Slot] = {}  # the least recently used first
         self._next = 0
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
-        """The last touch of ``piece``."""
+        """The slot (last touch) of ``piece``."""
         return self._slots[piece.slot]
 
     def take(self, scope: int, first: int, last: int) -> int:
-        """Remove the cached ids in ``first`` to ``last``; returns their number."""
+        """Remove those ids of ``first`` to ``last`` that are cached; returns their number."""
         taken = 0
         for piece in self._map.find(scope, first, last):
             self._remove(scope, piece.slot, piece.first, piece.last)
@@ -62,14 +62,14 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Make ``run`` the most recent, its first block on top; none of it may be present."""
+        """Make ``run`` the most recent, its first block on top; its blocks must not be cached."""
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict the least recent blocks until at most ``capacity`` are left."""
+        """Evict the least recently used blocks until at most ``capacity`` are left."""
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -81,7 +81,7 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Evict all blocks whose last touch is before the time ``before``."""
+        """Evict all blocks that were last touched before the time ``before``."""
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

@@ -1,4 +1,4 @@
-"""The inputs of the event model (tiers, policy, GPU) and its results."""
+"""The inputs of the simulation (tiers, policy, GPU) and its results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INFINITE = float("inf")
 
 
 class Inclusion(StrEnum):
-    """Whether a block of a fast tier is also in the slower ones."""
+    """Whether a block in a fast tier is also in the slower tiers."""
 
     INCLUSIVE = "inclusive"
     EXCLUSIVE = "exclusive"
@@ -35,12 +35,12 @@ class TierSpec:
     """A tier of cache with its measured rates.
 
     Attributes:
-        capacity: blocks; fractions are rounded down.
+        capacity: number of blocks; fractions are rounded down.
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
-        ttl: seconds without use after which a block is dropped.
-        shared: whether all GPUs share one pool; otherwise each GPU has its own.
-        second: whether it admits a block only on its second use.
+        ttl: seconds after its last use at which a block is dropped.
+        shared: whether all GPUs share this tier; otherwise each GPU has its own.
+        second: whether a block is admitted only on its second use.
     """
 
     name: str
@@ -69,9 +69,10 @@ class PrefillGpu:
     """The inputs for the prefill time of a GPU, a lower bound (see `roofline`).
 
     Attributes:
-        matmul_params, attention_flops: counts of the model.
-        flops_per_s: achieved.
-        layers: layers of the model; with ``overlap`` the load of all but the first is hidden.
+        matmul_params, attention_flops: of the model (see `roofline`).
+        flops_per_s: achieved FLOP/s of the GPU.
+        layers: number of layers of the model; with ``overlap``, the load of all layers but the
+            first is hidden.
     """
 
     matmul_params: float = 0.0
@@ -87,13 +88,14 @@ class TierUse:
     """The results of one tier, over all GPUs.
 
     Attributes:
-        hits: blocks that were served from it.
-        written: blocks that were put into it, also for the GPU's own tier.
+        hits: number of blocks that the tier served.
+        written: number of blocks that were put into the tier, also for the GPU's own memory.
         mean_blocks, most_blocks: resident blocks, time average and maximum.
-        read_busy, write_busy: share of the time in which it moved data; above 1 it cannot keep up.
+        read_busy, write_busy: share of the time in which the tier moved data; above 1, its
+            bandwidth is not enough.
         gaps_s, gap_blocks: [n] seconds since the last use, and the number of served blocks with
             that gap.
-        dwpd: full writes of its capacity per day.
+        dwpd: how often its capacity is written per day.
     """
 
     name: str
@@ -111,7 +113,7 @@ class TierUse:
     seconds: float
 
     def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
-        """The served blocks as shares of traffic and residency by gap (see `shares`)."""
+        """The served blocks as shares of traffic and residency in each gap band (see `shares`)."""
         return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
@@ -124,13 +126,13 @@ class TierUse:
 
 @dataclass(frozen=True, kw_only=True)
 class TierOutcome:
-    """The results of the event model.
+    """The results of the simulation.
 
     Attributes:
         references: number of requested blocks.
         tiers: in the order of the input, fastest first.
         ttft_s: [n] seconds to the first token of each request, in the order of arrival.
-        gpu_busy: share of the time in which the GPUs computed; above 1 they cannot keep up.
+        gpu_busy: share of the time in which the GPUs computed; above 1, they are too slow.
         seconds: time from the first arrival to the last.
     """
 
@@ -142,7 +144,7 @@ class TierOutcome:
 
     @property
     def hits(self) -> int:
-        """Blocks served from any tier."""
+        """Number of blocks that any tier served."""
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:

@@ -1,16 +1,17 @@
-"""An event model of several tiers: hits by tier, data movement, and waiting times.
+"""A simulation of several tiers: hits in each tier, data movement, and waiting times.
 
 Requests arrive at their times. Hits are determined at arrival, by the convention of `replay`: they
-count up to the first block that no tier holds. Each tier evicts the least recent blocks beyond its
-capacity, and blocks that are idle for longer than its TTL (at the next request). With inclusive
-tiers, each tier sees every request. With exclusive tiers, a block is in one tier only, a hit moves
-it to the first tier, and evicted blocks go to the next tier.
+count up to the first block that no tier holds. Each tier evicts the least recently used blocks
+beyond its capacity. At the next request it also evicts blocks that were idle for longer than its
+TTL. With inclusive tiers, each tier sees every request. With exclusive tiers, a block is in one
+tier only, a hit moves it to the first tier, and evicted blocks go to the next tier.
 
 A tier may admit a block only on its second use, by any request.
 
-Loads queue at each tier (one after the other at its bandwidth, tiers side by side), prefills queue
-at each GPU. Writes have a queue of their own: they are counted, and do not delay loads. Decoding is
-left out: times are for a GPU that only prefills, and are a lower bound.
+Loads wait in a queue at each tier: a tier does one at a time at its bandwidth, and tiers work in
+parallel. Prefills wait in a queue at each GPU. Writes have separate queues: they are counted, but
+do not delay loads. Decoding is left out: times are for a GPU that only prefills, and are a lower
+bound.
 
 With one tier, no TTL and infinite bandwidth the hits equal those of `replay`.
 """
@@ -39,10 +40,10 @@ from membench.thesis.tiers.sightings import Sightings
 
 
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
-    """``trace`` with ``per_s`` requests per second, on average.
+    """``trace`` with ``per_s`` requests per second on average.
 
-    Sessions keep their internal times and start at random, at the rate that gives ``per_s``;
-    without sessions all times are scaled.
+    Sessions keep the times between their requests, and start at random so that the rate is
+    ``per_s``. Without sessions, all times are scaled.
     """
     if per_s <= 0:
         raise UsageError(f"a rate of {per_s:g} requests per second", "use a rate above 0")
@@ -55,7 +56,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
 @dataclass
 class _Store:
-    """One tier of one GPU (or of all): its cache, its queues and its counters."""
+    """One tier of one GPU (or of all GPUs): its cache, its queues and its counters."""
 
     spec: TierSpec
     cache: RunLru = field(default_factory=RunLru)
@@ -70,7 +71,7 @@ class _Store:
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def age(self, now: float) -> list[Dropped]:
-        """Account for the time up to ``now``; returns the blocks that expired."""
+        """Advance the tier to the time ``now``; returns the blocks that expired."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
         return self.cache.expire(now - self.spec.ttl)
@@ -108,7 +109,7 @@ def simulate(
         UsageError: there is no tier, or the trace is not in the order of arrival.
     """
     if not tiers or gpus < 1:
-        raise UsageError("an event model needs a tier and a GPU")
+        raise UsageError("a simulation needs at least one tier and one GPU")
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
             "the requests are not in the order of arrival", "draw arrivals first: poisson:RATE"
@@ -179,7 +180,10 @@ class _EventModel:
     def _look_up(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run]
     ) -> tuple[list[int], int]:
-        """Blocks that each tier serves, and their sum: the longest prefix that the tiers hold."""
+        """The number of blocks that each tier serves, and their sum.
+
+        Together they are the longest prefix that the tiers hold.
+        """
         served = [0] * len(stores)
         for first, last in runs:
             begin = first
@@ -198,7 +202,7 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last block before the first one that a faster tier holds."""
+        """The last block before the first block that a faster tier holds."""
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:
@@ -227,7 +231,7 @@ class _EventModel:
     def _touch(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run], hits: int
     ) -> None:
-        """Touch tail first: the missed blocks, then the prefix that hit."""
+        """Touch the blocks of a request tail-first: the missed blocks, then the prefix that hit."""
         prefix, rest = split(runs, hits)
         below: list[Dropped] = []
         for depth, store in enumerate(stores):
@@ -248,7 +252,7 @@ class _EventModel:
             self._sink(stores, 1, below)
 
     def _admitted(self, depth: int, scope: int, runs: list[Run]) -> list[Run]:
-        """The parts of ``runs`` that the tier admits."""
+        """The parts of ``runs`` that the tier at ``depth`` admits."""
         if self.sightings is None or not self.second[depth]:
             return runs
         return [part for run in runs for part in self.sightings.again(scope, run)]
@@ -259,7 +263,7 @@ class _EventModel:
             store = stores[depth]
             for run in dropped:
                 for span in self._admitted(depth, run.scope, [(run.first, run.last)]):
-                    # Another GPU may have put the same blocks into a shared pool.
+                    # another GPU may have put the same blocks into a shared tier
                     held = store.cache.take(run.scope, *span)
                     store.write(span[1] - span[0] + 1 - held, self.block_bytes)
                     store.cache.push(run.scope, span, run.time, reused=run.reused)

@@ -1,11 +1,11 @@
-"""A double of CuPy: the names that the CUDA backend uses, executed on the emulator.
+"""A test double of CuPy: the names that the CUDA backend uses, executed on the emulator.
 
-It is no laxer than the real one.  Every call of a plain function is first made to CuPy itself, on
-this machine without a driver: CuPy converts the arguments, and must then get as far as the driver
-is missing.  Classes take their arguments by CuPy's signatures, and have no name that CuPy's lack.
-Addresses are true ones: the emulated memory lies where the emulator says that it lies.
+It is as strict as CuPy. Each call of a function is first made to the real CuPy, on this machine
+without a driver: CuPy must convert the arguments and fail only because the driver is missing.
+Classes accept the arguments in CuPy's signatures, and have no names that CuPy's classes do not
+have. Addresses are real: the emulated memory is mapped at the addresses that the emulator uses.
 
-What it shows is not a measurement: the clocks count the emulator's steps.
+Times are not measurements: the clocks count the emulator's steps.
 """
 
 from cupy_double.device import Double

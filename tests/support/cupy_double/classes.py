@@ -1,4 +1,4 @@
-"""``cupy.cuda``'s classes: Device, Stream, Event, Module, Function and Graph."""
+"""The classes of ``cupy.cuda``: Device, Stream, Event, Module, Function and Graph."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _CUDA = cupy.cuda
 _INVALID_HANDLE, _NOT_READY = 400, 600  # cudaError_t
 _INVALID_VALUE, _NOT_FOUND = 1, 500  # CUresult
 _ALLOWED = 48 << 10
-"""Dynamic shared memory of a function for which none was asked."""
+"""Bytes of dynamic shared memory that a function may use without requesting more."""
 
 _FUEL = 2_000_000
 
 
 class OfDouble:
-    """What works on one `Double`."""
+    """Base of the classes that work on one `Double`."""
 
     double: ClassVar[Double]
 
 
 class Device(OfDouble):
-    """The calling thread's GPU, or for as long as a block lasts."""
+    """Selects the calling thread's GPU; as a context manager, only within the block."""
 
     def __init__(self, device: int) -> None:
         _CUDA.Device(device)
@@ -48,7 +48,7 @@ class Device(OfDouble):
 
 
 class Event(OfDouble):
-    """Its time is the emulator's count of steps when it happens."""
+    """An event; its time is the emulator's number of steps when it occurs."""
 
     def __init__(self) -> None:
         self.gpu = self.double.current
@@ -68,12 +68,12 @@ class Event(OfDouble):
 
     @property
     def done(self) -> bool:
-        self.double.drain()  # a device goes on by itself
+        self.double.drain()  # a device continues without being asked
         return bool(self.happened)
 
 
 class Stream(OfDouble):
-    """A queue of the GPU that is current when it is made."""
+    """A queue of the GPU that is current when the stream is created."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = inspect.signature(_CUDA.Stream).bind(*args, **kwargs).arguments
@@ -109,13 +109,13 @@ class Stream(OfDouble):
             self.double.begin_capture(self.ptr)
 
     def end_capture(self) -> Graph:
-        noted = self.double.end_capture(self.ptr)  # which ends even where it fails
+        noted = self.double.end_capture(self.ptr)  # ends the capture even if it fails
         with self.double.call("streamEndCapture"):
             return Graph(noted)
 
 
 class Graph:
-    """What a capture noted."""
+    """The work that a capture recorded."""
 
     def __init__(self, noted: Sequence[Noted]) -> None:
         self._noted = noted
@@ -127,7 +127,7 @@ class Graph:
 
 
 class Module(OfDouble):
-    """A loaded image: the PTX of the same compilation."""
+    """A loaded image; the emulator executes the PTX of the same compilation."""
 
     def __init__(self) -> None:
         _CUDA.Module()
@@ -146,12 +146,12 @@ class Module(OfDouble):
 
 
 class Function:
-    """A kernel; holds its module as CuPy's does."""
+    """A kernel; keeps its module alive, as in CuPy."""
 
     def __init__(self, module: Module, name: str) -> None:
         self._module, self._name = module, name
         self.ptr = module.double.function(module.image.resources[name])
-        module.loaded.program(name)  # what cannot be emulated is said now
+        module.loaded.program(name)  # fail now if something cannot be emulated
 
     def __call__(
         self,
@@ -161,8 +161,8 @@ class Function:
         shared_mem: int = 0,
         stream: Any = None,
     ) -> None:
-        assert type(grid) is type(block) is tuple  # CuPy takes nothing else
-        for arg in args:  # a Python number would be passed as eight bytes
+        assert type(grid) is type(block) is tuple  # CuPy accepts nothing else
+        for arg in args:  # CuPy would pass a Python number as eight bytes
             assert isinstance(arg, np.generic), f"{self._name}: {arg!r}"
         double = self._module.double
         with double.call("launchKernel"):
@@ -177,7 +177,7 @@ class Function:
 
 
 def elapsed(start_event: Event, end_event: Event) -> float:
-    """Milliseconds in single precision, as CuPy gives them."""
+    """Milliseconds in single precision, as in CuPy."""
     if not (start_event.happened and end_event.happened):
         raise RuntimeFailure(_NOT_READY)
     steps = end_event.happened[0] - start_event.happened[0]
@@ -185,7 +185,7 @@ def elapsed(start_event: Event, end_event: Event) -> float:
 
 
 def classes(double: Double) -> dict[str, Any]:
-    """CuPy's name -> the class that works on ``double``, and `get_elapsed_time`."""
+    """Name in CuPy -> class that works on ``double``; also `get_elapsed_time`."""
     bound = {
         one.__name__: type(one.__name__, (one,), {"double": double})
         for one in (Device, Event, Stream, Module)

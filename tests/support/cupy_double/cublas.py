@@ -1,4 +1,4 @@
-"""``cupy.cuda.cublas``: gemmEx as the cuBLAS manual defines it, column by column."""
+"""``cupy.cuda.cublas``: gemmEx as the cuBLAS manual defines it, with column-major matrices."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HANDLE = 0xB1A5
 
 
 class Cublas:
-    """The one function, and the class of its errors."""
+    """The double of the module: one function, and the class of its errors."""
 
     class CUBLASError(RuntimeError):
-        """As CuPy's."""
+        """Same name as in CuPy."""
 
     def __init__(self, double: Double) -> None:
         self._double = double
@@ -69,7 +69,7 @@ class Cublas:
             assert not scales[1], "what was there before does not count"
             result = np.float32(scales[0]) * (left @ right)
             if ctype == _R_32F:
-                raw.view(np.float32).reshape(n, ldc).T[:m] = result  # column by column
+                raw.view(np.float32).reshape(n, ldc).T[:m] = result  # column-major
             else:
                 raw.view(np.uint16).reshape(n, ldc).T[:m] = f32_to_bf16(result.astype(np.float32))
             self._double.memory.mark(c, size)
@@ -80,7 +80,7 @@ class Cublas:
     def _operand(
         self, address: int, kind: int, operation: int, shape: tuple[int, int], leading: int
     ) -> npt.NDArray[np.float32]:
-        """Op of the matrix at ``address``, whose columns lie ``leading`` numbers apart."""
+        """Matrix at ``address`` after ``operation``; its columns are ``leading`` numbers apart."""
         rows, columns = shape if operation == _AS_IT_IS else shape[::-1]
         if leading < rows or operation not in (_AS_IT_IS, _TRANSPOSED):
             raise self.CUBLASError("CUBLAS_STATUS_INVALID_VALUE")

@@ -1,4 +1,4 @@
-"""The state behind the double: one emulated machine, its queues, and what was given out."""
+"""The state of the CuPy double: one emulated machine, its queues, and its handles."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from membench.gpu.cuda.compile import Image, Resources, compile_source
 _INVALID_VALUE, _INVALID_DEVICE, _INVALID_HANDLE, _IN_CAPTURE = 1, 101, 400, 900  # cudaError_t
 
 Noted = Callable[[], Work]
-"""Work that a capture noted; each call makes it anew."""
+"""Work recorded by a capture; each call creates it anew."""
 
 
 class Double:
-    """Some GPUs with one memory, as CUDA shows them to a process.
+    """Several GPUs with one memory, as CUDA shows them to a process.
 
     Args:
-        sms: of each GPU.
-        gpus: how many there are; all can reach each other.
-        ns_per_step: nanoseconds between events for each of the emulator's steps.
+        sms: number of SMs of each GPU.
+        gpus: number of GPUs; each can access all others.
+        ns_per_step: nanoseconds between events for each step of the emulator.
 
     Attributes:
-        lock: one thread is at the emulator at a time.
-        called: names of the plain functions that were called, in order.
-        fails: name of a plain function -> CUDA error that it answers with from now on.
-        images: machine code -> what it was compiled with.
-        resources, allowed: of a function, by its handle; bytes of dynamic shared memory.
-        non_portable: functions that may have clusters of more than 8 blocks.
-        carveouts: percent of an SM's memory that a function prefers as shared memory.
-        peers: pairs of GPUs of which the first may reach the second.
+        lock: held by the one thread that uses the emulator.
+        called: names of the functions that were called, in order.
+        fails: name of a function -> CUDA error that it returns from now on.
+        images: machine code -> the compilation that produced it.
+        resources, allowed: handle of a function -> its resources, and its allowed bytes of dynamic
+            shared memory.
+        non_portable: functions that may use clusters of more than 8 blocks.
+        carveouts: function -> preferred percentage of an SM's memory used as shared memory.
+        peers: pairs (a, b) of GPUs if a may access b.
     """
 
     def __init__(self, sms: int = 2, gpus: int = 2, ns_per_step: int = 1) -> None:
@@ -65,29 +66,29 @@ class Double:
 
     @property
     def current(self) -> int:
-        """The calling thread's GPU: 0 until it says otherwise."""
+        """The calling thread's GPU; initially 0."""
         return int(getattr(self._thread, "gpu", 0))
 
     def use(self, gpu: int) -> None:
-        """From now on the calling thread's GPU is this one."""
+        """Set the calling thread's GPU."""
         if not 0 <= gpu < self.gpus:
             raise RuntimeFailure(_INVALID_DEVICE)
         self._thread.gpu = gpu
 
     @property
     def current_stream(self) -> int:
-        """What the calling thread's libraries queue on; 0, the one for all, until it says so."""
+        """The calling thread's current stream; initially 0, the default stream."""
         return int(getattr(self._thread, "stream", 0))
 
     def use_stream(self, stream: int) -> None:
-        """From now on it is this one."""
+        """Set the calling thread's current stream."""
         self._thread.stream = stream
 
     # Calls and handles.
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        """One plain function at work; it fails where `fails` says so."""
+        """Record the call of function ``name``; raises the error in `fails` if there is one."""
         with self.lock:
             self.called.append(name)
             if status := self.fails.get(name):
@@ -95,19 +96,19 @@ class Double:
             yield
 
     def compile(self, file: str, options: tuple[str, ...], arch: str) -> Image:
-        """As the backend compiles; keeps what was compiled for `Module.load`."""
+        """Compile like the backend; keeps the compilation for `Module.load`."""
         image = compile_source(file, options, arch)
         self.images[image.cubin] = image
         return image
 
     def function(self, resources: Resources) -> int:
-        """The handle of a new function."""
+        """Create a function with ``resources`` and return its handle."""
         made = self._handle()
         self.resources[made] = resources
         return made
 
     def stream(self) -> int:
-        """The handle of a new queue of the current GPU."""
+        """Create a queue of the current GPU and return its handle."""
         made = self._handle()
         self._streams[made] = self.current
         return made
@@ -119,12 +120,12 @@ class Double:
     # Queues.
 
     def refuse_stream_of_another_gpu(self, stream: int) -> None:
-        """A kernel is launched where the calling thread is."""
+        """Raise an error if ``stream`` belongs to another GPU than the calling thread's."""
         if self._streams.get(stream) != self.current:
             raise RuntimeFailure(_INVALID_HANDLE)
 
     def queue(self, stream: int, make: Noted) -> None:
-        """Queue work, or note it where the stream is being captured."""
+        """Queue work; if the stream is being captured, record it instead."""
         if stream not in self._streams:
             raise RuntimeFailure(_INVALID_HANDLE)
         if stream in self._captures:
@@ -133,33 +134,33 @@ class Double:
             self._queues.add(stream, make())
 
     def queue_copy(self, stream: int, target: int, source: int, size: int) -> None:
-        """Copy in the order of a stream."""
+        """Queue a copy of ``size`` bytes in stream order."""
         self.queue(stream, lambda: run_once(lambda: self.move(target, source, size)))
 
     def begin_capture(self, stream: int) -> None:
-        """From now on what is queued is noted."""
+        """Record all work that is queued on ``stream`` from now on."""
         if stream in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         self._captures[stream] = []
 
     def end_capture(self, stream: int) -> list[Noted]:
-        """What was noted."""
+        """Stop recording and return the recorded work."""
         if stream not in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         return self._captures.pop(stream)
 
     def drain(self, stream: int | None = None) -> None:
-        """Execute what is queued, on one stream or all."""
+        """Execute the queued work of one stream, or of all."""
         with self.lock:
             if self._captures:
                 raise RuntimeFailure(_IN_CAPTURE)
             self._queues.drain(stream)
             self.memory.settle()
 
-    # Copies, by true addresses of either side.
+    # Copies between real addresses of host and device.
 
     def move(self, target: int, source: int, size: int) -> None:
-        """Copy at once."""
+        """Copy ``size`` bytes immediately."""
         memory = self.memory
         for address in (target, source):
             if memory.owns(address):
@@ -173,9 +174,9 @@ class Double:
                 memory.mark(target, size)
 
     def pass_time(self, size: int) -> None:
-        """A copy or fill of ``size`` bytes takes some steps, of which the emulator counts none."""
+        """Advance the clock for a copy or fill of ``size`` bytes, which takes no emulator steps."""
         self.machine.ticks += 1 + size // 64
 
     def close(self) -> None:
-        """Give the addresses back."""
+        """Unmap the memory."""
         self.memory.close()

@@ -1,4 +1,4 @@
-"""``libcuda.so.1`` as far as the backend calls it without CuPy: by ctypes."""
+"""A double of ``libcuda.so.1``: the functions that the backend calls with ctypes, without CuPy."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from cupy_double.multicast import MulticastEntries
 
 UUIDS = tuple(bytes(range(16 * gpu, 16 * gpu + 16)) for gpu in range(8))
 HANDLE = 40
-"""The driver's handle of GPU 0: no ordinal, so that nothing takes the one for the other."""
+"""The driver's handle of GPU 0; not 0, so that handles and ordinals are not confused."""
 
 HOST = -1
 
 
 class DriverLibrary(MulticastEntries):
-    """The entries; arguments are ctypes' own, as a C library would get them."""
+    """The functions of the library; arguments are ctypes objects, as for a C library."""
 
     def __init__(self, double: Double) -> None:
         super().__init__()
         self._double = double
         self.places: list[int] = []
-        """Where managed memory was asked to lie: `HOST`, or a handle."""
+        """The requested locations of managed memory: `HOST`, or a handle."""
 
     def cuDeviceGet(self, device: Any, ordinal: ctypes.c_int) -> int:  # noqa: N802 - its name
         if not 0 <= ordinal.value < self._double.gpus:
@@ -80,7 +80,7 @@ class DriverLibrary(MulticastEntries):
 
 
 def batch_copy(double: Double) -> Callable[..., int]:
-    """``cuMemcpyBatchAsync_v2``."""
+    """The double of ``cuMemcpyBatchAsync_v2``."""
 
     def words(pointer: ctypes.c_void_p, count: int) -> list[int]:
         assert pointer.value
@@ -98,7 +98,7 @@ def batch_copy(double: Double) -> Callable[..., int]:
     ) -> int:
         pieces = zip(*(words(each, count.value) for each in (dsts, srcs, sizes)), strict=True)
         with double.lock:
-            for target, source, size in reversed(list(pieces)):  # there is no order among them
+            for target, source, size in reversed(list(pieces)):  # the order is undefined
                 double.queue_copy(stream.value or 0, target, source, size)
         return 0
 

@@ -1,4 +1,4 @@
-"""Emulated memory at true addresses, so that the host reads and writes it by pointers."""
+"""Emulated memory at real addresses, so that the host can access it through pointers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 @cache
 def _mapped() -> npt.NDArray[np.uint8]:
-    """`CAPACITY` bytes at `BASE`, for as long as the process lives: views of it may remain."""
+    """`CAPACITY` bytes mapped at `BASE`; never unmapped, because views of it may remain."""
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE | _FIXED_NOREPLACE
     found = _libc.mmap(BASE, CAPACITY, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
     if found != BASE:
@@ -35,7 +35,7 @@ def _mapped() -> npt.NDArray[np.uint8]:
 
 
 class TrueMemory(DeviceMemory):
-    """The emulator's memory, mapped where it says that it is: one at a time in a process."""
+    """The emulator's memory, mapped at its own addresses; only one at a time in a process."""
 
     _taken = False
 
@@ -47,10 +47,10 @@ class TrueMemory(DeviceMemory):
         self.cells = {n: self._data.view(kind) for n, kind in RAW.items()}
 
     def owns(self, address: int) -> bool:
-        """Whether ``address`` lies in this memory."""
+        """Whether ``address`` is in this memory."""
         return BASE <= address < BASE + CAPACITY
 
     def close(self) -> None:
-        """Another one may follow."""
+        """Allow another `TrueMemory` to be created."""
         _libc.madvise(BASE, CAPACITY, mmap.MADV_DONTNEED)
         TrueMemory._taken = False

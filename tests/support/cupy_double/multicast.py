@@ -1,4 +1,4 @@
-"""The driver's multicast objects on the double: memory of several GPUs behind one address."""
+"""The driver's multicast objects on the double: one address for memory of several GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GRAIN = 4096
 
 
 class MulticastEntries:
-    """The entries; an address is reserved as memory that a mapping then makes its own."""
+    """The driver functions for multicast; a reserved address is memory that a mapping replaces."""
 
     _double: Double
 
@@ -77,7 +77,7 @@ class MulticastEntries:
             return 0
         each = tuple(one for one in map(self._memories.get, self._bound) if one is not None)
         assert len(each) == self._double.gpus
-        self._double.memory.free(self._reserved.pop(address.value))  # of no plain access
+        self._double.memory.free(self._reserved.pop(address.value))  # no plain accesses
         self._double.memory.multicast(each, address.value)
         return 0
 

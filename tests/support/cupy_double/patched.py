@@ -1,4 +1,4 @@
-"""The CUDA backend on the double."""
+"""Runs the CUDA backend on the CuPy double."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MODULES = (cuda, cuda_device, cuda_errors, cuda_links, cuda_memory)
 
 
 def machine_of(double: Double) -> Machine:
-    """This machine, with the GPUs of ``double`` in the snapshot."""
+    """The snapshot of this machine, with the GPUs of ``double``."""
 
     def gpu(index: int) -> GpuIdentity:
         text = f"GPU-{uuid.UUID(bytes=UUIDS[index])}"
@@ -46,7 +46,7 @@ def machine_of(double: Double) -> Machine:
 def patched(
     sms: int = 2, gpus: int = 2, ns_per_step: int = 1
 ) -> Iterator[tuple[Double, Machine, DriverLibrary]]:
-    """The backend's modules with the double in CuPy's place, and a machine to open it on."""
+    """Replace CuPy by the double in the backend; yields the double, a machine and the driver."""
     double = Double(sms, gpus, ns_per_step)
     library = DriverLibrary(double)
     cupy = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""What the installed CuPy says to a call before it finds that there is no driver."""
+"""Passes calls to the installed CuPy, which checks the arguments until it misses the driver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RuntimeFailure = cupy.cuda.runtime.CUDARuntimeError
 
 
 class DriverFailure(RuntimeError):
-    """In the place of CuPy's `CUDADriverError`, which asks the driver for the error's name."""
+    """Replaces CuPy's `CUDADriverError`, which would ask the driver for the name of the error."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -22,12 +22,12 @@ class DriverFailure(RuntimeError):
 
 
 def no_driver() -> bool:
-    """Whether this machine has none: else these calls would reach it."""
+    """Whether this machine has no driver; with one, the calls would reach it."""
     return int(cupy.cuda.runtime.driverGetVersion()) == 0
 
 
 def ask(function: Callable[..., Any], *args: Any) -> None:
-    """Call CuPy itself; whatever it minds but the missing driver goes on to the caller."""
+    """Call CuPy; raises every error except that the driver is missing."""
     try:
         function(*args)
     except RuntimeFailure as failure:

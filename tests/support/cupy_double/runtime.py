@@ -1,4 +1,4 @@
-"""``cupy.cuda.runtime``: plain functions, each asked of CuPy first."""
+"""``cupy.cuda.runtime``: functions; each call is first checked by CuPy."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PROPERTIES: dict[str, Any] = {
     "pageableMemoryAccess": 1,
     "pageableMemoryAccessUsesHostPageTables": 0,
 }
-"""Keys of `getDeviceProperties` in CuPy 14 built for CUDA 13, as far as they are used."""
+"""The keys of `getDeviceProperties` (CuPy 14 built for CUDA 13) that are used."""
 
 CONSTANTS = ("memcpyDefault", "CUDA_R_32F", "runtimeGetVersion", "CUDARuntimeError")
 
 
 class Runtime:
-    """What the functions do on ``double``, once CuPy has taken their arguments."""
+    """The effects of the functions on ``double``, after CuPy has accepted their arguments."""
 
     def __init__(self, double: Double) -> None:
         self._double = double
@@ -49,7 +49,7 @@ class Runtime:
 
     @property
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """CuPy's name -> what is done."""
+        """Name in CuPy -> function with its effect."""
         double = self._double
         return {
             "getDeviceCount": lambda: double.gpus,
@@ -113,7 +113,7 @@ class Runtime:
 
 
 def runtime(double: Double) -> SimpleNamespace:
-    """The module, on ``double``."""
+    """The double of the module, on ``double``."""
 
     def doubled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:

@@ -1,9 +1,9 @@
-"""A PTX emulator: it executes what NVRTC compiled for the GPU, on a machine without one.
+"""A PTX emulator: executes the code that NVRTC compiled for a GPU, on a machine without one.
 
-Every thread is a lane of NumPy arrays.  While a kernel runs, its accesses are
-checked (bounds, alignment, unwritten memory, races between barriers, missing
-waits) and counted (bytes, 32-byte sectors, shared-memory wavefronts, atomics,
-executions of each opcode).  Instructions that are not known are refused by name.
+Every thread is a lane of NumPy arrays. While a kernel runs, its accesses are checked (bounds,
+alignment, unwritten memory, races between barriers, missing waits) and counted (bytes, 32-byte
+sectors, shared-memory wavefronts, atomics, executions of each opcode). Unknown instructions are
+refused by name.
 
 ::
 
@@ -13,8 +13,8 @@ executions of each opcode).  Instructions that are not known are refused by name
     gpu.synchronize()
     gpu.counts["stream_copy"].loaded
 
-What it cannot know: time, caches, the order of memory between blocks, and what the
-assembler makes of the PTX.  Its clocks count executed steps.
+It does not model time, caches, the order of memory accesses between blocks, and the translation of
+PTX to machine code. Its clocks count executed steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where an access goes: the state space of an address, and its place there."""
+"""Maps the address of an access to its state space and the offset there."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
     from emulator.wave import Wave
 
 SHARED_WINDOW = 1 << 56
-"""Where shared memory lies in the generic address space."""
+"""Start of shared memory in the generic address space."""
 
 LOCAL_WINDOW = 1 << 57
-"""And local memory."""
+"""Start of local memory in the generic address space."""
 
 CLUSTER_SHIFT = 24
-"""A shared address of another block of the cluster has that block's rank plus one above this."""
+"""For a shared address in another block of the cluster, rank + 1 of that block is above this bit.
+"""
 
 SHARED_START = 1024
-"""Where a block's own shared memory begins: sm_90 keeps the first KiB for itself."""
+"""Offset of a block's own shared memory: sm_90 reserves the first KiB."""
 
 _OFFSET = (1 << CLUSTER_SHIFT) - 1
 
 
 def resolve(space: str, addresses: Lanes) -> tuple[str, Lanes]:
-    """A generic address as a space and an address there; others as they are."""
+    """The state space and the offset of a generic address; other addresses are not changed."""
     if space != "generic":
         return space, addresses
     low, high = int(addresses.min()), int(addresses.max())
@@ -49,7 +50,7 @@ def resolve(space: str, addresses: Lanes) -> tuple[str, Lanes]:
 
 
 def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
-    """Places in the wave's shared memory of ``size`` bytes at each address, checked."""
+    """Checked offsets into the wave's shared memory for ``size`` bytes at each address."""
     offsets = addresses & _OFFSET
     if align > 1 and (offsets & (align - 1)).any():
         lane = int(np.flatnonzero(offsets & (align - 1))[0])
@@ -80,7 +81,7 @@ def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
 
 
 def local_places(wave: Wave, addresses: Lanes, size: int) -> Lanes:
-    """Places in the wave's local memory."""
+    """Offsets into the wave's local memory."""
     limit = wave.program.local_bytes
     bad = (addresses < 0) | (addresses + size > limit)
     if bad.any():
@@ -118,7 +119,7 @@ def _refuse_unwritten(wave: Wave, index: Lanes, element: int, parts: int) -> Non
 
 
 def write_global(wave: Wave, addresses: Lanes, element: int, values: list[Lanes]) -> None:
-    """Elements to each address and behind it."""
+    """Write one element or several consecutive ones to each address."""
     memory = wave.memory
     offsets, buffer = memory.offsets(addresses, element * len(values))
     index = offsets // element

@@ -1,7 +1,7 @@
-"""Copies in groups: ``cp.async`` to shared memory, bulk copies to global memory.
+"""Asynchronous copies in groups: ``cp.async`` to shared memory, bulk copies to global memory.
 
-A copy happens when it is waited for, and not before: whoever does not wait finds
-it missing.
+A copy takes effect only when it is waited for. So a kernel that does not wait finds the data
+missing.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Batch:
-    """What one ``cp.async`` of several lanes started.
+    """The copies that one ``cp.async`` instruction started on several lanes.
 
     Attributes:
         sources: offsets into global memory.
-        valid: bytes that are read; zeros follow up to ``size``.
-        groups: the group of each lane's copy.
+        valid: number of bytes that are read; the rest up to ``size`` is zeros.
+        groups: group number of each lane's copy.
     """
 
     lanes: Lanes
@@ -46,7 +46,7 @@ class _BulkStore:
 
 
 class AsynchronousCopies:
-    """All copies in groups of a wave."""
+    """The asynchronous copies of a wave, in groups."""
 
     def __init__(self, wave: Wave) -> None:
         self._wave = wave
@@ -56,7 +56,7 @@ class AsynchronousCopies:
         self._bulk_committed = np.zeros(wave.size, np.int64)
 
     def start(self, places: Lanes, sources: Lanes, valid: Lanes, size: int) -> None:
-        """The current lanes start a copy of ``size`` bytes each."""
+        """Start a copy of ``size`` bytes on each of the current lanes."""
         wave = self._wave
         lanes = wave.lanes
         wave.shared.begin_fill(places, size, lanes, wave.rows)
@@ -65,11 +65,11 @@ class AsynchronousCopies:
         )
 
     def commit(self) -> None:
-        """What the current lanes started since the last time is a group."""
+        """Make a group of the copies that the current lanes started since the last commit."""
         self._committed[self._wave.lanes] += 1
 
     def wait(self, newest: int) -> None:
-        """All groups but the ``newest`` ones of each current lane are complete."""
+        """Complete all groups of the current lanes except the ``newest`` ones."""
         if not self._batches:
             return
         limit = np.full(self._wave.size, -1, np.int64)
@@ -78,7 +78,7 @@ class AsynchronousCopies:
         self._land(limit)
 
     def wait_all(self) -> None:
-        """Whatever the current lanes have started is complete."""
+        """Complete all copies that the current lanes started."""
         limit = np.full(self._wave.size, -1, np.int64)
         limit[self._wave.lanes] = np.iinfo(np.int64).max
         self._land(limit)
@@ -115,7 +115,7 @@ class AsynchronousCopies:
         wave.shared.end_fill(places, batch.size, lanes, columns)
 
     def start_store(self, lane: int, place: int, target: int, size: int) -> None:
-        """A bulk copy of ``size`` bytes from shared memory to offset ``target``."""
+        """Start a bulk copy of ``size`` bytes from shared memory to offset ``target``."""
         wave = self._wave
         cells = np.arange(place, place + size, 16)
         lanes = np.full(cells.size, lane)
@@ -124,11 +124,11 @@ class AsynchronousCopies:
         self._stores.append(_BulkStore(lane, place, target, size, group))
 
     def commit_stores(self) -> None:
-        """What the current lanes started since the last time is a bulk group."""
+        """Make a bulk group of the stores that the current lanes started since the last commit."""
         self._bulk_committed[self._wave.lanes] += 1
 
     def wait_stores(self, newest: int, *, read: bool) -> None:
-        """All bulk groups but the newest ones have been read, or are complete."""
+        """Complete all bulk groups except the newest ones, or only their reads if ``read``."""
         waiting = set(self._wave.lanes.tolist())
         left = []
         for store in self._stores:
@@ -151,9 +151,10 @@ class AsynchronousCopies:
         wave.shared.end_drain(np.arange(store.place, store.place + store.size, 16), 16)
 
     def pending(self) -> str:
-        """What is under way, in words; empty where nothing is.
+        """A description of the copies in progress; empty if there are none.
 
-        A bulk store that has been read may finish after its block: the kernel's end waits.
+        A bulk store whose source was read may complete after its block ends, because the kernel
+        waits for it.
         """
         if self._batches:
             return "cp.async"

@@ -1,4 +1,4 @@
-"""The barriers of a block: who has arrived, and who goes on."""
+"""The barriers of a block: which threads have arrived, and which may continue."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ PARTED = -1
 
 
 class BlockBarriers:
-    """``bar`` and ``barrier``, and the barrier of a cluster, of all blocks of a wave."""
+    """``bar``, ``barrier``, and the barrier of a cluster, for all blocks of a wave."""
 
     def __init__(self, wave: Wave) -> None:
         self._wave = wave
         shape = wave.shape
         self._arrived = np.zeros((NUMBER, wave.blocks), np.int64)
-        self._expected = np.zeros((NUMBER, wave.blocks), np.int64)  # 0: all that are alive
-        self._of = np.full(wave.size, -1, np.int64)  # the barrier that a lane waits for
-        self._given: dict[tuple[int, int], Lanes] = {}  # clocks of those who arrived
-        # A count is in whole warps: the last thread stands for those that its warp lacks.
+        self._expected = np.zeros((NUMBER, wave.blocks), np.int64)  # 0: all live threads
+        self._of = np.full(wave.size, -1, np.int64)  # the barrier for which a lane waits
+        self._given: dict[tuple[int, int], Lanes] = {}  # clocks of the threads that arrived
+        # Counts are in whole warps: the last thread also counts for the missing ones of its warp.
         self._weight = np.ones(wave.size, np.int64)
         self._weight[shape.threads - 1 :: shape.threads] += 32 * shape.warps - shape.threads
         self._cluster_arrived = np.zeros(wave.teams, np.int64)
         self._cluster_phase = np.zeros(wave.teams, np.int64)
-        self._ticket = np.zeros(wave.size, np.int64)  # the phase after which a lane may go on
+        self._ticket = np.zeros(wave.size, np.int64)  # the phase after which a lane may continue
         self._has_ticket = np.zeros(wave.size, np.bool_)
 
     def arrive(self, number: int, expected: int, following: int, *, wait: bool) -> int:
         """The lanes of the current group arrive at barrier ``number``.
 
         Args:
-            expected: threads that must arrive; 0 for all of the block.
-            following: the basic block that comes after it.
-            wait: they stay until it is complete.
+            expected: number of threads that must arrive; 0 for all threads of the block.
+            following: the basic block that follows.
+            wait: whether the lanes wait until the barrier is complete.
 
         Returns:
-            ``following`` where all lanes go on at once, else `PARTED`.
+            ``following`` if all lanes continue at once, otherwise `PARTED`.
         """
         wave = self._wave
         if not 0 <= number < NUMBER:
@@ -75,7 +75,7 @@ class BlockBarriers:
         return PARTED
 
     def _all_at_once(self) -> None:
-        """All threads of the wave pass a barrier of their block together."""
+        """Let all threads of the wave pass a barrier of their block together."""
         order, shape = self._wave.order, self._wave.shape
         if shape.cluster == 1:
             order.sync_all()
@@ -84,7 +84,7 @@ class BlockBarriers:
             order.sync(np.arange(block * shape.warps, (block + 1) * shape.warps))
 
     def settle(self) -> None:
-        """Let those go on whose barrier is complete; threads that ended are not waited for."""
+        """Let lanes continue whose barrier is complete; threads that exited are not waited for."""
         wave = self._wave
         alive = np.bincount(
             wave.block_of, weights=self._weight * (wave.status != wave.DONE), minlength=wave.blocks
@@ -116,7 +116,7 @@ class BlockBarriers:
         self._settle_clusters()
 
     def wait_cluster(self, following: int) -> int:
-        """They wait until all threads of the cluster have arrived."""
+        """The lanes of the current group wait until all threads of the cluster have arrived."""
         wave = self._wave
         lanes = wave.lanes
         if not self._has_ticket[lanes].all():

@@ -1,10 +1,10 @@
-"""What a launch did, counted: bytes, sectors, wavefronts, atomics, instructions.
+"""Counts of what a launch did: bytes, sectors, wavefronts, atomics, instructions.
 
-The figures follow the machine's own units: a global request of a warp takes one
-32-byte sector for each that its threads touch; shared memory has 32 banks of four
-bytes, and a request takes as many wavefronts as the busiest bank has different
-words.  8-byte accesses go by half warps and 16-byte accesses by quarter warps
-(CUDA C++ programming guide, compute capability 5.x and later).
+The counts use the units of the hardware. A global request of a warp takes one 32-byte sector for
+each sector that its threads touch. Shared memory has 32 banks of four bytes, and a request takes as
+many wavefronts as the number of different words in its busiest bank. 8-byte accesses are processed
+by half warps and 16-byte accesses by quarter warps (CUDA C++ programming guide, compute capability
+5.x and later).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from emulator.scalars import Lanes
 
 SECTOR = 32
 BANKS = 32
-_FAR = 1 << 44  # more than any address: keys of different warps do not meet
+_FAR = 1 << 44  # more than any address, so that keys of different warps differ
 _WORDS = 1 << 32  # more than the words of shared memory that run together
 
 
 @dataclass
 class Counts:
-    """Counts of one launch, or of several added up.
+    """Counts of one launch, or the sum over several launches.
 
-    The keys of all but the first are a direction and a space: ``ld.global``,
-    ``st.shared``, ``atom.global``, ``red.shared``, ``cp.async``, ``bulk.load``,
-    ``bulk.store``, ``prefetch.global``, ``multimem.load``, ``multimem.store``, ``multimem.red``;
-    ``bulk.arrived`` is what bulk copies brought to all blocks of a cluster together.
+    The keys of all but the first are a direction and a space: ``ld.global``, ``st.shared``,
+    ``atom.global``, ``red.shared``, ``cp.async``, ``bulk.load``, ``bulk.store``,
+    ``prefetch.global``, ``multimem.load``, ``multimem.store``, ``multimem.red``; ``bulk.arrived``
+    is the bytes that bulk copies brought to all blocks of a cluster in total.
 
     Attributes:
-        opcodes: executions by threads, by the full opcode.
-        bytes: payload.
-        requests: by warps.
-        sectors: of 32 bytes, in global memory.
-        wavefronts: passes of shared memory.
+        opcodes: number of executions by threads, for each full opcode.
+        bytes: payload in bytes.
+        requests: number of requests by warps.
+        sectors: number of 32-byte sectors of global memory.
+        wavefronts: number of passes of shared memory.
     """
 
     opcodes: Counter[str] = field(default_factory=Counter)
@@ -46,7 +46,6 @@ class Counts:
     wavefronts: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Counts) -> None:
-        """Add ``other``'s counts to these."""
         self.opcodes.update(other.opcodes)
         self.bytes.update(other.bytes)
         self.requests.update(other.requests)
@@ -55,7 +54,7 @@ class Counts:
 
     @property
     def loaded(self) -> int:
-        """Bytes read from global memory by loads, asynchronous and bulk copies."""
+        """Bytes read from global memory by loads, asynchronous copies and bulk copies."""
         return sum(self.bytes[key] for key in ("ld.global", "cp.async", "bulk.load"))
 
     @property
@@ -65,17 +64,17 @@ class Counts:
 
     @property
     def atomics(self) -> int:
-        """Atomic operations of threads, on any space."""
+        """Number of atomic operations by threads, in any state space."""
         return sum(n for op, n in self.opcodes.items() if op.startswith(("atom.", "red.")))
 
     def executed(self, prefix: str) -> int:
-        """Executions by threads of the opcodes that begin with ``prefix``: ``ld.global.cv``."""
+        """Executions by threads of opcodes that begin with ``prefix``, such as ``ld.global``."""
         return sum(
             n for op, n in self.opcodes.items() if op == prefix or op.startswith(f"{prefix}.")
         )
 
     def count_global(self, key: str, warps: Lanes, addresses: Lanes, size: int) -> None:
-        """Count one access of ``size`` bytes by each lane: its address and warp are given."""
+        """Count one access of ``size`` bytes by each lane, given its warp and its address."""
         self.bytes[key] += addresses.size * size
         self.requests[key] += _distinct(warps)
         self.sectors[key] += _distinct(warps * _FAR + addresses // SECTOR)
@@ -83,7 +82,7 @@ class Counts:
     def count_shared(
         self, key: str, warps: Lanes, threads: Lanes, places: Lanes, size: int
     ) -> None:
-        """Count one access of ``size`` bytes by each lane to byte ``places`` of its block."""
+        """Count one access of ``size`` bytes by each lane, at offset ``places`` in its block."""
         self.bytes[key] += places.size * size
         self.requests[key] += _distinct(warps)
         words = max(1, size // 4)
@@ -106,7 +105,7 @@ def _distinct(keys: Lanes) -> int:
 
 
 def _wavefronts(part: Lanes, word: Lanes) -> int:
-    """Sum over the parts of a warp of the most different words that one bank must give."""
+    """Sum over the parts of a warp of the largest number of different words in one bank."""
     keys = part * _WORDS + word
     if (keys[1:] < keys[:-1]).any():
         keys = np.sort(keys)

@@ -1,4 +1,4 @@
-"""Modules, queues and launches of one emulated device: what the backend is made of."""
+"""Modules, queues and launches of one emulated device."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from emulator.program import Program, decode
 from emulator.source import Module, parse
 
 Work = Callable[[int], bool]
-"""Queued work: do about so many steps; True once it is done."""
+"""Queued work: executes about the given number of steps; returns True when it is complete."""
 
 
 class Loaded:
-    """A module on the device, with its variables in memory.  Entries are decoded when needed."""
+    """A module on the device, with its variables in memory; entries are decoded on first use."""
 
     def __init__(self, machine: Machine, ptx: str) -> None:
         self._module: Module = parse(ptx)
@@ -37,14 +37,14 @@ class Loaded:
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """The kernels in it."""
+        """The names of the kernels in the module."""
         return tuple(self._module.entries)
 
     def program(self, entry: str) -> Program:
-        """The kernel ``entry``, ready to run.
+        """The kernel ``entry``, decoded.
 
         Raises:
-            EmulationError: there is none of that name, or it has instructions that are unknown.
+            EmulationError: no entry has this name, or it contains unknown instructions.
         """
         if entry not in self._programs:
             if entry not in self._module.entries:
@@ -56,11 +56,11 @@ class Loaded:
 
 
 class Queues:
-    """Streams: each keeps its order; between them the work is interleaved.
+    """Streams: the work of each is executed in order; the work of different streams is interleaved.
 
     Attributes:
-        between: called between slices of work, as the host that runs beside the device.
-        quantum: steps of one slice where several queues have work.
+        between: called between slices of work; plays the host that runs in parallel.
+        quantum: number of steps in one slice if several queues have work.
     """
 
     def __init__(self, quantum: int = 200) -> None:
@@ -73,7 +73,7 @@ class Queues:
         self._queues.setdefault(queue, deque()).append(work)
 
     def drain(self, queue: int | None = None) -> None:
-        """Execute until ``queue`` is empty, or all of them; a failure empties them all."""
+        """Execute until ``queue`` (or every queue) is empty; a failure empties all queues."""
         try:
             while waiting := [key for key, works in self._queues.items() if works]:
                 if queue is not None and queue not in waiting:
@@ -91,7 +91,7 @@ class Queues:
 
 
 def run_once(action: Callable[[], None]) -> Work:
-    """Work that is done in one go."""
+    """Work that is complete after one call."""
 
     def work(_budget: int) -> bool:
         action()
@@ -112,7 +112,7 @@ def execute(
     cluster: int = 0,
     fuel: int = 1_000_000,
 ) -> Launch:
-    """Launch one kernel and run it to its end: what most tests of instructions need."""
+    """Launch one kernel and run it to its end, as most tests of instructions need."""
     launch = prepare(machine, module, entry, grid, block, arguments, shared, cluster, fuel)
     launch.advance(1 << 40)
     return launch
@@ -129,7 +129,7 @@ def prepare(
     cluster: int,
     fuel: int,
 ) -> Launch:
-    """A launch whose arguments are bound now and that runs later."""
+    """A launch that runs later, with its arguments bound now."""
     program = module.program(entry)
     shape = Shape(_triple(grid), _triple(block), cluster or program.entry.cluster or 1, shared)
     return Launch(program, machine, shape, bind(program.entry, arguments), fuel)
@@ -140,7 +140,7 @@ def _triple(extent: int | Triple) -> Triple:
 
 
 def upload(machine: Machine, data: Any, name: str = "") -> Any:
-    """A buffer that holds ``data``."""
+    """A new buffer with the content ``data``."""
     raw = raw_bytes(np.asarray(data))
     made = machine.memory.allocate(raw.size, name)
     made.array[:] = raw

@@ -1,14 +1,14 @@
-"""What the emulator refuses: each kind of mistake has a class, so that a test can name it."""
+"""The errors of the emulator: each kind of mistake has a class, so that tests can expect it."""
 
 from __future__ import annotations
 
 
 class EmulationError(Exception):
-    """A kernel did what no kernel may do, or what is not emulated."""
+    """A kernel violated a rule, or used something that is not emulated."""
 
 
 class UnknownInstruction(EmulationError):
-    """An instruction, or a form of one, that is not emulated: it is never guessed."""
+    """An instruction, or a form of one, that is not emulated; its meaning is never guessed."""
 
 
 class BadArgument(EmulationError):
@@ -16,36 +16,36 @@ class BadArgument(EmulationError):
 
 
 class OutOfBounds(EmulationError):
-    """An access outside of every buffer, or beyond the end of one."""
+    """An access outside every buffer, or beyond the end of one."""
 
 
 class Misaligned(EmulationError):
-    """An access whose address is no multiple of its size."""
+    """An access whose address is not a multiple of its size."""
 
 
 class Uninitialised(EmulationError):
-    """A read of memory that nothing has written."""
+    """A read of memory that was never written."""
 
 
 class Race(EmulationError):
-    """Two threads' accesses to one place in shared memory, one a write, with no order between."""
+    """Two threads access one place in shared memory without order, and at least one writes."""
 
 
 class MissingWait(EmulationError):
-    """Use of what an asynchronous copy still reads or writes."""
+    """Use of memory that an asynchronous copy still reads or writes."""
 
 
 class MissingFence(EmulationError):
-    """A bulk copy that may not see what threads wrote before it."""
+    """A bulk copy that may not see earlier writes of threads, because a fence is missing."""
 
 
 class BarrierMisuse(EmulationError):
-    """A barrier used before its initialisation, or beyond what it counts."""
+    """A barrier used before its initialisation, or with more arrivals than it counts."""
 
 
 class Deadlock(EmulationError):
-    """Threads that wait for each other and will for ever."""
+    """Threads that wait for each other for ever."""
 
 
 class FuelExhausted(EmulationError):
-    """More steps than the launch may have: a loop that does not end, or a flag that never comes."""
+    """A launch took more than its allowed steps: an endless loop, or a flag that is never set."""

@@ -1,4 +1,4 @@
-"""Fences that show what threads wrote to bulk copies, and who is ordered after them."""
+"""Fences that make writes of threads visible to bulk copies, and which threads they order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ SEVERAL = -2
 
 
 class Fences:
-    """For each of ``cells`` the first fence of every warp since it was written.
+    """For each of ``cells``, the first fence of every warp since the last write.
 
-    A later fence of the same warp adds nothing: who comes after it comes after the first.
+    Later fences of the same warp change nothing: what is ordered after them is ordered after the
+    first.
     """
 
     def __init__(self, cells: int, order: Order) -> None:
@@ -24,12 +25,12 @@ class Fences:
         self._lane = np.full((cells, order.warps), NOBODY, np.int32)
 
     def forget(self, cells: Lanes) -> None:
-        """They were written again."""
+        """Forget the fences of ``cells``, because the cells were written again."""
         self._stamp[cells] = NEVER
         self._lane[cells] = NOBODY
 
     def note(self, cells: Lanes, lanes: Lanes, row: int) -> None:
-        """These lanes of the warp ``row`` execute a fence that comes after the writes of cells."""
+        """Record a fence by ``lanes`` of warp ``row`` that follows the writes of ``cells``."""
         column = row % self._order.warps
         lane = int(lanes[0]) if lanes.size == 1 else SEVERAL
         before = self._lane[cells, column]
@@ -37,14 +38,14 @@ class Fences:
         self._stamp[cells[before == NOBODY], column] = self._order.tick()
 
     def any(self, cells: Lanes) -> Lanes:
-        """Whether there is one at all for each cell."""
+        """For each cell, whether any fence follows its last write."""
         return np.asarray((self._stamp[cells] < NEVER).any(axis=1))
 
     def ordered(self, cells: Lanes, lanes: Lanes, rows: Lanes) -> Lanes:
-        """Whether one for each cell comes before what the lane, of warp ``rows``, does now.
+        """For each cell, whether a fence is ordered before the lane's present action.
 
-        A lane comes after its own fence.  Where several lanes of its warp have executed
-        one, it counts as one of them.
+        ``rows`` are the warps of the lanes. A lane is ordered after its own fence. If several lanes
+        of its warp have executed one, the lane counts as one of them.
         """
         columns = rows % self._order.warps
         known = self._order.known[rows, : self._order.warps]

@@ -1,9 +1,9 @@
-"""Multiply and add with one rounding, as the hardware's fma does it.
+"""Multiply-add with a single rounding, like the fma instruction.
 
-In f32 the product is exact in f64; the sum is rounded to odd there, so that the
-second rounding to f32 cannot err (Boldo and Melquiond, "Emulation of FMA and
-correctly rounded sums", IEEE Trans. Computers 57(4), 2008).  In f64 the exact
-product is a pair of numbers (Dekker), and the same paper's algorithm adds it.
+For f32 the product is exact in f64. The sum is rounded to odd in f64, so that the second rounding
+to f32 is correct (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Trans.
+Computers 57(4), 2008). For f64 the exact product is a pair of numbers (Dekker), which the algorithm
+of the same paper adds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _two_product(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
-    """The sum, rounded to odd: an inexact sum ends in a one."""
+    """The sum rounded to odd: the last bit of an inexact sum is 1."""
     total, rest = _two_sum(a, b)
     total = np.array(total, ndmin=1, copy=True)
     bits = total.view(np.int64)
@@ -42,13 +42,13 @@ def _odd_sum(a: Lanes, b: Lanes) -> Lanes:
 
 
 def fma_f32(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """The fused sum in f32."""
+    """``a * b + c`` in f32, rounded once."""
     product = a.astype(np.float64) * b.astype(np.float64)
     return _odd_sum(product, c.astype(np.float64)).astype(np.float32)
 
 
 def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """The fused sum in f32, rounded to odd: what is then rounded to 16 bits is right."""
+    """``a * b + c`` in f32 rounded to odd, so that a further rounding to 16 bits is correct."""
     product = a.astype(np.float64) * b.astype(np.float64)
     exact = _odd_sum(product, c.astype(np.float64))
     near = exact.astype(np.float32)
@@ -60,7 +60,7 @@ def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 
 def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """The fused sum in f64; with two roundings where a term nears the ends of the range."""
+    """``a * b + c`` in f64, rounded once; twice if a term is near the limits of the range."""
     plain = np.asarray(a * b + c)
     high, low = _two_product(a, b)
     total_high, total_low = _two_sum(c, low)
@@ -69,5 +69,5 @@ def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
     size = np.abs(high)
     safe = np.isfinite(exact) & (((size > 1e-270) & (size < 1e270)) | (high == 0))
     safe &= (np.abs(a) < 1e290) & (np.abs(b) < 1e290)
-    # Zero plus zero keeps the sign that IEEE 754 gives it.
+    # Zero plus zero has the sign that IEEE 754 defines.
     return np.where(safe & (exact != 0), exact, plain)

@@ -1,7 +1,7 @@
-"""`membench.gpu.protocol.Gpu` over the emulator.
+"""`membench.gpu.protocol.Gpu` implemented by the emulator.
 
-It executes kernels and counts what they do.  It has no clock: whoever asks it for
-a duration gets an error, and what it answers is never a result.
+It executes kernels and counts what they do. It has no clock: asking for a duration raises an error,
+and nothing that it returns is ever a result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from membench.gpu.protocol import Argument, Buffer, Kernel, KernelVariant, Prope
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
-    """A device with few SMs, so that grids made for it stay small."""
+    """Properties of a device with few SMs, so that grids for it are small."""
     return replace(H100, name=f"emulated sm_{arch}, {sms} SMs", sms=sms, arch=arch, **others)
 
 
@@ -42,18 +42,19 @@ class EmulatedGpu:
     """A `Gpu` that executes PTX on the CPU.
 
     Args:
-        properties: of the device that it pretends to be.
-        races, unwritten: refuse races in shared memory, and reads of unwritten global memory.
-        gpcs: SMs of each GPC; all in one by default.
-        fuel: steps that a launch may take.
-        between: called between slices of work while the device is waited for: the host's part.
-        compile_: how a variant is compiled; by default from ``kernels/``.
+        properties: properties of the emulated device.
+        races, unwritten: whether to refuse races in shared memory, and reads of unwritten global
+            memory.
+        gpcs: number of SMs of each GPC; by default, one GPC has all.
+        fuel: maximum number of steps of a launch.
+        between: called between slices of work during a wait; plays the host.
+        compile_: function that compiles a variant; by default from ``kernels/``.
 
     Attributes:
-        log: what was asked of it, in order.
-        ran: launches that have ended, in order.
-        counts: added up by entry.
-        links: what lies around it.
+        log: the requests to the GPU, in order.
+        ran: the completed launches, in order.
+        counts: sums of the counts for each entry.
+        links: the links of the GPU.
     """
 
     timer = "none"
@@ -96,11 +97,11 @@ class EmulatedGpu:
     # -- Backend -----------------------------------------------------------------------------
 
     def describe(self) -> Device:
-        """An emulation: nothing that it says is a measurement."""
+        """A device description that says that this is an emulation."""
         return Device(backend="emulated", name=self._properties.name, measured=False)
 
     def reclaim(self) -> None:
-        """Free what the last case was given."""
+        """Free the memory of the last case."""
         self.synchronize()
         for buffer in self._given:
             self.machine.memory.free(buffer)
@@ -108,44 +109,44 @@ class EmulatedGpu:
         self._note("reclaim")
 
     def close(self) -> None:
-        """As `reclaim`; may be called twice."""
+        """Same as `reclaim`; may be called twice."""
         self.reclaim()
         self._modules.clear()
 
     # -- DeviceBackend -----------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Only noted: there is no cache."""
+        """Only logged, because there is no cache."""
         self._note("flush")
 
     def synchronize(self) -> None:
-        """Execute everything that is queued, on all streams."""
+        """Execute all queued work of all streams."""
         self._note("synchronize")
         self._queues.drain()
         self.machine.memory.settle()
 
     def block(self) -> None:
-        """Only noted: nothing is executed before it is waited for anyway."""
+        """Only logged, because nothing is executed before it is waited for."""
         self._note("block")
 
     def release(self) -> None:
-        """Only noted."""
+        """Only logged."""
         self._note("release")
 
     def probe(self, edge: Edge) -> None:
-        """Only noted."""
+        """Only logged."""
         self._note("probe", edge.name.lower())
 
     def mark(self, edge: Edge) -> None:
-        """Only noted."""
+        """Only logged."""
         self._note("mark", edge.name.lower())
 
     def idle(self) -> None:
-        """Only noted."""
+        """Only logged."""
         self._note("idle")
 
     def stamps(self) -> Stamps:
-        """There are none.
+        """Always an error, because there are no stamps.
 
         Raises:
             EmulationError: always.
@@ -156,21 +157,21 @@ class EmulatedGpu:
 
     @property
     def properties(self) -> Properties:
-        """What it pretends to be."""
+        """The properties of the emulated device."""
         return self._properties
 
     def allocate(self, size: int) -> Allocation:
-        """Device memory, poisoned; a gap that belongs to nobody follows it."""
+        """Allocate device memory filled with poison; an unused gap follows it."""
         self._note("allocate", str(size))
         return self._take(size, "device buffer")
 
     def host(self, size: int, kind: str = "pinned") -> Allocation:
-        """Host memory at an address that both sides use."""
+        """Allocate host memory, at an address that host and device use."""
         if kind not in ("pinned", "wc"):
             raise MembenchError(f"'{kind}' is not a kind of host memory: pinned, wc")
         self._note("host", f"{kind} {size}")
         made = self._take(size, f"{kind} buffer")
-        # The host writes through its own array, which nobody watches.
+        # The host writes through its own array, which is not checked.
         made.array[:] = 0
         self.machine.memory.mark(made.address, made.size)
         return made
@@ -181,7 +182,7 @@ class EmulatedGpu:
         return made
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Copy to the device after all queued work."""
+        """Execute all queued work, then copy to the device."""
         self.synchronize()
         raw = raw_bytes(data)
         self._bytes(target, offset, raw.size, "upload")[:] = raw
@@ -191,7 +192,7 @@ class EmulatedGpu:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Copy from the device after all queued work."""
+        """Execute all queued work, then copy from the device."""
         self.synchronize()
         size = count * np.dtype(dtype).itemsize
         self._note("download", str(size))
@@ -207,7 +208,7 @@ class EmulatedGpu:
         return self.machine.memory.span(buffer.address + offset, size, what)
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
-        """Queue a fill."""
+        """Queue a fill of the buffer with ``byte``."""
         memory = self.machine.memory
 
         def fill() -> None:
@@ -218,7 +219,7 @@ class EmulatedGpu:
         self._note("fill", str(target.size))
 
     def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
-        """Queue a copy; both ends must lie within one buffer each."""
+        """Queue a copy; source and target must each be within one buffer."""
         memory = self.machine.memory
         memory.span(source, size, "source of a copy")
         memory.span(target, size, "target of a copy")
@@ -231,14 +232,14 @@ class EmulatedGpu:
         self._note("copy", str(size))
 
     def kernel(self, variant: KernelVariant, entry: str) -> EmulatedKernel:
-        """Compile ``variant`` once and decode ``entry``."""
+        """Compile ``variant`` (once) and decode ``entry``."""
         image = self._compile(variant.file, variant.options, self._properties.arch)
         if variant not in self._modules:
             self._modules[variant] = Loaded(self.machine, image.ptx)
         module = self._modules[variant]
         if entry not in module.entries:
             raise MembenchError(f"{variant.file} has no kernel '{entry}'")
-        module.program(entry)  # what cannot be emulated is said now
+        module.program(entry)  # fail now if something cannot be emulated
         return EmulatedKernel(entry, variant, module, image.resources[entry])
 
     def launch(
@@ -252,7 +253,7 @@ class EmulatedGpu:
         stream: Stream | None = None,
         cluster: int = 0,
     ) -> None:
-        """Queue a launch; its arguments are checked and taken now."""
+        """Queue a launch; its arguments are checked and copied now."""
         assert isinstance(kernel, EmulatedKernel)
         prepared = prepare(
             self.machine,
@@ -286,7 +287,7 @@ class EmulatedGpu:
         self.counts.setdefault(entry, Counts()).add(launch.counts)
 
     def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
-        """By registers, threads and shared memory."""
+        """Resident blocks per SM, limited by registers, threads and shared memory."""
         return blocks_per_sm(
             self._properties.arch,
             block,
@@ -297,29 +298,29 @@ class EmulatedGpu:
         )
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Only noted: there is no cache."""
+        """Only logged, because there is no cache."""
         for kernel in kernels:
             self._note("prefer l1", kernel.entry)
 
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
-        """By the SMs of each GPC."""
+        """Number of resident clusters, limited by the SMs of each GPC."""
         if self._properties.capability < 90:
             skip("clusters of blocks need compute capability 9.0")
         return self.machine.clusters(size, self.occupancy(kernel, block, shared))
 
     def stream(self, *, urgent: bool = False) -> EmulatedStream:
-        """A further queue."""
+        """Create another queue."""
         self._streams += 1
         return EmulatedStream(self._streams - 1, urgent)
 
     def wait(self, stream: Stream) -> None:
-        """Execute until ``stream`` is empty; others go on beside it."""
+        """Execute until ``stream`` is empty; the other streams progress too."""
         assert isinstance(stream, EmulatedStream)
         self._note("wait", str(stream.number))
         self._queues.drain(stream.number)
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Record what ``run`` queues; each call of the result queues it again."""
+        """Record the work that ``run`` queues; each call of the result queues it again."""
         if self._recording is not None:
             raise EmulationError("a capture within a capture")
         recorded: list[tuple[int, Callable[[], Work]]] = []
@@ -348,7 +349,7 @@ class EmulatedGpu:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """In NumPy: the library's kernels are nobody's to prove here."""
+        """The matrix product in NumPy; the vendor's kernels are not tested here."""
         once = product(self.machine.memory, kind, shape, (w, x, y), out)
 
         def queue() -> None:
@@ -358,11 +359,11 @@ class EmulatedGpu:
         return queue
 
     def energy(self) -> Callable[[], float]:
-        """There is no counter."""
+        """Always an error, because there is no energy counter."""
         skip("an emulator uses no energy")
 
     def forget_counts(self) -> None:
-        """Start the counts and the list of launches anew."""
+        """Clear the counts and the list of launches."""
         self.counts.clear()
         self.ran.clear()
 

@@ -1,4 +1,4 @@
-"""What the emulated GPU gives out and notes: kernels, streams, events, launches that ended."""
+"""Objects that the emulated GPU returns or logs: kernels, streams, events, completed launches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.gpu.protocol import KernelVariant
 
 @dataclass(frozen=True)
 class Event:
-    """Something that was asked of the device, in its order: ``launch stream_copy``."""
+    """A logged request to the device, such as ``launch stream_copy``."""
 
     kind: str
     detail: str = ""
@@ -23,7 +23,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Ran:
-    """One launch that has ended."""
+    """One completed launch."""
 
     entry: str
     grid: int
@@ -34,7 +34,7 @@ class Ran:
 
 @dataclass(frozen=True, eq=False)
 class EmulatedKernel:
-    """A `Kernel`."""
+    """An implementation of `Kernel`."""
 
     entry: str
     variant: KernelVariant
@@ -43,18 +43,18 @@ class EmulatedKernel:
 
     @property
     def registers(self) -> int:
-        """Registers a thread, as the assembler reports them."""
+        """Registers per thread, as reported by the assembler."""
         return self.resources.registers
 
     @property
     def shared_bytes(self) -> int:
-        """Static shared memory of a block."""
+        """Bytes of static shared memory per block."""
         return self.resources.shared_bytes
 
 
 @dataclass(frozen=True)
 class EmulatedStream:
-    """A `Stream`; an urgent one has no advantage here."""
+    """An implementation of `Stream`; urgent streams have no priority here."""
 
     number: int
     urgent: bool

@@ -1,4 +1,4 @@
-"""A launch: its arguments checked, its blocks run in waves that are resident together."""
+"""A launch: checks its arguments and runs its blocks in waves of resident blocks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from emulator.source import Entry
 from emulator.wave import Wave
 
 MOST_LANES = 1 << 16
-"""Threads that are executed as one; more blocks wait for these."""
+"""Maximum number of threads that are executed together; further blocks wait."""
 
 
 def bind(entry: Entry, arguments: Sequence[Any]) -> bytes:
-    """The bytes of a kernel's parameters.
+    """Pack ``arguments`` to the bytes of a kernel's parameters.
 
     Args:
         arguments: NumPy scalars of exactly the parameters' sizes, or objects with an ``address``.
 
     Raises:
-        BadArgument: their number, a kind or a size is wrong.
+        BadArgument: the number of arguments, a type or a size is wrong.
     """
     if len(arguments) != len(entry.parameters):
         raise BadArgument(
@@ -51,14 +51,14 @@ def bind(entry: Entry, arguments: Sequence[Any]) -> bytes:
 
 
 class Launch:
-    """One kernel on its way.
+    """One kernel launch in progress.
 
     Args:
-        parameters: what `bind` made.
-        fuel: steps that it may take; a step is one instruction of one group of threads.
+        parameters: result of `bind`.
+        fuel: maximum number of steps; a step is one instruction of one group of threads.
 
     Raises:
-        BadArgument: the device cannot launch this.
+        BadArgument: the device cannot launch the kernel with these settings.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class Launch:
             raise BadArgument(f"{name}: {used} bytes of shared memory in a block")
 
     def again(self) -> Launch:
-        """The same launch, not yet begun."""
+        """A new launch with the same settings."""
         return Launch(self.program, self._machine, self.shape, self._parameters, self._fuel)
 
     @property
     def _together(self) -> int:
-        """Blocks that are resident at the same time."""
+        """Number of blocks that are resident at the same time."""
         shape, machine = self.shape, self._machine
         each = max(1, machine.resident // (32 * shape.warps))
         resident = machine.clusters(shape.cluster, each) * shape.cluster
@@ -107,10 +107,10 @@ class Launch:
         return max(1, together // shape.cluster) * shape.cluster
 
     def advance(self, budget: int) -> bool:
-        """Execute about ``budget`` steps; True once all blocks have ended.
+        """Execute about ``budget`` steps; returns True when all blocks have ended.
 
         Raises:
-            EmulationError: the kernel did what it may not.
+            EmulationError: the kernel violated a rule.
         """
         with np.errstate(all="ignore"):
             while budget > 0:

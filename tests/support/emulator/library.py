@@ -1,4 +1,7 @@
-"""The vendor's matrix product in NumPy: what a bench does with it can be proven, it cannot."""
+"""The matrix product of the vendor's library, replaced by NumPy.
+
+So the bench that calls it can be tested, but not the library.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _STORED = {
     "bf16": np.uint16,
     "fp8": np.uint8,
     "mxfp8": np.uint8,
-    "nvfp4": np.uint8,  # two of them
+    "nvfp4": np.uint8,  # one byte has two numbers
 }
 
 
@@ -36,7 +39,7 @@ def product(
     operands: tuple[Buffer, Buffer, Buffer],
     out: str = "fp32",
 ) -> Callable[[], None]:
-    """The product x w', when it is called; its result is stored as ``out``."""
+    """A function that computes x w' and stores it as ``out``."""
     m, n, k = shape
     w, x, y = operands
 

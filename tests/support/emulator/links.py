@@ -1,7 +1,7 @@
-"""`membench.gpu.link_protocol.Links` over the emulator: other memory, events, batch copies.
+"""`membench.gpu.link_protocol.Links` implemented by the emulator.
 
-Streams keep the order that events between them ask for.  No time passes between two
-events: `between` says whether the one came before the other, and nothing else.
+It has other memory, events and batch copies. Streams are executed in the order that their events
+require. No time passes between two events: `between` only says whether one came before the other.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Moment:
-    """An event: its place in the order of all that happened, once it has."""
+    """An event; when it has occurred, its position in the order of all events."""
 
     order: list[int] = field(default_factory=list)
 
 
 class EmulatedLinks:
-    """The surroundings of an `EmulatedGpu`.
+    """The links and the other memory of an `EmulatedGpu`.
 
     Args:
-        gpus: how many GPUs there are.
-        batches: whether the driver has a batch copy.
+        gpus: number of GPUs.
+        batches: whether the driver supports batch copies.
 
     Attributes:
         moved: calls of `prefetch` and `advise`, in order.
@@ -70,7 +70,7 @@ class EmulatedLinks:
     @property
     def pair(self) -> tuple[int, int]:
         if self._gpus < 2:
-            skip("needs 2 GPUs, this process sees 1")
+            skip("needs 2 GPUs, but this process sees only 1")
         return 0, 1
 
     def peer(self, size: int) -> Allocation:
@@ -115,7 +115,7 @@ class EmulatedLinks:
         self._gpu._queue(stream, make)
 
     def happened(self, event: Any) -> bool:
-        self._gpu._queues.drain()  # a device goes on by itself while it is asked
+        self._gpu._queues.drain()  # a device continues while it is queried
         return bool(event.order)
 
     def between(self, first: Any, last: Any) -> float:
@@ -138,7 +138,7 @@ class EmulatedLinks:
         copies = list(zip(targets.tolist(), sources.tolist(), sizes.tolist(), strict=True))
 
         def run() -> None:
-            for target, source, size in reversed(copies):  # their order is nobody's promise
+            for target, source, size in reversed(copies):  # the order of the copies is undefined
                 self._gpu.copy(target, source, size)
 
         return run

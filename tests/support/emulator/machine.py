@@ -1,4 +1,4 @@
-"""What all launches of one emulated device share, and what one launch is."""
+"""The state shared by all launches of one emulated device, and the settings of one launch."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Triple = tuple[int, int, int]
 
 @dataclass
 class Machine:
-    """A device under emulation.
+    """An emulated device.
 
     Attributes:
-        sms, gpcs: SMs, and how many of them each GPC has: all in one where it is not said.
-        resident: threads that one SM holds at the same time.
-        ticks: steps executed so far, on the whole device: what the clocks show.  It grows
-            with every instruction and is no measure of time at all.
-        races: watch for races in shared memory.
-        unwritten: refuse reads of global memory that nothing has written.
-        patience: basic blocks that one group of threads may run while others wait.
+        sms, gpcs: number of SMs, and the number of SMs of each GPC; by default, one GPC has all.
+        resident: maximum number of resident threads per SM.
+        ticks: number of steps executed so far on the whole device, which the clocks show. It grows
+            with every instruction and does not measure time.
+        races: whether to check for races in shared memory.
+        unwritten: whether to refuse reads of global memory that was never written.
+        patience: number of basic blocks that one group of threads may run while others wait.
     """
 
     memory: DeviceMemory = field(default_factory=DeviceMemory)
@@ -38,20 +38,20 @@ class Machine:
     patience: int = 512
 
     def number_of(self, sm: Lanes) -> Lanes:
-        """``%smid`` of the ``sm``-th SM: as on chips with SMs switched off, not all are there."""
+        """``%smid`` of the ``sm``-th SM; numbers are missing, as on chips with disabled SMs."""
         return 2 * sm + 1
 
     @property
     def numbers(self) -> int:
-        """``%nsmid``: every ``%smid`` is below it, which is all that PTX promises."""
+        """``%nsmid``: larger than every ``%smid``, which is all that PTX guarantees."""
         return 2 * self.sms + 1
 
     def clusters(self, size: int, blocks_per_sm: int = 1) -> int:
-        """Clusters of ``size`` blocks that are resident at once: none reaches over two GPCs."""
+        """Number of resident clusters of ``size`` blocks; a cluster must be within one GPC."""
         return sum(gpc * blocks_per_sm // size for gpc in self.gpcs or (self.sms,))
 
     def seats(self, size: int) -> Lanes:
-        """The SMs that blocks of clusters of ``size`` sit on, one block each, in their order."""
+        """The SMs on which the blocks of clusters of ``size`` run, one block each, in order."""
         ends = np.cumsum(self.gpcs or (self.sms,))
         firsts = ends - np.array(self.gpcs or (self.sms,))
         taken = [
@@ -63,11 +63,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Shape:
-    """How a kernel is launched.
+    """The launch configuration of a kernel.
 
     Attributes:
-        cluster: blocks of a cluster, neighbours in x.
-        shared: bytes of dynamic shared memory of a block.
+        cluster: blocks per cluster, neighbours in x.
+        shared: bytes of dynamic shared memory per block.
     """
 
     grid: Triple
@@ -77,15 +77,15 @@ class Shape:
 
     @property
     def blocks(self) -> int:
-        """Blocks of the grid."""
+        """Number of blocks in the grid."""
         return prod(self.grid)
 
     @property
     def threads(self) -> int:
-        """Threads of a block."""
+        """Number of threads per block."""
         return prod(self.block)
 
     @property
     def warps(self) -> int:
-        """Warps of a block, the last one perhaps not full."""
+        """Number of warps per block; the last one may be partial."""
         return -(-self.threads // 32)

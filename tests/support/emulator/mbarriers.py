@@ -1,4 +1,4 @@
-"""mbarrier objects: arrivals and bytes that a phase waits for."""
+"""mbarrier objects: count the arrivals and bytes for which a phase waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class BulkLoad:
-    """A bulk copy under way: from an offset of global memory to a place in shared memory."""
+    """A bulk copy in progress: from an offset in global memory to a place in shared memory."""
 
     source: int
     place: int
@@ -29,15 +29,17 @@ class BulkLoad:
 
 @dataclass
 class Mbarrier:
-    """One object.
+    """One mbarrier object.
 
     Attributes:
-        count: arrivals that a phase takes.
-        pending: arrivals that the current phase still waits for.
-        bytes: that it still waits for; negative where they came before they were expected.
-        phase: phases that are complete.
-        given: clocks of those who arrived.
-        fence: stamp of its owner's first fence since, which shows it to bulk copies.
+        count: number of arrivals that complete a phase.
+        pending: number of arrivals for which the current phase still waits.
+        bytes: number of bytes for which it still waits; negative if bytes arrived before they were
+            expected.
+        phase: number of completed phases.
+        given: clocks of the threads that arrived.
+        fence: stamp of the first fence of its owner after the initialisation, which makes it
+            visible to bulk copies.
     """
 
     count: int
@@ -60,7 +62,7 @@ class Mbarriers:
         self._objects: dict[int, Mbarrier] = {}
 
     def init(self, place: int, count: int, lane: int) -> None:
-        """A new object, for ``count`` arrivals a phase."""
+        """Create an object with ``count`` arrivals per phase."""
         if count <= 0:
             raise BarrierMisuse(f"an mbarrier for {count} arrivals")
         wave = self._wave
@@ -71,13 +73,13 @@ class Mbarriers:
         wave.shared.declare(np.array([place]), 8)
 
     def invalidate(self, place: int, lane: int) -> None:
-        """The object is no more."""
+        """Invalidate the object."""
         if self._of(place, lane).loads:
             raise BarrierMisuse("mbarrier.inval while a bulk copy will report to it")
         del self._objects[place]
 
     def _get(self, place: int, lanes: Lanes) -> Mbarrier:
-        """The object, of which ``lanes`` know that it was initialised."""
+        """Object; an error unless its initialisation is ordered before the access of ``lanes``."""
         found = self._objects.get(place)
         if found is None:
             raise BarrierMisuse("an mbarrier is used before its initialisation")
@@ -97,11 +99,11 @@ class Mbarriers:
         return self._get(place, np.array([lane]))
 
     def expect(self, place: int, size: int, lane: int) -> None:
-        """The current phase waits for ``size`` bytes more."""
+        """Let the current phase wait for ``size`` more bytes."""
         self._of(place, lane).bytes += size
 
     def arrive(self, place: int, times: int, lane: int) -> int:
-        """``times`` arrivals; the result is the phase that they belong to."""
+        """Make ``times`` arrivals; returns the phase to which they belong."""
         found = self._of(place, lane)
         order = self._wave.order
         given = order.release(np.array([self._wave.row_of[lane]]))
@@ -116,11 +118,11 @@ class Mbarriers:
         return phase
 
     def grow(self, place: int, lane: int) -> None:
-        """One arrival more is pending: what ``cp.async.mbarrier.arrive`` makes up for."""
+        """Add one pending arrival, which ``cp.async.mbarrier.arrive`` then makes."""
         self._of(place, lane).pending += 1
 
     def load(self, place: int, load: BulkLoad) -> None:
-        """A bulk copy will report to the object."""
+        """Register a bulk copy that will report to the object."""
         found = self._of(place, load.lane)
         if found.fence == NEVER:
             raise MissingFence("a bulk copy reports to an mbarrier with no fence since its init")
@@ -133,17 +135,17 @@ class Mbarriers:
         found.loads.append(load)
 
     def fence(self, lanes: Lanes) -> None:
-        """Bulk copies that come after it see what these lanes have initialised."""
+        """Make objects that these lanes initialised visible to later bulk copies."""
         stamp = self._wave.order.tick()
         for found in self._objects.values():
             if found.owner in lanes:
                 found.fence = min(found.fence, stamp)
 
     def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
-        """Whether the phase that each current lane wants is complete.
+        """For each current lane, whether the wanted phase is complete.
 
-        Copies under way arrive when they are waited for a second time: a wait that
-        does not go round in a loop finds them missing.
+        Copies in progress complete only when they are waited for a second time. So a wait that is
+        not in a loop finds the data missing.
         """
         wave = self._wave
         results = np.zeros(wave.count, np.bool_)
@@ -174,13 +176,13 @@ class Mbarriers:
         source = wave.memory.cells[1][load.source : load.source + load.size]
         wave.shared.cells[1][load.place : load.place + load.size] = source
         cells = np.arange(load.place, load.place + load.size, 16)
-        # Written by nobody's thread: who has not waited is not ordered after it.
+        # Written by no thread, so a thread that did not wait is not ordered after it.
         stamp = wave.shared.end_fill(cells, 16, np.full(cells.size, wave.size), wave.order.engine)
         found.given[wave.order.engine] = stamp
         found.bytes -= load.size
 
     def pending(self) -> str:
-        """What is under way, in words; empty where nothing is."""
+        """A description of the copies in progress; empty if there are none."""
         return "a bulk copy" if any(found.loads for found in self._objects.values()) else ""
 
 

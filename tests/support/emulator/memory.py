@@ -1,9 +1,8 @@
-"""Device memory: one address range, a hole behind every buffer, and what was written.
+"""Device memory: one address range with a gap after every buffer, and which bytes were written.
 
-All buffers lie in one sparse mapping, so that a group of lanes can gather from
-several of them at once.  A buffer of its own begins at a multiple of 256 bytes,
-and a gap that belongs to nobody follows it: what runs over the end is found and
-named, whatever lies behind.
+All buffers are in one sparse mapping, so that lanes can gather from several buffers at once. Each
+buffer starts at a multiple of 256 bytes and is followed by an unused gap. So an access beyond the
+end of a buffer is detected, whatever follows.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from emulator.faults import EmulationError, Misaligned, OutOfBounds
 from emulator.scalars import RAW, Lanes
 from membench.core.errors import MembenchError
 
-BASE = 0x1000_0000_0000  # where no process maps anything of its own
+BASE = 0x1000_0000_0000  # an address that no process uses
 ALIGN = 256
 GAP = 4096
 POISON = 0xA5
@@ -29,11 +28,11 @@ _MAP_NORESERVE = 0x4000  # Linux; Python's mmap has no name for it before 3.13
 
 @dataclass(eq=False)
 class Allocation:
-    """Device memory, or page-locked host memory: the same address on both sides.
+    """Device memory, or page-locked host memory; host and device use the same address.
 
     Attributes:
-        written: every byte of it has been written.
-        array: its bytes for the host.
+        written: whether every byte was written.
+        array: the bytes, for the host.
     """
 
     address: int
@@ -44,12 +43,12 @@ class Allocation:
 
     @property
     def end(self) -> int:
-        """The first address behind it."""
+        """The first address after the buffer."""
         return self.address + self.size
 
 
 class AccessFault(Exception):
-    """An access of lane ``lane`` that `Wave` turns into an error with block and thread."""
+    """An invalid access by lane ``lane``; `Wave` adds block and thread to the error."""
 
     def __init__(self, kind: type[EmulationError], message: str, lane: int) -> None:
         super().__init__(message)
@@ -61,7 +60,7 @@ class DeviceMemory:
     """The memory of one device.
 
     Args:
-        capacity: bytes of address space.  Only what is touched takes real memory.
+        capacity: bytes of address space; only used pages take real memory.
     """
 
     def __init__(self, capacity: int = 1 << 31) -> None:
@@ -79,19 +78,19 @@ class DeviceMemory:
 
     @property
     def buffers(self) -> list[Allocation]:
-        """What is allocated, by address."""
+        """The allocated buffers, ordered by address."""
         return [self._by_start[start] for start in self._starts]
 
     @property
     def has_unwritten(self) -> bool:
-        """Whether any buffer has bytes that nothing wrote."""
+        """Whether any buffer has bytes that were never written."""
         return self._unwritten > 0
 
     def allocate(self, size: int, name: str = "") -> Allocation:
-        """``size`` bytes, poisoned, none of them written.
+        """Allocate ``size`` bytes, filled with poison and marked as unwritten.
 
         Raises:
-            MembenchError: there is not so much.
+            MembenchError: not enough memory is free.
         """
         if size <= 0:
             raise MembenchError(f"an allocation of {size} bytes")
@@ -110,17 +109,17 @@ class DeviceMemory:
         return made
 
     def free(self, buffer: Allocation) -> None:
-        """Give ``buffer`` back: any further access to it is out of bounds."""
+        """Free ``buffer``; any later access to it is out of bounds."""
         if self._by_start.pop(buffer.address, None) is None:
             raise MembenchError(f"{buffer.name} is freed twice")
         self._starts.remove(buffer.address)
         self._unwritten -= not buffer.written
 
     def multicast(self, each: tuple[Allocation, ...], address: int = 0) -> int:
-        """An address that multimem instructions take for all of ``each``, and nothing else does.
+        """An address with which multimem instructions access all of ``each``; others cannot use it.
 
         Args:
-            address: one that belongs to nobody; by default one behind all memory.
+            address: an unused address; by default one after all memory.
         """
         size = min(one.size for one in each)
         behind = BASE + 2 * self._capacity + sum(span + GAP for _, span, _ in self._multicasts)
@@ -129,10 +128,10 @@ class DeviceMemory:
         return start
 
     def replicas(self, addresses: Lanes, size: int) -> list[Lanes]:
-        """The addresses in each of the memories that stand behind those of a multicast.
+        """For multicast ``addresses``, the addresses in each of the underlying memories.
 
         Raises:
-            AccessFault: they are of no multicast, or not of one alone.
+            AccessFault: an address is not in a multicast, or they are in different ones.
         """
         low, high = int(addresses.min()), int(addresses.max())
         for start, span, each in self._multicasts:
@@ -145,7 +144,7 @@ class DeviceMemory:
         raise AccessFault(OutOfBounds, message, lane)
 
     def find(self, address: int) -> Allocation | None:
-        """The buffer that ``address`` lies in."""
+        """The buffer that contains ``address``; None if no buffer does."""
         place = bisect_right(self._starts, address)
         if not place:
             return None
@@ -153,10 +152,10 @@ class DeviceMemory:
         return buffer if address < buffer.end else None
 
     def span(self, address: int, size: int, what: str) -> npt.NDArray[np.uint8]:
-        """``size`` bytes from ``address`` on, all of one buffer.
+        """The ``size`` bytes from ``address`` on, which must be within one buffer.
 
         Raises:
-            OutOfBounds: they are not.
+            OutOfBounds: the bytes are not within one buffer.
         """
         buffer = self.find(address)
         if buffer is None or address + size > buffer.end:
@@ -165,12 +164,12 @@ class DeviceMemory:
         return self._data[start : start + size]
 
     def is_known(self, address: int, size: int) -> bool:
-        """Whether all of these bytes have been written."""
+        """Whether all of the bytes were written."""
         start = address - BASE
         return bool(self._known[start : start + size].all())
 
     def mark(self, address: int, size: int) -> None:
-        """These bytes, within one buffer, have been written."""
+        """Mark the bytes, which are within one buffer, as written."""
         buffer = self.find(address)
         if buffer is None or buffer.written:
             return
@@ -180,7 +179,7 @@ class DeviceMemory:
             self._complete(buffer)
 
     def mark_as(self, target: int, source: int, size: int) -> None:
-        """The bytes of ``target`` are written as far as those of ``source`` were."""
+        """Mark bytes of ``target`` as written if the corresponding bytes of ``source`` were."""
         buffer = self.find(target)
         to, of = target - BASE, source - BASE
         if self.is_known(source, size):
@@ -192,7 +191,7 @@ class DeviceMemory:
             self._known[to : to + size] = self._known[of : of + size]
 
     def settle(self) -> None:
-        """Look which buffers have been written completely; the others stay watched."""
+        """Find the buffers that were written completely; only the others are checked further."""
         for buffer in self._by_start.values():
             if not buffer.written and self.is_known(buffer.address, buffer.size):
                 self._complete(buffer)
@@ -202,10 +201,10 @@ class DeviceMemory:
         self._unwritten -= 1
 
     def offsets(self, addresses: Lanes, size: int) -> tuple[Lanes, Allocation | None]:
-        """Offsets into `cells` of one access of ``size`` bytes a lane, checked.
+        """Checked offsets into `cells` for one access of ``size`` bytes per lane.
 
         Returns:
-            The offsets, and the buffer that they all lie in, or None where there are several.
+            The offsets, and the buffer that contains all of them; None if there are several.
 
         Raises:
             AccessFault: an access is misaligned, or out of bounds.
@@ -233,11 +232,11 @@ class DeviceMemory:
 
     @staticmethod
     def address_of(offset: int) -> int:
-        """The address of an offset into `cells`."""
+        """The address for an offset into `cells`."""
         return BASE + offset
 
     def where(self, address: int) -> str:
-        """An address in words: which buffer it is in, or behind."""
+        """A description of an address: the buffer that it is in, or after."""
         place = bisect_right(self._starts, address)
         if not place:
             return f"0x{address:x}, before every buffer"
@@ -252,5 +251,5 @@ class DeviceMemory:
 
 
 def raw_bytes(data: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The bytes of an array, in order."""
+    """The bytes of an array, in memory order."""
     return np.ascontiguousarray(data).reshape(-1).view(np.uint8)

@@ -1,8 +1,8 @@
-"""Blocks that an SM holds at the same time, by the resources that they need.
+"""Number of blocks that an SM can hold at the same time, limited by their resources.
 
-Units of allocation as in the CUDA occupancy calculator for compute capability 8.0
-and later: registers in 256 a warp, shared memory in 128 bytes, of which the system
-keeps 1 KiB a block; 65536 registers an SM.
+Allocation units are those of the CUDA occupancy calculator for compute capability 8.0 and later:
+256 registers per warp, and 128 bytes of shared memory, of which the system reserves 1 KiB per
+block. An SM has 65536 registers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def blocks_per_sm(
     threads_per_sm: int,
     shared_per_sm: int,
 ) -> int:
-    """Resident blocks of ``threads`` threads, with ``shared`` bytes, static and dynamic."""
+    """Resident blocks per SM; ``shared`` is static plus dynamic shared memory in bytes."""
     warps = -(-threads // 32)
     by_threads = threads_per_sm // 32 // warps
     of_warp = -(-max(registers, 1) * 32 // 256) * 256

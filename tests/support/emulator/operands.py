@@ -1,4 +1,4 @@
-"""Operands, decoded once: closures that read and write the registers of a wave."""
+"""Operands, decoded once to closures that read and write the registers of a wave."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Read = Callable[["Wave"], Lanes]
 Write = Callable[["Wave", Lanes], None]
 Step = Callable[["Wave"], None]
 End = Callable[["Wave"], int]
-"""How a block ends: the next block of all lanes of the group, or -1 where they were parted."""
+"""The end of a basic block: returns the next block of all lanes, or -1 if the lanes diverged."""
 
 _ADDRESS = re.compile(r"\[\s*([%\w$.@]+)\s*(?:\+\s*(-?\w+))?\s*\]$")
 CLOCKS = {"%clock": "u32", "%clock_hi": "u32", "%clock64": "u64", "%globaltimer": "u64"}
@@ -38,7 +38,7 @@ SPECIAL = {
 
 @dataclass(frozen=True)
 class Symbol:
-    """Where a variable is: its space, and its address or its offset in a block's memory."""
+    """The location of a variable: its space, and its address or its offset in a block's memory."""
 
     space: str
     value: int
@@ -46,23 +46,23 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Slot:
-    """A register: its number in the wave, and its type."""
+    """A register: its index in the wave, and its type."""
 
     number: int
     type: str
 
     @property
     def width(self) -> int:
-        """Bytes of an element; 1 for a predicate."""
+        """Bytes per element; 1 for a predicate."""
         return width(self.type)
 
 
 class Scope:
-    """The names of one entry: registers, variables, parameters, labels.
+    """The names that are visible in one entry: registers, variables, parameters, labels.
 
     Args:
-        parameters: offset in the parameters' bytes, by name.
-        blocks: number of the basic block, by label.
+        parameters: name -> offset in the bytes of the parameters.
+        blocks: label -> index of the basic block.
     """
 
     def __init__(
@@ -81,11 +81,11 @@ class Scope:
 
     @property
     def slots(self) -> list[Slot]:
-        """All registers, by number."""
+        """All registers in the order of their indices."""
         return list(self._slots.values())
 
     def slot(self, name: str) -> Slot:
-        """The register ``name``."""
+        """The register named ``name``."""
         try:
             return self._slots[name]
         except KeyError:
@@ -96,7 +96,7 @@ class Scope:
         return name in self._slots
 
     def reader(self, operand: str, type_: str) -> Read:
-        """How to read ``operand`` as ``type_``: a register, a special one, a constant."""
+        """A function that reads ``operand`` (register, special register, constant) as ``type_``."""
         if operand in self._slots:
             return _register_reader(self._slots[operand], type_)
         if operand in SPECIAL:
@@ -106,7 +106,7 @@ class Scope:
         return _constant_reader(self._constant(operand, type_))
 
     def predicate(self, operand: str) -> Read:
-        """How to read a predicate: ``%p1`` or ``!%p1``; or 0 and 1."""
+        """A function that reads a predicate: ``%p1``, ``!%p1``, 0 or 1."""
         if operand.startswith("!"):
             inner = self.predicate(operand[1:])
             return lambda wave: ~inner(wave)
@@ -136,7 +136,7 @@ class Scope:
         return raw.type(value & ((1 << 8 * target.itemsize) - 1)).view(target)
 
     def writer(self, operand: str, type_: str) -> Write:
-        """How to write values of ``type_`` to ``operand``: a register, or ``_`` for nowhere."""
+        """A function that writes values of ``type_`` to ``operand``: a register, or ``_``."""
         if operand == "_":
             return lambda _wave, _value: None
         slot = self.slot(operand)
@@ -149,7 +149,7 @@ class Scope:
         return _widening_writer(slot, type_)
 
     def address(self, operand: str) -> Read:
-        """How to compute ``[register+offset]`` or ``[variable+offset]``, as int64."""
+        """A function that computes ``[register+offset]`` or ``[variable+offset]`` as int64."""
         match = _ADDRESS.match(operand)
         if not match:
             raise UnknownInstruction(f"address not emulated: {operand}")
@@ -261,7 +261,7 @@ def _register_writer(slot: Slot) -> Write:
 
 
 def _widening_writer(slot: Slot, type_: str) -> Write:
-    """A narrow value fills a wide register: with its sign where it has one."""
+    """A writer of a narrow value to a wide register; signed types are sign-extended."""
     write = _register_writer(slot)
     wide = (SIGNED if type_.startswith("s") else RAW)[slot.width]
     if type_.startswith(("f", "bf")):
@@ -271,15 +271,15 @@ def _widening_writer(slot: Slot, type_: str) -> Write:
 
 
 def elements(operand: str) -> tuple[str, ...]:
-    """The parts of ``{a, b}``, or the operand alone."""
+    """The parts of ``{a, b}``; for other operands, the operand itself."""
     return tuple(part.strip() for part in operand.strip("{}").split(","))
 
 
 def reject(instruction: Instruction, allowed: set[str], parts: tuple[str, ...]) -> None:
-    """Refuse an instruction with a modifier that is not understood.
+    """Refuse an instruction that has a modifier outside ``allowed``.
 
     Raises:
-        UnknownInstruction: there is one.
+        UnknownInstruction: there is such a modifier.
     """
     for part in parts:
         if part not in allowed:

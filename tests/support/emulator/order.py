@@ -1,14 +1,12 @@
-"""Who is ordered after whom: vector clocks of the warps of a cluster.
+"""Vector clocks of the warps of a cluster: which accesses are ordered before others.
 
-Every shared-memory access gets a stamp that only grows.  ``known[t, u]`` is the
-stamp up to which the accesses of warp ``u`` are ordered before what warp ``t``
-does next; barriers raise it.  Between the threads of one warp, ``known[t, t]``
-rises at ``bar.warp.sync`` and at every wider barrier.  One column more than there
-are warps stands for the engine of bulk copies.
+Every access to shared memory gets an increasing stamp. ``known[t, u]`` is the stamp up to which the
+accesses of warp ``u`` are ordered before what warp ``t`` does next; barriers raise it. Between the
+threads of one warp, ``known[t, t]`` rises at ``bar.warp.sync`` and at every wider barrier. One more
+column than there are warps is for the engine of bulk copies.
 
-The unit is the warp: where one thread of a warp waits for an mbarrier, the others
-count as having waited.  So an order may be believed that is not there; one that is
-there is never missed, and what is reported as a race is one.
+The unit is the warp: if one thread of a warp waits for an mbarrier, the others count as having
+waited. So some races are missed, but every reported race is real.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from emulator.scalars import Lanes
 
 
 class Order:
-    """Vector clocks of ``teams`` clusters of ``warps`` warps each.
+    """The vector clocks of ``teams`` clusters with ``warps`` warps each.
 
     Rows are numbered through all teams; columns are the warps of the row's own team.
     """
@@ -33,11 +31,11 @@ class Order:
 
     @property
     def engine(self) -> int:
-        """The column of the bulk copies."""
+        """The column for the engine of bulk copies."""
         return self.warps
 
     def tick(self) -> int:
-        """The stamp of a new access."""
+        """Create the stamp for a new access."""
         self.stamp += 1
         return self.stamp
 
@@ -45,11 +43,11 @@ class Order:
         return rows % self.warps
 
     def sync_warps(self, rows: Lanes) -> None:
-        """Threads within each of these warps are ordered."""
+        """Order the threads within each of these warps."""
         self.known[rows, self._columns(rows)] = self.stamp
 
     def sync_all(self) -> None:
-        """All warps of all teams passed a barrier of their team, together."""
+        """All warps of all teams pass a barrier of their team together."""
         engine = self.known[:, self.engine].reshape(-1, self.warps).max(axis=1)
         self.known[:] = self.stamp
         self.known[:, self.engine] = np.repeat(engine, self.warps)
@@ -59,16 +57,16 @@ class Order:
         self.floor = int(self.known[:, : self.engine].min())
 
     def release(self, rows: Lanes) -> Lanes:
-        """What ``rows`` of one team hand over at a barrier: one row of clocks."""
+        """The clocks that ``rows`` of one team pass on at a barrier: one row."""
         given: Lanes = self.known[rows].max(axis=0)
         given[self._columns(rows)] = self.stamp
         return given
 
     def acquire(self, rows: Lanes, given: Lanes) -> None:
-        """``rows`` come after everything that ``given`` knows."""
+        """Order ``rows`` after everything that ``given`` knows."""
         self.known[rows] = np.maximum(self.known[rows], given)
 
     def sync(self, rows: Lanes) -> None:
-        """``rows`` of one team passed a barrier together."""
+        """Let ``rows`` of one team pass a barrier together."""
         self.acquire(rows, self.release(rows))
         self._settle()

@@ -1,4 +1,4 @@
-"""An entry made ready to run: basic blocks of closures, decoded once."""
+"""An entry decoded for execution: basic blocks of closures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BasicBlock:
-    """Instructions without a branch between them.
+    """A sequence of instructions without a branch inside.
 
     Attributes:
-        steps: one for each instruction but the last one, which is ``end``.
-        opcodes: those that every thread of the group executes; a guarded one counts itself.
-        cost: steps that it counts for.
-        member: where it is one instruction of a whole warp: the mask of those who take part.
+        steps: one closure for each instruction except the last one, which is ``end``.
+        opcodes: opcodes that every thread of the group executes; guarded instructions are counted
+            when they are executed.
+        cost: number of steps for which the block counts.
+        member: for a single instruction of a whole warp, the mask of participating threads.
     """
 
     steps: tuple[Step, ...]
@@ -44,9 +45,9 @@ class Program:
     """A kernel that can be launched.
 
     Attributes:
-        shared_bytes: what a block's shared memory ends at without dynamic memory.
-        local_bytes: local memory of a thread.
-        grain: bytes of shared memory that the narrowest access touches, at most 4.
+        shared_bytes: bytes of a block's static shared memory.
+        local_bytes: bytes of local memory per thread.
+        grain: width in bytes of the narrowest access to shared memory, at most 4.
     """
 
     name: str
@@ -59,13 +60,13 @@ class Program:
 
 
 def decode(module: Module, entry: Entry, addresses: Mapping[str, int]) -> Program:
-    """Make ``entry`` ready to run.
+    """Decode ``entry`` for execution.
 
     Args:
-        addresses: where the module's variables in global and constant memory are.
+        addresses: addresses of the module's variables in global and constant memory.
 
     Raises:
-        UnknownInstruction: it contains one that is not emulated.
+        UnknownInstruction: an instruction is not emulated.
     """
     layout = _Layout(module.variables + tuple(entry.variables), addresses)
     starts = _starts(entry)
@@ -84,7 +85,7 @@ def decode(module: Module, entry: Entry, addresses: Mapping[str, int]) -> Progra
         ]
     except EmulationError as error:
         raise type(error)(f"{entry.name}: {error}") from error
-    # What stands behind the last instruction ends the thread.
+    # A thread ends after the last instruction.
     blocks.append(BasicBlock((), _leave, (), (), 1, None))
     return Program(
         entry.name,
@@ -98,7 +99,7 @@ def decode(module: Module, entry: Entry, addresses: Mapping[str, int]) -> Progra
 
 
 class _Layout:
-    """Places of variables: static shared memory, then the dynamic one; local memory."""
+    """Offsets of variables: static, then dynamic shared memory; local memory."""
 
     def __init__(self, variables: tuple[Variable, ...], addresses: Mapping[str, int]) -> None:
         self.symbols = {name: Symbol("global", address) for name, address in addresses.items()}

@@ -1,8 +1,7 @@
 """PTX's scalar types as NumPy types.
 
-A register is kept as an array with one element a thread (a lane).  16-bit floats
-of the kind bf16 have no NumPy type: they are kept raw, and converted where they
-are computed with.
+A register is an array with one element per thread (a lane). bf16 has no NumPy type: its values are
+stored as raw words and converted for computations.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from emulator.faults import UnknownInstruction
 
 Lanes: TypeAlias = npt.NDArray[Any]
-"""One element for each thread that takes part, or a scalar that stands for all of them."""
+"""One element per participating thread, or a scalar that stands for all of them."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"{kind}8": np.dtype(np.uint8) for kind in "ub"},
@@ -54,7 +53,7 @@ SIGNED: dict[int, np.dtype[Any]] = {
 
 
 def dtype(name: str) -> np.dtype[Any]:
-    """The NumPy type of PTX's ``name``: ``u32``, ``f64``, ``pred``."""
+    """The NumPy type of the PTX type ``name``: ``u32``, ``f64``, ``pred``."""
     try:
         return _DTYPES[name]
     except KeyError:
@@ -62,17 +61,17 @@ def dtype(name: str) -> np.dtype[Any]:
 
 
 def is_type(name: str) -> bool:
-    """Whether ``name`` is a scalar type at all."""
+    """Whether ``name`` is a scalar type."""
     return name in _DTYPES
 
 
 def width(name: str) -> int:
-    """Bytes of PTX's ``name``."""
+    """Bytes of the PTX type ``name``."""
     return dtype(name).itemsize
 
 
 def bf16_to_f32(raw: Lanes) -> Lanes:
-    """The value of raw bf16 words: a bf16 is the upper half of an f32."""
+    """The f32 values of raw bf16 words; a bf16 is the upper half of an f32."""
     return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
@@ -92,7 +91,7 @@ def halves(raw: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def packed(low: Lanes, high: Lanes) -> Lanes:
-    """32-bit words of two 16-bit halves, given raw."""
+    """32-bit words from two raw 16-bit halves."""
     return low.astype(np.uint32) | (high.astype(np.uint32) << np.uint32(16))
 
 

@@ -1,8 +1,7 @@
-"""Shared memory of the blocks that run together, and the hazards in it.
+"""Shared memory of the blocks that run together, and detection of hazards in it.
 
-Bytes of all blocks lie behind each other; a *place* is an offset into that array.
-Hazards are kept for each cell of `grain` bytes: what the narrowest access of the
-kernel makes possible, at most four.
+The memory of all blocks is one array; a *place* is an offset into it. Hazards are tracked for cells
+of `grain` bytes: the width of the kernel's narrowest access, at most four.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ DRAINING = 2  # an asynchronous copy will read here
 
 
 class SharedMemory:
-    """``blocks`` times ``size`` bytes.
+    """Shared memory of ``blocks`` blocks with ``size`` bytes each.
 
     Args:
-        size: bytes of a block, a multiple of 16.
-        order: of the warps; ``order.warps`` is the number of warps in a cluster.
-        grain: bytes that are watched as one.
+        size: bytes per block, a multiple of 16.
+        order: vector clocks of the warps; ``order.warps`` is the number of warps in a cluster.
+        grain: bytes per cell.
     """
 
     def __init__(self, blocks: int, size: int, order: Order, grain: int, *, races: bool) -> None:
@@ -40,11 +39,11 @@ class SharedMemory:
         cells = data.size >> self._shift
         self.cells: dict[int, Lanes] = {n: data.view(raw) for n, raw in RAW.items()}
         self._written = np.zeros(cells, np.bool_)
-        self._plain = np.zeros(cells, np.bool_)  # written by threads, not by bulk copies
-        self._fences: Fences | None = None  # made when there is the first one
+        self._plain = np.zeros(cells, np.bool_)  # last written by threads, not by bulk copies
+        self._fences: Fences | None = None  # created on first use
         self._state = np.zeros(cells, np.uint8)
-        self._busy = 0  # cells that are not idle
-        self._writer = np.full(cells, NOBODY, np.int32)  # lane; the engine's is the number of lanes
+        self._busy = 0  # number of cells that are in use by copies
+        self._writer = np.full(cells, NOBODY, np.int32)  # lane; for bulk copies their number
         self._atomic = np.zeros(cells, np.bool_)
         self._write_column = np.zeros(cells, np.int16)
         self._write_stamp = np.zeros(cells, np.int64)
@@ -56,7 +55,7 @@ class SharedMemory:
         self._last_read = 0
 
     def _spread(self, places: Lanes, size: int) -> tuple[Lanes, int]:
-        """Cells of accesses of ``size`` bytes, lane by lane, and how many each has."""
+        """The cells that accesses of ``size`` bytes touch, lane by lane, and cells per access."""
         count = max(1, size >> self._shift)
         first = places >> self._shift
         if count == 1:
@@ -64,7 +63,7 @@ class SharedMemory:
         return (first[:, None] + np.arange(count)).ravel(), count
 
     def read(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes, *, strong: bool) -> None:
-        """Note a read of each lane, and refuse one that nothing orders or nothing wrote."""
+        """Record a read by each lane; an error if it is unordered or reads unwritten memory."""
         cells, count = self._spread(places, size)
         if self._busy:
             self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
@@ -87,7 +86,7 @@ class SharedMemory:
         strong: bool = False,
         atomic: bool = False,
     ) -> None:
-        """Note a write of each lane, and refuse one that nothing orders."""
+        """Record a write by each lane; an error if it is unordered."""
         cells, count = self._spread(places, size)
         if self._busy:
             self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
@@ -102,7 +101,7 @@ class SharedMemory:
         self._forget_fences(cells)
 
     def atomic(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
-        """Note an atomic operation of each lane: atomics do not race with each other."""
+        """Record an atomic operation by each lane; atomics do not race with each other."""
         cells, count = self._spread(places, size)
         if not self._written[cells].all():
             lane = int(np.flatnonzero(~self._written[cells])[0]) // count
@@ -110,7 +109,7 @@ class SharedMemory:
         self.write(places, size, lanes, rows, atomic=True)
 
     def begin_fill(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
-        """An asynchronous copy to these places was started by these lanes."""
+        """Record that ``lanes`` started an asynchronous copy to ``places``."""
         cells, count = self._spread(places, size)
         self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
         self._refuse_state(cells, count, DRAINING, "that an asynchronous copy still reads")
@@ -122,7 +121,7 @@ class SharedMemory:
         self._busy += cells.size
 
     def end_fill(self, places: Lanes, size: int, lanes: Lanes, column: Lanes | int) -> int:
-        """The copy has arrived; it counts as written by ``lanes`` of warp ``column`` now."""
+        """Record that the copy arrived; it counts as written by ``lanes`` of warp ``column``."""
         cells, count = self._spread(places, size)
         self._state[cells] = IDLE
         self._busy -= cells.size
@@ -141,7 +140,7 @@ class SharedMemory:
         return stamp
 
     def begin_drain(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
-        """A bulk copy from these places was started."""
+        """Record that a bulk copy from ``places`` was started."""
         self.read(places, size, lanes, rows, strong=False)
         cells, count = self._spread(places, size)
         if self._races:
@@ -150,13 +149,13 @@ class SharedMemory:
         self._busy += cells.size
 
     def end_drain(self, places: Lanes, size: int) -> None:
-        """It has read them."""
+        """Record that the bulk copy has read ``places``."""
         cells, _ = self._spread(places, size)
         self._state[cells] = IDLE
         self._busy -= cells.size
 
     def fence(self, lanes: Lanes, rows: Lanes) -> None:
-        """Bulk copies that come after this fence of these lanes see what came before it."""
+        """Make earlier writes of ``lanes`` visible to later bulk copies."""
         if not self._races:
             return
         if self._fences is None:
@@ -191,7 +190,7 @@ class SharedMemory:
         raise AccessFault(MissingFence, what, int(plain[bad[0]]) // count)
 
     def end_block(self, block: int, rows: Lanes) -> None:
-        """The threads of ``block``, ``rows``, have ended, and its memory with them."""
+        """End ``block``, whose warps are ``rows``, and its shared memory."""
         if not self._races:
             return
         cells = slice(block * self.size >> self._shift, (block + 1) * self.size >> self._shift)
@@ -207,7 +206,7 @@ class SharedMemory:
             raise AccessFault(Race, message, 0)
 
     def declare(self, places: Lanes, size: int) -> None:
-        """These bytes hold an object of the machine: an mbarrier."""
+        """Mark bytes as an mbarrier object."""
         cells, _ = self._spread(places, size)
         self._written[cells] = True
 

@@ -1,8 +1,7 @@
-"""PTX text as data: variables, entries, instructions.
+"""Parses PTX text to variables, entries and instructions.
 
-Only the shape of the language is known here; what an instruction means stands
-in `emulator.instructions`.  Names in nested scopes, which inline assembly makes,
-are made unique.
+This module knows only the syntax; `emulator.instructions` defines the meaning of instructions.
+Inline assembly makes nested scopes; names in them are made unique.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class Variable:
     """A variable of a module or of an entry.
 
     Attributes:
-        size: bytes; 0 for dynamic shared memory.
-        values: initial bytes, or None.
+        size: size in bytes; 0 for dynamic shared memory.
+        values: initial content, or None.
     """
 
     space: str
@@ -48,7 +47,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A kernel's parameter: ``size`` bytes."""
+    """A parameter of a kernel with ``size`` bytes."""
 
     name: str
     size: int
@@ -60,9 +59,9 @@ class Instruction:
     """One instruction.
 
     Attributes:
-        opcode: all of it: ``ld.global.nc.v4.f32``.
-        guard: the predicate's register, and whether it is negated.
-        text: as it stands in the source, for messages.
+        opcode: the complete opcode: ``ld.global.nc.v4.f32``.
+        guard: register of the predicate, and whether it is negated.
+        text: the source text, for messages.
     """
 
     opcode: str
@@ -72,23 +71,23 @@ class Instruction:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The opcode at its dots: ``("ld", "global", ...)``."""
+        """The parts of the opcode between dots: ``("ld", "global", ...)``."""
         return tuple(self.opcode.split("."))
 
     def unknown(self, why: str = "") -> UnknownInstruction:
-        """What to raise where this instruction is not emulated."""
+        """The error to raise if this instruction is not emulated."""
         reason = f" ({why})" if why else ""
         return UnknownInstruction(f"PTX instruction not emulated: {self.text}{reason}")
 
 
 @dataclass
 class Entry:
-    """A kernel as it is written.
+    """A kernel as parsed from the source.
 
     Attributes:
-        registers: type by name.
-        labels: index of the instruction that follows, by unique name.
-        cluster: blocks of a cluster that the source prescribes, in x; 0 where it prescribes none.
+        registers: name -> type.
+        labels: unique name -> index of the instruction that follows.
+        cluster: blocks per cluster that the source requires, in x; 0 if it requires none.
     """
 
     name: str
@@ -105,7 +104,7 @@ class Module:
     """One PTX file.
 
     Attributes:
-        arch: number of the target: 90.
+        arch: number of the target architecture, such as 90.
     """
 
     arch: int
@@ -117,7 +116,7 @@ def parse(ptx: str) -> Module:
     """Read PTX.
 
     Raises:
-        UnknownInstruction: a statement that is not understood.
+        UnknownInstruction: a statement cannot be parsed.
     """
     text = _COMMENT.sub("", ptx)
     target = re.search(r"\.target\s+sm_(\d+)", text)
@@ -137,7 +136,7 @@ def parse(ptx: str) -> Module:
 
 
 def split(operands: str) -> tuple[str, ...]:
-    """Operands at their commas, except within brackets and braces."""
+    """Split operands at commas, except within brackets and braces."""
     out, depth, current = [], 0, ""
     for character in operands:
         depth += (character in "{[(") - (character in "}])")
@@ -150,7 +149,7 @@ def split(operands: str) -> tuple[str, ...]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Index after the brace that closes the one before ``start``."""
+    """Index after the closing brace of the block that begins before ``start``."""
     depth = 1
     for match in re.compile(r"[{}]").finditer(text, start):
         depth += 1 if match[0] == "{" else -1
@@ -205,12 +204,12 @@ def _parameter(text: str) -> Parameter:
 
 
 class _Body:
-    """Reads the statements of an entry, keeping track of scopes."""
+    """Parses the statements of an entry and tracks scopes."""
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
         self._scopes: list[dict[str, str]] = [{}]
-        self._paths: list[list[int]] = []  # of each instruction: the scopes around it
+        self._paths: list[list[int]] = []  # for each instruction, the scopes around it
         self._path = [0]
         self._scope_count = 1
         self._labels: dict[tuple[int, str], str] = {}
@@ -279,7 +278,7 @@ class _Body:
         return _NAME.sub(found, operand)
 
     def _resolve_labels(self) -> None:
-        """Give branches the unique names of their targets, looked up from the inside out."""
+        """Replace branch targets by their unique names, searched from inner to outer scopes."""
         entry = self._entry
         for index, (instruction, path) in enumerate(
             zip(entry.instructions, self._paths, strict=True)

@@ -1,4 +1,4 @@
-"""Special registers: what a thread knows of its place in the launch."""
+"""Special registers: the position of a thread in the launch, clocks, and similar values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _AXES = {"x": 0, "y": 1, "z": 2}
 
 
 def special_register(wave: Wave, name: str) -> Lanes:
-    """The register ``name``, as 32-bit words: one a lane, or a scalar.
+    """The special register ``name`` as 32-bit words: one per lane, or a scalar.
 
     Raises:
-        UnknownInstruction: it is not emulated.
+        UnknownInstruction: the register is not emulated.
     """
     stem, _, axis = name.removeprefix("%").partition(".")
     if axis:

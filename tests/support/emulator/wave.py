@@ -1,9 +1,9 @@
-"""Blocks that run together: their threads' registers, and which of them runs next.
+"""Blocks that run together: the registers of their threads, and which threads run next.
 
-Every thread of every block is a lane.  The group of lanes that stands at the
-lowest basic block runs; that lets parted threads meet again.  Who has waited long
-while a group goes round in a loop gets its turn: first threads of other warps, so
-that a loop does not tear its own warps apart, and in the end any thread.
+Every thread of every block is a lane. The group of lanes at the lowest basic block runs, so that
+diverged threads can converge again. Threads that have waited for a long time, while a group runs in
+a loop, get their turn: first threads of other warps, so that a loop does not split its own warps,
+and finally any thread.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from emulator.program import Program
 
 NEVER = 1 << 60
-_INTRA_WARP = 8  # patiences after which threads of one warp are parted
+_INTRA_WARP = 8  # multiples of `patience` after which threads of one warp may be separated
 
 
 class Wave:
     """Execution of blocks ``first`` to ``first + blocks`` of a launch.
 
     Attributes:
-        registers: one array a register, one element a lane; an array belongs to one register.
-        chosen: the lanes that the current instruction acts on; None for all of them.
-        count: how many they are.
-        pc, status: of each lane, where it is not in the current group.
+        registers: one array per register, with one element per lane; each array belongs to one
+            register.
+        chosen: the lanes on which the current instruction acts; None for all.
+        count: number of these lanes.
+        pc, status: for each lane outside the current group, its basic block and its status.
     """
 
     READY, BARRIER, CLUSTER, GATHER, DONE = range(5)
@@ -92,7 +93,7 @@ class Wave:
         self.local = np.full(self.size * program.local_bytes, 0xCD, np.uint8)
         self.mbarriers = Mbarriers(self)
         self.copies = AsynchronousCopies(self)
-        self.ended = np.zeros(blocks, np.bool_)  # blocks of clusters whose threads have ended
+        self.ended = np.zeros(blocks, np.bool_)  # whether all threads have ended
         self._special: dict[str, Lanes] = {}
         self.chosen: Lanes | None = None
         self.count = self.size
@@ -112,25 +113,25 @@ class Wave:
 
     @property
     def lanes(self) -> Lanes:
-        """The lanes that the current instruction acts on."""
+        """The lanes on which the current instruction acts."""
         return self.all if self.chosen is None else self.chosen
 
     @property
     def rows(self) -> Lanes:
-        """Their warps, numbered through all blocks of the wave."""
+        """The warps of the current lanes, numbered through all blocks of the wave."""
         return self.row_of if self.chosen is None else self.row_of[self.chosen]
 
     @property
     def threads(self) -> Lanes:
-        """Their numbers within their blocks."""
+        """The thread numbers of the current lanes within their blocks."""
         return self.thread_of if self.chosen is None else self.thread_of[self.chosen]
 
     def clock(self) -> int:
-        """Steps executed on the device until now."""
+        """Number of steps executed on the device so far."""
         return self.machine.ticks + self.step
 
     def special(self, name: str) -> Lanes:
-        """A special register: an element for each lane, or a scalar."""
+        """A special register: one element per lane, or a scalar."""
         if name not in self._special:
             self._special[name] = special_register(self, name)
         return self._special[name]
@@ -138,7 +139,10 @@ class Wave:
     # -- running ---------------------------------------------------------------------------
 
     def run(self, budget: int) -> int:
-        """Execute about ``budget`` steps; fewer than that were executed once all is done."""
+        """Execute about ``budget`` steps and return their number.
+
+        It is smaller once all threads end.
+        """
         spent = 0
         blocks = self.program.blocks
         machine = self.machine
@@ -163,7 +167,7 @@ class Wave:
 
     @property
     def finished(self) -> bool:
-        """All threads have ended."""
+        """Whether all threads have ended."""
         return not self._live and bool((self.status == self.DONE).all())
 
     def _go_on(self, following: int) -> None:
@@ -173,7 +177,7 @@ class Wave:
         self._turns += 1
         collective = self.program.blocks[following].member is not None
         tired = self._turns > self.machine.patience or self.impatient
-        # A group of all lanes has nobody to wait for, and nobody who waits.
+        # A group of all lanes waits for nobody, and nobody waits for it.
         goes_on = self.chosen is None or not (collective or (tired and self._others < NEVER))
         if goes_on and following < self._others:
             self._at = following
@@ -185,7 +189,7 @@ class Wave:
         self.impatient = False
 
     def _pass_over(self) -> None:
-        """Let others run before the current group does again."""
+        """Let other threads run before the current group continues."""
         ready = self.all[self.status == self.READY]
         mine = np.zeros(self.size, np.bool_)
         mine[self.lanes] = True
@@ -203,7 +207,7 @@ class Wave:
         self._pardon = 64
 
     def _select(self) -> bool:
-        """Choose the group that runs next; False where no thread is left."""
+        """Choose the group that runs next; returns False if no thread is left."""
         self._turns = 0
         woken = False
         while True:
@@ -219,7 +223,7 @@ class Wave:
             waiting = self.status == self.GATHER
             if woken or not waiting.any():
                 break
-            self.status[waiting] = self.READY  # their peers may have ended
+            self.status[waiting] = self.READY  # the threads that they wait for may have ended
             woken = True
         if (self.status == self.DONE).all():
             return False
@@ -262,7 +266,7 @@ class Wave:
         self.count = int(lanes.size)
 
     def _missing(self, member: Lanes) -> Lanes:
-        """Whether a lane that must take part with each of the current ones is not there."""
+        """For each current lane, whether a thread that must participate with it is missing."""
         bit = np.left_shift(np.uint32(1), (self.threads % 32).astype(np.uint32))
         there = np.zeros(self.blocks * self.shape.warps, np.uint32)
         np.bitwise_or.at(there, self.rows, bit)
@@ -277,7 +281,7 @@ class Wave:
         return np.broadcast_to(missing, (self.count,))
 
     def leave(self) -> int:
-        """The threads of the current group end."""
+        """End the threads of the current group."""
         self.status[self.lanes] = self.DONE
         if self.shape.cluster > 1:
             self._end_blocks()
@@ -292,10 +296,10 @@ class Wave:
             self.shared.end_block(int(block), rows)
 
     def finish(self) -> None:
-        """All threads have ended: nothing may be under way, and the counts are complete.
+        """Check that nothing is in progress after all threads have ended, and complete the counts.
 
         Raises:
-            MissingWait: an asynchronous copy is.
+            MissingWait: an asynchronous copy is still in progress.
         """
         if pending := self.copies.pending() or self.mbarriers.pending():
             raise MissingWait(f"{self.program.name}: the block ended with {pending} under way")
@@ -315,13 +319,13 @@ class Wave:
         return f"{self.program.name}: {message}, {self.name_of(lane)}: {text}"
 
     def name_of(self, lane: int) -> str:
-        """A lane in words: ``block 3, thread 40``; with all coordinates where there are more."""
+        """A lane as text: ``block 3, thread 40``; with all coordinates if there are several."""
         block = _coordinates(self.first + int(self.block_of[lane]), self.shape.grid)
         thread = _coordinates(int(self.thread_of[lane]), self.shape.block)
         return f"block {block}, thread {thread}"
 
     def position(self) -> str:
-        """Where the current group stands, in words."""
+        """The position of the current group as text."""
         block = self.program.blocks[self._at]
         text = block.instructions[0].text if block.instructions else "end of the code"
         return f"{self.count} threads at '{text}' (first: {self.name_of(int(self.lanes[0]))})"

@@ -1,11 +1,11 @@
-"""Advice on a model's KV cache on the measured machine, model by model."""
+"""Advice on KV cache for several models on the measured machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from membench.core.messages import clauses, sentence, tr
+from membench.core.messages import clauses, sentence, sentences, tr
 from membench.core.units import about_size
 from membench.report.page.document import (
     Alert,
@@ -21,7 +21,7 @@ from membench.report.page.document import (
 )
 from membench.report.page.runs import Run, by_machine
 from membench.report.page.sections.demand import SHOWN
-from membench.report.screens.advice_words import BOUNDS, crossover, interval, verdict
+from membench.report.screens.advice_words import BOUNDS, crossover, interval, unfit, verdict
 from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
 from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.wording import BADGE_MEANING, worn_text
@@ -37,7 +37,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """One table per machine, folded if there are several; missing values are named once."""
+    """One table per machine, folded if there are several; missing values are listed once."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
@@ -74,14 +74,17 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
 
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
-    """Table with a column for each property that is known for at least one model."""
+    """A table with a column for each property that is known for at least one model."""
     paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))
     ]
     if any(one.best for one in answers):
         columns.append(
-            (Column(tr("recommendation"), prose=True), lambda one: (Strong(verdict(one)),))
+            (
+                Column(tr("recommendation"), prose=True),
+                lambda one: (Strong(sentences((unfit(one), verdict(one)))),),
+            )
         )
     for name, title, large in (
         ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
@@ -112,7 +115,7 @@ def _path(one: Advice, name: str, *, contiguous: bool) -> Line:
     if found is None:
         return (tr("not known"),)
     if found.rate.contiguous is not contiguous:
-        return ("",)  # it is in the other column: blocks and large copies are two quantities
+        return ("",)  # shown in the other column: blocks and large copies are different quantities
     known = [crossover(found)] if found.flips_at is not None else []
     return (clauses([interval(found.ttft), *known]),)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from membench.core.units import format_value, significant
 from membench.report.page.document import (
     Block,
     Bullets,
+    Code,
     Column,
     Line,
     Link,
+    Paragraph,
     Section,
     Table,
 )
@@ -44,6 +46,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
         blocks.append(_beside(subjects, last))
     elif subjects:
         blocks.append(_alone(subjects[0], last[subjects[0].machine]))
+    blocks += _of_several(judged)
     told = [_serving(one.run, found, named=several) for one in last.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
@@ -54,6 +57,23 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     return Section("machine-and-thesis", title, tuple(blocks))
 
 
+def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
+    """For each machine with several runs: the one whose numbers are shown."""
+    runs: dict[str, list[Run]] = {}
+    for one in judged:
+        runs.setdefault(one.run.rows[0].machine, []).append(one.run)
+    for machine, own in runs.items():
+        if len(own) > 1:
+            text = tr(
+                "The measured numbers of {machine} are those of {run}, the last of its {count} "
+                "runs here; the verdicts use all of them together.",
+                machine=machine,
+                run=Code(own[-1].label),
+                count=len(own),
+            )
+            yield Paragraph((text,))
+
+
 def _alone(subject: Subject, judged: JudgedRun) -> Table:
     rows: list[tuple[Line, ...]] = []
     for tier, name in LEADING.items():
@@ -62,7 +82,13 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
             (
                 (str(tier).upper(),),
                 (_own_number(tier, judged),),
-                (Link(name, anchor(result.claim)), ": ", result.claim.english),
+                (
+                    tr(
+                        "{run}: {told}",
+                        run=Link(name, anchor(result.claim)),
+                        told=result.claim.english,
+                    ),
+                ),
                 verdict_line(result),
                 (_because(result),),
             )
@@ -83,8 +109,7 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
             (subject.machine,),
             *(
                 (
-                    _own_number(tier, last[subject.machine]),
-                    ": ",
+                    tr("{title}: ", title=_own_number(tier, last[subject.machine])),
                     *verdict_line(_claim(subject, name)),
                 )
                 for tier, name in LEADING.items()

@@ -17,6 +17,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Definitions,
+    English,
     Figure,
     Line,
     Link,
@@ -88,7 +89,9 @@ def section(found: Verdicts, *, full: bool) -> Section:
     """A table of the verdicts, then every claim with its evidence, folded unless ``full``."""
     told = found.ledger
     quoted = tr(
-        "All quotes are from {source}, {date}.", source=told.source, date=told.date.isoformat()
+        "All quotes are from {source}, {date}.",
+        source=tr(told.source),
+        date=told.date.isoformat(),
     )
     about: list[Block] = [Paragraph((_WHAT_A_VERDICT_IS,)), Paragraph((quoted,))]
     matrix = verdict_matrix.draw(found)
@@ -120,7 +123,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """The table of verdicts, each claim by its number, for one machine after another."""
+    """The tables of verdicts, one per machine; each claim is shown by its number."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -162,7 +165,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """The results on ``claim`` with the machine's name, which is empty if there is only one."""
+    """The results for ``claim``, each with the name of the machine (empty if there is only one)."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -210,7 +213,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     items: list[tuple[str, Line]] = []
     results = _of(found, claim)
     if len({_told(result, found) for _, result in results}) == 1:
-        results = [("", results[0][1])]  # the same on every machine
+        results = [("", results[0][1])]  # equal on all machines
     for machine, result in results:
         verdict, flip = _told(result, found)
         items.append((_on(tr("Verdict"), machine), _because(verdict, claim_reason(result))))
@@ -243,7 +246,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """Commands for the reader: measure the claim, or change one assumption."""
+    """Commands to measure the inputs of the claim, or to change one of its assumptions."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
@@ -252,7 +255,10 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
             "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
         )
         found.append(
-            (tr("To change the assumption"), (Code(assume.command), ": ", sentence(becomes)))
+            (
+                tr("To change the assumption"),
+                (tr("{run}: {told}", run=Code(assume.command), told=sentence(becomes)),),
+            )
         )
     elif result.measure:
         nothing = tr("No assumption changes it, only a measurement.")
@@ -261,7 +267,7 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
 
 
 def _on(text: str, machine: str) -> str:
-    """``text``, with the machine's name if there are several machines."""
+    """``text``, followed by the name of the machine if there are several."""
     return tr("{what} on {machine}", what=text, machine=machine) if machine else text
 
 
@@ -297,13 +303,13 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
     names = {name: need.what for name, need in found.ledger.inputs.items()}
     slug = "-".join(("draws", part.id.lower(), *re.findall("[a-z0-9]+", machine.lower())))
     strip = draw_strip(verdict, slug, names)
-    picture: list[Block] = [] if strip is None else [Picture(strip.svg)]
+    picture: list[Block] = [] if strip is None else [Picture(strip)]
     title = _on(part.id, machine) if not single or machine else tr("Rule of the decision")
     return [Paragraph((Strong(title),)), *picture, Definitions(tuple(items))]
 
 
 def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
-    """The draws, their strata, their evidence and assumptions."""
+    """Details of a part: its draws, their strata, the evidence and the assumptions."""
     items: list[tuple[str, Line]] = []
     if verdict.variants:
         items.append((tr("Draws"), (sentence(_draws(verdict)),)))
@@ -338,7 +344,7 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile over all variants, and the verdicts of each."""
+    """Median and 5th to 95th percentile over all variants, and the verdict on each variant."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     text = tr(
@@ -445,7 +451,7 @@ def _assumptions(found: Verdicts) -> Section:
             (tr("{kind}, own", kind=_KINDS[entry.kind]) if entry.own else _KINDS[entry.kind],),
             (_day(entry, found),),
             (KINDS[entry.evidence_kind],),
-            (entry.source,),
+            (English(entry.source),),
         )
         for _, entry in sorted(used.items())
     ]

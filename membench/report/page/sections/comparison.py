@@ -1,17 +1,19 @@
-"""Several files against the first: the forest plot, and the cases that differ."""
+"""Several files compared with the first one: forest plots, and the cases that differ."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
-from membench.analysis.comparison import Comparison, Line, compare
+from membench.analysis.alike import likeness_of
+from membench.analysis.comparison import Comparison, compare
+from membench.analysis.line import Line
 from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_sources
 from membench.analysis.thresholds import PRESETS
-from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError
-from membench.core.messages import listed, sentence, tr
+from membench.core.messages import clauses, listed, sentence, tr
 from membench.core.terms import Better, Metric
 from membench.report.page.document import (
     Block,
@@ -22,13 +24,14 @@ from membench.report.page.document import (
     Section,
     Strong,
     Table,
+    joined,
 )
 from membench.report.page.document import Line as Cells
 from membench.report.page.runs import ReportSource
-from membench.report.page.sections.words import FACTS, METRICS, SHORT
+from membench.report.page.sections.words import METRICS, SHORT, fact_names
 from membench.report.plots import forest
 from membench.report.screens.blocks import full_name
-from membench.report.screens.compare.cells import counts_text, ratio_text, verdict_text
+from membench.report.screens.compare.cells import counts_text, ratio_texts, verdict_texts
 from membench.report.screens.compare.view import CompareBlock, arrange
 
 _RULE = tr(
@@ -38,11 +41,11 @@ _RULE = tr(
 _ONE_RUN = tr("With one run per side, offsets between runs cannot be seen.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
-"""Maximum number of labels with a forest plot; the table has all of them."""
+"""Maximum number of labels that get a forest plot; the table has all labels."""
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The files against the first of them; None if there is nothing to compare."""
+    """The comparison of the files with the first one; None if nothing can be compared."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None
@@ -54,7 +57,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """The better, worse, same and unclear cases; None if nothing is compared."""
+    """The cases by verdict (better, worse, same, unclear); None without a comparison."""
     if comparison is None:
         return None
     reference, *others = comparison.sides
@@ -66,18 +69,13 @@ def section(comparison: Comparison | None) -> Section | None:
         pair = tr("{label} against {reference}: ", label=side.label, reference=reference.label)
         counts = sentence(counts_text(comparison.counts(place)))
         blocks.append(Paragraph((Strong(pair), counts)))
-    differ = [
-        FACTS.get(fact.name, fact.name) for fact in comparison.facts if len(set(fact.values)) > 1
-    ]
+    differ = fact_names(fact.name for fact in comparison.facts if len(set(fact.values)) > 1)
     if differ:
         blocks.append(Paragraph((tr("What differs: {facts}.", facts=listed(differ)),)))
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    findings = [finding for line in comparison.matched for finding in line.findings]
-    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
-    apart = not all(finding.in_turns for finding in judged or findings)
-    blocks.append(Paragraph((_RULE, " ", _ONE_RUN) if apart else (_RULE,)))
+    blocks.append(Paragraph((_RULE,) if comparison.in_turns else (_RULE, " ", _ONE_RUN)))
     return Section("comparison", tr("Comparison"), tuple(blocks))
 
 
@@ -92,8 +90,32 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
             ),
             Column(tr("verdict")),
         ]
-    rows = tuple(_row(block, line) for line in block.lines)
-    return Table(_title(block), tuple(columns), rows)
+    rows = [_row(block, line) for line in block.lines]
+    nearest = [_nearest(line, labels) for line in block.lines]
+    if any(nearest):
+        columns.append(Column(tr("nearest case, and how it differs"), prose=True))
+        rows = [(*row, cell) for row, cell in zip(rows, nearest, strict=True)]
+    return Table(_title(block), tuple(columns), tuple(rows))
+
+
+def _nearest(line: Line, labels: Sequence[str]) -> Cells:
+    """The cases beside a published figure, or the figures beside a case, that are not the same."""
+    first = line.entries[0].figure
+    parts: list[Cells] = []
+    for label, entry in zip(labels[1:], line.entries[1:], strict=True):
+        other = entry.figure
+        if first is None or other is None or first.cited == other.cited:
+            continue
+        found = likeness_of(first.rows[0], other.rows[0])
+        differences = (*found.others, *found.harmless) if found is not None else ()
+        if differences:
+            told = clauses(one.told for one in differences)
+            case = Code(other.rows[0].case)
+            part = tr("{run}: {told}", run=case, told=told)
+            if len(labels) > 2:
+                part = tr("{label}: {case}: {differs}", label=label, case=case, differs=told)
+            parts.append((part,))
+    return joined(parts, tr("; "))
 
 
 def _title(block: CompareBlock) -> str:
@@ -107,9 +129,11 @@ def _title(block: CompareBlock) -> str:
 
 def _row(block: CompareBlock, line: Line) -> tuple[Cells, ...]:
     cells: list[Cells] = [(Code(full_name(line.row)),)]
-    for entry in line.entries:
-        figure = entry.figure
-        cells.append((block.scale.format(figure.value),) if figure is not None else ())
-    for entry in line.entries[1:]:
-        cells += [(ratio_text(entry.finding),), (verdict_text(entry.finding),)]
+    cells += [
+        (block.scale.format(value),) if value is not None else () for value in line.figures.values
+    ]
+    assert line.differences is not None
+    texts = zip(ratio_texts(line.differences), verdict_texts(line.differences), strict=True)
+    for ratio, verdict in islice(texts, 1, None):
+        cells += [(ratio,), (verdict,)]
     return tuple(cells)

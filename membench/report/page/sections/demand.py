@@ -1,4 +1,4 @@
-"""Supply and demand: the plots of the models, tier demand, and break-even tables."""
+"""Supply and demand: plots of the models, demand on the tiers, and break-even tables."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""Models from the largest cache per token to the smallest, because the result depends on it."""
+"""Models in the order of their cache per token, largest first, because results depend on it."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
@@ -48,7 +48,7 @@ _BOUNDS = tr(
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """The demand of models on the tiers, next to the measurements; folded unless ``full``."""
+    """The demand of models on the tiers next to measured rates; folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

@@ -1,6 +1,6 @@
-"""Figures that are derived from the rows: cache capacities, knees, shares.
+"""Figures derived from rows: cache capacities, knees, shares.
 
-They are computed anew for every report, and are never samples or rows.
+They are computed for every report, and are never samples or rows.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class _Kind:
     """One kind of derived figure.
 
     Attributes:
-        rule: its computation, in words.
-        reason: explanation if no run has the figure.
-        table: makes the table of one run; None if its rows do not allow it.
+        rule: how the figure is computed, in words.
+        reason: why the figure may be missing, shown if no run has it.
+        table: function that makes the table for one run; it returns None if the rows are not
+            sufficient.
     """
 
     anchor: str
@@ -56,7 +57,7 @@ class _Kind:
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Every kind of figure that some run allows; the others by name with the reason."""
+    """All derived figures that some run has; the missing ones are listed with the reason."""
     made: list[Section] = []
     left_out: list[Line] = []
     for kind in _KINDS:
@@ -81,7 +82,7 @@ def _labelled(table: Table, run: Run) -> Table:
 
 
 def common_form(cases: Sequence[str]) -> str:
-    """Case ids of one bench as one glob, ``hbm/read/size=*``, with their common parts."""
+    """One glob that matches ``cases`` of one bench: ``hbm/read/size=*``."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
         return f"{split_case(cases[0])[0]}/*"

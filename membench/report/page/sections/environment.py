@@ -1,4 +1,4 @@
-"""The machines: from the sidecars, or as far as the rows describe them."""
+"""The machines, as described by the sidecars, or else by the rows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from membench.report.page.document import (
     Table,
 )
 from membench.report.page.runs import Run
-from membench.report.page.sections.words import FACTS, origin
+from membench.report.page.sections.words import FACTS, device_name, origin
 from membench.report.screens.info import facts
+from membench.results.schema import Row
 
+_EVERY_RUN = frozenset({tr("run"), tr("seed"), tr("started"), tr("took")})
+"""Facts that belong to one run: they differ always, which says nothing."""
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Facts of one run; for several runs, a table in which differing facts are marked."""
+    """Facts about one run; for several runs, a table in which different values are marked."""
     blocks: list[Block] = [
         Paragraph(
             (
@@ -44,7 +47,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """Map each fact to its value; several values of one fact are on one line."""
+    """Fact -> value; several values of one fact are on one line."""
     known: dict[str, str] = {}
     if run.sidecar is not None:
         plan = run.sidecar.plan
@@ -65,12 +68,15 @@ def _facts(run: Run) -> dict[str, str]:
             known[fact] = clauses((known[fact], value)) if known.get(fact) and value else value
     else:
         for column in _COLUMNS:
-            values = dict.fromkeys(
-                origin(row) if column == "backend" else str(getattr(row, column))
-                for row in run.rows
-            )
+            values = dict.fromkeys(_of(row, column) for row in run.rows)
             known[FACTS[column]] = clauses(value for value in values if value)
     return {fact: value for fact, value in known.items() if value}
+
+
+def _of(row: Row, column: str) -> str:
+    if column == "backend":
+        return origin(row)
+    return device_name(row.device) if column == "device" else str(getattr(row, column))
 
 
 def _table(labels: Sequence[str], found: Sequence[dict[str, str]]) -> Table:
@@ -79,7 +85,9 @@ def _table(labels: Sequence[str], found: Sequence[dict[str, str]]) -> Table:
     for name in names:
         values = [one.get(name, "") for one in found]
         known = {value for value in values if value}
-        differs: Line = (Strong(tr("differs")),) if len(known) > 1 else ()
+        differs: Line = ()
+        if len(known) > 1 and name not in _EVERY_RUN:
+            differs = (Strong(tr("differs")),)
         rows.append(((name,), *((value,) for value in values), differs))
     columns = (
         Column(tr("fact")),

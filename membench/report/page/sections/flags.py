@@ -12,7 +12,7 @@ from membench.report.page.runs import Run
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Only the flags that occur, with the number of rows that have them."""
+    """The flags that occur in the report, each with its meaning and the number of rows with it."""
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:

@@ -1,4 +1,4 @@
-"""The machine in brief: its ladder, one line per tier, and the quality of the data."""
+"""Summary of the machine: its ladder, one line per tier, and the quality of the data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class JudgedRun:
     """A run, its check against the references, and its ladder.
 
     Attributes:
-        check: None if its hardware has no reference, or its figures are cited.
+        check: None if no reference is for its hardware, or if all its figures are published ones.
     """
 
     run: Run
@@ -81,7 +81,7 @@ def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
 
 
 def section(judged: Sequence[JudgedRun]) -> Section:
-    """Two plots, a table of the best of every tier, the data quality, and the cases behind each."""
+    """Two plots, a table with the best of every tier, data quality, and the cases behind it."""
     several = len(judged) > 1
     blocks: list[Block] = [
         alert for one in judged if (alert := _not_right(one, named=several)) is not None
@@ -115,7 +115,7 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 
 
 def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
-    """One line per tier, with only the tiers and metrics that some run has."""
+    """A table with one line per tier; tiers and metrics that no run has are left out."""
     several = len(ladders) > 1
     judged = any(one.lines for found in ladders.values() for one in found)
     present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
@@ -145,7 +145,7 @@ _JUDGED = (
 
 
 def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
-    """The reference of the tier, its range, the share of the low end, and the verdict."""
+    """Cells for a tier: its reference, the range, the share of the low end, and the verdict."""
     line = judged.line
     if line is None:
         return ((), (), (), (tr("no reference"),))
@@ -169,7 +169,7 @@ def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
 
 
 def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
-    """The failures of a run's check; None if there are none."""
+    """The failures in the check of a run; None if there are no failures."""
     wrong = failures(one.check, Requirements()) if one.check is not None else ()
     if not wrong:
         return None
@@ -180,7 +180,7 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """The references of the run's tiers."""
+    """The references with which the tiers of the run are compared."""
     check = one.check
     if check is None:
         return ()
@@ -196,7 +196,7 @@ def _held(one: JudgedRun) -> Line:
 
 
 def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
-    """The case of each figure, its rounds and its flags."""
+    """For each figure of the table, its case, rounds and flags."""
     several = len(ladders) > 1
     rows: list[tuple[Line, ...]] = []
     for run, found in ladders.items():
@@ -233,7 +233,7 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Rounds, spread, share of peak, and the source if membench did not measure it.
+    """Rounds, spread, share of the peak, and the source if membench did not measure the row.
 
     For another tool's number, unknown facts are left out.
     """

@@ -1,4 +1,4 @@
-"""Figures of the link and of moving KV blocks, derived from the rows."""
+"""Figures of the link and of the transfer of KV blocks, derived from rows."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """``batch 39.0 x1.15``: method, GB/s, and its lead unless it is a tie."""
+    """``batch 39.0 x1.15``: method, GB/s, and the lead over the next method if it matters."""
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:
         return best

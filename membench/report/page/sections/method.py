@@ -1,4 +1,4 @@
-"""The measuring method, in brief."""
+"""The measuring method, in short."""
 
 from __future__ import annotations
 

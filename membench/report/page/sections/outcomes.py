@@ -1,4 +1,4 @@
-"""Skipped and failed cases, by reason."""
+"""Skipped and failed cases, grouped by reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _WORDS = {
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Failures first; every case by its id, under the reason that it shares with others."""
+    """Failed cases first, then skipped ones; each case is listed under its reason."""
     parts = tuple(_part(runs, status) for status in (Status.FAILED, Status.SKIPPED))
     return Section("outcomes", tr("Skipped and failed"), (), parts)
 
 
 def _part(runs: Sequence[Run], status: Status) -> Section:
-    """The reasons; the cases of each are folded, unless they failed."""
+    """The cases with ``status`` by reason; skipped cases are folded."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for run in runs:
         for row in run.rows:
@@ -39,7 +39,7 @@ def _part(runs: Sequence[Run], status: Status) -> Section:
         reasons.append(
             Section(
                 f"{status}-{len(reasons)}",
-                tr("{run}: {told}", run=head, told=reason),
+                tr("{input}: {reason}", input=head, reason=reason),
                 (Bullets(tuple((Code(case),) for case in cases)),),
                 folded=status is not Status.FAILED,
             )

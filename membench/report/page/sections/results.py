@@ -10,6 +10,7 @@ from membench.core.terms import Stat, Tier
 from membench.report.page.document import (
     Code,
     Column,
+    English,
     Line,
     Link,
     Paragraph,
@@ -30,7 +31,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """One run in full; several runs side by side, with one column each."""
+    """All results: one run with all columns, or several runs with one column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()
@@ -66,7 +67,7 @@ def _alone(block: Block[Row]) -> Table:
         Column(tr("rounds"), numeric=True),
     ]
     columns += [Column(tr("of peak"), numeric=True)] if peaks else []
-    columns += [Column(tr("flags"))]
+    columns += [Column(tr("flags")), *_source_column(block)]
     rows = []
     for row in block.rows:
         show, rounds = block.scale.format, row.round_values
@@ -79,15 +80,35 @@ def _alone(block: Block[Row]) -> Table:
         ]
         if peaks:
             cells.append((f"{percent((row.value or 0.0) / row.peak)}",) if row.peak else ())
-        rows.append((*cells, codes(row.flags)))
+        rows.append((*cells, codes(row.flags), *_sources(block, [row])))
     return Table(_caption(block), tuple(columns), tuple(rows))
 
 
+def _source_column(block: Block[Row]) -> list[Column]:
+    """A column if the block has figures that others published."""
+    return [Column(tr("source"), prose=True)] if any(row.cited for row in block.rows) else []
+
+
+def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
+    """The cell of `_source_column`: where each cited figure of ``rows`` was published."""
+    texts = (
+        ": ".join(filter(None, (row.detail.get("source", ""), row.detail.get("note", ""))))
+        for row in rows
+        if row.cited
+    )
+    parts = [(English(text),) for text in dict.fromkeys(filter(None, texts))]
+    return [joined(parts, tr("; "))] if _source_column(block) else []
+
+
 def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
+    here = {label[id(row)] for row in block.rows}
+    runs = [run for run in runs if run.label in here]  # the others would be empty columns
+    spreads = {label[id(row)] for row in block.rows if row.spread is not None}
     columns = [Column(tr("case"))]
     for run in runs:
-        columns += [Column(run.label, numeric=True), Column(tr("spread"), numeric=True)]
-    columns.append(Column(tr("flags")))
+        columns.append(Column(run.label, numeric=True))
+        columns += [Column(tr("spread"), numeric=True)] if run.label in spreads else []
+    columns += [Column(tr("flags")), *_source_column(block)]
     by_case: dict[tuple[str, Stat], dict[str, Row]] = {}
     for row in block.rows:
         by_case.setdefault((row.case, row.stat), {})[label[id(row)]] = row
@@ -97,15 +118,22 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
         flags: list[Line] = []
         for run in runs:
             own = several.get(run.label)
-            cells += [(block.scale.format(own.value or 0.0),), _spread(own)] if own else [(), ()]
+            cells.append((block.scale.format(own.value or 0.0),) if own else ())
+            if run.label in spreads:
+                cells.append(_spread(own) if own else ())
             if own and own.flags:
-                flags.append((tr("{title}: ", title=run.label), *codes(own.flags)))
-        rows.append((*cells, joined(flags, tr("; "))))
+                head = (tr("{title}: ", title=run.label),) if len(runs) > 1 else ()
+                flags.append((*head, *codes(own.flags)))
+        sources = _sources(block, [*several.values()])
+        rows.append((*cells, joined(flags, tr("; ")), *sources))
     return Table(_caption(block), tuple(columns), tuple(rows))
 
 
 def _caption(block: Block[Row]) -> str:
-    """With the tier, so that no two regions of a page have one name."""
+    """The caption of a table.
+
+    It contains the tier, so that no two regions of a page are named alike.
+    """
     title = metric_title(block.metric, block.scale.unit, block.better)
     return tr("{run}: {told}", run=SHORT[block.tier], told=title)
 

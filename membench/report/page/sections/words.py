@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.facts import PACKAGE
 from membench.analysis.ladder import Rung
 from membench.benches import registry
-from membench.core.messages import Message, tr
+from membench.core.messages import Message, tr, tr_n
 from membench.core.terms import Better, Metric, Tier
 from membench.report.page.document import Code, Line, joined
 from membench.report.screens.blocks import split
@@ -24,7 +26,7 @@ TIERS = {
     Tier.DDR: tr("Host memory (DDR)"),
     Tier.SSD: tr("Disk (SSD)"),
 }
-"""Titles of the tiers for the reader."""
+"""Titles of the tiers."""
 
 SHORT = {
     Tier.SMEM: tr("shared memory"),
@@ -37,16 +39,19 @@ SHORT = {
     Tier.DDR: "DDR",
     Tier.SSD: "SSD",
 }
-"""Names of the tiers in a table or a sentence."""
+"""Names of the tiers for tables and sentences."""
 
 
 def rung_name(rung: Rung) -> str:
-    """A rung of a machine's ladder, in a table or a sentence."""
+    """The name of a ladder's rung for a table or a sentence."""
     return tier_name(rung.tier, peer=rung.peer)
 
 
 def tier_name(tier: Tier, *, peer: bool) -> str:
-    """A tier in a table or a sentence; ``peer``: the link between GPUs, not to the host."""
+    """The name of a tier for a table or a sentence.
+
+    ``peer`` means the link between GPUs instead of the link to the host.
+    """
     return tr("link between GPUs") if peer else SHORT[tier]
 
 
@@ -58,7 +63,7 @@ METRICS = {
     Metric.FLOPS: tr("FLOP/s"),
     Metric.ENERGY: tr("energy"),
 }
-"""Names of the metrics for the reader."""
+"""Names of the metrics in the report."""
 
 
 FACTS = {
@@ -74,11 +79,22 @@ FACTS = {
     "hypervisor": tr("hypervisor"),
     "memory": tr("memory"),
     "thp": tr("thp"),
+    "thp below a huge page": tr("thp below a huge page"),
+    "memory policy": tr("memory policy"),
+    "setting": tr("setting"),
     "system": tr("system"),
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
-"""Names of the facts of rows and sidecars for the reader."""
+"""Names of the facts of rows and sidecars in the report."""
+
+
+def fact_names(names: Iterable[str]) -> list[str]:
+    """Facts of `membench.analysis.facts` for the reader; packages are counted."""
+    several = list(names)
+    others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
+    count = len(several) - len(others)
+    return [*others, tr_n("{count} package", "{count} packages", count)] if count else others
 
 
 CHECK_VERDICTS = {
@@ -88,7 +104,7 @@ CHECK_VERDICTS = {
     CheckVerdict.FAULT: tr("measurement fault"),
     CheckVerdict.FAIL: tr("fail"),
 }
-"""Names of the check verdicts for the reader."""
+"""Names of the check verdicts in the report."""
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
@@ -105,19 +121,28 @@ def metric_title(metric: Metric, unit: str, better: Better) -> Message:
     return tr("{metric}, {unit} (lower is better)", metric=what, unit=unit)
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``; only for pages that have no translation."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def percent(fraction: float) -> str:
     """``0.1234`` -> ``12.3 %``."""
     return f"{100 * fraction:.1f} %"
 
 
 def origin(row: Row) -> str:
-    """The source of a row: ``cited``, or its backend, which names the tool of an import."""
+    """The source of a row: ``cited``, or the backend, which names the tool of an import."""
     return tr("cited") if row.cited else row.backend
+
+
+_DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
+
+
+def device_name(device: str) -> str:
+    """The device of a row; a disk as ``ext4 on /dev/vda (virtio_blk)``."""
+    found = _DISK.fullmatch(device)
+    if found is None:
+        return device
+    filesystem, disk, driver = found.groups()
+    if driver is None:
+        return tr("{filesystem} on {disk}", filesystem=filesystem, disk=disk)
+    return tr("{filesystem} on {disk} ({driver})", filesystem=filesystem, disk=disk, driver=driver)
 
 
 def about(row: Row) -> str:

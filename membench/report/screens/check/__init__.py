@@ -1,1 +1,1 @@
-"""A check of a machine on a terminal, in Markdown, as JSON, and for continuous integration."""
+"""Prints the check of a machine: on a terminal, as Markdown or JSON, and for CI systems."""

@@ -16,7 +16,7 @@ SCHEMA = "membench.check/1"
 
 
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
-    """Whether the machine is right; None if nothing could be judged."""
+    """Whether the machine is as it should be; None if nothing could be judged."""
     if failures:
         return False
     judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
@@ -24,7 +24,7 @@ def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
 
 
 def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """The whole of ``check``; values are in the units of a results file."""
+    """``check`` as JSON with all details; values are in the units of a results file."""
     whole = {
         "schema": SCHEMA,
         "machine": name,

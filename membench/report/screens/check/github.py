@@ -13,7 +13,9 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """The remaining text to print: annotations, and the whole check if there is no summary file.
+    """Write the check to the job summary; returns the text to print.
+
+    It is the annotations and, without a summary file, the whole check.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -25,7 +27,7 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 
 
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
-    """Workflow commands, in the format of docs.github.com/actions."""
+    """The annotations as workflow commands of GitHub (docs.github.com/actions)."""
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)
     for line in check.lines:

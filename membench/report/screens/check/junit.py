@@ -11,6 +11,7 @@ from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.requirements import WORDS, gpus
 from membench.analysis.check.rule import CheckVerdict
+from membench.core.text import counted
 
 _FAILED = frozenset({CheckVerdict.FAIL, CheckVerdict.FAULT})
 
@@ -71,7 +72,9 @@ def _cases(
     for line in check.lines:
         yield from (_case(line, one, failed) for one in line.devices)
     for straggler in check.stragglers:
-        text = f"{straggler.name} is slower than the others in {len(straggler.slow)} cases"
+        text = (
+            f"{straggler.name} is slower than the others in {counted(len(straggler.slow), 'case')}"
+        )
         key = "failure" if with_stragglers else "skipped"
         yield JunitCase("straggler", straggler.name, **{key: text})
 

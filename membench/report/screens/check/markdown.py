@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from membench.analysis.check.machine import MachineCheck
 from membench.report.page.markdown_text import escaped
 from membench.report.screens.check.words import (
-    LEGEND,
     SourceNumbers,
     answer,
     cells,
+    legend,
     precondition_lines,
     source_lines,
     straggler_lines,
@@ -20,7 +20,7 @@ _HEAD = ("tier", "what", "measured", "expected", "share", "verdict", "source")
 
 
 def to_markdown(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """The answer, the preconditions, a table of the tiers, and the sources; ASCII."""
+    """The answer, the preconditions, a table of the tiers, and the sources, as ASCII Markdown."""
     return "\n".join(_lines(name, check, failures)) + "\n"
 
 
@@ -42,5 +42,5 @@ def _lines(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[
         parts = (row.tier, row.name, row.measured, row.expected, row.share, verdict, row.source)
         yield f"| {' | '.join(map(escaped, parts))} |"
     yield ""
-    yield f"{escaped(LEGEND)}  "
+    yield from (f"{escaped(text)}  " for text in legend(check))
     yield from (f"{escaped(text)}  " for text in source_lines(sources))

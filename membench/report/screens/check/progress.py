@@ -1,4 +1,4 @@
-"""Progress of a check that measures: no table between the rounds; standard output is for data."""
+"""Progress of a check that measures; no tables, because standard output is for data."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class CheckLines(ProgressLines):
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """A bar if a table goes to a terminal, else lines on standard error."""
+    """A bar if a table is printed to a terminal, otherwise lines on standard error."""
     return CheckBar() if table and is_terminal() else CheckLines()

@@ -12,14 +12,15 @@ from membench.analysis.check.lines import TierLine
 from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.rule import CheckVerdict
 from membench.report.screens.check.words import (
-    LEGEND,
     SourceNumbers,
     answer,
     cells,
+    legend,
     precondition_lines,
     source_lines,
     straggler_lines,
 )
+from membench.report.screens.console import say
 
 _STYLE = {
     CheckVerdict.GOOD: "green",
@@ -31,24 +32,25 @@ _STYLE = {
 
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
-    """The answer first, then the preconditions, the tiers, and the sources of the figures."""
-    console.print(Text(f"{name}: {answer(check, failures)}", "bold"), soft_wrap=True)
+    """Print the answer, then the preconditions, the tiers, and the sources of the figures."""
+    say(console, f"{name}: {answer(check, failures)}", "bold")
     held = ", ".join(check.references) or "nothing: there is no reference for this machine"
-    console.print(Text(f"compared with {held}", "dim"), soft_wrap=True)
+    say(console, f"compared with {held}", "dim")
     console.print()
     for line in (*precondition_lines(check), *straggler_lines(check)):
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
     sources = SourceNumbers()
     console.print()
     print_tiers(console, check.lines, sources)
-    console.print(Text(LEGEND, "dim"), soft_wrap=True)
+    for text in legend(check):
+        say(console, text, "dim")
     console.print()
     for line in source_lines(sources):
-        console.print(Text(line, "dim"), soft_wrap=True)
+        say(console, line, "dim")
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """One line for each of ``lines``, with a remark below it if there is one."""
+    """Print one line for each of ``lines``; a remark is printed below its line."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

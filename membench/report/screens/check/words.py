@@ -1,4 +1,4 @@
-"""The cells of a check, the same on a terminal and in Markdown. ASCII."""
+"""The cells of a check as ASCII text, the same on a terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GLYPH = {
     CheckVerdict.FAULT: "!",
     CheckVerdict.FAIL: "x",
 }
-"""One character per verdict for quick reading; the word is next to it."""
+"""One character per verdict, for quick reading next to the word."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TierCells:
     """One line of the table.
 
     Attributes:
-        remark: the GPU of the line, and the reason of the verdict; may be empty.
+        remark: the GPU of the line, and the reason for the verdict; may be empty.
         source: numbers of `SourceNumbers`, such as ``1 2``.
     """
 
@@ -60,7 +60,7 @@ class SourceNumbers:
 
 
 def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
-    """``line`` as text."""
+    """The cells of ``line`` as text."""
     worst = line.worst
     scale = _scale(line, worst)
     return TierCells(
@@ -105,16 +105,29 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """``= pass``, ``x fail``; for other verdicts the reason, whose sign the legend explains."""
+    """``= pass`` or ``x fail``; for other verdicts the glyph and the reason."""
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
-LEGEND = ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
-"""The meaning of the signs before the reasons."""
+def legend(check: MachineCheck) -> Iterator[str]:
+    """The meaning of the signs, of the share, and of each short reason in the table."""
+    yield ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
+    if any(line.worst.share is not None for line in check.lines):
+        yield (
+            "share: of the low end of the expected range; for a latency, the high end over the "
+            "measured value"
+        )
+    shown = [line.worst for line in check.lines]
+    listed_above = [
+        one.seen for one in check.preconditions if one.state is not PreconditionState.OK
+    ]
+    for brief, why in dict.fromkeys((one.brief, one.why) for one in shown if one.brief):
+        if not (why.startswith(brief) or any(seen in why for seen in listed_above)):
+            yield f"{brief}: {why}"
 
 
 def _remark(line: TierLine) -> str:
-    """The GPU if there are several, and the reason if the verdict has no short one."""
+    """The GPU if there are several, and the reason if it has no short form."""
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
     named = gpus(same) if 0 < len(same) < len(line.devices) else ""
@@ -136,7 +149,7 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:
-    """The outlying GPUs and pairs, with the largest deviation of each."""
+    """The GPUs and pairs that are slower than the others, with the largest deviation of each."""
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr(
@@ -150,12 +163,12 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def source_lines(sources: SourceNumbers) -> Iterator[str]:
-    """``[1] ref:h100-sxm: ...``."""
+    """The sources as text: ``[1] ref:h100-sxm: ...``."""
     return (f"[{number}] {name}" for name, number in sources.numbers.items())
 
 
 def answer(check: MachineCheck, failures: Iterable[str]) -> str:
-    """The answer in one line: whether this machine is right."""
+    """The answer in one line: whether the machine is as it should be."""
     found = list(failures)
     if found:
         return tr("not right: {failures}", failures="; ".join(found))

@@ -1,1 +1,1 @@
-"""The output of `membench compare`."""
+"""Prints the output of `membench compare`."""

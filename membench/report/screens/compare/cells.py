@@ -1,17 +1,21 @@
-"""The cells of a comparison table, the same on the screen and in Markdown. ASCII."""
+"""The cells of a comparison table as ASCII text, the same on the screen and in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from types import MappingProxyType
 
 from membench.analysis.comparison import Mean
-from membench.analysis.figure import CaseRuns
+from membench.analysis.differences import Differences
+from membench.analysis.figures import Figures
 from membench.analysis.finding import Difference
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.messages import listed, tr
-from membench.core.units import Scale, significant
+from membench.core.text import counted
+from membench.core.units import Scale, significant_texts
+from membench.results.compact.row import Measurement
 
 GLYPH: Mapping[Verdict, str] = MappingProxyType(
     {
@@ -22,7 +26,7 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
         Verdict.NA: "-",
     }
 )
-"""One character per verdict for quick reading; the word is next to it."""
+"""One character per verdict, for quick reading next to the word."""
 
 
 _WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -36,38 +40,63 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 )
 
 
-def value_parts(figure: CaseRuns | None, scale: Scale) -> tuple[str, str, str]:
-    """Value, half range (or source) and share of peak; empty if unknown."""
-    if figure is None:
-        return "-", "", ""
-    half, share = figure.half_range, figure.peak_share
-    origin = "cited" if figure.cited else "import" if figure.imported else ""
+def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
+    """Values, half ranges (or sources) and shares of peak, each by side; empty if unknown."""
+    values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
+    shown = iter(scale.format_all([one for one in values if one is not None]))
+    known = [one for one in halves if one is not None]
+    spreads = iter(_joined_form("+-%.1f%%", len(known), [100 * one for one in known]))
     return (
-        scale.format(figure.value),
-        origin if half is None else f"+-{half:.1%}",
-        "" if share is None else f"{share:.0%}",
+        ["-" if one is None else next(shown) for one in values],
+        [
+            _origin(figures.rows[side]) if one is None else next(spreads)
+            for side, one in enumerate(halves)
+        ],
+        ["" if one is None else f"{one:.0%}" for one in shares],
     )
 
 
-def ratio_text(finding: Difference | None) -> str:
-    """``1.457 [1.451, 1.463]``; without an interval if there are too few values."""
-    if finding is None or finding.ratio is None:
-        return ""
-    if finding.interval is None:
-        return significant(finding.ratio)
-    low, high = finding.interval
-    return f"{significant(finding.ratio)} [{significant(low)}, {significant(high)}]"
+def _joined_form(form: str, count: int, values: Sequence[float]) -> list[str]:
+    """``form`` with each of ``count`` ``values``, made in one go."""
+    return ("\n".join([form] * count) % tuple(values)).split("\n") if count else []
 
 
-def best_text(finding: Difference | None) -> str:
-    """``1.003``: the ratio of the best samples; empty if there is none."""
-    return "" if finding is None or finding.best is None else significant(finding.best)
+def _origin(rows: Sequence[Measurement]) -> str:
+    """Who measured a single value, if it was not membench."""
+    backends = {one.backend for one in rows}
+    if "cited" in backends:
+        return "cited"
+    return "import" if any(one.startswith("import:") for one in backends) else ""
 
 
-def verdict_text(finding: Difference | None) -> str:
-    """``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``."""
-    if finding is None:
-        return ""
+def ratio_texts(differences: Differences) -> list[str]:
+    """``1.457 [1.451, 1.463]`` by side; without an interval if there are too few values."""
+    ratios, intervals = differences.ratios, differences.intervals
+    middles = iter(significant_texts([one for one in ratios if one is not None]))
+    ends = significant_texts(list(chain.from_iterable(filter(None, intervals))))
+    spans = map(" [{}, {}]".format, ends[::2], ends[1::2])
+    return [
+        "" if ratio is None else next(middles) + (next(spans) if interval else "")
+        for ratio, interval in zip(ratios, intervals, strict=True)
+    ]
+
+
+def best_texts(differences: Differences) -> list[str]:
+    """``1.003`` by side: the ratio of the best samples; empty if there is none."""
+    bests = differences.bests
+    shown = iter(significant_texts([one for one in bests if one is not None]))
+    return ["" if one is None else next(shown) for one in bests]
+
+
+def verdict_texts(differences: Differences) -> list[str]:
+    """By side ``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``.
+
+    Empty for the reference, and without a number.
+    """
+    return [one or "" for one in differences.by_outcome(_verdict_of)]
+
+
+def _verdict_of(finding: Difference) -> str:
     few = finding.reason is Reason.FEW
     beyond = finding.within_offset and finding.verdict in (Verdict.BETTER, Verdict.WORSE)
     return _verdict_text(
@@ -97,7 +126,7 @@ def verdict_word(verdict: Verdict) -> str:
 
 
 def counts_text(counts: Mapping[Verdict, int]) -> str:
-    """``3 better, 1 unclear``: the verdicts that occur."""
+    """The verdicts that occur, with their numbers: ``3 better, 1 unclear``."""
     return listed(
         tr("{count} {verdict}", count=counts[verdict], verdict=_WORDS[verdict])
         for verdict in Verdict
@@ -106,12 +135,12 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
 
 
 def count_text(finding: Difference) -> str:
-    """``5``, or ``1/5`` if the reference and the label have different numbers of values."""
+    """Number of values: ``5``, or ``1/5`` if the reference and the label have different numbers."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
     """``geomean, 2 cases``; with the statistic if the block has ``several``."""
-    cases = "1 case" if mean.count == 1 else f"{mean.count} cases"
+    cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

@@ -1,6 +1,6 @@
-"""A comparison for programs: JSON and CSV.
+"""A comparison as JSON and CSV, for programs.
 
-Both contain every line, matched or not, with full precision, in a stable order.
+Both contain every line, matched or not, with full precision and in a stable order.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from membench.analysis.absences import absences
-from membench.analysis.comparison import Comparison, ComparisonCell, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
+from membench.analysis.line import ComparisonCell, Line
 from membench.core.text import guard
 from membench.report.screens.compare.notes import notes
 
@@ -21,10 +22,10 @@ SCHEMA = "membench.compare/1"
 
 
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """``lines`` of ``comparison`` with their statistics, and the notes on the whole, in parts.
+    """The JSON of ``lines`` with their statistics, and of the notes on the comparison, in parts.
 
-    It yields parts because one string would take many times the memory of the comparison, which may
-    have a million entries.
+    The text is yielded in parts, because one string would take many times the memory of the
+    comparison, which may have a million entries.
     """
     labels = [side.label for side in comparison.sides]
     head = {
@@ -205,7 +206,10 @@ def _finding(finding: Difference) -> dict[str, Any]:
 
 
 def _cell(value: object) -> str:
-    """Text with a guard, so that a label such as ``=x`` stays text in a spreadsheet."""
+    """``value`` as text.
+
+    A guard keeps a spreadsheet from reading a label such as ``=x`` as a formula.
+    """
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else guard(str(value))

@@ -1,4 +1,4 @@
-"""Remarks on the lines of a comparison: the limits of a number."""
+"""Footnotes to the lines of a comparison, about the limits of a number."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from functools import lru_cache
 from operator import attrgetter
 
 from membench.analysis.alike import likeness_of
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.figure import CaseRuns
+from membench.analysis.line import Line
 from membench.core.terms import FLAGS
 from membench.report.screens.compare.cells import count_text
-from membench.results.compact.row import read_detail
+from membench.results.compact.row import Common, read_detail
 
 
 class Footnotes:
-    """Remarks, each printed once and numbered in the order of first use.
+    """Footnotes, each printed once and numbered in the order of first use.
 
     Attributes:
-        texts: maps a remark to its number.
-        of_all: flags of every compared row of every label; they get no footnote, because they
-            distinguish no line.
+        texts: footnote -> its number.
+        of_all: flags that every compared row of every label has; they get no footnote, because they
+            distinguish no lines.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -29,7 +30,7 @@ class Footnotes:
         self._labels = [side.label for side in comparison.sides]
 
     def numbers(self, line: Line) -> str:
-        """The numbers of the remarks on ``line``: ``1 3``."""
+        """The numbers of the footnotes to ``line``: ``1 3``."""
         remarks = [
             *self._flags(line),
             *self._sources(line),
@@ -41,9 +42,11 @@ class Footnotes:
         return " ".join(map(str, sorted(numbers)))
 
     def _flags(self, line: Line) -> Iterator[str]:
+        if all(self.of_all.issuperset(one.flags) for one in line.figures.commons):
+            return
         labels: dict[str, list[str]] = {}
-        for label, entry in zip(self._labels, line.entries, strict=True):
-            for code in entry.figure.flags if entry.figure else ():
+        for label, flags in zip(self._labels, line.figures.flags, strict=True):
+            for code in flags:
                 if code not in self.of_all:
                     labels.setdefault(code, []).append(label)
         for code, flag in FLAGS.items() if labels else ():
@@ -51,52 +54,57 @@ class Footnotes:
 
     def _sources(self, line: Line) -> Iterator[str]:
         """The source of each number that membench did not measure."""
-        for label, entry in zip(self._labels, line.entries, strict=True):
-            figure = entry.figure
-            for row in figure.rows if figure and (figure.cited or figure.imported) else ():
+        if not any(_is_of_others(one) for one in line.figures.commons):
+            return
+        for label, rows in zip(self._labels, line.figures.rows, strict=True):
+            for row in rows if any(_is_of_others(one.common) for one in rows) else ():
                 words = (row.detail.get(key, "") for key in ("source", "note"))
                 yield ": ".join((label, row.backend, *filter(None, words)))
 
     def _findings(self, line: Line) -> Iterator[str]:
-        for label, entry in zip(self._labels, line.entries, strict=True):
-            finding = entry.finding
-            if finding is not None and finding.single_round:
+        for side, finding in sorted(line.remarkable.items()):
+            label = self._labels[side]
+            if finding.single_round:
                 yield (
                     f"single-round: the values are the samples of one round per side "
                     f"(n={count_text(finding)}), the interval is of {finding.confidence:.0%}"
                 )
-            if finding is not None and finding.detail:
+            if finding.detail:
                 yield f"{label}: {finding.detail}; {finding.settle}"
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
     """The flags that all figures of all matched lines have, if there are several lines."""
-    sets = [
-        frozenset(entry.figure.flags)
-        for line in comparison.matched
-        for entry in line.entries
-        if entry.figure
-    ]
-    return frozenset.intersection(*sets) if len(comparison.matched) > 1 else frozenset()
+    if len(comparison.matched) < 2:
+        return frozenset()
+    sets = {flags for line in comparison.matched for flags in line.figures.flag_sets}
+    return frozenset.intersection(*map(frozenset, sets))
+
+
+def _is_of_others(one: Common) -> bool:
+    return one.backend == "cited" or one.backend.startswith("import:")
 
 
 def _differences(line: Line) -> Iterator[str]:
     """Possible differences between two numbers that are still comparable."""
-    for name, of in (("tier", _tiers), ("engine", _engines)):
-        values = [of(entry.figure) for entry in line.entries]
+    figures = line.figures
+    several = len({one.tier for one in figures.commons}) > 1
+    engines = set(filter(None, map(_engine, figures.detail_cells)))
+    for name, of, differ in (("tier", _tiers, several), ("engine", _engines, len(engines) > 1)):
+        values = [of(figure) for figure in figures] if differ else []
         if len({value for value in values if value}) > 1:
             yield f"{name} differs: {' | '.join(value or '-' for value in values)}"
 
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
     """The axes in which a case differs from the published figure next to it."""
-    reference = line.entries[0].figure
-    for label, entry in zip(labels[1:], line.entries[1:], strict=True):
-        if reference is None or entry.figure is None:
+    if not any(one.backend == "cited" for one in line.figures.commons):
+        return
+    reference, *others = line.figures
+    for label, figure in zip(labels[1:], others, strict=True):
+        if reference is None or figure is None or reference.cited == figure.cited:
             continue
-        if reference.cited == entry.figure.cited:
-            continue
-        found = likeness_of(reference.rows[0], entry.figure.rows[0])
+        found = likeness_of(reference.rows[0], figure.rows[0])
         if found is not None and found.alike and found.harmless:
             yield f"{label}: alike: {'; '.join(map(str, found.harmless))}"
 

@@ -13,9 +13,9 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """Append the comparison to the job's summary file; return the remaining text to print.
+    """Append the comparison to the job's summary file; returns the text to print.
 
-    It is the counts, or the whole comparison if there is no summary file.
+    The text is the number of each verdict or, without a summary file, the whole comparison.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -26,7 +26,7 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def fitting(comparison: Comparison, blocks: Sequence[CompareBlock], limit: int) -> str:
-    """Markdown of at most ``limit`` bytes: without the unchanged rows, or without the tables."""
+    """Markdown of at most ``limit`` bytes; if necessary without unchanged rows or tables."""
     whole = to_markdown(comparison, blocks)
     if len(whole) <= limit:
         return whole

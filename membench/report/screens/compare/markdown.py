@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
 from membench.core.units import significant
 from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import (
-    best_text,
+    best_texts,
     mean_text,
-    ratio_text,
-    value_parts,
-    verdict_text,
+    ratio_texts,
+    value_columns,
+    verdict_texts,
 )
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
@@ -28,7 +29,7 @@ from membench.report.screens.compare.view import CompareBlock
 
 
 def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """The summary first, then the blocks, then the unmatched cases; ASCII."""
+    """The summary, then the blocks, then the unmatched cases, as ASCII Markdown."""
     return "\n".join(_lines(comparison, blocks)) + "\n"
 
 
@@ -70,18 +71,12 @@ def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) ->
     head = ["case", reference, *others, *judged, "notes"]
     rows = []
     for line, name in zip(block.lines, block.ids, strict=True):
-        values = [
-            " ".join(filter(None, value_parts(entry.figure, block.scale))) for entry in line.entries
-        ]
-        findings = [
-            cell
-            for entry in line.entries[1:]
-            for cell in (
-                ratio_text(entry.finding),
-                *([best_text(entry.finding)] if best else []),
-                verdict_text(entry.finding),
-            )
-        ]
+        parts = zip(*value_columns(line.figures, block.scale), strict=True)
+        values = [" ".join(filter(None, part)) for part in parts]
+        found = line.differences
+        assert found is not None
+        columns = [ratio_texts(found), *([best_texts(found)] if best else []), verdict_texts(found)]
+        findings = chain.from_iterable(islice(zip(*columns, strict=True), 1, None))
         rows.append([name, *values, *findings, footnotes.numbers(line)])
     for mean in block.means:
         row = [mean_text(mean, several=block.several_stats), *[""] * (len(head) - 1)]

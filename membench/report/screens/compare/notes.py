@@ -10,27 +10,29 @@ from operator import attrgetter
 
 from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
-from membench.analysis.comparison import Comparison, Line
+from membench.analysis.comparison import Comparison
 from membench.analysis.facts import PACKAGE, Fact
 from membench.analysis.finding import SEVERAL_RUNS
+from membench.analysis.line import Line
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
+from membench.core.text import counted
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
-from membench.report.screens.run import LISTED, families
+from membench.report.screens.plain import named
 from membench.results.compact.row import distinct
 
 _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """``5 rounds, 42 cases: a.csv``; its machine is among the facts."""
+    """``5 rounds, 42 cases: a.csv``; the machine is shown among the facts."""
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
-    runs = f"{len(side.runs)} runs of " if len(side.runs) > 1 else ""
-    cases = plural(len({one.case for one in ok}), "case")
+    runs = f"{counted(len(side.runs), 'run')} of " if len(side.runs) > 1 else ""
+    cases = counted(len({one.case for one in ok}), "case")
     files = _some([source.name for source in side.sources])
     return f"{runs}{span} {'round' if span == '1' else 'rounds'}, {cases}: {files}"
 
@@ -50,12 +52,12 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
     alike = [fact for fact in facts if fact.same]
     same = [f"{fact.name} {fact.values[0]}" for fact in alike if not _package(fact)]
     same += (
-        [plural(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
+        [counted(len(packages), "package")] if (packages := list(filter(_package, alike))) else []
     )
     partly = [fact for fact in facts if not fact.differs and not fact.same]
     unknown = [fact.name for fact in partly if not _package(fact)]
     if packages := list(filter(_package, partly)):
-        unknown.append(plural(len(packages), "package"))
+        unknown.append(counted(len(packages), "package"))
     made = [("differs", text) for text in differing or ["nothing known"]]
     made += [("same", ", ".join(same))] if same else []
     return made + ([("known for some only", ", ".join(unknown))] if unknown else [])
@@ -77,28 +79,26 @@ def absence_text(absence: Absence) -> str:
 
 def absent_cases(absence: Absence) -> list[str]:
     """The ids, one per line; for many cases that did not fail, the number of each family."""
-    if len(absence.cases) <= LISTED or absence.kind == Status.FAILED:
-        return [*absence.cases]
-    return [families(absence.cases)]
+    return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """The number of each verdict, one line per label, and the thresholds."""
+    """The lines with the number of each verdict, one per label, and the thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
         counts = comparison.counts(place)
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-        rows = plural(counts.total(), "row")
+        rows = counted(counts.total(), "row")
         made.append(f"{side.label} against {reference.label}: {rows}{': ' if words else ''}{words}")
     if comparison.matched:
-        cases = plural(len({line.row.case for line in comparison.matched}), "case")
+        cases = counted(len({line.row.case for line in comparison.matched}), "case")
         made.append(f"{cases} in common; thresholds {_thresholds(comparison)}")
     return made
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Caveats on the whole comparison, and the next steps for open questions."""
+    """Caveats on the whole comparison, and next steps to settle open questions."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -111,46 +111,41 @@ def notes(comparison: Comparison) -> list[str]:
     ]
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 case``, ``2 cases``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _settling(comparison: Comparison) -> list[str]:
     advice = Counter(
-        finding.settle
+        settle
         for line in comparison.matched
-        for finding in line.findings
-        if finding.verdict is Verdict.UNCLEAR
+        if Verdict.UNCLEAR in line.verdicts
+        for verdict, settle in zip(line.verdicts, line.settles, strict=True)
+        if verdict is Verdict.UNCLEAR
     )
     return [f"{count} unclear: {what}" for what, count in advice.items()]
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """The rows with indistinguishable medians whose best samples agree."""
+    """A note on rows whose medians cannot be distinguished but whose best samples agree."""
     within = Counter(
         line.threshold
         for line in comparison.matched
-        for finding in line.findings
-        if finding.verdict is Verdict.UNCLEAR
-        and finding.best is not None
-        and abs(math.log(finding.best)) <= math.log1p(line.threshold)
+        if Verdict.UNCLEAR in line.verdicts
+        for verdict, best in zip(line.verdicts, line.bests, strict=True)
+        if verdict is Verdict.UNCLEAR
+        and best is not None
+        and abs(math.log(best)) <= math.log1p(line.threshold)
     )
-    return [
-        f"{count} typical unclear, best within {threshold:.0%}: both sides can reach the "
-        "same, but their usual values are indistinguishable"
-        for threshold, count in within.items()
-    ]
+    if not within:
+        return []
+    limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
+    text = "both sides can reach the same, but their usual values are indistinguishable"
+    return [f"{within.total()} typical unclear, best within {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """The rows whose noise exceeds the difference of interest."""
+    """A note on rows whose noise is larger than the difference of interest."""
     spreads = [
         spread
         for line in comparison.matched
-        if not all(
-            finding.in_turns for finding in line.findings
-        )  # in paired rounds the noise may cancel
+        if not line.in_turns  # in paired rounds the noise may cancel
         and (spread := _spread(line)) > line.threshold
     ]
     if spreads:
@@ -161,9 +156,8 @@ def _noise(comparison: Comparison) -> Iterator[str]:
 
 
 def _spread(line: Line) -> float:
-    figures = [entry.figure for entry in line.entries if entry.figure]
-    spreads = (map(attrgetter("spread"), figure.rows) for figure in figures)
-    return max(filter(None, chain.from_iterable(spreads)), default=0.0)
+    spreads = map(attrgetter("spread"), chain.from_iterable(line.figures.rows))
+    return max(filter(None, spreads), default=0.0)
 
 
 def _flags(comparison: Comparison) -> list[str]:
@@ -172,26 +166,26 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """The cases whose ``size=auto`` differs in bytes between the sides."""
+    """A note on cases whose ``size=auto`` means different sizes on the sides."""
     differing = []
     for line in comparison.matched:
-        figures = [entry.figure for entry in line.entries if entry.figure]
-        found = [sizes(one.rows) for one in figures if all(is_auto(row.case) for row in one.rows)]
-        if len(found) == len(figures) and len(set(filter(None, found))) > 1:
-            differing.append((line.row.case, found))
+        commons = line.figures.commons
+        several = len({one.size_bytes for one in commons if one.size_bytes}) > 1
+        if several and all(is_auto(one.case) for one in commons):
+            found = [sizes(rows) for rows in line.figures.rows if rows]
+            if len(set(filter(None, found))) > 1:
+                differing.append((line.row.case, found))
     if differing:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has different sizes in {plural(len(differing), 'row')}, because it "
+            f"size=auto has different sizes in {counted(len(differing), 'row')}, because it "
             f"depends on the caches: {case} {shown}"
         )
 
 
 def _runs(comparison: Comparison) -> Iterator[str]:
-    findings = [finding for line in comparison.matched for finding in line.findings]
-    judged = [finding for finding in findings if finding.verdict is not Verdict.NA]
-    if findings and all(finding.in_turns for finding in judged or findings):
+    if comparison.in_turns:
         yield (
             "pairs of rounds, measured alternately: disturbances of both sides of a pair, and "
             "the offset of the run, cancel"
@@ -200,9 +194,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     single = [
         side.label
         for place, side in enumerate(comparison.sides)
-        if any(
-            len(one.rows) == 1 for line in comparison.matched if (one := line.entries[place].figure)
-        )
+        if any(len(line.figures.rows[place]) == 1 for line in comparison.matched)
     ]
     if len(single) == len(comparison.sides):
         yield from _offsets(comparison)
@@ -213,11 +205,11 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """The limits of one run per side, and the offsets between other runs of the machine."""
+    """A note that single runs do not show offsets, and on offsets between other runs."""
     offsets = comparison.offsets
     findings = [
         finding
-        for line in comparison.matched
+        for line in (comparison.matched if offsets else ())
         for finding in line.findings
         if finding.offset is not None
     ]
@@ -226,8 +218,9 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
+    others = counted(offsets.runs, "other run")
     yield (
-        f"one run per side: its offset cannot be seen. {plural(offsets.runs, 'other run')} of this "
+        f"one run per side: its offset cannot be seen. {others} of this "
         f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
         f"rows, by up to {most:.1%} in all, without any known change"
     )
@@ -236,24 +229,23 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         within = sum(one.within_offset for one in judged)
         yield (
             f"{within} of {len(judged)} better or worse are within the differences between runs; "
-            "to be sure, {SEVERAL_RUNS}"
+            f"to be sure, {SEVERAL_RUNS}"
         )
 
 
 def _sources(comparison: Comparison) -> Iterator[str]:
     changed = 0
     for line in comparison.matched:
-        figures = [entry.figure for entry in line.entries if entry.figure]
-        changed += len({row.kernel for one in figures for row in one.commons if row.kernel}) > 1
+        changed += len({one.kernel for one in line.figures.commons if one.kernel}) > 1
     if changed:
         yield (
-            f"the measured source differs in {plural(changed, 'row')} (column kernel); the "
+            f"the measured source differs in {counted(changed, 'row')} (column kernel); the "
             "numbers have the same meaning if case_version is the same"
         )
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """The thresholds of the present metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
+    """The thresholds for the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

@@ -18,13 +18,13 @@ from membench.report.screens.compare.notes import (
     absent_cases,
     fact_lines,
     notes,
-    plural,
     side_text,
     summary,
 )
 from membench.report.screens.compare.table import list_lines, wide_lines
 from membench.report.screens.compare.view import CompareBlock
 from membench.report.screens.console import print_lines
+from membench.report.screens.text_table import print_grid
 
 _JUDGED_WIDTH = len("1.000  = same  ")
 
@@ -32,9 +32,9 @@ _JUDGED_WIDTH = len("1.000  = same  ")
 def print_comparison(
     console: Console, comparison: Comparison, blocks: Sequence[CompareBlock], *, full_ids: bool
 ) -> None:
-    """The sides, the blocks, the unmatched cases, and the summary.
+    """Print the sides, the blocks, the unmatched cases, and the summary.
 
-    A block has one line per row if the width allows it, else one per row and label.
+    A block has one line per row if the width allows it, otherwise one line per row and label.
     """
     _print_sides(console, comparison)
     footnotes = Footnotes(comparison)
@@ -46,11 +46,9 @@ def print_comparison(
         if _may_fit(comparison, console.width):
             lines = wide_lines(comparison, block, footnotes, names, console.width)
         if lines is None:
-            lines = list_lines(comparison, block, footnotes, names)
+            coloured = console.is_terminal
+            lines = list_lines(comparison, block, footnotes, names, coloured=coloured)
         print_lines(console, lines)
-        if block.left_out:
-            more = plural(block.left_out, "more row")
-            console.print(Text(f"and {more}, nearer to the reference (--all)", "dim"))
     _print_footnotes(console, footnotes)
     _print_absences(console, comparison)
     console.print()
@@ -61,17 +59,17 @@ def print_comparison(
 
 
 def _may_fit(comparison: Comparison, width: int) -> bool:
-    """Whether the columns of all labels might fit; a cheap test before the layout."""
+    """Whether the columns of all labels might fit; a quick test before the layout."""
     labels = [side.label for side in comparison.sides]
     return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
 
 
 def _print_sides(console: Console, comparison: Comparison) -> None:
-    table = _grid()
+    rows = []
     for place, side in enumerate(comparison.sides):
-        role = "" if place else "reference"
-        table.add_row(Text(side.label, "bold", overflow="fold"), role, _folded(side_text(side)))
-    console.print(table)
+        label = Text(side.label, "bold", overflow="fold")
+        rows.append((label, Text("" if place else "reference"), _folded(side_text(side))))
+    print_grid(console, rows)
     table = _grid()
     before = ""
     for heading, text in fact_lines(comparison):

@@ -1,22 +1,24 @@
-"""One block of a comparison on the screen, in two layouts: wide, and as a list."""
+"""Prints one block of a comparison in one of two layouts: wide, or as a list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, repeat
 
 from rich.text import Text
 
-from membench.analysis.comparison import Comparison, Line
-from membench.analysis.finding import Difference
+from membench.analysis.comparison import Comparison
+from membench.analysis.differences import Differences
+from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
+from membench.core.text import counted
 from membench.core.units import significant
 from membench.report.screens.compare.cells import (
-    best_text,
+    best_texts,
     mean_text,
-    ratio_text,
-    value_parts,
-    verdict_text,
+    ratio_texts,
+    value_columns,
+    verdict_texts,
 )
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.view import CompareBlock
@@ -38,17 +40,18 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Text] | None:
-    """One line per row: every label's value, then the findings for all but the reference.
+    """The wide layout: one line per row, with every label's value and then the findings.
 
-    A finding is the ratio, the ratio of the best samples if the block has any, and the verdict.
-    None if the lines are wider than ``width``. This is no Rich table, because Rich measures and
-    draws each cell separately, and there is a cell for the mean of each label below each label.
+    A finding is the ratio to the reference, the ratio of the best samples if the block has any, and
+    the verdict. None if the lines are wider than ``width``. Rich is not used, because it measures
+    and draws each cell separately, which is slow.
     """
     best = block.has_best
+    more = _more(block)
     heads = _heads([side.label for side in comparison.sides], best=best)
-    values = zip(*_values(comparison, block), strict=True)
+    values = zip(*_values(block), strict=True)
     rows = [
-        [name, *cells, *_judged(line, best=best), footnotes.numbers(line)]
+        [name, *cells, *_judged(_differences(line), best=best), footnotes.numbers(line)]
         for line, name, cells in zip(block.lines, names, values, strict=True)
     ]
     means = [
@@ -69,17 +72,39 @@ def wide_lines(
     made = [_whole(_row(cells, widths), "dim") for cells in heads]
     for line, cells in zip(block.lines, rows, strict=True):
         shown = _whole(_row(cells, widths))
-        for side, entry in enumerate(line.entries[1:], start=1):
+        for side, verdict in enumerate(line.verdicts[1:], start=1):
             column = _ratio_column(comparison, side, best=best) + 1 + best
-            _mark(shown, entry.finding, starts[column], widths[column])
+            _mark(shown, verdict, starts[column], widths[column])
         made.append(shown)
-    made += [_whole(f"{name:{starts[column]}}{ratio}", "dim") for name, column, ratio in means]
-    return made
+    below = [f"{name:{starts[column]}}{ratio}" for name, column, ratio in means]
+    if below and more and len(below[-1]) + len(_GAP) + len(more) <= width:
+        below[-1] = f"{below[-1]}{_GAP}{more}"
+    elif more:
+        below.append(more)
+    return [*made, *(_whole(text, "dim") for text in below)]
+
+
+def _more(block: CompareBlock) -> str:
+    """The number of lines that were left out; empty if there are none."""
+    if not block.left_out:
+        return ""
+    return f"and {counted(block.left_out, 'more row')}, nearer to the reference (--all)"
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
-    """Two header lines above the columns of `wide_lines`."""
+    """The header above the columns of `wide_lines`: two lines if there are several ratios."""
     reference, *others = labels
+    if len(others) == 1:
+        return [
+            [
+                "case",
+                *labels,
+                "ratio to ref [95% CI]",
+                *(["best"] if best else []),
+                "verdict",
+                "notes",
+            ]
+        ]
     above = ["" for _ in ("case", *labels)]
     below = ["case", *labels]
     for label in others:
@@ -93,18 +118,26 @@ def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
     return 1 + len(comparison.sides) + (2 + best) * (side - 1)
 
 
-def _values(comparison: Comparison, block: CompareBlock) -> Iterator[list[str]]:
-    for side in range(len(comparison.sides)):
-        figures = (line.entries[side].figure for line in block.lines)
-        yield _aligned([value_parts(figure, block.scale) for figure in figures])
+def _values(block: CompareBlock) -> Iterator[list[str]]:
+    """The cells of the values of each side."""
+    lines = [value_columns(line.figures, block.scale) for line in block.lines]
+    for side in zip(*(zip(*columns, strict=True) for columns in lines), strict=True):
+        yield _aligned(zip(*side, strict=True))
 
 
-def _judged(line: Line, *, best: bool) -> Iterator[str]:
-    for entry in line.entries[1:]:
-        yield ratio_text(entry.finding)
-        if best:
-            yield best_text(entry.finding)
-        yield verdict_text(entry.finding)
+def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
+    """The cells of the findings, label by label."""
+    columns = [ratio_texts(differences), verdict_texts(differences)]
+    if best:
+        columns.insert(1, best_texts(differences))
+    for cells in list(zip(*columns, strict=True))[1:]:
+        yield from cells
+
+
+def _differences(line: Line) -> Differences:
+    """Those of a line that matched."""
+    assert line.differences is not None
+    return line.differences
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -116,45 +149,76 @@ def _whole(text: str, style: str = "") -> Text:
 
 
 def list_lines(
-    comparison: Comparison, block: CompareBlock, footnotes: Footnotes, names: Sequence[str]
+    comparison: Comparison,
+    block: CompareBlock,
+    footnotes: Footnotes,
+    names: Sequence[str],
+    *,
+    coloured: bool,
 ) -> Iterator[Text]:
-    """One line for the id, and one per label below it: for a narrow terminal or many labels."""
-    entries = [entry for line in block.lines for entry in line.entries]
+    """One line for the id, and one per label below it: for a narrow terminal or many labels.
+
+    The lines of all labels of one row are one text; ``coloured`` marks the verdicts.
+    """
     labels = _padded([side.label for side in comparison.sides])
-    values = iter(_aligned([value_parts(entry.figure, block.scale) for entry in entries]))
-    ratios = iter(_padded([ratio_text(entry.finding) for entry in entries]))
-    verdicts = iter(_padded([verdict_text(entry.finding) for entry in entries]))
+    differences = [_differences(line) for line in block.lines]
+    ratios = _padded(_flat(map(ratio_texts, differences)))
+    verdicts = _padded(_flat(map(verdict_texts, differences)))
+    columns = zip(_aligned_values(block), ratios, verdicts, strict=True)
     for line, name in zip(block.lines, names, strict=True):
         yield Text(name, overflow="fold")
-        remarks = ["" for _ in labels]
-        remarks[-1] = footnotes.numbers(line)
-        for label, entry, remark in zip(labels, line.entries, remarks, strict=True):
-            start = f"  {label}  {next(values)}  {next(ratios)}  "
-            verdict = next(verdicts)
-            shown = Text(f"{start}{verdict}  {remark}".rstrip())
-            _mark(shown, entry.finding, len(start), len(verdict))
-            yield shown
+        rows = [
+            (f"  {label}  {value}  {ratio}  ", verdict)
+            for label, (value, ratio, verdict) in zip(labels, columns, strict=False)
+        ]
+        remark = footnotes.numbers(line)
+        yield _of_labels(rows, remark, line.verdicts if coloured else ())
     for mean in block.means:
         label = comparison.sides[mean.side].label
         words = mean_text(mean, several=block.several_stats)
         yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
+    if more := _more(block):
+        yield Text(more, "dim")
 
 
-def _mark(shown: Text, finding: Difference | None, start: int, length: int) -> None:
-    """Colour the verdict that begins at ``start``."""
-    if finding is not None and _STYLE[finding.verdict]:
-        shown.stylize(_STYLE[finding.verdict], start, start + length)
+def _aligned_values(block: CompareBlock) -> list[str]:
+    """The values of each line and side."""
+    lines = [value_columns(line.figures, block.scale) for line in block.lines]
+    return _aligned(map(_flat, zip(*lines, strict=True)))
 
 
-def _aligned(parts: Sequence[tuple[str, ...]]) -> list[str]:
-    """A cell for each of ``parts``, with aligned columns; empty columns are left out."""
-    widths = [max(map(len, column)) for column in zip(*parts, strict=True)]
-    return [
-        " ".join(text.rjust(width) for text, width in zip(part, widths, strict=True) if width)
-        for part in parts
-    ]
+def _of_labels(
+    rows: Sequence[tuple[str, str]], remark: str, verdicts: Sequence[Verdict | None]
+) -> Text:
+    """A line for each label: its start, and its verdict, coloured by ``verdicts``."""
+    lines = [f"{start}{verdict}".rstrip() for start, verdict in rows]
+    if remark:
+        lines[-1] = f"{''.join(rows[-1])}  {remark}"
+    shown = Text("\n".join(lines))
+    end = 0
+    for one, line, (start, verdict) in zip(verdicts, lines, rows, strict=False):
+        _mark(shown, one, end + len(start), len(verdict))
+        end += len(line) + 1
+    return shown
+
+
+def _flat(lists: Iterable[Sequence[str]]) -> list[str]:
+    return list(chain.from_iterable(lists))
+
+
+def _mark(shown: Text, verdict: Verdict | None, start: int, length: int) -> None:
+    """Colour the ``verdict`` that begins at ``start``."""
+    if verdict is not None and _STYLE[verdict]:
+        shown.stylize(_STYLE[verdict], start, start + length)
+
+
+def _aligned(columns: Iterable[Sequence[str]]) -> list[str]:
+    """The rows of ``columns``, aligned to the right; empty columns are left out."""
+    found = [(column, max(map(len, column))) for column in columns]
+    padded = [map(str.rjust, column, repeat(width)) for column, width in found if width]
+    return list(map(" ".join, zip(*padded, strict=True)))
 
 
 def _padded(texts: Sequence[str]) -> list[str]:
     width = max(map(len, texts), default=0)
-    return [text.ljust(width) for text in texts]
+    return list(map(str.ljust, texts, repeat(width)))

@@ -1,4 +1,4 @@
-"""A comparison arranged for a reader: blocks, order, and selection."""
+"""Arranges a comparison for display: blocks, order, and selection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from membench.analysis.comparison import Comparison, Line, Mean
+from membench.analysis.comparison import Comparison, Mean
+from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
 from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
@@ -21,8 +22,8 @@ class CompareBlock:
 
     Attributes:
         block: tier, metric, direction, and the common parts of all ids.
-        lines: the visible lines; ``names`` are their ids without the common parts.
-        means: the means of all matched lines of the block, visible or not.
+        lines: the lines to show; ``names`` are their ids without the common parts.
+        means: the means of all matched lines of the block, shown or not.
         left_out: number of lines that `shortened` removed.
     """
 
@@ -35,7 +36,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The whole ids of the lines, with the statistic unless it is the median."""
+        """Full ids of the lines; if the statistic is not the median, followed by the statistic."""
         return tuple(
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
@@ -44,11 +45,11 @@ class CompareBlock:
     @property
     def has_best(self) -> bool:
         """Whether some line has a ratio of best samples."""
-        return any(one.best is not None for line in self.lines for one in line.findings)
+        return any(one is not None for line in self.lines for one in line.bests)
 
     @property
     def several_stats(self) -> bool:
-        """Whether the means are of more than one statistic."""
+        """Whether the means are for more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1
 
     @property
@@ -59,16 +60,16 @@ class CompareBlock:
 
 
 def _by_ratio(line: Line) -> float:
-    return -next((one.ratio for one in line.findings if one.ratio is not None), 0.0)
+    return -next((one for one in line.ratios if one is not None), 0.0)
 
 
 def _by_peak(line: Line) -> float:
-    figure = line.entries[0].figure
+    figure = line.figures.at(0)
     return -(figure.peak_share or 0.0) if figure is not None else 0.0
 
 
 def _by_value(line: Line) -> float:
-    reference = line.entries[0].figure
+    reference = line.figures.at(0)
     return -reference.value if reference is not None else 0.0
 
 
@@ -77,15 +78,15 @@ _PEAK = Scale(0.01, "% of peak")
 SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
     {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
 )
-"""Orders of the lines of a block: by case as in the tables of a run, or largest first by the ratio
-of the first label after the reference, the reference's value, or its share of peak.
+"""Orders of the lines in a block: by case; or by the first label's ratio, by the reference's value,
+or by its share of the peak, largest first.
 """
 
 
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """The matched lines that have one of ``verdicts`` (all if it is empty), by block."""
+    """The matched lines as blocks; only those with one of ``verdicts``, unless it is empty."""
     lines = {line.key: line for line in comparison.matched}
     made = []
     for block in blocks(line.row for line in lines.values()):
@@ -97,7 +98,7 @@ def arrange(
         key = SORTS[sort]
         if key is not None:
             shown.sort(key=lambda pair: key(pair[0]))
-        values = [one.figure.value for line, _ in pairs for one in line.entries if one.figure]
+        values = (one for line, _ in pairs for one in line.figures.values if one is not None)
         if shown:
             made.append(
                 CompareBlock(
@@ -116,11 +117,11 @@ def arrange(
 
 
 def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
-    """``blocks`` with about ``most`` lines in total, at least one each, in their order.
+    """``blocks`` reduced to about ``most`` lines in total, with at least one line each.
 
-    The kept lines have a verdict and are farthest from the reference. Tails of distributions are
-    dropped if the block has their median, and operations per second if there is the bandwidth of
-    the same tier.
+    Lines with a verdict, and lines farthest from the reference, are kept. Tails of distributions
+    are dropped if the block has the median, and operations per second if the bandwidth of the same
+    tier is shown.
     """
     made = []
     rated = {block.block.tier for block in blocks if block.block.metric is Metric.BANDWIDTH}
@@ -150,18 +151,18 @@ def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
 
 def _distance(line: Line) -> tuple[bool, float]:
     """Whether the line has a verdict, and the distance of its ratio from 1, as a logarithm."""
-    judged = any(one.verdict is not Verdict.NA for one in line.findings)
-    return judged, max((abs(math.log(one.ratio)) for one in line.findings if one.ratio), default=0)
+    judged = any(one not in (None, Verdict.NA) for one in line.verdicts)
+    return judged, max((abs(math.log(one)) for one in line.ratios if one), default=0)
 
 
 def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
-    return not verdicts or any(one.verdict in verdicts for one in line.findings)
+    return not verdicts or any(one in verdicts for one in line.verdicts)
 
 
 def ordered(
     comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
 ) -> list[Line]:
-    """The lines of ``blocks``, followed by the unmatched ones unless ``verdicts`` is given."""
+    """The lines of ``blocks``; if no ``verdicts`` are given, followed by the unmatched lines."""
     lines = [line for block in blocks for line in block.lines]
-    unmatched = [line for line in comparison.lines if not line.findings]
+    unmatched = [line for line in comparison.lines if not line.matched]
     return lines if verdicts else lines + unmatched

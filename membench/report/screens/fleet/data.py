@@ -1,4 +1,4 @@
-"""A fleet for programs: CSV of its cells, JSON of the summary."""
+"""A fleet for programs: its values as CSV, its summary as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def to_csv(summary: FleetSummary) -> Iterator[str]:
-    """One line per machine and case, by machine; ``z`` is empty if no machine was judged.
+    """One line per machine and case, by machine; ``z`` is empty if the case was not judged.
 
     ``times_slower`` is relative to the median of the fleet, and below 1 for a faster machine.
     """
@@ -48,7 +48,7 @@ def to_csv(summary: FleetSummary) -> Iterator[str]:
 
 
 def to_json(summary: FleetSummary) -> str:
-    """The spread of the cases, the slow machines, and the missing hosts; without the cells."""
+    """The spread of each case, the slow machines, and the missing hosts; without single values."""
     ledger = summary.values.ledger
     data = {
         "schema": SCHEMA,

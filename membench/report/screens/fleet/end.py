@@ -1,4 +1,4 @@
-"""The last lines of a fleet run: arrived and missing hosts, reasons, and the next command."""
+"""Last lines of a fleet run: counts of hosts, reasons for missing ones, and the next command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.report.screens.fleet.live import STYLES
 from membench.results.fleet_ledger import FleetLedger, HostState
 
@@ -16,7 +17,9 @@ from membench.results.fleet_ledger import FleetLedger, HostState
 def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     """Print counts, the hosts without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
-    console.print(Text(f"{len(arrived)} of {len(ledger.hosts)} hosts arrived: {directory}", "bold"))
+    console.print(
+        Text(f"{len(arrived)} of {counted(len(ledger.hosts), 'host')} arrived: {directory}", "bold")
+    )
     absent = [host for host in ledger.hosts if host.state is not HostState.ARRIVED]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for host in absent:

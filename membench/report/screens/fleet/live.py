@@ -24,11 +24,11 @@ _ORDER = (
     HostState.WAITING,
     HostState.ARRIVED,
 )
-_SPARE_LINES = 4  # reserved lines of a screen: header, counts, cursor
+_SPARE_LINES = 4  # lines of the screen reserved for header, counts and cursor
 
 
 class FleetLines:
-    """One line per change of state; output of a host in between is not printed."""
+    """One line per change of state; other messages of hosts are not printed."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         self.console = shown_on or console()
@@ -38,7 +38,7 @@ class FleetLines:
             self.console.print(_sentence(host), soft_wrap=True)
 
     def warned(self, message: str, hint: str) -> None:
-        """Print it on standard error."""
+        """Print the warning on standard error."""
         warn(message, hint)
 
     def ticked(self) -> None:
@@ -59,12 +59,12 @@ class FleetTable(FleetLines):
         self._live.start()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Store it for the next drawing."""
+        """Store the new state until the table is drawn next."""
         self._hosts[host.name] = host
         self._undrawn = True
 
     def ticked(self) -> None:
-        """Redraw the table, if it changed."""
+        """Redraw the table if anything changed."""
         if not self._undrawn:
             return
         self._undrawn = False
@@ -78,12 +78,12 @@ class FleetTable(FleetLines):
 
 
 def fleet_watcher() -> FleetLines:
-    """A table if standard output is a terminal, else lines."""
+    """A table if standard output is a terminal, otherwise lines."""
     return FleetTable() if is_terminal() else FleetLines()
 
 
 def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
-    """The first ``height`` of ``hosts`` in ``width`` columns, and the number of hosts per state.
+    """A table of the first ``height`` hosts in ``width`` columns, and the hosts per state.
 
     Messages of hosts are cut to the width that names and states leave.
     """

@@ -1,9 +1,10 @@
-"""The page of a fleet: the same content as on the screen, with the plots."""
+"""The page of a fleet: the same content as on the screen, and plots."""
 
 from __future__ import annotations
 
 from membench import __version__
 from membench.analysis.fleet.summary import FleetSummary
+from membench.core.messages import sentence, span, tr
 from membench.report.page.document import (
     Alert,
     Block,
@@ -31,7 +32,7 @@ from membench.report.screens.fleet.words import (
     z_text,
 )
 
-_ROWS = 500  # maximum per table: more is unreadable, and the CSV has all
+_ROWS = 500  # maximum rows per table; the CSV has all
 
 
 def compose(summary: FleetSummary) -> Document:
@@ -41,11 +42,12 @@ def compose(summary: FleetSummary) -> Document:
     alerts = (
         (
             Alert(
-                "Read this first",
+                tr("Read this first"),
                 (
-                    "Failed or missing: ",
-                    Link(f"{len(missing)} in all", "missing"),
-                    ".",
+                    tr(
+                        "Failed or missing: {link}.",
+                        link=Link(tr("{count} in all", count=len(missing)), "missing"),
+                    ),
                 ),
             ),
         )
@@ -53,8 +55,8 @@ def compose(summary: FleetSummary) -> Document:
         else ()
     )
     return Document(
-        title="Fleet" if ledger is None else f"Fleet {ledger.fleet_id}",
-        lead=(f"{headline(summary)}.",),
+        title=tr("Fleet") if ledger is None else tr("Fleet {fleet}", fleet=ledger.fleet_id),
+        lead=(sentence(headline(summary)),),
         generator=f"membench {__version__}",
         alerts=alerts,
         sections=(
@@ -62,24 +64,25 @@ def compose(summary: FleetSummary) -> Document:
             _plots(summary),
             _absent(missing),
             _spread(summary),
-            Section("method", "Method", (Bullets(tuple((one,) for one in notes(summary))),)),
+            Section("method", tr("Method"), (Bullets(tuple((one,) for one in notes(summary))),)),
         ),
     )
 
 
 def _slow(summary: FleetSummary) -> Section:
     if not summary.slow:
-        return Section("slow", "Slow machines", (Paragraph(("No machine is an outlier.",)),))
+        nothing = Paragraph((tr("No machine is an outlier."),))
+        return Section("slow", tr("Slow machines"), (nothing,))
     columns = (
-        *(Column("machine"), Column("verdict"), Column("slow in", numeric=True)),
-        *(Column("by chance", numeric=True), Column("slowest case")),
-        *(Column("how slow", numeric=True), Column("z", numeric=True)),
+        *(Column(tr("machine")), Column(tr("verdict")), Column(tr("slow in"), numeric=True)),
+        *(Column(tr("by chance"), numeric=True), Column(tr("slowest case"))),
+        *(Column(tr("how slow"), numeric=True), Column("z", numeric=True)),
     )
     rows: list[tuple[Line, ...]] = [
         (
             (Code(line.name),),
-            ("straggler" if line.straggler else "slow",),
-            (f"{len(line.slow)} of {line.judged}",),
+            (tr("straggler") if line.straggler else tr("slow"),),
+            (tr("{part} of {whole}", part=len(line.slow), whole=line.judged),),
             (chance_text(line),),
             (Code(case_name(line.slow[0])),),
             (times_text(line.slow[0].times),),
@@ -87,8 +90,8 @@ def _slow(summary: FleetSummary) -> Section:
         )
         for line in summary.slow[:_ROWS]
     ]
-    table = Table("Slow machines, the most certain first", columns, tuple(rows))
-    return Section("slow", "Slow machines", (table, *_rest(len(summary.slow))))
+    table = Table(tr("Slow machines, the most certain first"), columns, tuple(rows))
+    return Section("slow", tr("Slow machines"), (table, *_rest(len(summary.slow))))
 
 
 def _plots(summary: FleetSummary) -> Section:
@@ -97,40 +100,41 @@ def _plots(summary: FleetSummary) -> Section:
         if isinstance(plot, Figure):
             blocks.append(plot)
         else:
-            blocks.append(Paragraph((f"{plot.title} is not drawn: {plot.reason}.",)))
-    return Section("plots", "The fleet at a glance", tuple(blocks))
+            text = tr("{title} is not drawn: {reason}.", title=plot.title, reason=plot.reason)
+            blocks.append(Paragraph((text,)))
+    return Section("plots", tr("The fleet at a glance"), tuple(blocks))
 
 
 def _absent(found: list[tuple[str, str, str]]) -> Section:
     if not found:
-        return Section(
-            "missing", "Missing and failed", (Paragraph(("Nothing is missing, nothing failed.",)),)
-        )
-    columns = (Column("host or file"), Column("state"), Column("reason", prose=True))
+        nothing = Paragraph((tr("Nothing is missing, nothing failed."),))
+        return Section("missing", tr("Missing and failed"), (nothing,))
+    columns = (Column(tr("host or file")), Column(tr("state")), Column(tr("reason"), prose=True))
     rows = tuple(((Code(name),), (kind,), (reason,)) for name, kind, reason in found[:_ROWS])
-    table = Table("Missing, failed and incomplete", columns, rows)
-    return Section("missing", "Missing and failed", (table, *_rest(len(found))))
+    table = Table(tr("Missing, failed and incomplete"), columns, rows)
+    return Section("missing", tr("Missing and failed"), (table, *_rest(len(found))))
 
 
 def _spread(summary: FleetSummary) -> Section:
-    titles = ("machines", "median", "spread", "1 % to 99 %", "slow")
-    columns = (Column("case"), *(Column(title, numeric=True) for title in titles))
+    titles = (tr("machines"), tr("median"), tr("spread"), tr("1 % to 99 %"), tr("slow"))
+    columns = (Column(tr("case")), *(Column(title, numeric=True) for title in titles))
     rows: list[tuple[Line, ...]] = [
         (
             (Code(case_name(case)),),
             (str(case.machines),),
             (number(case, case.median),),
             (f"{100 * case.spread:.1f} %",),
-            (f"{number(case, case.low)} to {number(case, case.high)}",),
-            (str(case.slow) if case.judged else "not judged",),
+            (span(number(case, case.low), number(case, case.high)),),
+            (str(case.slow) if case.judged else tr("not judged"),),
         )
         for case in in_order(summary)[:_ROWS]
     ]
-    table = Table("The spread of the fleet, case by case", columns, tuple(rows))
-    return Section("spread", "Spread of the fleet", (table, *_rest(len(summary.cases))))
+    table = Table(tr("The spread of the fleet, case by case"), columns, tuple(rows))
+    return Section("spread", tr("Spread of the fleet"), (table, *_rest(len(summary.cases))))
 
 
 def _rest(count: int) -> tuple[Block, ...]:
     if count <= _ROWS:
         return ()
-    return (Paragraph((f"And {count - _ROWS} more: membench fleet report --format csv has all.",)),)
+    text = tr("And {count} more: membench fleet report --format csv has all.", count=count - _ROWS)
+    return (Paragraph((text,)),)

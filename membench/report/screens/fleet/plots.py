@@ -1,4 +1,4 @@
-"""The plots of a fleet: machines by cases as a heat map, and the machines of each tier as dots."""
+"""Plots of a fleet: a heat map of machines by cases, and the machines of each tier as dots."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
+from membench.core.messages import tr
 from membench.core.terms import Tier
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
-from membench.report.page.sections.words import TIERS, counted
+from membench.report.page.sections.words import TIERS
 from membench.report.plots import style
 from membench.report.plots.style import NotDrawn
-from membench.report.screens.fleet.words import case_name, in_order
+from membench.report.screens.fleet.words import (
+    case_name,
+    cases_text,
+    in_order,
+    stragglers_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
-"""Maximum number of machines and cases in a readable heat map, and of dots per tier."""
-_HEAT_TITLE, _STRIP_TITLE = "Machines by cases", "Every machine, tier by tier"
-_HEAT = (
+"""Maximum number of machines and of cases in a readable heat map, and of dots per tier."""
+_HEAT_TITLE, _STRIP_TITLE = tr("Machines by cases"), tr("Every machine, tier by tier")
+_HEAT = tr(
     "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
     "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
     "a case, the larger its square; a filled square is an outlier, an empty one is not, and "
     "without a square the machine is as fast as the median or has no value."
 )
-_STRIP = (
+_STRIP = tr(
     "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
     "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
     "are machines, filled diamonds are stragglers."
@@ -42,7 +48,7 @@ _NAME = 18  # maximum characters of a machine's name beside the plot
 
 @dataclass(frozen=True)
 class _Grid:
-    """A dense part of the fleet: log slowness and z of shape (machines, cases), NaN = no value."""
+    """Log slowness and z of shape (machines, cases); NaN if there is no value."""
 
     machines: tuple[int, ...]
     cases: tuple[CaseSpread, ...]
@@ -51,9 +57,9 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Plot of at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
+    """Draw at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
     if not any(case.judged for case in summary.cases):
-        return NotDrawn(_HEAT_TITLE, "no case has enough machines to find outliers")
+        return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
     names = [summary.values.machines[number] for number in grid.machines]
 
@@ -76,26 +82,30 @@ def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
         for number, case in enumerate(grid.cases, 1)
     ]
     columns = (
-        *(Column("number", numeric=True), Column("case")),
-        *(Column("slow machines", numeric=True), Column("spread", numeric=True)),
+        *(Column(tr("number"), numeric=True), Column(tr("case"))),
+        *(Column(tr("slow machines"), numeric=True), Column(tr("spread"), numeric=True)),
     )
     return Figure(
         slug="fleet-heat",
         title=_HEAT_TITLE,
         caption=_heat_finding(summary, grid),
         description=_HEAT,
-        svg=style.render("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
-        table=Table("The cases of the columns", columns, tuple(rows)),
+        drawing=style.plot("fleet-heat", _HEAT_TITLE, _HEAT, 120 + 13 * len(names), paint),
+        table=Table(tr("The cases of the columns"), columns, tuple(rows)),
     )
 
 
 def _heat_finding(summary: FleetSummary, grid: _Grid) -> str:
     shown, there = len(grid.machines), len(summary.values.machines)
-    part = f"The slowest {shown} of {there} machines" if shown < there else f"All {there} machines"
     many = len(summary.stragglers)
-    found = "no machine is a straggler" if not many else f"{counted(many, 'straggler')}"
-    cases = f"{len(grid.cases)} of {counted(len(summary.cases), 'case')}"
-    return f"{part}, {cases}: {found}."
+    return tr(
+        "{machines}, {cases}: {stragglers}.",
+        machines=tr("The slowest {count} of {all} machines", count=shown, all=there)
+        if shown < there
+        else tr("All {count} machines", count=there),
+        cases=tr("{part} of {whole}", part=len(grid.cases), whole=cases_text(len(summary.cases))),
+        stragglers=stragglers_text(many) if many else tr("no machine is a straggler"),
+    )
 
 
 def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool) -> None:
@@ -105,20 +115,27 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Side of a square in cells, by the logarithm: 1 % is visible, twofold fills the cell."""
+    """Side of a square, as a fraction of its cell, for a log deviation.
+
+    A deviation of 1 % is visible; a factor of two fills the cell.
+    """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Add marks for the legend: three sizes, and the filled square of outliers."""
+    """Add marks for the legend: three sizes, and the filled square for outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
-    for times, text in ((1.05, "5 % slower than the median"), (1.25, "25 %"), (2.0, "twice")):
+    for times, text in (
+        (1.05, tr("5 % slower than the median")),
+        (1.25, "25 %"),
+        (2.0, tr("twice")),
+    ):
         look = {**outline, "markersize": largest * _side(math.log(times)), "color": style.colour(0)}
         axes.plot([], [], label=text, linestyle="none", **look)
     axes.plot(
         *([], []),
-        label="outlier of the fleet",
+        label=tr("outlier of the fleet"),
         linestyle="none",
         marker="s",
         markersize=0.7 * largest,
@@ -135,7 +152,7 @@ def _frame(axes: Axes, grid: _Grid, names: Sequence[str]) -> None:
     step = max(1, math.ceil(count / 8))
     axes.set_xticks(range(0, count, step), [str(place + 1) for place in range(0, count, step)])
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("case, by its number")
+    axes.set_xlabel(tr("case, by its number"))
     tiers = [case.key.tier for case in grid.cases]
     for place in range(1, count):
         if tiers[place] is not tiers[place - 1]:
@@ -178,7 +195,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean log slowness of the ``chosen`` values by machine; NaN if there is none."""
+    """The mean log slowness of the ``chosen`` values of each machine; NaN without values."""
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -188,10 +205,14 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """The machines by tier; if many, the slowest, the fastest, and evenly spaced others."""
+    """Draw the machines of each tier as dots.
+
+    If there are too many machines, only the slowest, the fastest, and evenly spaced others are
+    drawn.
+    """
     values = summary.values
     if len(values.machines) < 2:
-        return NotDrawn(_STRIP_TITLE, "there are fewer than two machines")
+        return NotDrawn(_STRIP_TITLE, tr("there are fewer than two machines"))
     present = {key.tier for key in values.keys}
     tiers = [tier for tier in Tier if tier in present]
     tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
@@ -206,7 +227,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         for place, mean in enumerate(means):
             usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
             shown = _thinned(usual)
-            # The golden ratio separates neighbours, reproducibly.
+            # Steps of the golden ratio separate neighbours, and repeat exactly.
             shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
             axes.plot(shown, place + shift, **style.rounds(0))
             apart = np.exp(mean[marked & ~np.isnan(mean)])
@@ -214,14 +235,14 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         axes.set_yticks(range(len(tiers)), [TIERS[tier] for tier in tiers])
         axes.set_ylim(len(tiers) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("times slower than the median of the fleet")
+        axes.set_xlabel(tr("times slower than the median of the fleet"))
 
     return Figure(
         slug="fleet-strips",
         title=_STRIP_TITLE,
         caption=_strip_finding(tiers, times),
         description=_STRIP,
-        svg=style.render(
+        drawing=style.plot(
             "fleet-strips", _STRIP_TITLE, _STRIP, 60 + 3 * style.ROW * len(tiers), paint
         ),
         table=_strip_table(tiers, times),
@@ -229,7 +250,10 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """A linear axis around the fleet, to show a few per cent; logarithmic above twofold."""
+    """Make a linear axis around the fleet's values.
+
+    Logarithmic if they differ by more than a factor of 2.
+    """
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])
@@ -248,15 +272,19 @@ def _thinned(ordered: NDArray[np.float64]) -> NDArray[np.float64]:
 def _strip_finding(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> str:
     widest = max(range(len(tiers)), key=lambda place: float(times[place].max()))
     worst = significant(float(times[widest].max()), 3)
-    return f"The slowest machine is {worst} times slower than the median, in {tiers[widest]}."
+    return tr(
+        "The slowest machine is {worst} times slower than the median, in {tier}.",
+        worst=worst,
+        tier=TIERS[tiers[widest]],
+    )
 
 
 def _strip_table(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) -> Table:
-    titles = ("fastest", "1 %", "median", "99 %", "slowest")
-    columns = (Column("tier"), *(Column(title, numeric=True) for title in ("machines", *titles)))
+    titles = (tr("machines"), tr("fastest"), "1 %", tr("median"), "99 %", tr("slowest"))
+    columns = (Column(tr("tier")), *(Column(title, numeric=True) for title in titles))
     rows: list[tuple[Line, ...]] = []
     for tier, one in zip(tiers, times, strict=True):
         points = np.quantile(one, [0, 0.01, 0.5, 0.99, 1])
         cells: list[Line] = [(significant(float(point), 4),) for point in points]
         rows.append(((TIERS[tier],), (str(len(one)),), *cells))
-    return Table("Times slower than the median of the fleet", columns, tuple(rows))
+    return Table(tr("Times slower than the median of the fleet"), columns, tuple(rows))

@@ -20,15 +20,15 @@ from membench.report.screens.fleet.words import (
     troubles,
     z_text,
 )
-from membench.report.screens.run import LISTED
+from membench.report.screens.plain import LISTED
 from membench.report.screens.text_table import TextTable, drawn
 
 SHOWN = 50
-"""Maximum number of machines, cases and troubles on a terminal; a pipe and the CSV have all."""
+"""Maximum number of machines, cases and problems on a terminal; a pipe and the CSV have all."""
 
 
 def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) -> None:
-    """Print the outliers, the missing hosts, the spread of each case, and the count."""
+    """Print the outliers, the missing hosts, the spread of each case, and the headline."""
     limit = None if everything else SHOWN
     _print_slow(console, summary, limit)
     _print_troubles(console, summary, limit)
@@ -62,7 +62,7 @@ def _print_slow(console: Console, summary: FleetSummary, limit: int | None) -> N
 
 
 def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) -> None:
-    """One line per host or file; many with the same kind and reason are grouped."""
+    """Print one line per problem with a host or file; many of one kind and reason share a line."""
     groups: dict[tuple[str, str], list[str]] = {}
     for name, kind, reason in troubles(summary):
         groups.setdefault((kind, reason), []).append(name)

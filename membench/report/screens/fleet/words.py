@@ -1,4 +1,4 @@
-"""Texts on a fleet, the same on the screen and on the page. ASCII."""
+"""Texts about a fleet as ASCII, the same on the screen and on the page."""
 
 from __future__ import annotations
 
@@ -6,33 +6,59 @@ from collections.abc import Iterator
 
 from membench.analysis.fleet.statistics import CHANCE, MACHINES_NEEDED
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary, MachineLine, SlowCell
+from membench.core.messages import tr, tr_n
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import common_scale, significant
-from membench.report.page.sections.words import counted
 from membench.report.screens.blocks import natural, split
 from membench.results.fleet_ledger import HostState
+
+_STATES = {
+    HostState.MISSING: tr("missing"),
+    HostState.FAILED: tr("failed"),
+    HostState.RUNNING: tr("running"),
+    HostState.WAITING: tr("waiting"),
+}
 
 
 def headline(summary: FleetSummary) -> str:
     """``12 machines, 36 cases: 1 straggler, 1 host missing, nothing failed``."""
     values = summary.values
-    size = f"{counted(len(values.machines), 'machine')}, {counted(len(summary.cases), 'case')}"
-    stragglers = counted(len(summary.stragglers), "straggler")
-    missing = counted(len(summary.absent(HostState.MISSING)), "host")
-    return f"{size}: {stragglers}, {missing} missing, {summary.failed or 'nothing'} failed"
+    missing = len(summary.absent(HostState.MISSING))
+    return tr(
+        "{machines}, {cases}: {stragglers}, {missing}, {failed}",
+        machines=tr_n("{count} machine", "{count} machines", len(values.machines)),
+        cases=cases_text(len(summary.cases)),
+        stragglers=stragglers_text(len(summary.stragglers)),
+        missing=tr_n("{count} host missing", "{count} hosts missing", missing),
+        failed=tr("{count} failed", count=summary.failed)
+        if summary.failed
+        else tr("nothing failed"),
+    )
+
+
+def cases_text(count: int) -> str:
+    """``1 case``, ``2 cases``."""
+    return tr_n("{count} case", "{count} cases", count)
+
+
+def stragglers_text(count: int) -> str:
+    """``1 straggler``, ``2 stragglers``."""
+    return tr_n("{count} straggler", "{count} stragglers", count)
 
 
 def notes(summary: FleetSummary) -> Iterator[str]:
-    """Caveats for the reader of the rest."""
+    """Caveats about the results."""
     few = [case for case in summary.cases if not case.judged]
     if few:
-        yield (
-            f"{counted(len(few), 'case')} of {len(summary.cases)} not judged: fewer than "
-            f"{MACHINES_NEEDED} machines have a value"
+        yield tr(
+            "{cases} of {all} not judged: fewer than {few} machines have a value",
+            cases=cases_text(len(few)),
+            all=len(summary.cases),
+            few=MACHINES_NEEDED,
         )
     if summary.values.ledger is None:
-        yield "no ledger of a fleet run here: the expected hosts are unknown"
-    yield (
+        yield tr("no ledger of a fleet run here: the expected hosts are unknown")
+    yield tr(
         "slow: beyond a robust z-score of 3.5 and slower than the median by more than the "
         "threshold of compare; straggler: slow in more cases than chance explains, or far apart "
         "in one"
@@ -43,28 +69,33 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
     """Name, kind and reason of each failed, missing or incomplete host or file."""
     for state in (HostState.MISSING, HostState.FAILED, HostState.RUNNING, HostState.WAITING):
         for host in summary.absent(state):
-            yield host.name, str(state), host.detail
+            yield host.name, _STATES[state], host.detail
     for name, reason in summary.values.unread.items():
-        yield name, "unreadable", reason
+        yield name, tr("unreadable"), reason
     for name, (count, reason) in summary.values.failed.items():
-        yield name, f"{counted(count, 'row')} failed", reason
+        yield name, tr_n("{count} row failed", "{count} rows failed", count), reason
     for name, count in summary.lacking.items():
-        yield name, "incomplete", f"lacks {counted(count, 'case')} that most machines have"
+        lacks = tr_n(
+            "lacks {count} case that most machines have",
+            "lacks {count} cases that most machines have",
+            count,
+        )
+        yield name, tr("incomplete"), lacks
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The id, with the metric and the statistic unless they are the usual ones."""
+    """The case id, with the metric and the statistic if they are not the usual ones."""
     key = case.key
     stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
     return f"{key.case} {key.metric}{stat}"
 
 
 def times_text(times: float) -> str:
-    return f"{significant(times, 3)}x slower"
+    return tr("{times}x slower", times=significant(times, 3))
 
 
 def in_order(summary: FleetSummary) -> list[CaseSpread]:
-    """The cases by tier, metric and bench, small parameters before large ones."""
+    """The cases ordered by tier, metric, bench and parameters."""
     tiers, metrics = list(Tier), list(Metric)
     return sorted(
         summary.cases,
@@ -79,9 +110,9 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """The probability by chance; ``far apart`` for a straggler that might be chance."""
+    """Probability that chance explains it; ``far apart`` if only the distance makes a straggler."""
     if line.straggler and line.chance >= CHANCE:
-        return "far apart"
+        return tr("far apart")
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
 
 
@@ -92,5 +123,5 @@ def number(case: CaseSpread, value: float) -> str:
 
 
 def z_text(z: float) -> str:
-    """``4.2``; above a thousand only a bound, since larger values add no information."""
+    """The score as text: ``4.2``; very large scores only as a lower bound."""
     return f"{z:.1f}" if z < 1000 else ">1000"

@@ -1,1 +1,1 @@
-"""The output of `membench history`."""
+"""Prints the output of `membench history`."""

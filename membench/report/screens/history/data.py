@@ -1,4 +1,4 @@
-"""A history for programs: JSON."""
+"""A history as JSON, for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SCHEMA = "membench.history/1"
 
 
 def to_json(history: History) -> str:
-    """Every line with its values, levels and changes, in full precision."""
+    """Every line of the history with its values, levels and changes, in full precision."""
     record = history.record
     data = {
         "schema": SCHEMA,

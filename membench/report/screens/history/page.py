@@ -1,9 +1,10 @@
-"""The page of a history: the same content as on the screen, with one plot per line."""
+"""The page of a history: the same content as on the screen, and one plot per line."""
 
 from __future__ import annotations
 
 from membench import __version__
 from membench.analysis.history.summary import History, HistoryLine
+from membench.core.messages import sentence, tr
 from membench.report.page.document import (
     Alert,
     Block,
@@ -18,6 +19,7 @@ from membench.report.page.document import (
     Strong,
     Table,
 )
+from membench.report.screens.compare.cells import verdict_word
 from membench.report.screens.history.plots import draw
 from membench.report.screens.history.words import (
     band_text,
@@ -38,7 +40,7 @@ from membench.report.screens.history.words import (
 )
 
 _ALERTS = 3
-_PLOTS = 40  # a page with more opens slowly; --select chooses
+_PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:
@@ -50,30 +52,37 @@ def compose(history: History) -> Document:
     ]
     alerts = tuple(_alert(line, number) for line, number in worse[:_ALERTS])
     return Document(
-        title=f"History of {history.machine}",
-        lead=(f"{headline(history)}.",),
+        title=tr("History of {machine}", machine=history.machine),
+        lead=(sentence(headline(history)),),
         generator=f"membench {__version__}",
         alerts=alerts,
         sections=(
             _lines(history),
             _changes(history),
             _plots(history),
-            Section("method", "Method", (Bullets(tuple((one,) for one in method(history))),)),
+            Section("method", tr("Method"), (Bullets(tuple((one,) for one in method(history))),)),
         ),
     )
 
 
 def _alert(line: HistoryLine, number: int) -> Alert:
     change = line.changes[number]
-    what = f"{page_name(line)} {percent(change.ratio)} since {change.first.when}"
-    return Alert("Worse", (f"{what}: {levels_text(line, number)}.",))
+    told = tr(
+        "{name} {percent} since {time}: {levels}",
+        name=page_name(line),
+        percent=percent(change.ratio),
+        time=change.first.when,
+        levels=levels_text(line, number),
+    )
+    return Alert(tr("Worse"), (sentence(told),))
 
 
 def _lines(history: History) -> Section:
     columns = (
-        *(Column("tier and metric"), Column("runs", numeric=True), Column("now", numeric=True)),
-        *(Column("noise band", numeric=True), Column("latest", numeric=True)),
-        *(Column("changes"), Column("case", prose=True)),
+        *(Column(tr("tier and metric")), Column(tr("runs"), numeric=True)),
+        *(Column(tr("now"), numeric=True), Column(tr("noise band"), numeric=True)),
+        *(Column(tr("latest"), numeric=True), Column(tr("changes"))),
+        Column(tr("case"), prose=True),
     )
     rows: list[tuple[Line, ...]] = [
         (
@@ -88,43 +97,49 @@ def _lines(history: History) -> Section:
         for line in history.lines
     ]
     blocks: list[Block] = [
-        Table("Each tier today, and the spread of its runs", columns, tuple(rows))
+        Table(tr("Each tier today, and the spread of its runs"), columns, tuple(rows))
     ]
     found = tuple((note,) for note in notes(history))
     blocks += [Bullets(found)] if found else []
-    return Section("tiers", "Tiers", tuple(blocks))
+    return Section("tiers", tr("Tiers"), tuple(blocks))
 
 
 def _changes(history: History) -> Section:
     changes = newest_first(history)
     if not changes:
-        nothing = Paragraph(("No line changed its level.",))
-        return Section("changes", "Changes", (nothing,))
+        nothing = Paragraph((tr("No line changed its level."),))
+        return Section("changes", tr("Changes"), (nothing,))
     parts = []
     for place, (line, number) in enumerate(changes):
         change = line.changes[number]
         facts = surroundings_texts(change)
         shown: Block = Bullets(tuple((fact,) for fact in facts))
         if not facts:
-            shown = Paragraph(("No known property of the machine changed there.",))
-        place_of = place_text(line, change)
-        steps = f"{chance_text(change)}: {levels_text(line, number)}"
+            shown = Paragraph((tr("No known property of the machine changed there."),))
         when = (
-            f"Since {place_of}, {steps} in ",
-            Code(line.key.case),
-            ". Last run before: ",
-            Code(change.last.run_id),
-            ", first after: ",
-            Code(change.first.run_id),
-            ".",
+            tr(
+                "Since {time}, {chance}: {levels} in {case}. Last run before: {before}, first "
+                "after: {after}.",
+                time=place_text(line, change),
+                chance=chance_text(change),
+                levels=levels_text(line, number),
+                case=Code(line.key.case),
+                before=Code(change.last.run_id),
+                after=Code(change.first.run_id),
+            ),
         )
-        title = f"{page_name(line)}, {percent(change.ratio)} ({change.verdict})"
+        title = tr(
+            "{name}, {percent} ({verdict})",
+            name=page_name(line),
+            percent=percent(change.ratio),
+            verdict=verdict_word(change.verdict),
+        )
         parts.append(Section(f"change-{place + 1}", title, (Paragraph(when), shown)))
     compare: tuple[Block, ...] = (
-        Paragraph(("All cases around the newest change:",)),
+        Paragraph((tr("All cases around the newest change:"),)),
         Command(next_command(history)),
     )
-    return Section("changes", "Changes", compare, tuple(parts))
+    return Section("changes", tr("Changes"), compare, tuple(parts))
 
 
 def _plots(history: History) -> Section:
@@ -132,5 +147,7 @@ def _plots(history: History) -> Section:
     blocks: list[Block] = [draw(line, place + 1) for place, line in enumerate(shown)]
     if len(shown) < len(history.lines):
         more = len(history.lines) - len(shown)
-        blocks.append(Paragraph((f"{more} more lines are not drawn: choose with --select.",)))
-    return Section("plots", "Run by run", tuple(blocks))
+        blocks.append(
+            Paragraph((tr("{count} more lines are not drawn: choose with --select.", count=more),))
+        )
+    return Section("plots", tr("Run by run"), tuple(blocks))

@@ -1,4 +1,4 @@
-"""The runs of one line over time, with its levels, its noise band and its changes."""
+"""Plot of one line of a history over time, with its levels, noise band and changes."""
 
 from __future__ import annotations
 
@@ -7,33 +7,45 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from membench.analysis.history.summary import HistoryLine
+from membench.core.messages import clauses, listed, sentence, tr, tr_n
+from membench.core.terms import Better
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
-from membench.report.page.sections.words import counted
+from membench.report.page.sections.words import METRICS
 from membench.report.plots import style
-from membench.report.screens.history.words import now_text, page_name, percent, scale_of, width_text
+from membench.report.screens.compare.cells import verdict_word
+from membench.report.screens.history.words import (
+    now_text,
+    page_name,
+    percent,
+    runs_text,
+    scale_of,
+    width_text,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
-_DOTS = 1000  # maximum; of more runs, evenly chosen ones keep the page small
-_ROWS = 200  # maximum rows of the table below a plot: the newest
-_DESCRIPTION = (
-    "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical axis: "
-    "{metric} in {unit}, {better} is better. Circles are runs, horizontal lines the levels, the "
-    "band around each holds nine of ten runs, dashed vertical lines are changes."
-)
+_DOTS = 1000  # maximum number of dots; if there are more runs, evenly spaced ones are drawn
+_ROWS = 200  # maximum number of rows in the table below a plot; the newest are shown
 _LINEAR = 2.0  # ratio of the largest to the smallest value up to which the axis is linear
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """The plot of ``line``, number ``number`` of the page."""
+    """Draw ``line``, which is number ``number`` on the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)
-    description = _DESCRIPTION.format(
-        metric=line.key.metric, unit=scale.unit, better=line.key.better
+    metric = METRICS[line.key.metric]
+    higher = line.key.better is Better.HIGHER
+    description = tr(
+        "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical "
+        "axis: {metric} in {unit}, {better}. Circles are runs, horizontal lines the levels, the "
+        "band around each holds nine of ten runs, dashed vertical lines are changes.",
+        metric=metric,
+        unit=scale.unit,
+        better=tr("higher is better") if higher else tr("lower is better"),
     )
 
     def paint(canvas: Canvas) -> None:
@@ -59,27 +71,34 @@ def draw(line: HistoryLine, number: int) -> Figure:
             axes.ticklabel_format(axis="y", style="plain", useOffset=False)
             room = 0.06 * (values.max() - values.min()) or 0.05 * values.max()
             axes.set_ylim(values.min() - room, values.max() + room)
-        axes.set_ylabel(f"{line.key.metric} [{scale.unit}]")
+        axes.set_ylabel(tr("{metric} [{unit}]", metric=metric, unit=scale.unit))
 
     return Figure(
         slug=f"history-{number}",
         title=title,
         caption=_finding(line),
         description=description,
-        svg=style.render(f"history-{number}", title, description, _HEIGHT, paint),
+        drawing=style.plot(f"history-{number}", title, description, _HEIGHT, paint),
         table=_table(line),
     )
 
 
 def _finding(line: HistoryLine) -> str:
-    present = f"now {now_text(line)}, band {width_text(line)}"
+    present = tr("now {value}, band {band}", value=now_text(line), band=width_text(line))
     if not line.changes:
-        return f"{counted(len(line.runs), 'run')} without a change; {present}."
-    steps = ", ".join(
-        f"{percent(change.ratio)} ({change.verdict}) on {change.first.when}"
+        quiet = tr("{runs} without a change", runs=runs_text(len(line.runs)))
+        return sentence(clauses((quiet, present)))
+    steps = listed(
+        tr(
+            "{percent} ({verdict}) on {time}",
+            percent=percent(change.ratio),
+            verdict=verdict_word(change.verdict),
+            time=change.first.when,
+        )
         for change in line.changes
     )
-    return f"{counted(len(line.changes), 'change')}: {steps}; {present}."
+    found = tr_n("{count} change", "{count} changes", len(line.changes))
+    return sentence(clauses((tr("{run}: {told}", run=found, told=steps), present)))
 
 
 def _table(line: HistoryLine) -> Table:
@@ -90,12 +109,19 @@ def _table(line: HistoryLine) -> Table:
     for place, (run, value) in enumerate(zip(line.runs, line.values, strict=True)):
         if place >= first:
             change = starts.get(place)
-            new = f"{change.verdict}, {percent(change.ratio)}" if change is not None else ""
+            new = (
+                listed((verdict_word(change.verdict), percent(change.ratio)))
+                if change is not None
+                else ""
+            )
             number = significant(value / scale.divisor)
             rows.append(((Code(run.run_id),), (run.when,), (number,), (new,)))
     columns = (
-        *(Column("run"), Column("time (UTC)")),
-        *(Column(f"value [{scale.unit}]", numeric=True), Column("a new level begins")),
+        *(Column(tr("run")), Column(tr("time (UTC)"))),
+        Column(tr("value [{unit}]", unit=scale.unit), numeric=True),
+        Column(tr("a new level begins")),
     )
-    part = f", the newest {_ROWS}" if first else ""
-    return Table(f"{line.key.case}{part}", columns, tuple(rows))
+    caption: str = line.key.case
+    if first:
+        caption = tr("{case}, the newest {count}", case=caption, count=_ROWS)
+    return Table(caption, columns, tuple(rows))

@@ -25,9 +25,10 @@ from membench.report.screens.history.words import (
     rule,
     surroundings_texts,
 )
+from membench.report.screens.text_table import TextTable, drawn
 
 _WITH_CASES = 132
-"""Minimum terminal width at which case ids are in the lines instead of below them."""
+"""Minimum terminal width for case ids at the end of lines; otherwise they are below the lines."""
 _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
@@ -49,6 +50,9 @@ def print_history(console: Console, history: History) -> None:
 
 def _print_lines(console: Console, history: History) -> None:
     beside = console.width >= _WITH_CASES
+    if not beside and len({name(line) for line in history.lines}) < len(history.lines):
+        console.print(drawn(_by_case(history), console.width))
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier", no_wrap=True)
     for title in ("runs", "now", "noise band", "latest"):
@@ -69,6 +73,27 @@ def _print_lines(console: Console, history: History) -> None:
         for line in history.lines:
             text = Text.assemble((f"{name(line)}: ", "dim"), line.key.case)
             console.print(text, soft_wrap=True)
+
+
+def _by_case(history: History) -> TextTable:
+    """The lines, each under its case id: several have the same tier, metric and statistic."""
+    head = ("case", "tier", "runs", "now", "noise band", "latest", "changes")
+    return TextTable(
+        None,
+        head,
+        tuple(
+            (
+                line.key.case,
+                name(line),
+                str(len(line.runs)),
+                now_text(line),
+                band_text(line),
+                latest_text(line),
+                changes_text(line),
+            )
+            for line in history.lines
+        ),
+    )
 
 
 def _print_change(console: Console, line: HistoryLine, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Texts on a history, the same on the screen and on the page. ASCII."""
+"""Texts about a history as ASCII, the same on the screen and on the page."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ from collections.abc import Iterator
 
 from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
-from membench.analysis.verdict import Verdict
+from membench.core.messages import listed, span, tr, tr_n
 from membench.core.terms import Stat
 from membench.core.text import shell_word
 from membench.core.units import Scale, common_scale
-from membench.report.page.sections.words import METRICS, TIERS, counted
+from membench.report.page.sections.words import FACTS, METRICS, TIERS
+from membench.report.screens.compare.cells import counts_text
 
 FEW_RUNS = 15
-"""Below this number of runs, only changes of many times the noise are found (docs/statistics.md).
-"""
+"""With fewer runs, only changes of many times the noise are found (docs/statistics.md)."""
 COMPARED = 4
-"""Runs per side of the proposed comparison: the fewest that give an interval."""
-_CHANGES_SHOWN = 12  # maximum number of surroundings of one change
+"""Number of runs per side in the proposed comparison: the fewest that give an interval."""
+_CHANGES_SHOWN = 12  # maximum number of other facts that are shown for one change
 
 
 def headline(history: History) -> str:
     """``box: 100 runs, 2026-01-01 03:00 to 2026-04-10 03:00: 1 change``."""
     runs = history.record.runs
-    span = f"{runs[0].when} to {runs[-1].when}" if len(runs) > 1 else runs[0].when
     changes = sum(len(line.changes) for line in history.lines)
-    size = counted(len(runs), "run")
-    found = counted(changes, "change") if changes else "no change"
-    return f"{history.machine}: {size}, {span}: {found}"
+    return tr(
+        "{machine}: {runs}, {time}: {changes}",
+        machine=history.machine,
+        runs=runs_text(len(runs)),
+        time=span(runs[0].when, runs[-1].when) if len(runs) > 1 else runs[0].when,
+        changes=tr_n("{count} change", "{count} changes", changes) if changes else tr("no change"),
+    )
+
+
+def runs_text(count: int) -> str:
+    """``1 run``, ``2 runs``."""
+    return tr_n("{count} run", "{count} runs", count)
 
 
 def name(line: HistoryLine) -> str:
@@ -38,30 +46,32 @@ def name(line: HistoryLine) -> str:
 
 
 def page_name(line: HistoryLine) -> str:
-    """``Host memory (DDR): bandwidth``: the same as a title on the page."""
-    stat = "" if line.key.stat is Stat.MEDIAN else f", {line.key.stat}"
-    return f"{TIERS[line.key.tier]}: {METRICS[line.key.metric]}{stat}"
+    """The title on the page: ``Host memory (DDR): bandwidth``."""
+    tier, metric = TIERS[line.key.tier], METRICS[line.key.metric]
+    if line.key.stat is Stat.MEDIAN:
+        return tr("{tier}: {metric}", tier=tier, metric=metric)
+    return tr("{tier}: {metric}, {stat}", tier=tier, metric=metric, stat=line.key.stat)
 
 
 def scale_of(line: HistoryLine) -> Scale:
-    """The common scale of all numbers of ``line``."""
+    """The scale (unit and decimals) that all numbers of ``line`` share."""
     return common_scale(line.key.metric, (level.median for level in line.levels))
 
 
 def band_text(line: HistoryLine, digits: int = 4) -> str:
-    """``36.62 to 37.88``, in the scale of the line."""
+    """The noise band as ``36.62 to 37.88``, in the scale of the line."""
     scale, level = scale_of(line), line.level
-    return f"{scale.format(level.low, digits)} to {scale.format(level.high, digits)}"
+    return span(scale.format(level.low, digits), scale.format(level.high, digits))
 
 
 def now_text(line: HistoryLine) -> str:
-    """``37.25 GB/s``: the median of the present level."""
+    """The median of the present level: ``37.25 GB/s``."""
     scale = scale_of(line)
     return f"{scale.format(line.level.median)} {scale.unit}"
 
 
 def width_text(line: HistoryLine) -> str:
-    """``-1.7 % +1.7 %``: the ends of the noise band relative to the median."""
+    """The ends of the noise band relative to the median: ``-1.7 % +1.7 %``."""
     level = line.level
     return f"{percent(level.low / level.median)} {percent(level.high / level.median)}"
 
@@ -72,10 +82,9 @@ def latest_text(line: HistoryLine) -> str:
 
 
 def changes_text(line: HistoryLine) -> str:
-    """``1 worse, 1 better``, or ``none``."""
+    """The number of changes by verdict: ``1 worse, 1 better``; ``none`` without changes."""
     counts = Counter(change.verdict for change in line.changes)
-    words = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
-    return ", ".join(words) or "none"
+    return counts_text(counts) or tr("none")
 
 
 def percent(ratio: float) -> str:
@@ -84,43 +93,62 @@ def percent(ratio: float) -> str:
 
 
 def levels_text(line: HistoryLine, number: int) -> str:
-    """``39.94 -> 37.25 GB/s``: around change ``number`` of ``line``."""
+    """The levels before and after change ``number`` of ``line``: ``39.94 -> 37.25 GB/s``."""
     scale = scale_of(line)
     before, after = line.levels[number : number + 2]
     return f"{scale.format(before.median)} -> {scale.format(after.median)} {scale.unit}"
 
 
 def place_text(line: HistoryLine, change: LevelChange) -> str:
-    """``2026-03-02 03:00 (run 61 of 100)``."""
-    return f"{change.first.when} (run {change.place + 1} of {len(line.runs)})"
+    """When a level began: ``2026-03-02 03:00 (run 61 of 100)``."""
+    return tr(
+        "{time} (run {number} of {runs})",
+        time=change.first.when,
+        number=change.place + 1,
+        runs=len(line.runs),
+    )
 
 
 def chance_text(change: LevelChange) -> str:
-    """``p <= 0.002``: the probability in a history without a change, over all its lines."""
+    """The p value of a change: ``p <= 0.002``, over all lines of the history."""
     return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """``kernel: 6.1.0 -> 6.8.0``, with the distance in runs if it changed at another run."""
-    texts = []
+    """Facts that changed at the same time: ``kernel: 6.1.0 -> 6.8.0``.
+
+    If a fact changed at another run, the distance in runs is added.
+    """
+    texts: list[str] = []
     for fact in change.surroundings[:_CHANGES_SHOWN]:
+        known = tr(
+            "{name}: {before} -> {after}",
+            name=FACTS.get(fact.name, fact.name),
+            before=fact.before,
+            after=fact.after,
+        )
         off = abs(fact.runs_off)
-        side = "earlier" if fact.runs_off < 0 else "later"
-        moved = f" ({counted(off, 'run')} {side})" if off else ""
-        texts.append(f"{fact.name}: {fact.before} -> {fact.after}{moved}")
-    if more := len(change.surroundings) - _CHANGES_SHOWN:
-        texts += [f"and {more} more: --json has all"] if more > 0 else []
-    return texts
+        if fact.runs_off < 0:
+            known = tr_n(
+                "{known} ({count} run earlier)", "{known} ({count} runs earlier)", off, known=known
+            )
+        elif off:
+            known = tr_n(
+                "{known} ({count} run later)", "{known} ({count} runs later)", off, known=known
+            )
+        texts.append(known)
+    more = len(change.surroundings) - _CHANGES_SHOWN
+    return [*texts, tr("and {count} more: --json has all", count=more)] if more > 0 else texts
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
-    """Every change as (line, number within the line), newest first."""
+    """Every change as (line, number of the change within the line), newest first."""
     found = [(line, number) for line in history.lines for number in range(len(line.changes))]
     return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
 
 
 def next_command(history: History) -> str:
-    """The command that compares all cases around the newest change; empty if there is no change."""
+    """Command that compares all cases before and after the newest change; empty without changes."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -135,38 +163,50 @@ def next_command(history: History) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """Caveats for the reader of the rest."""
+    """Caveats about the results."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
-        yield (
-            f"{counted(len(record.runs), 'run')}: with fewer than {FEW_RUNS} only changes of "
-            "many times the noise can be detected"
+        yield tr(
+            "{runs}: with fewer than {few} only changes of many times the noise can be detected",
+            runs=runs_text(len(record.runs)),
+            few=FEW_RUNS,
         )
     if any(line.outside for line in history.lines):
-        yield (
-            f"* the latest run is outside the noise band, like {1 - BAND:.0%} of the runs without "
-            "any change; run again before looking for a cause"
+        yield tr(
+            "* the latest run is outside the noise band, like {share} of the runs without any "
+            "change; run again before looking for a cause",
+            share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
-        yield (
-            f"{counted(len(earlier), 'line')} without up to {counted(runs, 'run')} of another "
-            "version, unit or backend: those numbers have another meaning"
+        yield tr(
+            "{lines} without up to {runs} of another version, unit or backend: those numbers have "
+            "another meaning",
+            lines=tr_n("{count} line", "{count} lines", len(earlier)),
+            runs=runs_text(runs),
         )
     failed = [line for line in history.lines if line.failures]
     if failed:
-        cases = ", ".join(f"{line.key.case} in {line.failures}" for line in failed[:3])
-        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
-        yield f"failed runs: {cases}{more}"
+        cases: str = listed(
+            tr("{case} in {runs}", case=line.key.case, runs=line.failures) for line in failed[:3]
+        )
+        if len(failed) > 3:
+            cases = tr("{names} and {count} more", names=cases, count=len(failed) - 3)
+        yield tr("failed runs: {cases}", cases=cases)
     if record.repeated:
-        yield f"{counted(record.repeated, 'file')} left out: another file has the same run"
+        yield tr_n(
+            "{count} file left out: another file has the same run",
+            "{count} files left out: another file has the same run",
+            record.repeated,
+        )
     for file, why in list(record.unread.items())[:3]:
-        yield f"not read: {file}: {why}"
+        yield tr("not read: {file}: {why}", file=file, why=why)
     if len(record.unread) > 3:
-        yield f"not read: {len(record.unread) - 3} files more"
+        count = len(record.unread) - 3
+        yield tr_n("not read: {count} more file", "not read: {count} more files", count)
     if len(record.machines) > 1:
-        yield f"the machine's names: {', '.join(record.machines)}"
+        yield tr("the machine's names: {names}", names=listed(record.machines))
 
 
 def rule(history: History) -> str:
@@ -179,18 +219,21 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """The computation of the numbers."""
-    yield (
-        f"Noise band: {BAND:.0%} of the runs of all levels are within it, relative to the median "
-        "of the present level."
+    """How the numbers are computed."""
+    yield tr(
+        "Noise band: {share} of the runs of all levels are within it, relative to the median of "
+        "the present level.",
+        share=f"{BAND:.0%}",
     )
-    yield (
-        "Change: the level differs by more than compare's threshold "
-        f"({history.thresholds.name}), and at most {CHANCE:.0%} of histories without a change have "
-        "a step this large in any line (CUSUM over windows of all lengths, permutations over all "
-        "lines, autocorrelation allowed for; docs/history.md)."
+    yield tr(
+        "Change: the level differs by more than compare's threshold ({thresholds}), and at most "
+        "{chance} of histories without a change have a step this large in any line (CUSUM over "
+        "windows of all lengths, permutations over all lines, autocorrelation allowed for; "
+        "docs/history.md).",
+        thresholds=history.thresholds.name,
+        chance=f"{CHANCE:.0%}",
     )
-    yield (
+    yield tr(
         "What changed there: facts of the machine, the rows and the settings that differ between "
         "the runs before and after. They are not proof of a cause."
     )

@@ -1,9 +1,9 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text that it prints otherwise.
 
-The header names the unit.  The figure is the best of all repetitions, but with ``--triad-only`` (to
+The header names the unit.  The figure is the best of all repetitions. But with ``--triad-only`` (to
 5.0) and in the order ``Isolated`` (6.0) it is their mean.  The file seldom names the device and
-never says whether a GPU's memory (``hbm``) or the host's (``ddr``) was measured, so the user has to
-say.
+never says whether a GPU's memory (``hbm``) or the host's (``ddr``) was measured, so the user must
+give the tier.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _UNITS = {  # the unit, lower case and without "ytes" -> GB/s
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
-"""Function -> our word, and how many arrays it moves.  Dot has no case of ours."""
+"""Function -> membench's name for it, and how many arrays it moves. Dot has no matching case."""
 _ASSUMED = {
     Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
-    Tier.HBM: {"vec": "16"},  # whatever it is, it is its only configuration, as that is our default
+    Tier.HBM: {"vec": "16"},  # its only configuration is membench's default
 }
 """Assumptions about a build without special flags; `--set` overrides them."""
 
@@ -53,7 +53,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """Facts from the lines around the figures; ``size`` is the bytes of one array."""
+    """Facts from the lines before and after the figures; ``size`` is the bytes of one array."""
 
     origin: Origin
     tier: Tier
@@ -72,7 +72,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """One function: its bandwidth in GB/s, and the rest of its line."""
+    """One function: its bandwidth in GB/s, and the other columns of its line."""
 
     function: str
     value: float | None
@@ -117,7 +117,7 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
 
 
 def _about(line: str, run: _Header) -> None:
-    """Note the facts of a line without a figure."""
+    """Store the facts in a line without a figure in ``run``."""
     for pattern in _DEVICES:
         if match := pattern.match(line):
             run.device = match[1].strip()
@@ -125,7 +125,7 @@ def _about(line: str, run: _Header) -> None:
         run.driver = match[1]
     elif match := re.match(r"Running.* (\d+) times", line):
         run.repetitions, run.isolated = count(match[1]), "Isolated" in line
-    elif line.startswith("Validation failed on "):  # before the figures
+    elif line.startswith("Validation failed on "):  # printed before the figures
         run.valid = False
     elif line.startswith("Number of elements: "):
         run.elements = int(number(line.rpartition(" ")[2]) or 0) or None
@@ -140,7 +140,7 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The power of 2 that is printed as ``shown`` with one decimal; None if there is none."""
+    """The power of 2 that is printed with one decimal as ``shown``; None if no power of 2 is."""
     sizes = (1 << power for power in range(10, 48))
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 
@@ -168,7 +168,7 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Header) -> Record:
-    """A line of the text output: three decimals of the rate, five of the seconds."""
+    """A line of the text output, which has three decimals of the rate and five of the time."""
     if len(cells) != 5:
         return (Unplaced("a line of a function that is cut off"),)
     size = _given_size(run) or run.size
@@ -198,7 +198,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
         return
     word, arrays = operation
     size, origin, tier = line.size, run.origin, run.tier
-    if size is None:  # the text rounds it, and to no power of 2
+    if size is None:  # the text output has a rounded size, which is no power of 2
         case = case_id(tier, _TOOL, word, *_params(origin, tier))
     else:
         case = case_id(tier, word, f"size={format_size(size)}", *_params(origin, tier))
@@ -228,7 +228,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """The axes as our ids name them."""
+    """The axes with the names used in case ids."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

@@ -33,14 +33,15 @@ since version 2, how far it can be trusted and compared:
     a rule for each axis that may differ without harm: ``{size = ">=256MiB", vec = "any"}``;
     ``>=``, ``<=`` and ``16KiB..64KiB`` compare sizes and whole numbers
 
-They go into ``detail``, the rules in words, because a cell has no room for the sign ``=``.
+All of these are stored in ``detail``, the rules in words, because ``=`` is a separator there.
 
-Optional for the file since version 2: ``names``, what the system calls the device (the GPU's,
-the processor's or the disk's name), and ``sockets``, how many processors the figures are of.
-`membench check` finds the reference of a machine by them.
+Optional for the file since version 2: ``names``, the names of the device (GPU, processor or disk)
+as the system reports them, and ``sockets``, the number of processors that the figures are for.
+`membench check` uses both to find the reference for a machine.
 
-A figure whose share of its peak lies outside of what its tool usually reaches is refused: it is
-of another machine, in another unit, or of a run that did not saturate the memory (`USUAL`).
+A figure is refused if its share of the peak is outside the range that its tool usually reaches
+(`USUAL`): it is then for another machine, in another unit, or from a run that did not saturate the
+memory.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ _RULE = re.compile(r"(?P<sign>>=|<=)?(?P<value>[A-Za-z0-9_-]+)(?:\.\.(?P<end>[A-
 _SIGNS = {">=": "from ", "<=": "to "}
 
 USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
-    # Device memory: what kernels reach of bus width x clock, or of the data sheet.
+    # Device memory: share of bus width x clock, or of the data sheet, that kernels reach.
     ("BabelStream", "hbm/*", (0.75, 0.97)),
     ("gpu-stream", "hbm/*", (0.78, 1.0)),
     ("mt4g", "hbm/*", (0.85, 1.0)),
@@ -93,7 +94,7 @@ USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
     ("p2pBandwidthLatencyTest", "hbm/*", (0.70, 0.95)),
     ("nvbandwidth*", "hbm/*", (0.40, 0.95)),  # its local copy counts each byte once
     ("FluidX3D*", "*", (0.45, 0.95)),
-    # Host links and peers: what is left beside the headers of the packets.
+    # Host links and links between GPUs: the share that packet headers leave.
     ("nvbandwidth*", "link/*/engine=ce/*", (0.75, 0.93)),
     ("bandwidthTest*", "link/*", (0.75, 0.93)),
     ("nvbandwidth*", "link/*/engine=sm/*", (0.70, 0.93)),
@@ -105,18 +106,18 @@ USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
     ("mamf-finder", "gpu/gemm/*", (0.65, 0.92)),
     ("cuBLASLt", "gpu/gemm/*", (0.55, 0.92)),
 )
-"""Glob of tools, glob of cases, and the share of the peak that these usually reach.
+"""Glob for tools, glob for cases, and the range of the share of the peak that they usually reach.
 
-The first line that fits counts.  The ends are those of the 313 figures of 40 machines that were
-gathered in November 2026, without the ones that their own tool's other figures contradict:
-``docs/check.md`` has the outliers.
+The first matching entry is used. The ranges are those of 313 figures for 40 machines, gathered in
+November 2026. Figures that contradict other figures of the same tool were left out; see
+``docs/check.md``.
 """
 
 
 def read(data: bytes, origin: Origin) -> list[Record]:
-    """A record for each figure, a row with ``backend=cited``; a wrong figure is an error.
+    """A record for each figure, whose row has ``backend=cited``; a wrong figure is an error.
 
-    The file is written by hand, so nothing in it is skipped silently.
+    The file is written by hand, so nothing in it is ignored silently.
     """
     try:
         content = tomllib.loads(data.decode("utf-8"))
@@ -173,7 +174,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     if isinstance(made, Unplaced):
         raise SchemaError(made.what)
     best = ("best-of",) if figure.get("best", False) else ()
-    # Gathered then, measured whenever.
+    # No start time: `seen` is the day of reading, and the day of measuring may be unknown.
     return replace(made, backend="cited", flags=best, started="")
 
 
@@ -183,7 +184,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """The additional facts of version 2, for `detail`."""
+    """The facts that version 2 added, for `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
@@ -217,7 +218,7 @@ def _scale(figure: dict[str, Any], case: str) -> float:
 
 
 def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
-    """Refuse what the figure's tool does not reach, or never falls to."""
+    """Refuse a figure whose share of the peak is outside the usual range of its tool."""
     peak, tool = number(figure.get("peak")), text_of(figure.get("tool"))
     if not peak or not tool:
         return
@@ -243,14 +244,17 @@ def _check_names(content: Mapping[str, Any]) -> None:
 
 
 def _alike(axes: object, case: str) -> str:
-    """``{size = ">=1GiB", vec = "any"}`` as text for `detail`: ``size from 1GiB, vec any``."""
+    """The rules as text for `detail`.
+
+    ``{size = ">=1GiB", vec = "any"}`` becomes ``size from 1GiB, vec any``.
+    """
     if not isinstance(axes, dict) or not all(isinstance(rule, str) for rule in axes.values()):
         raise SchemaError(f'{case}: alike is not a table such as {{size = ">=1GiB", vec = "any"}}')
     return ", ".join(f"{axis} {_in_words(rule, case)}" for axis, rule in axes.items())
 
 
 def _in_words(rule: str, case: str) -> str:
-    """``>=1GiB`` -> ``from 1GiB``, ``16KiB..64KiB`` -> ``16KiB to 64KiB``."""
+    """A rule as text: ``>=1GiB`` as ``from 1GiB``, ``16KiB..64KiB`` as ``16KiB to 64KiB``."""
     found = _RULE.fullmatch(rule)
     if found is None or (found["sign"] and found["end"]):
         raise SchemaError(

@@ -1,9 +1,9 @@
 """bandwidthTest and p2pBandwidthLatencyTest of NVIDIA's CUDA samples, 4 to 13: text and ``--csv``.
 
-GB is 1e9 bytes.  Copies within a device count read and write (2x), in the p2p matrices
-on the diagonal; between host and device and between devices a byte counts once, and
-bidirectional matrices are both directions (NVIDIA/cuda-samples, the two ``.cu`` files).
-Samples before 10.1 print MB/s: of 1,024,000 bytes since 5.5, of 2^20 before.
+GB is 1e9 bytes. Copies within a device (in p2p matrices, the diagonal) count bytes read and bytes
+written. Copies between host and device, and between devices, count each byte once. Bidirectional
+matrices give the sum of both directions (NVIDIA/cuda-samples, the two ``.cu`` files). Samples
+before 10.1 print MB/s, where MB is 1,024,000 bytes since 5.5 and was 2^20 bytes before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS = {"Host to Device": "h2d", "Device to Host": "d2h", "Device to Device": 
 
 @dataclass
 class _State:
-    """The context of a line in the output."""
+    """The headings that apply to a line of the output."""
 
     devices: dict[int, str] = field(default_factory=dict)
     kind: str = ""
@@ -92,7 +92,7 @@ def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:
-    """The factor from the unit to GB, and whether it is only likely."""
+    """The factor from ``unit`` to GB, and whether the factor is assumed."""
     if unit == "GB":
         return 1.0, False
     return (2**20 if state.old else 1_024_000) / 1e9, True

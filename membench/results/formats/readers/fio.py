@@ -72,7 +72,7 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether ``second`` is a later state of ``first``: it began before that was written."""
+    """Whether ``second`` is a later state of that run: it began before ``first`` was written."""
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
     )
@@ -93,21 +93,21 @@ def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
 
 def _written(run: Mapping[str, Any]) -> float | None:
-    """The time at which a document was written, in ms since 1970."""
+    """The time at which a document was written, in ms since 1970; None if unknown."""
     seconds = number(run.get("timestamp"))
     return number(run.get("timestamp_ms")) or (seconds * 1000 if seconds else None)
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """``origin`` with the time in the run."""
+    """``origin`` with the time of the run."""
     seconds = number(run.get("timestamp"))
-    if seconds is None or not 10**9 <= seconds < 10**10:  # 2001 to 2286
+    if seconds is None or not 10**9 <= seconds < 10**10:  # seconds since 1970, from 2001 to 2286
         return origin
     return replace(origin, started=f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 class _Job:
-    """An entry of fio's JSON, interpreted."""
+    """One entry of fio's JSON, parsed."""
 
     def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
         self.entry = entry
@@ -123,12 +123,12 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The set-up of the job, for one whose id does not contain it."""
+        """The set-up of the job, for a row whose case id does not contain it."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
     def cases(self) -> Mapping[str, str]:
-        """Our case of each side; empty if it keeps fio's name."""
+        """The membench case of each direction; a direction without one keeps fio's name."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
             mode = text_of(self.options.get("rw"))
@@ -140,7 +140,7 @@ class _Job:
 
 
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
-    """The rows of ``job``; a case id that several jobs would share is given to none."""
+    """The rows of ``job``; no job gets a case id that several jobs would share."""
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:
         detail["counts"] = "all-clients"
@@ -163,7 +163,7 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
 
 
 def _told(name: str, host: str) -> str:
-    """The job's name, distinguished from equal names on other clients."""
+    """The name of the job; if other clients have jobs of this name, with the client."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 
@@ -184,7 +184,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """The calls of fsync and similar ones, timed separately since 3.7."""
+    """Calls of fsync and similar functions, which fio times separately since 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
@@ -199,7 +199,7 @@ def _sync(job: dict[str, Any]) -> FioSide:
 def _latency(
     figures: dict[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[Stat, float], float | None, str]:
-    """Quantiles and mean in ns, and the kind of latency."""
+    """Quantiles and mean of the latency in ns, and the kind of latency."""
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),
         ("clat", "clat", 1000),

@@ -1,9 +1,9 @@
-"""Decides which job of fio is a case of ours: only one that surely measures the same.
+"""Decides whether a fio job measures the same as a case of membench.
 
-fio's JSON may attribute to one job what is true of another: under group_reporting an entry has the
-first job's name and the last job's options, and of two ``[global]`` sections it keeps the last. So
-the options have to agree with what fio counted: the depth with ``iodepth_level``, the block with
-the bytes per operation.
+fio's JSON may attribute facts about one job to another: with group_reporting, an entry has the
+first job's name and the last job's options; if there are two ``[global]`` sections, it keeps the
+last. So the options must agree with what fio counted: the depth with ``iodepth_level``, the block
+size with the bytes per operation.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _PATTERN = {"read": "seq", "write": "seq", "randread": "rand", "randwrite": "ran
 _SIDE = {"read": "read", "randread": "read", "write": "write", "randwrite": "write"}
 _ASYNC = ("libaio", "io_uring")
 _SYNC = ("", "sync", "psync", "vsync", "pvsync", "pvsync2")  # fio's default is psync on Linux
-_AT_DEPTH = 95.0  # per cent of the operations that have to be issued at the depth
+_AT_DEPTH = 95.0  # minimum percentage of the operations that must be issued at the depth
 _BUCKETS = (64, 32, 16, 8, 4, 2, 1)
 _SIZE = re.compile(r"(\d{1,12})(k|m|g|ki|mi|gi|kib|mib|gib|)b?", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 _WHAT = frozenset(("rw", "bs", "iodepth", "direct", "buffered", "ioengine", "numjobs", "mem"))
-"""Options that decide what is measured; each is checked here."""
+"""Options that decide what is measured; this module checks each of them."""
 _NO_MATTER = frozenset(
     (
         *("name", "description", "filename", "directory", "size", "unlink", "create_only"),
@@ -41,16 +41,17 @@ _NO_MATTER = frozenset(
         *("significant_figures", "disk_util", "gtod_reduce", "clocksource", "status_interval"),
     )
 )
-"""Options that are known not to change the meaning of the figures."""
+"""Options that do not change the meaning of the figures."""
 
 
 def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages: str) -> str:
-    """Our id of the ``side`` of ``job``, empty if it keeps fio's name.
+    """The case id for the ``side`` of ``job``; empty if the side keeps fio's name.
 
     Args:
-        job: the entry under ``jobs``; ``options`` of it, with the global ones.
-        side: ``read``, ``write`` or another word of fio.
-        pages: of the buffers, ``4k`` or ``thp``.
+        job: the entry under ``jobs``.
+        options: options of the job, including the global ones.
+        side: ``read``, ``write`` or another direction of fio.
+        pages: page size of the buffers, ``4k`` or ``thp``.
     """
     mode = text_of(options.get("rw"))
     block = size_of(text_of(options.get("bs")) or "4k")
@@ -67,12 +68,12 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
 
 
 def memory_of(options: Mapping[str, Any]) -> str:
-    """How the buffers are allocated, in fio's words."""
+    """How the buffers are allocated, as fio names it."""
     return text_of(options.get("iomem")) or text_of(options.get("mem"))
 
 
 def size_of(text: str) -> int | None:
-    """Bytes of fio's ``4k``, ``1m``, ``16384``, which are binary unless kb_base says otherwise."""
+    """Parse fio's ``4k``, ``1m``, ``16384`` to bytes; units are binary unless kb_base is set."""
     match = _SIZE.fullmatch(text)
     return int(match[1]) * _FACTOR[match[2][:1].lower()] or None if match else None
 
@@ -106,7 +107,7 @@ def _is_what_was_counted(
 
 
 def _is_alone(job: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """Whether the entry is of one job, judged by its name; sections of a job file leave it out."""
+    """Whether the entry describes a single job, according to its name."""
     named = text_of(options.get("name"))
     if not named:
         return "group_reporting" not in options

@@ -1,4 +1,4 @@
-"""The figures of one direction of a fio job, in our units, from any of fio's formats."""
+"""The figures for one direction of a fio job, in membench's units, from any format of fio."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from membench.results.formats.reading import Item
 
 TOOL = "fio"
 QUANTILES: Mapping[Stat, float] = {Stat.P50: 50.0, Stat.P95: 95.0, Stat.P99: 99.0, Stat.P999: 99.9}
-_SHORT = 100  # ms: fio divides by whole milliseconds, so the rate is off by more than 1 %
+_SHORT = 100  # ms: fio divides by whole ms, so shorter jobs are off by more than 1 %
 
 
 @dataclass(frozen=True)
 class FioSide:
-    """The reads, writes, trims or syncs of one job, or all of them as ``mixed``.
+    """The figures for one direction of a job (read, write, trim, sync), or for all as ``mixed``.
 
     Attributes:
-        iops, bandwidth: operations and GB per second, None if absent.
-        operations: their number; 1 if absent.
-        milliseconds: duration, None if absent.
-        quantiles: of the latency, ns.
-        mean: of the latency, ns.
+        iops, bandwidth: operations and GB per second; None if absent.
+        operations: number of operations; 1 if absent.
+        milliseconds: duration; None if absent.
+        quantiles: quantiles of the latency, ns.
+        mean: mean latency, ns.
         latency: ``clat`` from submission to completion, ``lat`` including the submission call.
     """
 
@@ -38,19 +38,19 @@ class FioSide:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no figure."""
+        """Whether no figure is present."""
         return not (self.iops or self.bandwidth or self.quantiles or self.mean)
 
 
 def own_case(job: str, op: str) -> str:
-    """The id of a job that keeps fio's name."""
+    """The case id of a job that keeps fio's name."""
     return case_id("ssd", TOOL, f"job={job or 'unnamed'}", f"op={op}")
 
 
 def side_rows(
     side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
-    """Rows of operations and bytes per second, and of latency quantiles, or else its mean."""
+    """Rows for operations and bytes per second, and for latency quantiles (or else the mean)."""
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
     rate = {**detail, "statistic": "mean-of-run"}
     figures = [

@@ -1,9 +1,9 @@
-"""fio ``--minimal``: one line a job, ``;`` between the fields, versions 2 to 5.
+"""fio ``--minimal``: one line per job with fields separated by ``;``, versions 2 to 5.
 
-After the head (version, [fio's version since 3,] job, group, error) each direction
-has its KiB, KiB/s, operations a second, ms, 4 fields of submission latency, 4 of
-completion latency, 20 quantiles, 4 of latency and 5 of bandwidth (11 in version 5),
-times in us; version 3 has no trim (axboe/fio, HOWTO, "Terse output").
+The line begins with version, [fio's version since 3,] job, group and error. Then each direction has
+KiB, KiB/s, operations per second, ms, 4 fields of submission latency, 4 of completion latency, 20
+quantiles, 4 fields of latency and 5 of bandwidth (11 in version 5). Times are in us. Version 3 has
+no trim (axboe/fio, HOWTO, "Terse output").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _QUANTILE = re.compile(r"(\d+(?:\.\d+)?)%=(\d+)")
 
 
 def terse_records(text: str, origin: Origin) -> Iterator[Record]:
-    """A record for each job; a later line of the same job is a later state of it."""
+    """A record for each job; a later line of the same job replaces an earlier one."""
     lines: dict[tuple[str, ...], list[str]] = {}
     for line in text.splitlines():
         fields = line.split(";")
@@ -49,7 +49,7 @@ def _head(fields: Sequence[str]) -> int:
 
 
 def _ran(fields: Sequence[str]) -> float:
-    """Duration of the reads and the writes, ms."""
+    """Duration of the reads plus that of the writes, ms."""
     start, width = _head(fields), _FIELDS[int(fields[0])]
     return sum(number(fields[start + side * width + 3]) or 0 for side in (0, 1))
 

@@ -1,7 +1,8 @@
-"""gdsio of GPUDirect Storage: one line a run; GiB is 2^30 bytes, each counted once.
+"""gdsio of GPUDirect Storage: one line per run; GiB is 2^30 bytes, and each byte counts once.
 
-``Throughput`` is ``DataSetSize`` / ``total_time``.  ``XferType`` is the path: ``GPUD`` reads into
-GPU memory directly, ``CPUONLY`` into host memory, ``CPU_GPU`` into GPU memory through host memory.
+``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path: ``GPUD`` reads
+directly into GPU memory, ``CPUONLY`` into host memory, ``CPU_GPU`` into GPU memory through host
+memory.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:
     operation, path, threads, depth, _, block, rate, latency, operations, _ = line.groups()
     size = format_size(int(block) * KIB) if block.isdigit() and int(block) else f"{block}KiB"
     params = (f"op={operation.lower()}", f"path={path.lower()}", f"block={size}")
-    batch = (f"qd={depth}",) if depth else ()  # of the batch interface
+    batch = (f"qd={depth}",) if depth else ()  # queue depth of the batch interface
     case = case_id("ssd", _TOOL, *params, f"threads={threads}", *batch)
     common: dict[str, Any] = {"n": count(operations), "timer": "tool:gdsio"}
     if value := number(rate):

@@ -1,4 +1,4 @@
-"""Shared by the readers of host memory benchmarks: the memory level of a footprint."""
+"""Functions shared by the readers of host memory benchmarks: the memory tier of a footprint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LIKELY = 32 * MIB
 
 
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
-    """The tier of ``footprint`` bytes, and the facts for `detail`.
+    """The tier of ``footprint`` bytes, and facts for `detail`.
 
-    A tool does not know the machine's caches: a tier that is neither given nor certain is marked as
-    assumed.
+    The file does not describe the machine's caches. If the tier is neither given by the user nor
+    certain, it is marked as assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}
@@ -28,5 +28,8 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
 
 
 def host_case(tier: Tier, tool: str, *params: str) -> str:
-    """The id of a tool's own test: ``ddr/<tool>/...``, or ``host/<tool>/...`` in a cache."""
+    """The case id for a test that only this tool has: ``ddr/<tool>/...``, or ``host/<tool>/...``.
+
+    The second form is for footprints in a cache.
+    """
     return case_id("ddr" if tier is Tier.DDR else "host", tool, *params)

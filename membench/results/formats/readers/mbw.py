@@ -1,6 +1,6 @@
 """mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (1.1 calls it MB).
 
-A copied byte is counted once: ``MiB`` / ``Elapsed``, where STREAM counts it twice.
+A copied byte is counted once (``MiB`` / ``Elapsed``); STREAM counts it twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes.
 
-Latencies are means in ns. It does not document which bytes its mixes of reads and writes count, so
-a convention is given for reads only.
+Latencies are means in ns. MLC does not document which bytes it counts for mixed reads and writes,
+so `bytes_convention` is set for reads only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from membench.results.formats.figures import Origin, case_id, number, row
 from membench.results.formats.reading import ReaderNote, Record, Unplaced
 
 _TOOL = "mlc"
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"  # some systems group the digits
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"  # some locales group the digits
 _SECTION = re.compile(r"Measuring (.*)")
 _TRAFFIC = re.compile(r"Using (.*?) traffic type")
 _PEAK = re.compile(rf"(.*?(?:Reads|Reads-Writes|like))\s*:\s*({_NUMBER})$")
@@ -34,7 +34,7 @@ _ITERATION = re.compile(
 
 @dataclass
 class _Section:
-    """The headings above a line: test, traffic, matrix."""
+    """The headings that apply to a line: test, traffic, matrix."""
 
     test: str = ""
     traffic: str = ""
@@ -90,7 +90,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
     for column, cell in zip(section.columns, cells, strict=True):
         where = (f"from={match[1]}", f"to={column}")
         if _number(cell) is None:
-            continue  # a node to itself has none
+            continue  # no figure for a node's access to itself
         if "cache-to-cache" in section.test:
             params = ("test=c2c", f"kind={_word(section.kind)}", *where)
             yield _latency(origin, params, cell, Tier.CACHE)
@@ -137,6 +137,6 @@ def _bandwidth(origin: Origin, params: Sequence[str], cell: str) -> Record:
 
 
 def _word(text: str) -> str:
-    """A heading of mlc as one word of an id: ``3:1 Reads-Writes`` -> ``3:1-reads-writes``."""
+    """A heading of mlc as a word for a case id: ``3:1 Reads-Writes`` -> ``3:1-reads-writes``."""
     short = text.lower().replace("l2->l2", "l2-l2").removesuffix("latency")
     return "-".join(re.findall(r"[a-z0-9:.-]+", short)).strip("-")

@@ -1,11 +1,11 @@
-"""nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text that it prints otherwise.
+"""nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text output.
 
-The figure is the median of ``-i`` samples (the mean with ``-m``), which the file
-does not name, nor the size that ``-b`` set: 512 MiB, unless it is given.
-Bandwidth is decimal, bytes * 1e-9.  Its tests of both directions between host and
-device count one of them, ours the sum, so those keep ids of their own.  Between
-devices it prints three matrices, both directions and their total, which ``-j``
-appends to one (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
+A figure is the median of the ``-i`` samples (with ``-m`` the mean). The file does not say which,
+and does not give the size set by ``-b``: 512 MiB is assumed unless the user gives it. Bandwidth is
+decimal: bytes * 1e-9. Its tests of both directions between host and device count one direction, but
+membench counts the sum, so those tests keep the tool's names. For transfers between devices it
+prints three matrices: each direction and the total, which ``-j`` appends to one another
+(NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from membench.core.errors import SchemaError
@@ -25,8 +26,8 @@ from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
 _TOOL = "nvbandwidth"
 _ABSENT = "N/A"
-_DEFAULT = "512MiB"  # of -b
-_SAME = {  # test -> our bench, and its parameters behind the size
+_DEFAULT = "512MiB"  # default of -b
+_SAME = {  # test -> bench of membench, and its parameters after the size
     "host_to_device_memcpy_ce": ("link/h2d", ("mem=pinned", "engine=ce", "streams=1")),
     "device_to_host_memcpy_ce": ("link/d2h", ("mem=pinned", "engine=ce", "streams=1")),
     "host_to_device_memcpy_sm": ("link/h2d", ("mem=pinned", "engine=sm", "streams=1")),
@@ -37,10 +38,11 @@ _SAME = {  # test -> our bench, and its parameters behind the size
 _UNIT = re.compile(r"\((GB/s|ns|us)\)|(BW)\s*$")
 _METRICS = {
     "GB/s": (Metric.BANDWIDTH, 1.0),
-    "BW": (Metric.BANDWIDTH, 1.0),  # the bisection: the tool knows no other unit of bandwidth
+    "BW": (Metric.BANDWIDTH, 1.0),  # bisection; the tool has no other unit of bandwidth
     "ns": (Metric.LATENCY, 1.0),
     "us": (Metric.LATENCY, 1000.0),
 }
+_BYTES = {Metric.BANDWIDTH: BytesConvention.PAYLOAD, Metric.LATENCY: None}
 _PEERS = re.compile(r"(?:multinode_)?device_to_device_bidirectional_memcpy_(read|write)_\w+")
 _PART = re.compile(r"\b(Read1|Read2|Write1|Write2|Total)\b")
 _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|: \(.*|)$")
@@ -48,7 +50,7 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 @dataclass(frozen=True)
 class _FileFacts:
-    """Facts that hold for all tests of a file; ``devices`` by index."""
+    """Facts that apply to all tests of a file; ``devices`` are by index."""
 
     devices: Mapping[int, str]
     driver: str
@@ -57,7 +59,7 @@ class _FileFacts:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each test; ``Waived`` is skipped, ``Error`` failed."""
+    """A record for each test; ``Waived`` tests become skipped rows, ``Error`` failed rows."""
     if b'"nvbandwidth"' not in data:
         yield from _log(log_of(text_in(data, _TOOL)), origin)
         return
@@ -108,7 +110,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
 
 
 def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
-    """The matrices that ``-j`` appended to each other, each with its description."""
+    """The matrices that ``-j`` appended to one another, each with its description."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
     if not peers or not columns or len(matrix.cells) != 3 * columns:
@@ -122,7 +124,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """``tests`` without the first of two entries of one test: ``Running``, then its end state."""
+    """``tests`` without entries with the status ``Running`` that a final entry follows."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -134,36 +136,43 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
     if not any(cell for matrix in test.matrices for cells in matrix.cells for cell in cells):
         yield Unplaced(f"a test without a matrix: {test.name}")
     for matrix in test.matrices:
-        unit = _UNIT.search(matrix.description)
-        if unit is None:
+        described = _described(matrix.description)
+        if described is None:
             yield Unplaced(f"{test.name}: its description names neither GB/s nor ns")
             continue
-        metric, factor = _METRICS[unit[1] or unit[2]]
-        said = _PART.search(matrix.description)
+        metric, factor, said = described
         yield from _unusable(test, matrix)
+        tier, detail = _tier(test.name), _detail(test, said, run.origin)
         for source, cells in enumerate(matrix.cells):
             for target, cell in enumerate(cells):
                 if value := number(cell):
                     yield row(
                         run.origin,
-                        _tier(test.name),
-                        _case(test, said[1].lower() if said else "", source, target, run.origin),
+                        tier,
+                        _case(test, said.lower(), source, target, run.origin),
                         metric,
                         value * factor,
-                        bytes_convention=BytesConvention.PAYLOAD
-                        if metric is Metric.BANDWIDTH
-                        else None,
+                        bytes_convention=_BYTES[metric],
                         timer="tool:nvbandwidth",
-                        detail=_detail(test, said[1] if said else "", run.origin),
+                        detail=detail.copy(),
                         device=_device(test.name, source, target, run.devices),
                         driver=run.driver,
                         cuda=run.cuda,
                     )
 
 
+@lru_cache(maxsize=1024)
+def _described(text: str) -> tuple[Metric, float, str] | None:
+    """Metric, factor to its unit, and part of the test; None without a unit."""
+    unit, said = _UNIT.search(text), _PART.search(text)
+    return None if unit is None else (*_METRICS[unit[1] or unit[2]], said[1] if said else "")
+
+
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
-    """Cells that are not figures; ``N/A`` is reported only if the whole matrix is."""
+    """Rows for cells that are not figures; ``N/A`` is reported only if the whole matrix is N/A."""
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
+    if not cells:
+        return
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
         yield Unplaced(f"{test.name}: its matrix is {_ABSENT} throughout")
@@ -216,7 +225,10 @@ def _detail(test: Test, said: str, origin: Origin) -> dict[str, str]:
 
 
 def _devices(names: Sequence[str]) -> dict[int, str]:
-    """By index: ``0: NAME (BUS ID): (HOST)``, or ``Process 3 (HOST): device 1: NAME (BUS ID)``."""
+    """Device names by index.
+
+    Lines are ``0: NAME (BUS ID): (HOST)`` or ``Process 3 (HOST): device 1: NAME (BUS ID)``.
+    """
     found = {}
     for place, name in enumerate(names):
         _, _, local = name.partition(": device ")
@@ -226,14 +238,14 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the column, and that of the row if it is another model."""
+    """The GPU of the matrix column; if that of the row is another model, both."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"
 
 
 def _cuda(version: object) -> str:
-    """``12070`` and ``13.3 (13030)`` -> ``12.7`` and ``13.3``."""
+    """The CUDA version: ``12.7`` for ``12070``, ``13.3`` for ``13.3 (13030)``."""
     said = str(version).partition(" ")[0]
     if not said.isdigit() or len(said) > 6:
         return said if re.fullmatch(r"\d{1,3}\.\d{1,3}", said) else ""

@@ -1,4 +1,4 @@
-"""nvbandwidth's text: a heading per test, a description per matrix, and rows with labels."""
+"""Parses nvbandwidth's text: a heading per test, a description per matrix, labelled rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 @dataclass(frozen=True)
 class ResultMatrix:
-    """The result of a test: a value per row and column, as text or number, and a description."""
+    """The result of a test: one value per row and column (text or number), and a description."""
 
     description: str
     cells: tuple[tuple[object, ...], ...]
@@ -25,7 +25,7 @@ class ResultMatrix:
 
 @dataclass
 class Test:
-    """A test: ``status`` is Passed, Running, Waived, Error or another word of the tool."""
+    """A test; ``status`` is Passed, Running, Waived, Error or another word of the tool."""
 
     name: str
     status: str
@@ -37,7 +37,7 @@ class Test:
 
 @dataclass
 class Log:
-    """The content of an nvbandwidth output, in either format."""
+    """The parsed output of nvbandwidth, text or JSON."""
 
     error: str = ""
     devices: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ def _about(line: str, log: Log) -> bool:
 
 
 def _said(line: str, log: Log) -> None:
-    """Handle any other line: why a test ended without a result, or why none ran."""
+    """Parse any other line: the reason why a test ended without a result, or why no test ran."""
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
     elif not log.tests and _ERROR.match(line):
@@ -97,7 +97,10 @@ def _said(line: str, log: Log) -> None:
 
 
 def _end(log: Log, status: str, reason: str) -> None:
-    """End the last test with this status, or, as a waived test is not named, an unnamed one."""
+    """Set the status of the last test.
+
+    The text does not name a waived test, so it is recorded in ``log.lost`` without a name.
+    """
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
         test.status, test.reason = status.capitalize(), f"{reason} {test.reason}".strip()
@@ -108,9 +111,10 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """The cells of the matrix with its heading at ``place``, and the line after it; or none.
+    """The cells of the matrix whose heading is line ``place``, and the number of the next line.
 
-    The heading consists of the column labels, and each row has one more label.
+    There are no cells if the line is not a heading. The heading has the column labels; each row
+    begins with a label.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())

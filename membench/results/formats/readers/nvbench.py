@@ -1,8 +1,8 @@
-"""An NVBench program's ``--json``: summaries by tag, values as text, infinities as null.
+"""The ``--json`` output of an NVBench program: summaries by tag, values as text, infinity as null.
 
-A state was timed in up to three ways: ``cold`` (isolated executions, caches flushed), ``batch``
-(many in a row) and ``cpu_only``, the only one without a GPU. The time is the median if the file has
-one, else the mean; ``detail`` has the choice.
+A state is timed in up to three ways: ``cold`` (isolated executions after a cache flush), ``batch``
+(many in a row) and ``cpu_only`` (only for benchmarks without a GPU). The time is the median if the
+file has it, otherwise the mean; ``detail`` says which.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOOL = "nvbench"
 
 @dataclass(frozen=True)
 class _Way:
-    """A way of timing: the tags of its figures, and the suffix of its case ids."""
+    """A way of timing: the tags of its figures, and the suffix for case ids."""
 
     name: str
     times: tuple[str, ...]

@@ -1,7 +1,9 @@
-"""pytest-benchmark JSON: seconds; one process, so all its rounds are samples of one round of ours.
+"""pytest-benchmark JSON: times in seconds.
 
-Bandwidth is computed if ``extra_info`` has the bytes of a call. A file of `to_pytest_benchmark` is
-imported as the original cases.
+All its rounds are samples of a single round here, because they ran in one process.
+
+The bandwidth is computed if ``extra_info`` has the bytes per call. A file that `write` (in
+`formats.writers.pytest_benchmark`) made is imported with the original cases.
 """
 
 from __future__ import annotations
@@ -111,7 +113,7 @@ def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
 
 
 def _name(test: dict[str, Any]) -> str:
-    """The test, with its file if that is known."""
+    """The name of the test; with its file if known."""
     return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
 
 
@@ -120,10 +122,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """``name`` with a word for each distinguishing character that a case id cannot hold.
+    """``name`` with words in place of distinguishing characters that a case id cannot contain.
 
-    If something else is lost, such as a letter outside ASCII, a checksum is appended, so that a
-    test has the same id in every file.
+    If other characters are lost, such as letters outside ASCII, a checksum is appended. So a test
+    has the same id in every file.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)
@@ -137,7 +139,7 @@ def _in_unit(metric: Metric, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class _Ours:
-    """The row from which `to_pytest_benchmark` made the benchmark."""
+    """The membench row from which the benchmark was exported."""
 
     case: str
     metric: Metric

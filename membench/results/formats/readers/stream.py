@@ -1,7 +1,7 @@
-"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes, the figure the best of all repetitions.
+"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes; figures are the best repetition.
 
-``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 for Add
-and Triad (jeffhammond/STREAM, ``stream.c``): bytes read and bytes written.
+``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 for Add and Triad
+(jeffhammond/STREAM, ``stream.c``): bytes read plus bytes written.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _kernel(match: re.Match[str], run: _StreamOutput, origin: Origin) -> Iterato
     params = {key: value or {**_ASSUMED, **said}[key] for key, value in params.items()}
     assumed = [key for key in _ASSUMED if key not in origin.given and key not in said]
     shown = (f"size={format_size(size)}",) if size else ()
-    # The rule of STREAM asks for arrays beyond the caches; some runs have them in one.
+    # STREAM's rules ask for arrays larger than the caches; some runs use arrays that fit.
     cached = size is not None and 3 * size <= SURELY_IN_CACHE and "tier" not in origin.given
     own = (_TOOL,) if cached or not size else ()
     head = ("host" if cached else "ddr", *own, word, *shown)
@@ -94,7 +94,7 @@ def _kernel(match: re.Match[str], run: _StreamOutput, origin: Origin) -> Iterato
         case_id(*head, *(f"{key}={params[key]}" for key in _ASSUMED)),
         Metric.BANDWIDTH,
         value,
-        n=max(1, run.repetitions - 1),  # the first is not counted
+        n=max(1, run.repetitions - 1),  # STREAM leaves out the first repetition
         max=value,
         min=min(value, moved / slowest / 1e9) if moved and slowest else None,
         size_bytes=moved,

@@ -1,6 +1,6 @@
 """stress-ng ``--metrics``, versions 0.12 to 0.21: text and ``--yaml``; MB is 2^20 bytes.
 
-``--stream`` counts bytes read and bytes written apart since 0.15, together before
+Since 0.15 ``--stream`` reports bytes read and bytes written separately, before that their sum
 (ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``, ``stress-ng.h``).
 """
 
@@ -31,11 +31,11 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each rate in MB per second; its other counts are bogus operations."""
+    """A record for each rate in MB per second; other metrics are only "bogus operations"."""
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]
     rates = [one for one in metrics if _RATE.search(one[1])]
-    if not rates:  # before 0.13 there is no table of them
+    if not rates:  # before 0.13 the output has no table of rates
         rates = [(match[1], match[2], match[3], "") for match in _INLINE.finditer(text)]
     rates += _from_yaml(text)
     for stressor, label, cell, instances in rates:

@@ -1,7 +1,7 @@
-"""tinymembench, version 0.4: text; 1 MB is 1e6 bytes, a copied byte counted once.
+"""tinymembench, version 0.4: text; 1 MB is 1e6 bytes, and a copied byte counts once.
 
-The rate is the best of its repetitions.  Its latencies are in addition to that of the first-level
-cache, so they keep a name of their own.
+A rate is the best repetition. Latencies are differences to that of the first-level cache, so these
+rows keep the tool's case names.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _latency(match: re.Match[str], advice: str, origin: Origin) -> Record:
     for reads, cell in (("single", match[2]), ("dual", match[3])):
         value = number(cell)
         if value is None:
-            continue  # 0.0: as fast as the first-level cache, which it is
+            continue  # 0.0: not slower than the first-level cache
         params = [f"reads={reads}", f"block={format_size(size)}"]
         params += [f"pages={advice}"] if advice else []
         items.append(

@@ -1,6 +1,6 @@
-"""github-action-benchmark: it has no direction per value, so each direction gets a file.
+"""github-action-benchmark: one file for each direction, because values have no direction.
 
-Use them with ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
+Use the files with ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from membench.core.terms import Better
+from membench.core.text import counted
 from membench.results.formats.exporting import full_name, measured
 from membench.results.schema import Row
 
@@ -16,7 +17,7 @@ _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Both files, even if one is empty, so that a workflow finds them."""
+    """Both files; an empty one is written too, so that a workflow finds it."""
     return {
         ending: json.dumps(
             [_entry(row) for row in measured(rows) if row.better is better], indent=1
@@ -31,5 +32,5 @@ def _entry(row: Row) -> dict[str, object]:
     if len(row.round_values) > 1:
         half = (max(row.round_values) - min(row.round_values)) / 2
         entry["range"] = f"+-{half:.4g}"
-    entry["extra"] = f"{row.rounds} rounds; {row.device}; membench {row.membench}"
+    entry["extra"] = f"{counted(row.rounds or 0, 'round')}; {row.device}; membench {row.membench}"
     return entry

@@ -1,7 +1,7 @@
 """OpenMetrics text, for the textfile collector of a Prometheus node exporter.
 
-Units are the base ones that OpenMetrics asks for: bytes, seconds, joules.  Of each case the newest
-run is written, as a name with its labels may occur only once.
+Units are the base units that OpenMetrics requires: bytes, seconds, joules. Only the newest run of
+each case is written, because a name with its labels may occur only once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FAMILIES: Mapping[Metric, tuple[str, float, str]] = {
     Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations a second."),
     Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy of moving a byte."),
 }
-"""Metric -> family, factor from the unit of a results file, help."""
+"""Metric -> name of the family, factor from the unit of a results file, help text."""
 _STARTED = "membench_started_timestamp_seconds"
 _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
@@ -64,7 +64,7 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """Seconds since 1970 of ``2026-01-31T08:04:12Z``, empty for an absent time."""
+    """``2026-01-31T08:04:12Z`` as seconds since 1970; empty for an absent time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -47,7 +47,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
 
 
 def _cell(value: Any) -> Any:
-    """``value`` for pyarrow; absent values and a count of 0 become null."""
+    """``value`` for pyarrow; absent values and counts of 0 become null."""
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, tuple):

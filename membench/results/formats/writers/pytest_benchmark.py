@@ -1,7 +1,7 @@
-"""pytest-benchmark JSON: seconds, smaller is better, so a rate is converted to a time.
+"""pytest-benchmark JSON: only times in seconds, where smaller is better.
 
-A latency stays as it is; a bandwidth becomes the time in which ``bytes_moved`` are moved; a rate
-becomes the time of one operation. Rows that cannot be converted are left out.
+A latency is not changed. A bandwidth becomes the time to move ``bytes_moved``, and a rate the time
+of one operation. Rows that cannot be converted are left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from membench.core.terms import Metric
 from membench.results.formats.exporting import full_name, measured
 from membench.results.schema import Row
 
-_VERSION = "5.1.0"  # of the format that this is
+_VERSION = "5.1.0"  # version of the format
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
@@ -32,7 +32,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def _seconds(row: Row) -> Callable[[float], float] | None:
-    """The conversion of a value of ``row`` to seconds; None if there is none."""
+    """The function that converts values of ``row`` to seconds; None if it cannot be converted."""
     if not list(measured([row])):
         return None
     moved = row.bytes_moved
@@ -67,7 +67,10 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 
 
 def _statistics(data: Sequence[float]) -> dict[str, object]:
-    """Statistics of ``data``; outliers are beyond one deviation, and beyond 1.5 IQR (Tukey)."""
+    """Statistics of ``data``.
+
+    Outliers are beyond one standard deviation, and beyond 1.5 IQR (Tukey).
+    """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (
         statistics.quantiles(data, n=4, method="inclusive") if len(data) > 1 else [*data] * 3

@@ -1,6 +1,6 @@
-"""The statistics of the ledger: small pure functions from a `Scenario` to draws by variant.
+"""The statistics of the ledger: pure functions that map a `Scenario` to draws for each variant.
 
-A variant is a model, a baseline or a trace: one of the subjects for which a claim must hold.
+A variant is one of the models, baselines or traces for which a claim must hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
-"""Scenario -> variant -> [draws]; raises `NoData` if it cannot be drawn."""
+"""Scenario -> variant -> [draws]; raises `NoData` if an input is missing."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {

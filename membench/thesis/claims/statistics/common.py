@@ -1,7 +1,7 @@
-"""Functions that the statistics share: the models, and the formulas of `models` over draws.
+"""Functions shared by the statistics: the shipped models, and the formulas of `models` on draws.
 
-`roofline`, `breakeven`, `kv_shape` and `demand` are plain arithmetic, so most of their functions
-work element by element on arrays of draws; this module gives them array types.
+`roofline`, `breakeven`, `kv_shape` and `demand` use plain arithmetic, so most of their functions
+also work element by element on arrays of draws. This module gives them array types.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Known(NamedTuple):
     """A model with known weights, and the bits per weight in which it is published.
 
     Attributes:
-        place: its row in the columns of `all_models`.
+        place: index of the model in the arrays of `all_models`.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Known(NamedTuple):
     place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of a context of ``tokens``, its row of `AllModels.kv`."""
+        """Bytes of a context of ``tokens``: the row of `AllModels.kv` for this model."""
         row: Floats = all_models().kv(tokens, dtype)[self.place]
         return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
-    """The shipped models; every statistic that depends on a model is drawn for all of them."""
+    """The shipped models with known weights; statistics that depend on a model use all of them."""
     known = [
         (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
@@ -56,15 +56,15 @@ def known_models() -> tuple[Known, ...]:
 
 
 class AllModels(NamedTuple):
-    """The `known_models` in columns, for arithmetic on all models and all draws at once.
+    """The `known_models` as arrays, for arithmetic on all models and all draws at once.
 
     Attributes:
         names: [model].
         matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every, window, entry: [group] of [model, 1]: tokens per entry, entries in a window, and, by
-            type, bytes per entry over all layers of the group.  Models with fewer groups
-            have empty ones.
+        every, window, entry: lists of [model, 1], one per layer group: tokens per entry, entries in
+            a window, and, for each KV type, bytes per entry over all layers of the group. Models
+            with fewer groups have empty ones.
     """
 
     names: tuple[str, ...]
@@ -78,14 +78,14 @@ class AllModels(NamedTuple):
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
         """[model, draws] bytes of a context of ``tokens`` ([draws]).
 
-        These are the growing cache, windows as far as filled, and the state.
+        The bytes include the growing cache, windows as far as they are filled, and the state.
         """
         return _kv(dtype, tokens.tobytes())
 
 
 @cache
 def all_models() -> AllModels:
-    """The shipped models in columns."""
+    """The shipped models as arrays."""
     models = known_models()
     most = max(len(model.shape.groups) for model in models)
 
@@ -119,7 +119,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """For most changes of an input the contexts stay what they were."""
+    """Cached, because most changes of an input leave the contexts unchanged."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -129,17 +129,20 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
 
 
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
-    """``value`` of each model, one after the other."""
+    """The result of ``value`` for each model, by the model's name."""
     return {model.name: value(model) for model in known_models()}
 
 
 def by_model(values: Floats) -> dict[str, Floats]:
-    """The rows of ``values`` ([model, draws]), by the model's name."""
+    """The rows of ``values`` ([model, draws]) by the model's name."""
     return dict(zip(all_models().names, values, strict=True))
 
 
 def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """[model, draws] B/s above which restoring ``prefix`` tokens beats recomputing at ``flops``."""
+    """[model, draws] B/s above which restoring ``prefix`` tokens is faster than recomputing them.
+
+    ``flops`` are the FLOP/s of recomputing.
+    """
     models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     return formula(
@@ -148,7 +151,7 @@ def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
 
 
 def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
-    """[model, draws] FLOPs to prefill ``tokens``, the first ``cached`` of which are restored.
+    """[model, draws] FLOPs to prefill ``tokens``; the first ``cached`` of them are restored.
 
     Raises:
         ValueError: ``cached`` exceeds ``tokens``.
@@ -176,7 +179,10 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """`touched`, in weights or bytes, cached because most changes of an input keep the batches."""
+    """`touched` in weights or bytes.
+
+    Cached, because most changes of an input leave the batches equal.
+    """
     return np.array(
         [
             roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))
@@ -191,9 +197,9 @@ _LAST: dict[tuple[str, ...], tuple[tuple[Floats, ...], Floats]] = {}
 def remembered(
     key: tuple[str, ...], inputs: tuple[Floats, ...], compute: Callable[[], Floats]
 ) -> Floats:
-    """The last result of ``compute`` for ``key``, if the arrays ``inputs`` are the same objects.
+    """The result of ``compute``; the last one for ``key`` if ``inputs`` are the same objects.
 
-    While one input of a statistic is moved, most variants read only other inputs, whose arrays
+    While one input of a statistic is moved, most variants use only other inputs, whose arrays
     remain the same objects.
     """
     last = _LAST.get(key)
@@ -205,14 +211,14 @@ def remembered(
 
 
 class TokenTime(NamedTuple):
-    """The least seconds of one token in a decode step, split by the resource that bounds it."""
+    """Lower bounds (seconds) on the time per token of a decode step, by memory and by compute."""
 
     memory: Floats
     compute: Floats
 
     @property
     def bound(self) -> Floats:
-        """The longer of the two."""
+        """The larger of the two bounds."""
         longer: Floats = np.maximum(self.memory, self.compute)
         return longer
 
@@ -226,7 +232,7 @@ def token_time(
     dtype: KvDtype,
     element: float | None = None,
 ) -> TokenTime:
-    """The decode bound of one token: ``batch`` tokens share the weights of a step.
+    """Lower bounds on the time per token of a decode step; ``batch`` tokens share the weights.
 
     Args:
         element: bytes per weight; None for the published precision.

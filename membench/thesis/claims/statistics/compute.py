@@ -28,20 +28,20 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: its input that is not restored, and its output."""
+    """[model, draws] FLOPs of a request: for its input that is not restored, and for its output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
 
 def reasoning_request(scenario: Scenario) -> Values:
-    """FLOPs of a thinking request over those of a chat request."""
+    """FLOPs of a thinking request, divided by those of a chat request."""
     return by_model(_request(scenario, "thinking") / _request(scenario, "chat"))
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent over those of a chat: for all requests of a session, and for one.
+    """FLOPs of an agent divided by those of a chat: for a whole session, and for one request.
 
-    In both, shared prefixes are restored.
+    Both assume that shared prefixes are restored.
     """
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
@@ -70,7 +70,7 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
-    """Batch sizes, [batch, 1], and whether each draw includes them, [batch, draws]."""
+    """The batch sizes, [batch, 1], and whether each draw includes them, [batch, draws]."""
     most = scenario["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
@@ -83,9 +83,9 @@ def _decode(
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
-    """Share of decode time on Rubin that is memory-bound: weights in FP4, KV in FP8.
+    """Share of decode time on Rubin that is memory-bound, with weights in FP4 and KV in FP8.
 
-    It assumes equal numbers of tokens at every batch size (powers of two) and both contexts.
+    Every batch size (powers of two) and both contexts are assumed to produce equally many tokens.
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
@@ -105,7 +105,7 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the two contexts at which a prefill step on Rubin is memory-bound."""
+    """Share of the two contexts for which a prefill step on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -119,7 +119,7 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 
 
 def hardware_fall(scenario: Scenario) -> Values:
-    """Cost of a decoded token on Rubin relative to GB200, by bounds and rack prices."""
+    """Cost of a decoded token on Rubin relative to GB200, from decode bounds and rack prices."""
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
     devices = [_device(scenario, device) for device in ("gb200", "rubin")]

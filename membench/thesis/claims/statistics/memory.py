@@ -1,4 +1,4 @@
-"""Statistics of memory bandwidth and capacity: HBM, host memory, and rates over peaks."""
+"""Statistics of memory bandwidth and capacity: HBM, host memory, and shares of peaks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from membench.thesis.models.kv_shape import KvDtype
 Values = dict[str, Floats]
 
 _PEAK_SHARE = 0.8
-"""Share of the highest decode rate at which a batch counts as large enough."""
+"""A batch is large enough if it reaches this share of the highest decode rate."""
 _LARGEST_BATCH = 2.0**17
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of the smallest batch near the peak decode rate, over HBM less weights."""
+    """KV bytes of the smallest large-enough batch over the HBM that the weights leave free."""
     memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
@@ -50,25 +50,25 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """D ln(decode rate) / d ln(HBM bandwidth) between two machines, for each case."""
+    """Elasticity between two machines for each case: d ln(decode rate) / d ln(HBM bandwidth)."""
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
 
 def host_slowdown(scenario: Scenario) -> Values:
-    """HBM read bandwidth over the bandwidth of a kernel that reads host memory."""
+    """HBM read bandwidth divided by the bandwidth of a kernel that reads host memory."""
     return {tr("kernel reads"): scenario["hbm-read"] / scenario["zerocopy"]}
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU over the break-even rate."""
+    """Rate from host memory to the GPU, divided by the break-even rate."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate over the peak of the device, for each tier with a known peak."""
+    """Measured rate divided by the peak of the device, for each tier with a known peak."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

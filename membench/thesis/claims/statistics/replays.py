@@ -1,15 +1,16 @@
-"""Statistics of replayed traces: the value of capacity, by tier.
+"""Statistics of replayed traces: how many hits the capacity of each tier adds.
 
-The hit rate of a trace against capacity is exact for LRU (`membench.thesis.replay.hits`), and
-stacked LRU tiers hold the same blocks as one cache of their total capacity. A trace is one service
-at one rate. A GPU gets as many requests as it can prefill with its FLOP/s for prefill, without the
-hits, and the capacity that it needs grows with their rate: capacities are scaled by the ratio of
-the rates. If no device is measured, every statistic is drawn for each class of GPU.
+The hit rate of a trace as a function of capacity is exact for LRU (`membench.thesis.replay.hits`).
+Stacked LRU tiers hold the same blocks as one cache of their total capacity. A trace was recorded
+from one service at one request rate. Here a GPU gets as many requests as it can prefill with its
+FLOP/s, not counting hits. The capacity that it needs grows with the request rate, so capacities are
+scaled by the ratio of the rates. If no device is measured, every statistic is drawn for each class
+of GPU.
 
 Hits on flash count only if they pay: if the link restores the mean request of the trace no slower
-than the GPU recomputes it at its FLOP/s for prefill.
+than the GPU recomputes it.
 
-Arrays of hits are [trace, model, draws]: one operation serves all variants of a class.
+Arrays of hits are [trace, model, draws]: one operation computes all variants of a class.
 """
 
 from __future__ import annotations
@@ -39,20 +40,21 @@ from membench.thesis.replay.curves import curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Growth of a capacity over which its marginal hits are computed."""
+"""Factor by which a capacity is increased to compute the additional hits."""
 
 
 class _Constants(NamedTuple):
-    """The values that do not depend on draws, shaped so that draws broadcast along the last axis.
+    """The values that do not depend on draws, in shapes that broadcast with draws as the last axis.
 
     Attributes:
         stored: [model, 1] bytes of weights.
         matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
         token: [trace, model, 1] bytes per token of a mean request, with windows and state.
-        kept: [trace, model, 1] the same as used for the break-even rate, bytes.
-        work: [trace, model, 1] FLOP/s for the trace if hits are not computed.
-        most: [trace, 1, 1] the smallest capacity beyond which the hit rate no longer rises, tokens.
+        kept: [trace, model, 1] bytes per token used for the break-even rate.
+        work: [trace, model, 1] FLOP/s that the requests of the trace need if hits are not computed.
+        most: [trace, 1, 1] the smallest capacity, in tokens, beyond which the hit rate no longer
+            rises.
     """
 
     stored: Floats
@@ -90,7 +92,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes per GPU up to and including HBM, DDR and SSD."""
+    """[model, draws] bytes per GPU: of HBM; of HBM and DDR; of HBM, DDR and SSD."""
 
     hbm: Floats
     ddr: Floats
@@ -106,19 +108,19 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """Request rate of the trace over that of a GPU with ``flops`` for prefill of the misses."""
+    """Request rate of the trace, divided by the rate that a GPU can prefill with ``flops``."""
     scale: Floats = _constants().work / flops
     return scale
 
 
 def _hits(held: Floats, flops: Floats) -> Floats:
-    """Hit rates of ``held`` bytes ([draws] or [model, draws]) on one GPU."""
+    """Hit rates with ``held`` bytes ([draws] or [model, draws]) on one GPU."""
     tokens = held * (_scale(flops) / _constants().token)
     return np.stack([curve.hit_rate(own) for curve, own in zip(curves(), tokens, strict=True)])
 
 
 def _breakeven_rate(flops: Floats) -> Floats:
-    """B/s above which restoring a mean request beats recomputing it at ``flops``."""
+    """B/s above which restoring a mean request is faster than recomputing it at ``flops``."""
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     constants = _constants()
     return formula(constants.kept, constants.matmul, constants.attention, constants.asked, flops)
@@ -134,7 +136,10 @@ CLASSES = {
 
 @cache
 def _class_variants() -> tuple[str, ...]:
-    """Every model under every trace on every class of GPU, with the traces of a model adjacent."""
+    """The names of all variants: every model, trace and class of GPU.
+
+    Traces of a model are adjacent.
+    """
     return tuple(
         on_class(model.name, curve.name, title)
         for title in CLASSES.values()
@@ -151,31 +156,31 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """``value`` ([trace, model, draws]) for every class of GPU, by variant."""
+    """The results of ``value`` ([trace, model, draws]) for every class of GPU, by variant."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
 
 def _rows(values: Floats) -> Floats:
-    """[trace, model, draws] as [model x trace, draws]."""
+    """[trace, model, draws] reshaped to [model x trace, draws]."""
     return values.swapaxes(0, 1).reshape(-1, values.shape[-1])
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Paying hits with a rack's flash minus those with the 1 TB of a GPU without flash."""
+    """Paying hits with a rack's flash, minus those with the 1 TB of a GPU without flash."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Paying hits of DDR and SSD minus those of DDR alone."""
+    """Paying hits with DDR and SSD, minus those with DDR alone."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
 def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
-    """Hits that flash adds beyond ``near`` bytes, if they pay."""
+    """Hits that flash adds to a capacity of ``near`` bytes; 0 if they do not pay."""
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
     beyond = remembered(
         (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
@@ -196,7 +201,7 @@ def _pays(scenario: Scenario, gpu: str) -> Floats:
 
 
 def ddr_share_of_hits(scenario: Scenario) -> Values:
-    """Share of the paying hits of all tiers that DDR serves."""
+    """Share of the paying hits of all tiers that are served by DDR."""
     usable = (scenario["system.hbm_share"], scenario["system.weights_share"])
     beyond = (scenario["system.ddr_capacity"], scenario["system.ssd_capacity"])
 
@@ -207,7 +212,7 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
             ("tiers", gpu), (*read, *beyond), lambda: np.stack(_tiers(scenario, memory))
         )
         hbm, ddr, ssd = (
-            # A tier does not depend on the size of those below it.
+            # The hits of a tier do not depend on the size of the tiers below it.
             remembered(
                 ("served", gpu, str(place)),
                 (*read, *beyond[:place]),
@@ -223,12 +228,12 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 if SSD is first in GPU seconds saved per dollar and in resident bytes, otherwise 0.
+    """1 if SSD is first both in GPU seconds saved per dollar and in resident bytes, otherwise 0.
 
-    One more byte in a tier moves the block at its end up by one tier, and likewise in each tier
-    below: a byte of DDR saves the difference between loading from SSD and from DDR for the hits at
-    DDR's end, and recomputing for those at the end of all tiers. Resident bytes are all that are
-    read again, however late, because keeping on SSD pays for days.
+    One more byte in a tier moves one block up into that tier, and one block up in each tier below.
+    So a byte of DDR saves two things: loading from DDR instead of SSD, for the hits at the end of
+    DDR; and recomputing, for the hits at the end of all tiers. Resident bytes are all bytes that
+    are read again, however late, because SSD is cheap enough to keep them for days.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
@@ -237,7 +242,7 @@ def ssd_first(scenario: Scenario) -> Values:
         (_hits(held * _MARGIN, flops) - _hits(held, flops)) / (held * (_MARGIN - 1))
         for held in tiers
     ]
-    # seconds per byte restored from each tier or (last) recomputed
+    # seconds per byte: restored from each tier, and (last) recomputed
     recompute = 1 / _breakeven_rate(scenario["gemm"])
     ddr = np.minimum(1 / scenario["h2d"], recompute)
     ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)

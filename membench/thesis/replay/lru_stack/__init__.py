@@ -1,5 +1,5 @@
-"""The LRU stack of a whole trace on arrays, many requests at once.
+"""The LRU stack of a whole trace, computed on arrays for many requests at once.
 
-`touches` (the blocks that each request touches) -> `stack` (their positions; it uses `successive`
-and `inversions`) -> `prefix_rule` (the capacity from which on they hit).
+`touches` lists the blocks that each request touches. `stack` finds their positions, with
+`successive` and `inversions`. `prefix_rule` finds the capacities at which they hit.
 """

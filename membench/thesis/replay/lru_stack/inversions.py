@@ -1,8 +1,8 @@
-"""Weighted inversions of a sequence, by merging from the whole down to single elements.
+"""Weighted inversions of a sequence, by halving it down to single elements.
 
-It answers: of all that was put on a stack in a known order, how much was removed before a given
-element was removed? (Knuth, The Art of Computer Programming 3, 5.1.1, counts inversions by the same
-halving.)
+They answer this question: if elements are put on a stack in a known order, how much was removed
+before a given element was removed? (Knuth, The Art of Computer Programming 3, 5.1.1, counts
+inversions by the same halving.)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from membench.thesis.replay.lru_stack.ragged import Ints
 
 _SHORT = 32
-"""Length of the stretches whose elements are compared pair by pair."""
+"""Length of the stretches in which all pairs of elements are compared."""
 _EARLIER = np.tri(_SHORT, k=-1, dtype=np.bool_)
 
 
@@ -20,7 +20,7 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     """[n] for each element, the sum of ``weights`` of earlier elements with smaller values.
 
     Args:
-        values: [n] any integers; equal ones are not smaller.
+        values: [n] any integers; an equal value is not smaller.
         weights: [n].
     """
     count = values.size
@@ -28,12 +28,13 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     sums = np.zeros(size, np.int64)
     weighed = np.zeros(size, np.int64)
     weighed[:count] = weights
-    # Sorted by value; of equal values the later first, so that equal ones are not counted.
+    # Sorted by value. Of equal values the later one comes first, so that equal ones are not
+    # counted.
     place = np.arange(size)
     place[:count] = count - 1 - np.argsort(values[::-1], kind="stable")
-    # Each row holds the places of one aligned stretch of the sequence, by value. The
-    # contribution of the lower half to a place in the upper half is before it in the
-    # row; then the halves become rows of their own.
+    # Each row holds the places of one aligned stretch of the sequence, ordered by value. For a
+    # place in the upper half, the places of the lower half with smaller values are before it in the
+    # row. Then each half becomes a row.
     while size > _SHORT:
         half = size >> 1
         upper = (place & half) != 0
@@ -50,14 +51,14 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
 
 
 def _within(values: Ints, weights: Ints) -> Ints:
-    """The same within each stretch of `_SHORT` elements, by comparing every pair."""
+    """[n] `smaller_before` within each stretch of `_SHORT` elements, by comparing every pair."""
     count = values.size
     rows = -(-count // _SHORT)
     table = np.zeros((2, rows * _SHORT), np.int64)
     table[0, :count], table[1, :count] = values, weights
     value, weight = table.reshape(2, rows, _SHORT)
     smaller = (value[:, None, :] < value[:, :, None]) & _EARLIER
-    # Whole numbers far below 2^53 are exact in double precision.
+    # Integers far below 2^53 are exact in double precision.
     found = np.matmul(smaller.astype(np.float64), weight.astype(np.float64)[:, :, None])
     sums: Ints = found.reshape(-1)[:count].astype(np.int64)
     return sums

@@ -1,4 +1,4 @@
-"""The prefix rule: which of the blocks found are hits, and from which capacity on."""
+"""The prefix rule: from which capacity on each block of a request hits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Events(NamedTuple):
     """The capacities at which blocks become hits, and the blocks that were read again.
 
     Attributes:
-        low, high: [n] ramps: each capacity from `low` to `high` adds one hit.
-        climber: [n] the request of each ramp.
-        place, hits: [m] steps: capacity `place` adds this many hits.
-        stepper: [m] the request of each step.
+        low, high: [n] ramps: each adds one hit at every capacity from `low` to `high`.
+        climber: [n] index of the request of each ramp.
+        place, hits: [m] steps: each adds `hits` hits at capacity `place`.
+        stepper: [m] index of the request of each step.
         whole, enough: [j] a request whose blocks can all hit, and the smallest capacity at which
             they do.
         request, before, blocks: [k] the request that reads blocks again, the request that touched
@@ -39,13 +39,13 @@ class Events(NamedTuple):
 
 
 class _Warm(NamedTuple):
-    """Atoms that are not new, and that follow no new atom in their request.
+    """The atoms of each request before its first new atom; only these can hit.
 
     Attributes:
         atom: [n] index in `StackDistances`, ascending.
-        turn: [n] the request of the atom.
-        begin, end: [n] positions of its first and last block.
-        before, worst: [n] the largest position in its request before the atom, and including it.
+        turn: [n] index of the atom's request.
+        begin, end: [n] positions of the atom's first and last block.
+        before, worst: [n] the largest position in the request, before the atom and including it.
     """
 
     atom: Ints
@@ -57,7 +57,10 @@ class _Warm(NamedTuple):
 
 
 def judge(touches: Touches, found: StackDistances) -> Events:
-    """Block k of a request hits at capacities from the largest position of its blocks 1 to k on."""
+    """The events of ``touches``, whose blocks have the stack positions ``found``.
+
+    Block k of a request hits at all capacities from the largest position of its blocks 1 to k on.
+    """
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
     ramps = low <= warm.end
@@ -96,14 +99,14 @@ def _warm(found: StackDistances) -> _Warm:
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """Neighbouring entries with the same two requests, merged."""
+    """Merge neighbouring entries that have the same two requests."""
     heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
     total = np.add.reduceat(blocks, heads) if heads.size else blocks
     return turn[heads], toucher[heads], total
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """The requests without a new block, and the capacity at which the last block hits."""
+    """The requests without a new block, and for each the capacity at which its last block hits."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()
@@ -115,13 +118,13 @@ def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Int
 
 
 def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints, Ints]:
-    """Steps for blocks that a request repeats: the capacity, the number of hits, the request.
+    """Steps for blocks that a request names repeatedly: capacity, number of hits, request.
 
-    Repeated blocks hit at the largest position before them.
+    A repeated block hits at the largest position of the blocks before it in the request.
     """
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
-    # All blocks before it are shared with the last request, unless there is an earlier atom.
+    # Without an earlier atom, all blocks before it are shared with the request before.
     ends = offsets(touches.last - touches.first + 1)
     place = ends[after + 1] - ends[touches.offsets[turn]]
     hits = np.ones(after.size, np.bool_)

@@ -1,4 +1,4 @@
-"""Rows of different lengths stored one after the other in an array, and runs of keys."""
+"""Functions on rows of different lengths, stored one after the other in one array."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Bools = NDArray[np.bool_]
 
 
 def offsets(lengths: Ints) -> Ints:
-    """[n + 1] the start of each row; the last element is the end of all."""
+    """[n + 1] the start of each row; the last element is the end of the last row."""
     found = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths, out=found[1:])
     return found
 
 
 _DENSE = 4
-"""Up to this many table entries per value, a table is faster than sorting."""
+"""A table is faster than sorting if it has at most this many entries per value."""
 
 
 def distinct(values: Ints) -> tuple[Ints, Ints]:
@@ -36,22 +36,22 @@ def distinct(values: Ints) -> tuple[Ints, Ints]:
 
 
 def rows(begins: Ints) -> Ints:
-    """For each element the number of its row; ``begins`` is [n + 1] as from `offsets`."""
+    """[m] for each element the index of its row; ``begins`` is [n + 1], as from `offsets`."""
     return np.repeat(np.arange(begins.size - 1), np.diff(begins))
 
 
 def ranges(begins: Ints, lengths: Ints) -> Ints:
-    """``begins[0]``, ``begins[0] + 1``, ... (``lengths[0]`` of them), then the next range."""
+    """For each i in turn, the ``lengths[i]`` integers from ``begins[i]`` on."""
     ends = offsets(lengths)
     return np.repeat(begins - ends[:-1], lengths) + np.arange(ends[-1])
 
 
 def running_max(row: Ints, values: Ints) -> Ints:
-    """[n] the largest of ``values`` so far in the same row.
+    """[n] for each element, the largest of ``values`` in its row up to this element.
 
     Args:
         row: [n] ascending, from 0.
-        values: [n] not negative; the last row times the largest must fit 63 bits.
+        values: [n] [n] not negative; the last row index times the largest value must fit 63 bits.
     """
     step = int(values.max(initial=0)) + 1
     raised: Ints = np.maximum.accumulate(row * step + values)
@@ -59,7 +59,7 @@ def running_max(row: Ints, values: Ints) -> Ints:
 
 
 def joined(group: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
-    """Runs from ``first`` to ``last``, with each run that continues the one before merged into it.
+    """The runs ``first`` to ``last``; a run that continues the one before is merged with it.
 
     Only neighbours in the same ``group`` are merged.
     """

@@ -1,14 +1,15 @@
 """The LRU stack of a trace, advanced by many requests at once.
 
-The top of the stack is the last request, in its own order. The prefix that a request shares with
-the last one is at positions 1..n and stays there. The other blocks of the last request are
-*buried*: they are put on top of the blocks buried before. The other blocks of the current request
-are *fresh*: each is removed from the buried blocks, or it is new.
+The last request is at the top of the stack, in its own order. The prefix that the current request
+shares with the last one is at positions 1 to n and stays there. The other blocks of the last
+request are *buried*: they are put on top of the blocks that were buried before. The other blocks of
+the current request are *fresh*: each is either taken from the buried blocks, or is new.
 
-All of this is done on whole arrays. Keys are cut wherever a fresh or a buried run begins or ends;
-the blocks of an *atom* between two cuts always move together. In order of time each atom is buried,
-fresh, buried, fresh ..., so the burial before a fresh atom is known. Above the atom are the blocks
-that were buried later, minus those that had left by then: a count of inversions.
+All of this is done on whole arrays. Keys are cut wherever a fresh or a buried run begins or ends.
+The blocks between two cuts form an *atom*: they always move together. In the course of time an atom
+is buried, fresh, buried, fresh and so on, so the burial before each time it is fresh is known. At
+that time, the blocks above the atom are those buried later, minus those already taken: a count of
+inversions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class LruStack(NamedTuple):
 
     Attributes:
         first, last: [n] keys of a run, inclusive.
-        toucher: [n] the request that touched the run last.
+        toucher: [n] index of the request that touched the run last.
         top: number of runs that belong to the last request.
     """
 
@@ -45,15 +46,17 @@ EMPTY = LruStack(_NOTHING, _NOTHING, _NOTHING, 0)
 
 
 class StackDistances(NamedTuple):
-    """The stack positions of the blocks of some requests at the time of each request.
+    """The stack positions of the blocks of several requests, at the time of each request.
 
     Attributes:
-        shared: [n] for each request, the number of leading blocks at positions 1, 2 and so on.
-        before: [n] the request that touched those last.
-        turn, run: [m] request and run (both in the `Touches`) of each further atom, in order.
+        shared: [n] for each request, the number of blocks shared with the last one, at positions 1,
+            2 and so on.
+        before: [n] index of the request that touched these last.
+        turn, run: [m] indices in the `Touches` of the request and the run of each further atom, in
+            order.
         blocks: [m] number of blocks of each atom.
-        position: [m] of its first block; 0 if the atom is new.
-        toucher: [m] the request that touched it last; -1 if the atom is new.
+        position: [m] position of the atom's first block; 0 if the atom is new.
+        toucher: [m] index of the request that touched the atom last; -1 if the atom is new.
     """
 
     shared: Ints
@@ -70,8 +73,8 @@ class _Atoms(NamedTuple):
 
     Attributes:
         number: [n] index of the atom, in key order.
-        of: [n] the run that contains the atom.
-        turn: [n] the request in which the atom is fresh or buried.
+        of: [n] index of the run that contains the atom.
+        turn: [n] index of the request in which the atom is fresh or buried.
         blocks: [n] number of blocks.
     """
 
@@ -108,7 +111,7 @@ def advance(
     source = _sources(new, old, turns)
     known = np.flatnonzero(source >= 0)
     source = source[known]
-    taken = np.full(old.number.size, turns)  # the turn in which it leaves the buried
+    taken = np.full(old.number.size, turns)  # the turn that takes the atom
     taken[source] = new.turn[known]
     position = np.zeros(new.number.size, np.int64)
     position[known] = shared[new.turn[known]] + _above(old, taken, turns)[source] + 1
@@ -122,7 +125,10 @@ def advance(
 
 
 def _buried(stack: LruStack, left: Runs) -> Runs:
-    """All runs that were ever buried, from the top; turn -1 marks those below the top before."""
+    """All runs that were ever buried, from the top.
+
+    Turn -1 marks those buried before these requests.
+    """
     below = np.full(stack.first.size - stack.top, -1)
     return Runs(
         np.concatenate([left.turn, below]),
@@ -133,7 +139,7 @@ def _buried(stack: LruStack, left: Runs) -> Runs:
 
 
 def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
-    """All keys at which an atom begins or after which one ends, ascending.
+    """All keys at which an atom begins, or after which one ends, ascending.
 
     Returns:
         The keys, and for each run of both inputs the index of its first atom and its number of
@@ -153,7 +159,7 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
 
 def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
     """[n] for each fresh atom, the index in ``old`` of its burial; -1 if it is new."""
-    # Sorted by atom, then by turn; within a turn, burying precedes taking.
+    # Sort by atom, then by turn. Within a turn, burying comes before taking.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
     order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
     one, next_ = order[:-1], order[1:]
@@ -167,15 +173,17 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] buried blocks above each burial when it is taken; meaningless if it stays.
+    """[n] for each burial in ``old``, the number of buried blocks above it when it is taken.
+
+    The number has no meaning for a burial that is not taken.
 
     Args:
-        taken: [n] the turn in which each of ``old`` is taken; ``turns`` if it stays.
+        taken: [n] the turn in which each burial is taken; ``turns`` if it is not taken.
     """
     ends = offsets(old.blocks)
-    # Blocks buried above it by then ...
+    # Blocks that were buried above it before that turn ...
     above = ends[:-1] - ends[np.searchsorted(-old.turn, -taken)]
-    # ... minus those taken by then. Neighbours that are taken together count as one.
+    # ... minus those that were taken before. Neighbours that are taken together count as one.
     goes = np.flatnonzero(taken < turns)
     turn = taken[goes]
     heads = np.flatnonzero(np.diff(turn, prepend=-1))
@@ -186,7 +194,7 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
 
 
 def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> LruStack:
-    """The last request of ``touches`` above the atoms that are still buried."""
+    """The stack after ``touches``: the last request above the atoms that are still buried."""
     toucher, first, last = joined(toucher, first, first + blocks - 1)
     top = slice(touches.offsets[-2], touches.offsets[-1])
     mine = touches.first[top]

@@ -10,11 +10,11 @@ from membench.thesis.replay.lru_stack.ragged import Ints, offsets, ranges, rows
 
 
 class Runs(NamedTuple):
-    """Runs of keys.
+    """Runs of keys, each a run of a request or the rest of one.
 
     Attributes:
-        turn: [n] the request in which they are fresh or buried.
-        run: [n] the run that they are, or that they are the rest of.
+        turn: [n] index of the request in which the run is fresh or buried.
+        run: [n] index of the original run.
         first, last: [n] keys, inclusive.
     """
 
@@ -25,12 +25,13 @@ class Runs(NamedTuple):
 
 
 class Succession(NamedTuple):
-    """Requests, each compared with the one before.
+    """The comparison of each request with the request before.
 
     Attributes:
-        shared: [n] blocks at the start of both requests.
+        shared: [n] number of blocks that are equal at the start of both requests.
         fresh: the other blocks of the request, in order.
-        left: the other blocks of the request before, latest request first, each in order.
+        left: the other blocks of the request before; the latest request first, the blocks of each
+            in order.
     """
 
     shared: Ints
@@ -42,13 +43,13 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
     """Compare requests 1 to n with requests 0 to n - 1.
 
     Args:
-        first, last: [m] the keys of all their runs, inclusive.
+        first, last: [m] the keys of the runs of all requests, inclusive.
         begins: [n + 2] the start of each request; only request 0 may be empty.
     """
     lengths, starts = np.diff(begins), begins[1:-1]
     same = _equal_runs(first, last, begins)
     mine, other = starts + same, begins[:-2] + same
-    # The first two runs that differ may begin with the same blocks.
+    # The first two runs that differ may still have equal blocks at their start.
     both = np.flatnonzero((same < lengths[1:]) & (same < lengths[:-1]))
     both = both[first[mine[both]] == first[other[both]]]
     ends = np.minimum(last[mine[both]], last[other[both]]) + 1
@@ -64,7 +65,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] the number of runs at the start of a request that equal those of the request before."""
+    """[n] number of runs at the start of each request that equal those of the request before."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)
@@ -78,7 +79,7 @@ def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
 
 
 def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
-    """Runs ``begins`` to ``ends`` of each of ``turns``, without its first ``head`` blocks."""
+    """For each of ``turns``, the runs ``begins`` to ``ends`` without the first ``head`` blocks."""
     lengths = ends - begins
     run = ranges(begins, lengths)
     turn = np.repeat(turns, lengths)

@@ -1,7 +1,7 @@
 """The blocks that each request of a trace touches, each block once, as runs of keys.
 
-A key identifies a block in the whole trace: its id, or, if ids are private to a session, the id
-shifted so that the sessions' ranges do not overlap.
+A key identifies a block in the whole trace. It is the block's id. If ids are private to a session,
+each session's ids are shifted so that the ranges of sessions do not overlap.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ _MOST_KEYS = 2**62
 
 
 class Again(NamedTuple):
-    """Blocks that a request names again; they hit together with their first use.
+    """Blocks that a request names again; they hit whenever the blocks before them hit.
 
     Attributes:
-        after: [k] the last run of `Touches` before them, ascending; it belongs to the same request.
+        after: [k] index of the last run in `Touches` before them, ascending; it belongs to the same
+            request.
         blocks: [k] number of blocks.
     """
 
@@ -30,20 +31,20 @@ class Again(NamedTuple):
     blocks: Ints
 
     def between(self, begin: int, end: int) -> Again:
-        """The entries after runs ``begin`` to ``end - 1``, with these runs renumbered from 0."""
+        """The entries after the runs ``begin`` to ``end - 1``; these runs are renumbered from 0."""
         found = slice(*np.searchsorted(self.after, [begin, end]))
         return Again(self.after[found] - begin, self.blocks[found])
 
 
 @dataclass(frozen=True)
 class Touches:
-    """The requests that touch any block, in order.
+    """The requests that touch at least one block, in order.
 
     Attributes:
         number: [n] index of the request in the trace.
         offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
-        first, last: [m] the keys of a run, inclusive; no request has a key twice.
-        again: blocks that a request names more than once; they are not in the runs.
+        first, last: [m] the keys of a run, inclusive; a key occurs at most once in a request.
+        again: blocks that a request names again; they are not in the runs.
     """
 
     number: Ints
@@ -65,7 +66,7 @@ class Touches:
 
 
 def touches(trace: Trace) -> Touches:
-    """The trace with keys instead of ids, without empty requests and without repeated blocks.
+    """``trace`` with keys instead of ids, without empty requests and without repeated blocks.
 
     Raises:
         TraceError: the ids of the sessions are too large for one 64-bit key space.
@@ -101,7 +102,7 @@ def _moves(trace: Trace) -> Ints | int:
     highest = np.zeros(sessions.size, np.int64)
     np.minimum.at(lowest, session, trace.first)
     np.maximum.at(highest, session, trace.last)
-    spans = np.maximum(highest - lowest + 1, 0)  # a session may have no run at all
+    spans = np.maximum(highest - lowest + 1, 0)  # a session may be without runs
     if spans.sum(dtype=np.float64) >= _MOST_KEYS:
         raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
     moves: Ints = (offsets(spans)[:-1] - lowest)[session]
@@ -109,9 +110,9 @@ def _moves(trace: Trace) -> Ints | int:
 
 
 def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
-    """The requests that contain a block twice."""
+    """The requests that contain a block more than once."""
     suspects = _meeting(request, first, last)
-    if not suspects.any():  # in every request the runs ascend
+    if not suspects.any():  # the runs ascend in every request
         return np.zeros(0, np.int64)
     runs = np.flatnonzero(np.isin(request, request[1:][suspects]))
     runs = runs[np.lexsort((first[runs], request[runs]))]
@@ -119,7 +120,7 @@ def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
 
 
 def _meeting(request: Ints, first: Ints, last: Ints) -> Bools:
-    """[m - 1] whether a run overlaps or precedes the end of the run before, in the same request."""
+    """[m - 1] whether a run starts before the end of the run before it, in the same request."""
     return np.asarray((request[1:] == request[:-1]) & (first[1:] <= last[:-1]))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
+from membench.core.errors import UsageError
 from membench.core.files import shown
+from membench.core.near import did_you_mean
 from membench.core.text import one_line
 from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
@@ -27,9 +28,9 @@ class Shipped:
     """A trace that is shipped with membench.
 
     Attributes:
-        file: compressed, in `data/`.
-        sha256: digest of the uncompressed file, which equals the published one byte for byte.
-        origin: repository, commit and path; ``licence`` is the licence of the data.
+        file: name of the compressed file in `data/`.
+        sha256: digest of the uncompressed file, which has the same bytes as the published one.
+        origin: repository, commit and path; licence: the licence of the data.
     """
 
     name: str
@@ -63,16 +64,17 @@ def shipped_bytes(file: str) -> bytes:
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
-    """The trace ``source``: the name of a shipped one, a file, or a folder of sessions.
+    """Read a trace: a shipped one by its name, a file, or a folder of sessions.
 
     Args:
-        block_tokens: tokens per block; None for the size that the format or the file gives. Smaller
-            blocks of the trace are merged to this size.
+        block_tokens: number of tokens per block; None for the size that the format or the file
+            gives. Smaller blocks of the trace are merged to this size.
         nested: whether to keep the requests of sub-agents, if the trace has any.
 
     Raises:
-        TraceError: there is no such trace, it names no blocks, or it violates its format; the
-            one-line message gives the line and the fault.
+        UsageError: no trace of membench has that name.
+        TraceError: the file does not exist, has no blocks, or violates its format; the one-line
+            message gives the line and the fault.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -88,10 +90,10 @@ def _read(source: str, block_tokens: int | None) -> Trace:
         return _of_folder(path, block_tokens)
     if not (path.is_file() or path.is_fifo()):
         names = [one.name for one in SHIPPED]
-        near = get_close_matches(source, names, n=1)
-        raise TraceError(
+        error = UsageError if path.name == source and not path.suffix else TraceError
+        raise error(
             f"{one_line(source)}: there is no such trace",
-            f"did you mean {near[0]}?" if near else f"name a file, or {' or '.join(names)}",
+            did_you_mean(source, names, f"name a file, or {' or '.join(names)}"),
         )
     from membench.thesis.replay.traces import objects
 
@@ -121,7 +123,7 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
 
 def _of_folder(path: Path, block_tokens: int | None) -> Trace:
-    """A folder as published by kv-cache-tester: one session per file."""
+    """Read a folder in the form of kv-cache-tester: one session per file."""
     from membench.thesis.replay.traces import agent
     from membench.thesis.replay.traces.regroup import regrouped
 
@@ -129,7 +131,7 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
     if not files_here:
         raise TraceError(
             f"{path}: there is no trace in this folder",
-            "it needs files that end in .json or .jsonl",
+            "give a folder with .json or .jsonl files",
         )
     parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:

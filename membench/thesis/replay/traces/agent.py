@@ -1,12 +1,12 @@
-"""The agent format: sessions of a coding agent, their requests with block ids.
+"""The agent format: sessions of a coding agent with their requests and block ids.
 
-A session has `block_size`, `scope` ("local": its ids are private) and `requests`. A request has `t`
-(seconds from the session's start), `in`, `out`, `api` (server time in seconds, may be null) and
-`h`: an integer is one id, a pair ``[a, b]`` is the ids from a to b. This is the format of the
-shipped trace, with one session per line. kv-cache-tester publishes one session per file and names
-the keys `hash_id_scope`, `api_time` and `hash_ids`; both spellings are read, and so is a folder of
-such files. An entry with `requests` instead contains the requests of a sub-agent, with times from
-its own start. In most traces only whole blocks have ids.
+A session has `block_size`, `scope` ("local" if its ids are private) and `requests`. A request has
+`t` (seconds from the session's start), `in`, `out`, `api` (server time in seconds, may be null) and
+`h`: an integer is one id, a pair ``[a, b]`` is the ids from a to b. The shipped trace has this
+format, with one session per line. kv-cache-tester publishes one session per file, with the keys
+`hash_id_scope`, `api_time` and `hash_ids`; both spellings are read, and also a folder of such
+files. An entry with the key `requests` contains the requests of a sub-agent, with times from the
+sub-agent's start. In most traces only whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_form_of(lines: Lines) -> bool:
 
 
 def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:
-    """One trace from many files, each with one or more sessions."""
+    """Read one trace from several files, each with one or more sessions."""
     reader = _Reader(parts[0])
     count = 0
     for part in parts:
@@ -43,7 +43,7 @@ def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """The trace in ``lines``; raises `TraceError` with the line number and the fault."""
+    """Read a trace from ``lines``; raises `TraceError` with the line number and the fault."""
     reader = _Reader(lines)
     for number, session in lines.objects():
         reader.session(number, session, block_tokens, number)
@@ -51,7 +51,7 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
 
 
 class _Reader:
-    """Columns that grow with the requests."""
+    """Collects the columns of a trace, request by request."""
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
@@ -68,7 +68,7 @@ class _Reader:
     def session(
         self, number: int, session: Mapping[str, Any], wanted: int | None, count: int
     ) -> None:
-        """Add the session of line ``number`` as session ``count`` of the trace."""
+        """Add the session in line ``number`` as session ``count`` of the trace."""
         lines = self.lines
         self.number = count
         size = lines.whole(number, session, "block_size")
@@ -96,7 +96,7 @@ class _Reader:
                 lines.fail(number, f"request {place} is not a JSON object")
             time = lines.time(number, request, "t")
             if time < before:
-                lines.fail(number, f"'t' of request {place} goes back, from {before:g} to {time:g}")
+                lines.fail(number, f"'t' of request {place} decreases from {before:g} to {time:g}")
             before = time
             inner = request.get("requests")
             if inner is None:
@@ -125,7 +125,7 @@ class _Reader:
                     f"request {place} has an id that is neither a number nor a pair of numbers",
                 )
             if not 0 <= first <= last < _MOST_ID:
-                lines.fail(number, f"request {place} has ids from {first} to {last}")
+                lines.fail(number, f"request {place}: invalid range of ids, {first} to {last}")
             if blocks and first == self.last[-1] + 1:
                 self.last[-1] = last
             else:

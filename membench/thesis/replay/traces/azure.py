@@ -1,6 +1,6 @@
 """Azure's published requests: lengths and arrival times, without block ids.
 
-`TIMESTAMP,ContextTokens,GeneratedTokens`, one request per line (Patel et al., ISCA 2024).
+Each line is one request: `TIMESTAMP,ContextTokens,GeneratedTokens` (Patel et al., ISCA 2024).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 
 @dataclass(frozen=True)
 class RequestTable:
-    """Requests by arrival (seconds from the first), prompt and output (tokens): [n] each."""
+    """Requests: [n] arrival (seconds from the first one), [n] prompt and [n] output (tokens)."""
 
     arrival: Floats
     prompt: Ints
@@ -46,7 +46,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     for number, line in enumerate(lines, 2):
         try:
             stamp, asked, made = line.split(",")
-            # Times have seven decimals, Python's have six: 0.1 us is cut off.
+            # The times have seven decimals, but Python reads six: 0.1 us is cut off.
             arrival.append(datetime.fromisoformat(f"{stamp[:26]}+00:00").timestamp())
             prompt.append(int(asked))
             output.append(int(made))
@@ -54,7 +54,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
             raise TraceError(f"{name}, line {number}: this is not a time and two numbers") from None
     times = np.array(arrival, np.float64)
     if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
-        raise TraceError(f"{name}: times go back, or a length is negative")
+        raise TraceError(f"{name}: times decrease, or a length is negative")
     return RequestTable(
         times - times[0] if times.size else times,
         np.array(prompt, np.int64),

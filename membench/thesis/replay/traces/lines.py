@@ -1,4 +1,4 @@
-"""The lines of a trace file, and errors that name them."""
+"""The lines of a trace file, and errors that give the line number."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
 
 MAX_BYTES = 4 << 30
-"""Maximum bytes of a decompressed trace."""
+"""Maximum size of a decompressed trace in bytes."""
 SMALL = 64 << 20
 RATIO = 32
-"""A compressed trace may expand to `SMALL` bytes, and beyond that to this multiple of its size,
-which is twice the ratio of the shipped traces.
+"""A compressed trace may expand to `SMALL` bytes, or to this multiple of its size if that is more.
+
+The shipped traces expand by half of this.
 """
 MAX_LINE = 32 << 20
-"""Maximum bytes of a line, a session of thousands of requests; parsed it may take 20 times that."""
-_SHORTEST = 16  # mean bytes per line: a file of empty lines is not a trace
+"""Maximum bytes of a line, enough for a session of thousands of requests; parsing it may take 20
+times as much memory.
+"""
+_SHORTEST = 16  # minimum mean bytes per line: a file of empty lines is not a trace
 
-_MOST = 1 << 53  # largest exact integer in a double: no length or time is larger
+_MOST = 1 << 53  # largest exact integer in a double; lengths and times must be below
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
@@ -36,22 +39,22 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 @dataclass(frozen=True)
 class Lines:
-    """A file's name and its lines."""
+    """The name of a file and its lines."""
 
     name: str
     lines: list[bytes]
 
     @property
     def first(self) -> int:
-        """The number of the first line that is not blank; 0 if all are."""
+        """The number of the first line that is not blank; 0 if all lines are blank."""
         return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
 
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
-        """Raise a `TraceError` about line ``number`` (from 1)."""
+        """Raise a `TraceError` about line ``number`` (the first line is 1)."""
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """The JSON object of each line, with the line's number."""
+        """The JSON object in each line, with the line number."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
@@ -59,7 +62,7 @@ class Lines:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
-        """The JSON object of one line."""
+        """The JSON object in one line."""
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
@@ -70,7 +73,7 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """``entry[key]``, a time of at least 0."""
+        """``entry[key]``, which must be a time (0 or more)."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
         if not numeric or value is None or not 0 <= value < _MOST:  # also rejects NaN
@@ -78,7 +81,7 @@ class Lines:
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """``entry[key]``, a whole number of at least 0."""
+        """``entry[key]``, which must be a whole number (0 or more)."""
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
@@ -86,7 +89,7 @@ class Lines:
 
 
 def _shown(value: object) -> str:
-    """``value`` for a message: short, on one line, in ASCII."""
+    """``value`` for a message: shortened, on one line, in ASCII."""
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -96,7 +99,7 @@ def read_trace_bytes(path: Path) -> bytes:
 
     Raises:
         TraceError: the file cannot be read, is damaged, has another compression, is a Git LFS
-            pointer, or is larger than any trace.
+            pointer, or is too large.
     """
     name = shown(path)
     try:
@@ -127,7 +130,7 @@ def read_trace_bytes(path: Path) -> bytes:
 
 
 def as_utf8(content: bytes) -> bytes:
-    """UTF-8 text without a byte order mark; PowerShell writes UTF-16."""
+    """``content`` as UTF-8 without a byte order mark; PowerShell writes UTF-16."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     return content.removeprefix(b"\xef\xbb\xbf")
@@ -137,7 +140,7 @@ def lines_of(data: bytes, name: str) -> list[bytes]:
     """The lines of ``data``.
 
     Raises:
-        TraceError: a line is longer than in any trace.
+        TraceError: a line is too long for a trace.
     """
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:

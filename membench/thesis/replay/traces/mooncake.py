@@ -1,16 +1,16 @@
 """The Mooncake format: one request per line, with the ids of its blocks.
 
-Keys are `timestamp`, `input_length`, `output_length` and `hash_ids`; the last block of a request
-may be partial, so there are ``ceil(input / block)`` ids. Traces recorded from engines list only
-whole blocks, ``floor(input / block)`` ids. Variants that are also read:
+The keys are `timestamp`, `input_length`, `output_length` and `hash_ids`. The last block of a
+request may be partial, so there are ``ceil(input / block)`` ids. Traces recorded from engines list
+only whole blocks: ``floor(input / block)`` ids. These variants are also read:
 
 - lines with a `chat_id` (Qwen-Bailian): seconds instead of milliseconds, 16 tokens per block
     instead of 512;
 - lines with a `block_size` (kvcache-simulator), which may have no `timestamp`: the trace then has
     an order, but no times;
-- lines with a `session_id` and a `delay` (ms) instead of a `timestamp`: the request arrives that
-    long after the one before it in its session;
-- ids are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
+- lines with a `session_id` and a `delay` (ms) instead of a `timestamp`: the request arrives this
+    long after the previous one of its session;
+- ids that are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
 - Dynamo's alternative key names: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
 """
 
@@ -43,7 +43,7 @@ _ALIASES = {
 
 @dataclass
 class _Columns:
-    """The values of all lines, column by column."""
+    """The values of all lines, in columns."""
 
     arrival: array[float] = field(default_factory=lambda: array("d"))
     prompt: array[int] = field(default_factory=lambda: array("q"))
@@ -55,7 +55,7 @@ class _Columns:
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """The trace in ``lines``; raises `TraceError` with the line number and the fault."""
+    """Read a trace from ``lines``; raises `TraceError` with the line number and the fault."""
     columns = _Columns()
     clock: _Clock | None = None
     bailian = False
@@ -105,7 +105,7 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
 
 
 class _Clock:
-    """The arrival time of each line's request, from its timestamp or the delay in its session."""
+    """Computes the arrival time of each line's request, from its timestamp or its delay."""
 
     def __init__(self, lines: Lines, first: Mapping[str, Any]) -> None:
         self.lines = lines
@@ -126,7 +126,7 @@ class _Clock:
             if time < self.before:
                 lines.fail(
                     number,
-                    f"'timestamp' goes back, from {self.before:g} to {time:g}",
+                    f"'timestamp' decreases from {self.before:g} to {time:g}",
                     "sort the lines by it",
                 )
             self.before = time
@@ -139,13 +139,13 @@ class _Clock:
             delay = lines.time(number, entry, "delay") if name in self.last else 0.0
             time = self.last.get(name, 0.0) + delay
         if time < self.last.get(name, 0.0):
-            lines.fail(number, f"the session {name[:40]!r} goes back in time", "sort its lines")
+            lines.fail(number, f"the session {name[:40]!r} has decreasing times", "sort its lines")
         self.last[name] = time
         columns.arrival.append(time)
 
 
 def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
-    """Check that the file has one block size throughout, if it gives one."""
+    """Check that all lines with a block size give the same one."""
     if "block_size" not in entry:
         return
     size = lines.whole(number, entry, "block_size")
@@ -156,7 +156,7 @@ def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _C
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
-    """All ids in one array; hashes are renumbered in the order of their first use."""
+    """All ids in one array; hashes are replaced by numbers in the order of first use."""
     flat = list(chain.from_iterable(named))
     if not flat:
         raise TraceError(f"{lines.name}: no request has a block")
@@ -184,19 +184,19 @@ def _numbered_words(words: list[str]) -> Ints:
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
-    """Whether only whole blocks have ids; raises if neither convention fits ``size``."""
+    """Whether only whole blocks have ids; raises if the numbers of ids do not fit ``size``."""
     wrong = np.flatnonzero(-(-prompts // size) != counts)
     if not wrong.size:
         return False
     if ((prompts // size) == counts).all() and (counts > 1).any():
         return True
     line = int(wrong[0])
-    what = f"{counts[line]} blocks for {prompts[line]} tokens are not blocks of {size} tokens"
+    what = f"{counts[line]} blocks for {prompts[line]} tokens do not match blocks of {size} tokens"
     return lines.fail(line + 1, what, _fitting(prompts, counts))
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
-    """A hint: block sizes consistent with all requests, with a partial last block or without it."""
+    """A hint: the block sizes that fit all requests, with or without a partial last block."""
     some = counts > 0
     if not some.any():
         return "no block size fits all lines: is the file damaged?"

@@ -1,4 +1,4 @@
-"""Ids of any type as small whole numbers, in the order of their first use."""
+"""Replaces ids of any type by small whole numbers, in the order of first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from membench.thesis.replay.trace import Ints
 
 
 def numbered(ids: NDArray[Any]) -> Ints:
-    """[n] equal numbers for equal ``ids``, from 0 in the order of first use.
+    """[n] a number for each of ``ids``, equal for equal ids, from 0 in the order of first use.
 
     Ids that follow each other at their first use get consecutive numbers, which form runs.
     """
@@ -23,7 +23,7 @@ def numbered(ids: NDArray[Any]) -> Ints:
 
 
 def runs_of(ids: Ints, bounds: Ints) -> tuple[Ints, Ints, Ints]:
-    """Requests as runs of consecutive ids.
+    """Divide requests into runs of consecutive ids.
 
     Args:
         ids: [n] ids of all requests, one request after the other.

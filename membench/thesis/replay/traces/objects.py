@@ -1,7 +1,7 @@
-"""Traces of objects: libCacheSim's CSV and oracleGeneral; tables without block ids are rejected.
+"""Traces of object caches: libCacheSim's CSV and oracleGeneral formats.
 
-Each access to an object is a request of one block. Such traces have no tokens, so hits are counted
-in blocks; object sizes are ignored.
+Each access to an object is a request of one block. These traces have no tokens, so hits are counted
+in blocks; object sizes are ignored. Tables without object ids are rejected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LENGTHS = (
 )
 _RECORD = np.dtype(
     [("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")]
-)  # oracleGeneral of libCacheSim: 24 bytes, packed
+)  # oracleGeneral of libCacheSim: 24 bytes per record, packed
 _LARGEST = 2**64 - 1
 
 
@@ -33,7 +33,7 @@ def is_binary(name: str) -> bool:
 
 
 def read_binary(content: bytes, name: str) -> Trace:
-    """The trace in ``content``: records of time (s), id, size and next access.
+    """Read ``content``: records of time (s), id, size and next access.
 
     Raises:
         TraceError: the file is truncated or empty, or its times decrease.
@@ -56,10 +56,10 @@ def is_table(lines: Lines) -> bool:
 
 
 def read_table(lines: Lines) -> Trace:
-    """The trace in a table with columns for time and object id.
+    """Read a table with columns for time and object id.
 
     Raises:
-        TraceError: it has lengths but no ids, or a malformed line.
+        TraceError: the table has lengths but no ids, or a malformed line.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):
@@ -115,7 +115,9 @@ def _time(lines: Lines, number: int, cell: str) -> float:
 def _trace(name: str, arrival: Floats, ids: Ints, *, timed: bool = True) -> Trace:
     if (np.diff(arrival) < 0).any():
         place = int(np.flatnonzero(np.diff(arrival) < 0)[0])
-        raise TraceError(f"{name}, request {place + 2}: times go back", "sort the requests by time")
+        raise TraceError(
+            f"{name}, request {place + 2}: times decrease", "sort the requests by time"
+        )
     count = ids.size
     zeros = np.zeros(count, np.int64)
     return Trace(

@@ -1,7 +1,7 @@
-"""What each instruction does, by the first part of its opcode.
+"""The effect of each instruction, by the first part of its opcode.
 
-A maker reads the whole opcode once and returns a closure; a modifier that it does
-not understand makes it refuse the instruction by name.
+A maker parses the opcode once and returns a closure. It refuses the instruction by name if it does
+not know a modifier.
 """
 
 from __future__ import annotations
@@ -48,5 +48,5 @@ ENDS: dict[str, EndMaker] = control.ENDS
 
 
 def member_of(instruction: Instruction) -> str | None:
-    """The operand with the mask of the threads that must be there, of a warp's instruction."""
+    """Operand with the mask of participating threads, if the instruction is for a whole warp."""
     return warps.member_of(instruction)

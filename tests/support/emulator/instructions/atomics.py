@@ -1,4 +1,4 @@
-"""atom and red: the lanes act one after the other, in their order."""
+"""atom and red: the lanes act one after the other, in order."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _TYPES = {"u32", "s32", "u64", "s64", "b32", "b64", "f32", "f64"}
 
 
 def atom(instruction: Instruction, scope: Scope) -> Step:
-    """With the old value as the result."""
+    """An atomic operation that returns the old value."""
     target, *operands = instruction.args
     return _make(instruction, scope, operands, scope.writer(target, instruction.parts[-1]))
 
 
 def red(instruction: Instruction, scope: Scope) -> Step:
-    """Without a result."""
+    """An atomic operation without a result."""
     return _make(instruction, scope, list(instruction.args), None)
 
 
 def _form(instruction: Instruction) -> tuple[str, str]:
-    """The state space and the operation of an opcode."""
+    """The state space and the operation in an opcode."""
     space, operation = "generic", ""
     type_ = instruction.parts[-1]
     for part in instruction.parts[1:-1]:
@@ -108,10 +108,10 @@ def _in_global(wave: Wave, addresses: Lanes, size: int) -> Lanes:
 
 
 def _in_turn(cells: Lanes, index: Lanes, by: list[Lanes], combine: Combine) -> Lanes:
-    """Apply ``combine`` lane by lane; lanes with different targets at once.
+    """Apply ``combine`` lane by lane; lanes with different targets are processed together.
 
     Returns:
-        What each lane found.
+        The value that each lane found before its operation.
     """
     old: Lanes = np.empty(index.size, cells.dtype)
     order = np.argsort(index, kind="stable")

@@ -1,4 +1,4 @@
-"""Bits: logic, shifts, fields, and where they stand."""
+"""Bit operations: logic, shifts, bit fields, and positions of bits."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _shift(instruction: Instruction, scope: Scope, *, right: bool) -> Step:
 
 
 def popc(instruction: Instruction, scope: Scope) -> Step:
-    """Bits that are set."""
+    """The number of set bits."""
     reject(instruction, set(), instruction.parts[1:-1])
     return apply(instruction, scope, np.bitwise_count, (instruction.parts[-1],), "u32")
 
 
 def clz(instruction: Instruction, scope: Scope) -> Step:
-    """Zeros from the top."""
+    """The number of leading zeros."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -51,7 +51,7 @@ def clz(instruction: Instruction, scope: Scope) -> Step:
 
 
 def _length(a: Lanes) -> Lanes:
-    """Bits up to the highest one that is set."""
+    """The number of bits up to the highest set bit."""
     for shift in (1, 2, 4, 8, 16, 32):
         if shift < 8 * a.dtype.itemsize:
             a = a | (a >> a.dtype.type(shift))
@@ -59,7 +59,7 @@ def _length(a: Lanes) -> Lanes:
 
 
 def bfind(instruction: Instruction, scope: Scope) -> Step:
-    """Where the highest bit is that differs from the sign; all ones where there is none."""
+    """The position of the highest bit that differs from the sign bit; all ones if there is none."""
     *kind, type_ = instruction.parts[1:]
     reject(instruction, {"shiftamt"}, tuple(kind))
     bits = 8 * width(type_)
@@ -75,7 +75,7 @@ def bfind(instruction: Instruction, scope: Scope) -> Step:
 
 
 def reverse(a: Lanes) -> Lanes:
-    """The bits in opposite order."""
+    """The bits in reverse order."""
     bits = 8 * a.dtype.itemsize
     result = np.zeros_like(a)
     one = a.dtype.type(1)
@@ -90,7 +90,7 @@ def _field(bits: int, position: Lanes, length: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def bfe(instruction: Instruction, scope: Scope) -> Step:
-    """A field of bits, extended by its sign where the type has one."""
+    """Extract a bit field; sign-extended for signed types."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -108,7 +108,7 @@ def bfe(instruction: Instruction, scope: Scope) -> Step:
         if type_[0] == "s":
             top = np.minimum(start + size - 1, bits - 1)
             sign = (value >> np.maximum(top, 0).astype(raw)) & raw.type(1)
-            # Bits of the field beyond the word, and all above it, are the sign.
+            # Bits of the field beyond the word, and all bits above, are copies of the sign.
             have = np.minimum(size, np.maximum(bits - start, 0))
             fill = np.where(
                 have >= bits, raw.type(0), ~raw.type(0) << np.minimum(have, bits - 1).astype(raw)
@@ -121,7 +121,7 @@ def bfe(instruction: Instruction, scope: Scope) -> Step:
 
 
 def bfi(instruction: Instruction, scope: Scope) -> Step:
-    """A field of bits put into a word."""
+    """Insert a bit field into a word."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -143,7 +143,7 @@ def bfi(instruction: Instruction, scope: Scope) -> Step:
 
 
 def permute(a: Lanes, b: Lanes, selector: Lanes) -> Lanes:
-    """prmt: four bytes chosen from eight; bit 3 of a choice repeats the byte's sign."""
+    """prmt: select four of eight bytes; bit 3 of a selector repeats the sign of the byte."""
     both = a.astype(np.uint64) | (b.astype(np.uint64) << np.uint64(32))
     result: Lanes = np.zeros(np.broadcast_shapes(a.shape, b.shape, selector.shape), np.uint32)
     for place in range(4):
@@ -158,14 +158,14 @@ def permute(a: Lanes, b: Lanes, selector: Lanes) -> Lanes:
 
 
 def prmt(instruction: Instruction, scope: Scope) -> Step:
-    """Only the plain form."""
+    """prmt; only the default mode is supported."""
     if instruction.opcode != "prmt.b32":
         raise instruction.unknown()
     return apply(instruction, scope, permute, ("b32",) * 3, "b32")
 
 
 def lop3(instruction: Instruction, scope: Scope) -> Step:
-    """Any function of three bits, given by its truth table."""
+    """Any logical function of three bits, given by its truth table."""
     if instruction.opcode != "lop3.b32":
         raise instruction.unknown()
     target, *sources, table = instruction.args
@@ -184,7 +184,7 @@ def lop3(instruction: Instruction, scope: Scope) -> Step:
 
 
 def shf(instruction: Instruction, scope: Scope) -> Step:
-    """A shift over two words."""
+    """A funnel shift over two words."""
     kinds = {f"shf.{way}.{mode}.b32" for way in "lr" for mode in ("wrap", "clamp")}
     if instruction.opcode not in kinds:
         raise instruction.unknown()
@@ -201,7 +201,7 @@ def shf(instruction: Instruction, scope: Scope) -> Step:
 
 
 def bitwise(function: Function, operands: int) -> Function:
-    """A maker for a function of bits, which predicates have too."""
+    """A maker for a bitwise function, which also applies to predicates."""
     plain: Callable[[Instruction, Scope], Step] = elementwise(function, operands)
 
     def make(instruction: Instruction, scope: Scope) -> Step:

@@ -1,4 +1,4 @@
-"""Shared memory of the other blocks of a cluster: mapa, getctarank."""
+"""Shared memory of other blocks in a cluster: mapa, getctarank."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def mapa(instruction: Instruction, scope: Scope) -> Step:
 
 
 def getctarank(instruction: Instruction, scope: Scope) -> Step:
-    """The block of the cluster that a shared address belongs to."""
+    """The rank of the block in the cluster to which a shared address belongs."""
     window = _window(instruction)
     target, source = instruction.args
     write, address = scope.writer(target, "u32"), scope.address(f"[{source}]")

@@ -1,4 +1,4 @@
-"""Branches, ends, barriers, fences, sleep."""
+"""Branches, exits, barriers, fences, sleep."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SHOWS_ALL = {f"fence.proxy.async{where}" for where in ("", ".shared::cta", ".sh
 
 
 def fence(instruction: Instruction, scope: Scope) -> Step:
-    """What a fence is for where a bulk copy is to see the memory as threads do.
+    """A fence; only fences between threads and bulk copies have an effect.
 
-    Else there is nothing to do: memory is ordered as the instructions are executed.
+    Other fences do nothing, because memory accesses take effect in the order of execution.
     """
     if instruction.opcode in _FENCES:
         return lambda _wave: None
@@ -49,7 +49,7 @@ def fence(instruction: Instruction, scope: Scope) -> Step:
 
 
 def nanosleep(instruction: Instruction, scope: Scope) -> Step:
-    """Others go first."""
+    """Let other threads run first."""
     if instruction.opcode != "nanosleep.u32":
         raise instruction.unknown()
 
@@ -60,14 +60,14 @@ def nanosleep(instruction: Instruction, scope: Scope) -> Step:
 
 
 def dependency(instruction: Instruction, scope: Scope) -> Step:
-    """griddepcontrol: kernels of one queue run one after the other anyway."""
+    """griddepcontrol; no effect, because kernels of one queue run one after the other."""
     if instruction.opcode not in ("griddepcontrol.wait", "griddepcontrol.launch_dependents"):
         raise instruction.unknown()
     return lambda _wave: None
 
 
 def branch(instruction: Instruction, scope: Scope, following: int) -> End:
-    """bra, with its guard around it."""
+    """bra, including its guard."""
     if instruction.opcode not in ("bra", "bra.uni"):
         raise instruction.unknown()
     target = scope.blocks[instruction.args[0]]
@@ -75,14 +75,14 @@ def branch(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def leave(instruction: Instruction, scope: Scope, following: int) -> End:
-    """The end of a thread: ret and exit."""
+    """End a thread (ret, exit)."""
     if instruction.opcode not in ("ret", "ret.uni", "exit"):
         raise instruction.unknown()
     return lambda wave: wave.leave()
 
 
 def trap(instruction: Instruction, scope: Scope, following: int) -> End:
-    """The kernel gives up."""
+    """trap: abort the kernel."""
 
     def end(_wave: Wave) -> int:
         raise EmulationError("trap")
@@ -91,7 +91,7 @@ def trap(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def barrier(instruction: Instruction, scope: Scope, following: int) -> End:
-    """Barriers (bar, barrier): of a warp, of a block or a part of it, of a cluster."""
+    """Arrive at a barrier (bar, barrier) of a warp, a block, a part of a block, or a cluster."""
     parts = tuple(part for part in instruction.parts[1:] if part != "cta")
     if parts == ("warp", "sync"):
         return _sync_warp(following)
@@ -114,7 +114,7 @@ def barrier(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def _each(wave: Wave, numbers: Lanes, counts: Lanes, following: int, *, wait: bool) -> int:
-    """Lanes that name different barriers."""
+    """Arrive at barriers if the lanes name different ones."""
     pairs = np.stack(np.broadcast_arrays(numbers, counts, wave.lanes), 1)[:, :2].astype(np.int64)
     lanes, before = wave.lanes, (wave.chosen, wave.count)
     wave.pc[lanes] = following

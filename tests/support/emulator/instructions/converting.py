@@ -1,4 +1,4 @@
-"""cvt and cvt.pack: between all the types."""
+"""cvt and cvt.pack: conversions between all types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FLOATS = {"f16", "f32", "f64", "bf16"}
 
 
 def cvt(instruction: Instruction, scope: Scope) -> Step:
-    """Conversion of one value, or of two into a packed word."""
+    """Convert one value, or two values into a packed word."""
     *modifiers, target, source = instruction.parts[1:]
     if target in ("f16x2", "bf16x2") and source == "f32":
         return _pack_floats(instruction, scope, tuple(modifiers), target)
@@ -81,7 +81,7 @@ def _value(a: Lanes, type_: str) -> Lanes:
 
 
 def _fresh(a: Lanes, result: np.dtype[Any]) -> Lanes:
-    """The array is the register's own, so it is a new one in any case."""
+    """A new array, because an array belongs to one register."""
     return a.astype(result)
 
 
@@ -92,7 +92,7 @@ def _clamped(a: Lanes, result: np.dtype[Any]) -> Lanes:
 
 
 def _to_integer(value: Lanes, result: np.dtype[Any]) -> Lanes:
-    """Out of range is the nearest number, not a number is zero."""
+    """Convert to integers: out-of-range values become the nearest integer, NaN becomes 0."""
     info = np.iinfo(result)
     wide = np.asarray(value).astype(np.float64)
     too_high, too_low = wide >= float(info.max), wide <= float(info.min)
@@ -106,7 +106,7 @@ def _to_integer(value: Lanes, result: np.dtype[Any]) -> Lanes:
 def _pack_floats(
     instruction: Instruction, scope: Scope, modifiers: tuple[str, ...], target: str
 ) -> Step:
-    """The first source becomes the upper half."""
+    """Pack two floats; the first source becomes the upper half."""
     reject(instruction, {"rn"} if target == "f16x2" else {"rn", "rz"}, modifiers)
     truncate = "rz" in modifiers
 
@@ -120,7 +120,7 @@ def _pack_floats(
 
 @cache
 def fp8_table(type_: str) -> Lanes:
-    """The f16 value of each fp8 code: e4m3 (no infinity, NaN is 0x7F) or e5m2 (as IEEE)."""
+    """[256] the f16 value of each fp8 code: e4m3 (no infinity, NaN is 0x7F) or e5m2 (as IEEE)."""
     codes = np.arange(256, dtype=np.uint16)
     if type_ == "e5m2":
         return (codes << np.uint16(8)).view(np.float16)
@@ -143,7 +143,7 @@ def _unpack_fp8(
 
 
 def to_fp8(value: Lanes, type_: str) -> Lanes:
-    """fp8 codes of floats: to nearest even, too large is the largest number, NaN stays NaN."""
+    """Convert to fp8: round to nearest even, clamp to the largest number, keep NaN."""
     table = fp8_table(type_).astype(np.float64)[:128]
     finite = table[np.isfinite(table)]
     size = np.abs(np.asarray(value, np.float64))

@@ -24,7 +24,7 @@ _QUALIFIERS = {"relaxed", "acquire", "release", "cta", "cluster", "gpu", "sys"}
 
 
 def cp(instruction: Instruction, scope: Scope) -> Step:
-    """All forms that begin with cp.async."""
+    """All instructions that begin with cp.async."""
     parts = instruction.parts[1:]
     if parts[:1] != ("async",):
         raise instruction.unknown()
@@ -45,7 +45,7 @@ def cp(instruction: Instruction, scope: Scope) -> Step:
 
 
 def _copy(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Step:
-    """4, 8 or 16 bytes of each thread, from global to shared memory."""
+    """Each thread copies 4, 8 or 16 bytes from global to shared memory."""
     if parts[:1] not in (("ca",), ("cg",)) or parts[1:2] not in (("shared",), ("shared::cta",)):
         raise instruction.unknown()
     reject(instruction, {"global", "L2::64B", "L2::128B", "L2::256B"}, parts[2:])
@@ -81,7 +81,7 @@ def _copy(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Ste
 
 
 def _arrive_when_copied(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Step:
-    """An arrival once the thread's copies are there; without noinc it adds its own."""
+    """Arrive at an mbarrier after the thread's copies; without noinc, it is counted first."""
     noinc = parts[:1] == ("noinc",)
     reject(instruction, {"noinc", "b64", *_SHARED}, parts)
     address = _barrier_address(instruction, scope, instruction.args[0])
@@ -130,7 +130,7 @@ def _check_bulk(size: int, *addresses: int) -> None:
 
 
 def _bulk_load(instruction: Instruction, scope: Scope, blocks: Read | None = None) -> Step:
-    """To this block, or to every block of the cluster whose bit is set in ``blocks``."""
+    """A bulk copy to this block, or to the blocks of the cluster whose bits ``blocks`` sets."""
     target, source = (scope.address(operand) for operand in instruction.args[:2])
     length = scope.reader(instruction.args[2], "u32")
     barrier = _barrier_address(instruction, scope, instruction.args[3])
@@ -160,7 +160,7 @@ def _bulk_load(instruction: Instruction, scope: Scope, blocks: Read | None = Non
 
 
 def _multicast(wave: Wave, lane: int, mask: int) -> list[int]:
-    """How far the same place in each block of ``mask`` lies from that in the lane's own block."""
+    """Distance of the same place in each block of ``mask`` from that in the lane's own block."""
     cluster = wave.shape.cluster
     if mask >> cluster or not mask:
         raise EmulationError(f"a multicast to the blocks {mask:#x} of a cluster of {cluster}")
@@ -183,7 +183,7 @@ def _require_known(wave: Wave, address: int, size: int) -> None:
 
 
 def _place(wave: Wave, starts: Lanes, index: int, size: int) -> int:
-    """The place in shared memory of one lane's address, ``size`` bytes of it checked."""
+    """The checked offset in shared memory of one lane's address, for ``size`` bytes."""
     before = wave.chosen, wave.count
     wave.chosen, wave.count = wave.lanes[index : index + 1], 1
     place = int(shared_places(wave, starts[index : index + 1], size, 16)[0])
@@ -242,7 +242,7 @@ def _barrier_address(instruction: Instruction, scope: Scope, operand: str) -> Re
 
 
 def mbarrier(instruction: Instruction, scope: Scope) -> Step:
-    """init, inval, arrive, arrive.expect_tx, expect_tx, test_wait, try_wait."""
+    """mbarrier: init, inval, arrive, arrive.expect_tx, expect_tx, test_wait, try_wait."""
     operation, *rest = instruction.parts[1:]
     allowed = {"b64", *_SHARED, *_QUALIFIERS}
     args = instruction.args
@@ -284,7 +284,7 @@ def _invalidate(address: Read) -> Step:
 
 
 def _with_number(scope: Scope, address: Read, operand: str, act: Act) -> Step:
-    """Something that each lane does with an object and a number."""
+    """A step in which each lane calls ``act`` with an mbarrier and a number."""
     read = scope.reader(operand, "u32")
 
     def step(wave: Wave) -> None:

@@ -1,4 +1,4 @@
-"""Floating point: f32, f64, f16, bf16 and their pairs."""
+"""Floating-point instructions: f32, f64, f16, bf16 and packed pairs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _f16(raw: Lanes) -> Lanes:
 
 
 def in_type(function: Function, type_: str) -> Function:
-    """A function of floats as one of values of ``type_``, each rounded once.
+    """A function of floats as a function of values of ``type_``; each result is rounded once.
 
-    16-bit values are computed in f32: sum, difference and product of two are then
-    rounded correctly (f32 has more than twice their digits).
+    16-bit values are computed in f32. Sum, difference and product of two values are then rounded
+    correctly, because f32 has more than twice their digits.
     """
     match type_:
         case "f32" | "f64":
@@ -59,7 +59,7 @@ _SUMS: dict[str, Function] = {"add": np.add, "sub": np.subtract, "mul": np.multi
 
 
 def arithmetic(name: str) -> Function:
-    """add, sub and mul, of integers and floats; rounded to nearest even."""
+    """add, sub and mul, for integers and floats; rounded to nearest even."""
     function = _SUMS[name]
 
     def make(instruction: Instruction, scope: Scope) -> Step:
@@ -78,7 +78,7 @@ def arithmetic(name: str) -> Function:
 
 
 def fma(instruction: Instruction, scope: Scope) -> Step:
-    """One rounding; also mad of floats, which is the same."""
+    """Multiply-add with a single rounding: fma, and mad of floats."""
     type_ = instruction.parts[-1]
     if is_integer(type_):
         return mad(instruction, scope)
@@ -87,12 +87,12 @@ def fma(instruction: Instruction, scope: Scope) -> Step:
     reject(instruction, {"rn"}, instruction.parts[1:-1])
     exact = fma_f64 if type_ == "f64" else fma_f32
     if type_ not in ("f32", "f64"):
-        exact = fma_odd  # the rounding to 16 bits is the one that counts
+        exact = fma_odd  # so that the later rounding to 16 bits is correct
     return apply(instruction, scope, in_type(exact, type_), (type_,) * 3, type_)
 
 
 def division(instruction: Instruction, scope: Scope) -> Step:
-    """Of integers towards zero; of floats to nearest, the approximate forms too."""
+    """div: integers round towards zero; floats round to nearest, also in approximate forms."""
     type_ = instruction.parts[-1]
     if is_integer(type_):
         reject(instruction, set(), instruction.parts[1:-1])
@@ -104,7 +104,7 @@ def division(instruction: Instruction, scope: Scope) -> Step:
 
 
 def extremum(number: Function) -> Function:
-    """The smaller or larger of two (min, max): a NaN loses against a number."""
+    """Minimum or maximum; if one operand is NaN, the result is the other one."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, set(), instruction.parts[1:-1])
@@ -119,7 +119,7 @@ def extremum(number: Function) -> Function:
 
 
 def unary(function: Function, allowed: set[str] | None = None) -> Function:
-    """The opposite and the size (neg, abs), of integers and floats."""
+    """Negation or absolute value (neg, abs), for integers and floats."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, allowed or set(), instruction.parts[1:-1])
@@ -131,7 +131,7 @@ def unary(function: Function, allowed: set[str] | None = None) -> Function:
 
 
 def flushing(function: Function) -> Function:
-    """``function`` with subnormal arguments and results taken as zeros of their sign."""
+    """``function`` with subnormal arguments and results replaced by zeros of the same sign."""
 
     def flushed(value: Lanes) -> Lanes:
         small = np.abs(value) < np.finfo(value.dtype).tiny
@@ -141,9 +141,9 @@ def flushing(function: Function) -> Function:
 
 
 def special(function: Function) -> Function:
-    """rcp, sqrt, ex2 and their like: rounded to nearest, the approximate forms too.
+    """rcp, sqrt, ex2 and similar functions, rounded to nearest, also in approximate forms.
 
-    What the hardware approximates differs from this in the last digits.
+    The results of the hardware's approximate forms differ in the last digits.
     """
 
     def make(instruction: Instruction, scope: Scope) -> Step:

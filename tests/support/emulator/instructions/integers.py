@@ -1,4 +1,4 @@
-"""Integer arithmetic.  ``add``, ``sub``, ``min`` and their like serve floats too."""
+"""Integer arithmetic. ``add``, ``sub``, ``min`` and similar makers also handle floats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 def apply(
     instruction: Instruction, scope: Scope, function: Function, types: tuple[str, ...], result: str
 ) -> Step:
-    """``target = function(sources)``, the sources read as ``types``."""
+    """A step that computes ``target = function(sources)``; sources are read as ``types``."""
     write = scope.writer(instruction.args[0], result)
     reads = [
         scope.reader(operand, type_)
@@ -38,7 +38,7 @@ def _as(value: Lanes, target: np.dtype[Any]) -> Lanes:
 
 
 def elementwise(function: Function, operands: int, allowed: set[str] | None = None) -> Function:
-    """A maker for an instruction whose operands are all of the last part's type."""
+    """A maker for instructions whose operands all have the type in the last part of the opcode."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, allowed or set(), instruction.parts[1:-1])
@@ -49,7 +49,7 @@ def elementwise(function: Function, operands: int, allowed: set[str] | None = No
 
 
 def is_integer(type_: str) -> bool:
-    """Whether this is an integer type of one element."""
+    """Whether ``type_`` is an integer type with one element."""
     return type_[0] in "usb" and "x" not in type_ and not type_.startswith("bf")
 
 
@@ -85,7 +85,7 @@ def _high_unsigned(a: Lanes, b: Lanes) -> Lanes:
 
 
 def wide_mul(a: Lanes, b: Lanes) -> Lanes:
-    """The whole product, twice as wide."""
+    """The whole product, in a type of twice the width."""
     wide = np.dtype(f"{a.dtype.kind}{2 * a.dtype.itemsize}")
     product: Lanes = np.multiply(a.astype(wide), b.astype(wide))
     return product
@@ -119,7 +119,7 @@ def mad(instruction: Instruction, scope: Scope) -> Step:
 
 
 def quotient(a: Lanes, b: Lanes) -> Lanes:
-    """Division that rounds towards zero; the result for a zero divisor is all ones."""
+    """Integer division rounded towards zero; all ones for a zero divisor."""
     a, b = np.broadcast_arrays(a, b)
     safe = np.where(b == 0, b.dtype.type(1), b)
     result = a // safe
@@ -129,7 +129,7 @@ def quotient(a: Lanes, b: Lanes) -> Lanes:
 
 
 def remainder(a: Lanes, b: Lanes) -> Lanes:
-    """What `quotient` leaves, with the sign of the dividend."""
+    """The remainder of `quotient`, with the sign of the dividend."""
     return np.where(b == 0, a, a - quotient(a, b) * b)
 
 
@@ -154,7 +154,7 @@ def dp4a(instruction: Instruction, scope: Scope) -> Step:
 
 
 def sad(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """Distance of two numbers, added to a third one."""
+    """``|a - b| + c``."""
     return np.where(a < b, b - a, a - b) + c
 
 

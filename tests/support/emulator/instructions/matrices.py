@@ -1,4 +1,7 @@
-"""mma and movmatrix: matrices that lie in the registers of a warp (PTX ISA, "Matrix fragments")."""
+"""mma and movmatrix: matrices distributed over the registers of a warp.
+
+The layout is that of the PTX ISA, section "Matrix fragments".
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _GROUP, _PLACE = _LANE // 4, _LANE % 4
 
 
 def _whole(wave: Wave, values: Lanes) -> Lanes:
-    """Values as (warp, lane); every thread of a warp that takes part must be there."""
+    """``values`` as (warp, lane); all threads of a participating warp must be active."""
     table, there = by_warp(wave, values)
     missing = np.logical_not(there.all(axis=1))[wave.rows]
     if missing.any():
@@ -31,14 +34,14 @@ def _whole(wave: Wave, values: Lanes) -> Lanes:
 
 
 def _numbers(words: Lanes) -> list[Lanes]:
-    """The lower and the upper half of every word, as a number."""
+    """The lower and the upper half of every word, as numbers."""
     return [raw.astype(np.uint16).view(np.float16) for raw in halves(words)]
 
 
 def mma(instruction: Instruction, scope: Scope) -> Step:
-    """d[16][8] = a[16][16] b[16][8] + c[16][8], of halves, added up in single precision.
+    """d[16][8] = a[16][16] b[16][8] + c[16][8]; 16-bit inputs, accumulated in single precision.
 
-    The hardware's order and rounding of the additions are its own: here the sum is exact and
+    The hardware's order and rounding of the additions are not documented. Here the sum is exact and
     rounded once.
     """
     if instruction.opcode != "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32":
@@ -70,7 +73,7 @@ def mma(instruction: Instruction, scope: Scope) -> Step:
 
 
 def movmatrix(instruction: Instruction, scope: Scope) -> Step:
-    """A matrix of 8 x 8 halves, two side by side a thread, turned over."""
+    """Transpose a matrix of 8 x 8 halves; each thread holds two neighbouring elements."""
     if instruction.opcode != "movmatrix.sync.aligned.m8n8.trans.b16":
         raise instruction.unknown()
     target, source = instruction.args

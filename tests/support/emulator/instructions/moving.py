@@ -1,4 +1,4 @@
-"""mov, selp, setp, set, slct, cvta, isspacep: values from place to place."""
+"""mov, selp, setp, set, slct, cvta, isspacep: moves, selections and comparisons."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _UNSIGNED_ONLY = {"lo", "ls", "hi", "hs"}
 
 
 def mov(instruction: Instruction, scope: Scope) -> Step:
-    """A register, a constant, an address; or parts that make up a register."""
+    """Move a register, a constant or an address, or between a register and its parts."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     target, source = instruction.args
@@ -73,7 +73,7 @@ def mov(instruction: Instruction, scope: Scope) -> Step:
 
     def step(wave: Wave) -> None:
         value = read(wave)
-        # An array belongs to one register.
+        # each array belongs to one register
         write(wave, value.copy() if value.ndim and wave.chosen is None else value)
 
     return step
@@ -111,7 +111,7 @@ def _pack(scope: Scope, target: str, sources: tuple[str, ...], type_: str) -> St
 
 
 def selp(instruction: Instruction, scope: Scope) -> Step:
-    """One of two values by a predicate."""
+    """Select one of two values by a predicate."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     target, first, second, predicate = instruction.args
@@ -124,7 +124,7 @@ def selp(instruction: Instruction, scope: Scope) -> Step:
 def _comparison(
     instruction: Instruction, scope: Scope, parts: tuple[str, ...], type_: str
 ) -> tuple[Read, Read | None]:
-    """What an instruction compares, and the predicate that the result is combined with."""
+    """The comparison of an instruction, and the predicate with which the result is combined."""
     compare = COMPARE.get(parts[0])
     if compare is None or (parts[0] in _UNSIGNED_ONLY and type_[0] not in "ub"):
         raise instruction.unknown()
@@ -140,7 +140,7 @@ def _as_float(read: Read) -> Read:
 
 
 def setp(instruction: Instruction, scope: Scope) -> Step:
-    """Compare; the second target gets the opposite."""
+    """Compare into a predicate; a second target gets the opposite."""
     type_ = instruction.parts[-1]
     parts = instruction.parts[1:-1]
     test, third = _comparison(instruction, scope, parts, type_)
@@ -163,7 +163,7 @@ def setp(instruction: Instruction, scope: Scope) -> Step:
 
 
 def set_(instruction: Instruction, scope: Scope) -> Step:
-    """Compare; the result is all ones or 1.0."""
+    """Compare into a number; true is all ones, or 1.0."""
     *parts, result, type_ = instruction.parts[1:]
     if not is_type(result):
         raise instruction.unknown()
@@ -184,7 +184,7 @@ def set_(instruction: Instruction, scope: Scope) -> Step:
 
 
 def cvta(instruction: Instruction, scope: Scope) -> Step:
-    """Between the address spaces and the generic one."""
+    """Convert addresses between a state space and the generic address space."""
     parts = instruction.parts[1:]
     back = parts[0] == "to"
     space, type_ = parts[-2], parts[-1]
@@ -201,7 +201,7 @@ def cvta(instruction: Instruction, scope: Scope) -> Step:
 
 
 def isspacep(instruction: Instruction, scope: Scope) -> Step:
-    """Whether a generic address lies in a space."""
+    """Whether a generic address is in the given state space."""
     space = instruction.parts[-1].partition("::")[0]
     if space not in ("global", "shared", "local"):
         raise instruction.unknown()

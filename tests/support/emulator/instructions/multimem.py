@@ -1,4 +1,4 @@
-"""multimem: one address for the same place in several memories."""
+"""multimem: one address for the same place in the memories of several GPUs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VECTORS = {"v2": 2, "v4": 4}
 
 
 def multimem(instruction: Instruction, scope: Scope) -> Step:
-    """ld_reduce, st and red; of the operations addition alone."""
+    """multimem.ld_reduce, st and red; addition is the only supported operation."""
     operation, *rest = instruction.parts[1:]
     type_ = rest[-1]
     vector = next((part for part in rest if part in _VECTORS), "")
@@ -29,7 +29,7 @@ def multimem(instruction: Instruction, scope: Scope) -> Step:
         allowed |= {"add"}
         if "add" not in rest:
             raise instruction.unknown()
-    # Vectors are of 32-bit floating-point numbers here; the machine has them of narrower ones too.
+    # Only vectors of 32-bit floats are supported; the hardware also has narrower types.
     if type_ not in _TYPES or (vector and type_ != "f32"):
         raise instruction.unknown()
     reject(instruction, allowed, tuple(rest[:-1]))
@@ -77,7 +77,7 @@ def _store(instruction: Instruction, scope: Scope, type_: str, parts: int, *, ad
         given = [np.broadcast_to(read(wave), (wave.count,)) for read in reads]
         for one in wave.memory.replicas(addresses, element * parts):
             values = given
-            if adds:  # lanes that name one place would need an order: none is emulated
+            if adds:  # several lanes with one target would need an order, which is not emulated
                 if np.unique(addresses).size != addresses.size:
                     raise instruction.unknown("two threads of a group add to one place")
                 old = read_global(wave, one, element, parts)

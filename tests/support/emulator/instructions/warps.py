@@ -1,4 +1,4 @@
-"""What the threads of a warp do together: shfl, vote, match, redux, activemask."""
+"""Instructions of a whole warp: shfl, vote, match, redux, elect, activemask."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _TOGETHER = {"shfl", "vote", "match", "redux"}
 _WHOLE = {"mma", "movmatrix"}
-"""What every thread of a warp does, without an operand that names them."""
+"""Instructions that all threads of a warp execute, without an operand for a mask."""
 
 
 def member_of(instruction: Instruction) -> str | None:
-    """The operand with the mask of the threads that must be there; None for other instructions."""
+    """The operand with the mask of participating threads; None for other instructions."""
     if instruction.parts[0] in _TOGETHER:
         return instruction.args[-1]
     if instruction.parts[:2] in (("bar", "warp"), ("elect", "sync")):
@@ -31,7 +31,7 @@ def member_of(instruction: Instruction) -> str | None:
 
 
 def by_warp(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
-    """Values of the current lanes as (warp, lane of the warp), and which of them are there."""
+    """``values`` of the current lanes as (warp, lane of the warp), and which lanes are active."""
     rows, lane = wave.rows, wave.threads % 32
     values = np.broadcast_to(values, (wave.count,))
     table = np.zeros((wave.blocks * wave.shape.warps, 32), values.dtype)
@@ -42,12 +42,12 @@ def by_warp(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _masks(flags: Lanes) -> Lanes:
-    """(warp, lane) flags as one 32-bit mask a warp."""
+    """Flags of shape (warp, lane) as one 32-bit mask per warp."""
     return np.packbits(flags, axis=1, bitorder="little").view(np.uint32).ravel()
 
 
 def _member(wave: Wave, mask: Lanes) -> Lanes:
-    """The mask of each lane, checked: a thread that takes part is named in it."""
+    """The checked mask of each lane; it must include the lane itself."""
     mask = np.broadcast_to(mask, (wave.count,))
     bit = np.left_shift(np.uint32(1), (wave.threads % 32).astype(np.uint32))
     bad = (mask & bit) == 0
@@ -58,7 +58,7 @@ def _member(wave: Wave, mask: Lanes) -> Lanes:
 
 
 def shfl(instruction: Instruction, scope: Scope) -> Step:
-    """A value from another thread of the warp."""
+    """Get a value from another thread of the warp."""
     if (
         len(instruction.parts) != 4
         or instruction.parts[1] != "sync"
@@ -103,7 +103,7 @@ def shfl(instruction: Instruction, scope: Scope) -> Step:
 
 
 def vote(instruction: Instruction, scope: Scope) -> Step:
-    """all, any, uni and ballot."""
+    """vote: all, any, uni and ballot."""
     if len(instruction.parts) != 4 or instruction.parts[1] != "sync":
         raise instruction.unknown()
     mode, type_ = instruction.parts[2:]
@@ -128,7 +128,7 @@ def vote(instruction: Instruction, scope: Scope) -> Step:
 
 
 def match(instruction: Instruction, scope: Scope) -> Step:
-    """Which threads have the same value."""
+    """The mask of threads with the same value."""
     mode, sync, type_ = instruction.parts[1:]
     if mode not in ("any", "all") or sync != "sync" or type_ not in ("b32", "b64"):
         raise instruction.unknown()
@@ -166,7 +166,7 @@ _REDUCE: dict[str, Callable[[Lanes], Lanes]] = {
 
 
 def redux(instruction: Instruction, scope: Scope) -> Step:
-    """One value of all that take part."""
+    """Reduce the values of all participating threads to one."""
     if len(instruction.parts) != 4 or instruction.parts[1] != "sync":
         raise instruction.unknown()
     operation, type_ = instruction.parts[2:]
@@ -190,7 +190,7 @@ def redux(instruction: Instruction, scope: Scope) -> Step:
 
 
 def elect(instruction: Instruction, scope: Scope) -> Step:
-    """elect.sync: the lowest thread of those that take part."""
+    """elect.sync: select the lowest participating thread."""
     if instruction.opcode != "elect.sync":
         raise instruction.unknown()
     target, member = instruction.args
@@ -208,7 +208,7 @@ def elect(instruction: Instruction, scope: Scope) -> Step:
 
 
 def activemask(instruction: Instruction, scope: Scope) -> Step:
-    """The threads that execute this instruction together."""
+    """The mask of the threads that execute this instruction together."""
     if instruction.opcode != "activemask.b32":
         raise instruction.unknown()
     write: Write = scope.writer(instruction.args[0], "b32")

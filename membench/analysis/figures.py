@@ -1,0 +1,161 @@
+"""The figures of one line of a comparison, one per side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
+from typing import TypeVar
+
+import numpy as np
+
+from membench.analysis.figure import CaseRuns, figure
+from membench.analysis.statistics import Floats
+from membench.core.terms import Stat
+from membench.results.compact.row import Common, Measurement, distinct
+
+T = TypeVar("T")
+
+MANY = 16
+"""Figures from which on those of a line are kept as an array."""
+_LARGEST = 1e300  # the sum of two is finite
+_MEDIAN_TOLERANCE = 1e-9  # as `is_median` has it
+
+
+class Figures:
+    """The figures of a line by side, None where a side has no number.
+
+    A comparison of a thousand labels has hundreds of thousands of figures. If there are `MANY`, no
+    side has several runs, and all runs have the same number of rounds, their numbers are one array,
+    and a figure is made when somebody asks for it.
+
+    Attributes:
+        rows: the ok rows of each side, one per run; empty where a side has no number.
+        places: the sides with a figure.
+        rounds: the round values of these sides, ascending, of shape (places, rounds); None if the
+            figures are not kept as an array.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[Measurement]]) -> None:
+        """Raise `SchemaError` if the values of a row contradict each other."""
+        self.rows = rows
+        self.places: Sequence[int] = range(len(rows))  # no list, of which there would be many
+        if not all(rows):
+            self.places = [place for place, several in enumerate(rows) if several]
+        self.rounds = self._sorted_rounds()
+        self._made = None if self.rounds is not None else list(map(_figure, rows))
+
+    def _sorted_rounds(self) -> Floats | None:
+        if len(self.places) < MANY or max(map(len, self.rows)) != 1:
+            return None
+        rows = self.single_rows
+        counts = {one.rounds for one in self.commons}
+        cells = [row.rounds_cell for row in rows]
+        if len(counts) != 1 or not all(cells):
+            return None
+        (count,) = counts
+        numbers = np.array(list(map(float, ";".join(cells).split(";"))))
+        if count < 2 or numbers.size != count * len(rows):
+            return None
+        found = np.sort(numbers.reshape(-1, count), axis=1)
+        if not (found[:, 0].min() > 0 and found[:, -1].max() < _LARGEST):
+            return None
+        values = np.array([row.value for row in rows], float)
+        middle = _medians(found)
+        apart = np.abs(values - middle) > _MEDIAN_TOLERANCE * np.maximum(values, middle)
+        return None if np.any(apart) or np.isnan(values).any() else found
+
+    def at(self, place: int) -> CaseRuns | None:
+        """The figure of the side ``place``."""
+        return _figure(self.rows[place]) if self._made is None else self._made[place]
+
+    def __iter__(self) -> Iterator[CaseRuns | None]:
+        return iter(map(_figure, self.rows) if self._made is None else self._made)
+
+    @property
+    def single_rows(self) -> list[Measurement]:
+        """The first row of each of `places`."""
+        return [self.rows[place][0] for place in self.places]
+
+    @cached_property
+    def commons(self) -> tuple[Common, ...]:
+        """The distinct objects of values that the rows share."""
+        return distinct(list(chain.from_iterable(self.rows)))
+
+    @property
+    def flags(self) -> list[tuple[str, ...]]:
+        """The flags of each side."""
+        if self._made is None:
+            return self.spread([row[0].flags for row in self.single_rows], ())
+        return [() if one is None else one.flags for one in self._made]
+
+    @property
+    def flag_sets(self) -> set[tuple[str, ...]]:
+        """The distinct flags of the figures."""
+        if self._made is None:
+            return {one.flags for one in self.commons}
+        return {one.flags for one in self._made if one is not None}
+
+    @property
+    def values(self) -> list[float | None]:
+        """`CaseRuns.value` of each side."""
+        if self._made is None:
+            return self.spread([row.value for row in self.single_rows], None)
+        return [None if one is None else one.value for one in self._made]
+
+    @property
+    def half_ranges(self) -> list[float | None]:
+        """`CaseRuns.half_range` of each side."""
+        if self.rounds is None:
+            return [None if one is None else one.half_range for one in self]
+        spans = (self.rounds[:, -1] - self.rounds[:, 0]) / 2 / _halved_medians(self.rounds)
+        return self.spread([one if math.isfinite(one) else None for one in spans.tolist()], None)
+
+    @property
+    def peak_shares(self) -> list[float | None]:
+        """`CaseRuns.peak_share` of each side."""
+        if all(one.peak is None for one in self.commons):
+            return [None] * len(self.rows)
+        return [None if one is None else one.peak_share for one in self]
+
+    @property
+    def bests(self) -> list[float | None]:
+        """`CaseRuns.best` of each side."""
+        if self._made is None:
+            if self.commons[0].stat not in (Stat.MEDIAN, Stat.P50):
+                return [None] * len(self.rows)
+            return self.spread([row.best or None for row in self.single_rows], None)
+        return [None if one is None else one.best for one in self._made]
+
+    def spread(self, of_places: list[T], absent: T) -> list[T]:
+        """``of_places``, with ``absent`` for the sides without a figure."""
+        if len(of_places) == len(self.rows):
+            return of_places
+        found = [absent] * len(self.rows)
+        for place, one in zip(self.places, of_places, strict=True):
+            found[place] = one
+        return found
+
+    @property
+    def detail_cells(self) -> set[str]:
+        """The distinct cells of the column `detail`."""
+        return set(map(attrgetter("detail_cell"), chain.from_iterable(self.rows)))
+
+
+def _figure(rows: Sequence[Measurement]) -> CaseRuns | None:
+    return figure(rows) if rows else None
+
+
+def _medians(rounds: Floats) -> Floats:
+    low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
+    found: Floats = (low + high) / 2
+    return found
+
+
+def _halved_medians(rounds: Floats) -> Floats:
+    """The medians as `membench.analysis.statistics.median` adds them up."""
+    low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
+    found: Floats = np.where(low == high, low, low / 2 + high / 2)
+    return found

@@ -1,0 +1,85 @@
+"""The rows of each side by case, metric and statistic."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+from operator import attrgetter
+
+from membench.analysis.alike import Table
+from membench.analysis.line import NOTHING_LOST, Key, Lost
+from membench.core.terms import Status
+from membench.results.compact.row import Common, Measurement
+
+_common_of = attrgetter("common")
+
+
+class TableMaker:
+    """Groups rows by (case, metric, stat).
+
+    Attributes:
+        wanted: the ids of the cases to take; None for all.
+        every_ok: whether all rows so far are ok.
+        any_cited: whether a row so far is a published figure.
+    """
+
+    def __init__(self, wanted: Container[str] | None) -> None:
+        self.wanted = wanted
+        self.every_ok = True
+        self.any_cited = False
+        self._keys: dict[int, Key | None] = {}  # by the id of the common values; None: not wanted
+
+    def table(self, rows: Sequence[Measurement]) -> Table:
+        """``rows`` by key, each in the order in which its common values occur first."""
+        commons: list[Common] = list(map(_common_of, rows))
+        ids = list(map(id, commons))
+        if unknown := set(ids).difference(self._keys):
+            for one in commons:
+                if id(one) in unknown:
+                    self._add(one)
+        keys = list(map(self._keys.__getitem__, ids))
+        if len(set(keys)) == len(keys):  # the usual case: a run has one row of each
+            singles = dict(zip(keys, zip(rows), strict=True))
+            return {key: row for key, row in singles.items() if key is not None}
+        alike: defaultdict[int, list[Measurement]] = defaultdict(list)
+        for place, row in zip(ids, rows, strict=True):
+            alike[place].append(row)
+        table: Table = {}
+        for place, several in alike.items():
+            key = self._keys[place]
+            if key is not None:
+                table[key] = (*table.get(key, ()), *several)
+        return table
+
+    def _add(self, one: Common) -> None:
+        self.every_ok &= one.status is Status.OK
+        self.any_cited |= one.backend == "cited"
+        chosen = self.wanted is None or one.case in self.wanted
+        self._keys[id(one)] = (one.case, one.metric, one.stat) if chosen else None
+
+
+def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    """The failed and skipped rows by case."""
+    table: dict[str, list[Measurement]] = {}
+    for row in rows:
+        if row.status is not Status.OK:
+            table.setdefault(row.case, []).append(row)
+    return table
+
+
+def lost(rows: Sequence[Measurement], gone: Sequence[Measurement]) -> Lost:
+    """What is lost of the ``rows`` of one key, whose case has the failed or skipped rows ``gone``.
+
+    A failed case has no rows for its statistics, so a run without a row for the key takes the
+    failure or skip of the case.
+    """
+    if not gone and all(row.status is Status.OK for row in rows):
+        return NOTHING_LOST
+    runs = {row.run_id for row in rows}
+    without = [row for row in rows if row.status is not Status.OK]
+    without += [row for row in gone if row.run_id not in runs]
+    return Lost(_reasons(without, Status.FAILED), _reasons(without, Status.SKIPPED))
+
+
+def _reasons(rows: Iterable[Measurement], status: Status) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.reason for row in rows if row.status is status))

@@ -1,0 +1,55 @@
+"""A wrong command line in two lines: what is wrong, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from membench.core.errors import MembenchError
+from membench.core.near import asked_back, did_you_mean
+
+_NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
+_PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
+_SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
+"""What newer versions of click append for some mistakes; the hint says it for all."""
+_NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
+
+
+class BadValue(click.BadParameter):
+    """A value that an option or argument cannot have, with a hint."""
+
+    def __init__(
+        self, message: str, ctx: click.Context | None, param: click.Parameter | None, hint: str = ""
+    ) -> None:
+        super().__init__(message, ctx, param)
+        self.hint = hint
+
+    @classmethod
+    def of(
+        cls, error: MembenchError, ctx: click.Context | None, param: click.Parameter | None
+    ) -> BadValue:
+        """``error`` of parsing the value of ``param``."""
+        return cls(str(error), ctx, param, error.hint)
+
+
+def described(error: click.UsageError, command: str) -> tuple[str, str]:
+    """The message and the hint for ``error`` of a line that begins with ``command``."""
+    usual = f"{error.ctx.command_path if error.ctx else command} --help"
+    message = _SUGGESTED.sub("", error.format_message()).rstrip(".")
+    for of_click, plain in _PLAIN.items():
+        message = message.replace(of_click, plain)
+    if isinstance(error, BadValue) and error.hint:
+        return message, error.hint
+    if isinstance(error, click.NoSuchOption):
+        return f"No such option '{error.option_name}'", asked_back(
+            error.possibilities or ()
+        ) or usual
+    known: tuple[str, ...] = ()
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        choices = getattr(error.param.type, "choices", ())
+        known, form = tuple(map(str, choices)), _NO_CHOICE
+    elif error.ctx is not None and isinstance(error.ctx.command, click.Group):
+        known, form = tuple(error.ctx.command.list_commands(error.ctx)), _NO_COMMAND
+    word = form.search(message) if known else None
+    return message, usual if word is None else did_you_mean(word[1], known, usual)

@@ -1,0 +1,73 @@
+"""The cases of a plan: those that can run, and the others by reason."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from membench.core.units import about_size, significant
+from membench.report.screens.plain import GAP, LISTED, aligned, named
+from membench.results.plan import PlannedCase
+
+_HEAD = ("case", "s/round", "memory", "tier")
+_CANNOT = "cannot run here"
+_MORE = "membench list --all names them"
+
+
+def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:
+    """Print a line per case that can run: id, seconds per round, memory, tier; then the others.
+
+    The other cases are grouped by reason. The memory is the host's, or the GPU's if the case
+    fills it.
+
+    Args:
+        everything: list every case that cannot run, even if many share a reason.
+    """
+    rows: list[tuple[str, ...]] = []
+    by_reason: dict[str, list[str]] = {}
+    for case in cases:
+        if case.skipped:
+            by_reason.setdefault(case.skipped, []).append(case.id)
+            continue
+        memory = case.memory or case.gpu_memory
+        cost = (significant(case.seconds, 2), about_size(memory) if memory else "")
+        rows.append((case.id, *cost, str(case.tier)))
+    more = not everything and any(len(several) > LISTED for several in by_reason.values())
+    if sys.stdout.isatty():
+        _draw(rows, by_reason, whole=everything, more=more)
+    else:
+        lines = _lines(rows, by_reason, whole=everything, more=more)
+        sys.stdout.writelines(f"{line.rstrip(' ')}\n" for line in lines)
+
+
+def _lines(
+    rows: Sequence[Sequence[str]], by_reason: Mapping[str, list[str]], *, whole: bool, more: bool
+) -> Iterator[str]:
+    if rows:
+        yield from aligned([_HEAD, *rows])
+    if rows and by_reason:
+        yield ""
+    for reason, cases in by_reason.items():
+        yield f"{len(cases)} {_CANNOT}: {reason}"
+        yield from (" " * GAP + line for line in named(cases, whole=whole))
+    if more:
+        yield _MORE
+
+
+def _draw(
+    rows: Sequence[tuple[str, ...]], by_reason: Mapping[str, list[str]], *, whole: bool, more: bool
+) -> None:
+    from rich.text import Text
+
+    from membench.report.screens.console import console
+    from membench.report.screens.run import print_grouped
+    from membench.report.screens.text_table import TextTable, print_table
+
+    drawn = console()
+    if rows:
+        print_table(drawn, TextTable(None, _HEAD, tuple(rows)))
+    if rows and by_reason:
+        drawn.print()
+    print_grouped(drawn, _CANNOT, by_reason, whole=whole)
+    if more:
+        drawn.print(Text(_MORE, "dim"))

@@ -1,0 +1,33 @@
+"""The kind of memory that the name of a cache tier stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from membench.core.errors import UsageError
+from membench.core.near import did_you_mean
+
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "hbm": ("hbm", "vram", "gpu"),
+        "ddr": ("ddr", "dram", "host", "cpu", "cxl"),
+        "ssd": ("ssd", "nvme", "disk", "flash"),
+        "remote": ("remote", "network", "object"),
+    }
+)
+"""Kind -> words for it; a name such as `ddr5` or `local-nvme` has one of them in it."""
+
+
+def kind_of(name: str) -> str:
+    """The kind of the tier ``name``: ``hbm``, ``ddr``, ``ssd`` or ``remote``.
+
+    Raises:
+        UsageError: the name has no word of any kind in it.
+    """
+    for kind, words in KINDS.items():
+        if any(word in name.lower() for word in words):
+            return kind
+    known = [word for words in KINDS.values() for word in words]
+    usual = f"a tier is named after its memory: {', '.join(known)}"
+    raise UsageError(f"'{name}' is not a tier", did_you_mean(name, known, usual))

@@ -1,0 +1,165 @@
+"""What a report says about its machines: facts once, real differences, which run is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from membench.core.snapshot import Filesystem, Machine
+from membench.core.terms import Metric, Tier
+from membench.report.page.document import Column, Paragraph, Table
+from membench.report.page.runs import ReportSource, Run, read_runs
+from membench.report.page.sections import brief, comparison, environment, results
+from membench.report.page.sections.headline import judge
+from membench.report.page.sections.words import device_name, fact_names
+from membench.report.plots import kernels
+from membench.report.plots.style import NotDrawn
+from membench.report.screens.info import facts
+from membench.results.schema import Row
+
+
+def test_a_filesystem_that_holds_both_is_told_once(machine: Machine) -> None:
+    place = Filesystem("results", "/", "ext4", "rw", "/dev/vda", 10**12, "")
+    other = replace(place, path="scratch")
+    told = [
+        value
+        for fact, value in facts(replace(machine, filesystems=(place, place, other)))
+        if fact == "results on"
+    ]
+    assert len(told) == 2
+    assert told[0].startswith("results: ext4 on /dev/vda")
+
+
+def test_what_differs_between_any_two_runs_is_no_difference(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    files = [make_file(tmp_path / "a.csv", everything)]
+    other = [replace(row, run_id="other", machine="box-2") for row in everything]
+    files.append(make_file(tmp_path / "b.csv", other, sidecar=False))
+    _, runs = read_runs(files)
+    sidecar = runs[0].sidecar
+    assert sidecar is not None
+    plan = replace(sidecar.plan, seed=8, started="2026-02-01T00:00:00Z", software="0.2.0")
+    again = replace(
+        runs[0], label="again", sidecar=replace(sidecar, plan=plan, seconds={"total": 8.0})
+    )
+    (table,) = environment.section([runs[0], again]).blocks
+    assert isinstance(table, Table)
+    assert table.columns[-1] == Column("differs")
+    marked = {row[0][0] for row in table.rows if row[-1]}
+    assert {row[0][0] for row in table.rows} >= {"run", "seed", "started", "took", "membench"}
+    assert marked == {"membench"}
+
+
+def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    both = [make_file(tmp_path / "a.csv", everything)]
+    both.append(make_file(tmp_path / "b.csv", [replace(row, run_id="b-1") for row in everything]))
+    _, runs = read_runs(both)
+    (told,) = brief._of_several(judge(runs))
+    assert isinstance(told, Paragraph)
+    assert str(told.line[0]) == (
+        f"The measured numbers of box-1 are those of {runs[1].label}, the last of its 2 runs here; "
+        "the verdicts use all of them together."
+    )
+    assert list(brief._of_several(judge(runs[:1]))) == []
+
+
+def test_the_kernels_are_not_drawn_for_the_reason_that_holds(
+    make_result: Callable[..., Row], machine: Machine
+) -> None:
+    def why(*cases: str) -> str:
+        rows = [make_result(Tier.DDR, case, Metric.BANDWIDTH, 30.0) for case in cases]
+        drawn = kernels.draw(
+            [Run("box-1", ReportSource(Path("a.csv"), b"", ()), tuple(rows), None, machine)]
+        )
+        assert isinstance(drawn, NotDrawn)
+        return str(drawn.reason)
+
+    assert why() == "no ddr kernel was measured with one or with all threads"
+    assert why("ddr/read/threads=2", "ddr/copy/threads=2") == why()
+    assert (
+        why("ddr/read/threads=1", "ddr/read/threads=all")
+        == "only one ddr kernel was measured: ddr/read"
+    )
+    assert why("ddr/read/threads=all", "ddr/copy/threads=all") == (
+        "the ddr kernels were measured in one way only: all threads, plain stores"
+    )
+
+
+def test_a_disk_is_named_in_words_and_packages_are_counted() -> None:
+    disk = device_name("ext4 on /dev/vda (virtio_blk)")
+    assert disk == "ext4 on /dev/vda (virtio_blk)"
+    assert getattr(disk, "params", {}) == {
+        "filesystem": "ext4",
+        "disk": "/dev/vda",
+        "driver": "virtio_blk",
+    }
+    assert not hasattr(device_name("NVIDIA H100 on a board"), "params")
+    named = fact_names(["thp", "package numpy", "no such fact", "package numba"])
+    assert named == ["thp", "no such fact", "2 packages"]
+
+
+def test_beside_a_reference_the_page_names_the_nearest_case_and_how_it_differs(
+    tmp_path: Path, make_result: Callable[..., Row], make_file: Callable[..., Path]
+) -> None:
+    def rows(size: str, **changes: object) -> list[Row]:
+        case = f"ddr/triad/size={size}/threads=all"
+        return [
+            make_result(Tier.DDR, case, Metric.BANDWIDTH, 30.0, size_bytes=2**28, **changes),
+            make_result(Tier.DDR, "ddr/read/threads=1", Metric.BANDWIDTH, 20.0, **changes),
+        ]
+
+    mine = make_file(tmp_path / "mine.csv", rows("256MiB"))
+    theirs: dict[str, object] = {"run_id": "cited-1", "machine": "known", "backend": "cited"}
+    figures = make_file(tmp_path / "known.csv", rows("1GiB", **theirs), sidecar=False)
+    sources, _ = read_runs([mine, figures])
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    (table,) = [block for block in made.blocks if isinstance(block, Table)]
+    assert table.columns[-1].title == "nearest case, and how it differs"
+    found = {str(row[0][0]): "".join(map(str, row[-1])) for row in table.rows}
+    assert found == {
+        "ddr/triad/size=256MiB/threads=all": (
+            "ddr/triad/size=1GiB/threads=all: size 1GiB, here 256MiB"
+        ),
+        "ddr/read/threads=1": "",
+    }
+    again = make_file(tmp_path / "again.csv", rows("256MiB", run_id="again", machine="box-9"))
+    sources, _ = read_runs([mine, again])
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    (table,) = [block for block in made.blocks if isinstance(block, Table)]
+    assert "nearest" not in str(table.columns)
+
+
+def test_a_table_of_results_has_the_runs_that_have_values_and_the_sources_of_figures(
+    make_result: Callable[..., Row], machine: Machine
+) -> None:
+    def run(label: str, *rows: Row) -> Run:
+        return Run(label, ReportSource(Path("a.csv"), b"", ()), rows, None, machine)
+
+    def rates(machine_name: str, **changes: object) -> Row:
+        case = "hbm/read/size=4GiB"
+        return make_result(Tier.HBM, case, Metric.BANDWIDTH, 3e3, machine=machine_name, **changes)
+
+    latency = make_result(Tier.DDR, "host/chase/size=1GiB", Metric.LATENCY, 90.0, flags=("vm",))
+    source = {"source": "a paper", "note": "its table 2"}
+    cited = rates("b", run_id="b", backend="cited", spread=None, round_values=(), detail=source)
+    made = results.section([run("a", rates("a"), latency), run("b", cited)])
+    hbm, ddr = (section.blocks[0] for section in made.sections)
+    assert isinstance(hbm, Table)
+    assert isinstance(ddr, Table)
+    assert [column.title for column in hbm.columns] == [
+        "case",
+        "a",
+        "spread",
+        "b",
+        "flags",
+        "source",
+    ]
+    assert [column.title for column in ddr.columns] == ["case", "a", "spread", "flags"]
+    assert str(hbm.rows[0][-1][0]) == "a paper: its table 2"
+    assert "".join(map(str, ddr.rows[0][-1])) == "vm"  # without the name of the only run
