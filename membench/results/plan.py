@@ -155,9 +155,9 @@ def check(plan: Plan) -> None:
 
 
 def _is_pairing(pair: Pairing) -> bool:
-    """Whether the pairing is valid; the partner must be in the same directory.
+    """Whether the pairing is valid.
 
-    So no other directory is read or written.
+    The partner must be in the same directory, so that no other directory is read or written.
     """
     name = pair.partner
     bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
