@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
 def _open_streams() -> None:
     """Open a file for each closed standard stream, so that no other file gets its descriptor.
 
-    A write to standard output then fails, as it should; standard error discards its text.
+    Writing to standard output then fails, as it should; text for standard error is discarded.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:

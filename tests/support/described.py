@@ -83,9 +83,9 @@ def machine(
 
 
 def staircase(*steps: tuple[int, float], top: int = 256) -> Staircase:
-    """Latencies of footprints of 1 MiB, 2 MiB, ...
+    """Latencies of footprints of 1, 2, ... to ``top`` MiB.
 
-    ``top`` MiB: each that of the last step below it.
+    Each footprint has the latency of the last step at or below it.
 
     Args:
         steps: (size in MiB from which the latency applies, latency in ns).

@@ -59,7 +59,7 @@ class Case:
     def prepare(self, directory: Path, target: bytes | None = None) -> None:
         """Write the files into the empty ``directory``.
 
-        ``target`` replaces the content of its file.
+        ``target``, if given, replaces the content of the target file.
         """
         for name, data in self.files().items():
             path = directory / name

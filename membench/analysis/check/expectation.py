@@ -89,7 +89,7 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 def _expectation(reference: str, row: Measurement) -> Expectation:
     """The figure of ``row``.
 
-    For a run of membench, the median of its rounds plus or minus the spread.
+    The range for a run of membench is the median of its rounds plus or minus the spread.
     """
     assert row.value is not None
     cited = row.backend == "cited"

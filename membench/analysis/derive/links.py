@@ -129,7 +129,7 @@ class InFlight:
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     """Bytes in flight for each ``zerocopy/read``.
 
-    Empty if no round trip to host memory was measured.
+    The result is empty if no round trip to host memory was measured.
     """
     rows = list(rows)
     trips = [

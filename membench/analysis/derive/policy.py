@@ -18,8 +18,8 @@ REFERENCE = "contig"
 """
 
 CLOSE = 0.02
-"""Losses that differ by at most this fraction count as equal: the simpler rule is then preferred,
-and the best method of a cell is not called decided.
+"""Losses that differ by at most this fraction count as equal. The simpler of two equal rules is
+preferred, and a cell with two equal methods is undecided.
 """
 
 
@@ -84,10 +84,10 @@ class MethodRule:
 
 
 def measured_for(blocks: Iterable[int], size: int) -> int:
-    """The measured block size that represents ``size`` on the same side of a rule's threshold.
+    """The measured block size whose results are used for ``size``.
 
     It is the largest of ``blocks`` that is not larger than ``size``, otherwise the smallest of
-    ``blocks``, which must not be empty.
+    ``blocks``, which must not be empty. So both are on the same side of a rule's threshold.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))

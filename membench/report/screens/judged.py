@@ -74,7 +74,7 @@ class JudgedRung:
 
 
 def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[JudgedRung, ...]:
-    """The rungs of the ladder of ``rows``; if a row has a reference range, it takes precedence."""
+    """The rungs of the ladder of ``rows``; rows with a reference range take precedence."""
     by_tier: dict[tuple[Tier, bool], tuple[TierLine, ...]] = {}
     for line in check.lines if check is not None else ():
         key = (line.tier, line.part is MachinePart.PEERS)

@@ -44,7 +44,7 @@ def serving(
 ) -> Advice:
     """The advice for the large model on the GPUs that it needs.
 
-    If too few, for the small one on one.
+    If the machine has too few GPUs, the advice is for the small model on one GPU.
     """
     known = assumptions() if entries is None else entries
     count = len(machine.gpus.devices) if machine is not None else 1

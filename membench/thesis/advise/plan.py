@@ -227,7 +227,7 @@ def _gemm(
 ) -> tuple[Sought, str]:
     """The FLOP/s for recomputing on one GPU, and their precision.
 
-    It is the precision of the weights if that was measured.
+    The precision is that of the weights if a rate was measured in it.
     """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"

@@ -17,7 +17,7 @@ _AMOUNTS = {
     "1e6 USD": tr("{number} million USD"),
     "1e9 USD": tr("{number} billion USD"),
 }
-"""The text for a number with a unit that is written in words; other units are symbols."""
+"""Unit -> text of a number with this unit; units that are not listed are written as symbols."""
 _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 

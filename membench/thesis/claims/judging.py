@@ -79,7 +79,7 @@ class PartVerdict:
 class Sensitivity:
     """Computes and caches verdicts after moving one input.
 
-    Parts with the same statistic share them.
+    Parts with the same statistic share the cached verdicts.
 
     Args:
         shared, own: caches of verdicts: of parts that do not depend on a machine, and of parts that

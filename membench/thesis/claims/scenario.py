@@ -139,7 +139,7 @@ class Scenario:
     def moved(self, name: str, step: float) -> Scenario:
         """This scenario with all draws of ``name`` multiplied by e^step.
 
-        Dates get ``step`` years added.
+        If ``name`` is a date, ``step`` years are added instead.
         """
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)

@@ -225,7 +225,7 @@ def _index(layers: int, width: int) -> LayerGroup:
 def compress_ratios(text: Text) -> list[int]:
     """[layers] number of tokens that share an entry in each layer.
 
-    0 for a layer with only a window.
+    The number is 0 for a layer with only a window.
     """
     layers = layer_count(text)
     named = text.get("compress_ratios")

@@ -192,7 +192,7 @@ def _null_heads(text: Text) -> None:
 def _quotient(text: Config, rule: str) -> int | None:
     """The value of ``rule``: a key, a quotient of two keys, or twice a quotient.
 
-    None if a key is missing.
+    The result is None if a key is missing.
     """
     over, _, under = rule.partition(" / ")
     factor = 2 if over.startswith("2 * ") else 1

@@ -160,9 +160,8 @@ class KvShape:
     def layers(self) -> int:
         """Number of layers with a cache.
 
-        An index is not counted, because it belongs to such a layer.
-
-        If no layer has a cache, the number of layers that keep a state.
+        An index is not counted, because it belongs to a layer with a cache. If no layer has a
+        cache, the result is the number of layers that keep a state.
         """
         if not self.groups:
             return self.state_layers

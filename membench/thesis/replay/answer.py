@@ -319,10 +319,7 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """For each of ``ends``, seconds until the trace has named that many different blocks.
-
-    Else None.
-    """
+    """For each of ``ends``, seconds until the trace has named that many blocks; None for never."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)

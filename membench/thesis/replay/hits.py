@@ -69,7 +69,7 @@ class Replay:
     def since(self, request: int) -> HitCurve:
         """The curve of the requests from index ``request`` on.
 
-        The earlier ones only warm the cache.
+        The earlier requests only warm the cache.
         """
         if not request:
             return self.curve
@@ -86,7 +86,7 @@ class Replay:
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
         """[k] share of tokens that hit, over the requests from index ``request`` on.
 
-        None without tokens.
+        The result is None if blocks have no tokens.
 
         The last block of a request may hold fewer tokens; it hits completely or not at all.
         """
@@ -137,7 +137,7 @@ def _narrowed(events: Events) -> Events:
 def _joined(parts: list[Events]) -> Events:
     """All ``parts`` as one.
 
-    Joined field by field, so that only one field is in memory twice at a time.
+    They are joined field by field, so that only one field is in memory twice at a time.
     """
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()

@@ -185,7 +185,7 @@ def elapsed(start_event: Event, end_event: Event) -> float:
 
 
 def classes(double: Double) -> dict[str, Any]:
-    """Name in CuPy -> class that works on ``double``; also `get_elapsed_time`."""
+    """Name in CuPy -> class that works on ``double``; includes the function `get_elapsed_time`."""
     bound = {
         one.__name__: type(one.__name__, (one,), {"double": double})
         for one in (Device, Event, Stream, Module)

@@ -1,6 +1,6 @@
 """The matrix product of the vendor's library, replaced by NumPy.
 
-So the bench that calls it can be tested, but not the library.
+This makes it possible to test the bench that calls the library, but not the library.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Wave:
     def run(self, budget: int) -> int:
         """Execute about ``budget`` steps and return their number.
 
-        It is smaller once all threads end.
+        Fewer steps are executed if all threads end.
         """
         spent = 0
         blocks = self.program.blocks

@@ -15,7 +15,7 @@ from membench.report.screens.job_summary import append_summary
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     """Write the check to the job summary; returns the text to print.
 
-    It is the annotations and, without a summary file, the whole check.
+    The text has the annotations and, without a summary file, the whole check.
 
     Raises:
         OutputError: the summary file cannot be written.

@@ -1,4 +1,4 @@
-"""A check as Markdown, for an issue or a job summary."""
+"""Writes a check as Markdown, for an issue or a job summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A check on a terminal or a pipe."""
+"""Prints a check on a terminal or a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison in the summary of a GitHub Actions job."""
+"""Writes a comparison to the summary of a GitHub Actions job."""
 
 from __future__ import annotations
 

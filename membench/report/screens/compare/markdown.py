@@ -1,4 +1,4 @@
-"""A comparison as Markdown, for a pull request or a job summary."""
+"""Writes a comparison as Markdown, for a pull request or a job summary."""
 
 from __future__ import annotations
 

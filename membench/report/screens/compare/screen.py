@@ -1,4 +1,4 @@
-"""A comparison on a terminal or a pipe."""
+"""Prints a comparison on a terminal or a pipe."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
     """Make a linear axis around the fleet's values.
 
-    Logarithmic if they differ by more than a factor of 2.
+    The axis is logarithmic if the values differ by more than a factor of 2.
     """
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:

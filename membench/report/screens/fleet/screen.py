@@ -1,4 +1,4 @@
-"""A fleet on a terminal or a pipe."""
+"""Prints the summary of a fleet on a terminal or a pipe."""
 
 from __future__ import annotations
 

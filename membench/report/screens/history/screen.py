@@ -1,4 +1,4 @@
-"""A history on a terminal or a pipe."""
+"""Prints a history on a terminal or a pipe."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """pytest-benchmark JSON: times in seconds.
 
-All its rounds are samples of a single round here, because they ran in one process.
+All rounds of a file are samples of a single membench round, because they ran in one process.
 
 The bandwidth is computed if ``extra_info`` has the bytes per call. A file that `write` (in
 `formats.writers.pytest_benchmark`) made is imported with the original cases.

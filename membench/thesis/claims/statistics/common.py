@@ -181,7 +181,7 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
     """`touched` in weights or bytes.
 
-    Cached, because most changes of an input leave the batches equal.
+    The result is cached, because most changes of an input leave the batches equal.
     """
     return np.array(
         [
