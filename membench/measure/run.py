@@ -201,7 +201,7 @@ def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ..
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
     if told:
-        observer.noted(f"a pointer chase to check the caches before planning: {told}")
+        observer.noted(f"a pointer chase checks the caches: {told}")
     return stairs
 
 

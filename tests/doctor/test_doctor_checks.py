@@ -98,7 +98,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "huge-pages",
         Severity.WARN,
         {"machine.memory.thp": "never", "machine.memory.small_thp": (65536,)},
-        "are on pages of 64KiB and are flagged",
+        "use pages of 64KiB and are flagged",
     ),
     (
         "memory",
@@ -112,7 +112,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"machine.memory.thp_allowed": False},
         "they are disabled for this process",
     ),
-    ("huge-pages", Severity.WARN, {"machine.memory.huge_page": 512 * MIB}, "each of 512 MiB"),
+    ("huge-pages", Severity.WARN, {"machine.memory.huge_page": 512 * MIB}, "of 512 MiB"),
     ("gpu", Severity.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
     ("gpu", Severity.WARN, {"machine.gpus.faults": (VGPU,)}, "GPU 0: it is a vGPU"),
     (
@@ -145,7 +145,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("load", Severity.WARN, {"machine.load": (0.8, 0.0, 0.0)}, "0.80 on 8"),
     ("steal", Severity.WARN, {"noise.steal": 0.12}, "12%"),
     ("busy", Severity.WARN, {"noise.busy": (Busy("cc1", 0.15), Busy("cc1", 0.15))}, "cc1 0.3"),
-    ("busy", Severity.WARN, {"noise.busy_cpus": 3.0}, "cannot be seen"),
+    ("busy", Severity.WARN, {"noise.busy_cpus": 3.0}, "not visible here"),
     ("numba", Severity.FAIL, {"kernels": Kernels(numba=False)}, "not installed"),
     ("numba", Severity.WARN, {"kernels.engine": "numpy"}, "MEMBENCH_ENGINE"),
     (
@@ -207,7 +207,7 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("load", {"machine.load": (0.79, 9.0, 9.0)}, "0.79 on 8"),
     ("steal", {"noise.steal": 0.025}, "2%"),
     ("busy", {"noise.busy": (Busy("cron", 0.1),), "noise.busy_cpus": 0.7}, "0.7 CPUs"),
-    ("kernel", {"machine.kernel": "5.14.0-503.el9"}, "by mincore"),
+    ("kernel", {"machine.kernel": "5.14.0-503.el9"}, "mincore checks"),
     ("kernel", {"machine.kernel": "6.5.0"}, "6.5.0"),
     ("kernel", {"machine.kernel": "10.0-rc1"}, "10.0-rc1"),
 ]
@@ -274,7 +274,7 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; not confirmed by a pointer chase"),
+        *(Severity.OK, "last level: 32.0 MiB; no pointer chase checked it"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")

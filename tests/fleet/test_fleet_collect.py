@@ -95,7 +95,7 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
         "no rows": reply | {"csv": reply["csv"].splitlines()[0] + b"\n"},
         "not JSON": reply | {"sidecar": b"{"},
         "was changed after its run": reply | {"csv": reply["csv"] + b"\n"},
-        "of a machine other than": edited(reply, b"node-1", b"node-2"),
+        "to a machine other than": edited(reply, b"node-1", b"node-2"),
         "different runs": changed(reply, run_id="20260131T080412Z-0000"),
         "no time or profile": changed(reply, started="../../../../tmp/x"),
         "time or profile": changed(reply, profile="../x"),

@@ -52,7 +52,7 @@ def test_a_trial_opens_no_socket_for_commands() -> None:
     "address", ["tcp://10.0.0.1:8786", "tcp://[2001:db8::1]:8786", "tcp://node7:8786", "ws://a:1"]
 )
 def test_an_open_scheduler_is_refused(address: str) -> None:
-    with pytest.raises(MembenchError, match="has no security") as caught:
+    with pytest.raises(MembenchError, match="has no TLS") as caught:
         clusters._refuse_open_scheduler(address)
     assert "--insecure" in caught.value.hint
 

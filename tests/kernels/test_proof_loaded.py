@@ -264,7 +264,7 @@ def test_a_generator_that_never_began_is_said(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 1)
     source = ("if (lane == 0)\n            asm", "if (lane == 99)\n            asm")
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))
-    with pytest.raises(VerificationFailed, match="0 of 1 generators were running"):
+    with pytest.raises(VerificationFailed, match="0 of 1 generators started in time"):
         observe(LOADED, params(100), gpu)
 
 

@@ -74,7 +74,7 @@ def test_what_the_machine_lacks_is_the_reason(
 def test_a_case_may_hold_half_of_the_usable_memory(machine: Machine) -> None:
     assert why_not(case(memory=4 * GIB), "cpu", Site(machine)) == ""
     assert why_not(case(memory=5 * GIB), "cpu", Site(machine)) == (
-        "needs 5.00 GiB of memory, 4.00 GiB may be used"
+        "needs 5.00 GiB of memory, but may use only 4.00 GiB"
     )
 
 
@@ -113,7 +113,7 @@ DISK = Filesystem(
         (
             replace(DISK, free=500 * MIB),
             2 * GIB,
-            "needs a file of 256 MiB, 250 MiB of results may be used",
+            "needs a file of 256 MiB, but may use only 250 MiB of results",
         ),
     ],
 )
@@ -248,7 +248,7 @@ def test_a_case_that_a_gpu_cannot_hold_is_skipped_with_the_figures(machine: Mach
     site = Site(with_gpus(machine, 1))
     assert why_not(gpu_case(machine, 72 * GIB), "cuda", site, 0) == ""
     assert why_not(gpu_case(machine, 73 * GIB), "cuda", site, 0) == (
-        "needs 73.0 GiB of GPU memory, 72.0 GiB may be used"
+        "needs 73.0 GiB of GPU memory, but may use only 72.0 GiB"
     )
 
 

@@ -139,7 +139,7 @@ def test_a_failure_without_words_still_has_a_reason(
     make_plan: MakePlan, make_unit: MakeUnit
 ) -> None:
     (row,) = rows(make_plan(), [make_unit(1, status=Status.FAILED, reason="\n")])
-    assert row.reason == "round 1: no reason given"
+    assert row.reason == "round 1: no reason was given"
 
 
 def test_a_yield_that_was_never_measured_fails(

@@ -103,7 +103,7 @@ def answer(
         case=request.case.id,
         status=status,
         started=started,
-        reason=" ".join(reason.split()) or "no reason given",
+        reason=" ".join(reason.split()) or "no reason was given",
         seconds=Seconds(setup=time.monotonic() - begin),
     )
     return Answer(unit, spent=lost is not None)
