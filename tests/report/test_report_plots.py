@@ -104,7 +104,8 @@ def test_every_picture_is_well_formed_named_and_owned_by_its_page(
 ) -> None:
     seen: list[str] = []
     for slug, figure in figures.items():
-        root = ET.fromstring(figure.drawing.svg())
+        svg = figure.drawing.svg()
+        root = ET.fromstring(svg)
         assert root.tag == f"{SVG}svg"
         assert root.attrib["role"] == "img"
         named = {child.attrib["id"]: child.text for child in root[:2]}
@@ -112,10 +113,10 @@ def test_every_picture_is_well_formed_named_and_owned_by_its_page(
         assert list(named.values()) == [figure.title, figure.description]
         ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
         assert all(name.startswith(f"{slug}-") for name in ids)
-        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', figure.drawing.svg())) <= set(ids)
-        assert "metadata" not in figure.drawing.svg()
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', svg)) <= set(ids)
+        assert "metadata" not in svg
         # No colour of its own: each is a variable of the page, with a fallback.
-        bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", figure.drawing.svg())
+        bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", svg)
         assert not re.findall(r"#[0-9a-fA-F]{6}\b", bare)
         seen += ids
     assert len(seen) == len(set(seen))
