@@ -184,28 +184,58 @@ def test_comparing_many_files_as_runs_leave_them(
     assert "not as its run wrote it" not in shown
 
 
-@pytest.mark.benchmark(group="many files, processor time")
-def test_comparing_many_files_beside_csv_alone(
-    benchmark: BenchmarkFixture, many: list[Path]
-) -> None:
+def _with_crlf(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """The same files with lines that end as a spreadsheet ends them."""
+    copies = [folder / path.name for path in paths]
+    for path, copy in zip(paths, copies, strict=True):
+        copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    return copies
+
+
+def _beside_csv_alone(
+    benchmark: BenchmarkFixture, paths: Sequence[Path], arguments: Sequence[str]
+) -> str:
     """Pairwise and in processor time, so that what else runs on the machine matters less."""
     ratios = []
 
     def both() -> str:
         start = time.process_time()
-        _read(many)
+        _read(paths)
         alone = time.process_time() - start
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        shown = _compare(_halves(many))
+        shown = _compare(arguments)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         ratios.append(spent / alone)
         return shown
 
-    shown = benchmark.pedantic(both, rounds=PAIRS)  # type: ignore[no-untyped-call]
-    assert f"b against a: {ROWS} rows: " in shown
+    shown: str = benchmark.pedantic(both, rounds=PAIRS)  # type: ignore[no-untyped-call]
     benchmark.extra_info["times of csv alone"] = statistics.median(ratios)
     benchmark.extra_info["peak MiB of any child so far"] = _peak_mib()
+    return shown
+
+
+@pytest.mark.benchmark(group="many files, processor time")
+def test_comparing_many_files_beside_csv_alone(
+    benchmark: BenchmarkFixture, many: list[Path]
+) -> None:
+    shown = _beside_csv_alone(benchmark, many, _halves(many))
+    assert f"b against a: {ROWS} rows: " in shown
+
+
+@pytest.mark.benchmark(group="a label per file, processor time")
+@pytest.mark.parametrize("form", ["lf", "crlf", "json"])
+def test_comparing_a_label_per_file_beside_csv_alone(
+    benchmark: BenchmarkFixture, many: list[Path], form: str, tmp_path: Path
+) -> None:
+    paths = _with_crlf(many, tmp_path) if form == "crlf" else many
+    arguments = [f"l{number}={path}" for number, path in enumerate(paths)]
+    arguments += ["--format", "json"] if form == "json" else []
+    shown = _beside_csv_alone(benchmark, paths, arguments)
+    last = f"l{len(paths) - 1}"
+    assert (
+        f'"{last}": {{' in shown if form == "json" else f"{last} against l0: {ROWS} rows" in shown
+    )
 
 
 @pytest.fixture(scope="module")
