@@ -131,6 +131,10 @@ QUICK_ON_ALL = ("scale",)
 """Kernels that the quick profile runs on all threads only; copy covers one thread."""
 
 
+NT_ON_ONE = ("write", "copy")
+"""Kernels that the full profile runs with non-temporal stores on one thread too."""
+
+
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
     """The bench of one kernel; they differ in their arrays, and read has no stores."""
 
@@ -156,6 +160,7 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
         version=VERSION,
         seconds=_seconds(arrays),
         memory=lambda size, **_: arrays * size + MIB,
+        second_grid=("threads", "stores") if operation in NT_ON_ONE else (),
     )(function)
 
 
