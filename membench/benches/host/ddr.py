@@ -130,6 +130,10 @@ QUICK_ON_ALL = ("scale",)
 """Kernels that the quick profile runs only on all threads; copy covers the case of one thread."""
 
 
+NT_ON_ONE = ("write", "copy")
+"""Kernels that the full profile runs with non-temporal stores on one thread too."""
+
+
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
     """Declare the bench of one kernel; benches differ in their arrays, and read has no stores."""
 
@@ -155,6 +159,7 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
         version=VERSION,
         seconds=_seconds(arrays),
         memory=lambda size, **_: arrays * size + MIB,
+        second_grid=("threads", "stores") if operation in NT_ON_ONE else (),
     )(function)
 
 

@@ -170,23 +170,26 @@ def _keep_rolled(builder: Any) -> None:
     builder.call(nothing, [], attrs=("convergent",))
 
 
-def _pass(value: Value, nontemporal: bool) -> Emit:
+def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
     """Emitter for ``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
 
-    The loop accesses one vector of each array in turn, with one load instruction per array, because
-    hardware prefetchers track single instructions. Unrolling gives each instruction a longer stride
-    and costs 1 to 2 %; grouping the loads by array costs up to a third with two sources.
+    The loop accesses ``unroll`` vectors of each array in turn. Hardware prefetchers track single
+    instructions, and unrolling gives each instruction a longer stride: with two sources it costs 1
+    to 2 %, and up to a third if the loads are grouped by array. Only copy gains from it
+    (tests/bench/test_streams_beside_c.py).
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
         *arrays, count = arguments
-        size = ir.Constant(_I64, VECTOR_BYTES)
+        size = ir.Constant(_I64, unroll * VECTOR_BYTES)
         with cgutils.for_range(builder, builder.sdiv(count, size)) as loop:
             _keep_rolled(builder)
             offset = builder.mul(loop.index, size)
-            destination, *sources = (builder.add(base, offset) for base in arrays)
-            loaded = [_load(builder, source, _F64X8) for source in sources]
-            _store(builder, value(builder, loaded), destination, nontemporal)
+            for n in range(unroll):
+                at = builder.add(offset, ir.Constant(_I64, n * VECTOR_BYTES))
+                destination, *sources = (builder.add(base, at) for base in arrays)
+                loaded = [_load(builder, source, _F64X8) for source in sources]
+                _store(builder, value(builder, loaded), destination, nontemporal)
         return context.get_dummy_value()
 
     return emit
@@ -221,8 +224,8 @@ def _poison(builder: Any, x: Sequence[Any]) -> Any:
     return ir.Constant(_F64X8, [math.nan] * 8)
 
 
-def _define(inputs: int, value: Value, nontemporal: bool) -> Any:
-    body = _pass(value, nontemporal)
+def _define(inputs: int, value: Value, nontemporal: bool, unroll: int = 1) -> Any:
+    body = _pass(value, nontemporal, unroll)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return body(context, builder, arguments)
@@ -248,12 +251,12 @@ def _define(inputs: int, value: Value, nontemporal: bool) -> Any:
 
 
 pass_write = _define(0, _constant, nontemporal=False)
-pass_copy = _define(1, _copied, nontemporal=False)
+pass_copy = _define(1, _copied, nontemporal=False, unroll=UNROLL)
 pass_scale = _define(1, _scaled, nontemporal=False)
 pass_add = _define(2, _added, nontemporal=False)
 pass_triad = _define(2, _triad, nontemporal=False)
 pass_write_nt = _define(0, _constant, nontemporal=True)
-pass_copy_nt = _define(1, _copied, nontemporal=True)
+pass_copy_nt = _define(1, _copied, nontemporal=True, unroll=UNROLL)
 pass_scale_nt = _define(1, _scaled, nontemporal=True)
 pass_poison_nt = _define(0, _poison, nontemporal=True)
 pass_add_nt = _define(2, _added, nontemporal=True)
