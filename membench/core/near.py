@@ -6,7 +6,6 @@ Floor 0: imports nothing of membench.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 MOST = 3
 """Suggestions at most."""
@@ -19,6 +18,8 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     Names that begin with it come first: an abbreviation is often far from the whole name. Short
     words have most letters in common by chance, so they must begin with the same one.
     """
+    from difflib import get_close_matches  # slow to load, and needed only for a mistake
+
     by_lower = {name.lower(): name for name in known}
     asked = word.lower()
     longer = [name for name in by_lower if asked and name.startswith(asked)]

@@ -48,10 +48,10 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if Needs.JIT in case.needs and (reason := no_jit()):
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
-        return "needs 2 CPUs, but only 1 usable"
+        return "needs 2 CPUs, but may use only 1"
     threads = dict(case.params).get("threads")
     if isinstance(threads, int) and threads > machine.cpu.usable:
-        return f"needs {counted(threads, 'CPU')}, but only {machine.cpu.usable} usable"
+        return f"needs {counted(threads, 'CPU')}, but may use only {machine.cpu.usable}"
     if reason := _no_such_pages(case, backend, machine):
         return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:

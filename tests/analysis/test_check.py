@@ -567,7 +567,7 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
     assert "430.0 GB/s" in line
     assert "100%  - other size [1]" in line
-    assert "other size: the nearest figure is of another case: size 256MiB, here auto" in out
+    assert "other size: the nearest figure is for another case: size 256MiB, here auto" in out
     cached = [replace(row, flags=(*row.flags, "cache-served")) for row in older]
     write_rows(tmp_path / "older.csv", cached)
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")

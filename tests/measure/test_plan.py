@@ -60,7 +60,7 @@ def test_a_case_without_needs_runs(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("need", "usable", "reason"),
     [
-        (Needs.TWO_CPUS, 1, "needs 2 CPUs, but only 1 usable"),
+        (Needs.TWO_CPUS, 1, "needs 2 CPUs, but may use only 1"),
         (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, but this machine has 1"),
     ],
 )

@@ -85,7 +85,7 @@ def test_a_peers_output_becomes_a_results_file_and_a_ratio(
     [
         ("false", "true", "does not build"),
         ("true", "exit 7", "ends with exit code 7"),
-        ("true", "echo nonsense", "prints what cannot be read"),
+        ("true", "echo nonsense", "prints unreadable output"),
     ],
 )
 def test_a_peer_that_does_not_work_is_named(

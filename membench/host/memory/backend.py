@@ -101,7 +101,7 @@ class CpuBackend:
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {counted(count, 'CPU')}, but only {len(self.cpus)} usable")
+            skip(f"needs {counted(count, 'CPU')}, but may use only {len(self.cpus)}")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
