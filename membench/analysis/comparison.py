@@ -20,6 +20,7 @@ from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
 from membench.core.notebook import html_table
+from membench.core.record import record
 from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
@@ -93,7 +94,7 @@ class Line:
         return tuple(entry.finding for entry in self.entries if entry.finding is not None)
 
 
-@dataclass(frozen=True)
+@record
 class Mean:
     """The geometric mean of one label's ratios to the reference: for orientation, not a verdict.
 

@@ -8,13 +8,13 @@ cell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
 from membench.core.axes import AUTO
 from membench.core.case_id import split_case
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
@@ -23,7 +23,7 @@ NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
 Rules = Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@record
 class AxisDifference:
     """An axis in which two cases differ; a value is empty if its case does not name the axis."""
 
@@ -36,7 +36,7 @@ class AxisDifference:
         return f"{self.axis} {self.theirs or '-'}, here {self.ours or '-'}"
 
 
-@dataclass(frozen=True)
+@record
 class Likeness:
     """How a case differs from a figure's.
 

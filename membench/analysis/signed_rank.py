@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
+from membench.core.record import record
 
 EXACT_MAX = 50
 """Largest number of pairs for which the null distribution is exact; above it is approximated."""
@@ -32,7 +32,7 @@ _AVERAGES_AT_ONCE = 1 << 20  # 8 MiB
 _NORMAL_QUARTILES = 1.3489795  # interquartile range / standard deviation of a normal one
 
 
-@dataclass(frozen=True)
+@record
 class PairedEstimate:
     """The ratio second / first of one row.
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.units import format_size
 
 REFERENCE = "contig"
@@ -20,7 +20,7 @@ CLOSE = 0.02
 """Difference in loss too small to prefer a more complex rule, or to call a cell decided."""
 
 
-@dataclass(frozen=True)
+@record
 class TransferCell:
     """One cell of the map: ``count`` blocks of ``block`` bytes, moved by ``method`` at ``gbs``."""
 
@@ -30,7 +30,7 @@ class TransferCell:
     gbs: float
 
 
-@dataclass(frozen=True)
+@record
 class Cell:
     """The best method at one block size and number.
 
@@ -50,7 +50,7 @@ class Cell:
         return self.lead > 1 + CLOSE
 
 
-@dataclass(frozen=True)
+@record
 class MethodRule:
     """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
 

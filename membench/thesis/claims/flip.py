@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.scenario import NoData
 
@@ -23,7 +23,7 @@ Judge = Callable[[str, float], ClaimVerdict]
 """(name, step) -> the verdict with that input moved by the step; raises `NoData`."""
 
 
-@dataclass(frozen=True)
+@record
 class Flip:
     """Moving ``name`` by ``step`` (ln factor, or years) gives the verdict ``becomes``."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from membench.core.record import record
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
@@ -14,7 +15,7 @@ _ENDS = (2.5, 97.5)
 """Percentiles of the bootstrap that are used as the ends of a measurement's range."""
 
 
-@dataclass(frozen=True)
+@record
 class Bar:
     """The statistic (median over variants) with ``name`` at ``low`` and at ``high``."""
 

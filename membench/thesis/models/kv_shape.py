@@ -29,11 +29,11 @@ The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 
 
 class KvDtype(StrEnum):
@@ -68,7 +68,7 @@ class BlockLayout(StrEnum):
     WHOLE = "whole"  # all layers of a block in one piece
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class LayerGroup:
     """Layers with caches of the same shape.
 
@@ -140,7 +140,7 @@ class LayerGroup:
         return plain + scales + 2 * self.rotary
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class KvShape:
     """The KV shape of a model.
 

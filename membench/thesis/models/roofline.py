@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class BoundRatios:
     """Ratios of served times to their bound.
 
@@ -114,7 +114,7 @@ def touched_weights(
     return shared_bytes + expert_bytes * (1 - untouched)
 
 
-@dataclass(frozen=True)
+@record
 class DecodeBound:
     """The least seconds of one decode step, split by the resource that bounds it."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import Shares, drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, KvShape
@@ -24,7 +24,7 @@ from membench.thesis.tiers.simulator import simulate
 DAY = 86_400.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class CachePoint:
     """A cache of one size.
 
@@ -54,7 +54,7 @@ class CachePoint:
     dwpd: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class PolicyPoint:
     """A cache of one size under a named policy; for the attributes see `CachePoint`."""
 
@@ -68,7 +68,7 @@ class PolicyPoint:
     dwpd: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierRow:
     """The results of one tier.
 
@@ -91,7 +91,7 @@ class TierRow:
     mean_gigabytes: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Replayed:
     """A replayed trace.
 
@@ -132,7 +132,7 @@ class Replayed:
     resting: tuple[Shares, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierAsked:
     """A tier as a user specifies it: its bytes and its admission rule."""
 

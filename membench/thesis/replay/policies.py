@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.replay import policy_kernels
 from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
@@ -37,7 +37,7 @@ class EvictionRule(StrEnum):
     SECOND = "second"
 
 
-@dataclass(frozen=True)
+@record
 class CachePolicy:
     """A policy, and its seconds if it is `ttl`."""
 
@@ -89,7 +89,7 @@ class Requests(NamedTuple):
     blocks: int
 
 
-@dataclass(frozen=True)
+@record
 class ServedBlocks:
     """[r] for each request, the blocks that hit and the blocks that were written to the cache."""
 

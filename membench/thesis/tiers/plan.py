@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
@@ -23,7 +23,7 @@ from membench.thesis.tiers.simulator import at_request_rate, simulate
 _FLASH = ("ssd", "nvme", "disk", "flash")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Drive:
     """A drive: bytes, rated drive writes per day, and B/s if measured."""
 
@@ -33,7 +33,7 @@ class Drive:
     write_per_s: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierPlan:
     """One tier.
 
@@ -57,7 +57,7 @@ class TierPlan:
     decided_by: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierWork:
     """The load on all tiers.
 
@@ -78,7 +78,7 @@ class TierWork:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Lengths:
     """Request lengths and reuse.
 

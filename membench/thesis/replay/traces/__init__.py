@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
 from membench.core.files import shown
+from membench.core.record import record
 from membench.core.text import one_line
 from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
@@ -22,7 +22,7 @@ from membench.thesis.replay.traces.lines import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Shipped:
     """A trace that is shipped with membench.
 
