@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from membench.analysis.comparison import Comparison
 from membench.analysis.line import Line
+from membench.core.record import record
 from membench.core.terms import Status
 
 
-@dataclass(frozen=True)
+@record
 class Absence:
     """Cases for which some labels have no number, all for the same kind of reason.
 

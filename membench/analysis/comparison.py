@@ -24,6 +24,7 @@ from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
 from membench.core.notebook import html_table
+from membench.core.record import record
 from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
@@ -39,7 +40,7 @@ OF_PEAK = "fraction-of-peak"
 """The unit of normalized values."""
 
 
-@dataclass(frozen=True)
+@record
 class Mean:
     """The geometric mean of one label's ratios to the reference: for orientation, not a verdict.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.core.units import about_size, format_size
 from membench.results.compact.row import Measurement, distinct
@@ -20,7 +20,7 @@ AS_STARTED = "as started"
 _LARGEST_MEMORY = 1 << 60
 
 
-@dataclass(frozen=True)
+@record
 class Fact:
     """One property with its value on each side; a value is empty if unknown."""
 

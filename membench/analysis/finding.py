@@ -18,6 +18,7 @@ from membench.analysis.statistics import (
     estimates,
 )
 from membench.analysis.verdict import Reason, Verdict, judge
+from membench.core.record import record
 from membench.core.terms import FLAGS, INVALID_FLAGS
 from membench.core.units import about_size
 
@@ -173,7 +174,7 @@ def _best(pair: CasePair) -> float | None:
     return ratio if 0 < ratio < math.inf else None
 
 
-@dataclass(frozen=True)
+@record
 class _Ground:
     """A column that must be equal on both sides for their numbers to be comparable."""
 

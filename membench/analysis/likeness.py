@@ -7,7 +7,6 @@ these rules are words (``size from 256MiB, vec any``), because ``;`` and ``=`` a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -15,6 +14,7 @@ from membench.core.axes import AUTO
 from membench.core.case_id import split_case
 from membench.core.errors import UsageError
 from membench.core.messages import Message, tr
+from membench.core.record import record
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
@@ -23,7 +23,7 @@ NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
 Rules = Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@record
 class AxisDifference:
     """An axis in which two cases differ; a value is empty if the case does not have the axis."""
 
@@ -41,7 +41,7 @@ class AxisDifference:
         return tr("{axis} {theirs}, here {ours}", axis=self.axis, theirs=theirs, ours=ours)
 
 
-@dataclass(frozen=True)
+@record
 class Likeness:
     """The differences between a case and the case of a published figure.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from membench.analysis.sources import Source, read_sources
+from membench.core.record import record
 from membench.core.terms import Status
 from membench.core.text import ascii_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
@@ -26,7 +26,7 @@ from membench.results.reference_files import (
 FIGURES = "figures.toml"
 
 
-@dataclass(frozen=True)
+@record
 class Reference:
     """One reference.
 

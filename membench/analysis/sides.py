@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 
 from membench.analysis.sources import Source
 from membench.core.errors import SchemaError, UsageError
+from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.results.compact.row import Measurement
 
@@ -18,7 +19,7 @@ BY_COLUMNS = ("machine", "device", "driver", "cuda", "backend", "membench", "run
 """Columns whose values may become the labels of a comparison (``--by``)."""
 
 
-@dataclass(frozen=True)
+@record
 class Side:
     """The results under one label.
 

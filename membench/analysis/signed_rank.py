@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
+from membench.core.record import record
 
 EXACT_MAX = 50
 """Largest number of pairs for which the exact null distribution is used; above, an approximation.
@@ -33,7 +33,7 @@ _AVERAGES_AT_ONCE = 1 << 20  # numbers in memory at once: 8 MiB
 _NORMAL_QUARTILES = 1.3489795  # interquartile range of the standard normal distribution
 
 
-@dataclass(frozen=True)
+@record
 class PairedEstimate:
     """The ratio second / first of one row of pairs.
 

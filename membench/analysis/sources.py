@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from membench.analysis.facts import sidecar_facts
 from membench.core.errors import MembenchError, SchemaError
+from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Measurement
@@ -23,7 +24,7 @@ from membench.results.table import read_rows
 _LARGEST_BLOCK = 8 << 20  # bytes; this much memory is freed at once but never written
 
 
-@dataclass(frozen=True)
+@record
 class Source:
     """A results file.
 

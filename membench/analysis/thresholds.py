@@ -15,13 +15,13 @@ A file is strict TOML (`membench compare --dump-config` prints one)::
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from membench.core.errors import MembenchError, UsageError
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.core.terms import Metric, Tier
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
@@ -35,7 +35,7 @@ _HINT = "membench compare --dump-config prints a file of this kind"
 Table = Mapping[str, Mapping[Metric, float]]
 
 
-@dataclass(frozen=True)
+@record
 class Thresholds:
     """The smallest differences that matter, as fractions, by tier and metric.
 

@@ -181,5 +181,5 @@ def _lost_output(error: OSError) -> int:
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
         what = f"cannot write to standard output: {error.strerror}"
-        _complain(what, "look at where it is redirected to", EXIT_ERROR, verbose=False)
+        _complain(what, "check where it is redirected to", EXIT_ERROR, verbose=False)
     return EXIT_ERROR

@@ -5,12 +5,13 @@ Floor 1: plain data that can be written to JSON and read back unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Status
 
 
-@dataclass(frozen=True)
+@record
 class Reading:
     """The samples of one (metric, stat) in one round, in the metric's unit.
 
@@ -29,7 +30,7 @@ class Reading:
     quantiles: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Seconds:
     """Wall time of a case in a round, in seconds, by activity."""
 
@@ -38,7 +39,7 @@ class Seconds:
     verify: float = 0.0
 
 
-@dataclass(frozen=True)
+@record
 class CaseResult:
     """The result of one case in one round; the first round is 1.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from membench.core.errors import OutputError, SchemaError
 from membench.core.files import atomic_write, shown
 from membench.core.plain import dump, load
+from membench.core.record import record
 from membench.core.untrusted import MAX_JSON, open_file, parse_json, read_bytes
 from membench.results.journal.reading import JournalEvent
 from membench.results.paths import sidecar_path
@@ -23,7 +24,7 @@ from membench.results.plan import Plan
 SCHEMA = "membench.run/1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Sidecar:
     """The description of a run.
 

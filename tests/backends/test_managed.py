@@ -70,7 +70,7 @@ def test_an_error_is_handed_on(driver: Any) -> None:
 
 def test_a_gpu_that_the_driver_does_not_show_is_said(driver: Any) -> None:
     assert device_handle(driver, 2) is None
-    with pytest.raises(BackendUnavailable, match="does not show GPU 2"):
+    with pytest.raises(BackendUnavailable, match="does not list GPU 2"):
         ManagedMemory(2, driver)
 
 

@@ -59,7 +59,7 @@ def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
 @pytest.mark.parametrize(
     ("lines", "window", "said"),
     [
-        (1, 2, "2 lines at least"),
+        (1, 2, "at least 2 lines"),
         (4, 1, "window must be"),
         (4, 8, "is too large for"),
         (6, 4, "not a multiple of the window"),
@@ -153,7 +153,7 @@ def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
 def test_a_ring_for_which_there_is_no_room_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = EmulatedGpu(small(1))
     monkeypatch.setattr(gpu.links, "free_bytes", lambda: 16 * GIB)
-    with pytest.raises(Skip, match=r"needs 63\.0 GiB of GPU memory, 16\.0 GiB are free"):
+    with pytest.raises(Skip, match=r"needs 63\.0 GiB of GPU memory, but only 16\.0 GiB are free"):
         CHASE.build(gpu, {"size": "63GiB", "order": "random", "hint": "plain"})
 
 

@@ -126,7 +126,7 @@ def test_blank_lines_of_a_table_are_passed_over(tmp_path: Path) -> None:
         (b"schema,run_id,machine\nmembench.results/1,a,b\n", "results file of membench"),
         (b"\0\1\2", "not JSON"),
         (b"5\n", "not a JSON object"),
-        (gzip.compress(_TWICE.encode(), mtime=0)[:30], "cut off"),
+        (gzip.compress(_TWICE.encode(), mtime=0)[:30], "damaged or truncated"),
     ],
 )
 def test_the_wrong_file_is_told_with_what_helps(content: bytes, what: str, tmp_path: Path) -> None:

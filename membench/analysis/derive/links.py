@@ -6,12 +6,12 @@ Only `ok` rows of medians are used. The parameters are read from the case ids.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from membench.analysis.derive.load import pareto_front
 from membench.analysis.derive.policy import MethodRule, TransferCell, policy, policy_line
 from membench.analysis.derive.transfer import TransferFit, fit_transfer
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Status
 from membench.core.units import parse_size
 from membench.results.schema import Row
@@ -53,7 +53,7 @@ def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
+@record
 class TransferPolicy:
     """The rules by which an engine should choose its transfer method, for one direction."""
 
@@ -81,7 +81,7 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 # Plain copies.
 
 
-@dataclass(frozen=True)
+@record
 class LinkFit:
     """The fit of copy time against size, for one direction and copy engine."""
 
@@ -117,7 +117,7 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
 # Zero-copy.
 
 
-@dataclass(frozen=True)
+@record
 class InFlight:
     """Bytes in flight on the link: bandwidth x round trip (Little's law)."""
 
@@ -149,7 +149,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 # Interference.
 
 
-@dataclass(frozen=True)
+@record
 class Cost:
     """One aggressor: its own traffic, and the factor by which it slowed its victim."""
 
@@ -158,7 +158,7 @@ class Cost:
     slowdown: float
 
 
-@dataclass(frozen=True)
+@record
 class Front:
     """The Pareto front of the aggressors of one victim.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from membench.core.record import record
 
-@dataclass(frozen=True)
+
+@record
 class LoadCurve:
     """Figures derived from latencies under load.
 

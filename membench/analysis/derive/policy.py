@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.units import format_size
 
 REFERENCE = "contig"
@@ -23,7 +23,7 @@ preferred, and a cell with two equal methods is undecided.
 """
 
 
-@dataclass(frozen=True)
+@record
 class TransferCell:
     """The bandwidth of moving ``count`` blocks of ``block`` bytes with ``method``."""
 
@@ -33,7 +33,7 @@ class TransferCell:
     gbs: float
 
 
-@dataclass(frozen=True)
+@record
 class Cell:
     """The best method for one block size and number of blocks.
 
@@ -53,7 +53,7 @@ class Cell:
         return self.lead > 1 + CLOSE
 
 
-@dataclass(frozen=True)
+@record
 class MethodRule:
     """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
 

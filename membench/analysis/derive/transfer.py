@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from membench.core.record import record
 
-@dataclass(frozen=True)
+
+@record
 class TransferFit:
     """T(V) = start_ns + V / bandwidth.
 

@@ -35,12 +35,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from membench.core.record import record
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -66,7 +67,7 @@ _AT_ONCE = 1 << 21  # numbers in memory at the same time: 16 MiB
 _MAD = 1.4826  # 1 / the 0.75 quantile of the standard normal distribution
 
 
-@dataclass(frozen=True)
+@record
 class ChangePoint:
     """The end of one level and the start of the next.
 

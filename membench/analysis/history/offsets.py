@@ -8,7 +8,6 @@ are on this machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from membench.analysis.history.reading import RunRecord, read_record
 from membench.analysis.history.summary import pair_offset
 from membench.analysis.sides import Side
 from membench.core.files import shown
+from membench.core.record import record
 from membench.core.terms import Metric, Stat
 from membench.measure.options import RESULTS
 from membench.results.compact.row import Common
@@ -29,7 +29,7 @@ RUNS_NEEDED = 3
 OffsetKey = tuple[str, int, Metric, Stat, str]
 
 
-@dataclass(frozen=True)
+@record
 class RunOffsets:
     """The offsets between other runs of one machine.
 

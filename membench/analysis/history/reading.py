@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from membench.analysis.facts import AS_STARTED, paired_setting
 from membench.analysis.sources import for_many_files
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.files import shown
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
@@ -45,7 +46,7 @@ class SeriesKey(NamedTuple):
     backend: str
 
 
-@dataclass(frozen=True)
+@record
 class HistoryRun:
     """One run of the machine; its ``run_id`` begins with the time."""
 
@@ -63,7 +64,7 @@ class HistoryRun:
         return f"{year}-{month}-{day} {hour}:{minute}"
 
 
-@dataclass(frozen=True)
+@record
 class RunSeries:
     """The values with one key, in the order of time.
 
@@ -78,7 +79,7 @@ class RunSeries:
     commons: tuple[Common, ...]
 
 
-@dataclass(frozen=True)
+@record
 class RunRecord:
     """The runs of one machine.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -29,6 +28,7 @@ from membench.analysis.history.surroundings import (
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched
+from membench.core.record import record
 from membench.core.registry import matches, near
 from membench.core.terms import OFF_TIER_FLAGS, Better, Metric, Stat, Tier
 
@@ -47,7 +47,7 @@ _FEWEST = 10
 """Minimum number of values for which a band of 90 % can leave one value outside."""
 
 
-@dataclass(frozen=True)
+@record
 class Level:
     """A stretch of runs without a change.
 
@@ -64,7 +64,7 @@ class Level:
     high: float
 
 
-@dataclass(frozen=True)
+@record
 class LevelChange:
     """The change from one level to the next.
 
@@ -86,7 +86,7 @@ class LevelChange:
     surroundings: tuple[SurroundingChange, ...]
 
 
-@dataclass(frozen=True)
+@record
 class HistoryLine:
     """One case, metric and statistic over the runs.
 
@@ -125,7 +125,7 @@ class HistoryLine:
         return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
 
 
-@dataclass(frozen=True)
+@record
 class ExpectedRange:
     """The range in which the next run of the machine is expected.
 
@@ -143,7 +143,7 @@ class ExpectedRange:
     since: HistoryRun
 
 
-@dataclass(frozen=True)
+@record
 class History:
     """One machine over time.
 

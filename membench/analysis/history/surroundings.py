@@ -8,10 +8,10 @@ and another one in all runs afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.core.units import about_size
 from membench.results.compact.row import Common
@@ -34,7 +34,7 @@ _VOLATILE = frozenset(
 _COLUMNS = ("device", "driver", "cuda", "membench")
 
 
-@dataclass(frozen=True)
+@record
 class SurroundingChange:
     """A fact about the machine that changed.
 

@@ -6,13 +6,14 @@ alone. Case results and events follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from membench.core.errors import JournalError, MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.plain import load
+from membench.core.record import record
 from membench.core.untrusted import parse_json, read_bytes
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
@@ -22,7 +23,7 @@ SCHEMA = "membench.journal/1"
 MAX_BYTES = 512 << 20
 
 
-@dataclass(frozen=True)
+@record
 class JournalEvent:
     """An event that does not belong to a case, such as the start of a round."""
 
@@ -30,7 +31,7 @@ class JournalEvent:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class Contents:
     """The content of a journal.
 
@@ -113,7 +114,7 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
     return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
 
 
-@dataclass(frozen=True)
+@record
 class _Head:
     plan: Plan
     machine: dict[str, Any]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from membench.analysis.derive.links import of_bench
 from membench.analysis.derive.policy import REFERENCE, measured_for
 from membench.core.errors import UsageError
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric
 from membench.core.units import parse_size
@@ -25,7 +25,7 @@ NEAR_BEST = 0.9
 """A block size is large enough if it reaches this share of the best rate."""
 
 
-@dataclass(frozen=True)
+@record
 class Rate:
     """A rate or a time with its range over the rounds, in SI units.
 
@@ -61,7 +61,7 @@ class Rate:
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
-@dataclass(frozen=True)
+@record
 class Choice:
     """One way to get the KV cache of a prefix before the first token.
 
@@ -81,7 +81,7 @@ class Choice:
     flips_at: float | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Capacity:
     """A tier of the machine.
 
@@ -99,7 +99,7 @@ class Capacity:
     counted: str
 
 
-@dataclass(frozen=True)
+@record
 class Method:
     """The fastest way to move KV blocks on this machine.
 
@@ -136,7 +136,7 @@ def _rate(found: EvidenceRows) -> Rate:
     return Rate.of_values(found.rounds, found.rows)
 
 
-@dataclass(frozen=True)
+@record
 class _Copy:
     """One measured method of moving blocks of ``block`` bytes."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.core.errors import UsageError
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import Badge
 from membench.core.text import counted
@@ -70,7 +71,7 @@ _EIGHT_BITS = 9.0
 """Weights with at most this many bits can be multiplied in FP8."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Question:
     """The question that the advice answers.
 
@@ -91,7 +92,7 @@ class Question:
     assumed: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Advice:
     """The answer to a `Question`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import date
 from enum import StrEnum
 from importlib.resources import files
@@ -15,6 +15,7 @@ from typing import Any
 from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.core.text import one_line
 from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 from membench.thesis.claims.kinds import EvidenceKind
@@ -61,7 +62,7 @@ class EntryKind(StrEnum):
     RECORD = "record"  # published on a date; decides claims of class P (dated records)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Assumption:
     """One assumed figure.
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, AssumptionError, Assumptions
 from membench.thesis.claims.draws import latin_hypercube
@@ -29,7 +30,7 @@ _BEYOND = 1.001
 _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 
-@dataclass(frozen=True)
+@record
 class Assumed:
     """`--assume` options that change the verdict on ``moves`` to ``becomes``."""
 

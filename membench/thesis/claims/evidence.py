@@ -8,10 +8,10 @@ tier served them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from membench.core.messages import listed, tr
+from membench.core.record import record
 from membench.core.registry import matches
 from membench.core.terms import OFF_TIER_FLAGS, Badge, Better, Metric, PeakBasis, Status
 from membench.results.schema import Row
@@ -29,7 +29,7 @@ SI: Mapping[Metric, float] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
+@record
 class EvidenceRows:
     """The rows of one case of one machine that are evidence for an input, one per run.
 

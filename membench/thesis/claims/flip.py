@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.scenario import NoData
 
@@ -25,7 +25,7 @@ Judge = Callable[[str, float], ClaimVerdict]
 """(name, step) -> the verdict after moving the input ``name`` by ``step``; may raise `NoData`."""
 
 
-@dataclass(frozen=True)
+@record
 class Flip:
     """Moving ``name`` by ``step`` (ln factor, or years) gives the verdict ``becomes``."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from membench.core.messages import Message, clauses, listed, sentences, tr
+from membench.core.record import record
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
@@ -30,7 +31,7 @@ Words = dict[WordKey, ClaimVerdict]
 """(statistic, rule, input, step) -> the verdict after moving the input by the step."""
 
 
-@dataclass(frozen=True)
+@record
 class VariantDraws:
     """The draws of one model, baseline or trace, with the judgement on these draws alone."""
 
@@ -39,7 +40,7 @@ class VariantDraws:
     judgement: Judgement
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class PartVerdict:
     """The verdict on one part of a claim.
 

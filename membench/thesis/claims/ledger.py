@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ from typing import Any
 
 from membench.core.errors import MembenchError, UsageError
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.terms import ClaimClass, Metric, Stat, Tier
 from membench.thesis.claims.rule import Direction, VerdictThresholds
 
@@ -27,7 +28,7 @@ class LedgerError(MembenchError):
     """An invalid ledger."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Input:
     """A measurement that parts of claims use by name.
 
@@ -66,7 +67,7 @@ _DIMENSIONS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Awaited:
     """A record that a part waits for.
 
@@ -83,7 +84,7 @@ class Awaited:
     example: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Part:
     """One proposition of a claim.
 
@@ -117,7 +118,7 @@ class Part:
     waits_for: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Claim:
     """One sentence of the thesis.
 
@@ -148,7 +149,7 @@ class Claim:
         return tuple(dict.fromkeys(part.cls for part in self.parts))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Ledger:
     """All claims of one published text.
 

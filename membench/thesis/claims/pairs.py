@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from membench.core.messages import clauses, tr
+from membench.core.record import record
 from membench.core.registry import matches
 from membench.core.terms import Better
 from membench.results.schema import Row
@@ -23,7 +23,7 @@ MOST_RATIO = 1.1
 """Maximum ratio of the two FLOP rates for a controlled experiment."""
 
 
-@dataclass(frozen=True)
+@record
 class MachinePair:
     """This machine paired with another one.
 
@@ -38,7 +38,7 @@ class MachinePair:
     compared: bool
 
 
-@dataclass(frozen=True)
+@record
 class NoPair:
     """The reason why there is no pair."""
 

@@ -9,12 +9,12 @@ the thresholds differ and the two required shares add up to more than one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Direction(StrEnum):
     LOWER = "lower"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class VerdictThresholds:
     """The conditions under which a part is supported or contradicted.
 
@@ -62,7 +62,7 @@ class VerdictThresholds:
             raise ValueError("the shares sum to 1 or less: both verdicts could hold at once")
 
 
-@dataclass(frozen=True)
+@record
 class Judgement:
     """A verdict, with the shares of draws that support and contradict the claim."""
 

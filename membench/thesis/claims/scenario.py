@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
 from membench.thesis.claims.draws import SEED, Floats, bootstrap, latin_hypercube
@@ -34,7 +35,7 @@ class NoData(Exception):
         self.why = why
 
 
-@dataclass(frozen=True)
+@record
 class Loan:
     """A measurement of one machine that another machine borrows.
 
@@ -49,7 +50,7 @@ class Loan:
     device: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Scenario:
     """The inputs of all statistics for one machine, as draws by name.
 

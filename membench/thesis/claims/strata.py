@@ -9,7 +9,6 @@ each class of GPU, each trace and so on. If the strata of one axis disagree, the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.core.messages import Message, tr
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.rule import Counts, Judgement, VerdictThresholds, counts, judged
@@ -45,7 +45,7 @@ _AXIS_OF_PARAMETER = {
 """Parameter of a variant's name -> the axis on which its value names the stratum."""
 
 
-@dataclass(frozen=True)
+@record
 class Stratum:
     """One group of variants.
 
@@ -60,7 +60,7 @@ class Stratum:
     judgement: Judgement
 
 
-@dataclass(frozen=True)
+@record
 class Outcome:
     """The judgement on all variants together, on each variant, and on the strata.
 
@@ -94,7 +94,7 @@ def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Claim
     return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
 
 
-@dataclass(frozen=True)
+@record
 class _Counted:
     """[variant] numbers of supporting and contradicting draws, out of ``draws`` draws each."""
 

@@ -6,10 +6,11 @@ One input at a time is set to either end of its range, while all others are at t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from membench.core.record import record
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
@@ -17,7 +18,7 @@ _ENDS = (2.5, 97.5)
 """Percentiles of the draws of a measurement that are used as the ends of its range."""
 
 
-@dataclass(frozen=True)
+@record
 class Bar:
     """The statistic (median over variants) with the input ``name`` at ``low`` and at ``high``."""
 

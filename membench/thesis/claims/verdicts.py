@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
+from membench.core.record import record
 from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import Assumptions
@@ -33,7 +34,7 @@ from membench.thesis.claims.rule import combine
 from membench.thesis.claims.scenario import Scenario, subjects
 
 
-@dataclass(frozen=True)
+@record
 class ClaimResult:
     """The verdict on one claim for one machine.
 
@@ -60,7 +61,7 @@ class ClaimResult:
         return tuple(dict.fromkeys(badge for part in self.parts for badge in part.badges))
 
 
-@dataclass(frozen=True)
+@record
 class Subject:
     """The verdicts for one machine; ``machine`` is empty if nothing was measured."""
 
@@ -75,7 +76,7 @@ class Subject:
         return tuple(dict.fromkeys(badge for claim in self.claims for badge in claim.badges))
 
 
-@dataclass(frozen=True)
+@record
 class Verdicts:
     """The verdicts for every machine, and the inputs from which they were drawn."""
 
@@ -94,7 +95,7 @@ class Verdicts:
         return max(entry.date for entry in self.entries.values())
 
 
-@dataclass(frozen=True)
+@record
 class MachineClaim:
     """One claim for one machine, with all inputs that the verdict needs."""
 
@@ -182,7 +183,7 @@ def _claims(
         )
 
 
-@dataclass(frozen=True)
+@record
 class _Shared:
     """A cache of verdicts on parts that do not depend on a machine, shared by all machines."""
 

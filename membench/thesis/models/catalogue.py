@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -17,6 +17,7 @@ from typing import Any
 from membench.core.errors import SchemaError, UsageError
 from membench.core.files import shown
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.core.text import one_line
 from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import shape_of
@@ -43,7 +44,7 @@ _WEIGHTS = "weights"
 _RELEASED = "released"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Model:
     """A model: its KV shape, its weights and the FLOPs that it needs.
 

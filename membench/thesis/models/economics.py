@@ -6,11 +6,12 @@ All prices are in one currency, times in seconds, rents in currency per byte and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from membench.core.record import record
 
 GB = 1e9
 HOUR = 3600.0
@@ -80,7 +81,7 @@ def keep_interval(
     return max(0.0, gpu_price_per_s * recompute_s - loading) / (kv_bytes * rent_per_byte_s)
 
 
-@dataclass(frozen=True)
+@record
 class Keeping:
     """A place to keep a prefix: its rent (per byte and second) and the cost of one restore.
 
@@ -96,7 +97,7 @@ class Keeping:
         return self.rent * kv_bytes * gap_s + self.loading
 
 
-@dataclass(frozen=True)
+@record
 class Band:
     """The range of gaps, from ``low`` to ``high`` seconds, for which ``name`` is cheapest."""
 
@@ -131,7 +132,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
         low, here = high, other
 
 
-@dataclass(frozen=True)
+@record
 class Shares:
     """Shares of one gap band: of re-read bytes (traffic), and of idle byte-seconds (residency)."""
 

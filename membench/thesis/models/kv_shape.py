@@ -29,11 +29,11 @@ The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.core.text import counted
 
 
@@ -69,7 +69,7 @@ class BlockLayout(StrEnum):
     WHOLE = "whole"  # all layers of a block contiguous
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class LayerGroup:
     """Layers with caches of the same shape.
 
@@ -142,7 +142,7 @@ class LayerGroup:
         return plain + scales + 2 * self.rotary
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class KvShape:
     """The KV shape of a model.
 

@@ -6,8 +6,7 @@ embedding is looked up, so only the output head counts as a matrix product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from membench.core.record import record
 from membench.thesis.models.architecture import (
     compress_ratios,
     head_width,
@@ -19,7 +18,7 @@ from membench.thesis.models.layer_kinds import LayerKind, counted, layer_kinds
 from membench.thesis.models.matrices import MatrixRole, active_experts, experts, matrices
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Parameters:
     """Counts of weights (not bytes), and FLOPs of attention.
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class BoundRatios:
     """Distribution of the ratio of served times to their lower bound.
 
@@ -116,7 +116,7 @@ def touched_weights(
     return shared_bytes + expert_bytes * (1 - untouched)
 
 
-@dataclass(frozen=True)
+@record
 class DecodeBound:
     """Lower bounds (seconds) on the time of one decode step, by memory and by compute."""
 

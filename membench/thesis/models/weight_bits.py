@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import translate
 from typing import Any, NamedTuple
 
+from membench.core.record import record
 from membench.thesis.models.configuration import Config, ModelError, Text, resolved, text_part
 from membench.thesis.models.matrices import MatrixRole, WeightMatrix, matrices
 
@@ -90,7 +90,7 @@ _UNIFORM = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Weights:
     """The weights of a model as stored.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import Shares, drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, KvShape
@@ -25,7 +25,7 @@ from membench.thesis.tiers.simulator import simulate
 DAY = 86_400.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class CachePoint:
     """The results for a cache of one size.
 
@@ -54,7 +54,7 @@ class CachePoint:
     dwpd: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class PolicyPoint:
     """The results for a cache of one size under a named policy.
 
@@ -71,7 +71,7 @@ class PolicyPoint:
     dwpd: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierRow:
     """The results of one tier.
 
@@ -95,7 +95,7 @@ class TierRow:
     mean_gigabytes: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Replayed:
     """The results of replaying a trace.
 
@@ -136,7 +136,7 @@ class Replayed:
     resting: tuple[Shares, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierAsked:
     """A tier as specified by a user: its bytes and its admission rule."""
 

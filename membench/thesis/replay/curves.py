@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.core.record import record
 from membench.thesis.claims.draws import Floats
 
 POINTS = 240
@@ -49,7 +49,7 @@ class _Bins(NamedTuple):
     first: NDArray[np.intp]
 
 
-@dataclass(frozen=True)
+@record
 class Curve:
     """The hit rate of one trace as a function of capacity.
 

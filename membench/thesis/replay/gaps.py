@@ -10,11 +10,10 @@ There are two measures, which answer different questions:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from membench.core.record import record
 from membench.thesis.models.economics import Shares, shares
 from membench.thesis.replay.hits import Reuse
 from membench.thesis.replay.trace import Trace, TraceError
@@ -23,7 +22,7 @@ EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
 """Upper edges of the gap bands, seconds."""
 
 
-@dataclass(frozen=True)
+@record
 class Gaps:
     """[n] seconds between two uses, and [n] the number of tokens with that gap."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from membench.core.record import record
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -17,7 +17,7 @@ TOLERANCE = 0.01
 """Largest distance, in hit rate, of the curve from the line between two neighbouring knees."""
 
 
-@dataclass(frozen=True)
+@record
 class HitCurve:
     """The exact number of hits at every capacity.
 

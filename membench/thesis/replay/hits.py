@@ -14,10 +14,9 @@ of single blocks. So its time grows with the number of runs, not with the number
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from membench.core.record import record
 from membench.thesis.replay.hit_curve import MOST_REFERENCES, Floats, HitCurve
 from membench.thesis.replay.lru_stack.prefix_rule import Events, judge
 from membench.thesis.replay.lru_stack.ragged import Ints
@@ -29,7 +28,7 @@ _MOST_ATOMS = 2**20
 """Maximum number of atoms (see `lru_stack.stack`) in memory at a time: about 200 MB."""
 
 
-@dataclass(frozen=True)
+@record
 class Reuse:
     """Blocks that hit in an unlimited cache, grouped by the pair of requests that use them.
 
@@ -44,7 +43,7 @@ class Reuse:
     blocks: Ints
 
 
-@dataclass(frozen=True)
+@record
 class Replay:
     """The results of one pass over a trace.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 
 from membench.core.errors import UsageError
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.thesis.replay import policy_kernels
 from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
@@ -38,7 +38,7 @@ class EvictionRule(StrEnum):
     SECOND = "second"
 
 
-@dataclass(frozen=True)
+@record
 class CachePolicy:
     """A policy with its parameter: the seconds of `ttl`."""
 
@@ -92,7 +92,7 @@ class Requests(NamedTuple):
     blocks: int
 
 
-@dataclass(frozen=True)
+@record
 class ServedBlocks:
     """[r] for each request, the number of blocks that hit, and that were written to the cache."""
 

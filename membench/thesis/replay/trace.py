@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from membench.core.errors import MembenchError
+from membench.core.record import record
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,7 +23,7 @@ class TraceError(MembenchError):
     usual_hint = "docs/replay.md describes the traces that can be replayed"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Trace:
     """Requests in the order in which they are replayed.
 

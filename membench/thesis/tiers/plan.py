@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
@@ -22,7 +22,7 @@ from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Drive:
     """A drive: its bytes, its rated drive writes per day, and its B/s if measured."""
 
@@ -32,7 +32,7 @@ class Drive:
     write_per_s: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierPlan:
     """The plan for one tier.
 
@@ -58,7 +58,7 @@ class TierPlan:
     decided_by: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierWork:
     """The load on all tiers.
 
@@ -79,7 +79,7 @@ class TierWork:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Lengths:
     """Request lengths and reuse, as given instead of a trace.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from membench.core.record import record
 from membench.thesis.replay.run_parts import Run
 from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
@@ -24,7 +25,7 @@ class Slot:
     starts: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@record
 class Dropped:
     """A run that was evicted from the cache."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from membench.core.errors import UsageError
+from membench.core.record import record
 from membench.thesis.models.economics import Shares, drive_writes_per_day, shares
 
 INFINITE = float("inf")
@@ -30,7 +30,7 @@ class Admission(StrEnum):
     SELECTIVE = "selective"  # a block on its second use
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierSpec:
     """A tier of cache with its measured rates.
 
@@ -64,7 +64,7 @@ class TierSpec:
             object.__setattr__(self, "capacity", float(math.floor(self.capacity)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class PrefillGpu:
     """The inputs for the prefill time of a GPU, a lower bound (see `roofline`).
 
@@ -83,7 +83,7 @@ class PrefillGpu:
     fixed_s: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierUse:
     """The results of one tier, over all GPUs.
 
@@ -124,7 +124,7 @@ class TierUse:
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class TierOutcome:
     """The results of the simulation.
 

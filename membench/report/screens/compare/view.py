@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from membench.analysis.comparison import Comparison, Mean
 from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
+from membench.core.record import record
 from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
 from membench.report.screens.blocks import Block, blocks
 from membench.results.compact.row import Measurement
 
 
-@dataclass(frozen=True)
+@record
 class CompareBlock:
     """The matched lines of one (tier, metric), in one unit and scale.
 

@@ -6,11 +6,11 @@ each session's ids are shifted so that the ranges of sessions do not overlap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from membench.core.record import record
 from membench.thesis.replay.lru_stack.ragged import Bools, Ints, offsets, rows
 from membench.thesis.replay.run_parts import first_uses
 from membench.thesis.replay.trace import Trace, TraceError
@@ -36,7 +36,7 @@ class Again(NamedTuple):
         return Again(self.after[found] - begin, self.blocks[found])
 
 
-@dataclass(frozen=True)
+@record
 class Touches:
     """The requests that touch at least one block, in order.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from membench.core.errors import UsageError
 from membench.core.files import shown
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.core.text import one_line
 from membench.core.untrusted import unpack
 from membench.thesis.replay.trace import Trace, TraceError
@@ -23,7 +23,7 @@ from membench.thesis.replay.traces.lines import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record(kw_only=True)
 class Shipped:
     """A trace that is shipped with membench.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from membench.core.errors import SchemaError
 from membench.core.files import shown
+from membench.core.record import record
 from membench.core.units import about_size
 from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
@@ -37,7 +37,7 @@ _FORMS = "docs/replay.md says which forms of traces are read"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-@dataclass(frozen=True)
+@record
 class Lines:
     """The name of a file and its lines."""
 
