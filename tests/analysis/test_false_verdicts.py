@@ -74,6 +74,7 @@ def test_a_shift_of_five_percent_is_found_in_nineteen_of_twenty() -> None:
     assert counts[Verdict.WORSE] / PAIRS >= 0.95
 
 
+@pytest.mark.slow
 def test_more_noise_gives_unclear_and_no_alarms() -> None:
     rng = np.random.default_rng(20260103)
     counts = verdicts(simulated(rng, 5, between=0.03), simulated(rng, 5, between=0.03))

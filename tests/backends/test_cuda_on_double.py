@@ -180,6 +180,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
 EMULATED_LONG = ("hbm/bulk", "smem/multicast")  # some twenty seconds each
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize(
     ("name", "params"),
     [

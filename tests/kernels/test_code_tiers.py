@@ -16,6 +16,8 @@ from machine_code import (
     main_loop,
 )
 
+pytestmark = pytest.mark.sampled(4)
+
 ARCHS = pytest.mark.parametrize("arch", ["90", "120"])
 
 

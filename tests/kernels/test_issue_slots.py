@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import pytest
 from machine_code import Code, count, loops, machine_code, main_loop
 
+pytestmark = pytest.mark.sampled(4)
+
 PARTITIONS, WARP = 4, 32
 ROOM = 2.0
 """Times what the memory delivers: arithmetic units and waiting take their part of the slots."""

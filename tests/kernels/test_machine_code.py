@@ -23,6 +23,8 @@ from membench.gpu.cuda.compile import ARCHITECTURES, compile_text
 from membench.gpu.cuda.kernel_files import kernel_names
 from membench.gpu.verify.walk import chase_variant
 
+pytestmark = pytest.mark.sampled(4)
+
 DISASSEMBLED = ("90", "120")
 
 

@@ -13,6 +13,8 @@ from membench.core.axes import Value
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.units import KIB
 
+pytestmark = pytest.mark.sampled(4)
+
 ASYNC = registry().benches["hbm/async"]
 KEY = {"ld": "ld.global", "cp": "cp.async", "bulk": "bulk.load"}
 

@@ -17,6 +17,8 @@ from membench.core.errors import VerificationFailed
 from membench.core.units import KIB
 from membench.gpu.verify.pattern import pattern
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 
 

@@ -24,6 +24,8 @@ from membench.gpu.verify.ring import GpuRing
 from membench.gpu.verify.walk import HINTS
 from membench.machine import snapshot
 
+pytestmark = pytest.mark.sampled(4)
+
 CHASE = registry().benches["gpu/chase"]
 POWERS = st.integers(1, 12).map(lambda bits: 1 << bits)
 

@@ -28,6 +28,8 @@ from membench.workloads import products as gpu_product
 from membench.workloads.attention import PAGE_TOKENS, splits_of
 from membench.workloads.model_shapes import MODELS, ModelShard
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 ATTENTION, WEIGHTS = BENCHES["decode/attn"], BENCHES["decode/weights"]
 TINY = {

@@ -18,6 +18,8 @@ from membench.workloads import attention as gpu_attention
 from membench.workloads import decode_step
 from membench.workloads.model_shapes import MODELS, ModelShard
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 IDLE_W = 50.0
 PICOJOULES = 4e5

@@ -18,6 +18,8 @@ from membench.core.units import KIB, MIB
 from membench.gpu.verify.pattern import pattern
 from membench.workloads.page_gather import page_table
 
+pytestmark = pytest.mark.sampled(4)
+
 GATHER = registry().benches["hbm/gather"]
 
 

@@ -16,6 +16,8 @@ from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import KIB
 from membench.core.work import Timed
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 ATOMICS, MAP = BENCHES["gpu/atomics"], BENCHES["l2/map"]
 

@@ -18,6 +18,8 @@ from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
 from membench.workloads import attention
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 DUEL = BENCHES["interference/link"]
 LATENCY = (Metric.LATENCY, Stat.MEDIAN)

@@ -23,6 +23,8 @@ from membench.core.units import KIB
 from membench.machine import snapshot
 from membench.workloads.kv_move import UNROLL, pool_blocks
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 WAYS = ("h2d", "d2h", "d2d")
 TILE = 512 * UNROLL

@@ -12,6 +12,8 @@ from membench.benches.gpu import launch as gpu_launch
 from membench.core.terms import Metric, Stat
 from membench.gpu.protocol import KernelVariant
 
+pytestmark = pytest.mark.sampled(4)
+
 CONTROL = KernelVariant.of("control.cu")
 BENCHES = registry().benches
 

@@ -22,6 +22,8 @@ from membench.gpu.link_protocol import MEMORY_KINDS, link_detail, link_flags
 from membench.gpu.verify import walk as gpu_walk
 from membench.machine import snapshot
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 SIZE = 64 * KIB + 48
 """Whole tiles of 8 x 512 vectors, and three vectors more."""

@@ -27,6 +27,8 @@ from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.units import KIB, MIB
 
+pytestmark = pytest.mark.sampled(4)
+
 LOADED = registry().benches["hbm/loaded"]
 SAMPLES, MEAN, SINGLE = 4, 32, 32  # samples, and hops of each: in one span, and timed one by one
 

@@ -17,6 +17,8 @@ from membench.core.units import KIB
 from membench.core.work import Timed
 from membench.gpu.protocol import KernelVariant
 
+pytestmark = pytest.mark.sampled(4)
+
 MULTIMEM, ALL = registry().benches["peer/multimem"], registry().benches["peer/all"]
 SIZE = 74 * KIB + 48
 """A whole tile of 8 x 512 vectors, and more than a block of 512 of them besides."""

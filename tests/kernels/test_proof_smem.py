@@ -14,6 +14,8 @@ from membench.benches.gpu.smem import BLOCK, TURN_BYTES, conflict, memory_bytes,
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric, Stat
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 TURNS = 10
 

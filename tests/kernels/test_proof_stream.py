@@ -22,6 +22,8 @@ from membench.gpu.verify.pattern import STEP, Patterns, pattern, pattern_sum
 from membench.gpu.verify.pattern import small as small_numbers
 from membench.workloads.gpu_streams import ACCESSES, ARRAYS
 
+pytestmark = pytest.mark.sampled(4)
+
 BENCHES = registry().benches
 SIZE = 16 * (2048 + 1200)
 """A whole tile of the default configuration and part of another."""

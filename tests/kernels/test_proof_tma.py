@@ -20,6 +20,8 @@ from membench.core.terms import Metric, Stat
 from membench.core.units import KIB
 from membench.gpu.verify.pattern import pattern
 
+pytestmark = pytest.mark.sampled(4)
+
 D2D, MULTICAST = registry().benches["hbm/d2d"], registry().benches["smem/multicast"]
 SIZE = 11 * 8 * KIB + 48
 """Whole pieces of 8 KiB, and three vectors more."""

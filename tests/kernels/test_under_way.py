@@ -21,6 +21,8 @@ from membench.gpu.cuda.compile import ARCHITECTURES, compile_text
 from membench.gpu.protocol import Gpu
 from membench.workloads.gpu_streams import ACCESSES, DEFAULT, LOADS, variant
 
+pytestmark = pytest.mark.sampled(4)
+
 BOUND = "__launch_bounds__(BLOCK, 1)"
 
 

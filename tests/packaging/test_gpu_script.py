@@ -186,6 +186,7 @@ def test_a_wrong_call_is_answered_with_the_usage(
     assert "ci/gpu.sh OUTDIR STAGE" in ran.stderr
 
 
+@pytest.mark.slow
 def test_what_does_not_end_in_time_is_a_failure_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

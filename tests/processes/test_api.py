@@ -60,6 +60,7 @@ except membench.MembenchError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_paired_run_is_one_call(membench: Membench) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-c", PAIRED],

@@ -84,6 +84,7 @@ def test_commands_options_and_names_are_completed(complete: Complete) -> None:
     assert "few-huge-pages" in FLAGS
 
 
+@pytest.mark.slow
 def test_a_bench_comes_first_and_then_its_cases_whole_or_behind_the_last_break(
     complete: Complete,
 ) -> None:

@@ -218,7 +218,7 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
     assert run.returncode == 0, err
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
     """Its owner may have been told of the name by anything; the run has its journal meanwhile."""

@@ -11,6 +11,7 @@ from driver import ROOT, Membench
 DATA = ROOT / "tests" / "results" / "formats" / "data"
 
 
+@pytest.mark.slow
 def test_from_another_tool_to_a_third(membench: Membench) -> None:
     done = membench("import", "fio", str(DATA / "fio.json"), "-o", "fio.csv")
     assert (done.returncode, done.stderr) == (0, "")

@@ -127,6 +127,7 @@ def test_cases_in_one_form(cases: list[str], form: str) -> None:
     assert common_form(cases) == form
 
 
+@pytest.mark.slow
 def test_both_formats_have_it(
     tmp_path: Path, with_tiers: tuple[Row, ...], make_file: Callable[..., Path]
 ) -> None:

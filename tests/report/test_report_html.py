@@ -185,6 +185,7 @@ def test_what_is_wrong_with_a_file_is_said_first(
     assert text.index("is NOT the file") < text.index("GPU memory (HBM)")
 
 
+@pytest.mark.slow
 def test_a_file_without_any_value_says_so(
     tmp_path: Path, make_absent: Callable[..., Row], make_file: Callable[..., Path]
 ) -> None:

@@ -196,6 +196,7 @@ def _kinds_of(facts: Mapping[str, Any]) -> list[LayerKind]:
     return [LayerKind.FULL if kind is LayerKind.WINDOW and not window else kind for kind in kinds]
 
 
+@pytest.mark.slow
 def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
     seen: Counter[str] = Counter()
     for facts in document()["shapes"]:

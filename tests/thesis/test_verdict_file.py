@@ -66,6 +66,7 @@ def claims(document: dict[str, Any], machine: str = "") -> dict[str, Any]:
     return {claim["id"]: claim for claim in subject["claims"]}
 
 
+@pytest.mark.slow
 def test_the_same_inputs_and_seed_give_the_same_bytes(
     both: list[Row], valid: Callable[[str], dict[str, Any]]
 ) -> None:
@@ -126,6 +127,7 @@ def test_verdicts_on_cited_references_wear_a_badge(
                 assert part["badges"] == (["cited"] if part["evidence"] else [])
 
 
+@pytest.mark.slow
 def test_own_assumptions_change_the_verdict_and_wear_a_badge(
     tmp_path: Path, valid: Callable[[str], dict[str, Any]]
 ) -> None:
