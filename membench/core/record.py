@@ -1,9 +1,9 @@
-"""`record`: the frozen dataclasses of the house, at a fifth of the time to define one.
+"""`record`: a decorator like ``dataclass(frozen=True)`` that needs a fifth of its time per class.
 
-`dataclasses.dataclass(frozen=True)` compiles six functions for each class, about a millisecond in
-all. A command defines a hundred such classes before it does anything, and makes instances of a
-third. Here only ``__init__`` is compiled, when the first instance is made; the other methods are
-closures over the names of the fields.
+`dataclasses.dataclass` compiles six functions for each class, which takes about a millisecond. A
+command defines a hundred such classes when it starts, and makes instances of a third of them.
+`record` compiles only ``__init__``, when the first instance is made; the other methods are closures
+over the names of the fields.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def record(cls: type[T], /) -> type[T]: ...
 def record(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(Field, field))
 def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
-    """A dataclass as `dataclass(frozen=True)` makes it: `fields`, `replace` and `asdict` work.
+    """Make a class a frozen dataclass: `fields`, `replace` and `asdict` work on its instances.
 
-    Instances are immutable, equal if their fields are, and hashable if those are. A method that
-    the class defines itself stays.
+    Instances are immutable, equal if all their fields are equal, and hashable if all their fields
+    are hashable. `record` keeps the methods that the class itself defines.
 
     Args:
-        kw_only: its fields are given by name.
+        kw_only: whether the fields must be given by name.
     """
 
     def decorate(cls: Any) -> Any:

@@ -125,12 +125,12 @@ Span = tuple[int, int]
 
 @dataclass
 class _Arena:
-    """A mapping.
+    """A mapping, and what is known about the arrays in it.
 
     Attributes:
-        taken: bytes that have been handed out, and so touched.
-        spans: of the arrays that were handed out last.
-        contents: what arrays are known to contain.
+        taken: bytes that were given to cases, and are therefore touched.
+        spans: the spans of the arrays that were given to a case last.
+        contents: span -> content, for the arrays whose content is known.
     """
 
     memory: Bytes
@@ -140,7 +140,10 @@ class _Arena:
     contents: dict[Span, object] = field(default_factory=dict)
 
     def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
-        """What the arrays of ``spans`` contain, None if unknown; it is not known any more then."""
+        """The known content of each of ``spans``, or None.
+
+        From then on it is unknown, because the case may overwrite it.
+        """
         self.spans = spans
         found = [self.contents.get(span) for span in spans]
         self.contents = {
@@ -161,7 +164,8 @@ class Arenas:
             when a different assignment of threads would use them.
 
     Attributes:
-        contents: what the arrays that were taken last contain, as `vouch` said; None if unknown.
+        contents: the content of each array that was taken last, as given to `vouch`; None if it is
+            unknown.
     """
 
     def __init__(self, limit: int, nodes: int = 1) -> None:
@@ -203,7 +207,7 @@ class Arenas:
         """Remember what the arrays taken last from ``pages`` contain, until they are taken again.
 
         Args:
-            contents: of each array, any comparable value; None where nobody knows.
+            contents: a value for each array that identifies its content; None if it is unknown.
         """
         arena = self._arenas[pages]
         known = zip(arena.spans, contents, strict=True)

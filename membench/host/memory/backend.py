@@ -119,20 +119,23 @@ class CpuBackend:
 
     @property
     def contents(self) -> list[object]:
-        """What the arrays taken last contain, as a case before has vouched; None if unknown."""
+        """The content of each array that was taken last, as an earlier case gave it to `vouch`.
+
+        None if the content is unknown.
+        """
         return self._arenas.contents
 
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
-        """Say what the arrays taken last from ``pages`` contain, so that no case fills them again.
+        """Record the content of the arrays taken last from ``pages``; later cases need not fill them.
 
-        For the end of a verification: a case that fails vouches for nothing.
+        Call it when a verification has succeeded.
         """
         self._arenas.vouch(pages, contents)
 
     def helpers(self, threads: int) -> int:
-        """Threads that fill and check arrays for a case on ``threads``.
+        """The number of threads that fill and check the arrays of a case with ``threads`` threads.
 
-        All there are, unless pages would then lie on another node than the thread that is timed.
+        All threads help, unless pages would then be on another node than the timed thread.
         """
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
