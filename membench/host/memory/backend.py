@@ -126,7 +126,7 @@ class CpuBackend:
         return self._arenas.contents
 
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
-        """Record the content of the arrays taken last from ``pages``; later cases need not fill them.
+        """Record the content of the arrays taken last from ``pages``, for later cases.
 
         Call it when a verification has succeeded.
         """
