@@ -198,7 +198,7 @@ _FLAGS = (
     Flag(
         "above-peak",
         tr("the result is larger than the theoretical peak of the tier"),
-        tr("the result is invalid: a memory that is faster than the tier served the data"),
+        tr("the result is invalid: the data came from a memory that is faster than this tier"),
         tr("use a larger size, and please report the case to the developers"),
     ),
     Flag(

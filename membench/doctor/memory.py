@@ -123,13 +123,13 @@ def nodes(facts: Facts) -> Finding:
     if balancing:
         return warn(
             "numa",
-            f"{seen}, and the kernel moves pages between them (balancing is on)",
+            f"{seen}, and the kernel moves pages between them (NUMA balancing is on)",
             "echo 0 | sudo tee /proc/sys/kernel/numa_balancing",
         )
     node = populated[0].node
     return fine(
         "numa",
-        f"{seen}, balancing {UNKNOWN if balancing is None else 'off'}",
+        f"{seen}, NUMA balancing {UNKNOWN if balancing is None else 'off'}",
         f"to measure only one node: numactl --cpunodebind={node} --membind={node} membench run",
     )
 

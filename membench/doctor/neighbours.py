@@ -26,7 +26,7 @@ def load(facts: Facts) -> Finding:
 
 
 def steal(facts: Facts) -> Finding:
-    """Time that the hypervisor gives to other guests is missing in measurements."""
+    """Check for steal time: time that the hypervisor gave to other guests, which slows this one."""
     share = facts.noise.steal
     if share is None:
         return fine("steal", UNKNOWN)

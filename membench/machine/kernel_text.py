@@ -57,7 +57,7 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs from the first of the files ``names`` in ``folder`` that lists any.
+    """The CPUs from the first of the files ``names`` in ``folder`` that lists a CPU.
 
     A file whose name ends in ``list`` is in the list format, others are masks; old kernels have
     only the mask.

@@ -20,7 +20,9 @@ _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 
 
 def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
-    """All nodes in sysfs, including those without CPUs or memory, because distances count them.
+    """All nodes in sysfs, including nodes without CPUs or memory.
+
+    The list of distances has an entry for each node.
 
     Args:
         root: directory that contains proc and sys.

@@ -192,7 +192,7 @@ MACHINE_CODE: dict[str, Statement] = {
     "chase_hops": _CLOCKS,
     "chase_link": Exempt("links the ring before it is timed"),
     "loaded_chase": _CLOCKS,
-    "loaded_prepare": Exempt("fills what is read before it is timed"),
+    "loaded_prepare": Exempt("only fills the arrays, before the timing starts"),
     "loaded_check": Exempt("verifies"),
     "control_hold": _CONTROL,
     "control_idle": _CONTROL,
@@ -201,7 +201,7 @@ MACHINE_CODE: dict[str, Statement] = {
     "control_echo": Exempt("answers the host: what is timed is the way there and back"),
     **dict.fromkeys(
         (f"pattern_{name}" for name in ("fill", "fill_small")),
-        Exempt("fills what is read before it is timed"),
+        Exempt("only fills the arrays, before the timing starts"),
     ),
     **dict.fromkeys(
         (f"pattern_check{name}" for name in ("", "_value", "_linear", "_blocks")),

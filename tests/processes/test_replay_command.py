@@ -96,7 +96,7 @@ def test_a_seed_decides_random_arrivals(membench: Membench) -> None:
         (("--arrivals", "poisson:nan"), 2, "is neither"),
         (("--arrivals", "uniform:1"), 2, "is neither"),
         (("--block-tokens", "0"), 2, "'0' is not a number of tokens from 1"),
-        (("--block-tokens", "16"), 1, "blocks of 512 tokens, not of 16: they cannot be cut"),
+        (("--block-tokens", "16"), 1, "blocks of 512 tokens, not of 16: a block cannot be split"),
         (("--model", "gpt-5"), 2, "'gpt-5' is not a known model"),
         (("--seed", "-1"), 2, "-1 is not in the range"),
     ],

@@ -172,7 +172,7 @@ def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -
     assert captions["kv-map"].startswith("method=sm is fastest at 16KiB to 28KiB (30.0 GB/s")
     assert "method=batch is fastest at 64KiB (39.0 GB/s" in captions["kv-map"]
     assert captions["transfer"].startswith("link/h2d reaches 54.0 GB/s with transfers of 64MiB")
-    assert "it falls between 16MiB and 256MiB" in captions["footprint"]
+    assert "the bandwidth drops between 16MiB and 256MiB" in captions["footprint"]
     assert "190 to 380 GB/s between 3 pairs of devices" in captions["link-matrix"]
 
 

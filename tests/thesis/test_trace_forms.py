@@ -262,7 +262,7 @@ def test_a_large_block_is_the_sequence_of_its_small_ones(
 
 
 def test_blocks_are_not_cut() -> None:
-    with pytest.raises(TraceError, match="cannot be cut") as caught:
+    with pytest.raises(TraceError, match="cannot be split") as caught:
         read_trace("conversation", 256)
     assert "512" in str(caught.value) or "multiple" in caught.value.hint
 

@@ -97,7 +97,7 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     if not directory.is_dir():
         raise SchemaError(
             f"{directory} is not a directory",
-            "give the -o of a fleet run, or a directory of CSV files",
+            "give the output directory (-o) of a fleet run, or a directory of CSV files",
         )
     ledger = latest_ledger(directory)
     paths = _paths(directory, ledger)

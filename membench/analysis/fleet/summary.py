@@ -109,7 +109,7 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The machines whose slowness chance does not explain."""
+        """The machines that are slower than chance can explain."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:

@@ -75,7 +75,9 @@ def resident_clusters(driver: Any, function: int, size: int, block: int, shared:
     """
     ask = getattr(driver, "cuOccupancyMaxActiveClusters", None)
     if ask is None:
-        raise BackendUnavailable("the driver has no clusters (cuOccupancyMaxActiveClusters)")
+        raise BackendUnavailable(
+            "the driver does not support clusters (cuOccupancyMaxActiveClusters)"
+        )
     attribute = _Attribute(id=_CLUSTER_DIMENSION, cluster=(size, 1, 1))
     config = _Config(
         grid=(size, 1, 1),

@@ -250,7 +250,7 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """The first index whose value operation ``code`` cannot have written; -1 if all are right."""
+    """Index of the first element that differs from what operation ``code`` writes, or -1."""
     values = carray(doubles(address), count)
     for begin in range(0, count, 4096):
         end = min(begin + 4096, count)

@@ -110,7 +110,10 @@ class DeviceStopwatch:
         return max(1, QUEUE_LIMIT // self.work.launches)
 
     def warm(self) -> None:
-        """Run once without a hold, because loading code waits for the device."""
+        """Run once without holding the queue.
+
+        The first run loads code, which waits for the device: with a held queue it would never end.
+        """
         time_span(self.device, self.work.run, 1, hold=False)
 
     def span(self, iterations: int) -> Span:

@@ -46,7 +46,9 @@ def render(document: Document) -> str:
 
 
 def _region_names() -> Callable[[str], str]:
-    """Names the regions of one page: of several with one caption, all but the first get a number.
+    """Return a function that gives each region of a page a unique name.
+
+    If several regions have the same caption, all but the first get a number.
 
     A screen reader lists the regions by their names (WAI-ARIA 1.2, landmark regions).
     """

@@ -74,4 +74,4 @@ def _finding(series: Sequence[Series]) -> str:
     ]
     for other in more:
         where = tr("{step} and {other}", step=where, other=other)
-    return tr("{told}; it falls {where}.", told=told, where=where)
+    return tr("{told}; the bandwidth drops {where}.", told=told, where=where)

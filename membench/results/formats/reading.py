@@ -99,7 +99,7 @@ def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _items(record: Record) -> Iterator[Item]:
-    """The items of ``record``; an error in it becomes content without a row."""
+    """The items of ``record``; if it has an error, the last item reports it and has no row."""
     try:
         yield from record
     except SchemaError as error:

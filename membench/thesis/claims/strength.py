@@ -1,4 +1,4 @@
-"""The strength of a part's evidence, from the kinds of its inputs."""
+"""How strong the evidence for one part of a claim is, by the kinds of the inputs of that part."""
 
 from __future__ import annotations
 

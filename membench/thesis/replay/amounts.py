@@ -44,7 +44,7 @@ def show_amount(size: float) -> str:
 
 
 def parse_tokens(word: str) -> int | None:
-    """Tokens of ``32768``, ``32K``, ``1M`` or ``25.6k``; None if it is no whole number of them.
+    """Tokens of ``32768``, ``32K``, ``1M`` or ``25.6k``; None if it is not whole.
 
     The suffixes are vLLM's (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M` are
     1024 and 1024^2, and only the decimal ones take a fraction.

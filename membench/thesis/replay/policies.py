@@ -137,7 +137,7 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
             "a time to live requires the requests in the order of arrival",
-            "draw arrivals: --arrivals poisson:RATE",
+            "generate random arrivals: --arrivals poisson:RATE",
         )
     count, blocks = requests.bounds.size - 1, requests.blocks
     hits, written = np.zeros(count, np.int64), np.zeros(count, np.int64)

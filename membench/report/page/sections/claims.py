@@ -261,7 +261,7 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
             )
         )
     elif result.measure:
-        nothing = tr("No assumption changes it, only a measurement.")
+        nothing = tr("No assumption can change this verdict; only a measurement can.")
         found.append((tr("To change the assumption"), (nothing,)))
     return found
 

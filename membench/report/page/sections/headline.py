@@ -133,7 +133,7 @@ def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
         *(Column(title, numeric=True) for title in shown),
         *(_JUDGED if judged else ()),
     )
-    return Table(tr("The best of every tier"), columns, tuple(rows))
+    return Table(tr("The best value of every tier"), columns, tuple(rows))
 
 
 _JUDGED = (

@@ -43,7 +43,7 @@ SHORT = {
 
 
 def rung_name(rung: Rung) -> str:
-    """The name of a ladder's rung for a table or a sentence."""
+    """The name of one level of the memory hierarchy, for a table or a sentence."""
     return tier_name(rung.tier, peer=rung.peer)
 
 

@@ -1,7 +1,8 @@
-"""Functions shared by the statistics: the shipped models, and the formulas of `models` on draws.
+"""Functions that several statistics use: the list of LLMs, and formulas for arrays of draws.
 
-`roofline`, `breakeven`, `kv_shape` and `demand` use plain arithmetic, so most of their functions
-also work element by element on arrays of draws. This module gives them array types.
+The functions in `roofline`, `breakeven`, `kv_shape` and `demand` use plain arithmetic, so most of
+them also work element by element on arrays of random draws. This module wraps these functions with
+type annotations for arrays.
 """
 
 from __future__ import annotations
@@ -139,9 +140,9 @@ def by_model(values: Floats) -> dict[str, Floats]:
 
 
 def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """[model, draws] B/s above which restoring ``prefix`` tokens is faster than recomputing them.
+    """The rate in B/s above which restoring ``prefix`` tokens is faster than recomputing them.
 
-    ``flops`` are the FLOP/s of recomputing.
+    The array has the shape [model, draws]. ``flops`` is the rate of recomputing in FLOP/s.
     """
     models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)

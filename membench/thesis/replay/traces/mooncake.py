@@ -127,7 +127,7 @@ class _Clock:
                 lines.fail(
                     number,
                     f"'timestamp' decreases from {self.before:g} to {time:g}",
-                    "sort the lines by it",
+                    "sort the lines of the trace by timestamp",
                 )
             self.before = time
             columns.arrival.append(time)

@@ -36,8 +36,8 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
         )
     if block_tokens % size or block_tokens < size:
         raise TraceError(
-            f"{trace.name}: the trace has blocks of {size} tokens, not of {block_tokens}: they "
-            "cannot be cut",
+            f"{trace.name}: the trace has blocks of {size} tokens, not of {block_tokens}: "
+            "a block cannot be split",
             f"use a multiple of {size}, or omit --block-tokens",
         )
     if block_tokens == size:
