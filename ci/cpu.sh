@@ -15,11 +15,15 @@ check() {
     "$@" || failed+=" $name"
 }
 
-# Tests open reports in a browser, and measure on filesystems that they create.
+# Tests open reports in a browser, complete commands in shells, and measure on filesystems that they
+# create.
 packages=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
 PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.xfs >/dev/null || packages+=(xfsprogs)
 PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.btrfs >/dev/null || packages+=(btrfs-progs)
+PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.f2fs >/dev/null || packages+=(f2fs-tools)
+command -v zsh >/dev/null || packages+=(zsh)
+command -v fish >/dev/null || packages+=(fish)
 if ((${#packages[@]})); then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         { apt-get update -qq && apt-get install -y -qq "${packages[@]}"; } >/dev/null
@@ -36,7 +40,7 @@ needs() { # a test that is skipped for want of a tool proves nothing
     return "$missing"
 }
 
-check tools needs cc findmnt lsblk lscpu openssl unshare
+check tools needs cc findmnt fish lsblk lscpu openssl unshare zsh
 check lint ruff check .
 check format ruff format --check .
 check types mypy

@@ -61,6 +61,8 @@ def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """References if the word, or its part after ``LABEL=``, begins with ``ref:``; else files."""
+    from click.shell_completion import CompletionItem
+
     label, sign, rest = incomplete.rpartition("=")
     found = references(context, argument, rest) if rest else []
     labelled = [CompletionItem(f"{label}{sign}{one.value}") for one in found]

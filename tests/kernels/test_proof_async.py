@@ -82,7 +82,7 @@ MUTANTS = [
         "",
         MissingFence,
     ),
-    ("bulk", "__syncthreads();  // all have read it: the next one may come", "", EmulationError),
+    ("bulk", "__syncthreads();  // all threads have read the tile: request the next one", "", EmulationError),
     (
         "bulk",
         "expect(first + 8 * stage, bytes);",

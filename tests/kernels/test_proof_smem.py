@@ -139,7 +139,7 @@ MUTANTS = [
         VerificationFailed,
     ),
     ("smem/cluster", {"cluster": 2}, "(rank() + 1) % CLUSTER", "rank()", VerificationFailed),
-    ("smem/cluster", {"cluster": 2}, "    meet();  // nobody leaves while", "    //", Race),
+    ("smem/cluster", {"cluster": 2}, "    meet();  // no block ends while", "    //", Race),
     (
         "smem/cluster",
         {"cluster": 2},
