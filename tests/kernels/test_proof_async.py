@@ -82,7 +82,12 @@ MUTANTS = [
         "",
         MissingFence,
     ),
-    ("bulk", "__syncthreads();  // all threads have read the tile: request the next one", "", EmulationError),
+    (
+        "bulk",
+        "__syncthreads();  // all threads have read the tile: request the next one",
+        "",
+        EmulationError,
+    ),
     (
         "bulk",
         "expect(first + 8 * stage, bytes);",
