@@ -35,5 +35,5 @@ def test_a_driver_that_does_not_place_them_is_quoted(driver: Any) -> None:
 
 
 def test_a_driver_without_clusters_is_named() -> None:
-    with pytest.raises(BackendUnavailable, match="has no clusters"):
+    with pytest.raises(BackendUnavailable, match="does not support clusters"):
         resident_clusters(SimpleNamespace(), 1, 4, 32, 0)

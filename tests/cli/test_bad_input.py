@@ -135,7 +135,7 @@ FILES = [
     ("check run.csv --expect nofile.csv", "check the file name"),
     ("history nofolder", "check the file name"),
     ("history text.json", ""),
-    ("fleet report nofolder", "-o of a fleet run"),
+    ("fleet report nofolder", "(-o) of a fleet run"),
     ("run --resume nofile.csv", "-o path"),
     ("run --scratch /no/such/folder --dry-run", "directory"),
     ("run --select ddr/copy -o run.csv --dry-run", "another -o"),
