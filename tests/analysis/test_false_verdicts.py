@@ -65,6 +65,7 @@ def test_at_most_one_in_a_thousand_is_called_different_that_is_not() -> None:
     assert counts[Verdict.SAME] / PAIRS > 0.95
 
 
+@pytest.mark.slow
 def test_a_shift_of_five_percent_is_found_in_nineteen_of_twenty() -> None:
     rng = np.random.default_rng(20260102)
     counts = verdicts(simulated(rng, 10), simulated(rng, 10, shift=1.05))

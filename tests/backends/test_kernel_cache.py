@@ -173,17 +173,19 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_whole_kernel_is_not_compiled_again(warm: Path) -> None:
     assert compiled(warm / "cache", warm / "script.py") == ["42", "0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "damage"),
     [
         (".nbc", "flip"),
-        pytest.param(".nbi", "cut", marks=pytest.mark.slow),
-        pytest.param(".nbi", "flip", marks=pytest.mark.slow),
-        pytest.param(".nbc", "cut", marks=pytest.mark.slow),
+        (".nbi", "cut"),
+        (".nbi", "flip"),
+        (".nbc", "cut"),
     ],
 )
 def test_a_damaged_kernel_is_compiled_once_more(

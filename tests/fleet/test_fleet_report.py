@@ -147,6 +147,7 @@ def test_the_newest_run_of_a_machine_counts(fleet: Path) -> None:
     assert [line.name for line in summary_of(fleet).slow] == ["node-00007"]
 
 
+@pytest.mark.slow
 def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
     values = read_fleet(made)
     path = tmp_path / "all.parquet"

@@ -42,6 +42,7 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     assert data["kv_bytes"] == 32768 * 131072
 
 
+@pytest.mark.slow
 def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
     lines = "".join(
         f'{{"timestamp": {1000 * at}, "input_length": 48, "output_length": 1, "block_size": 16, '

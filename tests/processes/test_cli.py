@@ -273,6 +273,7 @@ def test_a_broken_plug_in_is_named_and_costs_nothing_else(membench: Membench) ->
     assert done.stderr.startswith("Warning: plug-in 'tests' cannot be loaded: ModuleNotFoundError")
 
 
+@pytest.mark.slow
 def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membench) -> None:
     (membench.directory / "random.py").write_text("raise SystemExit('mine')\n")
     done = membench("run", "--select", "ddr/steady/n=1", "--rounds", "1", "-o", "o.csv")

@@ -116,6 +116,7 @@ def test_a_file_that_does_not_fit_costs_the_disk_cases_and_nothing_else(
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_byte_on_the_disk(membench: Membench, scratch: Path) -> None:
     run = membench.start(
         *("run", "--select", "ssd/slow", "--rounds", "1", "-o", "o.csv"),

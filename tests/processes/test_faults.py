@@ -85,6 +85,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_clear_line(membench: Membench
     assert only_results(membench) == set()
 
 
+@pytest.mark.slow
 def test_standard_output_on_a_full_disk_does_not_cost_the_results(membench: Membench) -> None:
     with Path("/dev/full").open("w") as full:
         done = membench(
@@ -156,6 +157,7 @@ def test_a_reader_that_leaves_is_no_error_message(membench: Membench) -> None:
     until((membench.directory / "o.json").exists, 10)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("output", "message"),
     [

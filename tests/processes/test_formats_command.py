@@ -135,6 +135,7 @@ def test_another_tools_file_given_as_results_is_answered_with_the_command_that_r
     assert hint in done.stderr.splitlines()[1]
 
 
+@pytest.mark.slow
 def test_parquet_and_openmetrics(membench: Membench) -> None:
     membench("import", "mbw", str(DATA / "host" / "mbw.txt"), "-o", "o.csv")
     done = membench("export", "openmetrics", "o.csv")

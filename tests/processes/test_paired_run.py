@@ -185,6 +185,7 @@ def test_one_file_of_a_pair_is_no_reason_to_measure(membench: Membench) -> None:
     assert [one.name for one in membench.directory.iterdir()] == ["o_b.csv"]
 
 
+@pytest.mark.slow
 def test_no_command_of_a_journal_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else may have written either of them."""
     asked = RunOptions(

@@ -204,6 +204,7 @@ def test_a_file_without_rows_says_so(tmp_path: Path, make_file: Callable[..., Pa
     assert "The file has no rows" in text
 
 
+@pytest.mark.slow
 def test_several_files_stand_side_by_side(
     results: Path, tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
 ) -> None:

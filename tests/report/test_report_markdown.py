@@ -102,6 +102,7 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
     assert re.search(r"[12]\d{3} more rows: see the results file\.", short)
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_text(
     tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
 ) -> None:

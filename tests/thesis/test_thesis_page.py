@@ -114,6 +114,7 @@ def test_both_pages_tell_what_was_tried() -> None:
     assert len(rows[0]) > 10
 
 
+@pytest.mark.slow
 def test_the_commands_that_it_shows_move_their_claims() -> None:
     """The options are those that the page names, each with the verdict it leads to."""
     shown = re.findall(r"--assume '([^']+)'\s+# (C\d\d): (\w+)", PAGE)

@@ -113,6 +113,7 @@ def test_a_run_without_a_gpu(tmp_path: Path, valid: Callable[[str], dict[str, An
     assert by_part["C04b"]["supporting"] is None
 
 
+@pytest.mark.slow
 def test_verdicts_on_cited_references_wear_a_badge(
     tmp_path: Path, valid: Callable[[str], dict[str, Any]]
 ) -> None:
