@@ -113,8 +113,11 @@ def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
     pointer = np.zeros(1, np.int64)
     pointer[0] = pointer.ctypes.data
     entry = chase.entry
+    # Tens of milliseconds: a thread that waits for a CPU must not miss the others.
     before = time.monotonic_ns()
-    team.run([lambda slot: entry(*slot.barrier, pointer.ctypes.data, 32 * 1000)] * len(team.cpus))
+    team.run(
+        [lambda slot: entry(*slot.barrier, pointer.ctypes.data, 32 * 1_000_000)] * len(team.cpus)
+    )
     after = time.monotonic_ns()
     for slot in range(len(team.cpus)):
         start, end = (team.field(slot, at) for at in (host_layout.START, host_layout.END))
