@@ -193,7 +193,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
     rounds, commons = figures.rounds, figures.commons
     if rounds is None or figures.places[0] != 0:
         return None
-    if any(one.backend == "cited" or one.backend.startswith("import:") for one in commons):
+    if any(one.cited or one.imported for one in commons):
         return None
     logs = np.log(rounds)
     sides, seconds = figures.places[1:], logs[1:]

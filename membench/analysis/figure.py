@@ -77,12 +77,12 @@ class CaseRuns:
     @property
     def cited(self) -> bool:
         """Whether the values are published figures instead of measurements."""
-        return any(one.backend == "cited" for one in self.commons)
+        return any(one.cited for one in self.commons)
 
     @property
     def imported(self) -> bool:
         """Whether another tool measured the values."""
-        return any(one.backend.startswith("import:") for one in self.commons)
+        return any(one.imported for one in self.commons)
 
     @property
     def flags(self) -> tuple[str, ...]:

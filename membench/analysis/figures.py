@@ -110,7 +110,7 @@ class Figures:
         """`CaseRuns.half_range` of each side."""
         if self.rounds is None:
             return [None if one is None else one.half_range for one in self]
-        spans = (self.rounds[:, -1] - self.rounds[:, 0]) / 2 / _halved_medians(self.rounds)
+        spans = (self.rounds[:, -1] - self.rounds[:, 0]) / 2 / _medians(self.rounds)
         return self.spread([one if math.isfinite(one) else None for one in spans.tolist()], None)
 
     @property
@@ -149,12 +149,6 @@ def _figure(rows: Sequence[Measurement]) -> CaseRuns | None:
 
 
 def _medians(rounds: Floats) -> Floats:
-    low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
-    found: Floats = (low + high) / 2
-    return found
-
-
-def _halved_medians(rounds: Floats) -> Floats:
     """The medians as `membench.analysis.statistics.median` adds them up."""
     low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
     found: Floats = np.where(low == high, low, low / 2 + high / 2)

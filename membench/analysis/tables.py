@@ -53,7 +53,7 @@ class TableMaker:
 
     def _add(self, one: Common) -> None:
         self.every_ok &= one.status is Status.OK
-        self.any_cited |= one.backend == "cited"
+        self.any_cited |= one.cited
         chosen = self.wanted is None or one.case in self.wanted
         self._keys[id(one)] = (one.case, one.metric, one.stat) if chosen else None
 

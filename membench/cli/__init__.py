@@ -93,9 +93,8 @@ def group(ctx: click.Context, verbose: bool) -> None:
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with its exit code."""
     _open_streams()
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a name may contain characters outside the encoding
+    # A name may contain characters outside the encoding.
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
         from membench.cli.shell_scripts import offer

@@ -238,9 +238,8 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
             check_output(csv)
             journal = Journal.create(journal_path(csv), prepared.plan, dump(prepared.machine))
         except (JournalError, OutputError):
-            if (
-                prepared.named or unused_path(csv) == csv
-            ):  # the file exists, but not because of its name
+            # Another name would not help if no file has this one.
+            if prepared.named or unused_path(csv) == csv:
                 raise
         else:
             return replace(prepared, csv=csv), journal

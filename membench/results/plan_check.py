@@ -1,4 +1,4 @@
-"""Refuses the plan of a journal that was edited, or that no version of membench wrote."""
+"""Checks that membench can have written the plan of a journal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MAX_CASES = 100_000
 
 
 def check(plan: Plan) -> None:
-    """Refuse a ``plan`` that no version of membench makes: the journal may have been edited.
+    """Refuse a ``plan`` that membench cannot have made; the journal may have been edited.
 
     Raises:
-        SchemaError: one line that names the value out of range.
+        SchemaError: a value is out of range; the one-line message names it.
     """
     cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
     wrong = [name for name, cell in cells if not is_cell(name, cell)]
@@ -38,14 +38,17 @@ def check(plan: Plan) -> None:
 
 
 def _is_pairing(pair: Pairing) -> bool:
-    """The partner lies in the same directory: nothing else is looked for, or written to."""
+    """Whether the pairing is valid.
+
+    The partner must be in the same directory, so that no other directory is read or written.
+    """
     name = pair.partner
     bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
     return bare and pair.side in ("a", "b") and is_cell("run_id", pair.pair_id)
 
 
 def _problem(case: PlannedCase) -> str:
-    """The first field of ``case`` that is out of range, or an empty text."""
+    """The first field of ``case`` that is out of range; empty if none is."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

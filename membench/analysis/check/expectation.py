@@ -92,8 +92,7 @@ def _expectation(reference: str, row: Measurement) -> Expectation:
     The range for a run of membench is the median of its rounds plus or minus the spread.
     """
     assert row.value is not None
-    cited = row.backend == "cited"
-    imported = row.backend.startswith("import:")
+    cited, imported = row.common.cited, row.common.imported
     said = row.detail if cited else {}
     tool = row.backend.removeprefix("import:") if imported else "membench"
     spread = row.spread or 0.0

@@ -58,9 +58,8 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
             os.preadv(fd, [storage.memory(pages, 4 * KIB, shift).data], 0)
         except OSError as error:
             skip(f"the disk cannot read into memory aligned to {align} bytes: {error.strerror}")
-    if storage.resident(
-        4 * KIB
-    ):  # check whether the reads avoided the page cache, or only seemed to
+    # Reads that seem to avoid the page cache may still have used it.
+    if storage.resident(4 * KIB):
         skip(
             f"{storage.scratch.kind} uses the page cache for reads into memory aligned to {align} "
             "bytes"

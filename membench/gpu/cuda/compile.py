@@ -120,9 +120,8 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
-        with suppress(
-            TypeError, KeyError, AttributeError
-        ):  # an entry with other fields: compile again
+        # An entry with other fields is compiled again.
+        with suppress(TypeError, KeyError, AttributeError):
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
     image = compile_text(file, read_kernel(file), options, arch)
@@ -143,9 +142,8 @@ def compile_ahead(
         threads: number of threads; by default one per CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
-    if (
-        not missing or cache_directory(IMAGES) is None
-    ):  # without a cache, compile only what this process needs
+    # Without a cache, each process compiles only what it needs.
+    if not missing or cache_directory(IMAGES) is None:
         return
     workers = threads or len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(min(workers, len(missing))) as pool:

@@ -217,9 +217,8 @@ class Arenas:
         """Reserve address space for the largest case, so that growth keeps the touched pages."""
         try:
             return map_pages(self._limit, pages)
-        except (
-            MembenchError
-        ):  # strict overcommit: the system counts reserved address space as memory
+        except MembenchError:
+            # Strict overcommit: the system counts reserved address space as memory.
             return map_pages(total, pages)
 
     def huge_share(self, pages: str) -> str:

@@ -63,9 +63,8 @@ class StorageBackend:
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
         soft, hard = self._limits
         lower = max(scratch.size, LARGEST_OTHER_FILE)
-        if (
-            soft == resource.RLIM_INFINITY or lower < soft
-        ):  # so that a write beyond the end is an error
+        # A write beyond the end is then an error.
+        if soft == resource.RLIM_INFINITY or lower < soft:
             resource.setrlimit(resource.RLIMIT_FSIZE, (lower, hard))
 
     @cached_property

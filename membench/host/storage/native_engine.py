@@ -88,9 +88,8 @@ class NativeAio:
             loops *= 2
 
     def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
-        if (
-            loops == 1
-        ):  # not pinned: with other programs running, pinning cost a quarter of the rate
+        if loops == 1:
+            # Not pinned: with other programs running, pinning cost a quarter of the rate.
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
         shares = [depth * n // loops for n in range(loops + 1)]

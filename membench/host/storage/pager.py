@@ -19,20 +19,17 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from membench.host.storage.quick_switches import quick_switches
 from membench.host.storage.traffic import Longs, TrafficRecord
 
 POLL_S = 0.0002
 """Maximum seconds to wait for a filled slot while a copy may complete."""
-
-SWITCH_S = 50e-6
-"""The interpreter's switch interval in seconds; at the default of 5 ms threads block each other."""
 
 
 class Sink(Protocol):
@@ -137,7 +134,7 @@ class Pager:
         """
         self.cancelled.clear()
         state = _PagerRun(self, offsets, seconds, pace, least)
-        with _responsive():
+        with quick_switches():
             return state.run()
 
 
@@ -288,16 +285,6 @@ def _quietly(wait: Callable[[int], None], slot: int) -> None:
         wait(slot)
     except Exception:  # only the first error is raised
         return
-
-
-@contextmanager
-def _responsive() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:

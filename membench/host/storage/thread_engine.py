@@ -10,20 +10,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
 from membench.core.errors import MembenchError, VerificationFailed
 from membench.host.storage.content import BLOCK, GENERATION_SHIFT, GENERATIONS, STAMP
+from membench.host.storage.quick_switches import quick_switches
 from membench.host.storage.traffic import NEVER, Bytes, Longs, Traffic, TrafficRecord
-
-SWITCH_S = 50e-6
-"""Maximum seconds that a thread keeps the interpreter lock.
-
-The default of 5 ms would raise the tail latency.
-"""
 
 
 class Threads:
@@ -119,7 +113,7 @@ def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
     """Run the workers together; return the start time and the largest CPU share of a thread."""
     barrier = threading.Barrier(len(workers) + 1)
     threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
-    with _quick_switches():
+    with quick_switches():
         for thread in threads:
             thread.start()
         cpu, begin = time.process_time_ns(), time.monotonic_ns()
@@ -135,13 +129,3 @@ def _stamp(view: memoryview, offset: int, generation: int) -> None:
         _, tag = STAMP.unpack_from(view, at)
         tag = tag & ~((GENERATIONS - 1) << GENERATION_SHIFT) | generation << GENERATION_SHIFT
         STAMP.pack_into(view, at, offset + at, tag)
-
-
-@contextmanager
-def _quick_switches() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

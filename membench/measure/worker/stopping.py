@@ -51,7 +51,7 @@ class FixedCount:
 class Agreement:
     """Stop after ``count`` samples, or after ``least`` whose mean is known within ``limit``.
 
-    Rounds differ by a percent and more. Where the standard error within a round is 0.3 % of the
+    Rounds differ by a percent and more. If the standard error within a round is 0.3 % of the
     mean, more samples narrow the interval of the rounds by less than a twentieth.
     """
 
@@ -60,7 +60,7 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """``agreed`` or ``count``."""
+        """Stop with the reason ``agreed`` or ``count``."""
         if len(samples) >= self.count:
             return Stop("count")
         if len(samples) < self.least:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
 
@@ -12,6 +13,11 @@ def escaped(text: str) -> str:
     text = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     text = _SPECIAL.sub(r"\\\1", text)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
+
+
+def table_row(cells: Sequence[str], *, plain: bool = False) -> str:
+    """A line of a table; `escaped` changes the cells unless they are ``plain``."""
+    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
 
 
 def in_html(text: str) -> str:

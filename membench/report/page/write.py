@@ -99,9 +99,8 @@ def make_report(
             written = _markdown(document, output)
     for path in written:
         _check(path)
-    for path, text in reversed(
-        written.items()
-    ):  # write the report last, after the files that it links to
+    # The report comes last, after the files that it links to.
+    for path, text in reversed(written.items()):
         _put(path, text)
     return tuple(written)
 

@@ -101,9 +101,8 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        if (
-            bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN
-        ):  # tail percentiles have rows, too
+        # Tail percentiles have rows, too.
+        if bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN:
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
     runs_differ = len({label for label, _ in pairs}) > 1
     memories_differ = len({bench(row) for rows in pairs.values() for row in rows.values()}) > 1

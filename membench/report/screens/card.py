@@ -10,7 +10,7 @@ from membench.core.terms import Metric
 from membench.core.text import shell_word
 from membench.core.units import format_value
 from membench.measure.run import RunOutcome
-from membench.report.page.markdown_text import code, escaped
+from membench.report.page.markdown_text import code, escaped, table_row
 from membench.report.screens.judged import JudgedRung, share_text, verdict_text
 from membench.report.screens.tier_table import rung_text
 
@@ -40,10 +40,10 @@ def card(
     command = " ".join(map(shell_word, outcome.plan.argv)) or "membench run"
     origin = f"{code(command)}, membench {escaped(outcome.plan.software)}, results {code(digest)}"
     return (
-        _row([outcome.plan.machine, *(rung_text(one.rung) for one in found)]),
-        _row(["---"] * (1 + len(found)), plain=True),
-        _row(["measured", *(_measured(one.rung) for one in found)]),
-        _row([f"against {', '.join(references)}" if references else "verdict", *verdicts]),
+        table_row([outcome.plan.machine, *(rung_text(one.rung) for one in found)]),
+        table_row(["---"] * (1 + len(found)), plain=True),
+        table_row(["measured", *(_measured(one.rung) for one in found)]),
+        table_row([f"against {', '.join(references)}" if references else "verdict", *verdicts]),
         f"- {escaped(sentence)}",
         f"- {origin}, {escaped(quality)}",
     )
@@ -60,7 +60,3 @@ def _verdict(judged: JudgedRung) -> str:
 
 def _value(rung: Rung, metric: Metric) -> str:
     return format_value(metric, rung.best[metric].value or 0.0)
-
-
-def _row(cells: Sequence[str], *, plain: bool = False) -> str:
-    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"

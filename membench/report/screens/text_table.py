@@ -64,15 +64,15 @@ def print_table(console: Console, table: TextTable) -> None:
 def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
     """Print ``rows`` in columns without a header; on a pipe without Rich, as `print_table` does."""
     plain = [[cell.plain for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    wide = widths(plain)
     gap = " " * GAP
-    if console.is_terminal or sum(widths) + GAP * len(widths) > console.width:
+    if console.is_terminal or sum(wide) + GAP * len(wide) > console.width:
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
         for row in rows:
             table.add_row(*row)
         console.print(table)
         return
-    print_lines(console, [Text(gap.join(map(str.ljust, row, widths))) for row in plain])
+    print_lines(console, [Text(gap.join(map(str.ljust, row, wide))) for row in plain])
 
 
 def _values(

@@ -39,6 +39,16 @@ class Common(NamedTuple):
     reason: str
     size_bytes: int | None
 
+    @property
+    def cited(self) -> bool:
+        """Whether the number was published elsewhere and not measured here."""
+        return self.backend == "cited"
+
+    @property
+    def imported(self) -> bool:
+        """Whether another tool measured the number."""
+        return self.backend.startswith("import:")
+
 
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; each field is the column of the same name.

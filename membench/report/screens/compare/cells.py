@@ -63,10 +63,9 @@ def _joined_form(form: str, count: int, values: Sequence[float]) -> list[str]:
 
 def _origin(rows: Sequence[Measurement]) -> str:
     """Who measured a single value, if it was not membench."""
-    backends = {one.backend for one in rows}
-    if "cited" in backends:
+    if any(one.common.cited for one in rows):
         return "cited"
-    return "import" if any(one.startswith("import:") for one in backends) else ""
+    return "import" if any(one.common.imported for one in rows) else ""
 
 
 def ratio_texts(differences: Differences) -> list[str]:

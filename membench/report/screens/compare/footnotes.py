@@ -82,7 +82,7 @@ def flags_of_all(comparison: Comparison) -> frozenset[str]:
 
 
 def _is_of_others(one: Common) -> bool:
-    return one.backend == "cited" or one.backend.startswith("import:")
+    return one.cited or one.imported
 
 
 def _differences(line: Line) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
     """The axes in which a case differs from the published figure next to it."""
-    if not any(one.backend == "cited" for one in line.figures.commons):
+    if not any(one.cited for one in line.figures.commons):
         return
     reference, *others = line.figures
     for label, figure in zip(labels[1:], others, strict=True):

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
 from membench.core.units import significant
-from membench.report.page.markdown_text import escaped
+from membench.report.page.markdown_text import escaped, table_row
 from membench.report.screens.compare.cells import (
     best_texts,
     mean_text,
@@ -87,15 +87,11 @@ def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) ->
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield _row(head)
-    yield _row(["---"] * len(head), plain=True)
+    yield table_row(head)
+    yield table_row(["---"] * len(head), plain=True)
     for row in rows:
-        yield _row(row)
+        yield table_row(row)
     yield ""
-
-
-def _row(cells: Sequence[str], *, plain: bool = False) -> str:
-    return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
 
 
 def _items(texts: Iterable[str]) -> Iterator[str]:
