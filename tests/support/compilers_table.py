@@ -196,7 +196,7 @@ def _stream(found: Mapping[str, Any], operation: str) -> str:
     return str(found[f"stream_{operation}"][0])
 
 
-HEADS = ("| architecture |", "| entry |", "| configuration | architecture | says |")
+HEADS = ("| architecture |", "| entry |", "| configuration | architecture | declared |")
 
 
 def made(surveys: Mapping[str, Survey], text: str) -> str:
