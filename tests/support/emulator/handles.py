@@ -1,4 +1,4 @@
-"""Objects that the emulated GPU returns or logs: kernels, streams, events, completed launches."""
+"""The objects of the emulated GPU: kernels, streams, events, completed launches."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EmulatedKernel:
 
 @dataclass(frozen=True)
 class EmulatedStream:
-    """An implementation of `Stream`; urgent streams have no priority here."""
+    """An implementation of `Stream`. Urgent streams have no priority in the emulator."""
 
     number: int
     urgent: bool

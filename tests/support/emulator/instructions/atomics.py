@@ -1,4 +1,4 @@
-"""atom and red: the lanes act one after the other, in order."""
+"""The instructions atom and red. The lanes act one after the other, in order."""
 
 from __future__ import annotations
 
@@ -108,10 +108,10 @@ def _in_global(wave: Wave, addresses: Lanes, size: int) -> Lanes:
 
 
 def _in_turn(cells: Lanes, index: Lanes, by: list[Lanes], combine: Combine) -> Lanes:
-    """Apply ``combine`` lane by lane; lanes with different targets are processed together.
+    """Apply ``combine`` lane by lane. Lanes with different targets are processed together.
 
     Returns:
-        The value that each lane found before its operation.
+        For each lane, the value before the operation of the lane.
     """
     old: Lanes = np.empty(index.size, cells.dtype)
     order = np.argsort(index, kind="stable")

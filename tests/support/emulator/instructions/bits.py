@@ -59,7 +59,10 @@ def _length(a: Lanes) -> Lanes:
 
 
 def bfind(instruction: Instruction, scope: Scope) -> Step:
-    """The position of the highest bit that differs from the sign bit; all ones if there is none."""
+    """bfind: the position of the highest bit that differs from the sign bit.
+
+    The result is all ones if no bit differs.
+    """
     *kind, type_ = instruction.parts[1:]
     reject(instruction, {"shiftamt"}, tuple(kind))
     bits = 8 * width(type_)
@@ -90,7 +93,7 @@ def _field(bits: int, position: Lanes, length: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def bfe(instruction: Instruction, scope: Scope) -> Step:
-    """Extract a bit field; sign-extended for signed types."""
+    """bfe: extract a bit field. Signed types are sign-extended."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -201,7 +204,10 @@ def shf(instruction: Instruction, scope: Scope) -> Step:
 
 
 def bitwise(function: Function, operands: int) -> Function:
-    """A maker for a bitwise function, which also applies to predicates."""
+    """A maker for a bitwise function of ``operands`` operands.
+
+    The function also accepts predicates.
+    """
     plain: Callable[[Instruction, Scope], Step] = elementwise(function, operands)
 
     def make(instruction: Instruction, scope: Scope) -> Step:

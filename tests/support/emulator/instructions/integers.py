@@ -1,4 +1,4 @@
-"""Integer arithmetic. ``add``, ``sub``, ``min`` and similar makers also handle floats."""
+"""Integer arithmetic. ``add``, ``sub``, ``min`` and similar functions also accept floats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 def apply(
     instruction: Instruction, scope: Scope, function: Function, types: tuple[str, ...], result: str
 ) -> Step:
-    """A step that computes ``target = function(sources)``; sources are read as ``types``."""
+    """A step that computes ``target = function(sources)``. The sources are read as ``types``."""
     write = scope.writer(instruction.args[0], result)
     reads = [
         scope.reader(operand, type_)
@@ -119,7 +119,7 @@ def mad(instruction: Instruction, scope: Scope) -> Step:
 
 
 def quotient(a: Lanes, b: Lanes) -> Lanes:
-    """Integer division rounded towards zero; all ones for a zero divisor."""
+    """Integer division rounded towards zero. The result is all ones if the divisor is zero."""
     a, b = np.broadcast_arrays(a, b)
     safe = np.where(b == 0, b.dtype.type(1), b)
     result = a // safe

@@ -22,7 +22,7 @@ _WEAK = {"weak"}
 
 
 def _is_hint(part: str) -> bool:
-    """Whether ``part`` is an eviction priority or a prefetch size, which affect no result."""
+    """Whether ``part`` is an eviction priority or a prefetch size. Both affect no result."""
     level, _, hint = part.partition("::")
     if level not in ("L1", "L2"):
         return False
@@ -31,7 +31,7 @@ def _is_hint(part: str) -> bool:
 
 
 class _Form:
-    """Content of an opcode: space, vector length, element type, whether the access is strong."""
+    """The parts of an opcode: state space, vector length, element type, strong or weak access."""
 
     def __init__(self, instruction: Instruction) -> None:
         self.space = "generic"
@@ -158,7 +158,7 @@ def _write_shared(wave: Wave, addresses: Lanes, form: _Form, values: list[Lanes]
 
 
 def prefetch(instruction: Instruction, scope: Scope) -> Step:
-    """prefetch.global; counted, and checked like a load of one byte."""
+    """prefetch.global: counted, and checked like a load of one byte."""
     if instruction.parts[1:] not in {
         ("global", "L1"),
         ("global", "L2"),
