@@ -1,4 +1,4 @@
-"""Finding the CUDA sources when something is wrong."""
+"""Errors while membench searches for the CUDA sources."""
 
 from __future__ import annotations
 

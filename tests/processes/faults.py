@@ -88,7 +88,7 @@ def first_line(errors: str, kind: str = "Error: ") -> str:
 
 
 def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
-    """The text for the column "kept": which cases outside ``without`` have all their rounds."""
+    """The text for the column "kept": whether all cases outside ``without`` have all their rounds."""
     rest = [row for case, row in rows.items() if case not in without]
     whole = [row for row in rest if row.status is Status.OK and row.rounds == rounds]
     assert rest
@@ -740,7 +740,7 @@ $ ci/soak.py 120
 
 
 def document(faults: Sequence[Fault] = FAULTS) -> str:
-    """docs/reliability.md."""
+    """The text of docs/reliability.md."""
     lines = []
     for fault in faults:
         seen = fault.seen

@@ -1,4 +1,4 @@
-"""`membench advise` and `explain` as a user meets them."""
+"""The commands `membench advise` and `membench explain`."""
 
 from __future__ import annotations
 

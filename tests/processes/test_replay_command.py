@@ -1,4 +1,4 @@
-"""`membench replay` as a user meets it."""
+"""The command `membench replay`."""
 
 from __future__ import annotations
 
