@@ -116,7 +116,7 @@ def row(memory: Bytes) -> str:
 
 def settings_table() -> None:
     """Print a table with one line per state."""
-    print("| state | pages=thp | its row | pages=4k | doctor's word |\n" + "| --- " * 5 + "|")
+    print("| state | pages=thp | detail of the row | pages=4k | doctor |\n" + "| --- " * 5 + "|")
     for name, settings in STATES.items():
         with state(settings):
             huge, small = case("thp"), case("4k")
@@ -164,10 +164,10 @@ def khugepaged() -> None:
         while huge_bytes(late) < late.nbytes and time.monotonic() - start < 20:
             time.sleep(0.02)
         took = time.monotonic() - start
-    print(f"\nkhugepaged, awake each 50 ms: {before} becomes {row(late)} after {took:.1f} s")
+    print(f"\nkhugepaged, scanning every 50 ms: {before} becomes {row(late)} after {took:.1f} s")
     sleep = int((THP / "khugepaged/scan_sleep_millisecs").read_text()) / 1000
     pages = int((THP / "khugepaged/pages_to_scan").read_text())
-    print(f"here it looks at {pages * 4 / 1024:g} MiB each {sleep:g} s, of all processes together")
+    print(f"khugepaged scans {pages * 4 / 1024:g} MiB every {sleep:g} s, in all processes together")
 
 
 def gigantic() -> None:
@@ -257,8 +257,8 @@ def latency(machine: Machine) -> None:
             cpu.launch([walk.job(loads)])
             rounds[name].append(cpu.span_ns / loads)
     cpu.close()
-    print("\nloads from 64 MiB, time beside that of 4 KiB pages: the least of 61 turns, and the")
-    print("median of the ratios within a turn:")
+    print("\nlatency of loads from 64 MiB: minimum of 61 rounds, ratio to minimum of 4 KiB pages,")
+    print("median ratio to 4 KiB pages within a round:")
     small = rounds["4 KiB"]
     for name, values in rounds.items():
         ratio = statistics.median(one / beside for one, beside in zip(values, small, strict=True))

@@ -83,9 +83,9 @@ def main() -> int:
     for name in differing:
         pairs = zip_longest(*(one.get(name, b"").splitlines() for one in (here, there)))
         line = next(number for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-        print(f"{name} differs, first in line {line}")
+        print(f"{name} differs; the first different line is {line}")
     count = len(here | there)
-    print(f"{count - len(differing)} of {count} outputs are the same to the byte")
+    print(f"{count - len(differing)} of {count} outputs have identical bytes")
     return 1 if differing else 0
 
 
