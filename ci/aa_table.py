@@ -46,7 +46,6 @@ def line(name: str, rows: Sequence[tuple[str, float]]) -> str:
 
 
 def main(paths: Sequence[Path]) -> None:
-    """Print the table of the pairs in ``paths``."""
     found = groups(paths)
     if not found:
         sys.exit("Error: these files contain no row with a ratio")

@@ -84,7 +84,7 @@ class MoreClusters:
         return getattr(self._gpu, name)
 
     def clusters(self, *args: Any) -> int:
-        """The real number of resident clusters plus `more`."""
+        """The number of resident clusters plus `more`."""
         return int(self._gpu.clusters(*args)) + self._more
 
 

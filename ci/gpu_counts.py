@@ -64,7 +64,7 @@ def read(gpu: Gpu) -> None:
 
 
 def fill(gpu: Gpu) -> None:
-    """Stores of 4 bytes."""
+    """Stores of 4 bytes: neighbouring threads store neighbouring words."""
     target = gpu.allocate(4 * VECTORS)
     kernel = gpu.kernel(KernelVariant.of("pattern.cu"), "pattern_fill")
     gpu.launch(kernel, 64, 256, (target, np.uint64(VECTORS), np.uint32(3)))
@@ -112,7 +112,7 @@ def emulated() -> list[tuple[int, int]]:
 
 
 def launch() -> None:
-    """Run every pattern on the GPU, under ncu."""
+    """Run every pattern on the GPU. ncu profiles this process."""
     from membench.machine import snapshot
     from membench.measure.backends import open_backend
 

@@ -43,7 +43,6 @@ class Tally:
 
 
 def children(pid: int) -> list[int]:
-    """The running child processes of ``pid``."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except OSError:

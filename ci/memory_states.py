@@ -115,7 +115,7 @@ def row(memory: Bytes) -> str:
 
 
 def settings_table() -> None:
-    """Print a table with one line per state."""
+    """Print a table with one line for each state of the huge page settings."""
     print("| state | pages=thp | detail of the row | pages=4k | doctor |\n" + "| --- " * 5 + "|")
     for name, settings in STATES.items():
         with state(settings):
@@ -269,7 +269,7 @@ def latency(machine: Machine) -> None:
 
 
 def main() -> int:
-    """Print all tables."""
+    """Print all tables. Returns 2 if the user is not root."""
     if os.geteuid():
         sys.stderr.write("only root can change these settings\n")
         return 2

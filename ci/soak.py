@@ -56,7 +56,6 @@ def shared_memory() -> set[str]:
 
 
 def descriptors() -> int:
-    """Number of open descriptors of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 

@@ -37,7 +37,7 @@ def same(row: Row) -> Row:
 
 @cache
 def figures(expect: str) -> tuple[Expectation, ...]:
-    """The figures that a healthy server must reach."""
+    """The figures that a healthy server with H100 must reach, from the source ``expect``."""
     return expected_of((expect,), h100_box.rows(), h100_box.box())
 
 
@@ -244,8 +244,6 @@ class TestNothingPassesForWantOf:
         assert "8 GPUs are required, 7 were measured" in out
 
     def test_any_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """All GPU cases of the file are skipped."""
-
         def skipped(row: Row) -> Row:
             if row.backend != "cuda":
                 return row

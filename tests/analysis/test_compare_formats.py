@@ -57,7 +57,7 @@ NEW = [
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The results file of the reference side."""
+    """A results file, the reference of the comparisons in these tests."""
     return write(tmp_path / "old.csv", *OLD)
 
 

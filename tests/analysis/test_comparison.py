@@ -43,7 +43,7 @@ def comparison(*sides: list[Row], **options: Any) -> Comparison:
 
 
 def finding(first: list[Row], second: list[Row]) -> Difference:
-    """The only finding of the comparison."""
+    """The only finding of the comparison of ``first`` with ``second``."""
     (line,) = comparison(first, second).lines
     (one,) = line.findings
     return one

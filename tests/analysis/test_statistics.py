@@ -29,7 +29,7 @@ ANY_POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 
 
 def sides(seed: int, n: int, m: int) -> tuple[list[float], list[float]]:
-    """``n`` and ``m`` different log-normal values."""
+    """Two sides with ``n`` and ``m`` different log-normal values."""
     rng = np.random.default_rng(seed)
     return list(np.exp(rng.normal(0, 0.1, n))), list(np.exp(rng.normal(0.05, 0.1, m)))
 

@@ -1,4 +1,4 @@
-"""The verdict and its thresholds."""
+"""The verdict of a comparison from an interval, a threshold and the better direction."""
 
 from __future__ import annotations
 

@@ -124,7 +124,6 @@ def _vary(source: Path, path: Path, rng: random.Random) -> Path:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """`FILES` files of `ROWS` rows."""
     folder = tmp_path_factory.mktemp("many")
     rng = random.Random(1)
     return [_write(folder / f"{number:04d}.csv", number, ROWS, rng) for number in range(FILES)]
@@ -240,7 +239,6 @@ def test_comparing_a_label_per_file_beside_csv_alone(
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """`LABELS` files of `ROWS_OF_A_LABEL` rows."""
     folder = tmp_path_factory.mktemp("labels")
     rng = random.Random(3)
     paths = (folder / f"{number:04d}.csv" for number in range(LABELS))

@@ -18,7 +18,6 @@ ANY_MACHINE = snapshot()
 
 
 def work(_backend: object, **_arguments: object) -> Timed:
-    """Work that does nothing."""
     return Timed(
         run=lambda _n: None, size_bytes=8, bytes_moved=8, bytes_convention=BytesConvention.RW_SUM
     )

@@ -1,4 +1,4 @@
-"""Suggestions for a mistyped word."""
+"""Suggestions for a mistyped word: the known words with the most similar letters."""
 
 from __future__ import annotations
 

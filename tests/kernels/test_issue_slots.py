@@ -53,7 +53,6 @@ class Loop:
         return " ".join((self.entry, *self.options))
 
     def body(self, arch: str) -> Code:
-        """The instructions of the loop."""
         code = machine_code(self.file, self.options, arch)[self.entry]
         if self.whole:
             return max((body for body in loops(code) if count(body, self.opcode)), key=len)

@@ -41,7 +41,6 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use two small models, pools and tiles."""
     for name, model in TINY.items():
         monkeypatch.setitem(MODELS, name, model)
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)

@@ -24,7 +24,6 @@ ATOMICS, MAP = BENCHES["gpu/atomics"], BENCHES["l2/map"]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use few turns and lines."""
     monkeypatch.setattr(gpu_atomics, "TURNS", {"l2": 6, "smem": 6, "host": 3})
     monkeypatch.setattr(l2_map, "LINES", 5)
 

@@ -36,7 +36,6 @@ SAMPLES, MEAN, SINGLE = 4, 32, 32
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use little traffic and few hops."""
     monkeypatch.setattr(hbm_loaded, "TRAFFIC_BYTES", 4 * MIB)
     monkeypatch.setattr(hbm_loaded, "SAMPLES", SAMPLES)
     monkeypatch.setattr(hbm_loaded, "IDLE_SAMPLES", 3)

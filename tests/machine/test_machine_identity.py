@@ -1,4 +1,4 @@
-"""Names of machines."""
+"""The machine's name in results: readable, stable, different for similar machines."""
 
 from __future__ import annotations
 

@@ -21,8 +21,6 @@ GPU = GpuIdentity(index=0, name="A GPU", uuid="0", memory=2**30, compute_capabil
 
 
 class Listener(Silent):
-    """A listener that records the warnings."""
-
     def __init__(self) -> None:
         self.warnings: list[tuple[str, str]] = []
 

@@ -49,13 +49,11 @@ NEW = 0.05
 
 @pytest.fixture(scope="module")
 def machine() -> Machine:
-    """A server without a GPU."""
     return server()
 
 
 @pytest.fixture(scope="module")
 def with_gpu() -> Machine:
-    """The same with an H100."""
     return gpu_server()
 
 

@@ -18,8 +18,6 @@ from membench.measure.locks import claimed
 
 
 class Listener(Silent):
-    """A listener that records the warnings."""
-
     def __init__(self) -> None:
         self.warnings: list[str] = []
 

@@ -37,7 +37,6 @@ NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
 
 
 def answer(*arguments: Any) -> CaseResult:
-    """The case result for a request."""
     return answer_of(*arguments).unit
 
 

@@ -35,7 +35,6 @@ DOCUMENTS = sorted(
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """The fenced code blocks of ``document`` in ``language``."""
     text = (ROOT / document).read_text(encoding="ascii")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The examples in `examples/` work."""
+"""The plug-in, the Python script and the CI workflow in `examples/` work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors while membench searches for the CUDA sources."""
+"""Where membench finds the CUDA sources, and the errors for missing and unknown sources."""
 
 from __future__ import annotations
 

@@ -28,7 +28,6 @@ BUDGET = 256 * MIB
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start ``membench run`` with ``arguments``."""
     command = [sys.executable, "-m", "membench", "run", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ

@@ -740,7 +740,6 @@ $ ci/soak.py 120
 
 
 def document(faults: Sequence[Fault] = FAULTS) -> str:
-    """The text of docs/reliability.md."""
     lines = []
     for fault in faults:
         seen = fault.seen

@@ -1,4 +1,4 @@
-"""The commands `membench advise` and `membench explain`."""
+"""`membench advise` and `membench explain` in real processes: options, outputs, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`membench compare` of real runs, in real processes."""
+"""`membench compare` in real processes, on results of real runs."""
 
 from __future__ import annotations
 

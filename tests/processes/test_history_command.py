@@ -1,4 +1,4 @@
-"""`membench history` of real runs, in real processes."""
+"""`membench history` in real processes, on results of real runs."""
 
 from __future__ import annotations
 

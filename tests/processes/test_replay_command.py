@@ -1,4 +1,4 @@
-"""The command `membench replay`."""
+"""`membench replay` in real processes: options, outputs, exit codes."""
 
 from __future__ import annotations
 

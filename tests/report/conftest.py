@@ -225,5 +225,4 @@ def make_file(machine: Machine) -> Callable[..., Path]:
 
 @pytest.fixture
 def results(tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]) -> Path:
-    """A results file with every kind of row."""
     return make_file(tmp_path / "a.csv", everything)

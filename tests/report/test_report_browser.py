@@ -61,7 +61,6 @@ CONTRAST = """
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One Chromium for all tests of this module."""
     with Browser(tmp_path_factory.mktemp("profile")) as started:
         yield started
 

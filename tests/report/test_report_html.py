@@ -28,7 +28,7 @@ def html(
     everything: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> str:
-    """The HTML report on rows of every kind."""
+    """The text of an HTML report on rows of every kind."""
     folder = tmp_path_factory.mktemp("html")
     (path,) = make_report([make_file(folder / "a.csv", everything)], folder / "r.html")
     return path.read_text(encoding="utf-8")

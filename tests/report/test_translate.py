@@ -49,7 +49,6 @@ def translations() -> ModuleType:
 
 @cache
 def source(language: str) -> Catalog:
-    """The ``.po`` catalogue of ``language``."""
     found = translations().read(language)
     assert isinstance(found, Catalog)
     return found
@@ -61,7 +60,6 @@ def document(
     with_tiers: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> Document:
-    """A report of two runs with every plot."""
     folder = tmp_path_factory.mktemp("lang")
     first = make_file(folder / "a.csv", with_tiers)
     other = [replace(row, run_id="other-1", machine="box-2") for row in with_tiers[1:]]

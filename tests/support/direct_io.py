@@ -179,7 +179,6 @@ def product_rows(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the results as JSON."""
     directory = Path(sys.argv[1])
     nocow = "--copy-on-write" not in sys.argv
     place = read_filesystem(directory)

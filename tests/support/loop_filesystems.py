@@ -216,7 +216,6 @@ def _row(rows: dict[str, Any], bench: str) -> str:
 
 
 def main() -> None:
-    """Print the table."""
     found: dict[str, dict[str, Any] | str] = {}
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:

@@ -69,7 +69,6 @@ class _Lines(HTMLParser):
             self._line.append(data)
 
     def end(self) -> None:
-        """Finish the current line of text."""
         self.lines += filter(None, [" ".join("".join(self._line).split())])
         self._line.clear()
 

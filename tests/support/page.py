@@ -48,5 +48,4 @@ class Page(HTMLParser):
             self.text.append(data)
 
     def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        """The attributes of every element ``tag``."""
         return (attributes for name, attributes in self.tags if name == tag)

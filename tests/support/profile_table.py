@@ -40,7 +40,7 @@ def server() -> Machine:
 
 
 def gpu_server() -> Machine:
-    """`server` with an H100."""
+    """The machine of `server` with one H100."""
     gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
     return replace(server(), gpus=Gpus(driver="580", cuda="13.0", devices=(gpu,)))
 
@@ -51,7 +51,6 @@ def planned(profile: str, machine: Machine) -> Plan:
 
 
 def family_of(bench: str) -> str:
-    """The family of the bench with this name."""
     return registry().benches[bench].family
 
 
@@ -92,7 +91,6 @@ def _rows(plan: Plan) -> Iterator[str]:
 
 
 def write() -> None:
-    """Write the table into ``docs/profiles.md``."""
     text = DOCUMENT.read_text(encoding="ascii")
     lines = HEAD + made(planned("full", gpu_server()))
     DOCUMENT.write_text(_TABLE.sub(lambda _: lines, text), encoding="ascii")

@@ -18,7 +18,6 @@ class _Selection:
 
 
 def take_all() -> None:
-    """Make `examples` return the full count."""
     _Selection.whole = True
 
 

@@ -123,6 +123,5 @@ def asked(operation: str, of: KernelVariant) -> int:
 
 
 def write() -> None:
-    """Write the table into ``docs/kernels.md``."""
     text = DOCUMENT.read_text(encoding="ascii")
     DOCUMENT.write_text(_TABLE.sub(lambda _: made(), text), encoding="ascii")

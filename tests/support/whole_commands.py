@@ -143,7 +143,7 @@ def _limits() -> Iterator[None]:
 
 
 def table(rows: list[Row]) -> bytes:
-    """The content of a results file with ``rows``."""
+    """The bytes of a results file with ``rows``, made without a temporary file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -238,7 +238,6 @@ def agent_trace() -> bytes:
 
 
 def model() -> bytes:
-    """The configuration of a small model."""
     return json.dumps(
         {
             "model_type": "llama",

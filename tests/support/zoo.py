@@ -102,7 +102,7 @@ def nodes(
 
 
 def general(model: str, kilobytes: int, flags: str = "") -> Tree:
-    """The files /proc/cpuinfo and /proc/meminfo."""
+    """The files /proc/cpuinfo and /proc/meminfo of a machine with ``kilobytes`` KiB of memory."""
     return {
         "proc/cpuinfo": f"model name : {model}\nflags : fpu {flags}\n",
         "proc/meminfo": f"MemTotal: {kilobytes} kB\nMemAvailable: {kilobytes} kB\n",

@@ -531,7 +531,6 @@ def without(config: dict[str, Any], key: str) -> dict[str, Any] | None:
 
 
 def main(folder: str) -> None:
-    """Write the file with all configurations."""
     published = {
         path.name.removesuffix("_config.json").replace("--", "/", 1): decisive(
             json.loads(path.read_text(encoding="utf-8"))

@@ -70,7 +70,11 @@ class Double:
         return int(getattr(self._thread, "gpu", 0))
 
     def use(self, gpu: int) -> None:
-        """Set the calling thread's GPU."""
+        """Make ``gpu`` the current GPU of the calling thread.
+
+        Raises:
+            RuntimeFailure: no such GPU.
+        """
         if not 0 <= gpu < self.gpus:
             raise RuntimeFailure(_INVALID_DEVICE)
         self._thread.gpu = gpu
@@ -81,7 +85,6 @@ class Double:
         return int(getattr(self._thread, "stream", 0))
 
     def use_stream(self, stream: int) -> None:
-        """Set the calling thread's current stream."""
         self._thread.stream = stream
 
     # Calls and handles.
@@ -147,7 +150,7 @@ class Double:
         self._captures[stream] = []
 
     def end_capture(self, stream: int) -> list[Noted]:
-        """Stop recording and return the recorded work."""
+        """Stop the capture of ``stream``, and return the recorded work."""
         if stream not in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         return self._captures.pop(stream)
@@ -184,5 +187,5 @@ class Double:
         self.machine.ticks += 1 + size // 64
 
     def close(self) -> None:
-        """Unmap the memory."""
+        """Unmap the emulated memory of all GPUs."""
         self.memory.close()

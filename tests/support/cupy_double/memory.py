@@ -50,7 +50,7 @@ class TrueMemory(DeviceMemory):
         self.cells = {n: self._data.view(kind) for n, kind in RAW.items()}
 
     def owns(self, address: int) -> bool:
-        """Whether ``address`` is in this memory."""
+        """Whether ``address`` is in the emulated memory."""
         return BASE <= address < BASE + CAPACITY
 
     def close(self) -> None:

@@ -73,7 +73,6 @@ class Queues:
         self._queues: dict[int, deque[Work]] = {}
 
     def add(self, queue: int, work: Work) -> None:
-        """Queue ``work`` without executing it."""
         self._queues.setdefault(queue, deque()).append(work)
 
     def drain(self, queue: int | None = None) -> None:

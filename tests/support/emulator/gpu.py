@@ -101,7 +101,7 @@ class EmulatedGpu:
         return Device(backend="emulated", name=self._properties.name, measured=False)
 
     def reclaim(self) -> None:
-        """Free the memory of the last case."""
+        """Finish all queued work, and free all buffers that the case allocated."""
         self.synchronize()
         for buffer in self._given:
             self.machine.memory.free(buffer)
@@ -109,7 +109,7 @@ class EmulatedGpu:
         self._note("reclaim")
 
     def close(self) -> None:
-        """Same as `reclaim`; may be called twice."""
+        """Free all buffers and modules. May be called twice."""
         self.reclaim()
         self._modules.clear()
 
@@ -157,7 +157,6 @@ class EmulatedGpu:
 
     @property
     def properties(self) -> Properties:
-        """The properties of the emulated device."""
         return self._properties
 
     def allocate(self, size: int) -> Allocation:
@@ -211,7 +210,6 @@ class EmulatedGpu:
         return self.machine.memory.span(buffer.address + offset, size, what)
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
-        """Queue a fill of ``target`` with ``byte``."""
         memory = self.machine.memory
 
         def fill() -> None:
@@ -312,7 +310,7 @@ class EmulatedGpu:
         return self.machine.clusters(size, self.occupancy(kernel, block, shared))
 
     def stream(self, *, urgent: bool = False) -> EmulatedStream:
-        """Create another queue."""
+        """Create a further queue. Kernels of different queues run interleaved."""
         self._streams += 1
         return EmulatedStream(self._streams - 1, urgent)
 
@@ -372,7 +370,6 @@ class EmulatedGpu:
         skip("an emulator uses no energy")
 
     def forget_counts(self) -> None:
-        """Clear the counts and the list of launches."""
         self.counts.clear()
         self.ran.clear()
 

@@ -23,7 +23,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Ran:
-    """One completed launch."""
+    """One completed launch: kernel, configuration and counts."""
 
     entry: str
     grid: int
@@ -34,7 +34,7 @@ class Ran:
 
 @dataclass(frozen=True, eq=False)
 class EmulatedKernel:
-    """An implementation of `Kernel`."""
+    """An implementation of `Kernel`: a decoded entry with its module and resources."""
 
     entry: str
     variant: KernelVariant

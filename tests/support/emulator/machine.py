@@ -77,12 +77,10 @@ class Shape:
 
     @property
     def blocks(self) -> int:
-        """Number of blocks in the grid."""
         return prod(self.grid)
 
     @property
     def threads(self) -> int:
-        """Number of threads per block."""
         return prod(self.block)
 
     @property

@@ -53,7 +53,6 @@ class Slot:
 
     @property
     def width(self) -> int:
-        """Bytes per element; 1 for a predicate."""
         return width(self.type)
 
 
@@ -85,14 +84,17 @@ class Scope:
         return list(self._slots.values())
 
     def slot(self, name: str) -> Slot:
-        """The register named ``name``."""
+        """The register named ``name``.
+
+        Raises:
+            UnknownInstruction: no such register.
+        """
         try:
             return self._slots[name]
         except KeyError:
             raise UnknownInstruction(f"no such register: {name}") from None
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is a register."""
         return name in self._slots
 
     def reader(self, operand: str, type_: str) -> Read:

@@ -66,7 +66,6 @@ def is_type(name: str) -> bool:
 
 
 def width(name: str) -> int:
-    """Bytes of the PTX type ``name``."""
     return dtype(name).itemsize
 
 

@@ -166,7 +166,6 @@ class Wave:
 
     @property
     def finished(self) -> bool:
-        """Whether all threads have ended."""
         return not self._live and bool((self.status == self.DONE).all())
 
     def _go_on(self, following: int) -> None:
@@ -280,7 +279,7 @@ class Wave:
         return np.broadcast_to(missing, (self.count,))
 
     def leave(self) -> int:
-        """End the threads of the current group."""
+        """End the threads of the current group, and let lanes at a complete barrier continue."""
         self.status[self.lanes] = self.DONE
         if self.shape.cluster > 1:
             self._end_blocks()

@@ -37,13 +37,13 @@ _TYPES = {"u32", "s32", "u64", "s64", "b32", "b64", "f32", "f64"}
 
 
 def atom(instruction: Instruction, scope: Scope) -> Step:
-    """An atomic operation that returns the old value."""
+    """atom: an atomic operation that returns the old value of the memory."""
     target, *operands = instruction.args
     return _make(instruction, scope, operands, scope.writer(target, instruction.parts[-1]))
 
 
 def red(instruction: Instruction, scope: Scope) -> Step:
-    """An atomic operation without a result."""
+    """red: an atomic operation that returns no value."""
     return _make(instruction, scope, list(instruction.args), None)
 
 

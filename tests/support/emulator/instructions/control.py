@@ -1,4 +1,4 @@
-"""Branches, exits, barriers, fences, sleep."""
+"""Instructions that control execution: branches, exits, barriers, fences, nanosleep."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fence(instruction: Instruction, scope: Scope) -> Step:
 
 
 def nanosleep(instruction: Instruction, scope: Scope) -> Step:
-    """Let other threads run first."""
+    """nanosleep: let other threads run first. The duration has no effect."""
     if instruction.opcode != "nanosleep.u32":
         raise instruction.unknown()
 

@@ -1,4 +1,4 @@
-"""cp.async, cp.async.bulk and mbarrier."""
+"""Instructions for asynchronous copies: cp.async, cp.async.bulk and mbarrier."""
 
 from __future__ import annotations
 

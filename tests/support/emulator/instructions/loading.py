@@ -51,12 +51,12 @@ class _Form:
 
     @property
     def size(self) -> int:
-        """Bytes of an access."""
+        """Bytes that one thread accesses."""
         return self.element * self.parts
 
 
 def ld(instruction: Instruction, scope: Scope) -> Step:
-    """A load of one to eight elements."""
+    """ld: load one to eight elements per thread."""
     form = _Form(instruction)
     target, source = instruction.args
     writes = [scope.writer(part, form.type) for part in elements(target)]
@@ -119,7 +119,7 @@ def _load_parameter(
 
 
 def st(instruction: Instruction, scope: Scope) -> Step:
-    """A store of one to eight elements."""
+    """st: store one to eight elements per thread."""
     form = _Form(instruction)
     if form.space in ("param", "const"):
         raise instruction.unknown()

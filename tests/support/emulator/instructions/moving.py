@@ -111,7 +111,7 @@ def _pack(scope: Scope, target: str, sources: tuple[str, ...], type_: str) -> St
 
 
 def selp(instruction: Instruction, scope: Scope) -> Step:
-    """Select one of two values by a predicate."""
+    """selp: select one of two values by a predicate."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     target, first, second, predicate = instruction.args

@@ -103,7 +103,7 @@ def shfl(instruction: Instruction, scope: Scope) -> Step:
 
 
 def vote(instruction: Instruction, scope: Scope) -> Step:
-    """vote: all, any, uni and ballot."""
+    """vote: combine the predicates of all participating threads with all, any, uni or ballot."""
     if len(instruction.parts) != 4 or instruction.parts[1] != "sync":
         raise instruction.unknown()
     mode, type_ = instruction.parts[2:]
