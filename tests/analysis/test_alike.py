@@ -41,7 +41,7 @@ def asked(value: float = 100, case: str = ASKED, **changes: Any) -> Row:
 
 
 def test_the_ratio_is_shown_without_a_verdict(tmp_path: Path) -> None:
-    """The order of the files does not matter. Neither does a newer version of the bench."""
+    """The order of the files and the version of the bench do not matter."""
     for first, second, ratio in (([asked()], [auto()], 1.1), ([auto()], [asked()], 1 / 1.1)):
         ((case, found),) = findings(tmp_path, first, second).items()
         assert case == first[0].case

@@ -1,4 +1,4 @@
-"""A PTX emulator: executes the code that NVRTC compiled for a GPU, on a machine without one.
+"""A PTX emulator: executes the code that NVRTC compiled for a GPU, on the CPU.
 
 Every GPU thread is one element (a lane) of NumPy arrays. While a kernel runs, the emulator checks
 every access: bounds, alignment, unwritten memory, races between barriers, missing waits. The
