@@ -681,9 +681,9 @@ If a case fails in one round, membench does not run the case in later rounds. me
 
 - membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns.
 - A killed run loses the case that was being measured. The run keeps all finished cases.
-- Some filesystems do not support files without a name (`O_TMPFILE`). There a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
+- Some filesystems do not support files without a name (`O_TMPFILE`). On such a filesystem, a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
 - membench does not stop two simultaneous runs that use only the host. Each run prints a warning about the other run. Runs in containers with separate networks do not detect each other.
-- No test has observed a real GPU that falls off the bus. A stand-in for NVML raises the error.
+- No test has observed a real GPU that falls off the bus. A stub of NVML raises the error in the tests.
 - membench cannot rename the CSV file and the JSON file in one atomic step. A run that dies between the two steps leaves a JSON file without its CSV file. `--resume` writes both files again.
 
 ## Files and workers of others
@@ -707,9 +707,9 @@ Each command must finish its work or print one `Error:` line. No command may pri
 
 ## Not tested
 
-- A disk quota of a user or a project on ext4 and xfs. The kernel of the test machine does not support these quotas (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). A quota on btrfs causes the same error, EDQUOT, and is tested.
+- A disk quota of a user or a project on ext4 and xfs. The kernel of the test machine does not support these quotas (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). A quota on btrfs is tested, and causes the same error, EDQUOT.
 - The OOM killer on a machine that does not allow a control group for memory. Such a control group needs root or a delegated group.
-- `membench report --scheduler` with a real worker of another version. A test with a stand-in checks that membench refuses such a worker.
+- `membench report --scheduler` with a real worker of another version. A test with a simulated worker checks that membench refuses a worker of another version.
 
 ## Faults of a disk
 
