@@ -2,7 +2,7 @@
 
 ``pytest tests/bench/test_replay_scale.py -m "" --benchmark-enable`` prints time and memory for each
 factor. Each copy has its own sessions, which start at random times. The number of concurrent
-sessions stays the same; n is the number of runs.
+sessions grows with the factor. ``runs`` counts the runs of consecutive blocks in the trace.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def test_every_flag_of_the_list_is_raised_somewhere() -> None:
     elsewhere = {
         "best-of",  # results of other tools: tests/results/formats
         "short-run",  # results of other tools
-        "unpinned",  # set by a worker: tests/backends/test_team.py
+        "unpinned",  # set by a worker: tests/backends/test_thread_pool.py
         "other-memory",  # set by host/numa: tests/machine/test_machine_zoo.py
     }
     assert {*SEEN, *AROUND, *KNOWN_BEFORE, *OF_A_CURVE, *elsewhere} == set(FLAGS)
@@ -276,7 +276,7 @@ def test_a_link_below_its_best(changes: dict[str, Any], down: bool) -> None:
         ((), False, 0),
         (None, True, 0),
         ((7,), True, 0),
-        ((7,), False, 0),  # a process from before the run
+        ((7,), False, 0),  # our own process is listed before `is_open` is set
         ((7, 9), True, 1),
         ((9,), False, 1),
         ((4711,), True, 0),  # our own process, under its pid on the host

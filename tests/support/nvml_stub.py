@@ -107,7 +107,7 @@ class NvmlProcess:
     def states(self, root: Path = Path("/"), then: str | None = None) -> list[GpuState | str]:
         """The GPU states that `GpuReader` reads, or the error as text.
 
-        ``then`` replaces the content of the stub's file before the second reading.
+        ``then`` replaces the content of the stub's file after the reader has opened NVML.
         """
         answer = self._ask(what="states", root=str(root), then=then)
         return [one if isinstance(one, str) else load(GpuState, one) for one in answer["states"]]
