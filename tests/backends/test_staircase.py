@@ -1,4 +1,4 @@
-"""The pointer chase before a run, on this machine."""
+"""The staircase on this machine: latencies of a pointer chase over growing footprints."""
 
 from __future__ import annotations
 

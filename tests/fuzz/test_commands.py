@@ -25,7 +25,7 @@ KINDS = ("Error: ", "Hint: ", "Warning: ", "Found: ", "Written: ")
 
 
 def attempts(case: Case) -> Iterator[tuple[int, bytes]]:
-    """(seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
+    """Pairs (seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
     good = case.good()
     seed = 0 if not SECONDS else time.time_ns() % 10**9
     end = time.monotonic() + SECONDS

@@ -142,7 +142,7 @@ READERS = {
 
 
 def attempts(reader: Reader) -> Iterator[tuple[int, bytes]]:
-    """(seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
+    """Pairs (seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
     good = reader.good()
     seed = 0 if not SECONDS else time.time_ns() % 10**9
     end = time.monotonic() + SECONDS

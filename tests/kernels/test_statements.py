@@ -1,7 +1,7 @@
 """Every entry of ``kernels/`` has a machine-code statement, and the statement is true.
 
-Each module of this folder may have statements in its constant ``MACHINE_CODE``. CONTRIBUTING.md
-explains statements.
+The statements are in the constant ``MACHINE_CODE`` of the modules in this folder. CONTRIBUTING.md
+explains machine-code statements.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The installed package: wheel, editable install, bare checkout, each run from another folder."""
+"""The package as wheel, as editable install and as checkout, each run from another folder."""
 
 from __future__ import annotations
 

@@ -285,7 +285,7 @@ def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membe
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: int) -> None:
-    """Uses a pseudo-terminal: no line is wider, and the shortened ids remain different."""
+    """The terminal is a pseudo-terminal. Shortened case ids must remain different."""
     script = Path(__file__).with_name("in_terminal.py")
     done = subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""The report section on machines: facts once, real differences, and the shown run."""
+"""The report section on machines: common facts appear once, and differing facts side by side."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ _DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
 
 
 class _Seen(Mapping[str, Floats]):
-    """Draws that record which of them were read."""
+    """Random draws of assumptions, with a record of the assumptions that were read."""
 
     def __init__(self, values: Mapping[str, Floats]) -> None:
         self.values_by_name = values

@@ -95,7 +95,7 @@ def test_the_newest_date_of_what_was_read_stands_beside_a_verdict() -> None:
 
 
 class TestBorrowing:
-    """Only C13, C15 and C17 use rows of other machines."""
+    """Only the claims C13, C15 and C17 use rows of other machines."""
 
     def test_a_drive_of_another_file_answers_for_a_gpu_box(self) -> None:
         box = [row for row in make_box({}) if not row.case.startswith("ssd/")]

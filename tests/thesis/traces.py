@@ -23,7 +23,7 @@ PREFIXES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12)), min_size=
 
 @cache
 def shipped(name: str, *, nested: bool = False) -> Trace:
-    """A built-in trace, read once per process. Its arrays are read-only."""
+    """A built-in trace. The trace is read once per process, and its arrays are read-only."""
     trace = read_trace(name, nested=nested)
     for field in fields(trace):
         value = getattr(trace, field.name)

@@ -179,7 +179,7 @@ class DeviceMemory:
             self._complete(buffer)
 
     def mark_as(self, target: int, source: int, size: int) -> None:
-        """Copy the marks "written" of ``size`` bytes from ``source`` to ``target``."""
+        """For each of ``size`` bytes, copy the mark "written" from ``source`` to ``target``."""
         buffer = self.find(target)
         to, of = target - BASE, source - BASE
         if self.is_known(source, size):

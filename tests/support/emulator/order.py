@@ -35,7 +35,7 @@ class Order:
         return self.warps
 
     def tick(self) -> int:
-        """A new stamp, for one access."""
+        """A new stamp, larger than all earlier stamps."""
         self.stamp += 1
         return self.stamp
 

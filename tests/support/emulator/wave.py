@@ -187,7 +187,7 @@ class Wave:
         self.impatient = False
 
     def _pass_over(self) -> None:
-        """Let other threads run before the current group."""
+        """Make the current group wait until other threads have run."""
         ready = self.all[self.status == self.READY]
         mine = np.zeros(self.size, np.bool_)
         mine[self.lanes] = True
