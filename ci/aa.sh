@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Compare a machine with itself: ci/aa.sh OUTDIR PAIRS [options of membench run]
 #
-# Measures PAIRS pairs of runs, one right after the other, and compares each pair. Nothing changes
-# between the two runs, so every "better" and every "worse" is a false alarm. Results that OUTDIR
-# already contains are not measured again; an interrupted run is resumed. PYTHON names the
-# interpreter (python3 by default); WITH is a command prefix for each run, such as "flock FILE".
+# The script measures PAIRS pairs of runs. The two runs of a pair follow each other directly, and
+# nothing changes between them. So every "better" and every "worse" is a false alarm. The script does
+# not repeat runs whose results are in OUTDIR, and resumes interrupted runs. PYTHON names the
+# interpreter (default: python3). WITH is a command prefix for each run, such as "flock FILE".
 set -euo pipefail
 
 [[ $# -ge 2 && $2 =~ ^[1-9][0-9]*$ ]] || { sed -n '2,7p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2; exit 2; }

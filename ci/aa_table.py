@@ -18,7 +18,7 @@ SHARES = (0.5, 0.9, 0.95)
 
 
 def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
-    """``tier metric (threshold)`` -> (verdict, |ratio - 1|) for every row of every pair."""
+    """Group ``tier metric (threshold)`` -> (verdict, |ratio - 1|) of every row of every pair."""
     found: dict[str, list[tuple[str, float]]] = defaultdict(list)
     for path in paths:
         for row in json.loads(path.read_text(encoding="ascii"))["rows"]:
@@ -33,7 +33,7 @@ def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` of ``values`` do not exceed."""
+    """The smallest of ``values`` that is at least as large as a ``share`` of ``values``."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
@@ -46,7 +46,6 @@ def line(name: str, rows: Sequence[tuple[str, float]]) -> str:
 
 
 def main(paths: Sequence[Path]) -> None:
-    """Print the table of the pairs in ``paths``."""
     found = groups(paths)
     if not found:
         sys.exit("Error: these files contain no row with a ratio")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every kind of page against the rules of axe-core: ci/accessibility.sh [PYTHON]
-# It needs node, npm and Chromium, and fetches axe-core and playwright-core from npm's registry.
+# Check every kind of report page with the rules of axe-core: ci/accessibility.sh [PYTHON]
+# Needs node, npm and Chromium. Downloads axe-core and playwright-core from npm's registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

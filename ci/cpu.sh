@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All checks that need no GPU: ci/cpu.sh [PYTHON], where PYTHON has the `dev` extra installed.
-# Every check runs, even after a failed one; a missing tool is a failure.
+# Run all checks that need no GPU: ci/cpu.sh [PYTHON], where PYTHON has the `dev` extra installed.
+# A failed check does not stop the other checks. A missing tool is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

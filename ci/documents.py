@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the generated tables again: after a change of an estimate, before a release.
+"""Write the generated tables. Run this after an estimate has changed, and before a release.
 
 docs/profiles.md                        time of each family in the full profile
 membench/gpu/cuda/kernel_variants.json  compilations that a run makes before it starts

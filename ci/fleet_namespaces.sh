@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Test a fleet of three hosts, which are network namespaces on this machine. During the run one host
-# is killed and one is disconnected. The results that arrived must be complete, the missing hosts
-# must be named, and a resume must complete the run.
+# Test a fleet of three hosts. Each host is a network namespace on this machine. During the run, one
+# host is killed and one host is disconnected. The received results must be complete, the output must
+# name the missing hosts, and a resume must complete the run.
 #
 #   sudo ci/fleet_namespaces.sh [PYTHON]     where PYTHON has the `fleet` extra installed
 #
-# Needs root, iproute2 and util-linux. All addresses are inside the namespaces created here; no link
-# leaves them. The namespaces share this machine, so the hosts are measured one after the other.
+# Needs root, iproute2 and util-linux. All addresses are inside the new namespaces, and no link leaves
+# the namespaces. The hosts share this machine, so the hosts are measured one after the other.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -31,7 +31,7 @@ export DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="10 seconds"
 space() { echo "mbench-$1-$$"; }
 
 clean() {
-    # Only the processes started here run in these namespaces.
+    # These namespaces contain only processes of this script.
     for name in "$hub" "$(space 1)" "$(space 2)" "$(space 3)"; do
         ip netns pids "$name" 2> /dev/null | xargs -r kill -9 2> /dev/null || true
         ip netns delete "$name" 2> /dev/null || true

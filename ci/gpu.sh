@@ -3,23 +3,23 @@
 #
 #   first-look  contract tests, doctor, hbm/read and the chase (under three minutes)
 #   ab          the design decisions against their alternatives, as a table (five minutes)
-#   check       counts against ncu, and one round of every case that needs the GPU, to check that it
-#               runs and is right; a second call runs only the failed cases (three minutes)
+#   check       the emulator's counts against ncu, and one round of every GPU case; a second call
+#               runs only the failed cases (three minutes)
 #   quick       the quick profile of the benches that need the GPU (three minutes)
-#   full        their full profile, in ROUNDS rounds (3), without energy unless ENERGY=1 (nine)
-#   peers       nvbandwidth and BabelStream, if the folder PEERS has their sources (five minutes)
+#   full        the full profile of these benches, ROUNDS rounds (3); energy if ENERGY=1 (nine)
+#   peers       nvbandwidth and BabelStream, if the folder PEERS has the sources (five minutes)
 #
 # All stages together, in this order, take thirty minutes. Each stage ends within LIMIT seconds (500
-# by default); a second call continues it. Measurements stay in STATE (build/gpu of the checkout,
-# which git ignores). OUTDIR may be emptied between two calls: each call writes the files of its
-# stage there (at most eight, none over 16 MiB), and finally prints a short table.
-# The script runs from a checkout without network; the packages must be installed (PYTHON names the
-# interpreter, python3 by default). --dry-run does the same without a GPU, as far as possible.
-# No setting of the GPU is changed.
+# by default). A second call continues the stage. Measurements stay in STATE (default: build/gpu of
+# the checkout, which git ignores). Each call writes the files of its stage to OUTDIR (at most eight
+# files of at most 16 MiB), and finally prints a short table. OUTDIR may be emptied between calls.
+# The script runs from a checkout without network. The packages must be installed. PYTHON names the
+# interpreter (default: python3). --dry-run does everything that is possible without a GPU.
+# The script changes no setting of the GPU.
 set -uo pipefail
 
 usage() {
-    sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+    sed -n '2,10p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
     exit 2
 }
 
@@ -38,19 +38,19 @@ limit=${LIMIT:-500}
 largest=$((16 * 1024 * 1024))
 most_files=8
 state=${STATE:-build/gpu}
-$dry && state=$out # nothing is measured, so nothing is to be kept
+$dry && state=$out # a dry run has no measurements to keep
 mkdir -p "$state" || exit 1
 state=$(cd "$state" && pwd)
 began=$SECONDS
 failed=""
 
-left() { # a second at least: to `timeout`, 0 is no limit at all
+left() { # at least one second, because 0 means no limit for `timeout`
     local seconds=$((limit - SECONDS + began))
     echo $((seconds > 1 ? seconds : 1))
 }
 
-# step NAME COMMAND...: run COMMAND with its output on the screen and in STATE/NAME.log. At the time
-# limit it gets an interrupt, on which membench keeps its results so far.
+# step NAME COMMAND...: run COMMAND, with the output on the screen and in STATE/NAME.log. At the time
+# limit, COMMAND gets SIGINT; membench then keeps all finished results.
 step() {
     local name=$1 status
     shift
@@ -72,8 +72,8 @@ once() {
 
 membench() { step "$1" "$python" -m membench "${@:2}"; }
 
-# gpu_benches PROFILE: --select options for all benches of PROFILE that need the GPU; benches that
-# loop for 10 s only if ENERGY=1.
+# gpu_benches PROFILE: print --select options for all benches of PROFILE that need the GPU. Energy
+# benches, which loop for 10 s, are selected only if ENERGY=1.
 gpu_benches() {
     "$python" - "$1" <<'PYTHON'
 import os
@@ -90,7 +90,7 @@ for name, bench in registry().benches.items():
 PYTHON
 }
 
-# --select options for every case that failed in a results file.
+# failed_cases FILE: print a --select option for every failed case in a results file.
 failed_cases() {
     "$python" - "$1" <<'PYTHON'
 import csv
@@ -103,7 +103,7 @@ for case in sorted(cases):
 PYTHON
 }
 
-# run NAME OPTIONS...: start or resume a run of membench, unless it is complete.
+# run NAME OPTIONS...: start or resume a run of membench, unless the run is complete.
 run() {
     local name=$1
     shift
@@ -120,20 +120,20 @@ run() {
     return 0
 }
 
-# give FILE...: copy the existing ones of these files to OUTDIR; compress large ones.
+# give FILE...: copy these files to OUTDIR if they exist, and compress large files.
 give() {
     local name given=0
     [[ $state == "$out" ]] && return
     for name in "$@"; do
         [[ -e $state/$name ]] || continue
         if ((given == most_files)); then
-            echo "left out, $most_files files are given: $name"
+            echo "left out, because OUTDIR already gets $most_files files: $name"
         elif (($(stat -c %s "$state/$name") <= largest)); then
             cp "$state/$name" "$out/" && ((++given))
         else
             gzip -c "$state/$name" >"$out/$name.gz" && ((++given))
             if (($(stat -c %s "$out/$name.gz") > largest)); then
-                echo "left out, too large even when packed: $name"
+                echo "left out, because the compressed file is too large: $name"
                 rm -f "$out/$name.gz" && ((--given))
             fi
         fi
@@ -192,8 +192,8 @@ check() {
     give counts.csv {every,again}.{csv,json,log}
 }
 
-# profile NAME OPTIONS...: run the profile NAME for benches that need the GPU, and record all
-# stamps.
+# profile NAME OPTIONS...: run the profile NAME of the benches that need the GPU, and record all
+# time stamps.
 profile() {
     local name=$1 benches
     shift

@@ -1,12 +1,13 @@
-"""Measure each design decision of the GPU benches against its alternatives, on this GPU.
+"""Measure the alternatives for each design decision of the GPU benches, on this GPU.
 
     ci/gpu_ab.py FILE [--dry-run]
 
-Each group times its variants in turn, three times, so that drift affects all variants equally.
+Each group of variants is timed three times, one variant after the other. So drift affects all
+variants equally.
 
 FILE is a table: group, variant, median, minimum and maximum of the three times, ratio to the first
-variant of the group, and facts from the row's detail. Groups that FILE already contains are
-skipped, so that a second call continues. Variants that cannot run here are listed with the reason.
+variant of the group, and facts from the row's detail. A second call continues, because the script
+skips groups that are already in FILE. FILE lists a variant that cannot run here, with the reason.
 PYTHONPATH must name the checkout; ci/gpu.sh sets it.
 """
 
@@ -41,12 +42,12 @@ HEAD = ("group", "variant", "median", "least", "most", "ratio", "unit", "detail"
 REPEATS = 3
 SAMPLES = 7
 SAID = ("in_flight", "once", "hint", "blocks", "clock_cycles", "cycles", "tables", "source_order")
-"""The facts from a row's detail that the table contains."""
+"""Keys of a row's detail that the table contains."""
 
 _COPIED: dict[str, Value] = {"size": "1GiB", "count": "rw_sum"}
 
 STEPS = 500
-"""Number of pairs of probes from which the clocks' steps are determined."""
+"""Number of pairs of probes for the measurement of the clock steps."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Group:
-    """Variants that are compared with the first one."""
+    """Variants that are compared with the first variant of the group."""
 
     name: str
     variants: tuple[Variant, ...]
@@ -83,12 +84,12 @@ class MoreClusters:
         return getattr(self._gpu, name)
 
     def clusters(self, *args: Any) -> int:
-        """The real number of resident clusters plus `more`."""
+        """The number of resident clusters plus `more`."""
         return int(self._gpu.clusters(*args)) + self._more
 
 
 def groups(machine: Machine) -> Iterator[Group]:
-    """All groups; the streams come first."""
+    """All groups, beginning with the streams."""
     for operation in ("read", "copy", "triad"):
         for size in (1, 4, 8):
             params = {"size": f"{size}GiB", "vec": OMITTED, "config": "best"}
@@ -188,7 +189,7 @@ def _chase(size: int, hint: str = "plain") -> Variant:
 def measured(
     variant: Variant, gpu: Backend, watches: Stopwatches
 ) -> tuple[float, str, dict[str, Any]]:
-    """Value, unit and detail of one verified repetition."""
+    """(value, unit, detail) of one verified repetition."""
     given: Any = MoreClusters(gpu, variant.more_clusters) if variant.more_clusters else gpu
     try:
         work = registry().benches[variant.bench].build(given, variant.params, variant.config)
@@ -249,7 +250,7 @@ def rows(group: Group, gpu: Backend, watches: Stopwatches) -> Iterator[tuple[str
 
 
 def clock_steps(gpu: Any) -> Iterator[tuple[str, ...]]:
-    """The smallest observed steps of the events' clock and of the global timer."""
+    """Table lines with the smallest observed steps of the event clock and of the global timer."""
     events, timers = set(), set()
     for _ in range(STEPS):
         gpu.probe(Edge.BEFORE)

@@ -4,10 +4,9 @@
 
 Each pattern is a launch of one of the project's own kernels. Nsight Compute (`ncu`) counts the
 sectors of global memory that the launch requests; the emulator of the tests counts the same launch.
-The table goes to FILE as CSV and to the screen; if a count differs, the exit code is 3. If the
-counters cannot be read (no ncu, or no permission), the script reports this and exits with 0,
-because nothing was refuted. PYTHONPATH must name the checkout and ``tests/support``; ci/gpu.sh sets
-it.
+The script prints the table and writes the table to FILE as CSV. The exit code is 3 if a count
+differs. If the counters cannot be read (no ncu, or no permission), the script prints the reason,
+and the exit code is 0. PYTHONPATH must name the checkout and ``tests/support``; ci/gpu.sh sets it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ RING_ARGS = (np.uint32(RING.bits), np.uint32(RING.seed))
 
 @dataclass(frozen=True)
 class Pattern:
-    """An access pattern: ``run`` gets a GPU and launches ``entry`` exactly once."""
+    """An access pattern. ``run`` launches ``entry`` exactly once on the given GPU."""
 
     name: str
     entry: str
@@ -65,21 +64,21 @@ def read(gpu: Gpu) -> None:
 
 
 def fill(gpu: Gpu) -> None:
-    """Stores of 4 bytes."""
+    """Stores of 4 bytes: neighbouring threads store neighbouring words."""
     target = gpu.allocate(4 * VECTORS)
     kernel = gpu.kernel(KernelVariant.of("pattern.cu"), "pattern_fill")
     gpu.launch(kernel, 64, 256, (target, np.uint64(VECTORS), np.uint32(3)))
 
 
 def link(gpu: Gpu) -> None:
-    """Stores of 8 bytes; each thread of a warp stores to a different line."""
+    """Stores of 8 bytes. Each thread of a warp stores to a different cache line."""
     memory = gpu.allocate(128 * RING.lines)
     kernel = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     gpu.launch(kernel, 16, 256, (memory, np.uint32(RING.lines), *RING_ARGS))
 
 
 def chase(gpu: Gpu) -> None:
-    """Loads of 8 bytes by one thread, each from a different line."""
+    """Loads of 8 bytes by one thread. Each load is from a different cache line."""
     memory, out = gpu.allocate(128 * RING.lines), gpu.allocate(24)
     variant = KernelVariant.of("chase.cu")
     args = (memory, np.uint32(RING.lines), *RING_ARGS)
@@ -113,7 +112,7 @@ def emulated() -> list[tuple[int, int]]:
 
 
 def launch() -> None:
-    """Run every pattern on the GPU, under ncu."""
+    """Run every pattern on the GPU. ncu profiles this process."""
     from membench.machine import snapshot
     from membench.measure.backends import open_backend
 
@@ -125,7 +124,7 @@ def launch() -> None:
 
 
 def counted() -> list[tuple[int, int]] | str:
-    """(load, store) sectors of each pattern, counted by the hardware, or why they are missing."""
+    """(load, store) sectors of each pattern from the hardware, or why they are missing."""
     ncu = shutil.which("ncu")
     if ncu is None:
         return "ncu is not installed"
@@ -151,7 +150,7 @@ def counted() -> list[tuple[int, int]] | str:
     for pattern in PATTERNS:
         while (
             queue[0]["entry"] != pattern.entry
-        ):  # the launches before are the pattern's preparation
+        ):  # earlier launches belong to the preparation of the pattern
             queue.pop(0)
         one = queue.pop(0)
         found.append((int(one[LOADS]), int(one[STORES])))

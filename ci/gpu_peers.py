@@ -1,16 +1,19 @@
-"""Compare membench with other tools on the same GPU, at the same time and the same sizes.
+"""Compare membench with nvbandwidth and BabelStream on the same GPU, with the same sizes.
 
     ci/gpu_peers.py OUTDIR [--dry-run]
 
-PEERS names a folder (``peers`` by default) with the sources of nvbandwidth and BabelStream, or of
-one of them. They are built in a temporary folder that is removed afterwards; only their figures are
-kept. Further build dependencies than CUDA and CMake may be in PEERS: nvml.h in PEERS/include; for
-nvbandwidth up to 0.9 Boost's program_options in PEERS/boost (include/ and lib/); for 0.10, which
-would otherwise download argparse, its sources in PEERS/argparse. OUTDIR receives membench's run
-(peers.csv), each tool's figures as a results file (nvbandwidth.csv, babelstream.csv), and the table
-of ratios (ratios.csv). A tool that is missing, does not build or does not run is named; the others
-are still compared. --dry-run lists the steps and the missing tools. PYTHONPATH must name the
-checkout; ci/gpu.sh sets it.
+The environment variable PEERS names a folder (default: ``peers``) with the sources of nvbandwidth,
+BabelStream or both. The script builds the tools in a temporary folder, and removes the folder
+afterwards. The build needs CUDA and CMake. PEERS may also contain:
+
+- PEERS/include: nvml.h
+- PEERS/boost (include/ and lib/): Boost's program_options, for nvbandwidth up to 0.9
+- PEERS/argparse: the sources of argparse, for nvbandwidth 0.10
+
+OUTDIR receives membench's run (peers.csv), each tool's results (nvbandwidth.csv, babelstream.csv)
+and the ratios (ratios.csv). If a tool is missing, does not build or does not run, the script prints
+the name of the tool, and still compares the other tool. --dry-run lists the steps and the missing
+tools. PYTHONPATH must name the checkout; ci/gpu.sh sets PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -40,11 +43,11 @@ OURS = (
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool: how to build, run and import it.
+    """A tool, with the commands to build, run and import it.
 
     Attributes:
-        folder: its folder in PEERS.
-        build: a shell line that builds from ``src`` into ``out``.
+        folder: name of the tool's folder in PEERS.
+        build: a shell line that builds from ``{src}`` into ``{out}``.
         runs: pairs (shell line, settings of the import); each line prints output that `membench
             import` reads.
     """
@@ -60,7 +63,7 @@ PEERS = (
     Peer(
         "nvbandwidth",
         "nvbandwidth",
-        # Downloads are off: dependencies must be in PEERS, or the build fails.
+        # Downloads are off: the build fails if a dependency is not in PEERS.
         "cmake -S {src} -B {out} -DCMAKE_BUILD_TYPE=Release -DFETCHCONTENT_FULLY_DISCONNECTED=ON"
         " -DFETCHCONTENT_SOURCE_DIR_ARGPARSE={peers}/argparse && cmake --build {out} -j 16",
         (
@@ -86,17 +89,17 @@ def membench(*arguments: str) -> list[str]:
 def shell(
     line: str, output: int | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run ``line`` in a shell; its standard error goes to the screen."""
+    """Run ``line`` in a shell. The standard error of ``line`` goes to the screen."""
     print(f"$ {line}", flush=True)
     command = ["bash", "-euo", "pipefail", "-c", line]
     return subprocess.run(command, check=False, stdout=output, env=environment)
 
 
 def build_environment(folder: Path, scratch: Path) -> dict[str, str]:
-    """The environment in which tools find headers in ``folder``, and the driver's libraries.
+    """Environment variables for the build: headers in ``folder``, and the driver's libraries.
 
-    Tools link against library names that only development packages contain; here these names are
-    symbolic links in ``scratch`` to the libraries that the loader finds.
+    Tools link with library names that only development packages contain. So ``scratch`` gets
+    symbolic links with these names to the libraries that the loader finds.
     """
     names = scratch / "lib"
     names.mkdir()
@@ -117,7 +120,7 @@ def build_environment(folder: Path, scratch: Path) -> dict[str, str]:
 def figures(
     peer: Peer, source: Path, out: Path, scratch: Path, environment: Mapping[str, str] | None = None
 ) -> list[Path] | str:
-    """The results files of ``peer``'s runs, or the reason why there are none."""
+    """The results files of ``peer``'s runs, or the reason for missing results."""
     places = {
         "src": shlex.quote(str(source)),
         "peers": shlex.quote(str(source.parent)),
@@ -144,7 +147,10 @@ def figures(
 
 
 def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
-    """Write and print the ratios of membench's figures to those of the other tools."""
+    """Write and print the ratios of membench's values to the other tools' values.
+
+    Returns the exit code.
+    """
     labels = [*(f"{path.stem.rstrip('01')}={path}" for path in theirs), f"membench={ours}"]
     table = out / "ratios.csv"
     with table.open("wb") as file:
@@ -155,7 +161,7 @@ def ratios(ours: Path, theirs: list[Path], out: Path) -> int:
 
 
 def _measured(run: list[str], ours: Path) -> int:
-    """Measure into ``ours``, or continue where an earlier call ended; return the exit code."""
+    """Measure into ``ours``, or continue an earlier run; return the exit code."""
     if ours.with_suffix(".journal").exists():
         run = ["run", "--resume", str(ours)]
     elif ours.exists():
@@ -166,7 +172,7 @@ def _measured(run: list[str], ours: Path) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Build, run and compare."""
+    """Build the tools, run the tools and membench, and compare the results."""
     out, dry = Path(arguments[0]), arguments[1:] == ["--dry-run"]
     folder = Path(os.environ.get("PEERS", "peers")).resolve()
     present = [peer for peer in PEERS if (folder / peer.folder).is_dir()]

@@ -1,8 +1,7 @@
 """Kill runs with SIGKILL at random moments and resume each: ci/kills.py [COUNT] [SEED].
 
-Every moment of a run is equally likely: the start, the layout of the scratch file, measuring,
-writing the results. Counts finished case results that were lost, files and processes that were left
-behind, and complete results.
+Every moment of a run is equally likely: the start, writing the scratch file, measuring, writing the
+results. The script counts lost case results, leftover files and processes, and complete results.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ RUN = ("run", "--select", "ddr/steady", "--select", "ssd/tiny", "--rounds", str(
 
 @dataclass
 class Tally:
-    """The outcome of all kills; the lists contain the unwanted effects."""
+    """The outcome of all kills. Each list contains unwanted effects."""
 
     finished: int = 0
     lost: list[str] = field(default_factory=list)
@@ -44,7 +43,6 @@ class Tally:
 
 
 def children(pid: int) -> list[int]:
-    """The running child processes of ``pid``."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except OSError:
@@ -53,9 +51,9 @@ def children(pid: int) -> list[int]:
 
 
 def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, ...] | None:
-    """Start a run, kill it ``moment`` seconds later, and return its finished case results.
+    """Start a run, kill the run ``moment`` seconds later, and return its finished case results.
 
-    None if the run had already ended.
+    Returns None if the run had already ended.
     """
     run = membench.start(*RUN, "-o", "o.csv")
     time.sleep(moment)
@@ -79,7 +77,7 @@ def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, .
 
 
 def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> None:
-    """Resume the run, or start it again if there is nothing to resume; check its results."""
+    """Resume the run and check its results. Starts the run again if there is no journal."""
     csv = membench.directory / "o.csv"
     if (membench.directory / "o.journal").exists():
         done = membench("run", "--resume", "o.csv")
@@ -103,7 +101,7 @@ def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> No
 
 
 def main(count: int, seed: int) -> int:
-    """Kill ``count`` runs; return 0 if nothing was lost or left behind."""
+    """Kill ``count`` runs. Returns 0 if no result was lost and no file or process was left."""
     draw = random.Random(seed)
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="membench-kills-") as base:
@@ -122,7 +120,7 @@ def main(count: int, seed: int) -> int:
             membench.directory.mkdir()
             moment = draw.uniform(0, length)
             units = kill(membench, moment, tally)
-            if units is None:  # this run was faster than the first one, so the kill came too late
+            if units is None:  # this run was faster than the first run, so the kill came too late
                 length = moment
                 continue
             number += 1

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How kernel settings affect the pages that a case gets; writes tables for docs/memory.md.
+"""Print how kernel settings affect the pages that a case gets, as tables for docs/memory.md.
 
-    sudo python ci/memory_states.py          # some seconds; each setting is put back within 0.3 s
+    sudo python ci/memory_states.py     # takes some seconds; restores each setting within 0.3 s
 
-The script needs root. It changes /sys/kernel/mm/transparent_hugepage, hugetlbfs and swap for a
-moment, one state after the other, allocates memory as a case does (`map_pages`), and reads the
-folio sizes of the memory from /proc/kpageflags. Memory that other programs already hold is not
-affected, but memory that they allocate during that moment is.
+The script needs root. For each state, the script changes /sys/kernel/mm/transparent_hugepage,
+hugetlbfs and swap for a moment. The script allocates memory as a case does (`map_pages`), and reads
+the folio sizes of the memory from /proc/kpageflags. The change affects memory that other programs
+allocate during this moment, but not their existing memory.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ STATES: dict[str, Mapping[str, str]] = {
 
 @contextlib.contextmanager
 def state(settings: Mapping[str, str]) -> Iterator[None]:
-    """Apply ``settings`` (paths relative to `THP`) until the end of the block."""
+    """Apply ``settings`` (path relative to `THP` -> value) until the end of the block."""
     before: dict[Path, str] = {}
     try:
         for name, value in settings.items():
@@ -80,14 +80,14 @@ def state(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 def case(pages: str, size: int = SIZE) -> Bytes:
-    """Memory as a case gets it, with all pages touched."""
+    """``size`` bytes of memory as a case gets them, with all pages touched."""
     memory = map_pages(size, pages)
     memory.fill(1)
     return memory
 
 
 def folios(memory: Bytes) -> str:
-    """The shares of ``memory`` in folios of each size."""
+    """The shares of ``memory`` in folios of each size, as text."""
     pages = memory.nbytes // mmap.PAGESIZE
     with Path("/proc/self/pagemap").open("rb") as file:
         file.seek(memory.ctypes.data // mmap.PAGESIZE * 8)
@@ -108,15 +108,15 @@ def folios(memory: Bytes) -> str:
 
 
 def row(memory: Bytes) -> str:
-    """What the row of a case with ``pages=thp`` reports for ``memory``."""
+    """The text that a row of a case with ``pages=thp`` contains for ``memory``."""
     share = huge_bytes(memory) / memory.nbytes
     assert "few-huge-pages" in FLAGS
     return f"huge={100 * share:.0f}%" + (", `few-huge-pages`" if share < HUGE_SHARE else "")
 
 
 def settings_table() -> None:
-    """Print a table with one line per state."""
-    print("| state | pages=thp | its row | pages=4k | doctor's word |\n" + "| --- " * 5 + "|")
+    """Print a table with one line for each state of the huge page settings."""
+    print("| state | pages=thp | detail of the row | pages=4k | doctor |\n" + "| --- " * 5 + "|")
     for name, settings in STATES.items():
         with state(settings):
             huge, small = case("thp"), case("4k")
@@ -128,7 +128,7 @@ def settings_table() -> None:
 
 
 def collapse(memory: Bytes) -> str:
-    """The effect of MADV_COLLAPSE on ``memory``."""
+    """The effect of MADV_COLLAPSE on ``memory``, as text; or the error."""
     start = time.monotonic()
     failed = LIBC.madvise(
         ctypes.c_void_p(memory.ctypes.data), ctypes.c_size_t(memory.nbytes), MADV_COLLAPSE
@@ -164,10 +164,10 @@ def khugepaged() -> None:
         while huge_bytes(late) < late.nbytes and time.monotonic() - start < 20:
             time.sleep(0.02)
         took = time.monotonic() - start
-    print(f"\nkhugepaged, awake each 50 ms: {before} becomes {row(late)} after {took:.1f} s")
+    print(f"\nkhugepaged, scanning every 50 ms: {before} becomes {row(late)} after {took:.1f} s")
     sleep = int((THP / "khugepaged/scan_sleep_millisecs").read_text()) / 1000
     pages = int((THP / "khugepaged/pages_to_scan").read_text())
-    print(f"here it looks at {pages * 4 / 1024:g} MiB each {sleep:g} s, of all processes together")
+    print(f"khugepaged scans {pages * 4 / 1024:g} MiB every {sleep:g} s, in all processes together")
 
 
 def gigantic() -> None:
@@ -231,7 +231,7 @@ def swapped() -> None:
 
 
 def latency(machine: Machine) -> None:
-    """Print the latency of loads from 64 MiB by folio size, measured in turn."""
+    """Print the latency of loads from 64 MiB for each folio size."""
     kinds: dict[str, Mapping[str, str]] = {
         "2048 KiB": {},
         "64 KiB": STATES["2 MiB never, 64 KiB always"],
@@ -257,8 +257,8 @@ def latency(machine: Machine) -> None:
             cpu.launch([walk.job(loads)])
             rounds[name].append(cpu.span_ns / loads)
     cpu.close()
-    print("\nloads from 64 MiB, time beside that of 4 KiB pages: the least of 61 turns, and the")
-    print("median of the ratios within a turn:")
+    print("\nlatency of loads from 64 MiB: minimum of 61 rounds, ratio to minimum of 4 KiB pages,")
+    print("median ratio to 4 KiB pages within a round:")
     small = rounds["4 KiB"]
     for name, values in rounds.items():
         ratio = statistics.median(one / beside for one, beside in zip(values, small, strict=True))
@@ -269,7 +269,7 @@ def latency(machine: Machine) -> None:
 
 
 def main() -> int:
-    """Print all tables."""
+    """Print all tables. Returns 2 if the user is not root."""
     if os.geteuid():
         sys.stderr.write("only root can change these settings\n")
         return 2

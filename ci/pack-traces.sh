@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Pack the published traces as the package ships them: ci/pack-traces.sh FOLDER, where FOLDER
-# contains the originals under their original names. Each is checked before it is packed.
+# Pack the published traces for the package: ci/pack-traces.sh FOLDER. FOLDER contains the original
+# files under their original names. The script checks each file before packing.
 set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: ci/pack-traces.sh FOLDER" >&2; exit 2; }
 from=$(realpath "$1")

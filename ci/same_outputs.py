@@ -1,8 +1,8 @@
 """Compare the outputs of two checkouts: ``python ci/same_outputs.py OTHER [NAME..]``.
 
-Use it for changes that must affect only speed. Every command below runs in this checkout and in
-``OTHER`` (such as ``git worktree add OTHER main``) on the shipped references; printed text, written
-files and exit codes are compared. The exit code is 1 if anything differs.
+Use the script for changes that must affect only speed. Every command below runs in this checkout
+and in ``OTHER`` (from ``git worktree add OTHER main``) on the built-in references. The script
+compares printed text, written files and exit codes. The exit code is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ALL = sorted(REFERENCES.glob("*/figures.csv"))
 
 
 def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Name and arguments of every command; commands write their files to ``folder``."""
+    """(name, arguments) of every command. Commands write their files to ``folder``."""
     run, gpus, every = str(RUN), [str(path) for path in GPUS], [str(path) for path in ALL]
     crlf = folder / "crlf.csv"
     crlf.write_bytes(RUN.read_bytes().replace(b"\n", b"\r\n"))
@@ -54,7 +54,7 @@ def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
-    """Everything that the ``wanted`` commands of ``checkout`` print and write, by name."""
+    """Name -> everything that the ``wanted`` commands of ``checkout`` print and write."""
     found: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="membench-same-") as scratch:
         folder = Path(scratch, "o")
@@ -83,9 +83,9 @@ def main() -> int:
     for name in differing:
         pairs = zip_longest(*(one.get(name, b"").splitlines() for one in (here, there)))
         line = next(number for number, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-        print(f"{name} differs, first in line {line}")
+        print(f"{name} differs; the first different line is {line}")
     count = len(here | there)
-    print(f"{count - len(differing)} of {count} outputs are the same to the byte")
+    print(f"{count - len(differing)} of {count} outputs have identical bytes")
     return 1 if differing else 0
 
 

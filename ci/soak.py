@@ -1,8 +1,8 @@
-"""Repeat short runs, also concurrent ones, for a given time: ci/soak.py [SECONDS].
+"""Repeat short runs for a given time, also several runs at once: ci/soak.py [SECONDS].
 
 A cycle consists of a run through the Python API in this process, three concurrent runs, an
-interrupted run, and a run that is killed and resumed. After each cycle nothing may be left: no
-process, file, shared memory or descriptor.
+interrupted run, and a run that is killed and resumed. After each cycle, no process, file, shared
+memory or descriptor of the runs may remain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHM = Path("/dev/shm")  # noqa: S108 - only listed
 
 
 def marked(token: str) -> list[int]:
-    """The running processes of this soak, except this one."""
+    """The ids of the running processes of this soak test, except this process."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -46,7 +46,7 @@ def marked(token: str) -> list[int]:
 
 
 def shared_memory() -> set[str]:
-    """The names of all shared memory, POSIX and System V."""
+    """The names of all shared memory segments, POSIX and System V."""
     try:
         posix = {str(path) for path in SHM.iterdir()}
         system = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
@@ -56,12 +56,11 @@ def shared_memory() -> set[str]:
 
 
 def descriptors() -> int:
-    """Open files of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def cycle(membench: Membench) -> int:
-    """Run one cycle; return its number of runs."""
+    """Run one cycle, and return the number of runs in the cycle."""
     api.run(select=["ddr/steady", "ssd/tiny"], rounds=1, output=membench.directory / "api.csv")
     several = [membench.start(*RUN, "-o", f"{n}.csv") for n in range(AT_ONCE)]
     for run in several:
@@ -87,7 +86,7 @@ def cycle(membench: Membench) -> int:
 
 
 def leftovers(membench: Membench, token: str, temporary: Path, memory: set[str]) -> list[str]:
-    """Describe everything that the cycle left, after removing its results."""
+    """Descriptions of all leftovers of a cycle. Removes the results of the cycle first."""
     found = [f"process {pid}" for pid in marked(token)]
     for path in membench.directory.iterdir():
         pair = {path.with_suffix(".csv"), path.with_suffix(".json")}
@@ -101,7 +100,7 @@ def leftovers(membench: Membench, token: str, temporary: Path, memory: set[str])
 
 
 def main(seconds: float) -> int:
-    """Run cycles for ``seconds``; return 0 if nothing was left."""
+    """Run cycles for ``seconds``. Returns 0 if no cycle left anything behind."""
     token = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="membench-soak-") as base:
         membench = installed(Path(base))

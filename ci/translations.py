@@ -2,12 +2,12 @@
 """List missing translations of the report; with --write, update the catalogues.
 
     python ci/translations.py           lists every message without a translation
-    python ci/translations.py --write   takes new and changed messages into each .po, drops those
-                                        that are gone, and compiles each .mo
+    python ci/translations.py --write   adds new and changed messages to each .po, removes
+                                        unused messages, and compiles each .mo
 
-Messages come from calls of ``tr`` and ``tr_n`` in the code, from ``_`` in the templates, and from
-two places where text is data: the ledger of claims and the first lines of the benches. A missing
-translation is not an error: the page shows the English text.
+Messages come from four sources: calls of ``tr`` and ``tr_n`` in the code, ``_`` in the templates,
+the ledger of claims, and the first docstring lines of the benches. A missing translation is not an
+error: the page shows the English text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HEADER = f"""\
 
 
 Found = tuple[int, str, tuple[str, ...], list[str]]
-"""What an extractor must give Babel: line, function name, texts, comments."""
+"""The tuple that an extractor returns to Babel: line, function name, texts, comments."""
 
 
 def calls(
@@ -47,9 +47,9 @@ def calls(
     _tags: object,
     options: object,  # noqa: ARG001
 ) -> Iterator[Found]:
-    """The string literals in marking calls of Python code, including calls inside other calls.
+    """String literals in calls of the marking functions, including nested calls.
 
-    Babel's extractor skips a call within an argument of another call.
+    Babel's own extractor skips a call within an argument of another call.
     """
     for node in ast.walk(ast.parse(file.read())):
         match node:
@@ -99,7 +99,7 @@ def source_of(language: str) -> Path:
 
 
 def read(language: str) -> Catalog:
-    """The catalogue of ``language`` as it is on disk."""
+    """The catalogue of ``language`` on disk."""
     locale, path = language.replace("-", "_"), source_of(language)
     if not path.exists():
         return Catalog(
@@ -118,10 +118,10 @@ def read(language: str) -> Catalog:
 
 
 def updated(language: str) -> Catalog:
-    """The catalogue of ``language``, updated with the present messages.
+    """The catalogue of ``language``, updated with the current messages.
 
-    If the English text of a message has changed, its translation is kept but marked fuzzy: it is
-    not used until a translator has checked it and removed the mark.
+    If the English text of a message has changed, the old translation gets the mark "fuzzy".
+    membench does not use a fuzzy translation until a translator removes the mark.
     """
     catalogue = read(language)
     catalogue.update(messages(), update_creation_date=False)
@@ -139,7 +139,10 @@ def missing(catalogue: Catalog) -> list[str]:
 
 
 def write(language: str, catalogue: Catalog) -> None:
-    """Write the ``.po`` and the ``.mo`` of ``language``; the ``.mo`` has no fuzzy translations."""
+    """Write the ``.po`` and the ``.mo`` of ``language``.
+
+    The ``.mo`` contains no fuzzy translations.
+    """
     path = source_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -151,7 +154,7 @@ def write(language: str, catalogue: Catalog) -> None:
 
 
 def main() -> None:
-    """List missing translations; with ``--write``, write the catalogues first."""
+    """List missing translations. ``--write`` updates the catalogues first."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="update the catalogues")
     asked = parser.parse_args()

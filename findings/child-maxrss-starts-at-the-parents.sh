@@ -4,12 +4,12 @@
 #
 # Expected: a small program that a large program starts reports its own small peak, because exec
 # gives it new memory.
-# Seen (Linux 6.18, Python's subprocess): a program that needs 8 MiB, started by a process with 300
-# MiB, reports a peak of 310 MiB, in its own getrusage and in RUSAGE_CHILDREN of the parent. Between
-# fork and exec the child has the parent's pages, and exec does not reset the peak. VmHWM in
-# /proc/PID/status restarts at exec and is correct.
-# For users: if a program with large buffers starts benchmarks and reads their ru_maxrss, it reports
-# its own size. Read VmHWM while the child runs, or memory.peak of the control group.
+# Seen (Linux 6.18, Python's subprocess): a process with 300 MiB starts a program that needs 8 MiB.
+# The program reports a peak of 310 MiB, both in its own getrusage and in RUSAGE_CHILDREN of the
+# parent. Between fork and exec the child has the parent's pages, and exec does not reset the peak.
+# VmHWM in /proc/PID/status restarts at exec and is correct.
+# For users: if a program with large buffers starts benchmarks, the ru_maxrss of a benchmark is the
+# size of that program. Read VmHWM while the child runs, or memory.peak of the control group.
 set -euo pipefail
 echo "version: Linux $(uname -r), $(python3 --version)"
 python3 - <<'PYTHON'

@@ -5,10 +5,10 @@
 # Expected: both show 1024 bytes for every chip.
 # Seen (CUDA 13.5): ptxas shows 1024 bytes for all chips. cuobjdump shows 1024 for sm_80 and sm_89,
 # but 2048 for sm_90, sm_100 and sm_120: from Hopper on it adds the 1 KiB that the system reserves
-# in each block. The system reserves this KiB on sm_80 too, but there cuobjdump does not add it.
-# For users: the usual formula for the number of blocks per SM adds the reserved KiB, so with the
-# figure of cuobjdump it counts the KiB twice from Hopper on. In a comparison of chips, 1 KiB more
-# shared memory is not a difference of the kernel.
+# in each block. The system reserves this KiB on sm_80 too, but cuobjdump does not add the KiB there.
+# For users: the usual formula for the number of blocks per SM adds the reserved KiB. With the size
+# from cuobjdump, the formula counts the KiB twice from Hopper on. In a comparison of chips, 1 KiB
+# more shared memory is not a difference of the kernel.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
 folder=$(mktemp -d)

@@ -4,12 +4,11 @@
 # Expected: the environment does not change. Dask sets its variables for workers (one thread for
 # OpenMP and BLAS) only in the workers.
 # Seen (distributed 2026.8.0): in the program itself OMP_NUM_THREADS, MKL_NUM_THREADS and
-# OPENBLAS_NUM_THREADS become 1 and MALLOC_TRIM_THRESHOLD_ becomes 65536, and they keep these values
-# after the cluster is closed.
-# For users: if the same script then starts STREAM or another program with OpenMP, this program runs
-# on one thread and reaches only a part of the machine's bandwidth. So its result depends on what
-# ran before it. Start such programs with a copy of the earlier environment, or start the cluster in
-# a separate process.
+# OPENBLAS_NUM_THREADS become 1, and MALLOC_TRIM_THRESHOLD_ becomes 65536. The variables keep these
+# values after the cluster is closed.
+# For users: if the same script later starts STREAM or another OpenMP program, that program runs on
+# one thread and reaches only a fraction of the machine's bandwidth. Start OpenMP programs with a
+# copy of the environment from before the cluster, or start the cluster in a separate process.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -6,9 +6,9 @@
 # Seen (distributed 2026.8.0): one run, and five futures with its result. submit and map name a task
 # after its function and arguments, and do not run a second task with the same name. dask.delayed
 # with the same function and arguments runs five times.
-# For users: the five samples agree to the last digit, their confidence interval has width zero, and
-# a benchmark that is submitted again is finished at once. Pass pure=False, or pass the number of
-# the repetition as an argument.
+# For users: the five samples agree to the last digit, and their confidence interval has width zero.
+# A benchmark that is submitted again finishes at once. Pass pure=False, or pass the number of the
+# repetition as an argument.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

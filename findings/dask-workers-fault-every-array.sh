@@ -5,12 +5,12 @@
 # Expected: the function does the same work in both. glibc keeps the memory of freed arrays, so only
 # the first array causes page faults.
 # Seen (distributed 2026.8.0, glibc 2.36): no page faults in this program, 257 for each array in a
-# worker. The nanny that starts a worker sets MALLOC_TRIM_THRESHOLD_=65536. This also disables the
-# mechanism by which glibc learns to keep the memory of large arrays, so each array of 128 KiB or
-# more is mapped and unmapped again.
-# For users: if copies, host buffers and NumPy expressions are timed under Dask, the time includes
-# the kernel's clearing of pages; without Dask it does not. Compare only runs of one kind, or set
-# distributed.nanny.pre-spawn-environ without that variable.
+# worker. The nanny, the process that starts a worker, sets MALLOC_TRIM_THRESHOLD_=65536. With this
+# variable glibc no longer keeps the memory of large arrays: glibc maps and unmaps each array of 128
+# KiB or more.
+# For users: under Dask, the time of copies and NumPy expressions includes the time in which the
+# kernel clears new pages. Do not compare times under Dask with times without Dask. Or remove the
+# variable from the setting distributed.nanny.pre-spawn-environ.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -4,11 +4,12 @@
 #
 # Expected: the pages of that part leave the cache. The manual excludes pages that are only partly
 # inside the range, and a page has 4 KiB.
-# Seen (Linux 6.18, ext4, a file that was read in pieces of 1 MiB): of 64 KiB in the middle of the
-# file nothing is dropped, for any offset; of an aligned range of 2 MiB everything is dropped. Since
-# 6.16 ext4 (xfs earlier) caches in folios of up to 2 MiB, and the kernel drops only whole folios.
-# For users: if a benchmark tries to make random reads cold block by block, the reads still hit
-# memory. Drop the whole file, check with cachestat or mincore, or read with O_DIRECT.
+# Seen (Linux 6.18, ext4, a file that was read in pieces of 1 MiB): for a range of 64 KiB in the
+# middle of the file, at any offset, the kernel drops no page. For an aligned range of 2 MiB, the
+# kernel drops all pages. ext4 (since 6.16) and xfs (since earlier versions) cache files in folios of
+# up to 2 MiB, and the kernel drops only whole folios.
+# For users: a benchmark that drops single blocks before random reads still reads from memory. Drop
+# the whole file and check with cachestat or mincore, or read with O_DIRECT.
 # Needs: Linux 6.16 or newer; root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

@@ -2,14 +2,14 @@
 # The queue depth in fio's JSON (iodepth_level) with ioengine=libaio, iodepth=16 and without
 # direct=1.
 #
-# Expected: it is known that such reads do not overlap. So the JSON shows a depth of 1, and the
-# completion latency of a single read.
+# Expected: buffered reads with libaio do not overlap, as is well known. So the JSON shows a depth of
+# 1, and the completion latency of a single read.
 # Seen (fio 3.33): iodepth_level shows 16 for more than 95 % of the reads. The mean completion
 # latency (clat_ns) is about 14 times the time of a read, because every read waits for its whole
 # batch. The time of the reads themselves is in slat_ns, the submission latency. slat_ns times the
 # number of reads is nearly the time of the whole run, so one read was in flight at any time.
-# For users: neither the depth nor the latency in such a result is correct. If slat times the number
-# of operations is close to the time of the run, the engine did not queue.
+# For users: depth and latency in such a result are wrong. If slat times the number of operations is
+# close to the time of the run, the engine did not queue.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -4,9 +4,9 @@
 # Expected: the shares add up to 100.
 # Seen (fio 3.33, --rw=write --fsync=4): iodepth_level "1" is 123.4 %. Each fsync counts as an
 # operation at its depth, but the sum is divided only by the number of reads and writes.
-# For users: a check that the shares add up to 100, or a mean depth that is weighted by them, is
-# wrong for every job with fsync, fdatasync or sync_file_range, and only for these. Divide the
-# shares by their sum.
+# For users: a mean depth that is weighted by the shares is wrong for every job with fsync, fdatasync
+# or sync_file_range. A check that the shares add up to 100 fails for these jobs. Divide the shares
+# by their sum.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

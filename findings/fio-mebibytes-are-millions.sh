@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Sizes with binary prefixes in fio: --size=1MiB, --bs=4KiB.
 #
-# Expected: 1MiB is 1048576 bytes and 4KiB is 4096 bytes. If a prefix is ambiguous, it is that of
-# 1MB.
+# Expected: 1MiB is 1048576 bytes and 4KiB is 4096 bytes. Only 1MB is ambiguous.
 # Seen (fio 3.33, kb_base with its default, 1024): the meanings are exchanged. 1M, 1MB and even 1Mi
 # are 1048576 bytes, 1MiB is 1000000 bytes. 4KiB is 4000 bytes, which direct I/O refuses. The manual
 # gives compatibility with old scripts as the reason. With kb_base=1000 before the sizes, MB and MiB
 # have their usual meaning.
-# For users: if you write MiB to be exact, you get 4.6 % less (GiB: 6.9 %, TiB: 9.1 %), blocks that
-# are not aligned, and no last block. Write "1m" or plain bytes.
+# For users: if you write MiB, the size is 4.6 % smaller (GiB: 6.9 %, TiB: 9.1 %). The blocks are not
+# aligned, and the last block of the file is missing. Write "1m" or plain bytes.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }
 folder=$(mktemp -d)

@@ -5,9 +5,8 @@
 # Seen (fio 3.33): no message, and exit code 0. fio opens the file with O_DIRECT and then maps it,
 # so that the whole file is in the page cache afterwards. The JSON has "direct": "1" among the
 # options of the job.
-# For users: the options in a result are the requested ones, not those that had an effect. A
-# benchmark that runs several engines with direct=1 compares memory with disks if mmap is one of the
-# engines.
+# For users: a result contains the requested options, not the effective options. A benchmark that
+# runs several engines with direct=1 compares memory with disks if mmap is one of the engines.
 # Needs: a temporary folder on a filesystem that supports O_DIRECT.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }

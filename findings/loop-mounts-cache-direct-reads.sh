@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Direct I/O (O_DIRECT) on a filesystem in a file that is mounted with "mount -o loop".
 #
-# Expected: O_DIRECT bypasses the page cache. ext4 accepts it, does not cache its own pages, and a
+# Expected: O_DIRECT bypasses the page cache. ext4 accepts O_DIRECT and does not cache the data, so a
 # read comes from the disk.
 # Seen (Linux 6.18, mount of util-linux 2.38.1): the loop device reads and writes its file through
 # the page cache. After 64 MiB of direct writes and reads, all 64 MiB of the file are cached, and a
 # second direct read comes from memory. losetup shows DIO 0. With "losetup --direct-io=on" nothing
 # is cached.
-# For users: if you make a filesystem in a file to test direct I/O, you measure memory, and flags
-# such as fio's direct=1 do not show this. Set up the loop device with --direct-io=on.
+# For users: a test of direct I/O on a filesystem in a file measures memory, even with flags such as
+# fio's direct=1. Set up the loop device with --direct-io=on.
 # Needs: Linux 6.5 or newer (cachestat); root; the temporary folder on a disk, not on tmpfs.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

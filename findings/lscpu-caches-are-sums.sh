@@ -2,13 +2,13 @@
 # The sizes of caches according to lscpu, in text and in JSON (lscpu -J).
 #
 # Expected: the size of one cache, as lscpu printed for many years: 32 KiB for L1d.
-# Seen (util-linux 2.38.1): the sum over all caches of the level, and their number: "64 KiB (2
-# instances)" with two cores, so 2 MiB with 64 cores, and for L3 the sum over all groups of cores.
-# The JSON has both in one string, also with -B. The size of one cache is in lscpu -C (ONE-SIZE) and
-# in /sys/devices/system/cpu/cpu0/cache.
-# For users: if a script computes a working set for L2, or four times L3, from this figure, the
-# working set is too large by the number of caches, and is in a different level on each machine.
-# Older versions of lscpu show the size of one cache.
+# Seen (util-linux 2.38.1): lscpu prints the sum over all caches of the level, and the number of
+# caches: "64 KiB (2 instances)" with two cores, so 2 MiB with 64 cores. For L3 the sum covers all
+# groups of cores. The JSON has sum and number in one string, also with -B. The size of one cache is
+# in lscpu -C (ONE-SIZE) and in /sys/devices/system/cpu/cpu0/cache.
+# For users: a working set that a script computes from the sum is too large by the number of caches.
+# The working set then lies in a different cache level on each machine. Older versions of lscpu show
+# the size of one cache.
 # Needs: root; a machine with two or more cores.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to fetch a package of Debian" >&2; exit 2; }

@@ -2,12 +2,12 @@
 # The size of arrays in the 4-bit types of ml_dtypes: int4, uint4, float4_e2m1fn (nbytes, itemsize).
 #
 # Expected: half a byte per number, so that nbytes of 1024 numbers is 512.
-# Seen (ml_dtypes 0.6.0): one byte per number, so nbytes is 1024; the same holds for types of 2 and
-# 6 bits. ml_dtypes never packs two numbers into a byte, neither in memory nor in tobytes. finfo and
-# iinfo show 4 bits.
-# For users: if you compute the size of a 4-bit KV cache or of 4-bit weights from nbytes, or a
-# bandwidth, you get that of 8 bits: twice the size and twice the rate of the packed data on a GPU.
-# Compute with the number of bits from finfo.
+# Seen (ml_dtypes 0.6.0): one byte per number, so nbytes is 1024. Numbers of 2 and 6 bits also take
+# one byte. ml_dtypes packs no two numbers into a byte, in memory and in tobytes. finfo and iinfo
+# show 4 bits.
+# For users: the size of a 4-bit KV cache or of 4-bit weights, computed from nbytes, is twice the
+# size of the packed data on a GPU. A bandwidth computed from nbytes is also twice too high. Compute
+# with the number of bits from finfo.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

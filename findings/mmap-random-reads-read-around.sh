@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Reading single pages at random from a file that is not cached, with pread and through mmap.
 #
-# Expected: both read about the requested bytes. The kernel reads ahead if accesses are sequential,
-# and these are not.
+# Expected: both methods read about the requested bytes. The kernel reads ahead only for sequential
+# accesses.
 # Seen (Linux 6.18, ext4, read_ahead_kb 128): with pread, 100 pages cause 0.4 MiB of reads from the
 # disk. Through a mapping the same 100 pages cause about 12 MiB, because every page fault reads
 # read_ahead_kb around the page, also for random accesses. (Some virtual disks have read_ahead_kb
-# set to 8 MiB; there one access reads 8 MiB.) MADV_RANDOM prevents this.
+# set to 8 MiB; then one access reads 8 MiB.) MADV_RANDOM prevents this.
 # For users: random reads of KV blocks or tensors through a mapping (fio's ioengine=mmap, readers of
 # safetensors and GGUF) show the bandwidth of large reads, and the number of reads per second
-# depends on read_ahead_kb. Compare them with pread only under MADV_RANDOM.
+# depends on read_ahead_kb. Compare a mapping with pread only under MADV_RANDOM.
 # Needs: root, to mount a file of its own.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount a file of its own" >&2; exit 2; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # nvcc -arch=native on a machine without a GPU: a login node, a container build, a CI job.
 #
-# Expected: an error, because there is no chip to build for.
+# Expected: an error, because the machine has no chip to build for.
 # Seen (nvcc 13.5.37): a warning and exit code 0, and a program for sm_75 (Turing, 2018) with PTX of
 # compute_75. If the program then runs on an H100 or B200, the driver translates this PTX.
 # For users: the program runs and gives correct results, but its code does not use newer

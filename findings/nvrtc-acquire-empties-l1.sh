@@ -6,9 +6,9 @@
 # lines. On a CPU an acquire load is an ordinary load.
 # Seen (NVRTC 13.5, sm_80 to sm_120): after an acquire load at the scope of the GPU or the system
 # the compiler emits CCTL.IVALL, which invalidates the whole L1 cache of the SM (not timed here). It
-# emits the same after each __threadfence(), __threadfence_system() and fence.acq_rel.gpu. It does
-# not emit it at the scope of the block (__threadfence_block, ld.acquire.cta, __syncthreads), and
-# not after a release or a relaxed load.
+# also emits CCTL.IVALL after each __threadfence(), __threadfence_system() and fence.acq_rel.gpu. It
+# does not emit CCTL.IVALL at the scope of the block (__threadfence_block, ld.acquire.cta,
+# __syncthreads), or after a release or a relaxed load.
 # For users: if a kernel waits for a flag (cuda::atomic, a grid barrier, a spin lock) between two
 # timed reads, the second read begins with an empty L1, for every block on that SM. Wait with
 # relaxed loads, and acquire once.

@@ -7,9 +7,9 @@
 # Seen (NVRTC 13.5, sm_80 to sm_120): the chase by index uses LDG. The chase by address uses LD, a
 # generic load: a pointer that was read from memory may also point to shared or local memory, and
 # the hardware must find this out for each load.
-# For users: the latencies of the two kinds of chase are those of two different instructions, and
-# only the chase by index has the latency of global loads in other kernels (not timed here). Chase
-# by index, or load with ld.global.
+# For users: the two chases measure the latencies of two different instructions. Only the chase by
+# index measures the latency of global loads in other kernels (not timed here). Chase by index, or
+# load with ld.global.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

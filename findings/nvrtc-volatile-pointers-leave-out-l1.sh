@@ -7,10 +7,10 @@
 # the whole system; it is the instruction of __ldcv ("do not cache, fetch again"). PTX's manual
 # gives ld.volatile the meaning of ld.relaxed.sys. A volatile float4 becomes four loads of 4 bytes,
 # not one of 16.
-# For users: such a chase does not measure a hit in L1. A load that must see the stores of other SMs
-# and of the host cannot be served by an L1 that is not kept coherent with them (not timed here).
-# Volatile copies move a quarter of the bytes per instruction. To keep loads, make the next address,
-# or a value that is stored, depend on their data.
+# For users: a chase through a volatile pointer does not measure a hit in L1 (not timed here). The
+# L1 cache is not coherent with other SMs and the host, so a coherent load must bypass L1. A volatile
+# copy moves a quarter of the bytes per instruction. To keep the loads without volatile, make the
+# next address or a stored value depend on the loaded data.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Setting read_ahead_kb of a disk (in /sys/block, or with blockdev --setra) while a program reads.
 #
-# Expected: the setting applies to the disk, so to every read from then on.
+# Expected: the setting applies to the disk, so to every read after the change.
 # Seen (Linux 6.18, ext4): a file descriptor keeps the window that the disk had when the file was
 # opened. After a change from 1024 to 16 KiB, a sequential read with the old descriptor still reads
 # ahead as far as before; only a file that is opened after the change uses the new value.

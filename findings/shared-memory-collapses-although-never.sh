@@ -4,9 +4,9 @@
 #
 # Expected: no huge pages, whatever a program does.
 # Seen (Linux 6.18): MADV_HUGEPAGE gives no huge pages, as expected. But MADV_COLLAPSE makes 8 MiB
-# of them at once, without MADV_HUGEPAGE before it. smaps shows THPeligible 0 for the same memory,
-# and counts the pages under ShmemPmdMapped, not under AnonHugePages. For private memory the result
-# is the same with "madvise".
+# of huge pages at once, without an earlier MADV_HUGEPAGE. smaps shows THPeligible 0 for this memory,
+# and counts the pages under ShmemPmdMapped, not under AnonHugePages. MADV_COLLAPSE also makes huge
+# pages of private memory if the setting is "madvise".
 # For users: the sysfs setting does not prove that a run had no huge pages. And even with "never", a
 # program can have huge pages for shared host buffers of KV blocks. Read the counters in smaps under
 # both names.

@@ -2,7 +2,8 @@
 # Reading from smaps or /proc/meminfo how much memory is on transparent huge pages, if multi-size
 # huge pages are enabled (hugepages-64kB/enabled).
 #
-# Expected: AnonHugePages counts them, because the setting calls them transparent huge pages.
+# Expected: AnonHugePages counts multi-size huge pages, because the setting belongs to
+# transparent_hugepage.
 # Seen (Linux 6.18): smaps shows 0 KiB although all of the memory is in folios of 64 KiB, as
 # /proc/kpageflags shows. KernelPageSize stays at 4 KiB, but THPeligible is 1. Without root only the
 # counters of the whole machine show such pages (hugepages-64kB/stats/anon_fault_alloc).

@@ -3,14 +3,14 @@
 # /sys/kernel/mm/transparent_hugepage/enabled. Tuning guides, Redis, MongoDB and most monitoring
 # tools read this file.
 #
-# Expected: with "never" no program gets a huge page at a page fault, with "always" every program
-# does.
-# Seen (Linux 6.18; since 6.8): each size has its own setting, hugepages-2048kB/enabled, which has
-# priority; the old file has an effect only if the new one is "inherit". With "never" in the old
-# file and "always" for 2 MiB, all of 8 MiB is on huge pages; with "always" in the old file and
-# "never" for 2 MiB, nothing is.
-# For users: a machine with "never" may have huge pages, and a benchmark with "always" may have
-# none. Read both files, or read AnonHugePages in smaps of the memory itself.
+# Expected: with "never" no program gets a huge page at a page fault; with "always" every program
+# gets huge pages.
+# Seen (Linux 6.18; since 6.8): each page size has its own file, such as hugepages-2048kB/enabled.
+# The file of the size has priority. The old file has an effect only if the file of the size contains
+# "inherit". With "never" in the old file and "always" for 2 MiB, all of 8 MiB is on huge pages. With
+# "always" in the old file and "never" for 2 MiB, no memory is on huge pages.
+# For users: a machine with "never" in the old file may have huge pages, and a machine with "always"
+# may have no huge pages. Read both files, or read AnonHugePages in smaps of the memory itself.
 # Needs root: the script changes both settings for a moment, and restores them.
 set -euo pipefail
 folder=/sys/kernel/mm/transparent_hugepage

@@ -6,10 +6,11 @@
 # Seen (transformers 5.23.0): both names have the values of the encoder. Whisper large-v3-turbo has
 # 32 layers in its encoder and 4 in its decoder, and num_hidden_layers is 32. Only decoder_layers
 # and decoder_attention_heads describe the cached layers; for a distilled BART with 12 and 3 layers
-# num_hidden_layers is 12 as well. T5 has num_decoder_layers, and its num_hidden_layers is also that
+# num_hidden_layers is 12. T5 has num_decoder_layers, and its num_hidden_layers counts the layers of
+# the encoder.
+# For users: a KV cache that is computed from num_hidden_layers is eight times too large for Whisper
+# large-v3-turbo. Read decoder_layers first. The decoder of these models also caches keys and values
 # of the encoder.
-# For users: a KV cache that is computed from the common names is eight times too large for that
-# Whisper. Read decoder_layers first. Such a decoder also caches keys and values of the encoder.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -16,8 +16,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from nvml_stub import NvmlProcess
 
-# Hundreds of test processes import the same modules. If the environment forbids bytecode files,
-# each of them would compile all modules, and each worker of pytest all tests.
+# Hundreds of test processes import the same modules. Without bytecode files, each process would
+# compile all modules again, and each worker of pytest would compile all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -25,10 +25,10 @@ hear_signals()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Decide how many examples of a property are tried, before any test is imported."""
+    """Choose the number of examples per property test before pytest imports the tests."""
     if "not slow" not in config.option.markexpr:
         sampling.take_all()
-    # A deadline would depend on the clock; randomly drawn examples would not be reproducible.
+    # A deadline would depend on the clock. Random examples would not be reproducible.
     settings.register_profile(
         "membench", deadline=None, derandomize=True, max_examples=sampling.examples()
     )
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Before marks decide what is left out."""
+    """Runs before pytest selects tests by marks."""
     sampling.mark_the_rest_slow(items)
 
 

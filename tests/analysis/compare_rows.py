@@ -1,4 +1,4 @@
-"""Results to compare: rows and files that the schema accepts, and the command line in process."""
+"""Rows and results files to compare, and the ``compare`` command run in this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def row(
     metric: Metric = Metric.BANDWIDTH,
     **changes: Any,
 ) -> Row:
-    """An ok row of ``values`` by round; a failed one where there are none."""
+    """A row with status ok and the round values ``values``; without values, a failed row."""
     made = Row(
         run_id="20260101T000000Z-aaaa",
         machine="box",
@@ -52,18 +52,18 @@ def row(
 
 
 def around(center: float, noise: float = 0.002, count: int = 5) -> tuple[float, ...]:
-    """``count`` values spread evenly over +-``noise`` of ``center``, none of them twice."""
+    """``count`` different values, evenly spread over ``center`` +- ``noise`` (a fraction)."""
     return tuple(center * (1 + noise * (2 * place / (count - 1) - 1)) for place in range(count))
 
 
 def write(path: Path, *rows: Row) -> Path:
-    """``rows`` as the results file ``path``."""
+    """Write ``rows`` to the results file ``path``, and return ``path``."""
     write_rows(path, rows)
     return path
 
 
 def of_run(run: str, rows: Iterable[Row]) -> list[Row]:
-    """``rows`` as those of another run."""
+    """Copies of ``rows`` with the run id ``run``."""
     return [replace(one, run_id=run) for one in rows]
 
 

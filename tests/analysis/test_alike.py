@@ -1,4 +1,4 @@
-"""Rows of ``size=auto`` beside rows of a size that was asked for."""
+"""Comparisons of ``size=auto`` with an explicit size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def asked(value: float = 100, case: str = ASKED, **changes: Any) -> Row:
 
 
 def test_the_ratio_is_shown_without_a_verdict(tmp_path: Path) -> None:
-    """Whichever side is the old file, and although the version of the bench rose."""
+    """The order of the files and the version of the bench do not matter."""
     for first, second, ratio in (([asked()], [auto()], 1.1), ([auto()], [asked()], 1 / 1.1)):
         ((case, found),) = findings(tmp_path, first, second).items()
         assert case == first[0].case
@@ -55,12 +55,12 @@ def test_the_ratio_is_shown_without_a_verdict(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        asked(flags=("cache-served",)),  # by its caches, not by memory
+        asked(flags=("cache-served",)),  # served by caches, not by memory
         asked(case=ASKED.replace("thp", "4k")),
         asked(case=ASKED.replace("triad", "add")),
         asked(tier=Tier.CACHE),
         asked(case=AUTO.replace("size=auto/", "")),
-        row((), ASKED),  # it failed
+        row((), ASKED),  # a failed row
     ],
 )
 def test_what_is_not_alike_stands_alone(tmp_path: Path, other: Row) -> None:
@@ -117,7 +117,7 @@ def test_auto_is_compared_with_auto_and_other_bytes_are_named(
 
 
 def test_another_tools_figure_is_of_no_version_of_ours(tmp_path: Path) -> None:
-    """What was imported under our very id is compared, whatever our bench's version is."""
+    """Results imported from another tool have no bench version, so versions are not compared."""
     imported = asked(backend="import:babelstream", device="AMD EPYC")
     own = row(around(110), ASKED, case_version=2, size_bytes=3 * 256 * MIB)
     assert findings(tmp_path, [imported], [own])[ASKED].verdict is Verdict.BETTER

@@ -1,4 +1,4 @@
-"""The best samples beside the verdict: what a machine could do, when it is unclear what it does."""
+"""The best samples in a comparison, in addition to the verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOISY = (60.0, 100.0, 70.0, 95.0, 80.0)
 
 
 def sampled(values: tuple[float, ...], best: float, **changes: Any) -> Row:
-    """A row of ``values`` by round, the best sample of which is ``best``."""
+    """A row with the round values ``values`` and the best sample ``best``."""
     low, high = min(*values, best), max(*values, best)
     return row(values, **{"min": low, "max": high, "n": 10, **changes})
 
@@ -78,7 +78,7 @@ def test_a_tail_has_no_best_and_without_one_there_is_no_column(
     _, out, _ = run_cli(capsys, old, new)
     assert " best " not in out
     old, new = files(tmp_path, row(around(100)), sampled(around(100), 101.0))
-    assert ratio(capsys, old, new) is None  # nobody knows the best of the one
+    assert ratio(capsys, old, new) is None  # one row has no best sample
 
 
 def test_of_several_runs_it_is_the_best_of_all(

@@ -1,4 +1,4 @@
-"""Change points: found where they are, and hardly ever where there is none."""
+"""Change points: `find_changes` finds real changes, and almost never reports a false change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ LINES, RUNS = 12, 100
 
 
 def places(values: NDArray[np.float64], beside: int = 3, seed: int = 5) -> list[int]:
-    """Where ``values`` change, in a history with ``beside`` lines of noise."""
+    """Positions of the changes of ``values``.
+
+    The history also has ``beside`` cases of pure noise.
+    """
     others = noise(np.random.default_rng(seed), (beside, len(values)))
     return [one.place for one in find_changes([values, *others])[0]]
 
@@ -119,7 +122,7 @@ def test_every_split_of_the_whole_and_of_short_windows_is_looked_at() -> None:
 
 
 def test_the_strength_of_a_change_is_that_of_a_t_test() -> None:
-    """With no autocorrelation to allow for, by scipy's test with pooled variance."""
+    """Without autocorrelation, the strength equals scipy's t-test with pooled variance."""
     scores = step(60, 30, 3, 8)
     scores = (scores - scores.mean()) / scores.std()
     with pytest.MonkeyPatch.context() as patch:
@@ -141,7 +144,7 @@ def test_the_allowance_for_autocorrelation_is_seldom_too_small(correlation: floa
 
 
 def alarms(histories: int, kind: str, correlation: float, runs: int = RUNS) -> int:
-    """How many of so many histories of `LINES` lines without a change show one all the same."""
+    """Number of histories with a false alarm. Each has `LINES` cases and no change."""
     rng = np.random.default_rng(20260203)
     return sum(
         any(find_changes(list(noise(rng, (LINES, runs), correlation, kind))))
@@ -158,5 +161,5 @@ def test_a_few_histories_without_a_change_have_none(kind: str, correlation: floa
 @pytest.mark.parametrize("kind", ["normal", "heavy", "slow"])
 @pytest.mark.parametrize("correlation", [0.0, 0.5])
 def test_at_most_one_history_in_a_hundred_has_a_false_alarm(kind: str, correlation: float) -> None:
-    """200 histories of 100 runs; docs/statistics.md has more of them."""
+    """Checks 200 histories of 100 runs. docs/statistics.md reports larger simulations."""
     assert alarms(200, kind, correlation) <= 2

@@ -1,4 +1,4 @@
-"""A described box with eight H100, checked: what passes, what fails, and what nobody can judge."""
+"""`membench check` on a simulated server with eight H100: pass, fail and not judged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def same(row: Row) -> Row:
 
 @cache
 def figures(expect: str) -> tuple[Expectation, ...]:
-    """What a healthy box would be held to."""
+    """The figures that a healthy server with H100 must reach, from the source ``expect``."""
     return expected_of((expect,), h100_box.rows(), h100_box.box())
 
 
@@ -49,7 +49,7 @@ def checked(
     expect: str = "auto",
     gpus: int = 8,
 ) -> MachineCheck:
-    """The check of the box whose rows went through ``change``."""
+    """The result of `check_machine` for the rows changed by ``change``."""
     rows = h100_box.judged(h100_box.rows(profile, gpus, change))
     healthy = {number: h100_box.state(number) for number in range(gpus)}
     return check_machine(rows, h100_box.box(gpus), figures(expect), healthy | (states or {}))
@@ -77,7 +77,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same box whose fourth GPU has half of its link."""
+    """A results file of a server whose fourth GPU has half of its link bandwidth."""
     rows = h100_box.judged(h100_box.rows("quick", 8, HALF))
     return h100_box.written(tmp_path_factory.mktemp("half") / "a.csv", rows)
 
@@ -154,7 +154,7 @@ def test_the_worst_gpu_decides_a_line(factor: float, expected: str) -> None:
     ],
 )
 def test_what_healthy_gpus_give_passes(reference: str, bench: str, low: float, high: float) -> None:
-    """Kernels of several tools, on several hosts, lie in these bands."""
+    """Healthy GPUs have values in these bands, according to several tools on several hosts."""
     one = next(
         row
         for row in h100_box.rows("quick", 1)
@@ -175,7 +175,7 @@ def test_more_than_the_peak_is_a_fault_of_measurement() -> None:
 
 
 def test_a_best_is_compared_with_a_best() -> None:
-    """BabelStream reports its best repetition: a median below it is no reason to fail."""
+    """BabelStream reports its best repetition, so a lower median does not fail the check."""
 
     def scattered(row: Row) -> Row:
         if not row.case.startswith("hbm/triad") or row.value is None:
@@ -187,7 +187,7 @@ def test_a_best_is_compared_with_a_best() -> None:
 
 
 class TestNothingPassesForWantOf:
-    """A row, a figure, or a precondition that could be read."""
+    """A missing row, figure or precondition never gives the verdict pass."""
 
     def test_a_row(self) -> None:
         def gone(row: Row) -> Row:
@@ -218,7 +218,7 @@ class TestNothingPassesForWantOf:
     def test_a_state(
         self, healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A file without its sidecar, and one that was changed after its run."""
+        """Without its sidecar, or with a changed CSV file, a file has no GPU state."""
         alone = tmp_path / "alone.csv"
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
@@ -244,8 +244,6 @@ class TestNothingPassesForWantOf:
         assert "8 GPUs are required, 7 were measured" in out
 
     def test_any_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A file whose GPU cases are all skipped, held to a GPU's figures."""
-
         def skipped(row: Row) -> Row:
             if row.backend != "cuda":
                 return row
@@ -305,7 +303,7 @@ def test_a_gpu_that_is_set_up_otherwise_does_not_fail_for_it(
     assert line.verdict is CheckVerdict.NOT_JUDGED
     assert line.worst.why == f"not comparable: {seen}"
     fast = checked(states={3: h100_box.state(3, **change)})
-    assert verdict(fast, "GPU memory read") == "pass"  # and passes all the same
+    assert verdict(fast, "GPU memory read") == "pass"  # and the check passes
 
 
 @pytest.mark.parametrize(
@@ -367,7 +365,10 @@ def test_a_pair_of_the_peer_matrix_is_named() -> None:
 
 
 def test_a_cell_of_an_imported_matrix_is_named() -> None:
-    """p2pBandwidthLatencyTest prints all pairs; the link from GPU 0 to GPU 5 has a lane less."""
+    """p2pBandwidthLatencyTest prints a matrix of GPU pairs.
+
+    The link from GPU 0 to GPU 5 is slower.
+    """
     (like,) = [
         row
         for row in h100_box.rows("quick", 2)
@@ -397,7 +398,7 @@ def test_against_a_file_of_its_own(
 ) -> None:
     code, out, _ = run(capsys, healthy, "--expect", healthy)
     assert code == 0
-    assert out.count("= pass [") >= 20  # latencies, peers and disk too
+    assert out.count("= pass [") >= 20  # including latencies, peers and disk
     code, out, _ = run(capsys, half, "--expect", healthy)
     assert code == 3
     assert "GPU 3: host to GPU: fail" in out
@@ -459,7 +460,8 @@ def test_every_form_names_the_gpu(
         ]
         assert line["devices"][3]["share"] == pytest.approx(0.5, abs=0.01)
     elif form == "github":
-        assert "::error title=membench check h100-box::GPU 3%3A" not in out  # in the text : is fine
+        # In the text, a colon is allowed.
+        assert "::error title=membench check h100-box::GPU 3%3A" not in out
         assert "::error title=membench check h100-box::GPU 3: host to GPU: fail (50%25 of" in out
         assert "| link | host to GPU | 27.59 GB/s |" in summary.read_text()
     elif form == "junit":
@@ -549,7 +551,7 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
 
 
 def asked_for(row: Row) -> Row:
-    """``row`` as an earlier version measured it: the same bytes, asked for, and another version."""
+    """``row`` with ``size=256MiB`` and an older bench version."""
     case = row.case.replace("size=auto", "size=256MiB")
     older = case != row.case and row.status is Status.OK
     return replace(row, case=case, case_version=row.case_version - 1) if older else row
@@ -572,7 +574,7 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     write_rows(tmp_path / "older.csv", cached)
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
-    assert "no figure" in line  # a cache served it: it is no figure of memory
+    assert "no figure" in line  # a cache served the case, so the check uses no memory figure
 
 
 def test_every_word_of_the_table_is_explained_below_it(

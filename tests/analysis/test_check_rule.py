@@ -1,4 +1,4 @@
-"""The bands of a check, at their edges and by their laws."""
+"""The bands of a check at their edges, and general properties of the verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES = st.floats(0.01, 1e6)
 
 
 def of_memory(value: float, low: float = 100, high: float = 100) -> CheckVerdict:
-    """The verdict on a bandwidth of device memory."""
+    """The verdict on ``value`` GB/s of GPU memory, for figures from ``low`` to ``high``."""
     found = judge(value, low, high, tier=Tier.HBM, metric=Metric.BANDWIDTH, better=UP)
     return found.verdict
 
@@ -58,7 +58,7 @@ def test_a_wide_range_gives_the_ratio_alone() -> None:
     found = judge(50, 100, 111, tier=Tier.HBM, metric=Metric.BANDWIDTH, better=UP)
     assert (found.verdict, found.share) == (CheckVerdict.NOT_JUDGED, 0.5)
     assert of_memory(50, 100, 110) is CheckVerdict.FAIL
-    assert of_memory(120, 100, 111) is CheckVerdict.FAULT  # above all of them, however they differ
+    assert of_memory(120, 100, 111) is CheckVerdict.FAULT  # above all figures
 
 
 def test_without_a_figure_nothing_passes() -> None:
@@ -71,7 +71,7 @@ def test_without_a_figure_nothing_passes() -> None:
 
 def test_a_value_above_the_peak() -> None:
     assert is_above(102, 100, UP)
-    assert not is_above(100.9, 100, UP)  # clocks are reported in whole MHz
+    assert not is_above(100.9, 100, UP)  # clocks are whole numbers of MHz
     assert not is_above(1e9, None, UP)
 
 
@@ -85,7 +85,7 @@ def test_a_latency_is_judged_as_the_rate_that_it_is(
     assert time.share == pytest.approx(rate.share)
     edges = (PASS * low, LOOK * low, LINK * low, TOO_HIGH * high, TOO_FAST * high)
     near_an_edge = any(value == pytest.approx(edge) for edge in edges)
-    between = TOO_HIGH < value / high < TOO_FAST  # tools count the timer differently
+    between = TOO_HIGH < value / high < TOO_FAST  # tools include different timer overheads
     if not (near_an_edge or between):
         assert time.verdict is rate.verdict
 

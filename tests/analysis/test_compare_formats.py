@@ -1,4 +1,4 @@
-"""The command: its screens and formats, labels and exit codes."""
+"""The compare command: screens, formats, labels and exit codes."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ NEW = [
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The reference's file."""
+    """A results file, the reference of the comparisons in these tests."""
     return write(tmp_path / "old.csv", *OLD)
 
 
 @pytest.fixture
 def new(tmp_path: Path) -> Path:
-    """The contender's file, of another run of the same machine."""
+    """The results file of the other side, from another run on the same machine."""
     return write(tmp_path / "new.csv", *of_run("r2", NEW))
 
 
@@ -224,7 +224,7 @@ def test_json(capsys: pytest.CaptureFixture[str], old: Path, new: Path) -> None:
     assert against["verdict"] == "better"
     assert against["reason"] == "beyond-threshold"
     assert against["n"] == [5, 5]
-    assert "p" not in against  # no verdict ever depended on one
+    assert "p" not in against  # no verdict depends on a p-value
     assert against["in_turns"] is False
     assert against["ci"] == pytest.approx([1.0967, 1.1033], abs=1e-4)
     few = by_case["ssd/read", "p99"][1]["against_reference"]
@@ -349,7 +349,7 @@ def test_status_shows_a_part_and_counts_the_whole(
 ) -> None:
     arguments = (old, new, "--status", "worse,n/a", "--format", form)
     code, out, _ = run_cli(capsys, *arguments, "--fail-on", "unclear", "--cross-machine")
-    assert code == 3  # the gate sees everything
+    assert code == 3  # the exit code considers all rows
     cases = {case for case in ("ddr/read/size", "kv/h2d", "ddr/copy") if f"{case}" in out}
     assert cases == {"ddr/read/size", "kv/h2d"}
     if form != "csv":
@@ -438,7 +438,7 @@ def test_exit_codes(
     words: str,
 ) -> None:
     gone = code == 3 and "missing" in options
-    if gone:  # a skip where there was a number is a lost number too
+    if gone:  # a skipped case that had a value before also counts as lost
         rows = [*NEW[:-1], row((), LONG, tier=Tier.LINK, status=Status.SKIPPED, reason="busy")]
         write(new, *of_run("r2", [one for one in rows if one.case != LONG or one.reason]))
     ended, _, err = run_cli(capsys, old, new, *options)
@@ -520,7 +520,7 @@ def test_verdicts_have_a_glyph_and_a_word(
 
 
 def test_against_a_reference_the_rows_farthest_from_it_are_shown(tmp_path: Path) -> None:
-    """Without tails, operations a second beside their bandwidth, and rows without a verdict."""
+    """The screen leaves out p99 latencies and rows without a verdict."""
     factors = {"a": 1.01, "b": 0.5, "c": 1.02, "d": 3.0}
 
     def rows(side: bool) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Rows matched and judged, and nothing dropped in silence."""
+"""Comparison matches and judges rows, and reports every row that it leaves out."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from membench.core.terms import BETTER, Better, BytesConvention, Metric, Stat, S
 from membench.results.compact.row import of_row
 from membench.results.schema import Row
 
-POSITIVE = st.floats(1e-300, 1e300)  # whose median a file can hold
+POSITIVE = st.floats(1e-300, 1e300)  # a results file can contain the median
 
 
 def comparison(*sides: list[Row], **options: Any) -> Comparison:
-    """``sides`` labelled a, b, ..., each a run of its own unless its rows say otherwise."""
+    """The comparison of ``sides``, labelled a, b, ...
+
+    Each side is one run, unless its rows differ.
+    """
     named = [
         (label, Source(Path(f"{label}.csv"), tuple(map(of_row, rows))))
         for label, rows in zip("abcdef", sides, strict=False)
@@ -40,7 +43,7 @@ def comparison(*sides: list[Row], **options: Any) -> Comparison:
 
 
 def finding(first: list[Row], second: list[Row]) -> Difference:
-    """The finding on the only line."""
+    """The only finding of the comparison of ``first`` with ``second``."""
     (line,) = comparison(first, second).lines
     (one,) = line.findings
     return one
@@ -100,7 +103,8 @@ def test_noise_makes_unclear_and_never_an_alarm() -> None:
     assert (one.verdict, one.reason) == (Verdict.UNCLEAR, Reason.WIDE)
     assert one.settle == SEVERAL_RUNS
     ten = finding([row(noisy * 2)], [row([1.05 * value for value in noisy * 2])])
-    assert ten.settle == SEVERAL_RUNS  # ten rounds share the offset of their run as five do
+    # Ten rounds of one run share the run's offset, as five rounds do.
+    assert ten.settle == SEVERAL_RUNS
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_numbers_that_mean_different_things_are_not_compared(
     assert one.ratio is None
     assert one.settle
     pooled = [row(around(100)), replace(row(around(100), **change), run_id="r2")]
-    assert finding(pooled, [row(around(100))]).reason is reason  # also within one label
+    assert finding(pooled, [row(around(100))]).reason is reason  # also for one label
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -168,14 +172,14 @@ def test_of_several_runs_the_run_is_the_value() -> None:
     assert figures[0] is not None
     assert figures[0].values == pytest.approx((100, 101, 102, 103))
     assert line.findings[0].counts == (4, 4)
-    # Rounds of one run share what the run did: forty of them say less than four runs.
+    # Rounds of one run share an offset: forty rounds say less than four runs.
     two = comparison(runs(100, 101), runs(110, 111)).lines[0].findings[0]
     assert two.reason is Reason.FEW
     assert two.settle == "give 4 runs per side, or one run per side"
 
 
 def test_a_label_of_one_run_a_case_has_its_rounds() -> None:
-    """Two files of different cases under one label are one picture of a machine, not clusters."""
+    """Two files with different cases under one label count as one run, not as two clusters."""
     parts = [row(around(100), run_id="r1"), row(around(50), "ddr/read", run_id="r2")]
     made = comparison(parts, of_run("r3", parts))
     assert [line.findings[0].counts for line in made.lines] == [(5, 5), (5, 5)]
@@ -192,7 +196,7 @@ def test_single_rounds_are_judged_by_their_samples_and_marked() -> None:
     assert one.confidence == 0.99
     assert one.counts == (20, 20)
     changes: tuple[dict[str, Any], ...] = (
-        {"stat": Stat.P99},  # samples scatter around their median, not around this
+        {"stat": Stat.P99},  # samples scatter around their median, not around their p99
         {"detail": {"samples": "quantiles"}},
         {"samples": ()},
         {"samples": ((0.0, *around(100)),)},
@@ -208,7 +212,7 @@ def test_single_rounds_are_judged_by_their_samples_and_marked() -> None:
 def test_a_file_against_itself_is_never_better_or_worse(
     values: list[float], metric: Metric, tier: Tier
 ) -> None:
-    """Whatever stands in it: the differences of a side from itself lie evenly around zero."""
+    """The differences of a side from itself are symmetric around zero, whatever the values are."""
     one = replace(
         row([1.0], metric=metric),
         tier=tier,
@@ -256,7 +260,7 @@ def test_what_is_not_matched_is_listed() -> None:
     assert [line.row.case for line in made.matched] == ["ddr/both"]
     assert absences(made) == [
         Absence("failed", ("b",), "out of memory", ("ddr/breaks",)),
-        Absence("failed", ("b",), "no space", ("ssd/x",)),  # with the p99 that never came to be
+        Absence("failed", ("b",), "no space", ("ssd/x",)),  # including the missing p99
         Absence("only", ("a",), "", ("ddr/only-a",)),
         Absence("only", ("b",), "", ("ddr/only-b",)),
         Absence("skipped", ("a", "b"), "needs a GPU", ("hbm/x",)),

@@ -1,4 +1,4 @@
-"""What a notebook shows: short lines and tables, with every text escaped."""
+"""The notebook display of results: short lines and tables, with all text escaped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_shares_of_peak_are_per_cent_and_a_label_without_a_number_says_why() -> 
     shares = membench.compare(
         f"a={REFERENCE}", f"b={REFERENCE}", select=["ddr/*", "host/chase/*"], normalize=True
     )
-    assert not shares.matched  # nobody knows the peak of that virtual machine
+    assert not shares.matched  # the peak of this virtual machine is unknown
     assert cells(shares._repr_html_(), "td") == []
     with pytest.raises(membench.MembenchError, match="no case matches 'd'"):
         membench.compare(f"a={REFERENCE}", f"b={REFERENCE}", select=["d"])

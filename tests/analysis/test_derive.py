@@ -1,4 +1,4 @@
-"""Fits, capacities, knees and fronts: on curves whose answer is known."""
+"""Fits, capacities, knees and fronts of curves with a known answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_fit_is_that_of_scipy(noise: list[float]) -> None:
 def test_no_fit_where_there_is_none() -> None:
     assert fit_transfer([4096, 8192], [1.0, 2.0]) is None
     assert fit_transfer([4096, 4096, 4096], [1.0, 1.0, 1.0]) is None
-    # Every size takes less time than the one before: no bandwidth can be told.
+    # Larger sizes take longer than the bandwidth allows, so no fit exists.
     assert fit_transfer([1000, 2000, 4000], [1.0, 4.0, 64.0]) is None
 
 

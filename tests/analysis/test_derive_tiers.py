@@ -1,4 +1,4 @@
-"""What rows say of a GPU's tiers, on rows whose answer is known."""
+"""Derived properties of GPU memory tiers, for rows with a known answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_capacities_by_latency_and_by_bandwidth() -> None:
         return next((value for limit, value in levels if size <= limit), 500.0)
 
     rows = [chase(size, ns(size)) for size in SIZES]
-    rows += [chase(size, 7.0, hint="cg") for size in SIZES]  # another curve, left alone
+    rows += [chase(size, 7.0, hint="cg") for size in SIZES]  # another curve that stays unchanged
     for size in SIZES:
         text = format_size(size)
         rows.append(
@@ -96,7 +96,8 @@ def test_a_load_curve_for_every_mix() -> None:
     rows += [replace(one, case=one.case.replace("hbm", "host")) for one in rows]
     curves = tiers.load_curves(rows)
     mixes = [(one.bench, one.reads, len(one.cases)) for one in curves]
-    assert mixes == [("hbm/loaded", "100", 4), ("host/loaded", "100", 4)]  # no latency, no curve
+    # Without a latency, no curve.
+    assert mixes == [("hbm/loaded", "100", 4), ("host/loaded", "100", 4)]
     curve = curves[0].curve
     assert curve.unloaded_ns == 400
     assert (curve.knee, curve.most) == ((2500, 520), (2900, 1100))

@@ -1,8 +1,7 @@
-"""How often compare is wrong: seeded simulations of runs whose truth is known.
+"""How often compare gives a wrong verdict, in seeded simulations with a known truth.
 
-Noise as a real machine has it: 0.3 % from sample to sample within a round,
-1 % from round to round (log-normal).  Of 20 samples a round the median is the
-round's value, and of 10 rounds a run is made.
+The noise is the noise of a real machine: 0.3 % between samples of a round, and 1 % between rounds
+(log-normal). A round value is the median of 20 samples. A run has 10 rounds.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def simulated(
 ) -> NDArray[np.float64]:
     """Round values of `PAIRS` runs, of shape (PAIRS, rounds)."""
     offsets = rng.normal(0, between, (PAIRS, rounds))
-    # The median of 20 normal samples has 1.25 / sqrt(20) of their deviation.
+    # The standard error of the median of 20 normal samples is 1.25 / sqrt(20) of their deviation.
     medians = rng.normal(0, WITHIN * math.sqrt(math.pi / 2 / 20), (PAIRS, rounds))
     values: NDArray[np.float64] = 100 * shift * np.exp(offsets + medians)
     return values
@@ -84,7 +83,7 @@ def test_more_noise_gives_unclear_and_no_alarms() -> None:
 
 
 def test_runs_as_clusters_keep_the_promise_that_pooled_rounds_would_break() -> None:
-    """Each run has an offset of its own: five runs a side are five values, not fifty."""
+    """Each run has its own offset, so five runs per side are five independent values, not fifty."""
     rng = np.random.default_rng(20260104)
     offsets = np.exp(rng.normal(0, 0.03, (2, 2000, 5, 1)))
     rounds = 100 * offsets * np.exp(rng.normal(0, 0.003, (2, 2000, 5, 10)))
@@ -111,7 +110,7 @@ def test_many_at_once_are_what_each_is_alone(n: int, m: int) -> None:
 
 
 def test_many_values_with_ties_are_looked_up_right() -> None:
-    """More differences than the sample tells of, most of them the same."""
+    """Most of the 40000 pairwise differences are equal."""
     a, b = [1.0] * 150 + [2.0] * 50, [1.0] * 199 + [3.0]
     one = estimate(a, b)
     assert one.log_interval is not None
@@ -122,7 +121,7 @@ def test_many_values_with_ties_are_looked_up_right() -> None:
 
 
 def everything(factor: float) -> list[Measurement]:
-    """A row of every tier, metric and statistic; ``factor`` times as good as 1."""
+    """Rows of every tier, metric and statistic, ``factor`` times as good as 50."""
     made = []
     for tier in Tier:
         for metric, better in BETTER.items():
@@ -150,7 +149,7 @@ def test_twice_as_good_everywhere_is_better_everywhere_and_swapped_worse() -> No
 def test_a_real_file_against_itself_twice_as_good(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reference run of this repository, every number improved, whatever its noise."""
+    """Uses the reference run of this repository, with every value twice as good."""
     (file,) = (Path(__file__).parents[2] / "results" / "reference").glob("epyc-zen4-2cpu-vm/*.csv")
     rows = [row for row in read_rows(file) if row.status is Status.OK]
     assert len(rows) > 100

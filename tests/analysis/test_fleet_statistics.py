@@ -1,4 +1,4 @@
-"""Who stands apart: laws of the scores, simulated fleets, and the whole summary."""
+"""Outliers in a fleet: properties of the scores, simulated fleets, and the whole summary."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_the_share_beyond_is_that_of_simulated_fleets(machines: int) -> None:
     draws = np.random.default_rng(5).standard_normal((200_000 // machines, machines))
     beyond = sum(int((robust_z(fleet - np.median(fleet)) > SLOW_Z).sum()) for fleet in draws)
     expected = share_beyond(machines) * draws.size
-    # Machines of one fleet share their scale, so the counts scatter more than a Poisson's.
+    # Machines of one fleet share one estimate of the scale, so the counts scatter more than a
+    # Poisson distribution.
     assert abs(beyond - expected) < 6 * math.sqrt(expected) + 0.15 * expected
 
 

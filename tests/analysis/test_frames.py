@@ -1,4 +1,4 @@
-"""Results and comparisons as data frames, by the names that the package exports."""
+"""Results and comparisons as data frames, through the public names of the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.results.schema import COLUMNS
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """A run and a better one of the same machine."""
+    """Two results files of the same machine; the second run is better."""
     lost = row((), "ddr/lost", reason="it broke")
     skipped = row((), "hbm/x", status=Status.SKIPPED, reason="needs a GPU")
     first = [row(around(100), flags=("noisy",), detail={"threads": "2"}, peak=200.0), lost, skipped]
@@ -57,7 +57,7 @@ def test_compare_gives_what_the_command_gives(files: tuple[Path, Path]) -> None:
     back = membench.compare(first, second, reference="b", preset="strict").to_frame()
     assert back["verdict"].tolist() == ["worse"]
     assert membench.compare(first, second, select=["ddr/copy"]).matched
-    assert not membench.compare(first, second, normalize=True).matched  # one knows no peak
+    assert not membench.compare(first, second, normalize=True).matched  # one row has no peak
 
 
 def test_errors_are_those_of_the_command(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A machine's history: what is read, what a line is, what changed around it, and the command."""
+"""The history of a machine: reading, lines, changes of the environment, and the command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLUMNS = ((20, {"membench": "0.2.0"}),)
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty runs: DDR falls with a new kernel, the disk rises with a new membench."""
+    """Sixty runs: DDR becomes slower with a new kernel, the disk faster with a new membench."""
     where = tmp_path_factory.mktemp("history") / "results" / "box"
     return make_history(where, 60, shifts=SHIFTS, facts=FACTS, columns=COLUMNS)
 
@@ -91,7 +91,7 @@ def test_the_band_holds_nine_of_ten_runs_and_follows_the_level(history: History)
         )
         assert 0.85 * len(line.runs) <= inside <= 0.95 * len(line.runs)
         assert line.offset is not None
-        assert 0.02 < line.offset < 0.045  # 1.96 sqrt(2) of 1 %
+        assert 0.02 < line.offset < 0.045  # 1.96 sqrt(2) times 1 %
     ranges = history.expected()
     tier, metric, case, _ = CASES[DDR]
     ddr = ranges[tier, metric, case, Stat.MEDIAN]
@@ -129,7 +129,7 @@ def test_flagged_and_loaded_cases_do_not_lead_their_tier(tmp_path: Path) -> None
         paths.append(tmp_path / f"{run}.csv")
         write_rows(paths[-1], rows if run == 0 else rows[:3])
     (line,) = history_of(read_history(paths)).lines
-    assert line.key.case == CASES[DDR][2]  # ddr/copy is in one run of eight
+    assert line.key.case == CASES[DDR][2]  # ddr/copy occurs in one run of eight
 
 
 def test_another_version_of_a_case_begins_anew(tmp_path: Path) -> None:
@@ -180,7 +180,8 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
     assert list(read_history([box]).unread) == [str(box / "notes.csv")]
     with pytest.raises(SchemaError, match=r"notes\.csv"):
         read_history([box / "notes.csv"])
-    os.mkfifo(box / "pipe.csv")  # nobody named it, so nobody waits for it
+    # The command line does not name the pipe, so membench must not wait for it.
+    os.mkfifo(box / "pipe.csv")
     assert str(box / "pipe.csv") in read_history([box]).unread
     (tmp_path / "empty").mkdir()
     with pytest.raises(SchemaError, match="no runs found"):
@@ -194,7 +195,7 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
     new = make_history(tmp_path / "new", 6, columns=[(0, {"machine": "new"})])
     for path in old.glob("*.csv"):
         path.with_suffix(".json").unlink()
-    for path in sorted(new.glob("*.csv"))[:3]:  # the nights that the other folder has
+    for path in sorted(new.glob("*.csv"))[:3]:  # nights that are also in the other folder
         path.unlink()
     with pytest.raises(UsageError, match="the runs are from 2 machines: new, old"):
         read_history([old, new])
@@ -203,7 +204,7 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
     path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
     record = read_history([old, new])
     assert (record.machines, len(record.runs)) == (("old", "new"), 6)
-    assert read_history([tmp_path]).machines == record.machines  # one level below
+    assert read_history([tmp_path]).machines == record.machines  # one folder level below
 
 
 def test_what_switches_once_beside_the_change_counts() -> None:
@@ -212,7 +213,7 @@ def test_what_switches_once_beside_the_change_counts() -> None:
     assert switched(before, after) == [SurroundingChange("kernel", "1", "2", 0)]
     before[-1]["kernel"] = "2"
     assert switched(before, after) == [SurroundingChange("kernel", "1", "2", -1)]
-    before[-2]["kernel"] = "2"  # two runs away: another matter
+    before[-2]["kernel"] = "2"  # two runs earlier, so a separate change
     assert switched(before, after) == []
     assert switched([{"a": "1"}, {"a": "2"}, {"a": "1"}], [{"a": "2"}]) == []
 
@@ -285,7 +286,7 @@ def test_json_page_and_gate(box: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert html.count("<figure") == len(CASES)
     assert "Host memory (DDR): bandwidth" in html
     assert "cpu.governor: performance -&gt; powersave" in html
-    assert call(capsys, "history", box, "-o", page)[0] == 0  # its own page is replaced
+    assert call(capsys, "history", box, "-o", page)[0] == 0  # the command replaces its own page
     (tmp_path / "mine.html").write_text("mine", encoding="ascii")
     assert call(capsys, "history", box, "-o", tmp_path / "mine.html")[0] == 1
     assert call(capsys, "history", box, "-o", tmp_path / "page.md")[0] == 2
@@ -330,7 +331,7 @@ def test_python(box: Path) -> None:
     assert len(line.changes) == 1
 
 
-# The limits of one run per side.
+# The margin for one run per side.
 
 
 def test_compare_names_the_offset_of_other_runs(
@@ -355,14 +356,14 @@ def test_compare_names_the_offset_of_other_runs(
     data = json.loads(call(capsys, "compare", one, two, "--format", "json")[1])
     found = [row["labels"][1]["against_reference"]["offset"] for row in data["rows"]]
     assert all(0.1 < offset < 0.2 for offset in found)
-    # Of the file's own folder too, where that bears the machine's name.
+    # A folder with the machine's name is also a history of this machine.
     monkeypatch.chdir("/")
     first, second, *_ = sorted(box.glob("*.csv"))
     sides = make_sides([("a", read_source(first)), ("b", read_source(second))])
     shown = offsets_of(sides)
     assert shown is not None
     assert shown.runs == 12
-    # Without other runs, of several runs a side, and of parts of one run there is none.
+    # No margin without other runs, for several runs per side, or for parts of one run.
     alone = make_sides([("a", read_source(one)), ("b", read_source(two))])
     assert offsets_of(alone) is None
     several = [("a", read_source(first)), ("a", read_source(second)), ("b", read_source(one))]

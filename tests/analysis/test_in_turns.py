@@ -1,4 +1,4 @@
-"""Paired runs in a comparison: which rounds are pairs, what they come to, how often it is wrong."""
+"""Paired runs in a comparison: the pairs of rounds, the estimates, and the error rates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ A, B = "20260101T000000Z-aaaa", "20260101T000001Z-bbbb"
 
 
 def side(path: Path, pair_id: str, run: str, *rows: Row) -> Path:
-    """``rows`` as a results file of one side of a paired run."""
+    """Write ``rows`` as the results file of one side of a paired run, and return the path."""
     write(path, *(replace(one, run_id=run) for one in rows))
     sidecar = {"schema": "membench.run/1", "pair_id": pair_id, "plan": {"run_id": run}}
     path.with_suffix(".json").write_text(json.dumps(sidecar))
@@ -32,7 +32,10 @@ def side(path: Path, pair_id: str, run: str, *rows: Row) -> Path:
 
 
 def drifting(shift: float, count: int = 12) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Values that fall by a third meanwhile; in each pair the second is ``shift`` larger."""
+    """``count`` pairs of values that fall by a third.
+
+    In each pair, the second value is larger by the share ``shift``.
+    """
     first = tuple(100 / (1 + 0.5 * place / count) for place in range(count))
     second = tuple(value * (1 + shift) * (1 + 1e-4 * place) for place, value in enumerate(first))
     return first, second
@@ -111,7 +114,10 @@ def test_an_interrupted_side_has_the_pairs_that_are_whole(
 def test_several_paired_runs_are_put_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Four pairs each decide nothing; the second run is half as fast altogether."""
+    """Four pairs per run are too few for a verdict.
+
+    The second run is half as fast on both sides.
+    """
     first, second = drifting(0.06, 4)
     files: list[str | Path] = []
     for number, factor in enumerate((1.0, 0.5)):
@@ -144,7 +150,7 @@ def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: P
     record = read_history([tmp_path])
     assert [one.run_id for one in record.runs] == [A]
     assert record.unread == {str(files[1]): "measured with a changed setting: env=X=1"}
-    assert [one.run_id for one in read_history(files).runs] == [A, B]  # whoever names it, gets it
+    assert [one.run_id for one in read_history(files).runs] == [A, B]  # a named file is always read
 
 
 @pytest.mark.parametrize(
@@ -170,7 +176,7 @@ def test_what_would_settle_a_pair(reason: Reason, count: int, deviation: float, 
 
 
 def advised(pairs: int, noise: float) -> list[int]:
-    """The numbers of pairs that 400 simulated runs would be advised to make."""
+    """The numbers of pairs that compare recommends after 400 simulated runs."""
     first, second = paired_rounds(np.random.default_rng(7), 400, pairs, noise, "random walk")
     found = paired_estimates(first, second)  # type: ignore[arg-type]
     texts = [settle_pairs(Reason.WIDE, pairs, one.deviation, THRESHOLD) for one in found]
@@ -191,16 +197,17 @@ def within_the_goal(
 
 
 def test_offsets_and_drift_of_two_deviations_make_no_false_verdicts() -> None:
-    """A few fixed seeds; the slow test beside it simulates enough for the goal itself."""
+    """Simulates a few fixed seeds. A slow test simulates enough runs for the goal itself."""
     within_the_goal(PAIRS, 0.01, DRIFTS, 300, 0.02)
     assert simulated(1, 300, PAIRS, 0.01, "linear").found >= 0.95
-    assert simulated(1, 300, FEWEST_PAIRS - 1, 0.01, "linear").found == 0  # no interval, no verdict
+    # Without an interval there is no verdict.
+    assert simulated(1, 300, FEWEST_PAIRS - 1, 0.01, "linear").found == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.1])
 def test_the_goal_of_pairs_is_met(noise: float) -> None:
-    """At most 1 % false verdicts, intervals that hold the truth in 94 to 97 of 100 runs."""
+    """The goal: at most 1 % false verdicts, and 94 to 97 % of the intervals contain the truth."""
     within_the_goal(PAIRS, noise, DRIFTS, 4000, 0.0)
 
 

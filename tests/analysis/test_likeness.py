@@ -1,4 +1,4 @@
-"""Which cases are alike a published figure, and what differs."""
+"""Which cases match a published figure, and the differences of the other cases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THEIRS = "hbm/copy/size=256MiB/vec=16"
         ("hbm/copy/size=auto/config=best", 4 * GIB, True),
         ("hbm/copy/size=1GiB/vec=4", GIB, True),
         ("hbm/copy/size=64MiB/vec=16", 64 * MIB, False),
-        ("hbm/copy/size=auto/vec=16", None, False),  # nobody knows how large it was
+        ("hbm/copy/size=auto/vec=16", None, False),  # the size of the buffer is unknown
         ("hbm/copy/size=256MiB/vec=16/order=random", 256 * MIB, False),
     ],
 )

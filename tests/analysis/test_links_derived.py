@@ -1,4 +1,4 @@
-"""Policies, maps, fits, bytes in flight and fronts from synthetic rows with known answers."""
+"""Policies, maps, fits, bytes in flight and fronts of synthetic rows with a known answer."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kv(way: str, block: int, count: int, method: str, value: float, more: str = 
     return row(case, value)
 
 
-# The batch copy breaks in at small blocks when there are many: the kernel wins below 28 KiB.
+# Many batch copies of small blocks are slow: below 28 KiB the kernel is faster.
 BATCH: Mapping[int, Mapping[int, float]] = {
     16: {4: 9.0, 24: 40.0, 28: 42.0, 64: 50.0},
     1024: {4: 7.0, 24: 26.0, 28: 40.0, 64: 50.0},
@@ -225,7 +225,7 @@ def test_the_front_is_what_nothing_beats() -> None:
     assert [one.aggressor for one in front.others] == ["h2d-sm"]
 
 
-# Shown.
+# Tests of the output.
 
 
 def everything() -> list[Row]:
@@ -245,7 +245,7 @@ def test_run_prints_the_line_that_an_engine_takes_over(width: int) -> None:
     print_policies(Console(file=out, width=width, color_system=None), everything())
     assert out.getvalue().startswith("kv_policy h2d 16:batch 1024:sm<28KiB<=batch ")
     assert out.getvalue().isascii()
-    assert out.getvalue().count("\n") == 1  # whole, to be copied
+    assert out.getvalue().count("\n") == 1  # one line, so that users can copy the command
 
 
 def as_run(rows: list[Row]) -> Run:

@@ -1,4 +1,4 @@
-"""The numbers of many labels, kept as arrays, are those of the figures that few labels have."""
+"""Comparisons with many labels use arrays, and give the same values as with few labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped references: a case for every figure, and a machine that finds its own."""
+"""The built-in references: every figure has a case, and a machine finds its own reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from membench.results.schema import Row
 
 @cache
 def measurable() -> tuple[Measurement, ...]:
-    """A row for every case of both profiles on a box with two GPUs."""
+    """Rows for every case of both profiles, on a simulated server with two GPUs."""
     found = [row for profile in PROFILES for row in h100_box.rows(profile, 2)]
     return tuple(of_row(row) for row in found)
 
@@ -38,7 +38,10 @@ FIGURES = [
 
 
 def test_every_figure_has_a_case_in_a_profile() -> None:
-    """Or one that is alike: else nothing could ever be compared with it."""
+    """Each figure has an equal or a similar case.
+
+    Otherwise no result could be compared with the figure.
+    """
     by_bench: dict[str, list[Measurement]] = {}
     for row in measurable():
         by_bench.setdefault("/".join(row.case.split("/")[:2]), []).append(row)
@@ -66,7 +69,7 @@ def test_every_figure_tells_how_far_it_can_be_trusted() -> None:
 
 
 def test_figures_that_were_wrong_are_gone() -> None:
-    """A GH200's reads under H200's name, a slow host's copies, a tool that does not saturate."""
+    """GH200 values under the name H200, copies of a slow host, and similar wrong figures."""
     values = {(name, figure.case.split("/size")[0], figure.value) for name, figure in FIGURES}
     h200 = {value for name, case, value in values if (name, case) == ("h200-sxm", "hbm/read")}
     assert h200 == {4480}
@@ -124,7 +127,7 @@ def test_a_machine_finds_its_references() -> None:
     found = {one.reference for one in expected_of(["auto"], rows, h100_box.box(1))}
     assert found == {"ref:h100-sxm", "ref:xeon-8480"}
     other = {one.reference for one in expected_of(["ref:l40", "auto"], rows, None)}
-    assert other == {"ref:l40", "ref:h100-sxm"}  # nobody knows how many sockets
+    assert other == {"ref:l40", "ref:h100-sxm"}  # the number of sockets is unknown
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Files under labels."""
+"""Results files with labels on the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from membench.core.errors import SchemaError, UsageError
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -67,7 +66,8 @@ def test_else_the_name_of_the_file_and_else_its_path(here: Path) -> None:
     assert labels("a.csv", "b.csv") == ["a", "b"]
     assert labels("a.csv", "d/a.csv") == ["a.csv", "d/a.csv"]
     assert labels("a.csv", "a.csv") == ["a#1", "a#2"]
-    assert labels("x=a.csv", "b.csv") == ["x", "b"]  # of one machine: its name would mislead
+    # The machine's name would mislead, because both files are from the same machine.
+    assert labels("x=a.csv", "b.csv") == ["x", "b"]
 
 
 def test_the_reference_comes_first(here: Path) -> None:

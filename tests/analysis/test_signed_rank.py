@@ -1,4 +1,4 @@
-"""The signed-rank statistics of pairs, against SciPy and against the laws that they must obey."""
+"""The signed-rank statistics of pairs, compared with SciPy and with general properties."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def estimated(first: list[float], second: list[float], confidence: float = 0.95)
 
 
 def sides(seed: int, n: int) -> tuple[list[float], list[float]]:
-    """Values of n pairs that share most of their noise; no two ratios are the same."""
+    """``n`` values per side. Each pair shares most of its noise, and all ratios differ."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(0, 0.1, n)
     return list(np.exp(shared)), list(np.exp(shared + rng.normal(0.02, 0.03, n)))
 
 
 def rejected(log_ratios: list[float], shift: float) -> float:
-    """SciPy's p-value for the hypothesis that the ratios lie around ``shift``."""
+    """SciPy's p-value for the hypothesis that the median of the log ratios is ``shift``."""
     p: float = stats.wilcoxon(np.array(log_ratios) - shift, method="exact").pvalue
     return p
 
@@ -139,7 +139,10 @@ def test_what_both_values_of_a_pair_share_has_no_effect(
 
 @pytest.mark.parametrize("n", [6, 12, 60])
 def test_ties_and_zeros_never_make_the_interval_narrower(n: int) -> None:
-    """Rounded ratios: the exact test of distinct ones is never less sure than of tied ones."""
+    """The ratios are rounded, so many ratios are equal.
+
+    Ties must not make the interval narrower.
+    """
     same = estimated([2.0] * n, [2.0] * n).estimate
     assert (same.log_ratio, same.log_interval) == (0, (0, 0))
     rng = np.random.default_rng(n)
@@ -147,7 +150,7 @@ def test_ties_and_zeros_never_make_the_interval_narrower(n: int) -> None:
         ratios = np.round(rng.normal(0, 0.01, n), 2)
         interval = estimated([1.0] * n, list(np.exp(ratios))).estimate.log_interval
         assert interval is not None
-        # Broken apart in any way, the tied ratios give an interval that is hardly another.
+        # Breaking the ties at random changes the interval by almost nothing.
         apart = ratios + rng.uniform(-1e-6, 1e-6, n)
         other = estimated([1.0] * n, list(np.exp(apart))).estimate.log_interval
         assert other is not None

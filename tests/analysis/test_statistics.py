@@ -1,4 +1,4 @@
-"""The statistics of a comparison, against SciPy and against the laws that they must obey."""
+"""The statistics of a comparison, compared with SciPy and with general properties."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ANY_POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 
 
 def sides(seed: int, n: int, m: int) -> tuple[list[float], list[float]]:
-    """Two sides of distinct log-normal values."""
+    """Two sides with ``n`` and ``m`` different log-normal values."""
     rng = np.random.default_rng(seed)
     return list(np.exp(rng.normal(0, 0.1, n))), list(np.exp(rng.normal(0.05, 0.1, m)))
 
@@ -51,7 +51,7 @@ def test_the_interval_is_what_the_test_of_scipy_does_not_reject(
     a, b = sides(11, n, m)
     interval = estimate(a, b, confidence).log_interval
     if interval is None:
-        # Not even sides that do not overlap at all would be told apart.
+        # Even two sides without overlap are not significant.
         least = stats.mannwhitneyu(range(n), range(n, n + m), method="exact").pvalue
         assert least > 1 - confidence
         return
@@ -70,7 +70,7 @@ def test_the_smallest_comparison_that_has_an_interval() -> None:
     assert interval_rank(5, 5) == 3
     assert interval_rank(4, 4, 0.99) is None
     assert interval_rank(5, 5, 0.99) == 1
-    assert interval_rank(2, 8) is None  # the null alone would allow it
+    assert interval_rank(2, 8) is None  # the null distribution alone would allow an interval
 
 
 @pytest.mark.parametrize("n", [20, 15])

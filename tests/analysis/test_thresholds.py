@@ -1,4 +1,4 @@
-"""Thresholds: presets, files, and what a file may not say."""
+"""Thresholds: presets, files, and invalid contents of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict and its thresholds."""
+"""The verdict of a comparison from an interval, a threshold and the better direction."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ OPPOSITE = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
         (0.90, 0.96, Better.HIGHER, Verdict.WORSE),
         (0.90, 0.96, Better.LOWER, Verdict.BETTER),
         (0.99, 1.02, Better.HIGHER, Verdict.SAME),
-        (1.01, 1.02, Better.HIGHER, Verdict.SAME),  # there, and too small to matter
+        (1.01, 1.02, Better.HIGHER, Verdict.SAME),  # a real difference that is too small to matter
         (1.02, 1.06, Better.HIGHER, Verdict.UNCLEAR),
         (0.90, 1.10, Better.LOWER, Verdict.UNCLEAR),
-        (1 / 1.03, 1.03, Better.HIGHER, Verdict.SAME),  # exactly the threshold is within it
+        # A ratio equal to the threshold counts as within the threshold.
+        (1 / 1.03, 1.03, Better.HIGHER, Verdict.SAME),
         (1.03, 1.03, Better.HIGHER, Verdict.SAME),
     ],
 )

@@ -1,4 +1,4 @@
-"""Within a file, by share of peak, against references, and many files at once."""
+"""Comparisons within a file, by share of peak, with references, and of many files at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from membench.results.table import read_rows
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Path:
-    """One run with two kinds of stores."""
+    """A results file of one run with two kinds of stores."""
     return write(
         tmp_path / "a.csv",
         row(around(20), "ddr/copy/size=1GiB/stores=plain"),
@@ -122,7 +122,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, Azure_Results/ND_H100_v5" in out
     assert "1 unclear: a published figure is a single value" in out
     code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
-    assert code == 1  # not of one machine, and one value
+    assert code == 1  # of different machines, and with one value
     code, _, err = run_cli(
         capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse", "--cross-machine"
     )
@@ -133,7 +133,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_a_comparison_with_a_reference_fits_on_a_screen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """32 cases in common take under sixty lines, and nothing that decides is left out."""
+    """A comparison of 32 common cases prints fewer than sixty lines, with every deciding line."""
     root = reference_root()
     assert root is not None
     (path,) = (root / "epyc-zen4-2cpu-vm").glob("*.csv")

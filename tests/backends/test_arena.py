@@ -1,4 +1,4 @@
-"""Pages are of the kind that was asked for, stay between cases, and never exceed the limit."""
+"""Arenas: pages have the requested kind, remain between cases, and never exceed the limit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_small_pages_are_small_and_each_costs_a_fault() -> None:
 
 
 def test_a_kernel_without_huge_pages_gives_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real-time kernels have none; memory is measured there too, and the rows are flagged."""
+    """A real-time kernel has no huge pages. Cases still run there, and their rows have a flag."""
 
     class Refusing(mmap.mmap):
         def madvise(self, *_: int) -> None:
@@ -69,7 +69,7 @@ def test_huge_pages_are_huge_and_few_faults() -> None:
 
 @needs_huge
 def test_huge_pages_are_counted_beside_a_mapping_that_is_alike() -> None:
-    """The kernel puts new mappings next to each other."""
+    """The kernel puts the new mapping next to the other mappings."""
     beside = [map_pages(64 * MIB, "thp") for _ in range(2)]
     memory = map_pages(16 * MIB, "thp")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -116,7 +116,8 @@ def test_pages_are_kept_between_cases() -> None:
     (second,) = arenas.take("4k", [4 * MIB])
     assert second.ctypes.data == first.ctypes.data
     assert (second == 7).all()
-    (larger,) = arenas.take("4k", [8 * MIB])  # it grows in place: nothing is touched again
+    # The arena grows in place, so no page is touched again.
+    (larger,) = arenas.take("4k", [8 * MIB])
     assert larger.ctypes.data == first.ctypes.data
     assert (larger[: 4 * MIB] == 7).all()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2048 + 600
@@ -195,17 +196,17 @@ def test_contents_are_known_until_their_place_is_taken() -> None:
     arenas.take("4k", [MIB, MIB, MIB])
     assert arenas.contents == [None, None, None]
     arenas.vouch("4k", [None, "a", "b"])
-    arenas.take("4k", [MIB])  # the first place alone
+    arenas.take("4k", [MIB])  # the first buffer alone
     arenas.take("4k", [MIB, MIB])
     assert arenas.contents == [None, "a"]
     arenas.vouch("4k", ["x", "a"])
-    arenas.take("4k", [MIB // 2])  # a part of the first
+    arenas.take("4k", [MIB // 2])  # a part of the first buffer
     arenas.take("4k", [MIB, MIB, MIB])
     assert arenas.contents == [None, "a", "b"]
     arenas.take("thp", [MIB])
     assert arenas.contents == [None]
     arenas.take("4k", [MIB, MIB, MIB])
-    assert arenas.contents == [None, None, None]  # taken, and not vouched for
+    assert arenas.contents == [None, None, None]  # in use, with unknown contents
 
 
 def test_pages_that_moved_to_another_owner_hold_nothing() -> None:

@@ -40,7 +40,7 @@ Build = Callable[[int, int], Path]
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compile a driver of a version that fails with an error."""
+    """Compile a stub driver of version ``newest`` whose call ``fails`` with this error."""
     folder = tmp_path_factory.mktemp("driver")
 
     @cache
@@ -56,7 +56,7 @@ def recorded(path: Path) -> Recorded:
 
 
 def run(copy: BatchCopy, sizes: list[int], stream: int = 0x5EED) -> bool:
-    """Copy pieces of these sizes out of one array into another, in reverse; whether all came."""
+    """Copy pieces of ``sizes`` bytes in reverse order; True if all bytes arrived."""
     source = np.random.default_rng(1).integers(0, 256, sum(sizes), np.uint8)
     target = np.zeros_like(source)
     starts = np.cumsum([0, *sizes[:-1]]).astype(np.uint64)
@@ -86,7 +86,7 @@ def test_the_signature_is_that_of_the_driver(newest: int, version: int, driver: 
     assert seen.count == 4
     assert seen.bytes == 16 + 4096 + 28672 + 1
     assert (seen.attributes, seen.first_index) == (1, 0)
-    assert (seen.order, seen.source_hint, seen.flags) == (1, 0, 0)  # in the order of the stream
+    assert (seen.order, seen.source_hint, seen.flags) == (1, 0, 0)  # the copies are in stream order
     assert seen.stream == 0x5EED
     assert seen.had_fail_index == (version == 12080)
 
@@ -167,5 +167,5 @@ def test_arrays_of_different_lengths_are_refused(driver: Build) -> None:
 
 
 def test_the_attributes_have_the_size_of_the_header() -> None:
-    # cuda.h: an enum, two locations of two ints, a word of flags.
+    # cuda.h: one enum, two locations of two ints each, one word of flags.
     assert ctypes.sizeof(Attributes) == 24

@@ -1,4 +1,4 @@
-"""The CUDA backend itself, on a double of CuPy: whole benches, two GPUs, threads, and errors."""
+"""The CUDA backend on a double of CuPy: whole benches, two GPUs, threads, and errors."""
 
 from __future__ import annotations
 
@@ -66,7 +66,6 @@ SMALL: dict[Any, dict[str, int]] = {
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the benches do, in little."""
     for module, values in SMALL.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
@@ -86,25 +85,25 @@ def opened() -> Iterator[Opened]:
 def first(opened: Opened) -> Iterator[CudaBackend]:
     _, machine, _ = opened
     backend = open_cuda(machine, 0)
-    assert backend.links.under_load() == {}  # NVML is not here to say what the link does
+    assert backend.links.under_load() == {}  # NVML does not describe the link here
     yield backend
     backend.close()
 
 
 @pytest.fixture
 def gpu(first: CudaBackend, opened: Opened) -> Iterator[CudaBackend]:
-    """The first of two GPUs; afterwards all that a case was given is given back."""
+    """The first of two GPUs. Afterwards, checks that the backend has freed all buffers."""
     double, _, _ = opened
     before = given(double)
     yield first
     double.fails.clear()
     first.reclaim()
-    # The flush has its own two buffers, from the first cold sample on.
+    # The cache flush allocates two buffers of its own at the first cold sample.
     assert len(given(double) - before) in (0, 2)
 
 
 def given(double: Double) -> set[int]:
-    """Buffers that were asked for: a module's variables stay as long as the module."""
+    """Addresses of the allocated buffers, without the variables of modules."""
     buffers = double.memory.buffers
     return {each.address for each in buffers if not each.name.startswith("variable")}
 
@@ -177,7 +176,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
 ]
 
 
-EMULATED_LONG = ("hbm/bulk", "smem/multicast")  # some twenty seconds each
+EMULATED_LONG = ("hbm/bulk", "smem/multicast")  # about twenty seconds each
 
 
 @pytest.mark.sampled(20)
@@ -204,7 +203,7 @@ def test_a_bench_goes_its_whole_way(name: str, params: dict[str, Value], gpu: Cu
 
 
 def test_a_copy_from_huge_pages_says_how_many_there_were(gpu: CudaBackend) -> None:
-    """Memory smaller than a huge page lies on none."""
+    """The buffer is smaller than a huge page, so no huge page can contain it."""
     work = BENCHES["link/h2d"].build(cast("Any", gpu), LINK | {"mem": "huge"})
     assert work.detail["huge"] == "0%"
     work.close()
@@ -226,7 +225,7 @@ def test_l1_gets_what_shared_memory_does_not_need(gpu: CudaBackend, opened: Open
 
 
 def replace_sms(gpu: CudaBackend, sms: int) -> CudaBackend:
-    """The same backend, which says that it has ``sms`` SMs."""
+    """A copy of the backend with ``sms`` SMs in its properties."""
     other = copy.copy(gpu)
     other.properties = replace(gpu.properties, sms=sms)
     return other
@@ -244,11 +243,11 @@ def test_managed_memory_goes_to_the_host_before_every_sample(
     assert library.places == [HOST, HANDLE] * samples
 
 
-# What a second GPU, and other threads, ask for.
+# Requests for a second GPU and from other threads.
 
 
 def test_the_second_gpu_is_worked_on_from_any_thread(opened: Opened) -> None:
-    """A new thread's GPU is the first; what is queued there must still be the backend's."""
+    """The current GPU of a new thread is GPU 0, but the backend must still use GPU 1."""
     double, machine, _ = opened
     before = double.current
     second = open_cuda(machine, 1)
@@ -285,7 +284,7 @@ def test_the_second_gpu_is_worked_on_from_any_thread(opened: Opened) -> None:
 def test_why_no_other_gpu_can_be_reached_is_said(
     gpu: CudaBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = vars(cuda_links)["cupy"].cuda.runtime  # the double's
+    runtime = vars(cuda_links)["cupy"].cuda.runtime  # the module of the double
     monkeypatch.setattr(runtime, "deviceCanAccessPeer", lambda _one, _other: 0)
     for said, told in (("the chipset does not support it", ": the chipset"), ("", "access)")):
         monkeypatch.setattr(cuda_links, "peer_access", lambda _one, _other, said=said: said)
@@ -302,7 +301,7 @@ def test_a_gpu_that_cuda_does_not_show_is_said(opened: Opened) -> None:
         open_cuda(hidden, 0)
 
 
-# Errors of CUDA, wherever they come from.
+# Errors of CUDA in any function.
 
 
 def copied(gpu: CudaBackend) -> None:
@@ -344,7 +343,7 @@ def test_an_error_of_cuda_says_what_failed(
         act(gpu)
     assert type(failure.value) is kind
     double.fails.clear()
-    gpu.synchronize()  # nothing is left half done
+    gpu.synchronize()  # the backend still works
 
 
 def test_peer_access_that_is_open_already_is_no_error(gpu: CudaBackend) -> None:
@@ -362,7 +361,7 @@ def test_a_lost_device_can_still_be_closed(opened: Opened) -> None:
     assert double.memory.find(kept.address) is not None
 
 
-# The double is no laxer than CuPy, and a mistake of the backend would be seen.
+# The double is as strict as CuPy: it detects mistakes of the backend.
 
 
 def test_cupy_itself_minds_an_argument_before_the_missing_driver(gpu: CudaBackend) -> None:
@@ -381,8 +380,8 @@ class _Stream:
 
 WRONG: list[tuple[Any, type[Exception]]] = [
     ((), BadArgument),  # an argument is missing
-    ((7, np.int32(1), np.uint64(9)), AttributeError),  # a Python number
-    ((np.uint64(7), np.int64(1), np.uint64(9)), BadArgument),  # eight bytes for four
+    ((7, np.int32(1), np.uint64(9)), AttributeError),  # a Python int instead of a NumPy scalar
+    ((np.uint64(7), np.int64(1), np.uint64(9)), BadArgument),  # eight bytes instead of four
 ]
 
 
@@ -403,7 +402,7 @@ def test_the_double_has_no_name_that_cupy_lacks(opened: Opened) -> None:
             assert hasattr(getattr(real, part), name), f"{part}.{name}"
     for name in ("Device", "Stream", "Event", "Module"):
         methods = {each for each in dir(getattr(double, name)) if not each.startswith("_")}
-        # What the double keeps for itself.
+        # Attributes that only the double has.
         methods -= {"double", "gpu", "happened", "image", "loaded"}
         for method in methods:
             assert hasattr(getattr(real, name), method), f"{name}.{method}"

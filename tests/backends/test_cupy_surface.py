@@ -1,4 +1,4 @@
-"""The CUDA backend without a driver: the names that it uses exist, and refusals are clear."""
+"""Without a driver: the names that the CUDA backend uses exist, and the errors are clear."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GPU = GpuIdentity(0, "NVIDIA H100", "0123456789ab", 80 << 30, "9.0")
 
 
 def names_of_cupy(path: Path) -> set[str]:
-    """``cupy.cuda.Stream`` and the like, as they stand in a source."""
+    """The dotted names of CuPy in a source file, such as ``cupy.cuda.Stream``."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         parts: list[str] = []
@@ -130,7 +130,8 @@ def test_a_uuid_is_hashed_as_the_snapshot_hashes_it(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    uuid = "00102030-4000-6070-8090-a0b0c0d0e0f0"  # a zero byte in the middle ends nothing
+    # The zero byte in the middle does not end the text.
+    uuid = "00102030-4000-6070-8090-a0b0c0d0e0f0"
     expected = [
         hashlib.sha256(f"{kind}-{uuid}".encode()).hexdigest()[:12] for kind in ("GPU", "MIG")
     ]

@@ -1,4 +1,4 @@
-"""The driver's calls by ctypes, against stand-ins that were compiled with cuda.h's structures."""
+"""Driver calls through ctypes, with stubs compiled from the structures in cuda.h."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Every filesystem that this machine can mount is measured, flagged or skipped by name.
+"""membench measures, flags or skips every filesystem that this machine can mount.
 
-What the kernel does on it is asked without the product, and its rows are held against that.
+The tests ask the kernel about each filesystem without membench, and compare membench's rows with
+the answers.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def test_these_are_measured_without_a_flag(name: str, tmp_path: Path) -> None:
 
 
 def test_copies_on_write_are_buffered_block_and_are_flagged(tmp_path: Path) -> None:
-    """As since Linux 6.15; before that the same file is written directly."""
+    """Linux 6.15 and newer buffer these writes. Older kernels write directly."""
     (kind,) = (kind for kind in KINDS if kind.arguments)
     found = seen(kind, tmp_path)
     assert not found["submission"]["nocow"]

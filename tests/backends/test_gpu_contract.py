@@ -1,4 +1,4 @@
-"""One contract for all that calls itself a GPU: the emulator here, hardware where there is any."""
+"""One contract for every GPU implementation: the emulator, the CuPy double, and hardware."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gpu(request: pytest.FixtureRequest) -> Iterator[Gpu]:
     if request.param == "emulated":
         yield EmulatedGpu(small(2))
         return
-    if request.param == "double":  # the CUDA backend, on a double of CuPy
+    if request.param == "double":  # the CUDA backend on the CuPy double
         if not no_driver():
             pytest.skip("this machine has a driver")
         with patched() as (_, machine, _):
@@ -134,12 +134,12 @@ def test_clusters_are_counted_within_the_sms(gpu: Gpu) -> None:
     if gpu.properties.capability < 90:
         pytest.skip("no clusters before compute capability 9.0")
     kernel = gpu.kernel(KernelVariant.of("shared.cu", CLUSTER=2), "cluster_chase")
-    half = gpu.properties.shared_per_sm // 2  # one block an SM
+    half = gpu.properties.shared_per_sm // 2  # one block per SM
     assert 1 <= gpu.clusters(kernel, 2, 32, half) <= gpu.properties.sms // 2
 
 
 def test_streams_run_beside_each_other(gpu: Gpu) -> None:
-    # A hold on one queue does not stop the other.
+    # A blocking kernel in one queue does not stop the other queue.
     words = gpu.host(64)
     words.array[:] = 0
     word = words.array.view(np.int32)

@@ -1,4 +1,4 @@
-"""The calls into cublasLt, against a library that notes them."""
+"""The calls to cublasLt, with a library double that records the calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.gpu.verify.content import random_numbers, values
 
 
 class Library:
-    """Answers every call with success, and hands out numbered objects."""
+    """Return success for every call, and numbered handles."""
 
     def __init__(self, failing: str = "", algorithms: int = 1) -> None:
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -37,17 +37,17 @@ def test_a_product_is_transposed_and_has_a_workspace() -> None:
     once = CublasLt(library).product("fp8", (256, 128, 64), (0x1000, 0x2000, 0x3000), 0x9000, 0x77)
     names = [name for name, _ in library.calls]
     assert names.count("cublasLtMatrixLayoutCreate") == 3
-    assert "cublasLtMatmul" not in names  # only made ready
+    assert "cublasLtMatmul" not in names  # the multiplication is prepared, but not run
     layouts = [
         tuple(one.value if hasattr(one, "value") else one for one in arguments[1:])
         for name, arguments in library.calls
         if name == "cublasLtMatrixLayoutCreate"
     ]
-    # E4M3 and E4M3, columns of k; single precision, columns of m.
+    # Inputs: two E4M3 matrices with columns of k. Result: single precision, columns of m.
     assert layouts == [(28, 64, 256, 64), (28, 64, 128, 64), (0, 256, 128, 256)]
     ((_, attribute),) = [c for c in library.calls if c[0] == "cublasLtMatmulDescSetAttribute"]
     assert attribute[1] == 3
-    assert attribute[2]._obj.value == 1  # w is transposed
+    assert attribute[2]._obj.value == 1  # w is used transposed
     once()
     name, arguments = library.calls[-1]
     assert name == "cublasLtMatmul"
@@ -79,10 +79,10 @@ def test_what_is_wished_of_a_product_is_set(
     CublasLt(library).product(kind, (256, 128, 64), (1, 2, 3), 4, 5, "bf16", **asked)
     found = [call[1] for call in library.calls if call[0] == "cublasLtMatmulDescSetAttribute"]
     told = [(one[1], one[2]._obj.value, one[3].value) for one in found]
-    assert told == [(3, 1, 4), *attributes]  # number, value, and the bytes of it
+    assert told == [(3, 1, 4), *attributes]  # (attribute, value, size in bytes)
     layouts = [call[1][1] for call in library.calls if call[0] == "cublasLtMatrixLayoutCreate"]
-    stored = 33 if kind == "nvfp4" else 28  # E2M1, E4M3
-    assert layouts == [stored, stored, 14]  # and a result in BF16
+    stored = 33 if kind == "nvfp4" else 28  # CUDA_R_4F_E2M1 or CUDA_R_8F_E4M3
+    assert layouts == [stored, stored, 14]  # the result is in BF16
 
 
 def test_scales_lie_in_tiles_of_128_rows_by_4() -> None:
@@ -92,12 +92,12 @@ def test_scales_lie_in_tiles_of_128_rows_by_4() -> None:
 
 
 def test_the_byte_that_is_one_is_one() -> None:
-    assert 2.0 ** (SCALES["mxfp8"].one - 127) == 1  # UE8M0: an exponent, and nothing else
+    assert 2.0 ** (SCALES["mxfp8"].one - 127) == 1  # UE8M0 has only an exponent
     assert values("fp8", np.full(1, SCALES["nvfp4"].one, np.uint8)).tolist() == [1]  # E4M3
 
 
 def test_e2m1_is_what_the_format_says() -> None:
-    """All sixteen codes: OCP Microscaling Formats 1.0, table 5 (FP4)."""
+    """The expected values are from OCP Microscaling Formats 1.0, table 5 (FP4)."""
     codes = np.arange(16, dtype=np.uint8)
     packed = (codes[::2] | codes[1::2] << np.uint8(4)).astype(np.uint8)
     sizes = [0, 0.5, 1, 1.5, 2, 3, 4, 6]

@@ -1,4 +1,4 @@
-"""Compilations on disk: taken as they are or made anew, whatever lies there."""
+"""The compilation cache on disk: valid files are used, and damaged files are compiled again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_next_process_gets_the_very_same(cache: Path, compilations: list[str]) -> None:
     first = compile_source(*ARGS)
-    compile_source.cache_clear()  # as the next process begins
+    compile_source.cache_clear()  # as in a new process
     assert compile_source(*ARGS) == first
     assert compilations == ["control.cu"]
     assert len(list(cache.iterdir())) == 1
@@ -50,9 +50,10 @@ AHEAD = [("control.cu", (f"-DNOTHING={n}",)) for n in range(4)]
 def test_what_is_asked_for_is_compiled_ahead_once(cache: Path, compilations: list[str]) -> None:
     compile_ahead([*AHEAD, *AHEAD[:1]], "90", threads=3)
     assert len(list(cache.iterdir())) == 4
-    assert len(compilations) in (4, 5)  # the same twice at the same time is done twice, or once
+    # Two concurrent requests for one image compile once or twice.
+    assert len(compilations) in (4, 5)
     done = len(compilations)
-    compile_source.cache_clear()  # as the next process begins
+    compile_source.cache_clear()  # as in a new process
     compile_ahead(AHEAD, "90")
     for file, options in AHEAD:
         compile_source(file, options, "90")
@@ -70,7 +71,7 @@ def test_what_does_not_compile_is_left_to_the_case_that_needs_it(cache: Path) ->
 def test_several_are_compiled_at_the_same_time(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each waits for the other: one after the other they would wait for ever."""
+    """Each compilation waits for the other compilation, so sequential compilation would hang."""
     both = threading.Barrier(2, timeout=60)
     true = compiling.compile_text
 

@@ -1,4 +1,4 @@
-"""Compiled kernels are kept where they may be, and never where others could have put them."""
+"""Where the cache of compiled kernels may be: never where other users could write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel cache is loaded and run: only if it is ours alone, and only if it is whole."""
+"""A cached kernel is loaded only if its file belongs to this user and is complete."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ print(twice.entry(21), sum(twice._dispatcher.stats.cache_misses.values()))
 
 
 def compiled(directory: Path, script: Path) -> list[str]:
-    if not script.exists():  # Numba compiles again what was written anew
+    if not script.exists():  # Numba compiles again if the source is newer than the cache
         script.write_text(CODE)
     done = subprocess.run(
         [sys.executable, str(script)],
@@ -167,7 +167,7 @@ def compiled(directory: Path, script: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a kernel in ``script.py`` and its compiled code in ``cache``."""
+    """A folder with a kernel in ``script.py`` and the compiled code in ``cache``."""
     folder = tmp_path_factory.mktemp("kernel")
     assert compiled(folder / "cache", folder / "script.py") == ["42", "1"]
     return folder

@@ -1,4 +1,4 @@
-"""What the compiler made of the kernels: the number is only as good as the instructions."""
+"""The machine code of the host kernels has the expected instructions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALL = re.compile(r"^\s+call\w*\s+(\S+)", re.MULTILINE)
 
 @cache
 def assembly(kernel: CompiledFunction) -> str:
-    """The kernel's own function, not Numba's wrapper around it, which comes after it."""
+    """The assembly of the kernel itself, without Numba's wrapper function."""
     text = kernel.assembly()
     return text[: text.index(".Lfunc_end0")]
 
@@ -38,7 +38,7 @@ def test_stores_are_what_the_case_says(operation: str, stores: str) -> None:
     nontemporal = len(NONTEMPORAL.findall(text))
     plain = len(STORE.findall(text))
     lines = host_ir.UNROLL if operation == "copy" else 1
-    whole = (lines, 2 * lines, 4 * lines)  # cache lines, in registers of 64, 32 or 16 bytes
+    whole = (lines, 2 * lines, 4 * lines)  # whole cache lines, in registers of 64, 32 or 16 bytes
     if stores == "nt":
         assert nontemporal in whole
         assert plain == 0
@@ -62,8 +62,8 @@ def test_a_loop_is_not_turned_into_a_call(operation: str, stores: str) -> None:
     text = assembly(STREAMS[operation, stores])
     assert "memcpy" not in text
     assert "memset" not in text
-    assert len(CALL.findall(text)) <= 4  # the clock: entering, waiting, starting, leaving
-    assert "cvt" not in text  # and no integer became a float
+    assert len(CALL.findall(text)) <= 4  # reads of the clock: enter, wait, start, leave
+    assert "cvt" not in text  # no integer is converted to a float
 
 
 def test_the_chase_is_dependent_loads_and_nothing_else() -> None:
@@ -82,7 +82,7 @@ def test_the_chase_is_dependent_loads_and_nothing_else() -> None:
 
 
 def _loops(text: str) -> list[str]:
-    """The bodies between a label and a jump back to it."""
+    """The loop bodies: from a label to a jump back to the label."""
     found = []
     for match in re.finditer(r"^(\.L\w+):", text, re.MULTILINE):
         rest = text[match.end() :]
@@ -98,7 +98,7 @@ def test_the_loop_of_the_chase_holds_no_check() -> None:
     inner = min(loops, key=len)
     instructions = re.findall(r"^\s+([a-z]\w*)", inner, re.MULTILINE)
     others = [name for name in instructions if name != "movq"]
-    assert len(others) <= 4, others  # count down and jump back
+    assert len(others) <= 4, others  # the loop counter and the jump back
     assert not any(name.startswith(("cmov", "call", "test")) and name != "testq" for name in others)
 
 

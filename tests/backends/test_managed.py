@@ -1,4 +1,4 @@
-"""Prefetch and advice of managed memory, against a stub driver that records its arguments."""
+"""Prefetch and advice of managed memory, with a stub driver that records the arguments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ int cuMemAdvise(CUdeviceptr at, size_t size, int advice, CUdevice place) {
 }
 """
 ADDRESS, SIZE, STREAM = 0x7F12_3456_7000, 5 << 32, 0x5EED_0000_0001
-HOST, GPU = -1, 41  # CU_DEVICE_CPU, and the handle of the device with ordinal 1
+HOST, GPU = -1, 41  # CU_DEVICE_CPU, and the handle of GPU 1
 
 
 class Recorded(ctypes.Structure):
@@ -65,7 +65,7 @@ def test_advice_is_that_of_cuda_h(driver: Any, advice: str, number: int, place: 
 
 def test_an_error_is_handed_on(driver: Any) -> None:
     assert ManagedMemory(0, driver).prefetch(ADDRESS, 1, STREAM, to_host=True) == 700
-    assert explainer(driver)(700) == "error 700"  # this driver has no names
+    assert explainer(driver)(700) == "error 700"  # this stub driver has no error names
 
 
 def test_a_gpu_that_the_driver_does_not_show_is_said(driver: Any) -> None:

@@ -1,4 +1,4 @@
-"""Multicast objects by ctypes, against a driver that was compiled with cuda.h's structures."""
+"""Multicast objects through ctypes, with a stub driver compiled from the structures in cuda.h."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def said(driver: Any) -> list[str]:
 
 def test_memory_of_every_gpu_gets_one_address_and_one_of_its_own(driver: Any) -> None:
     made = multicast_memory(driver, GPUS, 3 * MIB)
-    assert made.size == 4 * MIB  # whole granules
+    assert made.size == 4 * MIB  # rounded up to whole granules
     assert len({made.address, *made.each}) == 4
     assert said(driver) == MADE
 
@@ -72,7 +72,7 @@ def test_everything_is_given_back_in_reverse(driver: Any) -> None:
     made = multicast_memory(driver, GPUS, 3 * MIB)
     made.free()
     assert said(driver) == MADE + UNDONE
-    made.free()  # nothing is given back twice
+    made.free()  # a second call frees nothing
     assert said(driver) == MADE + UNDONE
 
 

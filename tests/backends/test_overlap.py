@@ -1,4 +1,4 @@
-"""Two streams' stamps laid over each other: only the time of both counts."""
+"""The overlap of two streams: only the time in which both streams run counts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def test_pieces_wholly_inside_count_and_others_do_not() -> None:
     aggressor = [10, 20, 40]
     found = beside(victim, aggressor)
     assert found is not None
-    assert found.victim_ns == (15.0, 5.0)  # 10..25 and 25..30
+    assert found.victim_ns == (15.0, 5.0)  # 10 to 25 ns, and 25 to 30 ns
     assert found.window_ns == 20.0
-    assert found.aggressor_pieces == pytest.approx(1.5)  # one piece and half of the second
+    # One whole piece and half of the second piece.
+    assert found.aggressor_pieces == pytest.approx(1.5)
 
 
 def test_no_overlap_is_none() -> None:
@@ -40,7 +41,7 @@ def test_the_rate_in_the_window_is_between_the_slowest_and_the_fastest_piece(
     if found is None:
         assert not any(x >= a[0] and y <= a[-1] for x, y in pairwise(v))
         return
-    assert sum(found.victim_ns) == found.window_ns  # a sequence has no gaps
+    assert sum(found.victim_ns) == found.window_ns  # the intervals of the victim have no gaps
     rate = found.aggressor_pieces / found.window_ns
     assert 1 / max(aggressor) <= rate * (1 + 1e-9)
     assert rate <= 1 / min(aggressor) * (1 + 1e-9)

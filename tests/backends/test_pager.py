@@ -1,4 +1,4 @@
-"""The host's half of a page pipeline, on a real file, with a stand-in for the copies to a GPU."""
+"""The host side of a page pipeline, on a real file, with a double of the copies to a GPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGES = 64
 
 
 class Copier:
-    """Copies slots to places on a thread of its own, in their order, as a copy engine does."""
+    """Copies slots in order on a thread of its own, like a copy engine."""
 
     def __init__(self, slots: memoryview, places: int, delay: float = 0.0) -> None:
         self.pool = bytearray(places * PAGE)
@@ -71,7 +71,7 @@ class Copier:
 
 
 class Disk:
-    """A scratch file, whose pages say which they are."""
+    """A scratch file in which each page contains its own number."""
 
     def __init__(self, path: Path, slots: int) -> None:
         content = np.repeat(np.arange(PAGES, dtype=np.uint32), PAGE // 4)
@@ -106,7 +106,7 @@ def test_every_page_lands_at_its_place(disk: Disk) -> None:
     assert copier.count == trace.count == disk.reads
     found = np.frombuffer(copier.pool, np.uint32).reshape(32, -1)
     assert (found == (trace.landed // PAGE)[:, None]).all()
-    # Each page of the file in turn, the last ones again from the first on.
+    # The pages of the file come in turn, and start again after the last page.
     counts = np.bincount(trace.offset // PAGE, minlength=PAGES)
     assert counts.max() - counts.min() <= 1
     assert (trace.latency > 0).all()
@@ -175,7 +175,7 @@ def test_a_failing_read_stops_everything_and_is_told(disk: Disk) -> None:
     with pytest.raises(OSError, match="Input/output error"):
         Pager(disk.read, copier, readers=3, slots=6).run(OFFSETS, 60.0)
     assert threading.active_count() == before
-    assert not copier.going  # the device reads no slot any more
+    assert not copier.going  # no copy reads a slot any more
     assert disk.reads < PAGES
 
 
@@ -205,10 +205,10 @@ def test_cancelling_keeps_what_has_arrived(disk: Disk) -> None:
 
     disk.before = cancel
     trace = pager.run(OFFSETS, 60.0)
-    assert 12 <= trace.count <= 14  # what was begun is ended
+    assert 12 <= trace.count <= 14  # started pages are finished
     assert not copier.going
     disk.before = lambda slot, offset: None
-    assert pager.run(OFFSETS, 0.0, least=5).count == 5  # and it can go on
+    assert pager.run(OFFSETS, 0.0, least=5).count == 5  # the pager can run again
 
 
 def test_an_interrupt_in_the_caller_joins_the_readers(disk: Disk) -> None:
@@ -226,7 +226,7 @@ def test_an_interrupt_in_the_caller_joins_the_readers(disk: Disk) -> None:
 
 def test_a_pace_holds_the_readers_back(disk: Disk) -> None:
     trace = Pager(disk.read, Nowhere(), readers=4, slots=8).run(OFFSETS, 0.1, pace=200)
-    assert trace.count <= 21  # one at once, then one every 5 ms
+    assert trace.count <= 21  # one page at once, then one page every 5 ms
     assert (trace.landed >= -1).all()
 
 

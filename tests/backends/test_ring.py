@@ -1,4 +1,4 @@
-"""The ring is one cycle, visits every line, and gives a prefetcher nothing to learn."""
+"""The pointer ring is one cycle, visits every line, and has no pattern for a prefetcher."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINE = 64
 
 
 def order(bits: int) -> npt.NDArray[np.int64]:
-    """The lines in the order of the ring, computed by NumPy."""
+    """The line numbers in the order of the ring, computed with NumPy."""
     mask = np.uint64((1 << bits) - 1)
     shifts = [(bits + 1) // 2, (bits + 2) // 3] * 2
     x = np.arange(1 << bits, dtype=np.uint64)
@@ -63,10 +63,10 @@ def test_the_order_is_a_permutation_and_the_compiled_one(bits: int) -> None:
 def test_steps_look_random(bits: int) -> None:
     lines = order(bits)
     cells = 16
-    region = lines * cells >> bits  # which sixteenth of the memory
+    region = lines * cells >> bits  # which sixteenth of the memory contains the line
     pairs = np.bincount(region * cells + np.roll(region, -1), minlength=cells**2)
     assert stats.chisquare(pairs).pvalue > 1e-6
-    # Distances between neighbours are as rare as chance makes them: no stride to learn.
+    # No distance between neighbours is more frequent than chance, so a prefetcher finds no stride.
     steps = np.bincount(np.diff(lines) % (1 << bits), minlength=1 << bits)
     assert steps.max() <= stats.poisson.isf(1e-6 / (1 << bits), 1)
     assert (
@@ -76,11 +76,11 @@ def test_steps_look_random(bits: int) -> None:
         ).pvalue
         > 1e-6
     )
-    # Nor does the line say anything about the next one.
+    # The number of a line does not predict the next line.
     assert abs(np.corrcoef(lines[:-1], lines[1:])[0, 1]) < 0.05
-    low, following = lines[:-1] & 63, lines[1:] & 63  # the line within its page
+    low, following = lines[:-1] & 63, lines[1:] & 63  # the line number within its page
     table = np.bincount(low * 64 + following, minlength=4096).reshape(64, 64)
-    if bits >= 18:  # below it the cells are too empty for the test
+    if bits >= 18:  # a smaller ring has too few lines per cell for the test
         assert stats.chi2_contingency(table).pvalue > 1e-6
 
 
@@ -92,7 +92,7 @@ def test_pages_follow_each_other_uniformly() -> None:
     assert again < 5 / count
     visits = np.bincount(pages)
     assert (visits == 64).all()
-    # In any stretch the pages fill up like balls thrown into bins.
+    # In any stretch of the ring, the pages fill like bins with randomly thrown balls.
     stretch = pages[: count * 4]
     occupied = np.bincount(np.bincount(stretch, minlength=count), minlength=16)[:16]
     poisson = stats.poisson.pmf(np.arange(16), 4) * count

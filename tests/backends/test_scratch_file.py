@@ -1,4 +1,4 @@
-"""The scratch file touches nothing of the user's and stays within its bounds."""
+"""The scratch file changes no file of the user and stays within its budget."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SIZE = LEAST
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    """An empty directory from which direct I/O reaches a device."""
+    """An empty directory on a filesystem with direct I/O; otherwise the test is skipped."""
     if reason := read_filesystem(tmp_path).direct_io:
         pytest.skip(reason)
     return tmp_path
@@ -67,7 +67,7 @@ def test_it_is_written_not_only_allocated(disk: Path) -> None:
         status = Path(file.scratch.path).stat()
         assert status.st_blocks * 512 >= SIZE
         fd = os.open(file.scratch.path, os.O_RDONLY)
-        # A hole, and with some filesystems an unwritten extent, would be told here.
+        # lseek would find a hole here; on some filesystems also an unwritten extent.
         assert os.lseek(fd, 0, os.SEEK_HOLE) == SIZE
         os.close(fd)
 
@@ -138,7 +138,7 @@ def test_a_directory_without_permission_is_refused(disk: Path) -> None:
 
 
 def without_tmpfile(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> None:
-    """A filesystem that has no nameless files, and a fate that draws ``names``."""
+    """Simulate a filesystem without nameless files. ``names`` replace the random file names."""
     real = os.open
 
     def opened(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
@@ -160,7 +160,7 @@ def test_planted_names_are_never_opened(disk: Path, monkeypatch: pytest.MonkeyPa
     before = sorted(disk.iterdir())
     without_tmpfile(monkeypatch, ["a", "b", "c", "d"])
     with make(disk) as file:
-        assert sorted(disk.iterdir()) == before  # its own name is gone already
+        assert sorted(disk.iterdir()) == before  # the temporary name is already removed
         assert Path(file.scratch.path).stat().st_nlink == 0
         assert Path(file.scratch.path).stat().st_mode & 0o777 == 0o600
     assert victim.read_bytes() == b"precious"
@@ -206,7 +206,7 @@ def test_a_disk_that_fills_up_is_one_clear_line(
         make(disk)
     assert "--scratch" in caught.value.hint
     assert "\n" not in str(caught.value)
-    assert len([*Path("/proc/self/fd").iterdir()]) == before  # and the file is gone
+    assert len([*Path("/proc/self/fd").iterdir()]) == before  # the descriptor of the file is closed
 
 
 def test_a_limit_of_the_system_is_an_error_and_not_a_signal(disk: Path) -> None:
@@ -283,7 +283,7 @@ def test_writes_that_are_dirtied_in_the_page_cache_are_seen(
     seen = 0
 
     def dirtied(others: int) -> int:
-        """Before a chunk, after it, and after as long again; ``others`` dirty pages all along."""
+        """The number of dirty pages; ``others`` of them belong to other programs."""
         nonlocal seen
         seen += next(ours) + others
         next(steps)
@@ -296,7 +296,7 @@ def test_writes_that_are_dirtied_in_the_page_cache_are_seen(
     assert next(steps) == 3 * LEAST // CHUNK
     ours = itertools.cycle((0,))
     monkeypatch.setattr(module, "dirtied_pages", lambda: dirtied(5 * pages))
-    with make(disk, size=LEAST) as file:  # a neighbour copies a file
+    with make(disk, size=LEAST) as file:  # another program copies a file at the same time
         assert file.scratch.dirtied == 0
     monkeypatch.setattr(module, "dirtied_pages", lambda: None)
     with make(disk) as file:

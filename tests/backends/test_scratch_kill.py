@@ -1,4 +1,4 @@
-"""Whenever a run is killed, nothing of it stays on the disk."""
+"""A killed run leaves no file on the disk, whenever it is killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from membench.core.units import MIB
 from membench.machine.disks.filesystem import read_filesystem
 
 SIZE = 192 * MIB
-OTHERS = SIZE // 3  # what other programs may take meanwhile
+OTHERS = SIZE // 3  # space that other programs may use during the test
 
 PROGRAM = f"""
 import os, subprocess, sys
@@ -44,7 +44,7 @@ def free(directory: Path) -> int:
 
 
 def given_back(directory: Path, before: int) -> bool:
-    """The space is free again, which a filesystem may take a moment for."""
+    """Wait until the space is free again, at most five seconds; True if it is free."""
     for _ in range(100):
         if free(directory) > before - OTHERS:
             return True
@@ -85,7 +85,7 @@ def test_killed_while_it_is_laid_out(disk: Path, moment: int) -> None:
 def test_killed_while_it_is_used(disk: Path, signum: int) -> None:
     before = free(disk)
     process = start(disk, "laid out")
-    assert free(disk) < before - OTHERS  # it is really there
+    assert free(disk) < before - OTHERS  # the file really uses space
     time.sleep(random.Random(signum).uniform(0, 0.1))
     kill(process, signum)
     assert list(disk.iterdir()) == []

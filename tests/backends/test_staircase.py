@@ -1,4 +1,4 @@
-"""The chase before a run, on this machine."""
+"""The staircase on this machine: latencies of a pointer chase over growing footprints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_chase_through_growing_rings() -> None:
 def test_it_is_measured_in_a_process_of_its_own_and_decides() -> None:
     here = snapshot()
     memory = replace(here.memory, available=8 * MIB, cgroup_limit=None)
-    small = replace(here, memory=memory)  # half of it may be used
+    small = replace(here, memory=memory)  # a case may use half of the memory
     found = staircase.measure(small)
     assert [size for size, _ in found] == [MIB, 2 * MIB, 4 * MIB]
     box = replace(small, cpu=replace(small.cpu, staircase=found))

@@ -1,4 +1,4 @@
-"""The content of the scratch file proves where it came from, and cannot be made smaller."""
+"""The content of the scratch file identifies each block, and cannot be compressed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_another_place_another_file_and_a_flipped_bit_are_noticed(
     assert Content(2).generation(memoryview(data), block * BLOCK) == -1
     kept = bytes(data)
     data[at] ^= flip
-    # Only the generation, 12 bits of the tag, may differ in a block that is ours.
+    # In a valid block, only the generation (12 bits of the tag) may differ.
     found = content.generation(memoryview(data), block * BLOCK)
     assert found != 0 or bytes(data) == kept
 

@@ -1,4 +1,4 @@
-"""Both engines move what they were asked to, say how long it took, and notice what is wrong."""
+"""All storage engines transfer the requested blocks, report the times, and detect errors."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ def test_reads_are_counted_placed_and_verified(
     assert (trace.submitting > 0) == isinstance(engine, NativeAio)
     assert trace.submitting <= 1
     assert (trace.landed != NEVER).any()
-    # None came twice yet.  A thread has its own share of the places, and may be through with it
-    # when others have hardly begun.
+    # No offset occurs twice in the first part of the trace. Each thread has its own share of the
+    # offsets, and threads progress at different speeds.
     shares = depth if isinstance(engine, Threads) else 2
     places = trace.offset[: SIZE // block // shares]
     assert np.unique(places).size == places.size
@@ -128,7 +128,7 @@ def test_the_memory_holds_what_the_trace_says(storage: StorageBackend, engine: E
     assert trace.count == 50
     assert sorted(trace.offset) == sorted(offsets[:50])
     landed = trace.landed[trace.landed != NEVER]
-    assert sorted(landed) == sorted(offsets[:50])  # every page in a place of its own
+    assert sorted(landed) == sorted(offsets[:50])  # every page has a slot of its own
     for slot, offset in enumerate(trace.landed.tolist()):
         if offset != NEVER:
             piece = memory[slot * block : (slot + 1) * block].data
@@ -160,12 +160,12 @@ def test_writes_stand_in_the_file_and_stay_within_their_number(
     assert generations.pop() > 0
     reading = flow(storage, engine, TrafficShape(pattern="seq", block=MIB, depth=2))
     reading.run(SECONDS)
-    reading.verify()  # what was written is content, too
+    reading.verify()  # blocks that were written also verify
     reading.close()
 
 
 def spoil(scratch: ScratchHandle, offset: int, data: bytes) -> bytes:
-    """Change the file behind everyone's back; what stood there."""
+    """Write ``data`` into the file past the engines, and return the old bytes."""
     fd = os.open(scratch.path, os.O_RDWR)
     before = os.pread(fd, len(data), offset)
     os.pwrite(fd, data, offset)
@@ -208,7 +208,7 @@ def test_a_write_that_was_lost_is_noticed(storage: StorageBackend, engine: Engin
     clean = bytearray(BLOCK)
     for offset in trace.offset.tolist():
         storage.content.fill(memoryview(clean), offset)
-        spoil(storage.scratch, offset, bytes(clean))  # as if it had never been written
+        spoil(storage.scratch, offset, bytes(clean))  # as if the write had been lost
     with pytest.raises(VerificationFailed, match="did not read back"):
         writing.verify()
     writing.close()
@@ -226,7 +226,7 @@ def test_a_refused_call_is_an_error(storage: StorageBackend, engine: Engine) -> 
     memory = storage.memory("4k", 4 * BLOCK)
     reading = Traffic(BLOCK, 1, np.array([0], np.int64), seconds=1.0, most=1)
     writing = replace(reading, writes=np.array([True]))
-    with storage.opened(direct=True) as fd:  # it may only read
+    with storage.opened(direct=True) as fd:  # the descriptor is read-only
         with pytest.raises(MembenchError, match="failed") as caught:
             engine.run(fd, memory, writing)
         assert "\n" not in str(caught.value)
@@ -325,7 +325,7 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
     assert len(storage.kernel_digest) == 64
     assert storage.evict() == 0
     with storage.opened(direct=False) as fd:
-        # The kernel may take a page back at any time, but not each time.
+        # The kernel may evict a page at any time, but not every time.
         assert any(os.pread(fd, SIZE, 0) and storage.resident() == 1 for _ in range(20))
     assert storage.evict() == 0
 
@@ -422,7 +422,7 @@ def test_rates_weighed_by_their_time_give_the_whole(gaps: list[int], depth: int)
 
 
 def test_bursts_do_not_look_like_speed() -> None:
-    """A disk that completes all 32 at once, every 10 ms, does 3200 a second."""
+    """A disk that completes 32 requests every 10 ms has a rate of 3200 per second."""
     finished = [10_000_000 * burst + n for burst in range(1, 41) for n in range(32)]
     rates = trace_of(finished, 32, finished[-1]).rates()
     assert len(rates) > 1
@@ -438,11 +438,12 @@ def test_what_comes_after_the_deadline_does_not_count() -> None:
 @pytest.mark.parametrize(
     ("depth", "submitting", "busy", "queued", "blocked"),
     [
-        (16, 1.0, 0.15, 0.0, True),  # btrfs, buffered: 1.00, 0.06 and 0.33 measured
-        (1, 1.0, 0.1, 0.0, False),  # one at a time: nothing else could be under way
+        # Values measured on btrfs with buffered writes: 1.00, 0.06 and 0.33.
+        (16, 1.0, 0.15, 0.0, True),
+        (1, 1.0, 0.1, 0.0, False),  # depth 1: no other request can be in flight
         (16, 0.49, 0.0, 0.0, False),
-        (16, 0.95, 0.95, 0.0, False),  # the client is the limit
-        (16, 0.8, 0.16, 0.7, False),  # the thread was ready, and others had the CPUs
+        (16, 0.95, 0.95, 0.0, False),  # the client limits the rate
+        (16, 0.8, 0.16, 0.7, False),  # the thread waited for a CPU
     ],
 )
 def test_submission_that_waits_for_the_disk_is_told_from_one_that_works_or_queues(

@@ -1,4 +1,4 @@
-"""What the kernel tells about a file and a disk is read rightly."""
+"""membench parses correctly what the kernel reports about files and disks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_where_nobody_counts_all_may_be_resident(
     file: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage_files, "_counted", lambda *_: None)
-    read_only = os.open(f"/proc/self/fd/{file}", os.O_WRONLY)  # which cannot be mapped
+    read_only = os.open(f"/proc/self/fd/{file}", os.O_WRONLY)  # a descriptor that cannot be mapped
     assert resident_share(read_only, SIZE) == 1
     os.close(read_only)
 
@@ -78,7 +78,7 @@ def test_half_a_file_is_half_resident(file: int) -> None:
     if storage_files._counted(file, SIZE) is None:
         pytest.skip("this kernel has no cachestat")
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # disables read-ahead
     os.pread(file, SIZE // 2, 0)
     assert resident_share(file, SIZE) == 0.5
     assert resident_share(file, SIZE // 2) == 1

@@ -1,4 +1,4 @@
-"""What a run may write is shared out once, and counted."""
+"""The write budget of a run is divided once, and all writes are counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> str:
 
 def test_a_claim_is_made_once_and_kept(path: str) -> None:
     assert WriteLedger(path).claim("a", 60, 100)
-    assert WriteLedger(path).claim("a", 60, 100)  # the next round's process
+    assert WriteLedger(path).claim("a", 60, 100)  # as in the process of the next round
     assert not WriteLedger(path).claim("b", 41, 100)
     assert WriteLedger(path).claim("c", 40, 100)
     assert WriteLedger(path).left(100) == 0

@@ -1,4 +1,4 @@
-"""Both engines compute what NumPy computes from the closed form, and notice what is wrong."""
+"""Both stream engines compute the same as NumPy, and detect wrong results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def arrays(cpu: CpuBackend, engine: Streams, operation: str) -> list[Doubles]:
 def launch(
     cpu: CpuBackend, engine: Streams, op: str, stores: str, data: list[Doubles], iterations: int
 ) -> int:
-    """On every CPU, each with its part."""
+    """Run ``op`` on all CPUs. Each CPU processes its part of ``data``."""
     engine.prepare(op, stores)
     count = len(cpu.cpus)
     cuts = [ELEMENTS * n // count // 32 * 32 for n in range(count)] + [ELEMENTS]
@@ -83,7 +83,7 @@ def test_one_wrong_element_is_found_and_named(
 ) -> None:
     engine = make()
     data = arrays(cpu, engine, operation)
-    assert engine.check(operation, data[0], 0) == 0  # the poison itself
+    assert engine.check(operation, data[0], 0) == 0  # the buffer contains only the poison
     launch(cpu, engine, operation, "plain", data, iterations=1)
     assert engine.check(operation, data[0], 0) == -1
     for index in (0, 4095, 4096, ELEMENTS - 1):

@@ -1,4 +1,4 @@
-"""Threads are where they should be, start together, and no one waits forever."""
+"""The threads of a pool run on the right CPUs, start together, and never wait for ever."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def team() -> Iterator[ThreadPool]:
 
 
 def machine_of(machine: Machine, cores: list[tuple[int, int, int, int]], usable: int) -> Machine:
-    """``(cpu, core, package, node)`` each."""
+    """``machine`` with the given cores: (cpu, core, package, node)."""
     cpus = tuple(core[0] for core in cores)
     cpu = replace(
         machine.cpu, cores=tuple(Core(*core) for core in cores), affinity=cpus, usable=usable
@@ -55,7 +55,7 @@ def test_whole_cores_come_before_their_siblings_and_one_node_before_the_other(
     assert placement(machine_of(machine, cores, 8)) == (0, 1, 2, 3, 4, 5, 6, 7)
     adjacent = [(0, 0, 0, 0), (1, 0, 0, 0), (2, 1, 0, 0), (3, 1, 0, 0)]
     assert placement(machine_of(machine, adjacent, 4)) == (0, 2, 1, 3)
-    assert placement(machine_of(machine, adjacent, 2)) == (0, 2)  # the quota grants two
+    assert placement(machine_of(machine, adjacent, 2)) == (0, 2)  # the CPU quota allows two CPUs
 
 
 def test_cpus_that_sysfs_does_not_describe_are_used_last(machine: Machine) -> None:
@@ -79,7 +79,7 @@ def test_every_thread_is_pinned_and_the_others_are_not(team: ThreadPool) -> None
 def test_compiled_code_runs_on_the_pinned_cpu(team: ThreadPool) -> None:
     def scheduled(slot: ThreadSlot) -> int:
         stat = Path(f"/proc/self/task/{threading.get_native_id()}/stat").read_text()
-        return int(stat.rpartition(")")[2].split()[36])  # field 39: processor
+        return int(stat.rpartition(")")[2].split()[36])  # field 39 of stat: the processor
 
     assert team.run([scheduled] * len(team.cpus)) == list(team.cpus)
 
@@ -113,7 +113,7 @@ def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
     pointer = np.zeros(1, np.int64)
     pointer[0] = pointer.ctypes.data
     entry = chase.entry
-    # Tens of milliseconds: a thread that waits for a CPU must not miss the others.
+    # The jobs take tens of milliseconds, so a thread that waits for a CPU still overlaps.
     before = time.monotonic_ns()
     team.run(
         [lambda slot: entry(*slot.barrier, pointer.ctypes.data, 32 * 1_000_000)] * len(team.cpus)
@@ -125,7 +125,7 @@ def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
     starts = [team.field(slot, host_layout.START) for slot in range(len(team.cpus))]
     ends = [team.field(slot, host_layout.END) for slot in range(len(team.cpus))]
     assert team.span_ns(len(team.cpus)) == max(ends) - min(starts)
-    assert max(starts) < min(ends)  # they ran at the same time
+    assert max(starts) < min(ends)  # all jobs ran at the same time
 
 
 def test_a_launch_without_stamps_has_no_span(team: ThreadPool) -> None:
@@ -156,7 +156,7 @@ def test_a_barrier_that_nobody_else_reaches_gives_up(
 
 
 def test_a_gate_that_nobody_else_reaches_gives_up(team: ThreadPool) -> None:
-    """The compiled barrier, with a party that does not exist and a clock that has run out."""
+    """The compiled barrier with a thread that never arrives and a short time limit."""
     from numba import njit
 
     from membench.host.compiled import barrier as host_barrier

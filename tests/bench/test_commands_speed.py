@@ -1,9 +1,9 @@
-"""Whole commands beside what they are held against, in interleaved pairs of processes.
+"""Times of whole commands relative to a baseline, in interleaved pairs of processes.
 
-``pytest -m "" tests/bench/test_commands_speed.py --benchmark-enable --benchmark-json FILE`` keeps
-the medians of the ratios, in processor time and in wall time.  Listing is held against importing
-click, the rest against another checkout where ``MEMBENCH_BASE`` names one, such as that of
-``git worktree add BASE a1d60a3``.
+``pytest -m "" tests/bench/test_commands_speed.py --benchmark-enable --benchmark-json FILE`` writes
+the medians of the ratios, in CPU time and in wall time. The baseline of ``list`` is the import of
+click. The baseline of other commands is the checkout in ``MEMBENCH_BASE``, for example from ``git
+worktree add BASE a1d60a3``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ READING = {
 
 
 def _spent(checkout: Path, command: Sequence[str], folder: Path) -> tuple[float, float]:
-    """Seconds of the processors and of the clock that a process of its own takes."""
+    """(CPU seconds, wall seconds) of ``command`` in a new process."""
     report = folder / "report.html"
     report.unlink(missing_ok=True)
     arguments = [str(report) if one == "REPORT" else one for one in command]
@@ -84,6 +84,6 @@ def test_beside_click(benchmark: BenchmarkFixture, name: str, tmp_path: Path) ->
 @pytest.mark.benchmark(group="beside another checkout")
 @pytest.mark.parametrize("name", LISTING | READING)
 def test_beside_another_checkout(benchmark: BenchmarkFixture, name: str, tmp_path: Path) -> None:
-    """Without another checkout it is this one again, and the ratio about 1."""
+    """Without ``MEMBENCH_BASE``, the baseline is this checkout, and the ratio is about 1."""
     command = ["-m", "membench", *(LISTING | READING)[name]]
     _pairs(benchmark, command, (Path(BASE) if BASE else HERE, command), tmp_path)

@@ -1,8 +1,8 @@
-"""Comparing many files against reading them with the csv module alone, and many labels.
+"""Time of comparing many files, relative to reading the files with the csv module alone.
 
-``pytest -m "" tests/bench --benchmark-enable -k many`` times all on the same files; the column of
-ratios in each group is the figure.  ``--benchmark-json FILE`` also keeps the ratio in processor
-time and the memory.  `docs/compare.md` has the figures of `MEMBENCH_FILES=1000` and
+``pytest -m "" tests/bench --benchmark-enable -k many`` times all commands on the same files. The
+column of ratios in each group is the result. ``--benchmark-json FILE`` also contains the ratio of
+CPU times and the memory. `docs/compare.md` has the results for `MEMBENCH_FILES=1000` and
 `MEMBENCH_LABELS=300`.
 """
 
@@ -44,11 +44,11 @@ ROWS, ROUNDS, SAMPLES = 300, 5, 8
 LABELS = int(os.environ.get("MEMBENCH_LABELS", "6"))
 ROWS_OF_A_LABEL = 100
 PAIRS = 3
-SIDECAR = 40_000  # bytes, as the run of a quick profile writes
+SIDECAR = 40_000  # bytes, as in a quick run
 
 
 def _row(rng: random.Random, run: str, place: int) -> Row:
-    """As a quick run writes it, but for fewer samples: a hard case, for csv is quick with it."""
+    """A row as in a quick run, with fewer samples, because csv reads such rows fast."""
     metric = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS)[place % 3]
     values = tuple((10 + place) * rng.gauss(1, 0.003) for _ in range(ROUNDS))
     samples = tuple(
@@ -94,7 +94,7 @@ def _row(rng: random.Random, run: str, place: int) -> Row:
 
 
 def _write(path: Path, number: int, rows: int, rng: random.Random) -> Path:
-    """A run of its own."""
+    """Write a results file of ``rows`` rows from a new run, and return ``path``."""
     with path.open("w", encoding="ascii", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -104,7 +104,7 @@ def _write(path: Path, number: int, rows: int, rng: random.Random) -> Path:
 
 
 def _vary(source: Path, path: Path, rng: random.Random) -> Path:
-    """``source`` with what differs from run to run in every row, and a sidecar."""
+    """Copy ``source`` to ``path``, with different start times, flags and details, and a sidecar."""
     with source.open(encoding="ascii", newline="") as file:
         header, *records = csv.reader(file)
     started, iters, flags, detail = map(header.index, ("started", "iters", "flags", "detail"))
@@ -124,7 +124,6 @@ def _vary(source: Path, path: Path, rng: random.Random) -> Path:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """`FILES` files of `ROWS` rows."""
     folder = tmp_path_factory.mktemp("many")
     rng = random.Random(1)
     return [_write(folder / f"{number:04d}.csv", number, ROWS, rng) for number in range(FILES)]
@@ -132,7 +131,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def varied(many: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The same as runs leave them: see `_vary`."""
+    """The files of `many` with the differences between real runs: see `_vary`."""
     folder = tmp_path_factory.mktemp("varied")
     rng = random.Random(2)
     return [_vary(path, folder / path.name, rng) for path in many]
@@ -148,18 +147,18 @@ def _read(paths: Sequence[Path]) -> int:
 
 
 def _halves(paths: Sequence[Path]) -> list[str]:
-    """Half of the files against the other half."""
+    """Arguments of compare: the first half of ``paths`` as label a, the second half as label b."""
     return [f"{'a' if place < len(paths) // 2 else 'b'}={path}" for place, path in enumerate(paths)]
 
 
 def _compare(arguments: Sequence[str]) -> str:
-    """The whole command, start-up included."""
+    """The output of the whole command in a new process."""
     command = [sys.executable, "-m", "membench", "compare", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _peak_mib() -> float:
-    """Of any child so far."""
+    """Peak memory of the largest child process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
@@ -185,7 +184,7 @@ def test_comparing_many_files_as_runs_leave_them(
 
 
 def _with_crlf(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """The same files with lines that end as a spreadsheet ends them."""
+    """Copies of the files with CRLF line ends, as spreadsheets write them."""
     copies = [folder / path.name for path in paths]
     for path, copy in zip(paths, copies, strict=True):
         copy.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
@@ -195,7 +194,7 @@ def _with_crlf(paths: Sequence[Path], folder: Path) -> list[Path]:
 def _beside_csv_alone(
     benchmark: BenchmarkFixture, paths: Sequence[Path], arguments: Sequence[str]
 ) -> str:
-    """Pairwise and in processor time, so that what else runs on the machine matters less."""
+    """Run compare and the csv module in turn, and record the ratios of their CPU times."""
     ratios = []
 
     def both() -> str:
@@ -240,7 +239,6 @@ def test_comparing_a_label_per_file_beside_csv_alone(
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """`LABELS` files of `ROWS_OF_A_LABEL` rows."""
     folder = tmp_path_factory.mktemp("labels")
     rng = random.Random(3)
     paths = (folder / f"{number:04d}.csv" for number in range(LABELS))
@@ -250,7 +248,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.benchmark(group="many labels", max_time=1, min_rounds=1)
 @pytest.mark.parametrize("most", [80, 10_000], ids=["wide", "list"])
 def test_comparing_many_labels(benchmark: BenchmarkFixture, labels: list[Path], most: int) -> None:
-    """Eighty short labels are the most that stand side by side where there is no terminal."""
+    """Without a terminal, at most eighty short labels fit side by side."""
     arguments = [f"l{number}={path}" for number, path in enumerate(labels[:most])]
     shown = benchmark(_compare, arguments)
     assert f"l{len(arguments) - 1} against l0: {ROWS_OF_A_LABEL} rows: " in shown

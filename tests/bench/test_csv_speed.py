@@ -1,4 +1,4 @@
-"""Results files read strictly and written, beside the csv module on the same bytes.
+"""Time to read and write results files, relative to the csv module on the same bytes.
 
 ``pytest -m "" tests/bench/test_csv_speed.py --benchmark-enable`` shows each pair in a group.
 """

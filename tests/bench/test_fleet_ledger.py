@@ -1,4 +1,4 @@
-"""What ten thousand hosts that never come cost the client of a fleet run."""
+"""Time and memory of the client of a fleet run, with ten thousand hosts that never connect."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A fleet's files summarised by the whole command, start-up and page included.
+"""Time of the whole command that summarises a fleet, including the start and the page.
 
-``MEMBENCH_MACHINES=10000 pytest tests/bench/test_fleet_scale.py --benchmark-enable`` is the
-figure that `docs/fleet.md` states; it writes about 2.5 GB of files to pytest's temporary directory.
+``MEMBENCH_MACHINES=10000 pytest tests/bench/test_fleet_scale.py --benchmark-enable`` gives the time
+in `docs/fleet.md`. The test writes about 2.5 GB to pytest's temporary directory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 pytestmark = pytest.mark.slow
 
-MACHINES = int(os.environ.get("MEMBENCH_MACHINES", "70"))  # above what one process reads alone
+# More machines than one process reads alone.
+MACHINES = int(os.environ.get("MEMBENCH_MACHINES", "70"))
 ROWS = 300 if MACHINES >= 1000 else 12
 
 
@@ -42,6 +43,6 @@ def test_summarising_a_fleet(benchmark: BenchmarkFixture, fleet: Path, tmp_path:
     shown = benchmark(report)
     assert f"{MACHINES} machines, {ROWS} cases: 2 stragglers" in shown
     assert page.stat().st_size < 4 << 20
-    # Of the largest process: the parent and each reader are below it.
+    # The peak of the largest process. The parent and each reader stay below this value.
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     benchmark.extra_info["peak MiB of the largest process"] = peak

@@ -1,7 +1,7 @@
-"""Importing beside `json.loads` alone on the same bytes: processor time and memory.
+"""CPU time and memory of import, relative to `json.loads` on the same bytes.
 
-``pytest -m "" tests/bench/test_import_speed.py --benchmark-enable --benchmark-json FILE`` keeps
-the ratios of pairs that ran one after the other.  `docs/formats.md` has the figures of
+``pytest -m "" tests/bench/test_import_speed.py --benchmark-enable --benchmark-json FILE`` writes
+the ratios of pairs that ran one after the other. `docs/formats.md` has the results for
 ``MEMBENCH_MB=200`` and ``MEMBENCH_FILES=1000``.
 """
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 MB = int(os.environ.get("MEMBENCH_MB", "4"))
 FILES = int(os.environ.get("MEMBENCH_FILES", "20"))
 PAIRS = 3
-BINS = 1800  # of a histogram, as a job of some minutes has
+BINS = 1800  # bins of a histogram, as after a job of some minutes
 ALONE = """
 import json, sys
 from pathlib import Path
@@ -93,7 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _spent(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds of the processor and MiB at most, of a process of its own."""
+    """(CPU seconds, peak MiB) of ``command`` in a new process."""
     code = (
         "import os, resource, subprocess, sys;"
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=2);"

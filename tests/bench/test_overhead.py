@@ -1,6 +1,6 @@
-"""What the harness itself costs: ``pytest tests/bench --benchmark-enable``.
+"""Time that the harness itself takes: ``pytest tests/bench --benchmark-enable``.
 
-These figures are compared between versions by people; no test passes or fails by them.
+People compare these times between versions. No test fails because of a time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def plan(machine: Machine) -> Plan:
 
 @pytest.fixture(scope="module")
 def units(plan: Plan) -> list[CaseResult]:
-    """A result for every case and round of the plan; the values do not matter here."""
+    """A case result for every case and round of the plan. All values are equal."""
     return [
         CaseResult(
             round=round_,
@@ -89,7 +89,7 @@ def test_appending_a_unit_without_the_sync(
 ) -> None:
     journal = Journal.create(tmp_path / "o.journal", plan, dump(machine))
     before = journal.path.stat().st_size
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # the disk's time, not ours
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # excludes the time of the disk
     benchmark(journal.append, units[0])
     journal.close()
     assert journal.path.stat().st_size > before
@@ -112,7 +112,8 @@ def test_writing_the_csv_of_a_full_run(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("-c", "import click"),  # the yardstick: help within 2 of it, list within 4
+        # The baseline: help takes at most 2 times as long, list at most 4 times.
+        ("-c", "import click"),
         ("-c", "import membench"),
         ("-m", "membench", "--help"),
         ("-m", "membench", "list"),

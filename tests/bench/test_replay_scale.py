@@ -1,8 +1,8 @@
-"""How time and memory of a replay grow: the agent trace once, 10 and 100 times over.
+"""How time and memory of a replay grow: one, 10 and 100 copies of the agent trace.
 
-``pytest tests/bench/test_replay_scale.py -m "" --benchmark-enable`` prints both for each
-factor. Copies have sessions of their own and start at random, as often as it takes for the
-same number at once; n is the number of runs.
+``pytest tests/bench/test_replay_scale.py -m "" --benchmark-enable`` prints time and memory for each
+factor. Each copy has its own sessions, which start at random times. The number of concurrent
+sessions grows with the factor. ``runs`` counts the runs of consecutive blocks in the trace.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What a replay costs, beside one capacity of an LRU library on the same references.
+"""Time of a replay, relative to one capacity of an LRU library on the same references.
 
-``pytest tests/bench/test_replay_speed.py --benchmark-enable`` shows the two rows of a
-trace side by side. The library gets
-its references from a file of its own fastest form, so that no Python is in its loop.
-It replays plain block LRU at one capacity; the pass here all capacities by prefix.
+``pytest tests/bench/test_replay_speed.py --benchmark-enable`` shows the two rows of a trace side by
+side. The library reads its fastest file format, without Python in its loop. The library replays
+block LRU at one capacity. membench replays prefix LRU at all capacities in one pass.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from membench.thesis.replay.traces import read_trace
 
 pytestmark = pytest.mark.slow
 
-SESSIONS = 8  # of the agent trace: as many references as a test run should spend on it
+SESSIONS = 8  # sessions of the agent trace, a short replay for a test
 ENTRY = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 
 
 def references(trace: Trace, path: Path) -> str:
-    """The blocks of ``trace``, one after the other, as an oracleGeneral file of libcachesim."""
+    """Write the blocks of ``trace`` in order as an oracleGeneral file of libcachesim."""
     spans = trace.last - trace.first + 1
     ends = np.cumsum(spans)
     within = np.arange(ends[-1]) - np.repeat(ends - spans, spans)
@@ -73,7 +72,7 @@ def test_one_capacity_of_libcachesim(
 
 @pytest.mark.parametrize("name", ["conversation", "agent"])
 def test_whole_command(benchmark: BenchmarkFixture, name: str) -> None:
-    """The start of the process included: within 1 s and 3 s."""
+    """Includes the start of the process. The goals are 1 s and 3 s."""
 
     def run() -> str:
         command = [sys.executable, "-m", "membench", "replay", name, "--format", "csv"]

@@ -1,9 +1,9 @@
-"""STREAM's kernels beside the same loops in C, on the same arrays, in turns.
+"""STREAM's kernels and the same loops in C, on the same arrays, measured alternately.
 
-``pytest -m "" tests/bench/test_streams_beside_c.py --benchmark-enable --benchmark-json FILE`` keeps
-the median of (bandwidth of the kernel) / (bandwidth of C) over ``MEMBENCH_PAIRS`` pairs. C is
-compiled for this machine, with vectors of 64 bytes where it has them. One thread; the arrays have
-``MEMBENCH_MB`` MB each.
+``pytest -m "" tests/bench/test_streams_beside_c.py --benchmark-enable --benchmark-json FILE``
+writes the median of (bandwidth of the kernel) / (bandwidth of C) over ``MEMBENCH_PAIRS`` pairs. The
+C code is compiled for this machine, with vectors of 64 bytes if the CPU supports them. One thread
+runs. Each array has ``MEMBENCH_MB`` MB.
 """
 
 from __future__ import annotations

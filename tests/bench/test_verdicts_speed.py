@@ -1,4 +1,4 @@
-"""All verdicts on a machine of which everything is measured: 10 s are the most that is allowed."""
+"""Time of all verdicts on a machine with complete measurements. The limit is 10 s."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_all_verdicts(benchmark: BenchmarkFixture) -> None:
     rows = module.make_box({})
 
     def judged() -> str:
-        room._as_shipped.cache_clear()  # as in a process of its own
+        room._as_shipped.cache_clear()  # as in a new process
         return to_json(verdicts(rows))
 
     assert '"verdict": "contradicted"' in benchmark(judged)

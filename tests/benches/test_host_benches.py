@@ -1,4 +1,4 @@
-"""The host benches on real memory, at small sizes: they measure, verify, and notice corruption."""
+"""The host benches on real memory, at small sizes: they measure, verify and detect corruption."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ two_cpus = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs 2 
 
 
 def build(cpu: CpuBackend, name: str, /, **params: Any) -> Work:
-    """The bench's work at its defaults but for ``params``."""
+    """The work of the bench ``name``, with the default of each axis that is not in ``params``."""
     bench = BENCHES[name]
     defaults = {axis.name: axis.values("quick", cpu.machine)[0] for axis in bench.axes}
     return bench.build(cpu, defaults | params)
@@ -111,12 +111,12 @@ def test_sources_that_a_case_has_proven_are_not_filled_again(
 
     assert bytes_filled("triad") == 2 * MIB
     assert bytes_filled("add", threads=1) == 0
-    assert bytes_filled("write") == 0  # it takes the place of the destination alone
+    assert bytes_filled("write") == 0  # the destination is filled only at the start
     assert bytes_filled("copy", stores="nt") == 0
-    assert bytes_filled("read") == MIB  # where the others write
+    assert bytes_filled("read") == MIB  # the memory that the other kernels write
     assert bytes_filled("read", threads=1) == 0
     assert bytes_filled("add", verified=False) == 0
-    assert bytes_filled("add") == 2 * MIB  # the case before has vouched for nothing
+    assert bytes_filled("add") == 2 * MIB  # the previous case did not verify this memory
     assert bytes_filled("add", pages="4k") == 2 * MIB
     cpu.close()
 
@@ -171,7 +171,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
     work.verify(sampled.total)
     assert work.metric is Metric.LATENCY
     ring = cpu.arrays(pages, [work.size_bytes])[0].view(np.uint64)
-    ring[:] = ring.ctypes.data  # every pointer to the first line
+    ring[:] = ring.ctypes.data  # every pointer points to the first line
     cpu.elapsed_ns(work.run, 1)
     with pytest.raises(VerificationFailed, match="loads the pointer chase is at byte 0"):
         work.verify(sampled.total + 1)
@@ -184,7 +184,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
 def test_the_cpu_that_chases_has_linked_the_whole_ring(
     cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch, name: str, size: str
 ) -> None:
-    """Lines that another cache holds dirty would be fetched from there, not from memory."""
+    """Otherwise the chase would fetch lines from the cache of the CPU that wrote them."""
     linked: list[set[int]] = []
     link = HostRing.link
 
@@ -209,7 +209,7 @@ def test_the_tier_of_a_chase_follows_the_footprint(machine: Machine) -> None:
 
 
 def undisturbed(work: Observed) -> Observation:
-    """A short observation in which other tests have left the generators a CPU."""
+    """A short observation. Repeats if other tests took the generator's CPU."""
     for _ in range(50):
         try:
             return work.observe(0.02)
@@ -232,7 +232,7 @@ def test_loaded_latency_comes_with_the_bandwidth_of_the_same_time(
     bandwidth = observation.samples[Metric.BANDWIDTH, Stat.MEDIAN]
     assert len(latency) == len(bandwidth) >= 1
     assert min(latency) > 0
-    assert max(bandwidth) > 0  # a generator may be off its CPU for a short sample
+    assert max(bandwidth) > 0  # a generator may lose its CPU for a short sample
     assert float(observation.detail["idle_ns"]) > 0
     assert work.detail["generators"] == len(cpu.cpus) - 1
     traffic = cpu.arrays("thp", [4 * MIB, 4 * MIB], len(cpu.cpus))[1].view(np.float64)
@@ -424,7 +424,7 @@ def test_more_threads_than_cpus_are_skipped(cpu: CpuBackend) -> None:
 def test_the_memory_that_a_case_declares_is_what_it_takes(
     cpu: CpuBackend, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked of the largest case, without touching any of it."""
+    """Checks the largest case of each bench, without touching the memory."""
     taken: list[int] = []
 
     class Enough(Exception):
@@ -436,11 +436,11 @@ def test_the_memory_that_a_case_declares_is_what_it_takes(
 
     monkeypatch.setattr(cpu, "arrays", arrays)
     if name in ("host/fault", "host/numa"):
-        return  # they map their own
+        return  # these benches map memory directly
     for case in BENCHES[name].cases("full", cpu.machine):
         with pytest.raises(Enough):
             BENCHES[name].build(cpu, dict(case.params))
-        # A line is 64 or 128 bytes, which the estimate cannot know.
+        # The estimate cannot know the line size, 64 or 128 bytes.
         least = 0.45 if name == "host/tlb" else 0.95
         assert least * (case.memory - MIB) <= taken[-1] <= case.memory, case.id
 

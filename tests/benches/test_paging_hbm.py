@@ -1,4 +1,4 @@
-"""From a real scratch file to an emulated GPU: all of paging/ssd-hbm and hmm/read but time."""
+"""paging/ssd-hbm and hmm/read from a real scratch file to an emulated GPU, without times."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def both(
     monkeypatch.setattr(paging_hbm, "PIPE_S", 0.02)
     monkeypatch.setattr(paging_hbm, "LEG_S", 0.01)
     gpu = EmulatedGpu(small(1, pageable_access=True))
-    # The emulator's memory begins anywhere; page-locked memory begins at a page, as O_DIRECT asks.
+    # O_DIRECT needs page-aligned memory, as page-locked memory is. The emulator's memory is not
+    # aligned.
     aligned = gpu.links.memory
 
     def memory(size: int, kind: str, node: int | None = None) -> Any:
@@ -128,13 +129,16 @@ def test_without_kvikio_gds_is_a_skip_with_the_remedy(
 
 
 _Settings: dict[str, bool] = {}
-"""Of KvikIO: `auto_direct_io_read` is off unless it is set, and looked at as a file is opened."""
+"""KvikIO's settings.
+
+KvikIO reads `auto_direct_io_read` when a file is opened; the default is off.
+"""
 
 
 class _File:
-    """KvikIO's file as far as it is used, reading into the emulated GPU's memory.
+    """A double of KvikIO's file that reads into the emulated GPU's memory.
 
-    In compatibility mode, which reads through the page cache unless it was told otherwise.
+    The double works in compatibility mode: reads go through the page cache by default.
     """
 
     def __init__(self, path: str, flags: str) -> None:
@@ -181,7 +185,7 @@ def test_gds_reads_straight_into_the_pool(
         made = honest(size)
         made.array[:] = 0
         gpu.machine.memory.mark(made.address, made.size)
-        # What the host sees of it, because the reader writes past the emulator.
+        # The host view of the memory, because the reader bypasses the emulator.
         allocated.append(made)
         return replace(made, address=int(made.array.ctypes.data))
 
@@ -197,7 +201,7 @@ def test_gds_reads_straight_into_the_pool(
     work.verify()
     assert work.detail["mode"] == "compat"
     assert observation.detail["resident"] == "0.0%"
-    assert "overlap" not in observation.detail  # there is one leg
+    assert "overlap" not in observation.detail  # only one leg, so nothing overlaps
     assert observation.samples[RATE]
     monkeypatch.setattr(_File, "read", lambda *_: 5)
     with pytest.raises(MembenchError, match="returned 5"):
@@ -210,9 +214,9 @@ def test_gds_reads_straight_into_the_pool(
 
 @pytest.fixture
 def victim(both: CudaStorage, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A decode step of no work, and how often it ran."""
+    """Install an empty decode step, and return a list whose first element counts its runs."""
     steps = [0]
-    # Pages go on in a thread of their own, and the emulator has but one.
+    # Paging uses a second thread, but the emulator supports only one thread.
     monkeypatch.setattr(both.gpu, "synchronize", lambda: None)
 
     def run(iterations: int) -> None:
@@ -233,7 +237,7 @@ def test_the_page_rate_beside_decoding_keeps_to_its_slowdown(
     assert observation.detail["share"] == 1.0
     assert observation.samples[RATE]
     assert observation.samples[Metric.LATENCY, Stat.MEDIAN]
-    assert victim[-1] == victim[0]  # verified for as many steps as were run
+    assert victim[-1] == victim[0]  # verify got the number of steps
 
 
 def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: list[int]) -> None:
@@ -244,7 +248,10 @@ def test_a_slowdown_that_cannot_be_kept_is_a_skip(both: CudaStorage, victim: lis
 
 
 class _InTurn:
-    """An object whose methods take turns: pages move in a thread beside the emulator's only one."""
+    """A proxy that lets only one thread at a time call a method.
+
+    The emulator supports one thread.
+    """
 
     def __init__(self, inner: Any, lock: Any) -> None:
         self._inner, self._lock = inner, lock
@@ -276,7 +283,7 @@ def test_a_true_decode_step_and_pages_share_the_gpu(
     beside = CudaStorage(gpu, both.storage)
     work: Any = BENCHES["paging/decode"].build(beside, {"block": 64 * KIB, "slowdown": 10**6})
     observation = work.observe(0.1)
-    work.verify()  # of the pages, and of the attention's result
+    work.verify()  # verifies the pages and the result of the attention
     work.close()
     assert observation.samples[RATE]
     assert observation.detail["alone_ns"] > 0
@@ -294,7 +301,8 @@ def test_a_kernel_reads_the_system_s_memory_whole(
 ) -> None:
     params: dict[str, Value] = {"size": 64 * KIB, "source": source, "cache": cache}
     work: Any = BENCHES["hmm/read"].build(both, params)
-    if source == "file":  # the emulator has a copy of the file: the true mapping is evicted
+    # The emulator has only a copy of the file, because the real mapping was evicted.
+    if source == "file":
         both.evict_mapped = lambda mapped: both.storage.evict(mapped.size)  # type: ignore[method-assign]
     observation = work.observe(0.1)
     work.verify()
@@ -314,7 +322,7 @@ def test_a_wrong_read_is_found(both: CudaStorage) -> None:
     )
     work.observe(0.1)
     gpu: Any = both.gpu
-    sums = min(gpu._given, key=lambda one: one.size)  # the memory that is read has more
+    sums = min(gpu._given, key=lambda one: one.size)  # the smallest buffer has the sums
     gpu.upload(sums, gpu.download(sums, np.uint32, 1) + np.uint32(1))
     with pytest.raises(VerificationFailed, match="6 reads sum up"):
         work.verify()
@@ -332,7 +340,7 @@ def test_a_mapping_is_unmapped_and_evicted(both: CudaStorage) -> None:
     both.warm(SIZE)
     with both.storage.opened(direct=False) as fd:
         mapped = np.frombuffer(mmap.mmap(fd, SIZE, prot=mmap.PROT_READ), np.uint8)
-    assert int(mapped[::4096].sum()) >= 0  # every page is mapped now
+    assert int(mapped[::4096].sum()) >= 0  # every page is mapped
     assert both.storage.resident() == 1
     assert both.evict_mapped(mapped) == 0
     assert both.storage.resident() == 0

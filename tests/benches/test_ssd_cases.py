@@ -1,4 +1,4 @@
-"""Every case of a disk measures, verifies and says what it declares."""
+"""Every disk case measures, verifies, and reports the declared statistics."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def storage(machine: Machine, file: ScratchFile) -> Iterator[StorageBackend]:
 
 
 def run(storage: StorageBackend, bench: str, **params: Any) -> tuple[Observed, dict[str, Any]]:
-    """Build, observe and verify one case; its work, and its detail with the values by statistic."""
+    """(work, detail and values by statistic) of one case, after measurement and verification."""
     work = registry().benches[bench].build(storage, params)
     assert isinstance(work, Observed)
     try:
@@ -121,7 +121,7 @@ def test_the_state_of_the_page_cache_is_proven(storage: StorageBackend, state: s
     assert seen["resident"] == ("100.0%" if state == "warm" else "0.0%")
     assert seen["resident_after"] == "100.0%"
     assert (work.cache_state is CacheState.HOT) == (state == "warm")
-    assert storage.resident() == 0  # nothing is left for the next case
+    assert storage.resident() == 0  # no page remains cached for the next case
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_buffers(storage: StorageBackend, pages: str, align: str) -> None:
 
 def test_the_clients_ceiling(storage: StorageBackend) -> None:
     _, seen = run(storage, "ssd/client", qd=1)
-    assert seen["engine"] != "io_uring"  # of memory its reads are done by other threads
+    assert seen["engine"] != "io_uring"  # io_uring reads cached data in other threads
     assert seen["file"] == "memory"
 
 
 def test_objects_have_the_sizes_of_the_models(storage: StorageBackend) -> None:
-    # 2 (keys, values) * layers * heads * dimension * 2 bytes, by hand.
+    # Computed by hand: 2 (keys, values) * layers * heads * dimension * 2 bytes.
     assert MODELS["llama-3.1-8b"].bytes_per_token == 131_072
     assert MODELS["llama-3.1-70b"].bytes_per_token == 327_680
     assert MODELS["qwen3-235b-a22b"].bytes_per_token == 192_512
@@ -168,7 +168,7 @@ def test_a_long_write_needs_a_budget(storage: StorageBackend) -> None:
 def test_all_writes_of_the_full_profile_fit_into_16_gib(
     machine: Machine, file: ScratchFile, tmp_path: Path
 ) -> None:
-    """Eight times the default disk budget, the largest scratch file included, for all rounds."""
+    """The sum of all rounds and the largest scratch file: eight default disk budgets."""
     budget = 16 * GIB - GIB + SIZE
     with ScratchFile.create(tmp_path, SIZE, budget=budget, seed=1, rounds=10) as made:
         backend = open_storage(machine, made.scratch)

@@ -1,7 +1,7 @@
-"""What a person mistypes: one Error line, one Hint line, and the same exit code for each kind.
+"""Wrong input of a user gives one Error line, one Hint line and a fixed exit code.
 
-2: an argument that names nothing known, or makes no sense; 4: a glob that matches nothing; 1: a
-file that cannot be read or written.
+2: an argument that is unknown or invalid. 4: a glob that matches nothing. 1: a file that cannot be
+read or written.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ FILES = [
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a results file, a text, and JSON that is no configuration of a model."""
+    """A folder with a results file, a text file, and a JSON file that is no model configuration."""
     (tmp_path / "run.csv").write_bytes(REFERENCE.read_bytes())
     (tmp_path / "text.json").write_text("this is a text\n" * 40)
     (tmp_path / "bad.json").write_text(json.dumps({"model_type": "llama"}))

@@ -1,4 +1,4 @@
-"""What the command line makes of the values of its options."""
+"""How the command line parses the values of its options."""
 
 from __future__ import annotations
 

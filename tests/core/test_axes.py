@@ -1,4 +1,4 @@
-"""Axes and sweeps: what a declaration becomes."""
+"""Axes and sweeps: the cases of a declaration."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,6 @@ ANY_MACHINE = snapshot()
 
 
 def work(_backend: object, **_arguments: object) -> Timed:
-    """Nothing in particular."""
     return Timed(
         run=lambda _n: None, size_bytes=8, bytes_moved=8, bytes_convention=BytesConvention.RW_SUM
     )

@@ -1,4 +1,4 @@
-"""Counts in messages: one form for one, another for several, nowhere an `(s)`."""
+"""Counts in messages have a singular and a plural form, and never "(s)"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hints that install: the packages of an extra, for the interpreter that runs membench."""
+"""Hints with an install command: the packages of an extra, for the Python that runs membench."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 
 @pytest.fixture
 def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that nothing of this interpreter is in, and a PATH and a home without it."""
+    """A directory outside the Python installation; PATH and HOME are inside this directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -38,7 +38,10 @@ def test_an_extra_is_its_packages_as_pip_takes_them(extra: str, away: Path) -> N
 def test_what_was_installed_says_what_an_extra_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of an installed package there is no pyproject.toml; the form is hatchling's metadata."""
+    """An installed package has no pyproject.toml.
+
+    The lines have the form of hatchling's metadata.
+    """
     monkeypatch.setattr(membench, "__file__", str(tmp_path / "membench" / "__init__.py"))
     lines = [
         "click>=8.1.7",

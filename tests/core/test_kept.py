@@ -1,4 +1,4 @@
-"""What is kept on disk: made once, and made again where it cannot be trusted."""
+"""Cached files on disk: made once, and made again if a file is damaged."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_oldest_go_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for number in range(9):
         kept("plots", f"{number}", lambda: b"")
         if number == 5:
-            kept("plots", "0", lambda: b"")  # used again
+            kept("plots", "0", lambda: b"")  # read from the cache
     left = {path.name for path in cache.iterdir()}
     assert len(left) == 7
     assert {"0", "8"} <= left

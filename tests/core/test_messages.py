@@ -1,4 +1,4 @@
-"""Messages: English text that remembers how it was made."""
+"""Messages: English text that keeps its template and values for translation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from membench.core.messages import (
 
 
 class _Chinese(NullTranslations):
-    """A catalogue of a few forms, one plural."""
+    """A message catalogue with a few singular forms and one plural form."""
 
     forms = {  # noqa: RUF012 - a table
         "{input} is not measured": "未量測 {input}",

@@ -1,4 +1,4 @@
-"""Suggestions for a mistyped word."""
+"""Suggestions for a mistyped word: the known words with the most similar letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAMES = ("h20", "h100-sxm", "h200-sxm", "gh200-96", "Llama-3.1-8B")
 @pytest.mark.parametrize(
     ("word", "first"),
     [
-        ("h200", "h200-sxm"),  # an abbreviation, and not h20, which is nearer by its letters
+        ("h200", "h200-sxm"),  # completes the abbreviation, although h20 differs by fewer letters
         ("h20", "h20"),
         ("H200-smx", "h200-sxm"),
         ("lama-3.1-8b", "Llama-3.1-8B"),

@@ -1,4 +1,4 @@
-"""Finding benches and choosing cases."""
+"""Finding benches and selecting cases."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Sizes and values: strict in, exact out."""
+"""Sizes and values: strict parsing and exact output."""
 
 import pytest
 from hypothesis import given
@@ -48,7 +48,7 @@ def test_a_fraction_of_a_byte_is_refused() -> None:
 def test_significant_digits_are_right_and_no_exponent_is_shown(value: float, digits: int) -> None:
     text = significant(value, digits)
     assert "e" not in text.lower()
-    # Half a unit in the last kept digit, or half of one where integers are shown.
+    # Half a unit of the last shown digit; 0.5 for values shown as integers.
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     assert (
         abs(float(text) - value) <= max(0.5, 0.0) * 10.0 ** min(0, exponent - digits + 1) * 1.0001

@@ -1,4 +1,4 @@
-"""What a stranger's file may cost: bounded before memory is taken, and never waited for."""
+"""Reading an untrusted file: memory and time are bounded before the file is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzi
 
 @pytest.fixture(scope="module")
 def bomb() -> bytes:
-    """Less than a megabyte of xz that holds 2 GiB of zero bytes."""
+    """Less than 1 MB of xz data that decompress to 2 GiB of zero bytes."""
     return lzma.compress(bytes(8 * MIB), preset=0) * 256
 
 
@@ -43,7 +43,7 @@ def test_what_was_packed_is_unpacked(end: str, size: int) -> None:
     data = bytes(index % 251 for index in range(min(size, 5000))).ljust(size, b"x")
     packed = PACKERS[end](data)
     assert unpack(packed, f"t{end}", size) == data
-    assert unpack(packed + packed, f"t{end}", 2 * size) == data * 2  # one member after another
+    assert unpack(packed + packed, f"t{end}", 2 * size) == data * 2  # several members in one file
     if size:
         with pytest.raises(SchemaError, match="larger than"):
             unpack(packed, f"t{end}", size - 1)
@@ -64,9 +64,11 @@ def test_a_packed_bomb_takes_no_more_memory_than_its_limit(bomb: bytes) -> None:
 
 def test_a_stream_that_wants_gigabytes_to_unpack_is_refused() -> None:
     whole = bytearray(lzma.compress(b"abc"))
-    size = 4 * (whole[12] + 1)  # of the header of the first block, after 12 bytes of the stream's
-    assert whole[14:16] == b"\x21\x01"  # LZMA2, whose one byte is the size of its dictionary
-    whole[16] = 40  # 4 GiB
+    # Size of the first block header, which follows the 12 bytes of the stream header.
+    size = 4 * (whole[12] + 1)
+    # LZMA2 has one byte of properties: the size of its dictionary.
+    assert whole[14:16] == b"\x21\x01"
+    whole[16] = 40  # dictionary of 4 GiB
     whole[12 + size - 4 : 12 + size] = zlib.crc32(whole[12 : 12 + size - 4]).to_bytes(4, "little")
     with pytest.raises(SchemaError, match="cannot be unpacked"):
         unpack(bytes(whole), "t.xz", MIB)
@@ -260,6 +262,6 @@ def test_a_pipe_beside_a_file_hangs_nothing(name: str, tmp_path: Path) -> None:
 def test_a_packed_bomb_costs_a_command_no_gigabyte(bomb: bytes, tmp_path: Path) -> None:
     assert len(bomb) < MIB
     (tmp_path / "t.jsonl.xz").write_bytes(bomb)
-    done = call(("replay", "t.jsonl.xz"), tmp_path)  # with 1 GiB of memory
+    done = call(("replay", "t.jsonl.xz"), tmp_path)  # with a limit of 1 GiB of memory
     refused(done)
     assert b"larger than" in done.err

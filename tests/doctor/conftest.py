@@ -1,4 +1,4 @@
-"""A machine without problems, and a function to change single facts about it."""
+"""A machine without problems, and a function that changes single facts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def healthy() -> Facts:
 
 
 def changed(thing: Any, path: str, value: Any) -> Any:
-    """``thing`` with the field at the dotted ``path`` set to ``value``; a number is an index."""
+    """``thing`` with ``value`` at the dotted ``path``. A number in the path is an index."""
     name, _, rest = path.partition(".")
     if name.isdigit():
         items = list(thing)
@@ -47,7 +47,7 @@ def changed(thing: Any, path: str, value: Any) -> Any:
 
 @pytest.fixture
 def with_(healthy: Facts) -> With:
-    """Changes facts of the healthy machine: ``with_({"machine.cpu.quota": 2.0})``."""
+    """A function that changes facts: ``with_({"machine.cpu.quota": 2.0})``."""
 
     def build(changes: dict[str, Any]) -> Facts:
         facts = healthy

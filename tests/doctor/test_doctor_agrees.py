@@ -1,4 +1,4 @@
-"""What is examined is what lscpu, lsblk and findmnt see of this machine."""
+"""The facts of `membench doctor` agree with lscpu, lsblk and findmnt on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def findings(facts: Facts) -> dict[str, Finding]:
 
 
 def said(*command: str) -> str:
-    """What a tool of util-linux says; on a machine of CI it must be there."""
+    """The output of a util-linux tool. Skips the test if the tool is missing, except in CI."""
     if shutil.which(command[0]) is None and not os.environ.get("CI"):
         pytest.skip(f"there is no {command[0]}")
     done = subprocess.run(
@@ -43,7 +43,7 @@ def test_processors(facts: Facts, findings: dict[str, Finding]) -> None:
     theirs = [[int(cell or 0) for cell in line.split(",")] for line in lines if line[:1] != "#"]
     ours = facts.machine.cpu.cores
     assert [core.cpu for core in ours] == [cpu for cpu, *_ in theirs]
-    # lscpu numbers cores and sockets anew, so only what belongs together can be compared.
+    # lscpu numbers cores and sockets differently, so the test compares only the grouping.
     for of_ours, column in (
         ([(core.package, core.core) for core in ours], 1),
         ([core.package for core in ours], 2),
@@ -90,7 +90,7 @@ def test_filesystem(facts: Facts, findings: dict[str, Finding]) -> None:
     if source.startswith("/dev/") and not source.startswith("/dev/mapper/"):
         assert Path(place.device or "/").resolve() == Path(source).resolve()
         assert source in findings["scratch"].seen
-    # Others write meanwhile.
+    # Other programs write at the same time, so the free space may differ.
     assert place.free == pytest.approx(int(theirs["avail"]), rel=0.05, abs=256 * MIB)
 
 
@@ -112,7 +112,7 @@ def test_disks(facts: Facts, findings: dict[str, Finding]) -> None:
 
 
 def _leaves(devices: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The disks at the bottom of an inverted tree."""
+    """The leaves of lsblk's inverted tree: the disks."""
     found = []
     for one in devices:
         found += _leaves(one["children"]) if one.get("children") else [one]

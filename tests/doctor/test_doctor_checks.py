@@ -1,4 +1,4 @@
-"""Each check: what raises it, what does not, and what it says of facts that cannot be read."""
+"""Each check of doctor: facts that raise a warning, facts that do not, and unreadable facts."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
     (
         "gpu-software",
         {"machine.packages": {"nvidia-cuda-nvrtc-cu12": "12.8.93"}},
-        "nvidia-cuda-nvrtc-cu12 12.8.93",  # all that Hopper needs
+        "nvidia-cuda-nvrtc-cu12 12.8.93",  # everything that Hopper needs
     ),
     (
         "gpu-software",
@@ -287,7 +287,7 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
 
 
 def test_every_check_can_be_raised(healthy: Facts) -> None:
-    never = {"gpu-peak", "kernel"}  # facts for the reader
+    never = {"gpu-peak", "kernel"}  # checks that only report facts
     checks = {check(healthy).check for check in (*CHECKS, *GPU_CHECKS)}
     assert {check for check, *_ in RAISED} | never == checks
 

@@ -1,4 +1,4 @@
-"""Whether a directory can hold the scratch file and the compiled kernels: real directories."""
+"""Whether a directory can contain the scratch file and the compiled kernels: real directories."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_directory_where_nothing_can_be_made(tmp_path: Path) -> None:
     assert no_file_in(place.parent) == ""
     user = os.getresuid()
     if os.geteuid() == 0:
-        os.setresuid(65534, 65534, 0)  # root may write everywhere
+        os.setresuid(65534, 65534, 0)  # root may write to every directory
     try:
         problem = no_file_in(place / "results")
     finally:
@@ -70,7 +70,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
     kept = cache_directory("host")
     assert (kept.parent if kept else None) == (Path(cache.format(tmp_path)) if cache else None)
 
-    if cache:  # a file in the way of the directory stops both
+    if cache:  # a file in place of the directory prevents both
         kept_parent = Path(cache.format(tmp_path))
         for directory in (*kept_parent.glob("*"), kept_parent):
             directory.rmdir()

@@ -1,4 +1,4 @@
-"""How findings look: whole on a pipe, within 80 columns on a terminal, in plain ASCII."""
+"""The output of doctor: complete on a pipe, at most 80 columns on a terminal, only ASCII."""
 
 from __future__ import annotations
 

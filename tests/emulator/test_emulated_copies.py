@@ -1,4 +1,4 @@
-"""Asynchronous copies: results, bytes, and each missing wait or wrong count caught by a mutant."""
+"""Asynchronous copies: results, bytes, and mutants with a missing wait or a wrong count."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emulator import (
 )
 from ptx_snippets import Run
 
-# A ring of STAGES tiles, filled by cp.async, one group a tile.
+# A ring of STAGES tiles, filled by cp.async with one group per tile.
 RING = """
 constexpr int STAGES = 3;
 __device__ __forceinline__ unsigned at(const void* p) {
@@ -77,7 +77,7 @@ def test_each_mistake_in_the_ring_is_caught(
 ) -> None:
     assert before in RING
     mutant = RING.replace(before, after)
-    if error is None:  # the last groups are empty: nothing is under way
+    if error is None:  # the last groups are empty, so no copy is in progress
         ring(mutant)
         return
     with pytest.raises(error):
@@ -111,7 +111,7 @@ def test_what_is_not_read_is_zero() -> None:
     assert run.counts.bytes["cp.async"] == 80
 
 
-# Bulk copies with full and empty mbarriers; thread 0 fills, all threads read.
+# Bulk copies with mbarriers for full and empty stages. Thread 0 fills, all threads read.
 BULK = """
 constexpr int STAGES = 2, TILE = 512;
 __device__ __forceinline__ unsigned at(const void* p) {
@@ -289,18 +289,18 @@ WRITTEN = "__syncthreads();  // written"
 
 
 def store(between: str) -> Run:
-    """The bulk store, with ``between`` in place of the fence and of the barrier after it."""
+    """Run the bulk store with ``between`` instead of the fence and the barrier after the fence."""
     return Run(STORE.replace(FENCE, "").replace(WRITTEN, between), [256], grid=1, block=64)
 
 
 @pytest.mark.parametrize(
     "between",
     [
-        f"{WRITTEN}\n if (threadIdx.x == 0) {FENCE}",  # the copy's own thread
-        f"{WRITTEN}\n {FENCE}",  # every thread, the copy's own too
+        f"{WRITTEN}\n if (threadIdx.x == 0) {FENCE}",  # the thread that starts the copy
+        f"{WRITTEN}\n {FENCE}",  # every thread, including the thread that starts the copy
         f"{WRITTEN}\n if (threadIdx.x == 40) {FENCE} __syncthreads();",
         f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE} __syncwarp();",
-        f"{FENCE} {WRITTEN}\n if (threadIdx.x == 40) {FENCE}",  # once more than is needed
+        f"{FENCE} {WRITTEN}\n if (threadIdx.x == 40) {FENCE}",  # one fence more than necessary
     ],
     ids=["own", "all", "barrier", "warp-barrier", "twice"],
 )
@@ -313,7 +313,7 @@ def test_a_fence_that_is_ordered_before_its_copy_is_enough(between: str) -> None
     [
         f"{WRITTEN}\n if (threadIdx.x == 40) {FENCE}",
         f"{WRITTEN}\n if (threadIdx.x >= 32) {FENCE}",
-        f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE}",  # of the same warp
+        f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE}",  # another thread of the same warp
         f"{WRITTEN}\n if (threadIdx.x == 5) {FENCE} if (threadIdx.x >= 32) __syncwarp();",
     ],
     ids=["other-warp", "whole-other-warp", "same-warp", "barrier-of-others"],
@@ -335,7 +335,7 @@ INIT_FENCE = 'asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_an_mbarrier_is_fenced_and_then_a_barrier_passed(ordered: bool) -> None:
-    """Thread 32 makes the mbarriers and thread 0 copies; the fence comes behind their barrier."""
+    """Thread 32 initialises the mbarriers, and thread 0 copies after the fence."""
     ready = "__syncthreads();  // ready"
     late = f"{ready}\n if (threadIdx.x == 32) {INIT_FENCE}{' __syncthreads();' * ordered}"
     assert all(part in BULK for part in (OWNER, INIT_FENCE, ready))
@@ -348,7 +348,7 @@ def test_an_mbarrier_is_fenced_and_then_a_barrier_passed(ordered: bool) -> None:
         bulk(text)
 
 
-# One read for every block of a cluster.
+# One bulk read for every block of a cluster.
 MULTICAST = """
 extern "C" __global__ void __cluster_dims__(4) k(const uint4* in, uint4* out) {
     __shared__ __align__(128) uint4 tile[16];
@@ -399,9 +399,9 @@ def test_a_multicast_reaches_the_blocks_of_its_mask_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "error"),
     [
-        ("0xa", "0x1a", EmulationError),  # a block that is not there
-        ("0xa", "0xb", EmulationError),  # one that expects nothing
-        ("0xa", "0x2", FuelExhausted),  # one that waits in vain
+        ("0xa", "0x1a", EmulationError),  # a block outside the cluster
+        ("0xa", "0xb", EmulationError),  # a block that does not expect a copy
+        ("0xa", "0x2", FuelExhausted),  # a block that waits for ever
         ("? 256", "? 240", EmulationError),
     ],
 )

@@ -1,4 +1,4 @@
-"""Floating point against exact fractions, NumPy and the bit patterns of the formats."""
+"""Floating point, compared with exact fractions, NumPy and the bit patterns of the formats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def table(dtype: npt.DTypeLike) -> tuple[Array, Array]:
 
 
 def same(got: Array, wanted: Array) -> bool:
-    """Equal bits, but for which NaN it is."""
+    """Whether all bits are equal. Any NaN equals any other NaN."""
     both_nan = np.isnan(got) & np.isnan(wanted)
     raw = f"u{got.dtype.itemsize}"
     return bool((both_nan | (got.view(raw) == wanted.astype(got.dtype).view(raw))).all())
@@ -52,7 +52,8 @@ def test_arithmetic_rounds_once(kind: str) -> None:
     numbers = ~np.isnan(a) & ~np.isnan(b) & (a != b)
     assert np.array_equal(got[numbers], np.maximum(a, b)[numbers])
     alone = np.isnan(a) & ~np.isnan(b)
-    assert np.array_equal(got[alone], b[alone])  # a number wins against a NaN
+    # The result is the number if the other operand is NaN.
+    assert np.array_equal(got[alone], b[alone])
 
 
 def test_comparisons_know_nan() -> None:
@@ -71,7 +72,7 @@ def test_comparisons_know_nan() -> None:
 
 
 def nearest(exact: Fraction, kind: str) -> float:
-    """``exact`` rounded to nearest even by the search for its neighbours."""
+    """``exact`` rounded to nearest even, by a search among the neighbouring values."""
     dtype = np.dtype(kind)
     guess = dtype.type(float(exact))
     around = [
@@ -102,7 +103,7 @@ def test_fma_of_double_precision_is_exact(rows: list[tuple[float, float, float]]
 
 
 def check_fma(rows: list[tuple[float, float, float]], dtype: str, kind: str) -> None:
-    # Beside what was drawn: sums that nearly vanish, where two roundings would show.
+    # Also test sums that nearly vanish, because two roundings would show there.
     rows = [*rows, *((a, b, float(-np.dtype(dtype).type(a * b))) for a, b, _ in rows)]
     a, b, c = (np.array([row[k] for row in rows], dtype) for k in range(3))
     got = evaluate(f"fma.rn.{kind} d, a, b, c;", dtype, a=a, b=b, c=c)
@@ -204,7 +205,7 @@ def test_pairs_are_computed_half_by_half() -> None:
         got = evaluate(f"{opcode} d, a, b;", np.uint32, a=x, b=y).view(np.float16)
         assert same(got, wanted)
     got = evaluate("fma.rn.f16x2 d, a, b, c;", np.uint32, a=x, b=y, c=z).view(np.float16)
-    exact = a.astype(np.float64) * b + c  # exact in double precision for these
+    exact = a.astype(np.float64) * b + c  # exact in double precision for these values
     assert same(got, exact.astype(np.float16))
     low, high = rng.normal(size=(2, 64)).astype(np.float32)
     got = evaluate("cvt.rn.f16x2.f32 d, a, b;", np.uint32, a=high, b=low).view(np.float16)
@@ -223,7 +224,7 @@ def test_pairs_are_computed_half_by_half() -> None:
 
 
 def e4m3(code: int) -> float:
-    """The value of an fp8 code by its definition (OCP 8-bit floating point, E4M3)."""
+    """The value of an fp8 code, from the definition (OCP 8-bit floating point, E4M3)."""
     exponent, digits = code >> 3 & 15, code & 7
     if exponent == 15 and digits == 7:
         return float("nan")
@@ -244,7 +245,7 @@ def test_fp8_pairs_unpack_to_halves_and_back() -> None:
     huge = np.full(4, 1e9, np.float32)
     clamped = evaluate("cvt.rn.satfinite.e4m3x2.f32 d, a, b;", np.uint16, a=huge, b=-huge)
     assert set(clamped.tolist()) == {0x7EFE}
-    tie = np.full(4, 17.0, np.float32)  # between 16 and 18: the even one is 16
+    tie = np.full(4, 17.0, np.float32)  # halfway between 16 and 18: the even digit is in 16
     code = evaluate("cvt.rn.satfinite.e4m3x2.f32 d, a, b;", np.uint16, a=tie, b=tie)
     assert e4m3(int(code[0]) & 255) == 16.0
 

@@ -1,4 +1,4 @@
-"""The emulated GPU as a backend: memory, queues, graphs, its log, and what it will not say."""
+"""The emulated GPU as a backend: memory, queues, graphs, log, and requests that it refuses."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def gpu() -> EmulatedGpu:
 
 
 def test_it_is_a_gpu_that_measures_nothing(gpu: EmulatedGpu) -> None:
-    as_gpu: Gpu = gpu  # the type checker compares it with the interface
+    as_gpu: Gpu = gpu  # the type checker compares EmulatedGpu with the protocol
     as_backend: Backend = gpu
     assert isinstance(as_gpu, DeviceBackend)
     device = as_backend.describe()
@@ -66,7 +66,7 @@ def test_it_is_a_gpu_that_measures_nothing(gpu: EmulatedGpu) -> None:
 def test_its_properties_are_those_of_a_real_device() -> None:
     peak = H100.peak_bandwidth
     assert peak is not None
-    assert abs(peak - 3352) < 1  # GB/s, as NVIDIA states it for the SXM version
+    assert abs(peak - 3352) < 1  # GB/s, from NVIDIA's data sheet of the SXM version
     assert small(2, "120").sms == 2
     assert small(2, "120").capability == 120
 
@@ -167,7 +167,7 @@ def test_a_graph_is_queued_again_and_again(gpu: EmulatedGpu) -> None:
             gpu.launch(kernel, 1, 32, [a, np.uint32(16)])
 
     again = gpu.capture(queue)
-    assert gpu.download(a, np.uint32, 1)[0] == 1  # recorded, not run
+    assert gpu.download(a, np.uint32, 1)[0] == 1  # recorded, not executed
     again()
     again()
     assert gpu.download(a, np.uint32, 1)[0] == 64
@@ -188,7 +188,7 @@ def test_kernels_of_two_streams_run_beside_each_other(gpu: EmulatedGpu) -> None:
     gpu.launch(gpu.kernel(SOURCE, "raise"), 1, 1, [flag, np.uint32(7)], stream=other)
     gpu.synchronize()
     assert out.array.view(np.uint32)[0] == 7
-    # In one stream the second would wait for the first for ever.
+    # In one stream, the second kernel would wait for the first kernel for ever.
     alone = EmulatedGpu(small(4), compile_=from_text, fuel=2000)
     flag, out = alone.allocate(4), alone.allocate(4)
     alone.fill(flag, 0)
@@ -196,7 +196,7 @@ def test_kernels_of_two_streams_run_beside_each_other(gpu: EmulatedGpu) -> None:
     alone.launch(alone.kernel(SOURCE, "raise"), 1, 1, [flag, np.uint32(7)])
     with pytest.raises(FuelExhausted, match="spin: fuel exhausted"):
         alone.synchronize()
-    alone.synchronize()  # the queue was emptied
+    alone.synchronize()  # the error emptied the queue
 
 
 def test_one_stream_can_be_waited_for_alone(gpu: EmulatedGpu) -> None:
@@ -241,7 +241,7 @@ def test_races_may_be_left_to_others() -> None:
         ("90", 256, 32, 0, 8),  # threads: 2048 / 256
         ("90", 256, 64, 0, 4),  # registers: 65536 / (256 x 64)
         ("90", 1024, 64, 0, 1),
-        ("90", 32, 16, 0, 32),  # blocks
+        ("90", 32, 16, 0, 32),  # the limit of blocks per SM
         ("90", 128, 32, 100 * 1024, 2),  # shared memory: 228 KiB / (100 + 1) KiB
         ("90", 128, 32, 227 * 1024, 1),
         ("90", 33, 255, 0, 4),  # 2 warps of 8192 registers
@@ -255,7 +255,7 @@ def test_occupancy_by_resources(
 
 def test_a_kernel_tells_what_it_needs(gpu: EmulatedGpu) -> None:
     kernel = gpu.kernel(SOURCE, "tiled")
-    # The assembler reports what the system keeps of shared memory apart from it.
+    # The assembler does not include the shared memory that the system reserves.
     assert kernel.shared_bytes == 4096
     assert 4 <= kernel.registers <= 64
     assert gpu.occupancy(kernel, 256, 223 * 1024) == 1

@@ -1,4 +1,4 @@
-"""Integer and bit instructions against Python's integers, which never overflow."""
+"""Integer and bit instructions, compared with Python's integers, which never overflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDE = [*CORNERS, 0x123456789ABCDEF0, 1 << 63, (1 << 63) - 1, (1 << 64) - 1, 1 <
 
 
 def pairs(bits: int) -> tuple[Array, Array]:
-    """All pairs of corner values, and some at random."""
+    """All pairs of corner values, and some random pairs."""
     values = [v & ((1 << bits) - 1) for v in (WIDE if bits == 64 else CORNERS)]
     rng = np.random.default_rng(bits)
     both = [
@@ -32,7 +32,7 @@ def pairs(bits: int) -> tuple[Array, Array]:
 
 
 def number(raw: int, kind: str) -> int:
-    """A raw word as a number of type ``s32``, ``u64``."""
+    """``raw`` as a number of the type ``kind``, such as ``s32`` or ``u64``."""
     bits = int(kind[1:])
     return raw - (1 << bits) if kind[0] == "s" and raw >> (bits - 1) else raw
 
@@ -138,7 +138,7 @@ def test_fields_are_taken_and_put(bits: int) -> None:
     rows = list(zip(a.tolist(), b.tolist(), start.tolist(), size.tolist(), strict=True))
 
     def taken(x: int, at: int, length: int, *, signed: bool) -> int:
-        # The definition of the PTX manual, bit by bit.
+        # The definition in the PTX manual, bit by bit.
         top = min(at + length - 1, bits - 1)
         sign = 0 if not signed or length == 0 else x >> top & 1
         out = 0

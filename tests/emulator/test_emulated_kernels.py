@@ -1,4 +1,4 @@
-"""The shipped kernels beside the streams: chase, patterns, control."""
+"""The built-in kernels other than the streams: chase, patterns, control."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE = 128
 
 
 def linked(gpu: EmulatedGpu, lines: int, bits: int) -> tuple[Any, npt.NDArray[Any]]:
-    """A ring made by the kernel, and where each line points to, as line numbers."""
+    """A ring that the kernel linked, and for each line the number of the next line."""
     ring = gpu.allocate(LINE * lines)
     link = gpu.kernel(KernelVariant.of("chase.cu"), "chase_link")
     gpu.launch(link, 4, 64, [ring, np.uint32(lines), np.uint32(bits), np.uint32(77)])
@@ -45,7 +45,7 @@ def test_the_ring_is_one_cycle_and_the_chase_ends_where_it_must(arch: str) -> No
     counts = gpu.counts["chase_run"]
     assert counts.opcodes["ld.global.cv.u64"] == 32 * turns
     assert counts.requests["ld.global"] == counts.sectors["ld.global"] == 32 * turns
-    assert nanoseconds > cycles > 32 * turns  # steps, which are no time
+    assert nanoseconds > cycles > 32 * turns  # steps, not times
 
 
 def follow(following: npt.NDArray[Any], line: int, hops: int) -> int:
@@ -118,7 +118,7 @@ def test_the_queue_is_held_until_the_host_releases_it() -> None:
     gpu.synchronize()
     assert len(slices) >= 20
     assert word.array.view(np.int32).tolist() == [3, 0]
-    # What is not released gives up at its deadline and says so.
+    # A kernel that is not released gives up at its deadline, and reports this.
     gpu.launch(hold, 1, 1, [word, np.int32(4), np.uint64(500)])
     gpu.synchronize()
     assert word.array.view(np.int32).tolist() == [3, 4]
@@ -139,7 +139,7 @@ def test_probes_sweep_and_echo() -> None:
     gpu.launch(gpu.kernel(control, "control_probe"), 4, 1, [ticks])
     stamps = gpu.download(ticks, np.uint64, 12).reshape(4, 3)
     assert (stamps > 0).all()
-    assert stamps[:, 0].tolist() == [2, 4, 6, 8]  # numbers with gaps
+    assert stamps[:, 0].tolist() == [2, 4, 6, 8]  # SM numbers with gaps
     gpu.fill(lines, 0)
     arguments = [lines, sink, np.uint64(1000)]
     gpu.launch(gpu.kernel(control, "control_sweep"), 2, 128, arguments)

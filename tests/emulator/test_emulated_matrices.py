@@ -1,4 +1,4 @@
-"""Matrices in the registers of a warp, against the layout that the PTX ISA gives lane by lane."""
+"""Matrices in the registers of a warp, compared lane by lane with the layout of the PTX ISA."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ RANDOM = np.random.default_rng(11)
 
 
 def pairs(matrix: Array, of_lane: list[list[tuple[int, int]]]) -> list[Array]:
-    """Registers of 32 lanes: each packs two elements that lie side by side in a fragment.
+    """Registers of 32 lanes. Each register packs two neighbouring elements of a fragment.
 
     Args:
-        of_lane: for each lane the (row, column) of its elements, in the order of the fragment.
+        of_lane: for each lane, the (row, column) of its elements in the order of the fragment.
     """
     elements = np.array([[matrix[place] for place in lane] for lane in of_lane], np.float16)
     words = np.ascontiguousarray(elements).view(np.uint32)
     return [np.ascontiguousarray(words[:, i]) for i in range(words.shape[1])]
 
 
-# "Matrix Fragments for mma.m16n8k16 with floating point type", written out as it stands there.
+# The section "Matrix Fragments for mma.m16n8k16 with floating point type" of the PTX ISA.
 def place_of_a(lane: int, i: int) -> tuple[int, int]:
     group, thread = lane >> 2, lane % 4
     row = group if 0 <= i < 2 or 4 <= i < 6 else group + 8
@@ -71,7 +71,7 @@ def test_a_product_is_that_of_the_fragments() -> None:
 
 
 def test_a_matrix_is_turned_over() -> None:
-    """Row i of the matrix is in lanes 4i to 4i + 3, two elements each."""
+    """Row i of the matrix is in lanes 4i to 4i + 3. Each lane has two elements."""
     matrix = np.arange(64, dtype=np.uint16).reshape(8, 8)
     code = "    movmatrix.sync.aligned.m8n8.trans.b16 d, word;"
     found = evaluate(code, np.uint32, word=matrix.reshape(-1).view(np.uint32))

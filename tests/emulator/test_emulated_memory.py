@@ -279,7 +279,7 @@ SPIN = """extern "C" __global__ void k(volatile unsigned* flag, unsigned* out) {
 def test_blocks_may_wait_for_each_other_where_they_are_resident_together() -> None:
     run = Run(SPIN, [np.zeros(1, "u4"), np.zeros(65, "u4")], grid=2)
     assert (run.result(1, np.uint32)[:32] == 1).all()
-    alone = Machine(sms=1, resident=32)  # the second block only begins when the first has ended
+    alone = Machine(sms=1, resident=32)  # the second block starts after the first block has ended
     with pytest.raises(FuelExhausted):
         Run(SPIN, [np.zeros(1, "u4"), np.zeros(65, "u4")], grid=2, machine=alone, fuel=3000)
 

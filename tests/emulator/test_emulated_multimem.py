@@ -1,4 +1,4 @@
-"""multimem: sums over several memories and writes to all of them, against NumPy."""
+"""multimem: sums over several memories, and writes to several memories, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def run(text: str, threads: int = 32) -> tuple[Floats, list[Floats], Floats, Counts]:
-    """What stood in three memories, stands in them now, was summed up, and was counted."""
+    """(old contents of three memories, new contents, sums, counts) of a run of ``text``."""
     machine = Machine()
     data = np.random.default_rng(5).integers(0, 100, (3, 32)).astype(np.float32)
     each = tuple(upload(machine, one) for one in data)

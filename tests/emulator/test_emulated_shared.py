@@ -1,4 +1,4 @@
-"""Shared memory: conflicts, barriers, and every kind of mistake caught by a mutant."""
+"""Shared memory: bank conflicts, barriers, and a mutant for every kind of mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ extern "C" __global__ void k(unsigned* out, unsigned stride) {
     ("stride", "wavefronts"), [(1, 1), (2, 2), (4, 4), (8, 8), (16, 16), (32, 32), (33, 1), (0, 1)]
 )
 def test_bank_conflicts_of_words(stride: int, wavefronts: int) -> None:
-    machine = Machine(races=stride > 0)  # at stride 0 all threads write one word
+    machine = Machine(races=stride > 0)  # at stride 0, all threads write the same word
     run = Run(STRIDED, [128, np.uint32(stride)], shared=4 * 33 * 32, machine=machine)
     assert run.counts.wavefronts["ld.shared"] == wavefronts
     assert run.counts.wavefronts["st.shared"] == wavefronts
@@ -110,7 +110,7 @@ def rotate(text: str) -> None:
     data = np.random.default_rng(9).integers(0, 2**32, (6, 128), np.uint32)
     run = Run(text, [data, data.nbytes, np.int32(2)], grid=3, block=128)
     assert np.array_equal(run.result(1, np.uint32).reshape(6, 128), np.roll(data, -5, axis=1))
-    # 128 threads read 128 bytes a warp and round: no conflict, but for the one that wraps.
+    # Each warp reads 128 bytes per round without conflict, except the warp that wraps around.
     assert run.counts.bytes["ld.shared"] == data.nbytes
 
 
@@ -194,7 +194,7 @@ def test_bytes_next_to_each_other_do_not_race() -> None:
     assert np.array_equal(run.result(0, np.uint32), 66 - np.arange(64))
 
 
-# Warps 0 and 1 hand a tile to warps 2 and 3 and get it back, by numbered barriers.
+# Warps 0 and 1 pass a tile to warps 2 and 3 and get the tile back, with numbered barriers.
 HANDED_OVER = """
 __device__ void sync(int id) { asm volatile("bar.sync %0, 128;" ::"r"(id) : "memory"); }
 __device__ void arrive(int id) { asm volatile("bar.arrive %0, 128;" ::"r"(id) : "memory"); }

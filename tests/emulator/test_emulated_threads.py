@@ -1,4 +1,4 @@
-"""What threads do together: atomics, warps, clusters."""
+"""Instructions of several threads: atomics, warps, clusters."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_atomics_act_one_after_the_other(name: str, type_: str, where: str) -> N
     )
     register = {4: "t", 8: "u"}[size]
     space = "" if where == "generic" else f".{where}"
-    # Lanes 0, 5, 10, ... share a cell, and so on: five cells, 12 or 13 lanes each.
+    # Lanes 0, 5, 10, ... use the same cell: five cells, 12 or 13 lanes each.
     code = """
         .shared .align 8 .b64 cells[5];
         mov.u64 u1, cells; rem.u32 t1, lane, 5; mul.wide.u32 u2, t1, 8; add.u64 u1, u1, u2;
@@ -187,7 +187,7 @@ def test_votes_matches_and_reductions() -> None:
     assert evaluate(code, np.uint32).tolist() == [1000511] + [511] * 8 + [0] * 23
 
 
-# Each block writes its own tile and reads that of the next one of its cluster.
+# Each block writes its own tile and reads the tile of the next block of the cluster.
 CLUSTER = """
 __device__ __forceinline__ void meet() {
     asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");

@@ -1,4 +1,4 @@
-"""Three real worker processes, started once for all tests that need them."""
+"""Three real worker processes, started once for all fleet tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_PAGES: dict[str, list[str]] = {
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Client]:
-    """A Dask client with workers 0, 1 and 2, each a process with a nanny that restarts it."""
+    """A Dask client with workers 0, 1 and 2. Each worker has a nanny that restarts it."""
     with (
         dask.config.set(NO_PAGES),
         LocalCluster(

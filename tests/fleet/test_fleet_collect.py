@@ -1,4 +1,4 @@
-"""What comes back from a host is kept only if it is what a run writes."""
+"""The client keeps a host's reply only if the reply is the output of a valid run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Reply = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def reply(tmp_path_factory: pytest.TempPathFactory) -> Reply:
-    """The answer of a whole run."""
+    """A valid reply: the files of a complete run."""
     csv = tmp_path_factory.mktemp("host") / "node-1.csv"
     write_rows(csv, [fleet_row(HOST, RUN, place, (1.0, 2.0, 1.5)) for place in range(3)])
     plan = Plan(
@@ -55,14 +55,14 @@ def reply(tmp_path_factory: pytest.TempPathFactory) -> Reply:
 
 
 def changed(reply: Reply, **plan: Any) -> Reply:
-    """``reply`` with another plan in its sidecar."""
+    """``reply`` with changed fields in the plan of its sidecar."""
     sidecar = json.loads(reply["sidecar"])
     sidecar["plan"] |= plan
     return reply | {"sidecar": json.dumps(sidecar).encode()}
 
 
 def edited(reply: Reply, old: bytes, new: bytes) -> Reply:
-    """``reply`` with other text in its CSV, which the sidecar's digest agrees with."""
+    """``reply`` with changed text in its CSV, and the matching digest in the sidecar."""
     csv = reply["csv"].replace(old, new)
     sidecar = json.loads(reply["sidecar"]) | {"sha256": hashlib.sha256(csv).hexdigest()}
     return reply | {"csv": csv, "sidecar": json.dumps(sidecar).encode()}
@@ -74,7 +74,7 @@ def test_a_whole_answer_is_kept_where_it_belongs(reply: Reply, tmp_path: Path) -
     assert (arrived.rows, arrived.failed) == (3, 0)
     assert (tmp_path / arrived.csv).read_bytes() == reply["csv"]
     assert sidecar_path(tmp_path / arrived.csv).read_bytes() == reply["sidecar"]
-    assert keep(tmp_path, HOST, reply) == arrived  # the client died before it noted it
+    assert keep(tmp_path, HOST, reply) == arrived  # the client died before it wrote the ledger
     (tmp_path / arrived.csv).write_text("mine")
     with pytest.raises(MembenchError, match="nothing is overwritten"):
         keep(tmp_path, HOST, reply)
@@ -118,7 +118,7 @@ def test_no_bytes_end_in_anything_but_one_line(
         arrived = keep(tmp_path, HOST, reply | {part: data})
     except MembenchError as error:
         assert "\n" not in str(error)  # noqa: PT017 - most, not all of it, is refused
-    else:  # blanks and the like: the same rows all the same
+    else:  # blanks and similar changes leave the rows unchanged
         assert arrived.rows == 3
         (tmp_path / arrived.csv).unlink()
         sidecar_path(tmp_path / arrived.csv).unlink()

@@ -1,4 +1,4 @@
-"""`membench fleet run` as a user meets it, and what a watcher shows."""
+"""The command `membench fleet run`, and the display of its progress."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_on_a_terminal_the_table_is_drawn_when_something_happens() -> None:
     assert stream.tell() > drawn
     drawn = stream.tell()
     table.ticked()
-    assert stream.tell() == drawn  # nothing happened since
+    assert stream.tell() == drawn  # no change since then
     table.close()
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
     assert "[round 2/5 3/42]" in shown

@@ -1,4 +1,4 @@
-"""Which workers stand for which host, and what the ledger keeps."""
+"""The mapping of workers to hosts, and the hosts in the ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from membench.results.fleet_ledger import (
 def test_several_workers_of_one_kernel_are_one_host() -> None:
     workers = [
         HostWorker("tcp://10.0.0.2:1", "gpu0", "node-a", "boot-1"),
-        HostWorker("tcp://10.0.0.1:1", "gpu1", "pod-b", "boot-1"),  # a container beside it
+        # Another container on the same host.
+        HostWorker("tcp://10.0.0.1:1", "gpu1", "pod-b", "boot-1"),
         HostWorker("tcp://10.0.0.3:1", "x", "node-c", "boot-2"),
     ]
     assert {name: worker.address for name, worker in by_host(workers, "host").items()} == {

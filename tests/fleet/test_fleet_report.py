@@ -1,4 +1,4 @@
-"""A directory of results files as the operator of a fleet reads it."""
+"""`membench fleet report` on a directory of results files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fleet(made: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
+    """A copy of the fleet's files that a test may change."""
     return Path(shutil.copytree(made, tmp_path / "fleet"))
 
 
@@ -56,7 +56,7 @@ def test_the_slow_machines_are_found_and_nobody_else(made: Path) -> None:
     assert len(first.slow) == 4
     assert first.chance < 1e-6
     assert all(1.2 < cell.times < 1.3 for cell in first.slow)
-    assert second.straggler  # in one case only, but far apart
+    assert second.straggler  # slow in only one case, but by a large factor
     assert second.chance > 0.05
     assert {case.machines for case in summary.cases} == {MACHINES}
     assert sum(case.slow for case in summary.cases) == 5
@@ -152,7 +152,7 @@ def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
     values = read_fleet(made)
     path = tmp_path / "all.parquet"
     write_parquet(values, path)
-    write_parquet(values, path)  # its own kind is replaced
+    write_parquet(values, path)  # the file is replaced, because it is a Parquet file
     again = read_parquet(path)
     assert cells(again) == cells(values)
     first, second = (summarise(one, thresholds("default")) for one in (values, again))
@@ -228,7 +228,7 @@ def test_csv_and_json_say_the_same(made: Path, capsys: pytest.CaptureFixture[str
 
 
 def dies(_path: Path) -> None:
-    """What Arrow does at some damaged files, in the process that is to read one."""
+    """End the process like Arrow does with some damaged files."""
     print("terminate called after throwing an instance of something", file=sys.stderr, flush=True)
     os.abort()
 

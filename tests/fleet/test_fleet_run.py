@@ -1,4 +1,4 @@
-"""A fleet on real worker processes: one is killed, one lies, one never comes."""
+"""A fleet run on real worker processes: one is killed, one sends wrong data, one never connects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAMES = ("worker-0", "worker-1", "worker-2")
 
 
 class Watcher:
-    """Remembers what it is told, and may act on it."""
+    """A watcher that records all events, and may call a function."""
 
     def __init__(self, act: Callable[[Host], None] = lambda _: None) -> None:
         self.told: list[Host] = []
@@ -99,12 +99,12 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     assert latest_ledger(output) == first
     assert not list(output.glob(".incoming*"))
 
-    # Its journal is where it was: the second attempt goes on, it does not begin.
+    # The journal remains on the host: the second attempt continues the run.
     journal = tmp_path / "on-the-hosts" / ID / "worker-1.journal"
     assert journal.exists()
     watcher = Watcher()
     while len(reachable_workers(cluster)[0]) < len(NAMES):
-        time.sleep(0.1)  # Dask brings the worker back
+        time.sleep(0.1)  # Dask restarts the worker
     again = FleetRun(cluster, output, first, watcher, Patience(wait=0, retries=0))
     done = again.run()
     assert done.host("worker-1").state is HostState.ARRIVED
@@ -173,7 +173,7 @@ def test_a_worker_without_membench_is_named_once(
 
 @pytest.fixture
 def other_version(cluster: Client, tmp_path: Path) -> Iterator[str]:
-    """The version of a fourth worker, named ``other``: a copy of membench that says another one."""
+    """The version of a fourth worker, ``other``, which runs a changed copy of membench."""
     package = Path(membench.__file__).parent
     copy = tmp_path / "site" / "membench"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -228,5 +228,5 @@ def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(
     assert kept.host("worker-0") == Host("worker-0", HostState.FAILED, "cancelled", attempts=1)
     lock = (tmp_path / "on-the-hosts" / "host.lock").open("rb")
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the run gives it up as soon as it has ended
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the run releases the lock when it ends
     assert (tmp_path / "on-the-hosts" / ID / "worker-0.journal").exists()

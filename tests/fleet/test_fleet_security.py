@@ -1,4 +1,4 @@
-"""Nobody else can command a trial, and a scheduler that anybody can command is refused."""
+"""The scheduler of a trial accepts no other client, and membench refuses an open scheduler."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from membench.results.table import read_rows
 
 
 def listening() -> set[str]:
-    """The addresses that this process and its children listen at."""
+    """The IP addresses on which this process and its children listen."""
     me = psutil.Process()
     return {
         connection.laddr.ip
@@ -81,7 +81,7 @@ def test_the_question_is_where_the_scheduler_listens(
 
 
 def certificate(directory: Path) -> None:
-    """A key and a certificate that signs itself, for all three roles."""
+    """Write a key and a self-signed certificate, for scheduler, worker and client."""
     subprocess.run(
         [
             "openssl",
@@ -107,7 +107,7 @@ def certificate(directory: Path) -> None:
 
 @contextmanager
 def started(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A command of Dask in the background, ended afterwards."""
+    """Run a Dask command in the background, and end it after the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
         env=environment,
@@ -168,7 +168,7 @@ def test_a_fleet_over_tls(tmp_path: Path) -> None:
 
 
 class Liar(dict):  # type: ignore[type-arg]
-    """What a worker may answer with: its class is anybody's."""
+    """A result of an unknown class, as any worker could send."""
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
@@ -229,7 +229,7 @@ def test_what_a_worker_says_of_itself_is_not_believed(resources: object) -> None
 
 
 def test_a_worker_that_says_very_much_fills_nothing(tmp_path: Path) -> None:
-    """Ten thousand lines between two ticks are one line, and the last one."""
+    """Ten thousand lines between two updates become one line, the last line."""
     ledger = FleetLedger("20260101T000000Z-0001", (), (Host("a"),))
     shown: list[str] = []
 

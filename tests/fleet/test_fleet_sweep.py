@@ -1,4 +1,4 @@
-"""The verdicts of a report on the workers of a cluster."""
+"""The verdicts of a report, computed on the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from membench.thesis.claims.verdict_file import to_json
 from membench.thesis.claims.verdicts import verdicts
 
 REFERENCE = Path(__file__).resolve().parents[2] / "results" / "reference" / "epyc-zen4-2cpu-vm"
-DRAWS = 32  # fewer than a report's, for the sake of time
+DRAWS = 32  # fewer than in a report, to save time
 
 
 def test_verdicts_are_the_same_to_the_byte_wherever_they_are_judged(cluster: Client) -> None:

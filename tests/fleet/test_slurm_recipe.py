@@ -1,4 +1,4 @@
-"""The recipe for Slurm in docs/fleet.md, run as it stands with a stand-in for srun."""
+"""The Slurm recipe of docs/fleet.md, run unchanged with a stand-in for srun."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from membench.results.table import read_rows
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-# What srun does with the recipe's options: one task a node, each with the node's name.
+# srun with the options of the recipe: one task per node, with the node's name.
 SRUN = """#!/bin/bash
 nodes=0
 while [[ $1 == --* ]]; do
@@ -25,7 +25,7 @@ while [[ $1 == --* ]]; do
 done
 for ((n = 1; n <= nodes; n++)); do SLURMD_NODENAME=Node$n "$@" || exit; done
 """
-# No Dask, and a case of milliseconds in place of the whole profile.
+# A run without Dask, with one short case instead of the whole profile.
 MEMBENCH = """#!/bin/bash
 words=("$@")
 if [[ $1 == run ]]; then words+=(--select 'host/chase/size=16KiB/pages=thp' --rounds 1); fi
@@ -39,7 +39,7 @@ main(sys.argv[1:])
 
 
 def recipe() -> str:
-    """The shell block below the heading."""
+    """The shell block of the section on Slurm in docs/fleet.md."""
     text = (ROOT / "docs" / "fleet.md").read_text(encoding="ascii")
     section = text.partition("### Slurm, without Dask\n")[2]
     found = re.search(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)

@@ -1,8 +1,8 @@
-"""Whole commands against files that are broken: no traceback, no hang, no gigabyte.
+"""Whole commands on broken files: no traceback, no hang, no gigabyte of memory.
 
-By default each command gets a fixed, seeded share; ``MEMBENCH_FUZZ=60 pytest
-tests/fuzz/test_commands.py`` tries new files for 60 seconds a command and prints the seed of
-whatever it finds.
+By default, each command gets a fixed number of files. ``MEMBENCH_FUZZ=60 pytest
+tests/fuzz/test_commands.py`` tries new files for 60 seconds per command, and prints the seed of
+each failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = ("Error: ", "Hint: ", "Warning: ", "Found: ", "Written: ")
 
 
 def attempts(case: Case) -> Iterator[tuple[int, bytes]]:
-    """Seeds and files: a fixed share, or as many as there is time for."""
+    """Pairs (seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
     good = case.good()
     seed = 0 if not SECONDS else time.time_ns() % 10**9
     end = time.monotonic() + SECONDS
@@ -39,7 +39,7 @@ def attempts(case: Case) -> Iterator[tuple[int, bytes]]:
 
 
 def _broken(good: bytes, rng: random.Random) -> bytes:
-    """``good`` with its bytes, its structure or its numbers changed."""
+    """``good`` with changed bytes, changed structure or changed numbers."""
     if rng.random() < 0.5:
         if good.startswith(b"schema,"):
             return edged(good, rng)
@@ -49,7 +49,7 @@ def _broken(good: bytes, rng: random.Random) -> bytes:
 
 
 def assert_sound(done: Done, where: str) -> None:
-    """It did what it is for, or said in one line why not."""
+    """Check that the command succeeded, or failed with one error line."""
     said = done.err.decode("utf-8")
     assert "this is a bug" not in said, f"{where}: {said}"
     assert done.code in {0, 1, 2, 3, 4}, where
@@ -58,7 +58,7 @@ def assert_sound(done: Done, where: str) -> None:
         assert [line for line in lines if line.startswith("Error: ")], f"{where}: {said}"
     left = [line for line in lines if not line.startswith(KINDS)]
     if where.startswith("import "):
-        left = []  # it says in lines of its own what of a file it did not take
+        left = []  # import prints which parts of a file it skipped
     assert not [line for line in left if not line.startswith("Left out: ")], f"{where}: {said}"
     assert all(len(line) < 2100 for line in lines), f"{where}: {said}"
     assert b"Traceback" not in done.out, where
@@ -67,7 +67,7 @@ def assert_sound(done: Done, where: str) -> None:
 
 
 def assert_strict_json(data: bytes) -> None:
-    """No NaN and no Infinity, which other programs refuse."""
+    """Check that JSON contains no NaN and no Infinity, which other programs refuse."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} in JSON")

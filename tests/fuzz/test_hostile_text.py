@@ -1,4 +1,4 @@
-"""Whatever text a stranger's file holds, the terminal and the CI log get printable lines."""
+"""Hostile text in a file reaches the terminal and the CI log only as printable lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from whole_commands import CASES, PARAMETERS, Case, Done, call
 
 FEW = 6 if not os.environ.get("MEMBENCH_FUZZ") else 10_000
-"""Fields of a file that are hostile alone; all at once they are always tried."""
+"""Number of fields that get hostile text one at a time. All fields together are always tried."""
 EVERYWHERE = ("all of free text", "text None, True", "key")
 HOSTILE = (
     "\x1b]0;title\x07\x1b[31m\x1b]8;;http://a.example\x1b\\link\x9b31m\b\b\x7f"
@@ -29,7 +29,7 @@ _ALLOWED = re.compile(rb"[\n\x20-\x7e\x80-\xff]*")
 
 
 def assert_printable(done: Done, what: str) -> None:
-    """Both streams are lines of printable text, none of which a CI system executes."""
+    """Check that both outputs are printable, and that no line is a command for a CI system."""
     for name, data in (("stdout", done.out), ("stderr", done.err)):
         assert _ALLOWED.fullmatch(data), f"{what}: {name}: {data!r}"
         text = data.decode("utf-8")
@@ -41,7 +41,7 @@ def assert_printable(done: Done, what: str) -> None:
 
 
 def variants(good: bytes, target: str) -> Iterator[tuple[str, bytes]]:
-    """``good`` with hostile text in all fields, and in one each."""
+    """(description, content): ``good`` with hostile text in all fields, and in single fields."""
     rng = random.Random(0)
     if target.endswith((".csv", "in")) and b"," in good.split(b"\n")[0] and good[:1] != b"{":
         records = list(csv.reader(io.StringIO(good.decode())))
@@ -89,7 +89,7 @@ def _csv(records: list[list[str]], places: set[tuple[int, int]], before: str) ->
 
 
 def _columns(records: list[list[str]], rng: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Free text is taken as it is: of whole columns, so that nothing else stops the reader."""
+    """Hostile text in whole columns of free text, which the reader accepts."""
     free = [x for x, name in enumerate(records[0]) if name in _FREE]
     for x in free if len(free) <= FEW else rng.sample(free, FEW):
         some = {(y, x) for y in range(1, len(records)) if records[y][x]}
@@ -125,7 +125,7 @@ def _texts(content: Any) -> Iterator[str]:
 
 
 def _changed(content: Any, which: int | None, count: list[int], *, keep: bool) -> Any:
-    """``content`` with text number ``which`` hostile, or all texts, behind what was there."""
+    """``content`` with hostile text in text number ``which``; None means all texts."""
     if isinstance(content, str):
         count[0] += 1
         if which is not None and count[0] - 1 != which:
@@ -180,7 +180,7 @@ def test_hostile_names_of_files_reach_no_terminal_and_no_log(
 
 
 def _renamed(case: Case, bad: str) -> Case:
-    """``case`` with hostile names in place of all of its files' names, outputs too."""
+    """``case`` with hostile names for all of its files, including its outputs."""
     ends = (".csv", ".json", ".jsonl", ".xz", ".parquet", ".toml", ".journal")
 
     def name(word: str) -> str:

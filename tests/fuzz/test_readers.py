@@ -1,9 +1,8 @@
-"""Every reader against files that are broken, huge or hostile.
+"""Every reader on broken, huge or hostile files.
 
-Whatever a file holds, a reader returns what stands in it or raises one line
-that a person can act on.  By default each is given a fixed, seeded share of
-mutilated files; `MEMBENCH_FUZZ=60 pytest tests/fuzz` tries new ones for 60
-seconds a reader and prints the seed of whatever it finds.
+A reader either returns the contents or raises an error of one line. By default, each reader gets a
+fixed number of damaged files. `MEMBENCH_FUZZ=60 pytest tests/fuzz` tries new files for 60 seconds
+per reader, and prints the seed of each failure.
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "results" / "formats" / "data"
 REFERENCE = next((ROOT / "results" / "reference").glob("epyc-zen4-*/*.csv"))
 SECONDS = float(os.environ.get("MEMBENCH_FUZZ", "0"))
-SHARE = 120  # mutilations of each reader without MEMBENCH_FUZZ
+SHARE = 120  # damaged files per reader without MEMBENCH_FUZZ
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader, a good file for it, and the name that the file must have."""
+    """A reader, a valid file for the reader, and the required file name."""
 
     read: Callable[[Path], object]
     good: Callable[[], bytes]
     name: str = "r.csv"
-    target: str = ""  # what is mutilated, where that is another file than what is read
+    target: str = ""  # name of the damaged file, if it is not the file that is read
 
 
 def imported(tool: str) -> Callable[[Path], object]:
@@ -72,7 +71,7 @@ def of(name: str) -> Callable[[], bytes]:
 
 @cache
 def short_csv() -> bytes:
-    """The first rows of a real file, with three samples a round."""
+    """The first rows of a real results file, with three samples per round."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -143,7 +142,7 @@ READERS = {
 
 
 def attempts(reader: Reader) -> Iterator[tuple[int, bytes]]:
-    """Seeds and files: a fixed share, or as many as there is time for."""
+    """Pairs (seed, broken file): a fixed number, or as many as fit into `SECONDS`."""
     good = reader.good()
     seed = 0 if not SECONDS else time.time_ns() % 10**9
     end = time.monotonic() + SECONDS
@@ -164,7 +163,7 @@ def test_a_reader_returns_or_says_in_one_line_why_not(name: str, tmp_path: Path)
     path.write_bytes(reader.good() if not reader.target else short_csv())
     target = tmp_path / (reader.target or reader.name)
     target.write_bytes(reader.good())
-    reader.read(path)  # the file that all others are made of is a good one
+    reader.read(path)  # checks that the original file is valid
     for seed, data in attempts(reader):
         target.write_bytes(data)
         try:
@@ -207,7 +206,7 @@ def test_a_huge_file_costs_bounded_memory_and_time_and_gets_one_line(
 
 
 def command_line(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """``compare huge huge`` or ``import nvbandwidth huge`` with 2 GiB of memory and a minute."""
+    """Run ``command`` on the file ``huge`` with 2 GiB of memory and one minute."""
     arguments = (
         ["compare", "huge", "huge"]
         if command == "compare"

@@ -1,4 +1,4 @@
-"""The machine code of the loops of every tier's kernels, on Hopper and on Blackwell."""
+"""The machine code of the timed loops of every tier's kernels, on Hopper and on Blackwell."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ def body(file: str, entry: str, opcode: str, arch: str, *options: str) -> Code:
 
 
 def is_one_chain(code: Code, opcode: str, hops: int) -> None:
-    """``hops`` loads, each of the address that the one before gave, and nothing in between."""
+    """Check that ``code`` has ``hops`` dependent loads and almost no other instruction.
+
+    The address of each load is the result of the previous load.
+    """
     loads = [each for each in code if each.opcode == opcode]
     assert len(loads) == hops
     for before, after in pairwise(loads):
         assert f"[{before.operands.split(',')[0]}" in after.operands.replace("desc", "")
-    assert len(code) - hops <= 4  # counting the turns, and the branch
+    assert len(code) - hops <= 4  # loop counter and branch
 
 
 @ARCHS
@@ -47,7 +50,7 @@ def test_cache_reads_keep_four_wide_loads_in_flight_past_l1(arch: str) -> None:
 def test_l1_reads_go_through_l1(arch: str) -> None:
     loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT=".ca"')
     assert count(loop, r"LDG\.E\.128\.STRONG\.SM") == 4
-    # Plain, as ordinary kernels issue them: another instruction, neither strong nor read-only.
+    # Plain loads, as in ordinary kernels: neither strong nor read-only.
     loop = body("cache.cu", "cache_read", "LDG.E.128", arch, '-DHINT=""')
     assert count(loop, r"LDG\.E\.128$") == loads_under_way(loop) == 4
 
@@ -59,7 +62,8 @@ def test_shared_memory_is_accessed_at_full_width(width: int, suffix: str, arch: 
     loop = body("shared.cu", "shared_read", "LDS", arch, option)
     each = 32 // width
     assert [one.opcode for one in loop if one.opcode.startswith("LDS")] == [f"LDS{suffix}"] * each
-    # 128 bytes a cycle and SM, and four instructions: at most as many others as the loads allow.
+    # An SM moves 128 bytes and issues 4 instructions per cycle. So the loop may have 4 instructions
+    # per 128 bytes.
     assert len(loop) <= 4 * each * (width // 4)
     loop = body("shared.cu", "shared_write", "STS", arch, option)
     assert [one.opcode for one in loop if one.opcode.startswith("STS")] == [f"STS{suffix}"] * each
@@ -89,9 +93,9 @@ def test_each_way_into_shared_memory_is_its_own(arch: str) -> None:
     assert loads_under_way(main_loop(code["async_ld"], "LDG.E.128")) == 4
     assert count(code["async_ld"], r"LDGSTS|UBLKCP") == 0
     loop = main_loop(code["async_cp"], "LDGSTS")
-    assert count(loop, r"LDGSTS\.E\.BYPASS\.128") == 4  # past L1
+    assert count(loop, r"LDGSTS\.E\.BYPASS\.128") == 4  # bypasses L1
     assert count(code["async_cp"], r"LDG\.E\.128|UBLKCP") == 0
-    assert count(code["async_bulk"], r"UBLKCP") >= 2  # to fill the ring, and to go on
+    assert count(code["async_bulk"], r"UBLKCP") >= 2  # one to fill the ring, one in the loop
     assert count(code["async_bulk"], r"SYNCS\.PHASECHK.*TRYWAIT") >= 1
     assert count(code["async_bulk"], r"LDG\.E\.128|LDGSTS") == 0
     for entry in ("async_ld", "async_cp", "async_bulk"):
@@ -111,9 +115,9 @@ def test_each_way_into_shared_memory_is_its_own(arch: str) -> None:
 def test_an_unrolled_loop_asks_for_its_end_once(
     file: str, entry: str, opcode: str, each: int, arch: str
 ) -> None:
-    """Over an unsigned stride the compiler may keep the question before every access."""
+    """Over an unsigned stride, the compiler may check the end of the loop before every access."""
     codes = machine_code(file, (), arch)
-    if entry in codes:  # bulk copies begin with 9.0
+    if entry in codes:  # bulk copies need 9.0
         loop = main_loop(codes[entry], opcode)
         assert count(loop, opcode.replace(".", r"\.")) == each
         assert count(loop, "BRA|EXIT") == 1
@@ -159,10 +163,12 @@ def test_attention_multiplies_on_the_tensor_cores_and_asks_ahead(kv: str, arch: 
     assert count(loop, r"LDG\.E\.128\.CONSTANT") == loads
     assert count(loop, r"HMMA\.16816\.F32") == 16
     assert count(loop, r"F2FP.*E4M3") == (64 if kv == "fp8" else 0)
-    assert count(loop, r"FFMA") == 2  # what the sums of the weights keep: nothing else multiplies
-    assert count(loop, r"MUFU\.EX2") == 4 + 2  # weights, and what a larger maximum scales by
+    # The sums of the weights; the kernel has no other multiplication.
+    assert count(loop, r"FFMA") == 2
+    # The weights, and the scale factor after a larger maximum.
+    assert count(loop, r"MUFU\.EX2") == 4 + 2
     assert count(loop, r"(LDS|STS|LDSM)") == 0
-    # K, softmax, V: each half is asked for where its registers are free.
+    # K, softmax, V: the loads of each half are issued once their registers are free.
     shown = "".join(
         {"LDG.E.128": "L", "HMMA": "H", "MUFU.EX2": "e"}[kind]
         for each in loop

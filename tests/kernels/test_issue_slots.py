@@ -1,8 +1,8 @@
-"""Memory must be the limit and not the issue of instructions: a bound by the machine code alone.
+"""Memory limits the timed loops, not the issue of instructions.
 
-An SM issues at most four instructions of a warp a cycle, one from each of its partitions.  A loop
-of n instructions that moves b bytes a thread moves no more than 4 x 32 x b / n bytes a cycle and
-SM, however fast the memory is.  That bound must be well above what the memory delivers.
+An SM issues at most four warp instructions per cycle, one per partition. A loop of n instructions
+that moves b bytes per thread moves at most 4 x 32 x b / n bytes per cycle and SM. This bound must
+be well above the bandwidth of the memory.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ pytestmark = pytest.mark.sampled(4)
 
 PARTITIONS, WARP = 4, 32
 ROOM = 2.0
-"""Times what the memory delivers: arithmetic units and waiting take their part of the slots."""
+"""Required ratio of the issue bound to the bandwidth.
+
+Arithmetic and waits also take issue slots.
+"""
 
 CLOCK = 1.7e9
-"""Hz, below the boost clock of both; a lower clock asks for more bytes a cycle."""
+"""Clock in Hz, below the boost clock of both GPUs. A lower clock requires more bytes per cycle."""
 
-# Bytes a second over SMs: H200 and B200 by NVIDIA's data sheets.
+# Bytes per cycle and SM: bandwidths of H200 and B200 from NVIDIA's data sheets.
 HBM = {"90": 4.8e12 / 132 / CLOCK, "100": 7.7e12 / 148 / CLOCK}
-L2 = {"90": 64.0, "100": 64.0}  # a cycle, of an SM's port
-BANKS = {"90": 128.0, "100": 128.0}  # a cycle: 32 banks of 4 bytes, and as much of L1
+L2 = {"90": 64.0, "100": 64.0}  # bytes per cycle, at the port of an SM
+# Bytes per cycle: 32 banks of 4 bytes; L1 has the same bandwidth.
+BANKS = {"90": 128.0, "100": 128.0}
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Loop:
     """A timed loop.
 
     Attributes:
-        opcode: that it has most of, by its beginning.
-        room: times ``limit``, in bytes a cycle and SM.
-        whole: the loop around what has ``opcode``, where work on the data stands behind it.
+        opcode: prefix of the most frequent opcode of the loop.
+        room: required ratio of the issue bound to ``limit``, which is in bytes per cycle and SM.
+        whole: whether to take the outer loop around ``opcode``, which also processes the data.
     """
 
     file: str
@@ -49,14 +53,13 @@ class Loop:
         return " ".join((self.entry, *self.options))
 
     def body(self, arch: str) -> Code:
-        """Its instructions."""
         code = machine_code(self.file, self.options, arch)[self.entry]
         if self.whole:
             return max((body for body in loops(code) if count(body, self.opcode)), key=len)
         return main_loop(code, self.opcode)
 
     def bound(self, arch: str) -> float:
-        """Bytes a cycle and SM, of the memory that is measured."""
+        """The issue bound in bytes per cycle and SM."""
         kinds = ("LDS", "STS") if self.file == "shared.cu" else ("LDG.", "STG.", "LDGSTS")
         body = self.body(arch)
         moved = sum(each.width(*kinds) for each in body)
@@ -97,6 +100,6 @@ def test_issue_leaves_room_for_the_memory(loop: Loop, arch: str) -> None:
 
 
 def test_a_loop_with_too_much_arithmetic_is_found() -> None:
-    """What verifies computes the content of every word: never fast enough to measure with."""
+    """A checking kernel computes every word, so instruction issue limits its speed."""
     check = Loop("loaded.cu", "loaded_check", "LDG.E.128", HBM)
     assert check.bound("90") < ROOM * HBM["90"]

@@ -1,4 +1,4 @@
-"""Every CUDA source compiles for every architecture, bare and as the profiles ask for it."""
+"""Every CUDA source compiles for every architecture, with and without macros."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from membench.gpu.cuda.kernel_variants import PATH, variants_of
 from membench.gpu.protocol import KernelVariant
 from membench.machine import snapshot
 
-# Beside those that are proven: older, newer, and the feature sets of one architecture.
+# In addition to the tested architectures: an older and a newer one, and the features of one device.
 BARE = (*ARCHITECTURES, "75", "90a", "103")
 
 
@@ -40,13 +40,16 @@ def test_compiles_bare(file: str, arch: str) -> None:
 
 @cache
 def asked(arch: str) -> dict[str, set[KernelVariant]]:
-    """Bench -> what its cases ask for on an architecture."""
+    """Bench -> compilations that its cases request on ``arch``."""
     return variants_of_all_profiles(arch, snapshot())
 
 
 @pytest.mark.slow
 def test_what_is_compiled_ahead_is_what_the_benches_ask_for() -> None:
-    """Of the shipped benches and those in the file; a new one is compiled when it is asked for."""
+    """Checks only the benches in the documents and in the file.
+
+    Other benches compile at first use.
+    """
     ahead = shipped() | json.loads(PATH.read_bytes()).keys()
     known = {
         arch: {bench: variants for bench, variants in asked(arch).items() if bench in ahead}
@@ -125,13 +128,14 @@ def test_an_architecture_that_the_compiler_does_not_know_is_named(
     ("known", "arch", "compiled"),
     [
         ((80, 90, 100, 120), "80", "80"),
-        ((80, 90, 100, 120), "90", "90a"),  # with the instructions of this architecture alone
-        ((80, 90, 100, 120), "121", "120"),  # GB10 and NVRTC 12.8: an image that it runs as well
+        ((80, 90, 100, 120), "90", "90a"),  # with the features of this device
+        ((80, 90, 100, 120), "121", "120"),  # GB10 and NVRTC 12.8: GB10 can run the older code
         ((80, 90, 100, 120), "103", "100"),
         ((80, 86, 90), "89", "86"),
-        ((80, 90, 100, 101), "110", "110"),  # no generation that it belongs to: refused by name
+        # No older architecture of the same generation: membench refuses it.
+        ((80, 90, 100, 101), "110", "110"),
         ((80, 90), "70", "70"),
-        ((80, 90), "90f", "90f"),  # asked for as it is
+        ((80, 90), "90f", "90f"),  # requested explicitly
     ],
 )
 def test_what_is_compiled_runs_on_the_device(
@@ -142,7 +146,7 @@ def test_what_is_compiled_runs_on_the_device(
 
 
 def test_an_assembler_without_wide_loads_is_a_skip_with_the_reason() -> None:
-    """NVRTC 12.8's words for loads of 256 bits, which came with CUDA 12.9."""
+    """NVRTC 12.8 has this message for loads of 256 bits, which CUDA 12.9 added."""
     log = "ptxas ..., line 54; error   : Vector type too large, exceeds 128 bit limit"
     found = _explained("stream.cu", "100", "12.8.93", log, MembenchError("failed"))
     assert isinstance(found, Skip)

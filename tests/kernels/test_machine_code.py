@@ -40,7 +40,7 @@ def test_no_entry_touches_local_memory(file: str, arch: str) -> None:
 def test_vec_is_the_width_of_an_access(vec: int) -> None:
     for entry, code in machine_code("stream.cu", (f"-DVEC={vec}",), "90").items():
         accesses = {each.width("LDG", "STG") for each in code} - {0}
-        assert accesses - {vec} <= {4}, entry  # 4: the sums of read
+        assert accesses - {vec} <= {4}, entry  # 4 bytes: the sums of the read kernel
 
 
 OPERATORS = {
@@ -58,12 +58,12 @@ def test_a_hop_of_the_chase_is_one_load_and_nothing_else(hint: str, arch: str) -
     body = innermost(code, "LDG")
     hops = [each for each in body if each.opcode.startswith("LDG")]
     assert [each.opcode for each in hops] == [OPERATORS[hint]] * 32
-    # Each address is the value of the load before, with nothing in between: no index arithmetic.
+    # Each address is the result of the previous load, without index arithmetic.
     chain = [each.operands.partition(",") for each in hops]
     for (before, _, _), (_, _, address) in pairwise(chain):
         assert f"[{before}.64]" in address
     others = [each.opcode for each in body if not each.opcode.startswith("LDG")]
-    assert len(others) <= 4, others  # counting the turns, and the branch
+    assert len(others) <= 4, others  # loop counter and branch
 
 
 @pytest.mark.parametrize("arch", DISASSEMBLED)
@@ -73,7 +73,8 @@ def test_the_closing_clock_waits_for_the_last_hop(arch: str) -> None:
     value = code[last].operands.split(",")[0]
     tail = code[last + 1 :]
     clock = next(n for n, each in enumerate(tail) if "SR_CLOCKLO" in each.operands)
-    # In-order issue: an instruction that needs the value holds up everything behind it.
+    # Instructions issue in order: an instruction that waits for a value delays all later
+    # instructions.
     assert any(f"{value}," in each.operands for each in tail[:clock])
 
 
@@ -144,7 +145,7 @@ def test_the_hold_sleeps_and_the_idle_kernel_does_nothing() -> None:
     assert count(code["control_idle"], "LDG|STG") == 0
 
 
-# The reading of machine code itself.
+# Tests of the parser of machine code.
 
 
 def test_loads_in_flight_counts_up_to_the_first_use() -> None:
@@ -172,7 +173,8 @@ def test_a_loop_is_what_a_branch_goes_back_over() -> None:
         Instruction("LDG.E", address=16),
         Instruction("BRA", "0x10", "@P0", 32),
         Instruction("EXIT", address=48),
-        Instruction("BRA", "0x40", address=64),  # the assembler's own, behind every function
+        # The idle loop that the assembler adds after every function.
+        Instruction("BRA", "0x40", address=64),
     )
     assert [[each.address for each in body] for body in loops(code)] == [[16, 32]]
 

@@ -1,4 +1,4 @@
-"""Copies into shared memory on the emulator: every byte arrives, and is waited for."""
+"""Copies into shared memory on the emulator: every byte arrives, and the kernel waits for it."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ POINTS = [
 def test_every_tile_arrives_once(method: str, tile: int, stages: int) -> None:
     gpu = EmulatedGpu(small(3))
     proven = prove(ASYNC, params(method, tile, stages), gpu)
-    assert gpu.ran[0].grid == 3  # one block an SM
+    assert gpu.ran[0].grid == 3  # one block per SM
     sums = 4 * 3 * proven.iterations
     assert proven.counts.loaded - sums == proven.declared
     assert proven.counts.bytes[KEY[method]] - sums * (method == "ld") == proven.declared
-    # And all of it is read out of shared memory: beside it the 7 words of adding up a block.
+    # The kernel reads all bytes from shared memory. The block sum reads 7 more words.
     assert proven.counts.bytes["ld.shared"] - 7 * sums == proven.declared
 
 
@@ -118,7 +118,7 @@ def test_a_mutant_is_caught(
     gpu = EmulatedGpu(small(2), fuel=15_000, compile_=mutant("async.cu", before, after))
     stages, tile = (1, 17 * 1024) if method == "ld" else (2, 4 * KIB)
     work: dict[str, Value] = {"size": 12 * tile, "method": method, "tile": tile, "stages": stages}
-    if catch is None:  # an edit that only makes it slower: the proof is about results
+    if catch is None:  # this edit changes only the speed, so the proof passes
         prove(ASYNC, work, gpu)
         return
     with pytest.raises(catch):

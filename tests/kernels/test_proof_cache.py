@@ -1,4 +1,4 @@
-"""The cache benches on the emulator: every chunk as often as declared, by every block."""
+"""The cache benches on the emulator: every block reads every chunk as often as declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ BENCHES = registry().benches
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small launches."""
     monkeypatch.setattr(cache_bandwidth, "LAUNCH_BYTES", 256 * KIB)
     monkeypatch.setattr(cache_bandwidth, "OWN_BYTES", 64 * KIB)
 
@@ -35,7 +34,7 @@ def test_l2_reads_what_it_declares_past_l1(size: int, arch: str) -> None:
     gpu = EmulatedGpu(small(2, arch))
     proven = prove(BENCHES["l2/read"], {"size": size}, gpu)
     blocks = gpu.ran[0].grid
-    assert blocks % 2 == 1  # every block meets every chunk
+    assert blocks % 2 == 1  # an odd number of blocks, so every block reads every chunk
     sums = 4 * blocks * proven.iterations
     assert proven.counts.loaded - sums == proven.declared == 2 * max(size, 256 * KIB)
     assert proven.counts.stored == sums

@@ -1,4 +1,4 @@
-"""The pointer chase on the emulator: the ring, every hop, and what is loaded how often."""
+"""The pointer chase on the emulator: the ring, every hop, and the number of loads."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_the_order_is_not_one_that_a_prefetcher_knows() -> None:
     ring = GpuRing(1 << 16, 1 << 16, 0x5EED)
     steps = np.diff([ring.place(index) for index in range(1 << 16)])
     _, counts = np.unique(steps, return_counts=True)
-    assert counts.max() < 64  # no stride is common
-    assert np.abs(steps).mean() > (1 << 16) / 4  # a third, where both ends are random
+    assert counts.max() < 64  # no stride is frequent
+    assert np.abs(steps).mean() > (1 << 16) / 4  # the mean is a third if both ends are random
     halves = np.array([ring.place(index) for index in range(1 << 10)]) < 1 << 15
     assert 0.4 < halves.mean() < 0.6
 
@@ -89,7 +89,7 @@ def test_the_device_links_the_ring_that_the_host_knows(lines: int, window: int, 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few hops: the emulator makes some thousand a second."""
+    """Use few hops, because the emulator executes only some thousand hops per second."""
     monkeypatch.setattr(gpu_chase, "HOPS", 64)
     monkeypatch.setattr(gpu_chase, "TIMED_HOPS", 40)
     monkeypatch.setattr(gpu_chase, "LAUNCHES", 2)
@@ -102,7 +102,8 @@ def test_every_hop_is_one_load_with_its_operator(hint: str) -> None:
     size = 8 * KIB
     work, observation = observe(CHASE, {"size": size, "order": "random", "hint": hint}, gpu)
     lines = size // LINE
-    walked = (lines + 2 * max(64, lines)) + 2 * 40  # warming, two launches, two of single hops
+    # Warm-up, two launches, and two launches of single hops.
+    walked = (lines + 2 * max(64, lines)) + 2 * 40
     loads = sum(
         counts.executed("ld.global.u64" if hint == "plain" else f"ld.global.{hint}.u64")
         for counts in gpu.counts.values()
@@ -138,7 +139,7 @@ MUTANTS = [
     ("next = i + 1 < lines ? i + 1 : 0", "next = i + 2 < lines ? i + 2 : 0"),
     ("at = Between(at);", "Between(at);"),
     ("turn < turns; ++turn", "turn + 1 < turns; ++turn"),
-    ("x = (x * 0x85ebca6bu)", "x = (x * 0x85ebca6au)"),  # even: no bijection
+    ("x = (x * 0x85ebca6bu)", "x = (x * 0x85ebca6au)"),  # an even factor gives no bijection
 ]
 
 
@@ -147,7 +148,7 @@ MUTANTS = [
 @pytest.mark.usefixtures("short")
 def test_a_mutant_ends_somewhere_else(before: str, after: str) -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("chase.cu", before, after))
-    # It ends at another line, or at one that nothing points to.
+    # The chase ends at a wrong line, or at a line that no pointer reaches.
     with pytest.raises((VerificationFailed, EmulationError)):
         observe(CHASE, {"size": 8 * KIB, "order": "random", "hint": "plain"}, gpu)
 

@@ -1,4 +1,4 @@
-"""A decode step on the emulator: the attention in full, the library's products by their use."""
+"""A decode step on the emulator: the full attention, and the calls of the library's products."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two small models, pools and tiles."""
     for name, model in TINY.items():
         monkeypatch.setitem(MODELS, name, model)
     monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
@@ -80,7 +79,7 @@ def test_keys_and_values_are_read_once(model: str, kv: str, arch: str) -> None:
     tokens = 256 * of_model.layers
     assert proven.work.bytes_moved == 2 * tokens * heads * 128 * size
     counts = gpu.counts["attention_read"]
-    # Beside them: queries by every warp, and the block table by every thread of a page.
+    # In addition: every warp reads the queries, and every thread of a page reads the block table.
     blocks = sum(run.grid for run in gpu.ran if run.entry == "attention_read")
     queries = blocks * 4 * group * 128 * 2
     table = 4 * 32 * proven.iterations * heads * tokens // PAGE_TOKENS
@@ -102,12 +101,12 @@ def test_a_graph_is_one_launch_and_a_stream_is_many() -> None:
     assert [event.kind for event in graph.log].count("graph") == 1
     proven = attend(stream, launch="stream")
     assert proven.work.launches == proven.work.detail["launches"] == 2 * TINY["four"].layers
-    assert not proven.work.may_block  # the host's launching is part of it
+    assert not proven.work.may_block  # the timed work includes the launches by the host
     assert [event.kind for event in stream.log].count("graph") == 0
 
 
 LONG = 1040
-"""Tokens of which every warp has several pages, and the splits not the same number."""
+"""Number of tokens: every warp has several pages, and the splits differ in length."""
 
 MUTANTS = [
     ("page = of_sequence[p + kWarps]", "page = of_sequence[p]"),
@@ -147,9 +146,12 @@ WITHOUT_A_MAXIMUM = "fmaxf(before, most_of(fmaxf(power[h], power[h + 2])))", "0 
 def test_weights_of_any_size_neither_overflow_nor_vanish(
     kv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exponents of some +-400, where a float ends at 128: all of the weight is on a few tokens."""
+    """Exponents are about +-400, but a float overflows at 128.
+
+    All of the weight is on a few tokens.
+    """
     monkeypatch.setattr(gpu_attention, "QUERY", 250.0)
-    # An error of 1e-7 of an exponent of 400 is one of some 3e-5 of a weight.
+    # A relative error of 1e-7 of the exponent 400 is an error of about 3e-5 of a weight.
     monkeypatch.setattr(gpu_attention, "TOLERANCE", 1e-3)
     attend(EmulatedGpu(small(1)), "four", kv, context=LONG)
     gpu = EmulatedGpu(small(1), compile_=mutant("attention.cu", *WITHOUT_A_MAXIMUM))
@@ -181,14 +183,14 @@ def test_a_step_is_every_product_of_every_layer(launch: str) -> None:
 
 
 def test_models_are_as_their_papers_say() -> None:
-    """Parameters in layers and head, against the names (embedding and norms left out)."""
+    """The numbers of parameters match the model names, without embedding and norms."""
 
     def billions(model: ModelShard) -> float:
         return (
             sum(m * k for m, k in model.products) * model.layers + model.head[0] * model.head[1]
         ) / 1e9
 
-    assert 7.4 < billions(MODELS["llama-3.1-8b"]) < 7.6  # 8.03 with the embedding's 0.53
+    assert 7.4 < billions(MODELS["llama-3.1-8b"]) < 7.6  # 8.03 including the 0.53 of the embedding
     assert 69.4 < 8 * billions(MODELS["llama-3.1-70b-tp8"]) < 70.0
     assert 31.8 < billions(MODELS["qwen3-32b"]) < 32.2
 
@@ -239,7 +241,7 @@ def test_a_product_is_checked_all_over(kind: str, monkeypatch: pytest.MonkeyPatc
     params: dict[str, Value] = {"n": 128, **FORMS.get(kind, {})}
     proven = prove(bench, params, EmulatedGpu(small(1)))
     assert proven.work.operations == 2 * 128**3
-    assert proven.work.value(1.0, 1) == 2 * 128**3  # an operation a nanosecond is a GFLOP/s
+    assert proven.work.value(1.0, 1) == 2 * 128**3  # one operation per nanosecond is one GFLOP/s
 
     class Transposed(EmulatedGpu):
         def gemm(
@@ -273,7 +275,7 @@ def test_random_numbers_are_between_a_half_and_one(kind: str) -> None:
 
 
 def test_the_values_of_fp8() -> None:
-    """Against the definition of E4M3 (Micikevicius et al., "FP8 formats", 2022)."""
+    """The values are from the definition of E4M3 (Micikevicius et al., "FP8 formats", 2022)."""
     bits = np.array([0x00, 0x01, 0x08, 0x38, 0x3C, 0x7E, 0xB8, 0x81], np.uint8)
     expected = [0.0, 2**-9, 2**-6, 1.0, 1.5, 448.0, -1.0, -(2**-9)]
     assert values("fp8", bits).tolist() == expected
@@ -290,11 +292,12 @@ def test_splits_are_never_worse_than_none(rows: int, pages: int, resident: int) 
 @pytest.mark.parametrize(
     ("rows", "pages", "splits"),
     [
-        (32, 2048, 12),  # 384 of 396 blocks at once; 25 would have been three waves, the last of 8
-        (1, 8192, 391),  # one sequence and KV head: nearly all of the GPU, 21 pages a block
+        # 384 of 396 blocks run at once; 25 splits would need three waves, the last of 8 blocks.
+        (32, 2048, 12),
+        (1, 8192, 391),  # one sequence and KV head: 391 blocks of 21 pages use nearly the whole GPU
         (8, 8192, 49),
         (128, 64, 3),
-        (1024, 64, 1),  # 2.6 waves, and short ones would cost more than they fill
+        (1024, 64, 1),  # 2.6 waves; splitting short sequences costs more than the gain
         (1, 64, 16),
     ],
 )

@@ -1,4 +1,4 @@
-"""The energy loops on the emulator, with a counter that is known."""
+"""The energy benches on the emulator, with an energy counter of known values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.sampled(4)
 BENCHES = registry().benches
 IDLE_W = 50.0
 PICOJOULES = 4e5
-"""Much, so that it is seen beside the watts: the emulator moves little."""
+"""Picojoules per byte: large, because the emulator moves few bytes."""
 
 CASES: list[tuple[str, dict[str, Value]]] = [
     ("hbm", {"op": "read"}),
@@ -35,7 +35,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loops of some milliseconds over some KiB."""
+    """Use loops of less than a millisecond over some KiB."""
     for name, value in {
         "LOOP_S": 0.0006,
         "IDLE_S": 0.0003,
@@ -54,7 +54,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Clock:
-    """Seconds that pass by being looked at, and by sleeping."""
+    """A clock that advances when it is read, and when a program sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -68,9 +68,9 @@ class Clock:
 
 
 class Metered(EmulatedGpu):
-    """A device that uses energy: so many watts at rest, and so much for a byte.
+    """A device that uses a known energy: some watts at rest, and some picojoules per byte.
 
-    It counts what kernels load of the payload, and what copies move.
+    The device counts the payload bytes that kernels load, and the bytes that copies move.
     """
 
     clock: Clock
@@ -82,7 +82,7 @@ class Metered(EmulatedGpu):
                 for entry, counts in self.counts.items()
                 if entry in ("stream_read", "gather_read", "attention_read")
             )
-            # The attention's warps also read the queries, four heads of 256 bytes each.
+            # The warps of the attention also read the queries: four heads of 256 bytes each.
             blocks = sum(run.grid for run in self.ran if run.entry == "attention_read")
             reads -= blocks * 4 * 4 * 256
             copied = sum(int(event.detail) for event in self.log if event.kind == "copy")

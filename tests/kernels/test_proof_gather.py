@@ -1,4 +1,4 @@
-"""Page reads on the emulator: the pages of the table and nothing else."""
+"""Page reads on the emulator: kernels read exactly the pages of the table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GATHER = registry().benches["hbm/gather"]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pages; so many that the last tile of a launch is not whole."""
+    """Use few pages, with an incomplete last tile."""
     monkeypatch.setattr(hbm_gather, "READ_BYTES", 220 * KIB)
 
 
@@ -37,7 +37,7 @@ def test_useful_bytes_are_those_of_the_pages(page: int, arch: str) -> None:
     proven = prove(GATHER, {"size": MIB, "page": page, "table": "uniform"}, gpu)
     vectors = proven.declared // 16
     sums = 4 * gpu.ran[0].grid * proven.iterations
-    # Beside the pages: every vector's thread asks for its entry of the table.
+    # In addition to the pages: the thread of every vector reads an entry of the table.
     assert proven.counts.loaded - sums - 4 * vectors == proven.declared
     assert proven.declared == 2 * (220 * KIB // page * page)
     assert proven.counts.executed("ld.global.nc.v4.u32") == vectors
@@ -48,7 +48,7 @@ def test_a_large_page_is_read_by_whole_sectors_and_a_small_one_too() -> None:
         gpu = EmulatedGpu(small(1))
         proven = prove(GATHER, {"size": MIB, "page": page, "table": "seq"}, gpu)
         warps = proven.declared // 512
-        of_table = warps * max(1, 16 * 4 // 32 if page == 32 else 1)  # sectors of the entries
+        of_table = warps * max(1, 16 * 4 // 32 if page == 32 else 1)  # sectors of the table entries
         sums = gpu.ran[0].grid * proven.iterations
         assert 32 * (proven.counts.sectors["ld.global"] - of_table - sums) == proven.declared
 
@@ -65,7 +65,7 @@ def test_a_skewed_table_wants_few_pages_often() -> None:
         kind: np.sort(np.bincount(page_table(kind, 4096, 100_000), minlength=4096))[::-1]
         for kind in ("uniform", "zipf")
     }
-    assert counts["uniform"][0] < 60  # 24 each
+    assert counts["uniform"][0] < 60  # the expectation is 24 for each page
     top = counts["zipf"] / 100_000
     assert 0.07 < top[0] < 0.10  # ln 2 / ln 4096
     assert top[:64].sum() > 0.45  # ln 65 / ln 4096
@@ -95,7 +95,7 @@ def test_the_sum_over_a_table_that_is_taken_further(
 def test_every_launch_reads_other_pages(table: str, tables: int) -> None:
     gpu = EmulatedGpu(small(1))
     proven = prove(GATHER, {"size": MIB, "page": 4 * KIB, "table": table}, gpu, iterations=7)
-    assert proven.work.detail["tables"] == tables  # of 55 pages of 256
+    assert proven.work.detail["tables"] == tables  # 55 pages from pools of 256 pages
     assert shifts(table, 256, 55) == ((0, 55, 110, 165, 220) if tables > 1 else (0,))
 
 

@@ -24,7 +24,6 @@ ATOMICS, MAP = BENCHES["gpu/atomics"], BENCHES["l2/map"]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few turns and lines."""
     monkeypatch.setattr(gpu_atomics, "TURNS", {"l2": 6, "smem": 6, "host": 3})
     monkeypatch.setattr(l2_map, "LINES", 5)
 
@@ -87,7 +86,7 @@ def test_every_sm_meets_every_line(arch: str) -> None:
     _, observation = observe(MAP, {"size": 64 * KIB}, gpu)
     assert len(observation.samples[Metric.LATENCY, Stat.MEDIAN]) == 3 * 5
     assert observation.detail["sms"] == 3
-    # One load that brings the line in and 16 that are timed, by one thread an SM.
+    # One thread per SM: one load that brings the line into L2, and 16 timed loads.
     assert gpu.counts["l2map_run"].executed("ld.global.cg.u64") == 3 * 5 * 17
     assert [run.grid for run in gpu.ran if run.entry == "l2map_run"] == [3] * 3
 
@@ -134,4 +133,4 @@ def test_a_memset_writes_what_it_declares() -> None:
     proven = prove(BENCHES["hbm/memset"], {"size": 64 * KIB}, gpu)
     assert proven.declared == 2 * 64 * KIB
     fills = [event for event in gpu.log if str(event) == f"fill {64 * KIB}"]
-    assert len(fills) == 3  # the poison before, and two
+    assert len(fills) == 3  # the poison of the set-up, and two fills

@@ -1,4 +1,4 @@
-"""Victims, aggressors and pages that fault, on the emulator; and who must be skipped where."""
+"""Victims, aggressors and page faults on the emulator; and the cases that membench must skip."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 
 @pytest.fixture(autouse=True)
 def small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator makes some thousand steps a second."""
+    """Use small sizes, because the emulator executes only some thousand steps per second."""
     for name, value in {
         "CHUNK": 16 * KIB,
         "KV_BLOCK": 4 * KIB,
@@ -62,7 +62,7 @@ def test_both_run_beside_each_other_and_both_are_right(
     assert observation.samples[LATENCY]
     (rate,) = observation.samples[BANDWIDTH]
     assert rate > 0
-    # The emulator's clock counts steps: beside another one, each gets fewer of them.
+    # The emulator's clock counts steps of all kernels, so concurrent kernels slow each other down.
     assert float(detail["slowdown"]) > 1
     assert rate < float(detail["alone_gbs"])
     assert float(detail["window_ns"]) >= sum(observation.samples[LATENCY])

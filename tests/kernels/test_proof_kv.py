@@ -1,4 +1,4 @@
-"""Moving KV blocks on the emulator: every byte, the blocks that stay, and the bytes declared."""
+"""Moving KV blocks on the emulator: every byte, the unmoved blocks, and the declared bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def params(**others: Value) -> dict[str, Value]:
 
 
 def tables(method: str, block: int, count: int) -> int:
-    """Bytes of the two tables that a launch reads beside the blocks."""
+    """Bytes of the two block tables that a launch reads."""
     if method == "sm":  # two words for each lane of a tile
         return -(-block // TILE) * count * 32 * 8
     if method == "bulk":  # two words for each piece of 8 KiB
@@ -74,7 +74,7 @@ def test_a_grid_is_a_cap_and_changes_nothing_else(method: str, grid: int) -> Non
     gpu = EmulatedGpu(small(2))
     proven = prove(BENCHES["kv/h2d"], params(method=method, grid=grid, block=16 * KIB), gpu)
     grids = {ran.grid for ran in gpu.ran if ran.entry in ("kv_move", "kv_bulk")}
-    # 96 tiles are 6 blocks of 16 warps; of 64 KiB each, three bulk blocks fit on an SM.
+    # 96 tiles are 6 blocks of 16 warps. Three bulk blocks of 64 KiB fit on an SM.
     assert grids == {min(grid, 6)} == {proven.work.detail["grid"]}
     beside = tables(method, 16 * KIB, 12) * proven.iterations
     assert proven.counts.loaded - beside == proven.declared == proven.counts.stored
@@ -115,10 +115,10 @@ def test_one_wrong_byte_anywhere_is_found(way: str) -> None:
     work.run(1)
     work.verify(1)
     pools = [one for one in gpu._given if one.size == 3 * KIB * pool_blocks(12)]
-    target = pools[0] if way == "h2d" else pools[1]  # device memory comes first
+    target = pools[0] if way == "h2d" else pools[1]  # pools[0] is device memory
     seen = gpu.download(target, np.uint8, target.size)
     poisoned = np.flatnonzero((seen.reshape(-1, 3 * KIB) == 0xA5).all(axis=1))
-    assert poisoned.size == pool_blocks(12) - 12  # the others stay as they were
+    assert poisoned.size == pool_blocks(12) - 12  # the other blocks are unchanged
     untouched = int(poisoned[0]) * 3 * KIB
     for place in (untouched + 5, int(np.flatnonzero(seen != 0xA5)[-1])):
         kept = gpu.download(target, np.uint8, 1, place)
@@ -130,7 +130,7 @@ def test_one_wrong_byte_anywhere_is_found(way: str) -> None:
 
 
 def test_the_order_of_the_copies_of_a_batch_is_not_relied_on() -> None:
-    gpu = EmulatedGpu(small(1))  # which does them in reverse
+    gpu = EmulatedGpu(small(1))  # the emulator copies in reverse order
     proven = prove(BENCHES["kv/h2d"], params(method="batch"), gpu, iterations=3)
     assert proven.work.detail["batch"] == "13.0"
     assert proven.work.detail["source_order"] == "stream"
@@ -160,7 +160,7 @@ def test_the_host_s_share_is_noted() -> None:
     assert share > 0
 
 
-# Mutants: each is one edit of the source, and each must be caught.
+# Each mutant is one edit of the source. The proof must detect each mutant.
 
 MUTANTS = [
     ("static_cast<size_t>(to[block])", "static_cast<size_t>(block)", "sm"),

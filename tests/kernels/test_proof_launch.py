@@ -1,4 +1,4 @@
-"""The engine's own kernels and the launch benches on the emulator."""
+"""The helper kernels of the engine and the launch benches on the emulator."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_probe_reads_the_clocks_of_every_sm() -> None:
     assert (ticks.array.view(np.uint64) > 0).all()
     numbers = ticks.array.view(np.uint64).reshape(4, 3)[:, 0]
     assert len(set(numbers)) == 4
-    assert numbers.max() > 4  # no index: the numbers of SMs have gaps
+    assert numbers.max() > 4  # the numbers of SMs have gaps, as in hardware
 
 
 def test_the_sweep_reads_all_of_its_buffer() -> None:
@@ -93,7 +93,7 @@ def test_a_round_trip_by_launch_is_one_launch_and_one_wait_each(
     gpu = EmulatedGpu(small(1))
     _, observation = observe(BENCHES["gpu/roundtrip"], {"kind": "launch"}, gpu)
     assert len(observation.samples[Metric.LATENCY, Stat.P50]) == 5
-    assert [str(event) for event in gpu.log].count("idle") == 6  # one to warm up
+    assert [str(event) for event in gpu.log].count("idle") == 6  # including one warm-up
 
 
 @pytest.mark.parametrize("arch", ["80", "90", "120"])
@@ -112,4 +112,4 @@ def test_the_echo_answers_every_turn(arch: str) -> None:
     gpu.launch(echo, 1, 1, (words, np.int32(4), np.uint64(10**12)))
     gpu.synchronize()
     assert list(words.array.view(np.int32)[:2]) == [4, 4]
-    assert seen == sorted(seen)  # never an answer that is taken back
+    assert seen == sorted(seen)  # the value never decreases

@@ -1,4 +1,4 @@
-"""Copies over the link, zero-copy accesses and peers on the emulator: bytes, contents, overlap."""
+"""Link copies, zero-copy accesses and peer copies on the emulator: bytes, contents, overlap."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.sampled(4)
 
 BENCHES = registry().benches
 SIZE = 64 * KIB + 48
-"""Whole tiles of 8 x 512 vectors, and three vectors more."""
+"""Whole tiles of 8 x 512 vectors, and 3 more vectors."""
 
 
 def one_way(**others: Value) -> dict[str, Value]:
@@ -46,7 +46,7 @@ def test_a_kernel_copies_what_its_case_declares(way: str, arch: str) -> None:
     proven = prove(BENCHES[f"link/{way}"], one_way(engine="sm"), EmulatedGpu(small(2, arch)))
     assert proven.counts.loaded == proven.counts.stored == proven.declared == 2 * SIZE
     assert 32 * proven.counts.sectors["ld.global"] == -(-SIZE // 32) * 32 * 2
-    # Every load is one that the caches do not answer.
+    # No load may be served by a cache.
     assert (
         proven.counts.executed("ld.volatile.global.cv") + proven.counts.executed("ld.global.cv")
         == proven.declared // 16
@@ -76,12 +76,12 @@ def test_every_kind_of_memory_is_copied_whole(way: str, mem: str) -> None:
     work: Any = BENCHES[f"link/{way}"].build(gpu, one_way(mem=mem))
     with pytest.raises(VerificationFailed, match=way):
         work.verify(1)
-    if way == "d2h":  # the check itself brought poison to the device
+    if way == "d2h":  # the check itself copied poison to the device
         work = BENCHES[f"link/{way}"].build(gpu, one_way(mem=mem))
     work.run(2)
     work.verify(2)
     assert work.bytes_moved == SIZE
-    # What waits for the device itself must not wait behind a queue that is held.
+    # Work that waits for the device must not be queued behind a blocking kernel.
     assert work.may_block == (mem not in ("pageable", "managed"))
 
 
@@ -110,7 +110,8 @@ def test_a_process_on_another_node_is_flagged() -> None:
     assert link_detail(links) == {"numa_node": "0", "gpu_node": "0"}
     links.nodes_here = "0+1"
     assert link_flags(links) == ("unpinned-numa",)
-    links.near = None  # nothing is known, nothing is claimed
+    # Without the NUMA node of the GPU, the work makes no statement about the node.
+    links.near = None
     assert link_flags(links) == ()
 
 
@@ -121,7 +122,7 @@ def test_both_directions_arrive(way: str, engine: str) -> None:
     proven = prove(BENCHES["link/bidir"], params, EmulatedGpu(small(2)))
     assert proven.declared == (4 if way == "sum" else 2) * SIZE
     if engine == "sm":
-        # Beside each copy that is counted go four the other way, which are not.
+        # Each counted copy has four copies in the other direction, which do not count.
         moved = 4 * SIZE if way == "sum" else 2 * SIZE * (1 + 4)
         assert proven.counts.loaded == proven.counts.stored == moved
 

@@ -1,4 +1,4 @@
-"""Loaded latency on the emulator: two streams beside each other, and all that they count."""
+"""Loaded latency on the emulator: a chase and traffic at the same time, and all their counters."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from membench.core.units import KIB, MIB
 pytestmark = pytest.mark.sampled(4)
 
 LOADED = registry().benches["hbm/loaded"]
-SAMPLES, MEAN, SINGLE = 4, 32, 32  # samples, and hops of each: in one span, and timed one by one
+# Samples; hops per sample, timed together; hops per sample, timed singly.
+SAMPLES, MEAN, SINGLE = 4, 32, 32
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little traffic and few hops."""
     monkeypatch.setattr(hbm_loaded, "TRAFFIC_BYTES", 4 * MIB)
     monkeypatch.setattr(hbm_loaded, "SAMPLES", SAMPLES)
     monkeypatch.setattr(hbm_loaded, "IDLE_SAMPLES", 3)
@@ -56,15 +56,16 @@ def test_the_generator_counts_its_own_bytes(reads: int, arch: str) -> None:
     counts = gpu.counts["loaded_generate"]
     blocks, warps = int(work.detail["generators"]), int(work.detail["warps"])
     assert (blocks, warps) == (2, 64)
-    chunks = counts.executed("red.relaxed.gpu.global.add.u64")  # one lane a chunk
-    asked = counts.executed("ld.volatile.global.u32")  # every lane, once a chunk
+    chunks = counts.executed("red.relaxed.gpu.global.add.u64")  # one lane per chunk
+    asked = counts.executed("ld.volatile.global.u32")  # every lane, once per chunk
     assert asked == 32 * chunks
     loaded = counts.bytes["ld.global"] - 4 * asked
-    stored = counts.bytes["st.global"] - 8 * warps - 4 * blocks  # `done` and `where`
+    # Without the arrays `done` and `where`.
+    stored = counts.bytes["st.global"] - 8 * warps - 4 * blocks
     assert loaded + stored == CHUNK * chunks
     if reads in (0, 100):
         assert (loaded, stored)[reads == 0] == CHUNK * chunks
-    else:  # in whole cycles the mix is exact
+    else:  # over whole cycles the ratio of reads to writes is exact
         assert abs(loaded / (loaded + stored) - READS[reads] / CYCLE) < 0.3
     assert len(observation.samples[Metric.LATENCY, Stat.MEDIAN]) == SAMPLES
     for stat in (Stat.P50, Stat.P95, Stat.P99):
@@ -76,9 +77,9 @@ def test_the_chase_is_as_long_as_declared_and_stops_the_traffic() -> None:
     gpu = EmulatedGpu(small(2))
     observe(LOADED, params(50), gpu)
     counts = gpu.counts["loaded_chase"]
-    samples = 2 + 3 + SAMPLES  # warming, idle, loaded
+    samples = 2 + 3 + SAMPLES  # warm-up, idle, loaded
     assert counts.executed("ld.global.u64") == samples * (MEAN + SINGLE)
-    # Beside the stamps, which go through shared memory: four words a sample, six in all, and stop.
+    # The time stamps use shared memory: four words per sample, six more words, and the stop flag.
     assert counts.bytes["st.shared"] == counts.bytes["ld.shared"] == 4 * samples * SINGLE
     assert counts.bytes["st.global"] == 4 * samples * SINGLE + 32 * samples + 3 * (48 + 4)
     ran = Counter(run.entry for run in gpu.ran)
@@ -89,7 +90,7 @@ COUNT_BYTES = (
     "timed_hop<follow>(at)",
     "(at = follow(at), static_cast<unsigned>(moved_by(moved, blocks)))",
 )
-"""Instead of its cycles a single hop keeps the bytes that the traffic had moved by then."""
+"""A mutant: each single hop stores the bytes moved so far instead of its cycles."""
 
 HOPS_LATE = (
     ("hop < hops; ++hop) cycles", f"hop < hops - {SINGLE}; ++hop) cycles"),
@@ -103,11 +104,11 @@ HOPS_LATE = (
         out[0] = at;""",
     ),
 )
-"""All single hops come when the samples are done and the traffic was told to stop."""
+"""A mutant: all single hops run after the samples, when the traffic has already stopped."""
 
 
 def moved_by_then(*further: tuple[str, str]) -> tuple[list[int], int]:
-    """What the traffic had moved at each single hop under load, and what it moved in all."""
+    """(bytes moved before each single hop under load, bytes moved in total)."""
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *COUNT_BYTES, *further))
     scene = hbm_loaded._Scene(gpu, 64 * KIB, 100, FLAT_OUT, 100)
     observation = scene.observe(0.01)
@@ -125,8 +126,10 @@ def test_single_hops_are_taken_while_the_traffic_runs() -> None:
     assert moved[-1] < total
     of_samples = np.reshape(moved, (SAMPLES, SINGLE))
     assert (np.diff(moved) >= 0).all()
-    assert (np.ptp(of_samples, axis=1) > 0).all()  # it went on beside those of every sample
-    assert (of_samples[1:, 0] > of_samples[:-1, -1]).all()  # and beside the samples
+    # The traffic continued during the single hops of every sample.
+    assert (np.ptp(of_samples, axis=1) > 0).all()
+    # The traffic continued between the samples.
+    assert (of_samples[1:, 0] > of_samples[:-1, -1]).all()
 
 
 def test_single_hops_that_come_too_late_are_seen() -> None:
@@ -145,8 +148,8 @@ def test_fewer_sms_and_pauses_are_injections() -> None:
     assert not sensible("full", 50, 95, 100)
 
 
-# SMs, peak in GB/s and unloaded latency in ns; the last from public measurements of the card or of
-# one with its memory, which the model needs no better.
+# SMs, peak in GB/s, unloaded latency in ns. The latencies of the last cards are rough estimates
+# from public measurements of the same memory type; the model needs no better values.
 CARDS = {
     "GB10": (48, 273, 450),
     "RTX 4090": (128, 1008, 280),
@@ -159,9 +162,10 @@ CARDS = {
 
 
 def modelled(load: int, card: str) -> tuple[float, float]:
-    """GB/s and ns of traffic on a card whose latency grows without bound at 0.92 of its peak.
+    """GB/s and latency in ns of traffic on a card with a simple latency model.
 
-    A warp asks again when its chunk has come, or when its pause is over, whichever is later.
+    The latency grows without bound at 92 % of the peak. A warp issues its next chunk when the
+    previous chunk has arrived and the pause is over.
     """
     sms, peak, unloaded = CARDS[card]
     warps, most = (sms - 1) * 32, 0.92 * peak
@@ -172,7 +176,7 @@ def modelled(load: int, card: str) -> tuple[float, float]:
         return unloaded * (1 + 0.1 * busy / (1 - busy))
 
     low, high = 0.0, most * (1 - 1e-9)
-    for _ in range(200):  # the rate at which it asks is the rate that it gets
+    for _ in range(200):  # the requested rate equals the achieved rate
         rate = (low + high) / 2
         asked = warps * CHUNK / max(pause, latency(rate))
         low, high = (rate, high) if asked > rate else (low, rate)
@@ -183,7 +187,7 @@ def modelled(load: int, card: str) -> tuple[float, float]:
 def test_the_knee_is_inside_of_the_curve_on_every_card(card: str) -> None:
     _, peak, unloaded = CARDS[card]
     points = {load: modelled(load, card) for load in LOADS_OF_PEAK}
-    for load in (10, 30, 50, 70, 80, 90):  # it asks for what it says
+    for load in (10, 30, 50, 70, 80, 90):  # the achieved load is the requested load
         assert points[load][0] == pytest.approx(load / 100 * peak, rel=0.01)
     curve = load_curve(*zip(*points.values(), strict=True))
     assert curve is not None
@@ -216,7 +220,8 @@ def test_the_pauses_ask_for_a_share_of_the_peak(bus_bits: int) -> None:
         assert offered == pytest.approx(0.5 * known, abs=0.1)
     assert observation.sm_mhz
     cycles = scene.warps * CHUNK / offered * observation.sm_mhz / 1e3
-    assert scene._pause == pytest.approx(cycles, rel=0.3)  # the emulator's steps are no clock
+    # The emulator's clock counts steps, not time.
+    assert scene._pause == pytest.approx(cycles, rel=0.3)
     flat_out = hbm_loaded._Scene(gpu, 64 * KIB, 100, FLAT_OUT, 100).observe(0.01)
     assert "offered" not in flat_out.detail
 
@@ -226,7 +231,7 @@ def test_a_generator_alone_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 20_000)
     source = ("st.volatile.global.u32 [%0], 1;", "st.volatile.global.u32 [%0], 0;")
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))
-    observe(LOADED, params(100), gpu)  # nobody says stop, and it ends all the same
+    observe(LOADED, params(100), gpu)  # the traffic ends even without the stop flag
 
 
 MUTANTS = [
@@ -242,9 +247,9 @@ MUTANTS = [
     ("chunk < done[place / chunks].x", "chunk < done[0].x + 1", 0),
     ("at = Between(at);", "Between(at);", 100),
     ("hop < hops; ++hop) cycles", "hop + 1 < hops; ++hop) cycles", 100),
-    ("timed_hop<follow>(at)", "(at = follow(at), 0u)", 100),  # not timed
+    ("timed_hop<follow>(at)", "(at = follow(at), 0u)", 100),  # the hop is not timed
     ("took[hop] = cycles[hop];", "took[0] = cycles[hop];", 100),
-    # The traffic stops when the first single hops begin.
+    # This mutant stops the traffic at the first single hop.
     (
         "const unsigned long long now = moved_by(moved, blocks);",
         """*(volatile unsigned*)stop = 1;
@@ -272,7 +277,7 @@ def test_a_generator_that_never_began_is_said(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 def test_traffic_that_ends_before_the_chase_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 1)  # of the generator
+    monkeypatch.setattr(hbm_loaded, "DEADLINE_NS", 1)  # deadline of the traffic generator
     monkeypatch.setattr(hbm_loaded, "SAMPLES", 64)
     source = ("waiting > deadline_ns", "waiting > deadline_ns + 1000000")
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))

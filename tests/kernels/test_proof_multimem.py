@@ -1,4 +1,4 @@
-"""Sums over several GPUs and writes to all of them, on the emulator's multicast memory."""
+"""Sums over several GPUs, and writes to several GPUs, on the emulator's multicast memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sampled(4)
 
 MULTIMEM, ALL = registry().benches["peer/multimem"], registry().benches["peer/all"]
 SIZE = 74 * KIB + 48
-"""A whole tile of 8 x 512 vectors, and more than a block of 512 of them besides."""
+"""A whole tile of 8 x 512 vectors, and more than one further block of 512 vectors."""
 
 COUNTED = {"ld-reduce": "multimem.load", "st": "multimem.store", "red": "multimem.red"}
 
@@ -39,7 +39,7 @@ def test_what_goes_over_the_link_is_what_is_declared(op: str, gpus: int) -> None
     counts = proven.counts
     assert counts.bytes[COUNTED[op]] == proven.declared == 2 * SIZE
     own = counts.bytes["st.global" if op == "ld-reduce" else "ld.global"]
-    assert own == proven.declared  # its own memory, beside the link
+    assert own == proven.declared  # each GPU's own memory, in addition to the link
     assert counts.loaded + counts.stored == proven.declared
     assert proven.work.detail["gpus"] == gpus
 
@@ -119,7 +119,7 @@ def test_own_memory_is_no_multicast() -> None:
         gpu.synchronize()
 
 
-# All to one, and one to all.
+# Many to one, and one to many.
 
 
 @pytest.mark.parametrize("way", ["in", "out"])
@@ -150,7 +150,7 @@ def test_multimem_instructions_are_all_under_way(arch: str) -> None:
         body = main_loop(code[entry], first.replace("\\", ""))
         assert count(body, first) == count(body, then) == 8, entry
         last = max(n for n, one in enumerate(body) if count([one], first))
-        assert count(body[:last], then) == 0, entry  # the first value is needed behind the last
+        assert count(body[:last], then) == 0, entry  # no value is needed before the last load
 
 
 def test_before_hopper_multimem_stops_at_once() -> None:

@@ -22,7 +22,7 @@ TURNS = 10
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few turns, so many that the last one begins at another tile than the first."""
+    """Use few turns. The last turn begins at another tile than the first turn."""
     monkeypatch.setattr(smem, "TURNS", TURNS)
     monkeypatch.setattr(smem, "HOPS_TURNS", 3)
     monkeypatch.setattr(smem, "LAUNCHES", 2)
@@ -36,7 +36,8 @@ def test_reads_are_as_many_and_conflict_as_declared(width: int, stride: int) -> 
     gpu = EmulatedGpu(small(1))
     proven = prove(BENCHES["smem/read"], {"width": width, "stride": stride}, gpu, iterations=1)
     assert proven.counts.bytes["ld.shared"] - 31 * 4 == proven.declared == TURNS * TURN_BYTES
-    # Per warp: one wavefront for every 128 bytes, times the ratio.  The sum has 31 of its own.
+    # Per warp: one wavefront for every 128 bytes, times the conflict ratio. The block sum has 31
+    # more wavefronts.
     wavefronts = proven.counts.wavefronts["ld.shared"] - 31
     assert wavefronts == proven.declared // 128 * conflict(width, stride)
     assert proven.work.detail["conflict"] == conflict(width, stride)
@@ -55,7 +56,7 @@ def test_writes_are_as_many_and_conflict_as_declared(width: int, stride: int) ->
 @pytest.mark.parametrize("width", [4, 8, 16])
 def test_a_turn_is_one_element_a_thread_and_tile(width: int) -> None:
     assert tiles(width) * BLOCK * width == TURN_BYTES
-    assert memory_bytes(width) <= 64 << 10  # every architecture has that much
+    assert memory_bytes(width) <= 64 << 10  # every architecture has at least 64 KiB
 
 
 def test_conflicts_are_those_of_32_banks() -> None:
@@ -78,13 +79,16 @@ def test_a_hop_is_one_load(cluster: int) -> None:
 def test_neighbours_are_read_as_often_as_declared(cluster: int) -> None:
     gpu = EmulatedGpu(small(5))
     proven = prove(BENCHES["smem/cluster"], {"cluster": cluster}, gpu, iterations=1)
-    assert gpu.ran[0].grid == 4  # a multiple of the cluster
+    assert gpu.ran[0].grid == 4  # a multiple of the cluster size
     assert proven.counts.bytes["ld.shared"] - 4 * 31 * 4 == proven.declared
     assert proven.declared == 4 * TURNS * TURN_BYTES
 
 
 H100_GPCS = (18, 18, 18, 16, 16, 16, 16, 14)
-"""SMs of each GPC of an H100 SXM whose 132 SMs hold 15 clusters of 8, as cuBLAS launches them."""
+"""SMs of each GPC of an H100 SXM with 132 SMs.
+
+15 clusters of 8 blocks fit, as cuBLAS launches them.
+"""
 
 
 @pytest.mark.parametrize(("cluster", "clusters"), [(2, 66), (4, 31), (8, 15), (16, 7)])
@@ -96,7 +100,7 @@ def test_no_cluster_waits_for_another(cluster: int, clusters: int) -> None:
     slots = gpu.machine.seats(cluster)
     assert slots.size == cluster * clusters == np.unique(slots).size
     gpc = np.repeat(np.arange(8), H100_GPCS)[slots].reshape(-1, cluster)
-    assert (gpc == gpc[:, :1]).all()  # none reaches over two
+    assert (gpc == gpc[:, :1]).all()  # no cluster spans two GPCs
 
 
 def test_a_cluster_that_no_gpc_holds_is_skipped() -> None:

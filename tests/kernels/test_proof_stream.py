@@ -1,4 +1,4 @@
-"""The streaming benches on the emulator: results, bytes and sectors, for every generation."""
+"""The stream benches on the emulator: results, bytes and sectors, for every GPU generation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.sampled(4)
 
 BENCHES = registry().benches
 SIZE = 16 * (2048 + 1200)
-"""A whole tile of the default configuration and part of another."""
+"""A whole tile of the default configuration, and an incomplete second tile."""
 
 PARAMS: Mapping[str, Value] = {"size": SIZE, "vec": 16, "config": OMITTED}
 
 
 def overhead(operation: str, grid: int, iterations: int) -> tuple[int, int]:
-    """Bytes loaded and stored beside the arrays: the sums of read, four bytes a block."""
+    """Bytes loaded and stored for the sums of a read kernel: four bytes per block."""
     return (4 * grid * iterations,) * 2 if operation == "read" else (0, 0)
 
 
@@ -48,7 +48,7 @@ def test_a_kernel_moves_the_bytes_that_its_case_declares(operation: str, arch: s
     assert loaded + stored == proven.declared
     reads = ACCESSES[operation] - (operation != "read")
     assert loaded == reads * SIZE * proven.iterations
-    # Neighbouring threads take neighbouring vectors: every sector that is moved is used.
+    # Neighbouring threads access neighbouring vectors, so the kernel uses every moved sector.
     if operation != "read":
         assert 32 * proven.counts.sectors["ld.global"] == loaded
         assert 32 * proven.counts.sectors["st.global"] == stored
@@ -97,12 +97,13 @@ def test_work_that_was_not_done_is_found(operation: str) -> None:
         work.verify(1)
     work.run(1)
     work.verify(1)
-    if operation in ("read", "nstream"):  # these say how often they ran
+    # The result of these kernels depends on the number of launches.
+    if operation in ("read", "nstream"):
         with pytest.raises(VerificationFailed, match=operation):
             work.verify(2)
 
 
-# Mutants: each is one edit of the source, and each must be caught.
+# Each mutant is one edit of the source. The proof must detect each mutant.
 
 MUTANTS = [
     ("i + (kInFlight - 1) * width < n", "i + (kInFlight - 2) * width < n", "copy", OutOfBounds),
@@ -134,7 +135,7 @@ def test_a_mutant_is_caught(
         prove(BENCHES[f"hbm/{operation}"], PARAMS, gpu)
 
 
-# The patterns themselves.
+# Tests of the patterns.
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**32 - 1))

@@ -1,4 +1,4 @@
-"""Whole copies by bulk copies, and multicast in a cluster, on the emulator."""
+"""Copies by bulk copies (TMA), and multicast in a cluster, on the emulator."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.sampled(4)
 
 D2D, MULTICAST = registry().benches["hbm/d2d"], registry().benches["smem/multicast"]
 SIZE = 11 * 8 * KIB + 48
-"""Whole pieces of 8 KiB, and three vectors more."""
+"""Whole pieces of 8 KiB, and 3 more vectors."""
 
 TILES = 9
-"""More than there are stages, so that each of them is filled again."""
+"""More tiles than stages, so that the kernel refills each stage."""
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set of 8 tiles, of which the last ones come round again."""
+    """Use a set of 8 tiles, so that the 9th tile is the first tile again."""
     monkeypatch.setattr(multicast, "SIZE", 8 * TILE)
     monkeypatch.setattr(multicast, "TILES", TILES)
     for module in (async_copy, peer):
@@ -51,7 +51,7 @@ def test_a_copy_moves_each_byte_in_and_out_once(size: int, arch: str) -> None:
     assert proven.declared == 2 * 2 * size
     counts = proven.counts
     assert counts.bytes["bulk.load"] == counts.bytes["bulk.store"] == 2 * size
-    assert counts.loaded == counts.stored == 2 * size  # and nothing else
+    assert counts.loaded == counts.stored == 2 * size  # and no other bytes
 
 
 @pytest.mark.parametrize("name", ["peer/read", "peer/write", "peer/bidir"])
@@ -83,7 +83,7 @@ def test_a_tile_is_read_once_and_reaches_every_block(cluster: int) -> None:
     assert proven.counts.bytes["bulk.arrived"] == proven.declared == blocks * TILES * TILE
     assert proven.counts.bytes["bulk.load"] == proven.declared // cluster
     assert proven.work.detail["l2_bytes"] == proven.declared // cluster
-    # All of it is read out of shared memory: beside it the 7 words of adding up a block.
+    # The kernel reads all bytes from shared memory. The block sum reads 7 more words.
     assert proven.counts.bytes["ld.shared"] - 7 * 4 * blocks == proven.declared
 
 
@@ -209,7 +209,7 @@ def test_a_hop_of_the_chase_waits_for_its_copy(arch: str) -> None:
         )
         if each.opcode.startswith(opcode)
     )
-    assert shown == "ecwl"  # expect, copy, wait, and the address out of shared memory
+    assert shown == "ecwl"  # expect, copy, wait, load the address from shared memory
     assert count(body, "LDG|STG") == 0
 
 
@@ -218,7 +218,7 @@ def test_a_hop_of_the_chase_waits_for_its_copy(arch: str) -> None:
 def test_multicast_is_one_instruction_of_one_thread(cluster: int, arch: str) -> None:
     code = machine_code("tma.cu", (f"-DCLUSTER={cluster}",), arch)["tma_multicast"]
     asked = [each.opcode for each in code if each.opcode.startswith("UBLKCP")]
-    assert len(asked) >= 2  # to fill the ring, and to go on
+    assert len(asked) >= 2  # one to fill the ring, one in the loop
     assert all(("MULTICAST" in one) == (cluster > 1) for one in asked)
     body = max((one for one in loops(code) if count(one, "LDS")), key=len)
     assert count(body, r"LDS\.128") == 4

@@ -1,7 +1,7 @@
 """Every entry of ``kernels/`` has a machine-code statement, and the statement is true.
 
-Statements stand in the constant ``MACHINE_CODE`` of any module of this folder; CONTRIBUTING.md
-says what they are.
+The statements are in the constant ``MACHINE_CODE`` of the modules in this folder. CONTRIBUTING.md
+explains machine-code statements.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DISASSEMBLED = ("90", "120")
 
 
 def stated() -> list[tuple[str, str, Statement]]:
-    """Module, entry and statement, of all modules beside this one."""
+    """(module, entry, statement) of all other test modules in this folder."""
     found = []
     for path in sorted(Path(__file__).parent.glob("test_*.py")):
         if path.name != Path(__file__).name:
@@ -30,14 +30,14 @@ def stated() -> list[tuple[str, str, Statement]]:
 
 
 def entries() -> dict[str, str]:
-    """Entry -> its source."""
+    """Entry -> its source file."""
     return {
         entry: file for file in kernel_names() for entry in compile_source(file, (), "90").resources
     }
 
 
 def missing(sources: Mapping[str, str], known: set[str]) -> str:
-    """What to write for the entries without a statement; empty if there is none."""
+    """The statements to write for entries without a statement; empty if none is missing."""
     lines = []
     for entry, file in sorted(sources.items()):
         if entry not in known:
@@ -67,7 +67,7 @@ def test_every_statement_is_of_one_entry() -> None:
         assert entry in known, f"{module}: no file in kernels/ has the entry {entry}"
         places = [other for other, same, _ in STATED if same == entry]
         assert places == [module], f"{entry} has statements in {places}"
-        if callable(statement):  # a test that pytest runs
+        if callable(statement):  # a test function that pytest runs
             assert statement.__name__.startswith("test_"), f"{module}: {entry}"
         elif isinstance(statement, Exempt):
             assert statement.why, f"{module}: {entry} is exempt for no reason"
@@ -98,7 +98,7 @@ def test_a_missing_statement_is_asked_for_by_name() -> None:
 
 
 def loop(*body: Instruction) -> list[Instruction]:
-    """``body`` at addresses of its own, and a branch back to its beginning."""
+    """A loop: ``body`` at new addresses, and a branch back to its first instruction."""
     placed = [
         Instruction(each.opcode, each.operands, "", 16 * number) for number, each in enumerate(body)
     ]

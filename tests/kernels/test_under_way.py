@@ -1,7 +1,8 @@
-"""How many loads are under way before the first value is needed: of every kernel that says so.
+"""Every kernel has the declared number of loads in flight before the first value is needed.
 
-`config=best` chooses among configurations of the streams by what they have under way, and
-``in_flight`` in `detail` says it.  So all of them are looked at, on every generation.
+`config=best` chooses stream configurations by their number of loads in flight, and reports this
+number as ``in_flight`` in `detail`. So these tests check all configurations on every GPU
+generation.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BOUND = "__launch_bounds__(BLOCK, 1)"
 
 
 def is_whole(shown: Seen, operation: str, unroll: int) -> bool:
-    """A tile has the loads and stores of its arrays, and all are under way before a use."""
+    """Whether a tile issues all loads and stores of its arrays before the first use."""
     loads, stores = unroll * LOADS[operation], unroll * (operation != "read")
     return (shown.loads, shown.stores) == (loads, stores) and shown.under_way == (loads or stores)
 
@@ -57,7 +58,10 @@ def test_every_configuration_has_under_way_what_it_says(arch: str) -> None:
 
 @pytest.mark.slow
 def test_without_the_bound_of_a_block_half_of_the_loads_wait_for_a_store() -> None:
-    """What the launch bound is for; a compiler that no longer needs it may lose it."""
+    """Shows why the kernel has a launch bound.
+
+    If a newer compiler fails this test, remove the bound.
+    """
     text = edited("stream.cu", *[(BOUND, "__launch_bounds__(BLOCK)")])
     options = variant({**DEFAULT, "unroll": 8}).options
     loop = main_loop(code_of(compile_text("stream.cu", text, options, "90"))["stream_copy"], "LDG")
@@ -68,7 +72,8 @@ def test_without_the_bound_of_a_block_half_of_the_loads_wait_for_a_store() -> No
 def test_a_hint_stands_in_every_load_and_store(hint: int, load: str, store: str) -> None:
     options = variant({**DEFAULT, "hint": hint}).options
     code = machine_code("stream.cu", options, "90")["stream_triad"]
-    assert count(code, rf"LDG\.E\.{load}\.128") == count(code, "LDG") == 2 * 5  # and the rest
+    # No load lacks the hint.
+    assert count(code, rf"LDG\.E\.{load}\.128") == count(code, "LDG") == 2 * 5
     assert count(code, rf"STG\.E{store}\.128") == count(code, "STG") == 5
 
 
@@ -85,7 +90,8 @@ def test_blocks_of_1024_threads_are_offered_what_their_registers_hold() -> None:
         )
 
 
-# The other kernels that promise several as they are asked for; bare ones: `MACHINE_CODE`.
+# Other kernels with several declared loads, compiled as requested. `MACHINE_CODE` covers kernels
+# without macros.
 
 PROMISED = [
     ("cache.cu", ('-DHINT=".ca"',), "cache_read", 4),
@@ -105,7 +111,7 @@ def test_promised_loads_are_under_way_everywhere(
     assert loads_under_way(loop) == sum(each.width("LDG.") == 16 for each in loop) == loads
 
 
-# What the document says of them.
+# The table in the document.
 
 
 def test_the_documented_configurations_are_those_of_the_tuning() -> None:

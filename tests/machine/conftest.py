@@ -1,4 +1,4 @@
-"""Recorded machines: sysfs and procfs trees that tests write to a directory and read."""
+"""Recorded machines: sysfs and procfs trees for tests of the machine snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Plant = Callable[[Mapping[str, str]], Path]
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
-    """Writes a tree of files; a value ``-> target`` makes a symbolic link."""
+    """A function that writes a tree of files. The value ``-> target`` makes a symbolic link."""
 
     def write(tree: Mapping[str, str]) -> Path:
         for name, content in tree.items():
@@ -73,7 +73,8 @@ def two_sockets() -> Tree:
         "sys/class/dmi/id/sys_vendor": "Supermicro\n",
         "sys/class/dmi/id/product_name": "SYS-221H-TNR\n",
     }
-    for cpu in range(8):  # CPUs 0-3 are the first threads, 4-7 their siblings
+    # CPUs 0 to 3 are the first threads of their cores, 4 to 7 the second threads.
+    for cpu in range(8):
         core, package = cpu % 2, cpu % 4 // 2
         siblings = f"{cpu % 4},{cpu % 4 + 4}"
         socket = "0-1,4-5" if package == 0 else "2-3,6-7"
@@ -89,7 +90,7 @@ def two_sockets() -> Tree:
 
 @pytest.fixture
 def grace() -> Tree:
-    """An aarch64 machine: no model name, 64 KiB pages, a node without CPUs (the GPU's memory)."""
+    """A Grace CPU: no model name, 64 KiB pages, and a node without CPUs (the GPU's memory)."""
     core = "processor\t: {}\nCPU implementer\t: 0x41\nCPU part\t: 0xd4f\nCPU revision\t: 0\n\n"
     tree: Tree = {
         "proc/cpuinfo": core.format(0) + core.format(1),

@@ -1,4 +1,4 @@
-"""What NVML does not know of a GPU's memory is asked of CUDA's driver, here of a stand-in."""
+"""membench asks CUDA's driver for memory sizes that NVML does not report. Uses a stub driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[1] / "support" / "cuda_sizes_stub.c"
 
 
 def gpu(device: int, memory: int | None, kind: str = "GPU") -> GpuIdentity:
-    """The card that the stand-in calls ``device``, as NVML describes it."""
+    """The NVML description of device ``device`` of the stub."""
     named = hashed(f"{kind}-{uuid.UUID(bytes=bytes([device]) * 16)}")
     return GpuIdentity(device - 40, "NVIDIA of the tests", named, memory, "9.0")
 
@@ -35,7 +35,7 @@ def test_a_size_that_nvml_does_not_know_is_that_of_cuda(tmp_path: Path) -> None:
     gpus = Gpus("580.1", "13.0", (gpu(40, None), gpu(41, None), gpu(40, None, "MIG")))
     assert sizes(gpus, library) == [96 << 30, None, 96 << 30]
     known = replace(gpus, devices=(gpu(40, 80 << 30), gpu(40, None)))
-    assert sizes(known, library) == [80 << 30, 96 << 30]  # what NVML says stays
+    assert sizes(known, library) == [80 << 30, 96 << 30]  # a size from NVML is kept
 
 
 def test_where_nothing_is_missing_nothing_is_asked() -> None:

@@ -1,8 +1,8 @@
-"""Default sizes against the caches of machines that people own.
+"""Default sizes, compared with the caches of real machines.
 
-The first six are those on which fixed sizes of 256 MiB and 1 GiB fitted into a cache
-(stress-ng#335, PerfSpect#446, the kernel's resctrl selftest, hpc-sandbox-benchmarks#111); the
-others are described in the published test data of hwloc, util-linux, ghw and nri.
+On the first six machines, the fixed sizes 256 MiB and 1 GiB fit into a cache (stress-ng#335,
+PerfSpect#446, the kernel's resctrl selftest, hpc-sandbox-benchmarks#111). The other machines are in
+the published test data of hwloc, util-linux, ghw and nri.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def host_cases(box: Machine, profile: str) -> list[Case]:
 
 
 def trusted(case: Case, box: Machine) -> bool:
-    """It can run, and no cache serves it."""
+    """Whether the case can run on ``box`` and no cache serves its data."""
     plan = planned(case, registry(), Site(box))
     return not plan.skipped and OFF_TIER_FLAGS.isdisjoint(plan.flags)
 
 
 def array_bytes(cases: list[Case]) -> dict[str, int]:
-    """What `auto` is in each case that has it."""
+    """Case id -> size in bytes, for each case with ``size=auto``."""
     sizes = {case.id: dict(case.params)["size"] for case in cases if "size=auto" in case.id}
     return {name: int(size) for name, size in sizes.items()}
 
@@ -84,14 +84,17 @@ def test_every_machine_has_trusted_rows_of_its_memory(name: str, profile: str) -
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_only_what_a_person_asks_for_is_too_small(name: str) -> None:
-    """And a footprint of the chase's staircase, which is there to be small."""
+    """Only explicit sizes may be too small.
+
+    The sizes of the chase's staircase are small on purpose.
+    """
     for case in host_cases(MACHINES[name], "full"):
         if "size=auto" in case.id.split("/"):
             assert "cache-served" not in case.flags, case.id
 
 
 def test_a_core_complex_is_no_socket() -> None:
-    """One thread of a 9654 reaches 32 MiB, all of them 384: the arrays differ, and the ring."""
+    """One thread of an EPYC 9654 reaches 32 MiB of L3, all threads reach 384 MiB."""
     sizes = array_bytes(host_cases(SERVERS["EPYC 9654"], "quick"))
     assert sizes["ddr/read/size=auto/threads=1/pages=thp"] == 256 << 20
     assert sizes["ddr/read/size=auto/threads=all/pages=thp"] == 2 << 30
@@ -118,11 +121,11 @@ def test_a_cache_that_does_not_behave_like_one_does_not_make_arrays_large() -> N
 
 
 def test_quick_stays_within_its_time() -> None:
-    """What is larger has more caches, and as many more processors to work on it."""
+    """A machine with larger caches also has more CPUs, so the time grows slowly."""
     for name, box in MACHINES.items():
         largest = max((cache.size for cache in box.cpu.caches), default=0)
         seconds = 5 * sum(case.seconds for case in host_cases(box, "quick"))
-        # A cache of several hundred MiB that one thread reaches takes it that long.
+        # One thread that reaches several hundred MiB of cache takes up to 180 s.
         assert seconds <= (90 if largest <= 128 << 20 else 180), name
 
 

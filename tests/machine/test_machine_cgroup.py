@@ -1,4 +1,4 @@
-"""Control groups, versions 1 and 2, nested and seen from inside containers."""
+"""Control groups of versions 1 and 2, nested, and as seen inside containers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_tightest_of_nested_groups_counts(plant: Plant) -> None:
             f"{base}/job.scope/cpu.stat": "nr_throttled 2\n",
             f"{base}/cpu.max": "300000 100000\n",
             f"{base}/cpu.stat": "nr_throttled 40\n",
-            # The inner limit is smaller, but the neighbours leave less room under the outer one.
+            # The inner limit is smaller, but the outer group has less free memory.
             f"{base}/job.scope/memory.max": f"{8 * GIB}\n",
             f"{base}/job.scope/memory.current": f"{GIB}\n",
             f"{base}/memory.max": f"{10 * GIB}\n",
@@ -87,10 +87,11 @@ def test_version_1(plant: Plant) -> None:
 @pytest.mark.parametrize(
     ("mount_root", "own"),
     [
-        ("/docker/abc", "/docker/abc"),  # no cgroup namespace: the mount shows a part of the tree
-        ("/docker/abc", "/elsewhere"),  # the path is not under what the mount shows
-        ("/", "/../other"),  # a namespace seen from outside
-        ("/", "/gone"),  # the group's directory is not visible here
+        # Without a cgroup namespace, the mount shows only a part of the tree.
+        ("/docker/abc", "/docker/abc"),
+        ("/docker/abc", "/elsewhere"),  # the path is outside the mounted part
+        ("/", "/../other"),  # a namespace as seen from outside
+        ("/", "/gone"),  # the directory of the group is not visible
     ],
 )
 def test_groups_that_a_container_hides(plant: Plant, mount_root: str, own: str) -> None:

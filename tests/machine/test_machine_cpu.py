@@ -1,4 +1,4 @@
-"""CPU facts from recorded trees."""
+"""CPU facts, read from recorded trees."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_two_sockets_with_smt(plant: Plant, two_sockets: Tree) -> None:
 def test_a_shared_cache_counts_once(plant: Plant, two_sockets: Tree) -> None:
     cpu = read_cpu(plant(two_sockets), affinity=[0])
     assert len(cpu.caches) == 4 + 4 + 4 + 2
-    assert cpu.cache_bytes(1) == 4 * 48 * 1024  # without the instruction caches
+    assert cpu.cache_bytes(1) == 4 * 48 * 1024  # without instruction caches
     assert cpu.cache_bytes(2) == 4 * 2 * 1024**2
     assert cpu.last_level_bytes == 2 * 105 * 1024**2
     assert {cache.cpus for cache in cpu.caches if cache.level == 3} == {(0, 1, 4, 5), (2, 3, 6, 7)}
@@ -50,7 +50,7 @@ def test_aarch64_has_no_model_name(plant: Plant, grace: Tree) -> None:
 
 
 def test_small_cores_without_an_l2_do_not_hide_those_of_large_ones(plant: Plant) -> None:
-    """Their L3 has the index that the others' L2 has."""
+    """The small core has no L2, so its L3 has the index of the large core's L2."""
     shared = {"coherency_line_size": "64", "type": "Unified"}
     l3 = {"level": "3", "size": "8192K", "shared_cpu_list": "0-1"} | shared
     l2 = {"level": "2", "size": "512K", "shared_cpu_list": "1"} | shared
@@ -170,7 +170,7 @@ def test_device_tree_and_firmware_name_what_cpuinfo_does_not(plant: Plant, tmp_p
 @pytest.mark.parametrize(
     ("cpuinfo", "tree", "name"),
     [
-        ("flags : fpu", {"sys/class/dmi/id/sys_vendor": "Amazon EC2"}, ""),  # a metal instance
+        ("flags : fpu", {"sys/class/dmi/id/sys_vendor": "Amazon EC2"}, ""),  # a bare-metal instance
         ("flags : hypervisor", {"sys/class/dmi/id/sys_vendor": "Amazon EC2"}, "kvm"),
         ("flags : hypervisor", {"sys/class/dmi/id/sys_vendor": "VMware, Inc."}, "vmware"),
         ("flags : hypervisor", {"sys/class/dmi/id/sys_vendor": "QEMU"}, "kvm"),

@@ -1,4 +1,4 @@
-"""Who had the CPUs: counters of proc_stat(5) before and after."""
+"""The CPU time of other programs, from the counters of proc_stat(5) before and after."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_two_looks_tell_apart(tmp_path: Path) -> None:
     seen = after.since(before)
     assert seen == CpuTicks(total=200, steal=18, processes=120, own=80)
     assert seen.steal_share == pytest.approx(0.09)
-    assert seen.others(2) == pytest.approx(0.4)  # 40 of 200 ticks of two CPUs
+    assert seen.others(2) == pytest.approx(0.4)  # 40 of 200 ticks on two CPUs
     assert seen.plus(seen) == CpuTicks(400, 36, 240, 160)
 
 
@@ -64,7 +64,7 @@ def test_this_very_process_at_work_is_seen() -> None:
     while time.process_time() < end:
         pass
     seen = cpu_ticks([os.getpid()]).since(before)
-    assert 5 <= seen.own <= 60  # of 10 ms each, on the kernels that we know
+    assert 5 <= seen.own <= 60  # ticks of 10 ms each, on all known kernels
     assert seen.total >= seen.own
 
 

@@ -1,4 +1,4 @@
-"""From a filesystem's device to the disks under it, in recorded sysfs trees."""
+"""From the device of a filesystem to its disks, in recorded sysfs trees."""
 
 from __future__ import annotations
 

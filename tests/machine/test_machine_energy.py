@@ -1,4 +1,4 @@
-"""The energy counter, asked of a library that stands for NVML."""
+"""The energy counter of a GPU, read from a stand-in for NVML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.machine.gpus.energy import energy_counter
 
 
 class Nvml:
-    """Two GPUs; the second one counts."""
+    """Two GPUs. Only the second GPU has an energy counter."""
 
     class NVMLError(Exception):
         pass

@@ -1,4 +1,4 @@
-"""Where a path lives and whether O_DIRECT means anything there."""
+"""The filesystem of a path, and whether O_DIRECT has an effect there."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def test_a_loop_device_whose_file_lies_in_memory(plant: Plant) -> None:
     root = _root(plant, "ext4", "/dev/loop7")
     memory = "41 27 0:51 / /mem rw - tmpfs none rw\n"
     plant({"proc/self/mountinfo": (root / "proc/self/mountinfo").read_text() + memory})
-    assert read_filesystem(Path("/scratch"), root).direct_io == ""  # it cannot be seen from here
+    # The device is not visible from the container.
+    assert read_filesystem(Path("/scratch"), root).direct_io == ""
     plant({"mem/image": ""})
     reason = read_filesystem(Path("/scratch"), root).direct_io
     said = "the file behind /dev/loop7 cannot be read directly: tmpfs keeps its files in memory"
@@ -135,7 +136,7 @@ def test_a_volume_is_known_by_its_kernel_name(plant: Plant) -> None:
 def test_a_volume_under_btrfs_is_known_although_its_files_have_another_number(
     plant: Plant, how: str
 ) -> None:
-    """As in a container, /dev/mapper may hold nodes instead of links, or nothing."""
+    """In a container, /dev/mapper may contain nodes instead of links, or no entry."""
     plant(
         {
             "sys/class/block/dm-3/dm/name": "luks-f00\n",
@@ -160,7 +161,7 @@ def test_layers_of_mounts() -> None:
         "22 27 0:21 / /proc rw - proc proc rw\n"
         + ROOT
         + "25 27 0:23 / /dev/shm rw - tmpfs old rw\n"
-        "30 25 0:27 / /dev/shm rw - tmpfs new rw\n"  # over the one before
+        "30 25 0:27 / /dev/shm rw - tmpfs new rw\n"  # mounted over the previous filesystem
         "50 27 8:1 / /data rw - xfs /dev/sda1 rw\n"
         "51 50 8:2 / /data/inner rw - ext4 /dev/sdb1 rw\n"
         "52 27 8:3 / /data rw - btrfs /dev/sdc1 rw\n"  # hides /data and /data/inner
@@ -198,7 +199,7 @@ def test_a_link_leads_to_the_filesystem_of_its_target(plant: Plant) -> None:
 
 
 def _escape(name: str) -> str:
-    """As the kernel's mangle() does: blank, tab, newline, backslash and hash."""
+    """``name`` with the escapes of the kernel's mangle(): blank, tab, newline, backslash, hash."""
     raw = os.fsencode(name)
     plain = b"".join(b"\\%03o" % byte if byte in b" \t\n\\#" else bytes([byte]) for byte in raw)
     return os.fsdecode(plain)

@@ -1,4 +1,4 @@
-"""Every state of the GPU that a machine can be in, told by a stand-in for NVIDIA's library."""
+"""Every state of a machine's GPUs, with a stand-in for NVIDIA's library."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Card:
     memory: int | None = 80 << 30
     capability: tuple[int, int] = (9, 0)
     fails: int = 0
-    parts: list[Card | None] | None = None  # MIG slots
+    parts: list[Card | None] | None = None  # MIG instances
 
     def facts(self) -> dict[str, object]:
-        """As the stub wants them."""
+        """The keys and values of the card in the stub's file."""
         major, minor = self.capability
         found: dict[str, object] = {
             "uuid": self.uuid,
@@ -49,7 +49,7 @@ class Card:
             "capability": f"{major}.{minor}",
             "sm_max": 1980,
         }
-        if self.capability >= (8, 0):  # older ones do not know the question
+        if self.capability >= (8, 0):  # older cards do not support this query
             found["mig"] = int(self.parts is not None)
         for slot, part in enumerate(self.parts or []):
             if part is not None:
@@ -66,7 +66,7 @@ class Script:
 
 @pytest.fixture
 def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
-    """Read the GPUs of a script."""
+    """A function that reads the GPUs of a script with the stub."""
 
     def read(
         script: Script,
@@ -119,7 +119,7 @@ def test_a_driver_that_only_the_loader_finds_is_found(
 
 
 def test_no_gpu_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pynvml", None)  # importing it would fail
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # makes the import fail
     assert read_gpus(tmp_path, {}) == Gpus()
 
 
@@ -216,7 +216,8 @@ def test_mig(ask: Ask) -> None:
     script = Script([Card(A, parts=parts), Card(B)])
     assert [gpu.name for gpu in ask(script, "MIG-2,MIG-1").devices] == ["H100 MIG 2g.20gb"]
     assert [gpu.name for gpu in ask(script, "0").devices] == ["H100 MIG 1g.10gb"]
-    assert [gpu.index for gpu in ask(script).devices] == [1]  # a whole GPU wins
+    # A whole GPU comes before a MIG instance.
+    assert [gpu.index for gpu in ask(script).devices] == [1]
     empty = ask(Script([Card(A, parts=[None])]))
     assert "MIG" in empty.problem
     assert empty.devices == ()
@@ -233,7 +234,8 @@ BOTH = frozenset({12, 13})
         (CudaStack(WHEEL12, True, BOTH), 13000, (9, 0), ""),
         (CudaStack(WHEEL12, True, BOTH), 12040, (9, 0), ""),
         (CudaStack(("cupy",), True, frozenset({12})), 13000, (9, 0), ""),
-        (CudaStack((), True, frozenset({13})), 13000, (9, 0), ""),  # from a conda or source tree
+        # CuPy from conda or built from source.
+        (CudaStack((), True, frozenset({13})), 13000, (9, 0), ""),
         (CudaStack((), False, BOTH), 13020, (9, 0), install_extra("cuda13")),
         (CudaStack((), False, BOTH), 12080, (9, 0), install_extra("cuda12")),
         (CudaStack((), False, BOTH), 13000, (7, 0), install_extra("cuda12")),

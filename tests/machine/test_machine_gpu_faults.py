@@ -1,4 +1,4 @@
-"""GPUs that are there and not right: each is named with what to do, and the others stay."""
+"""Faulty GPUs: the reason names each GPU and the remedy, and other GPUs remain usable."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SOC = {"name": "NVIDIA GB10", "memory": "!3", "capability": "12.1", "mig": None,
 
 @pytest.fixture
 def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
-    """The GPUs of cards that are an H100 but for the given facts; ``system`` of the machine."""
+    """A function that reads GPUs. ``cards`` differ from an H100 in the given facts."""
 
     def read(
         *cards: Mapping[str, Any],
@@ -169,10 +169,10 @@ def test_process_0_is_nobody(nvml: NvmlProcess) -> None:
     ("changes", "has", "fed"),
     [
         ({}, True, True),
-        ({"c2c": 1}, True, False),  # a PCI Express link too, and data goes the other way
+        ({"c2c": 1}, True, False),  # the GPU also has a PCI Express link, but data use C2C
         ({"c2c": 1, "gen_max": 1, "width_max": 1}, False, False),
         ({"capability": "12.1", "gen_max": 1, "width_max": 1}, False, False),
-        ({"gen_max": 1, "width_max": 1}, True, True),  # an old card in a small slot
+        ({"gen_max": 1, "width_max": 1}, True, True),  # an old card in a narrow slot
     ],
 )
 def test_where_there_is_no_pci_express_none_is_told(

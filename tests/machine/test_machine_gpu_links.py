@@ -1,4 +1,4 @@
-"""What a GPU is connected with, through the true bindings and a stand-in for NVIDIA's library."""
+"""The links of a GPU, through the real bindings and a stand-in for NVIDIA's library."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from membench.report.screens.info import print_machine
 SOURCE = Path(__file__).parents[1] / "support" / "topology_stub.c"
 FIRST, SECOND = hashed("GPU-first"), hashed("GPU-second")
 
-# The loader hands the stand-in out for the rest of a process: the questions are asked in another.
+# The loader keeps the stand-in for the whole process, so a separate process makes the queries.
 ASK = """
 import ctypes, json, sys
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_links_are_read_and_what_is_not_known_is_none(library: Path, tmp_path: P
     device = tmp_path / "sys/bus/pci/devices/0000:3b:00.0"
     device.mkdir(parents=True)
     (device / "numa_node").write_text("1\n")
-    # In the order of the machine's devices, which is CUDA_VISIBLE_DEVICES' own.
+    # In the order of the machine's devices, which CUDA_VISIBLE_DEVICES defines.
     links, now = ask(library, tmp_path, SECOND, FIRST, "0123456789ab")
     assert links == [
         GpuLinks(uuid=SECOND),
@@ -120,7 +120,7 @@ for one, other in zip(sys.argv[2::2], sys.argv[3::2]):
 
 
 def test_peer_access_is_asked_of_nvml_with_plain_numbers(library: Path) -> None:
-    """The bindings' own constant for reading is a tuple, which no call takes."""
+    """The bindings define the constant for reading as a tuple, which no call accepts."""
     pairs = (FIRST, SECOND, SECOND, FIRST, FIRST, "0123456789ab")
     command = [sys.executable, "-c", PEERS, str(library), *pairs]
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout

@@ -1,4 +1,4 @@
-"""A GPU's live readings, through the true bindings: every field by itself, and when NVML goes."""
+"""Live readings of a GPU through the real bindings: single fields, and the loss of NVML."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def root(plant: Plant) -> Path:
 
 @pytest.fixture
 def state(nvml: NvmlProcess, root: Path) -> Callable[..., GpuState]:
-    """The state of one card, with some of its facts changed; None takes a fact away."""
+    """A function that reads the state of one card with changed facts. None removes a fact."""
 
     def read(**changes: Any) -> GpuState:
         nvml.facts.write_text(text([{**CARD, **changes}]))
@@ -79,7 +79,7 @@ def state(nvml: NvmlProcess, root: Path) -> Callable[..., GpuState]:
 
 def test_every_field_of_a_card_that_says_everything(state: Callable[..., GpuState]) -> None:
     assert state() == HEALTHY
-    assert state().peak_bandwidth == pytest.approx(3352.3, abs=0.1)  # of the 3.35 TB/s card
+    assert state().peak_bandwidth == pytest.approx(3352.3, abs=0.1)  # peak of the 3.35 TB/s card
 
 
 @pytest.mark.parametrize("error", [None, "!3", "!13", "!999"])
@@ -95,7 +95,7 @@ def test_every_field_is_read(state: Callable[..., GpuState]) -> None:
     nothing = state(**{key: None for key in CARD if key != "uuid"})
     assert nothing == GpuState(uuid=hashed(UUID))
     told = {field.name for field in fields(GpuState)} - {"uuid", "index", "held_ns"}
-    told -= {"confidential"}  # of the system, not of a card
+    told -= {"confidential"}  # a fact of the system, not of a card
     assert told == set(OF_KEY.values())
 
 
@@ -108,7 +108,7 @@ def test_time_held_back_is_the_sum_of_what_is_known(state: Callable[..., GpuStat
     ("mask", "words"),
     [
         (0x0, ()),
-        (0x1 | 0x2 | 0x10 | 0x100, ()),  # idle, or as somebody wanted it
+        (0x1 | 0x2 | 0x10 | 0x100, ()),  # idle, or limited by a setting of the user
         (0x4, ("power cap",)),
         (0x8 | 0x40, ("hardware slowdown", "heat (hardware)")),
         (0x20 | 0x1, ("heat (software)",)),
@@ -164,7 +164,7 @@ def test_a_card_that_goes_is_said_in_one_line(nvml: NvmlProcess) -> None:
     nvml.facts.write_text(text([CARD]))
     (said,) = nvml.states(then=text([CARD], gone=15))
     assert said == "GPU 0 no longer responds to NVML: GPU is lost"
-    assert nvml.states() == []  # the file still says so: nothing answers from the start
+    assert nvml.states() == []  # the facts file still has the error, so the first query fails
     nvml.facts.write_text(text([CARD]))
     assert isinstance(nvml.states()[0], GpuState)
 

@@ -1,4 +1,4 @@
-"""Names of machines."""
+"""The machine's name in results: readable, stable, different for similar machines."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ def test_a_new_disk_does_not_rename_a_machine_with_a_card_of_its_maker(plant: Pl
 @pytest.mark.parametrize(
     "card",
     [
-        _card("3c:ec:ef:00:00:01", assigned="1"),  # drawn anew at every boot
-        _card("3c:ec:ef:00:00:01", assigned="3"),  # chosen by somebody
+        _card("3c:ec:ef:00:00:01", assigned="1"),  # the address is random at every boot
+        _card("3c:ec:ef:00:00:01", assigned="3"),  # the address was set by an administrator
         _card("3c:ec:ef:00:00:01", "sys/devices/pci0/usb1/1-1/net/enx0"),
         _card("00:00:00:00:00:00"),
         {"sys/class/net/lo/address": "00:00:00:00:00:00", "sys/class/net/lo/addr_assign_type": "0"},

@@ -33,7 +33,7 @@ def test_two_nodes(plant: Plant, two_sockets: Tree) -> None:
 
 
 def test_memory_of_other_nodes_is_not_available(plant: Plant, two_sockets: Tree) -> None:
-    """MemAvailable counts all nodes: half of it is more than a control group on one node has."""
+    """MemAvailable counts the memory of all nodes, but the control group has only one node."""
     node = "sys/devices/system/node/node1/meminfo"
     text = "Node 1 MemTotal: 264280000 kB\nNode 1 MemFree: 90000000 kB\n"
     text += "Node 1 Active(file): 4000000 kB\nNode 1 Inactive(file): 6000000 kB\n"
@@ -90,10 +90,11 @@ def test_huge_pages_of_a_range(plant: Plant) -> None:
     )
     assert huge_page_bytes(2 * MIB, 4 * MIB, root) == 4 * MIB
     assert huge_page_bytes(8 * MIB, 8 * MIB, root) == 4 * MIB
-    assert huge_page_bytes(2 * MIB, 14 * MIB, root) == 8 * MIB  # over two mappings and a gap
-    # Half of a mapping that is half huge: all of it may be the other half's.
+    assert huge_page_bytes(2 * MIB, 14 * MIB, root) == 8 * MIB  # spans two mappings and a gap
+    # In a half-huge mapping, the huge pages may all be in the other half.
     assert huge_page_bytes(8 * MIB, 4 * MIB, root) == 0
-    assert huge_page_bytes(2 * MIB, 2 * MIB, root) == 2 * MIB  # here it cannot
+    # Here the other half is too small for all huge pages.
+    assert huge_page_bytes(2 * MIB, 2 * MIB, root) == 2 * MIB
     assert huge_page_bytes(20 * MIB, MIB, root) == 0
 
 
@@ -127,7 +128,7 @@ def test_real_memory_in_small_and_huge_pages() -> None:
     proven = huge_page_bytes(huge, length)
     assert proven % memory.huge_page == 0
     assert proven <= length
-    if memory.thp == "madvise":  # with "always" the interpreter's own memory may have grown too
+    if memory.thp == "madvise":  # with "always", the memory of the interpreter may have grown too
         assert proven == _huge_bytes_of_the_process() - before
 
 
@@ -140,5 +141,5 @@ def test_the_node_of_real_pages() -> None:
     if not answer:
         pytest.skip("move_pages is not permitted here")
     assert answer[0] in {node.node for node in read_memory().nodes}
-    assert answer[1] == -1  # never touched
+    assert answer[1] == -1  # a page that was never touched
     assert node_of_pages([]) == []

@@ -1,4 +1,4 @@
-"""What others did between two looks: recorded counters, and a process that is really at work."""
+"""Activity of other programs between two observations: recorded counters, and a busy process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _stat(pid: int, name: str, ticks: int, start: int = 50) -> str:
 
 
 def _watch(root: Path, after: Mapping[str, str], gone: tuple[str, ...] = ()) -> Noise:
-    """Look, let a second pass in which the files ``after`` change, look again."""
+    """Observe, change the files ``after``, let one second pass, and observe again."""
     now = [100.0]
 
     def wait(_: float) -> None:
@@ -52,10 +52,11 @@ def test_counters_are_taken_between_the_looks(plant: Plant) -> None:
         f"proc/{os.getpid()}/stat": _stat(os.getpid(), "me", 0),
     }
     after = {
-        "proc/stat": "cpu  1060 0 520 9100 10 0 5 120 0 0\n",  # 200: 80 at work, 20 stolen
+        "proc/stat": "cpu  1060 0 520 9100 10 0 5 120 0 0\n",  # 200 ticks: 80 busy, 20 stolen
         "proc/10/stat": _stat(10, "quiet", 900 + TICKS // 50),
         "proc/11/stat": _stat(11, "a) (b c", 100 + TICKS),
-        "proc/12/stat": _stat(12, "reused", TICKS // 2, start=77),  # another process, new number
+        # Another process with the same pid.
+        "proc/12/stat": _stat(12, "reused", TICKS // 2, start=77),
         "proc/15/stat": _stat(15, "begins", TICKS // 4),
         f"proc/{os.getpid()}/stat": _stat(os.getpid(), "me", TICKS),
     }

@@ -1,4 +1,4 @@
-"""Kernel settings from recorded trees; the limit on locked memory from this process."""
+"""Kernel settings from recorded trees, and the limit of locked memory of this process."""
 
 from __future__ import annotations
 

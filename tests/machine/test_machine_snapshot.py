@@ -1,4 +1,4 @@
-"""The whole snapshot: of recorded machines, of damaged ones, and of this one."""
+"""The whole snapshot: of recorded machines, of damaged trees, and of this machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_machine_without_any_files(tmp_path: Path) -> None:
 
 
 def _damages() -> st.SearchStrategy[bytes | None]:
-    """Contents that no kernel writes; None takes the file away."""
+    """File contents that no kernel writes. None means that the file is missing."""
     numbers = st.integers(-(2**70), 2**70).map(lambda number: str(number).encode())
     return (
         st.none()
@@ -131,7 +131,7 @@ def test_this_machine_s_memory(here: Machine) -> None:
     theirs = psutil.virtual_memory()
     assert here.memory.total == pytest.approx(
         theirs.total, rel=0.02
-    )  # guests are given memory as they run
+    )  # guests get memory while they run
     assert 0 < here.memory.usable <= here.memory.available <= here.memory.total
     assert here.memory.page == os.sysconf("SC_PAGE_SIZE")
     assert sorted(cpu for node in here.memory.nodes for cpu in node.cpus) == [

@@ -1,4 +1,4 @@
-"""Versions."""
+"""Versions of the software in the machine snapshot."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def checkout(plant: Plant) -> Path:
 
 
 def test_the_version_of_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_DIR", "/nonexistent")  # as a hook of another repository leaves it
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")  # a git hook of another repository sets GIT_DIR
     package = checkout / "membench"
     head = _git(checkout, "rev-parse", "HEAD")
     version = software.software_version(package)
@@ -112,7 +112,7 @@ def test_the_version_of_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPat
 
 def test_asking_git_leaves_its_index_alone(checkout: Path) -> None:
     index = checkout / ".git" / "index"
-    os.utime(checkout / "membench" / "__init__.py", (0, 0))  # what git would note down
+    os.utime(checkout / "membench" / "__init__.py", (0, 0))  # git would record the new time
     before = (index.stat().st_ino, index.stat().st_mtime_ns)
     assert not software.software_version(checkout / "membench").endswith(".dirty")
     assert (index.stat().st_ino, index.stat().st_mtime_ns) == before

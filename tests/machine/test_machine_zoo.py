@@ -1,4 +1,4 @@
-"""What membench sees in machines that people own, and which of its cases they would run."""
+"""The snapshot of real machines, and the cases that run on these machines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BY_NAME = {one.name: one for one in SPECIMENS}
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Specimen], Machine]:
-    """A specimen as the snapshot has it, without GPUs."""
+    """A function that returns the snapshot of a specimen, without GPUs."""
     known: dict[str, Machine] = {}
 
     def read(one: Specimen) -> Machine:
@@ -68,8 +68,10 @@ def test_every_machine_is_described_as_it_is(
     assert placement(machine)[: len(one.begins)] == one.begins
     kinds = {n.node: str(n.kind) for n in machine.memory.nodes if n.kind is not NodeKind.HOST}
     assert kinds == one.kinds_of_nodes
-    assert len(_cases("host/numa", "full", machine)) == max(1, one.pairs)  # skipped with one node
-    assert len(_cases("ddr/read", "quick", machine)) == 2  # on one thread and on all
+    # One skipped case on a machine with one node.
+    assert len(_cases("host/numa", "full", machine)) == max(1, one.pairs)
+    # One case for one thread, one case for all threads.
+    assert len(_cases("ddr/read", "quick", machine)) == 2
     assert Tier.CACHE in {case.tier for case in _cases("host/chase", "quick", machine)}
     assert all(value is not None for _, value in facts(machine))
 
@@ -88,7 +90,7 @@ def test_first_threads_never_share_a_core_while_cores_are_free(
 def test_memory_of_a_gpu_is_no_part_of_the_host(seen: Callable[[Specimen], Machine]) -> None:
     machine = seen(BY_NAME["GH200"])
     assert machine.memory.total == 502661056 * 1024
-    assert machine.memory.usable <= machine.memory.total  # although no node says what is free
+    assert machine.memory.usable <= machine.memory.total  # although no node reports free memory
     info = dict(facts(machine))
     assert "memory of a GPU" in info["NUMA node 1"]
     assert "of 512MiB" in info["memory"] or machine.memory.huge_page == 512 << 20

@@ -1,4 +1,4 @@
-"""Sizes of transparent huge pages, memory policies and hugetlbfs, as the kernel reports them."""
+"""Transparent huge page sizes, memory policies and hugetlbfs, as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KIB = 1024
 
 
 def modes(of_all: str, **sizes: str) -> dict[str, str]:
-    """The tree of a kernel with pages of 4 KiB; a mode is the word in brackets."""
+    """The sysfs tree of a kernel with 4 KiB pages. Each file has its mode in brackets."""
     words = ("always", "inherit", "madvise", "never")
     choices = {"of_all": of_all, **sizes}
     text = {
@@ -27,7 +27,8 @@ def modes(of_all: str, **sizes: str) -> dict[str, str]:
     tree = {f"{THP}/hpage_pmd_size": "2097152\n", f"{THP}/enabled": text.pop("of_all")}
     for name, line in text.items():
         tree[f"{THP}/hugepages-{name.removeprefix('of_')}kB/enabled"] = line
-    tree[f"{THP}/hugepages-8kB/shmem_enabled"] = "[inherit]\n"  # no size of private memory
+    # A size that only shared memory supports.
+    tree[f"{THP}/hugepages-8kB/shmem_enabled"] = "[inherit]\n"
     return tree
 
 
@@ -36,8 +37,10 @@ def modes(of_all: str, **sizes: str) -> dict[str, str]:
     [
         ("madvise", {"of_2048": "inherit", "of_64": "never"}, "madvise", ()),
         ("never", {"of_2048": "inherit", "of_64": "inherit"}, "never", ()),
-        ("madvise", {"of_2048": "never"}, "never", ()),  # none, whatever is said for all sizes
-        ("never", {"of_2048": "always"}, "always", ()),  # huge pages, although never for all
+        # Never for 2 MiB, whatever the mode for all sizes.
+        ("madvise", {"of_2048": "never"}, "never", ()),
+        # Huge pages, although the mode for all sizes is never.
+        ("never", {"of_2048": "always"}, "always", ()),
         ("always", {"of_2048": "never", "of_64": "inherit", "of_16": "madvise"}, "never", (16, 64)),
         ("madvise", {}, "madvise", ()),  # before Linux 6.8
     ],
@@ -72,7 +75,7 @@ def test_a_policy_may_hold_spaces(plant: Plant, line: str, policy: str) -> None:
 
 
 def test_memory_of_hugetlbfs_is_counted_in_all_sizes(plant: Plant) -> None:
-    """HugePages_Total is that of the default size, here none: a page of 1 GiB was set aside."""
+    """HugePages_Total counts only the default size, here no page. One page of 1 GiB is reserved."""
     text = "MemTotal: 24684096 kB\nHugePages_Total: 0\nHugepagesize: 2048 kB\nHugetlb: 1048576 kB\n"
     memory = read_memory(plant({"proc/meminfo": text}))
     assert (memory.hugetlb_total, memory.hugetlb_bytes) == (0, 1 << 30)

@@ -1,4 +1,4 @@
-"""Which caches a set of CPUs can reach, and when what is reported of them is believed."""
+"""Which caches a set of CPUs can reach, and whether the reported sizes are plausible."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_no_cpu_reaches_no_cache_and_no_cache_described_is_unknown() -> None:
     nothing = machine([], 64)
     assert reachable(nothing, [0]).bytes is None
     assert not reachable(nothing, [0]).confirmed
-    # A CPU that sysfs forgets makes the sum unknown, not smaller.
+    # If sysfs leaves out a CPU, the sum is unknown.
     assert reachable(EPYC_9654, [0, 200]).bytes is None
 
 
@@ -48,14 +48,14 @@ def test_flat_begins_where_every_larger_ring_has_the_same_latency() -> None:
 
 
 def test_noise_does_not_make_a_cache() -> None:
-    """A top that another guest disturbs by a third, and a bump before it."""
+    """Noise of another guest: the last latency is a third higher, or one latency is too high."""
     noisy = (*staircase((1, 40), (16, 120), (64, 135))[:-1], (256 * MIB, 172.0))
     assert contradiction(machine([32], 2, staircase=noisy)) == ""
     bump = (*staircase((1, 40), (16, 120))[:5], (32 * MIB, 300.0), (256 * MIB, 125.0))
     assert flat_from(bump) == 16 * MIB
 
 
-# What is reported in MiB, the staircase, what all CPUs then reach in MiB, and whether it agrees.
+# Reported sizes in MiB, staircase, MiB that all CPUs reach, whether the sizes are plausible.
 BELIEVED = {
     "as reported": ([32], staircase((1, 12), (32, 60), (64, 110)), 32, True),
     "a few MiB of them used by others": ([32], staircase((1, 12), (8, 80), (16, 110)), 32, True),
@@ -142,5 +142,5 @@ def test_an_array_on_a_gpu_has_four_gibibytes_where_there_is_room() -> None:
         size = device_array(machine([32], 8, gpu=memory), three)
         assert size == expected * GIB
         assert three(size) <= GPU_SHARE * memory * GIB or size == LEAST_ARRAY
-    # A card whose memory is not known shares the host's.
+    # A GPU of unknown memory size shares the host's memory.
     assert device_array(machine([32], 8, gpu=0, memory=16), three) == 2 * GIB

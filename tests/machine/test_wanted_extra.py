@@ -1,4 +1,4 @@
-"""The extra for README's first command: by a described driver, asked without any package."""
+"""The extra in README's first command, derived from the driver without any package."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the stand-in for the driver's library."""
+    """The folder with the stub of the driver's library."""
     return nvml_stub.build(tmp_path_factory.mktemp("nvml")).parent
 
 
 def asked(environment: Mapping[str, str]) -> str:
-    """What the module prints in an interpreter that sees the standard library alone."""
+    """The output of the module in a Python with only the standard library."""
     done = subprocess.run(
         [sys.executable, "-S", "-m", "membench.machine.gpus.extra"],
         cwd=ROOT,
@@ -40,9 +40,9 @@ def asked(environment: Mapping[str, str]) -> str:
         (12080, ["9.0"], "[cuda12]"),
         (13000, ["9.0"], "[cuda13]"),
         (13020, ["12.0", "12.0"], "[cuda13]"),
-        (13000, ["9.0", "7.0"], "[cuda12]"),  # CUDA 13 knows no Volta
-        (13000, ["!3"], "[cuda13]"),  # nobody says how old the GPU is
-        (11080, ["8.0"], ""),  # too old a driver: membench says so when it runs
+        (13000, ["9.0", "7.0"], "[cuda12]"),  # CUDA 13 does not support Volta
+        (13000, ["!3"], "[cuda13]"),  # the compute capability is unknown
+        (11080, ["8.0"], ""),  # the driver is too old, and the run reports this
         (13000, [], ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""Before a run begins: a GPU that is there but cannot be used is said first, or is an error."""
+"""Before a run: an unusable GPU gives an early warning, or an error."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ GPU = GpuIdentity(index=0, name="A GPU", uuid="0", memory=2**30, compute_capabil
 
 
 class Listener(Silent):
-    """Remembers what it was warned of."""
-
     def __init__(self) -> None:
         self.warnings: list[tuple[str, str]] = []
 
@@ -32,7 +30,7 @@ class Listener(Silent):
 
 @pytest.fixture(autouse=True)
 def no_chase(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chase before the plan takes seconds and decides nothing here."""
+    """Skip the chase before the plan. The chase takes seconds and has no effect here."""
     monkeypatch.setattr(staircase, "measure", lambda machine: ())
 
 
@@ -110,7 +108,7 @@ def test_two_scratch_directories_are_compared(tmp_path: Path) -> None:
     plans = [half.prepared.plan for half in halves]
     assert [plan.scratch for plan in plans] == [str(here), str(there)]
     assert [plan.rounds for plan in plans] == [6, 6]
-    assert plans[0].seed == plans[1].seed  # the same cases in the same order
+    assert plans[0].seed == plans[1].seed  # the same order of the same cases
     assert {plan.pair.pair_id for plan in plans if plan.pair} == {plans[0].run_id}
     names = [half.prepared.csv.name for half in halves]
     assert [half.pairing.partner for half in halves] == names[::-1]

@@ -1,8 +1,8 @@
-"""What the profiles promise: quick within 90 s, full within 20 min, no family over a quarter.
+"""Time limits of the profiles: quick takes 90 s, full 20 min, no family more than a quarter.
 
-With an H100 quick has 120 s.  Both sums are of everything that such a machine has: its GPU, two
-sockets, a disk.  The shipped benches are held to that; a new one, which the table of
-``docs/profiles.md`` does not name yet, may take a little more.
+With an H100, quick may take 120 s. Each sum covers all cases of a machine with a GPU, two sockets
+and a disk. The limits apply to the benches in the table of ``docs/profiles.md``. A new bench may
+take a little more.
 """
 
 import re
@@ -41,21 +41,19 @@ QUICK_GPU_SECONDS = 120
 FULL_SECONDS = 20 * 60
 
 KEPT_FREE = 0.15
-"""Of quick with a GPU: for machines that are slower, and for new benches."""
+"""Share of quick with a GPU that must remain free, for slower machines and new benches."""
 
 NEW = 0.05
-"""What all new benches together may add to the other profiles."""
+"""Share of the time of a profile that all new benches together may add."""
 
 
 @pytest.fixture(scope="module")
 def machine() -> Machine:
-    """A server without a GPU."""
     return server()
 
 
 @pytest.fixture(scope="module")
 def with_gpu() -> Machine:
-    """The same with an H100."""
     return gpu_server()
 
 
@@ -91,7 +89,7 @@ def test_full_fits_into_20_minutes_and_no_family_takes_over(
 
 
 def test_everything_that_such_a_machine_has_is_in_the_sum(with_gpu: Machine) -> None:
-    """Left out is what needs a second GPU: nothing else makes the plan look shorter."""
+    """The only skipped cases are cases that need a second GPU."""
     reasons = {case.skipped for case in full(with_gpu).cases if case.skipped}
     assert reasons == {"needs 2 GPUs, but this machine has 1"}
 
@@ -127,7 +125,7 @@ def needs_gpu(case: PlannedCase) -> bool:
 
 
 def too_long(plan: Plan) -> dict[str, float]:
-    """The families that take more than a quarter of the time of the full profile."""
+    """Family -> seconds, for families with more than a quarter of the full profile."""
     seconds = family_seconds(plan, lambda case: registry().benches[case.bench].family)
     return {name: cost for name, cost in seconds.items() if cost > FULL_SECONDS / 4}
 
@@ -168,13 +166,13 @@ def test_a_gpu_costs_its_rounds_and_its_tuning(machine: Machine, with_gpu: Machi
 
 
 def test_the_documented_sums_are_those_of_the_plan(with_gpu: Machine) -> None:
-    """Of the benches that the table names; ``python ci/documents.py`` writes it."""
+    """Compares the table in the document. ``python ci/documents.py`` writes the table."""
     table = numbers(documented())
     generated = numbers(made(of_benches(full(with_gpu), shipped())))
     assert table.keys() == generated.keys()
     for line, (cases, seconds) in generated.items():
         assert table[line][0] == cases, line
-        # Rounded, and of a machine whose caches may be others.
+        # The seconds are rounded, and other caches change them slightly.
         assert table[line][1] == pytest.approx(seconds, abs=1.01), line
 
 
@@ -187,7 +185,7 @@ def test_a_table_that_is_written_names_every_bench_that_can_run(with_gpu: Machin
 
 
 def numbers(table: str) -> dict[str, tuple[str, float]]:
-    """First cell of each line -> its other two."""
+    """First cell of each line -> (cases, seconds)."""
     lines = re.findall(r"^\| (.+?) \| (\d*) ?\| \**(\d+)\** \|$", table, re.MULTILINE)
     assert len(lines) == table.count("\n")
     return {name: (cases, float(seconds)) for name, cases, seconds in lines}

@@ -1,4 +1,4 @@
-"""One run a GPU: named to whoever comes second, and never left behind."""
+"""Only one run per GPU: the second run names the first run, and no lock remains."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from membench.measure.locks import claimed
 
 
 class Listener(Silent):
-    """Remembers what it was warned of."""
-
     def __init__(self) -> None:
         self.warnings: list[str] = []
 
@@ -81,7 +79,7 @@ def test_a_claim_ends_with_its_process_however_that_ends(gpus: list[GpuIdentity]
 
 @pytest.mark.parametrize("runs", [2, 9, 10])
 def test_runs_of_one_machine_warn_and_go_on(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
-    ours = secrets.token_hex(6)  # apart from the runs of other tests
+    ours = secrets.token_hex(6)  # a name that other test runs do not use
     monkeypatch.setattr(claim, "_address", lambda name: f"\0membench-test/{ours}/{name}")
     with ExitStack() as stack:
         for number in range(runs):

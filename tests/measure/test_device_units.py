@@ -1,4 +1,4 @@
-"""A case on a device from the request to the unit; tuning; recording and playing back."""
+"""A device case from request to result; tuning; recording and replaying."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ from membench.results.table import read_rows, write_rows
 
 SIZE = 1_000_000
 NS = {1: 500_000.0, 2: 250_000.0, 4: 300_000.0}
-"""Nanoseconds of an iteration by the unrolling that the bench is configured with."""
+"""Unroll factor -> nanoseconds per iteration of the bench."""
 
 
 def answer(*arguments: Any) -> CaseResult:
-    """The unit of a request."""
     return answer_of(*arguments).unit
 
 
@@ -56,7 +55,7 @@ def unrollings(_gpu: Any, **_axes: Any) -> Iterator[Config]:
 @axis("vec", quick=16)
 @axis("config", quick=("", TUNED))
 def thing(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
-    """Something to time."""
+    """A bench whose time depends on the unroll factor."""
     unroll = config.get("unroll", 1)
     if unroll not in NS:
         skip("too much")
@@ -138,7 +137,7 @@ def test_tuning_takes_the_fastest_that_can_run_and_reports_no_number() -> None:
     assert unit.status is Status.OK, unit.reason
     assert unit.detail == {"unroll": 2}
     assert unit.readings == ()
-    assert device.reclaimed == 4  # also after the one that was skipped
+    assert device.reclaimed == 4  # including the skipped configuration
 
 
 def test_tuning_does_not_choose_what_cannot_be() -> None:
@@ -150,11 +149,12 @@ def test_tuning_does_not_choose_what_cannot_be() -> None:
     peaked.__module__ = thing.function.__module__
     benches = {"hbm/thing": replace(thing, function=peaked)}
     unit = asked(ScriptedDevice(), RoundRequest(1, BEST, tune=True), benches)
-    assert unit.detail == {"unroll": 4}  # 2 would be faster, and faster than the memory
+    # Unroll 2 would be faster than the memory allows, so it is not chosen.
+    assert unit.detail == {"unroll": 4}
 
 
 def test_a_configuration_that_the_compiler_spills_is_none() -> None:
-    """Another version of the compiler may: with NVRTC 12.9 one of sm_100's streams does."""
+    """Other compilers may spill registers: NVRTC 12.9 spills in a stream kernel for sm_100."""
 
     def spilling(gpu: ScriptedDevice, vec: int | str, config: Config) -> Work:
         if config["unroll"] == 2:
@@ -260,7 +260,7 @@ def test_what_is_played_back_gets_into_no_results(
     measured = replace(plan, cases=(replace(DEFAULT, skipped=""),))
     with pytest.raises(SchemaError, match="'replay' is not cuda"):
         write_rows(tmp_path / "replay.csv", rows(measured, [unit]))
-    # Nor is a file read that somebody made by hand; compare and report read no other way.
+    # compare and report refuse a file that was edited by hand.
     written = tmp_path / "written.csv"
     write_rows(written, rows(measured, [replace(unit, backend="cuda")]))
     written.write_text(written.read_text().replace(",cuda,", ",replay,"))

@@ -1,4 +1,4 @@
-"""A journal of which no results could be made is refused before anything is measured."""
+"""An invalid journal is refused before the first measurement."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PAIR = Pairing(pair_id=PLAN.run_id, side="a", partner="o_b.csv")
 
 
 def test_the_other_side_of_a_pair_lies_in_the_same_directory() -> None:
-    """Else a stranger's journal could name any file to be read, and to be written to."""
+    """Otherwise the journal of a stranger could name any file to read and write."""
     check(replace(PLAN, pair=PAIR))
     for partner in ("", ".", "..", "../o_b.csv", "/etc/o_b.csv", "o\0.csv"):
         with pytest.raises(SchemaError, match="the plan's pair is invalid"):

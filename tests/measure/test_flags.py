@@ -1,4 +1,4 @@
-"""Every flag: what raises it, what just does not, and that nothing is dropped for it."""
+"""Every flag: values that raise it, the nearest values that do not; a flag drops no result."""
 
 from __future__ import annotations
 
@@ -93,7 +93,10 @@ def measured(
     rounds: Sequence[dict[str, Any]] = (),
     **facts: Any,
 ) -> Row:
-    """The row of rounds with these values; ``facts`` of all rounds, ``rounds`` of one each."""
+    """The row of rounds with ``values``.
+
+    ``facts`` apply to all rounds, ``rounds`` to one round each.
+    """
     facts = {"size_bytes": GIB, "backend": "cpu", "device": "Some GPU", **facts}
     units = [
         CaseResult(
@@ -114,7 +117,7 @@ CLOCKS = [{"sm_mhz": 2000.0}, {"sm_mhz": 2000.0}]
 RESIDENT = {"tier": Tier.SSD, "cache_state": "cold"}
 
 SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
-    # code: what raises it, and the nearest thing that does not
+    # flag: (facts that raise it, nearest facts that do not)
     "noisy": [
         ({"values": (100, 110, 120)}, {"values": (100, 101, 102)}),
         ({"values": (100, 110, 125), "tier": Tier.SSD}, {"values": (100, 105, 110), **RESIDENT}),
@@ -169,19 +172,19 @@ SEEN: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     ],
     "vm": [({"machine": VIRTUAL}, {"machine": MACHINE})],
 }
-"""Flags that are raised from what stands in the units."""
+"""Flags that depend only on case results."""
 
 AROUND = (
     *("unpinned-numa", "busy-cpu", "busy-gpu", "link-downtrained", "encrypted-link"),
     "cgroup-limited",
 )
-"""Flags that are raised from what the parent sees around a case; `throttled` is raised by both."""
+"""Flags that depend on observations around a case. `throttled` may have both causes."""
 
 KNOWN_BEFORE = ("cache-served", "cache-unknown")
-"""Flags that stand in the plan: tests/measure/test_sizes.py."""
+"""Flags that the plan already contains: tests/measure/test_sizes.py."""
 
 OF_A_CURVE = ("transition",)
-"""Flags that take the rows of a whole curve: tests/results/test_chase_tiers.py."""
+"""Flags that need all rows of a curve: tests/results/test_chase_tiers.py."""
 
 PAIRS = [(code, *pair) for code, pairs in SEEN.items() for pair in pairs]
 
@@ -196,10 +199,10 @@ def test_raised_by_this_and_not_by_that(
 
 def test_every_flag_of_the_list_is_raised_somewhere() -> None:
     elsewhere = {
-        "best-of",  # of another tool's results: tests/results/formats
-        "short-run",  # the same
-        "unpinned",  # by a worker: tests/backends/test_team.py
-        "other-memory",  # by host/numa: tests/machine/test_machine_zoo.py
+        "best-of",  # results of other tools: tests/results/formats
+        "short-run",  # results of other tools
+        "unpinned",  # set by a worker: tests/backends/test_thread_pool.py
+        "other-memory",  # set by host/numa: tests/machine/test_machine_zoo.py
     }
     assert {*SEEN, *AROUND, *KNOWN_BEFORE, *OF_A_CURVE, *elsewhere} == set(FLAGS)
     assert set(FLAGS) >= OFF_TIER_FLAGS > INVALID_FLAGS
@@ -254,10 +257,10 @@ STATE = replace(GPU_STATE, held_ns=1000, link_generation=5, node=1)
     [
         ({}, False),
         ({"link_width": 8}, True),
-        ({"link_width": 8, "performance": 8}, True),  # a width does not save power
+        ({"link_width": 8, "performance": 8}, True),  # the width does not shrink to save power
         ({"link_generation": 4}, True),
         ({"link_generation": 1, "performance": 2}, True),
-        ({"link_generation": 1, "performance": 8}, False),  # idle
+        ({"link_generation": 1, "performance": 8}, False),  # the GPU is idle
         ({"link_generation": 1, "performance": None}, False),
         ({"link_width": None, "link_generation": None}, False),
         ({"link_width_max": None, "link_generation_max": None}, False),
@@ -273,10 +276,10 @@ def test_a_link_below_its_best(changes: dict[str, Any], down: bool) -> None:
         ((), False, 0),
         (None, True, 0),
         ((7,), True, 0),
-        ((7,), False, 0),  # listed before we knew
+        ((7,), False, 0),  # our own process is listed before `is_open` is set
         ((7, 9), True, 1),
         ((9,), False, 1),
-        ((4711,), True, 0),  # ours, under the host's number
+        ((4711,), True, 0),  # our own process, under its pid on the host
         ((4711, 4712), True, 1),
     ],
 )
@@ -297,7 +300,7 @@ def test_a_clock_that_was_held_down() -> None:
 
 @pytest.fixture
 def affinities(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[int]]:
-    """What processes are bound to, on a kernel that refuses CPU 9 as a cpuset does."""
+    """Pid -> CPUs of all processes. As with a cpuset, the fake kernel refuses CPU 9."""
     bound: dict[int, set[int]] = {}
 
     def bind(pid: int, cpus: set[int]) -> None:
@@ -325,8 +328,9 @@ def with_nodes(*nodes: Node, affinity: tuple[int, ...] = (0, 1, 2, 3)) -> Machin
         (with_nodes(*NODES, affinity=(0, 1)), 1, False, None),
         (MACHINE, 7, False, None),
         (with_nodes(NODES[0], replace(NODES[1], cpus=(9,)), affinity=(0, 9)), 1, False, None),
-        (with_nodes(NODES[0]), 1, True, None),  # nothing to choose between
-        (with_nodes(NODES[0], replace(NODES[1], cpus=())), 1, True, None),  # the GPU's own memory
+        (with_nodes(NODES[0]), 1, True, None),  # only one node
+        # The second node is the GPU's own memory.
+        (with_nodes(NODES[0], replace(NODES[1], cpus=())), 1, True, None),
         (MACHINE, None, True, None),
         (MACHINE, -1, True, None),
     ],
@@ -354,7 +358,7 @@ UNIT = CaseResult(round=1, case="ddr/copy/n=1", status=Status.OK, started="2026-
 
 @pytest.fixture
 def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
-    """A unit between two looks at a machine; what the second one sees can be changed."""
+    """A function that returns a case result between two observations of the machine."""
 
     def look(
         *,
@@ -395,7 +399,7 @@ def test_what_is_seen_around_a_case_flags_it(
     assert around(**raised).flags == (code,)
     assert around(**quiet).flags == ()
     failed = replace(UNIT, status=Status.FAILED, reason="x")
-    assert around(**raised, unit=failed) == failed  # only a number is trusted less
+    assert around(**raised, unit=failed) == failed  # the flags apply only to rows with a value
 
 
 def test_what_others_had_stands_in_the_detail(
@@ -426,7 +430,7 @@ def test_who_had_the_cpus_is_kept_for_each_round(
     eyes = EnvironmentMonitor(MACHINE, Silent())
     assert eyes.cpu_time() == {}
     case = planned(BANDWIDTH, Tier.DDR, "cpu").cases[0]
-    for _ in range(2):  # what is between two cases is of no case
+    for _ in range(2):  # activity between two cases belongs to no case
         eyes.after(eyes.before(case, 7), case, 7, UNIT)
     assert eyes.cpu_time() == {"steal": 0.005, "others": 0.3}
     assert eyes.cpu_time() == {}

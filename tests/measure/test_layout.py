@@ -1,4 +1,4 @@
-"""The scratch file is made for the cases that are still to be run, and only for them."""
+"""membench writes the scratch file only for cases that still have to run."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def unit(round_: int, status: Status = Status.OK) -> CaseResult:
 def test_a_file_is_wanted(
     done: list[CaseResult], skipped: str, wanted: bool, tmp_path: Path
 ) -> None:
-    nowhere = tmp_path / "nowhere"  # so an attempt shows as a problem
+    nowhere = tmp_path / "nowhere"  # a missing directory, so that writing the file would fail
     with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
         assert layout.scratch is None
         assert bool(layout.problem) == wanted

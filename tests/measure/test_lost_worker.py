@@ -1,4 +1,4 @@
-"""A worker that dies of the signal that ends the run is no failed case."""
+"""A worker that dies of the run's own end signal makes no failed case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MACHINE = snapshot()
 
 
 class Late(Interrupt):
-    """The parent's own signal, which is seen once the worker is gone and not before."""
+    """A stop signal of the parent that becomes visible only after the worker has died."""
 
     worker = 0
 
@@ -41,7 +41,7 @@ def fd() -> Iterator[int]:
 
 
 def ask_one_that_is_killed(worker: Worker) -> None:
-    """The worker is stopped, so that it has no answer before it dies."""
+    """Kill a stopped worker, so that it cannot answer before its death."""
     plan = make_plan(RunOptions(select=("ddr/read",)), registry(), MACHINE)
     os.kill(worker.pid, signal.SIGSTOP)
     killer = threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL))

@@ -61,7 +61,7 @@ def test_rounds_and_seeds_have_orders_of_their_own() -> None:
 
 
 def test_the_order_is_the_same_in_every_version_of_python() -> None:
-    # Written down once: a resumed run and a reader of the sidecar rely on it.
+    # Fixed expected values, because resumed runs and readers of sidecars rely on this order.
     assert [case.params["n"] for case in order(PLAN, 1)] == [4, 0, 2, 7, 9, 5, 6, 11, 10, 1, 8]
 
 

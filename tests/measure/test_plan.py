@@ -1,4 +1,4 @@
-"""Plans: what can run here, why not, and what is refused."""
+"""Plans: cases that can run here, reasons for skipped cases, and refused options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from membench.results.schema import Row, check
 
 @pytest.fixture(scope="module")
 def machine() -> Machine:
-    """This machine, made bare, with 2 CPUs and 8 GiB that may be used."""
+    """This machine as bare metal, with 2 usable CPUs and 8 GiB of usable memory."""
     here = snapshot()
     return replace(
         here,
@@ -107,7 +107,7 @@ DISK = Filesystem(
             2 * GIB,
             "results does not lead to a disk (tmpfs keeps its files in memory); try --scratch DIR",
         ),
-        (DISK, GIB, ""),  # the file is cut
+        (DISK, GIB, ""),  # the scratch file is smaller
         (DISK, 255 * MIB, "needs a file of 256 MiB, but --disk-budget allows only 255 MiB"),
         (replace(DISK, free=2 * GIB), 2 * GIB, ""),
         (
@@ -241,7 +241,7 @@ def test_ids_name_the_gpu_only_where_there_are_several(machine: Machine) -> None
         assert [one.id.replace("/size=auto/vec=16", "") for one in plan.cases] == expected
         assert [one.gpu for one in plan.cases] == list(range(count))
         assert all(not one.skipped for one in plan.cases)
-        assert estimate(plan).gpu_memory == 4 * GIB + 5 * MIB  # the array, sums, the rest
+        assert estimate(plan).gpu_memory == 4 * GIB + 5 * MIB  # the array, the sums, other buffers
 
 
 def test_a_case_that_a_gpu_cannot_hold_is_skipped_with_the_figures(machine: Machine) -> None:

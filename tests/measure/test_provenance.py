@@ -1,4 +1,4 @@
-"""The digest in a row that says which sources were measured."""
+"""The digest in a row that identifies the measured sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BENCH = registry().benches["hbm/read"]
 
 
 class Kernels:
-    """A backend of which only the digest is asked."""
+    """A backend that has only a digest."""
 
     def __init__(self, digest: str) -> None:
         self.kernel_digest = digest
@@ -34,7 +34,7 @@ def test_shared_work_and_kernels_belong_to_the_digest(
     copy = tmp_path / "workloads"
     shutil.copytree(next(iter(workloads.__path__)), copy)
     monkeypatch.setattr(workloads, "__path__", [str(copy)])
-    assert hash_of() == before  # wherever the sources lie
+    assert hash_of() == before  # independent of the folder of the sources
     with (copy / "gpu_streams.py").open("a") as file:
         file.write("# changed\n")
     assert hash_of() != before

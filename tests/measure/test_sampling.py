@@ -1,4 +1,4 @@
-"""The timed loop against a scripted clock: every number is exact."""
+"""The timed loop with a scripted clock: every number is exact."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from membench.measure.worker.stopwatch import HostStopwatch
 
 
 class ScriptedBackend:
-    """A backend whose clock advances by a fixed number of ns an iteration."""
+    """A backend whose clock advances by a fixed number of ns per iteration."""
 
     timer = "scripted"
     kernel_digest = "0"
@@ -37,10 +37,10 @@ class ScriptedBackend:
         return self.ns * iterations
 
     def reclaim(self) -> None:
-        """Nothing was given."""
+        """Do nothing; the scripted backend has no memory."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Do nothing; the scripted backend has no resources."""
 
 
 def sample(
@@ -68,7 +68,7 @@ def test_a_long_repetition_is_one_sample() -> None:
     assert sampled.iterations == 1
     assert sampled.stop.reason == "count"
     assert sampled.stop.converged is None
-    assert sampled.total == sum(done) == 5  # the warm-up, then four
+    assert sampled.total == sum(done) == 5  # one warm-up and four samples
 
 
 def test_short_repetitions_are_batched_until_the_clock_can_see_them() -> None:
@@ -76,7 +76,8 @@ def test_short_repetitions_are_batched_until_the_clock_can_see_them() -> None:
     done: list[int] = []
     sampled = sample(backend, timed(done), 3)
     assert sampled.iterations * 2.0 >= RESOLUTION_FACTOR * 50.0
-    assert sampled.iterations * 2.0 < 2 * RESOLUTION_FACTOR * 50.0  # and no longer than needed
+    # The sample is no longer than necessary.
+    assert sampled.iterations * 2.0 < 2 * RESOLUTION_FACTOR * 50.0
     assert sampled.total == sum(done)
 
 

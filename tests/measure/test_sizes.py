@@ -1,4 +1,4 @@
-"""Sizes that the machine decides, and sizes that a person asks for."""
+"""Sizes chosen by the machine, and sizes requested by the user."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_whole_id_need_not_be_of_the_profile() -> None:
     name = "ddr/mix/size=512MiB/reads=90/threads=2"
     (found,) = planned(name)
     assert (found.id, found.params["reads"], found.rounds) == (name, 90, 0)
-    # Axes in any order, a size written in another way, and beside what the profile has.
+    # Axes in any order, other spellings of a size, and values outside the profile.
     both = planned("host/chase/pages=4k/size=1024MiB", "ddr/read/*threads=1*")
     assert [one.id for one in both] == [
         "host/chase/size=1GiB/pages=4k",
@@ -172,7 +172,7 @@ def test_an_id_that_is_none_is_refused_with_the_way_to_the_axes(name: str) -> No
 
 
 def test_every_id_of_a_profile_can_be_asked_for() -> None:
-    """And is the same case: what is printed can be pasted."""
+    """Selecting the id of a printed case gives the same case."""
     for profile in ("quick", "full"):
         for found in registry().cases(profile, BOX):
             again = registry().case(found.id, BOX)

@@ -1,4 +1,4 @@
-"""The measuring order on a device, against a scripted clock."""
+"""The order of measurements on a device, with a scripted clock."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_nothing_is_held_where_that_is_not_wanted() -> None:
     device = ScriptedDevice()
     watch = Stopwatches(hold=False).stopwatch(device, work(device))
     watch.span(1)
-    assert "idle" in device.log  # the floor, too
+    assert "idle" in device.log  # the empty launch is measured too
     assert "block" not in device.log
 
 
@@ -139,7 +139,7 @@ def test_cold_samples_are_one_iteration_each_and_flushed_each() -> None:
     sampled = take_samples(watch, timed, FixedCount(7))
     assert sampled.iterations == 1
     assert set(sampled.elapsed_ns) == {50_000.0}
-    assert device.log.count("flush") == 8  # the calibrating one, too; the warm-up needs none
+    assert device.log.count("flush") == 8  # including calibration; the warm-up needs no flush
 
 
 @given(st.floats(100.0, 1e7), st.floats(100.0, 5_000.0), st.integers(1, 8))

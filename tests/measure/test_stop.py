@@ -1,4 +1,4 @@
-"""Stopping rules: pure objects, so that their laws can be tested on any samples."""
+"""Stopping rules, tested on many sequences of samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES = st.lists(st.floats(1.0, 1e9), max_size=80)
 
 
 def first_stop(rule: StopRule, samples: list[float]) -> tuple[int, Stop] | None:
-    """After how many samples ``rule`` stops, and why."""
+    """(number of samples at which ``rule`` stops, reason); None if the rule never stops."""
     for count in range(len(samples) + 1):
         if why := rule.stop(samples[:count], 0.0):
             return count, why
@@ -69,7 +69,7 @@ def test_a_few_samples_that_agree_are_enough_and_others_are_counted() -> None:
     rule = Agreement(8)
     assert first_stop(rule, [100.0, 100.5, 99.6, 100.1, 100.0]) == (4, Stop("agreed"))
     assert first_stop(rule, [100.0, 110.0] * 10) == (8, Stop("count"))
-    late = [100.0, 104.0, *[102.0] * 6]  # 1.6 % of deviation at first
+    late = [100.0, 104.0, *[102.0] * 6]  # the deviation is 1.6 % at first
     assert first_stop(rule, late) == (8, Stop("count"))
     assert first_stop(rule, [100.0, 101.0, *[100.5] * 6]) == (4, Stop("agreed"))
 

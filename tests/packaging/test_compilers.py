@@ -1,4 +1,4 @@
-"""docs/compilers.md: what its tables have is what the compiler that is installed makes."""
+"""docs/compilers.md contains the machine code that the installed NVRTC generates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXT = DOCUMENT.read_text(encoding="ascii")
 
 
 def table(head: str) -> list[dict[str, str]]:
-    """The lines of the table that begins with ``head``, by the names of its columns."""
+    """The rows of the table that begins with ``head``, as mappings column name -> cell."""
     found = re.search("^" + re.escape(head) + r".*\n(\|.*\n)*", TEXT, re.MULTILINE)
     assert found, head
     names, _, *lines = (
@@ -38,7 +38,7 @@ def table(head: str) -> list[dict[str, str]]:
 
 ENTRIES = {line["entry"].strip("`"): line for line in table(HEADS[1])}
 INSTALLED = version("nvidia-cuda-nvrtc")
-"""The one that `pyproject.toml` pins for the tests."""
+"""The NVRTC release that `pyproject.toml` pins for the tests."""
 
 
 def within(number: int, shown: str) -> bool:
@@ -81,7 +81,7 @@ def test_machine_code_is_found_in_the_image() -> None:
         assert len(texts[entry]) >= 16 * len(code) > 0
 
 
-# The tables themselves.
+# Tests of the table functions.
 
 
 def test_a_cell_spans_all_architectures() -> None:

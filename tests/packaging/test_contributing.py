@@ -1,4 +1,4 @@
-"""The contributor's path: the examples of CONTRIBUTING.md are all that a new benchmark takes."""
+"""The examples of CONTRIBUTING.md are complete: a new benchmark needs no other edit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOKING = (
     "tests/packaging/test_start_up.py",
     "tests/report/test_translate.py",
 )
-"""Tests that look at all benches, kernels or documents."""
+"""Tests that read all benches, kernels or documents."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def run_pytest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """What pytest says in ``tree``, with its default marks."""
+    """The result of pytest in ``tree``, with its default marks."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=tree,

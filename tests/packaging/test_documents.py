@@ -1,4 +1,4 @@
-"""The documents say what is true: the example runs, columns and flags are all there."""
+"""The documents agree with the code: examples run, and columns and flags are complete."""
 
 from __future__ import annotations
 
@@ -35,14 +35,13 @@ DOCUMENTS = sorted(
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """The fenced code blocks of ``document`` in ``language``."""
     text = (ROOT / document).read_text(encoding="ascii")
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """The benchmark that CONTRIBUTING.md shows, imported from a file as a bench module is."""
+    """The benchmark in CONTRIBUTING.md, imported from a file like a bench module."""
     path = tmp_path / "documented.py"
     path.write_text(examples()["membench/benches/host/memmove.py"])
     spec = importlib.util.spec_from_file_location("documented", path)
@@ -77,7 +76,8 @@ def test_documented_columns_are_the_columns() -> None:
 def test_documented_flags_are_the_flags() -> None:
     text = (ROOT / "docs" / "results-schema.md").read_text(encoding="ascii")
     section = text.partition("## Flags")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| ([a-z-]+) \| (.*) \|$", section, re.MULTILINE)[2:]  # after the head
+    # Without the head of the table.
+    rows = re.findall(r"^\| ([a-z-]+) \| (.*) \|$", section, re.MULTILINE)[2:]
     assert rows == [(flag.code, flag.meaning) for flag in FLAGS.values()]
 
 
@@ -99,7 +99,7 @@ def test_readme_opens_with_two_commands_of_one_line_each() -> None:
 
 
 def anchor(heading: str) -> str:
-    """The fragment that GitHub gives to ``heading``."""
+    """The anchor that GitHub generates for ``heading``."""
     return re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
 
 
@@ -147,7 +147,7 @@ def test_counts_in_the_documents_are_counted() -> None:
 
 
 def test_the_versions_of_benches_are_in_the_changelog() -> None:
-    """A bench above version 1 is listed, since its results cannot be compared with older ones."""
+    """The changelog lists every version above 1, because such results are not comparable."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="ascii")
     told: dict[str, int] = {}
     for version, names in re.findall(r"Version (\d): ([^:\n]*)\.(?= Version|\n)", text):

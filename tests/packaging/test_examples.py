@@ -1,4 +1,4 @@
-"""What `examples/` shows does work."""
+"""The plug-in, the Python script and the CI workflow in `examples/` work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ WORKFLOW = ROOT / "examples" / "ci" / "github.yml"
 
 
 def run(*command: str | Path, path: Path, cwd: Path) -> str:
-    """Standard output of ``command`` with ``path`` and this checkout to import from."""
+    """Standard output of Python with the arguments ``command``.
+
+    Python imports from ``path`` and from this checkout.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])}
     done = subprocess.run(
         [sys.executable, "-P", *map(str, command)],

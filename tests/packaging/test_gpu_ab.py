@@ -1,4 +1,4 @@
-"""ci/gpu_ab.py on the double of CuPy: its groups, its table, and that it goes on."""
+"""ci/gpu_ab.py on the CuPy double: groups, table, and a second call that continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ci/gpu_peers.py without a GPU: its way from a peer's output to the table of ratios."""
+"""ci/gpu_peers.py without a GPU: from the output of another tool to the table of ratios."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def script() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["gpu_peers"] = module  # dataclasses look their module up
+    sys.modules["gpu_peers"] = module  # dataclasses search the module here
     spec.loader.exec_module(module)
     return module
 
 
 def test_what_is_selected_exists(script: ModuleType) -> None:
-    """In a profile or outside of it: a whole id can be asked for."""
+    """A selected case may be outside of the profiles."""
     assert all(registry().case(one, snapshot()) is not None for one in script.OURS)
 
 
@@ -99,7 +99,7 @@ def test_a_peer_that_does_not_work_is_named(
 def test_peers_link_with_the_libraries_that_the_loader_finds(
     script: ModuleType, tmp_path: Path
 ) -> None:
-    """Without a driver's development package there is no name to link with."""
+    """Only the driver's development package contains the library names for linking."""
     driver = tmp_path / "driver"
     driver.mkdir()
     build(driver / "libcuda.so.1", "int cuInit(unsigned flags) { return flags; }")

@@ -1,4 +1,4 @@
-"""ci/gpu.sh without a GPU: each stage goes as far as it can, and a wrong call says how."""
+"""ci/gpu.sh without a GPU: each stage runs as far as possible; a wrong call prints the usage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def call(*arguments: str, limit: int = 500) -> subprocess.CompletedProcess[str]:
 
 
 NOT_THERE = ("scipy", "jsonschema", "dask", "distributed", "pyarrow", "libcachesim")
-"""Packages of the tests that a machine with a GPU need not have."""
+"""Packages of the tests that a GPU machine may lack."""
 
 
 @pytest.mark.slow
@@ -36,7 +36,7 @@ def test_check_collects_the_tests_for_a_gpu_and_counts_without_one(
     ran = call(str(tmp_path), "first-look", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_gpu_contract.py::test_what_goes_up_comes_down[cuda]" in ran.stdout
-    assert "gpu/chase/size=16GiB" not in ran.stdout  # without a GPU no one knows its memory
+    assert "gpu/chase/size=16GiB" not in ran.stdout  # without a GPU, the memory size is unknown
     assert "hbm/read/size=auto/config=best" in ran.stdout
     ran = call(str(tmp_path), "check", "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -67,7 +67,7 @@ def test_check_runs_every_test_for_a_gpu() -> None:
 def test_a_profile_is_planned(tmp_path: Path, stage: str) -> None:
     ran = call(str(tmp_path), stage, "--dry-run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    size = "1GiB" if stage == "peers" else "auto"  # as large as the peers' arrays
+    size = "1GiB" if stage == "peers" else "auto"  # the same size as the arrays of the other tools
     assert f"hbm/triad/size={size}/vec=16" in ran.stdout
     assert "energy" not in ran.stdout
     assert "ddr/" not in ran.stdout
@@ -110,7 +110,7 @@ head -c "$BYTES" /dev/zero >"${csv%.csv}.json"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a `python` that pretends to measure, and what it is told by."""
+    """A folder with a fake `python` that pretends to measure, and its control files."""
     monkeypatch.setenv("REAL", sys.executable)
     fake = tmp_path / "python"
     fake.write_text(MEMBENCH)
@@ -125,7 +125,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def runs(machine: Path) -> list[str]:
-    """What membench was called with since the last time."""
+    """The command lines of ``membench run`` since the last call."""
     found = [line for line in (machine / "CALLS").read_text().splitlines() if " run " in line]
     (machine / "CALLS").write_text("")
     return found
@@ -139,7 +139,7 @@ def test_check_goes_on_where_it_ended_and_repeats_what_failed(machine: Path) -> 
     assert (first.returncode, "not complete yet" in first.stdout) == (1, True)
     (begun,) = runs(machine)
     assert "--select=gpu/chase/*" in begun
-    # Another folder, as if the first had been emptied: the state is elsewhere.
+    # Another folder: the state is stored elsewhere, so the run is resumed.
     assert call(str(machine / "two"), "check").returncode == 0
     (resumed,) = runs(machine)
     assert "--resume" in resumed
@@ -171,7 +171,7 @@ def test_no_more_is_given_than_can_be_taken_along(
     (run,) = runs(machine)
     assert "--rounds 3" in run
     assert call(str(machine / "out"), "full").returncode == 0
-    assert runs(machine) == []  # complete
+    assert runs(machine) == []  # the run is complete
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Finding the CUDA sources when something is wrong."""
+"""Where membench finds the CUDA sources, and the errors for missing and unknown sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One name, one meaning: a class name that two modules use has to be looked up each time."""
+"""No two modules define a class with the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--require-gpu`: on a machine that is there to check a GPU, a skip must not look like a pass."""
+"""`--require-gpu`: on a machine with a GPU, a skipped GPU test fails."""
 
 from __future__ import annotations
 

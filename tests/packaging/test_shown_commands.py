@@ -1,4 +1,4 @@
-"""Every membench command that a document shows can be given, and does what it is shown for."""
+"""Every membench command in the documents is valid, and runs successfully."""
 
 from __future__ import annotations
 
@@ -35,22 +35,21 @@ STANDS_FOR = {
     "CODE": "noisy",
     "KEY": "stores",
 }
-"""What a reader puts for the words that a document writes in capitals."""
+"""Placeholder in the documents -> a real value."""
 OPEN = re.compile(
     r"[A-Z]{2,}(?![a-z0-9])[A-Z:=_]*|.*=NAME=VALUE|\.\.\.|.*[\[|].*|.*(SCHEDULER|NODE|GLOB).*"
 )
-"""What nobody can put anything for here: such a command is parsed as far as its options."""
+"""Words without a real value. A command with such a word is parsed only up to its options."""
 ELSEWHERE = (
     *("fleet run", "ddr/memmove", "memset", "--resume", "old.csv new.csv --select 'kv/*'"),
     *("python=/opt/", "scratch=/mnt/", "--expect history"),
 )
-"""What other tests run (a cluster, a history of runs, cases of contributors, an interrupted run,
-another Python or disk), or what needs rows of a GPU on both sides."""
+"""Commands that are not run here: other tests run them, or they need GPU rows on both sides."""
 PLACES = {"/var/lib/node_exporter/membench.prom": "membench.prom", "/mnt/nvme": "."}
 
 
 def shown(document: Path) -> Iterator[tuple[str, bool]]:
-    """What follows ``membench``, and whether it stands in a block and not within a sentence."""
+    """(text after ``membench``, whether the command is in a code block)."""
     text = (ROOT / document).read_text(encoding="utf-8")
     if document == WORKFLOW:
         blocks, inline = [text], []
@@ -68,7 +67,10 @@ def shown(document: Path) -> Iterator[tuple[str, bool]]:
 
 
 def words(command: str) -> list[str]:
-    """The arguments: without a remark, a pipe or a redirection, and with words for capitals."""
+    """The arguments of ``command``, with values for placeholders.
+
+    Comments, pipes and redirections are left out.
+    """
     plain = re.split(r"\s#\s|\s{3,}", command)[0]
     found = shlex.split(plain)
     ends = next((place for place, word in enumerate(found) if word in {"|", ">", "<"}), None)
@@ -87,7 +89,7 @@ IDS = [f"{document}: {shlex.join(arguments)}" for document, arguments, _ in SHOW
 
 
 def found_command(arguments: tuple[str, ...]) -> tuple[click.Command, str, list[str]]:
-    """The command, its name, and what is left for it."""
+    """(command, its name, its remaining arguments)."""
     context = click.Context(group)
     name, *rest = arguments
     command = group.get_command(context, name)
@@ -119,7 +121,8 @@ def test_a_command_that_is_shown_can_be_given(
 
 
 ANOTHER_TOOLS = {
-    *("--benchmark-enable", "--benchmark-json", "--require-gpu", "--write"),  # pytest, ci
+    # Options of pytest and of scripts in ci.
+    *("--benchmark-enable", "--benchmark-json", "--require-gpu", "--write"),
     *("--interleave", "--triad-only", "--order", "--csv", "--status-interval", "--metrics"),
     *("--yaml", "--nthreads", "--memory-limit", "--no-dashboard", "--resources", "--hostfile"),
     *("--worker-options", "--name", "--nodes", "--ntasks-per-node", "--exclusive"),
@@ -127,7 +130,7 @@ ANOTHER_TOOLS = {
     *("--page-size", "--crash-dump-folder", "--log-requests", "--log-requests-level"),
     "--vm-bytes",
 }
-"""Options in the documents that are not ours."""
+"""Options of other tools in the documents."""
 
 
 def every_command(command: click.Command) -> Iterator[click.Command]:
@@ -141,7 +144,10 @@ def every_command(command: click.Command) -> Iterator[click.Command]:
 
 
 def test_an_option_that_a_document_names_exists() -> None:
-    """Options within sentences too; docs/other-tools.md is about those of others."""
+    """Includes options within sentences.
+
+    docs/other-tools.md is left out: it names options of other tools.
+    """
     options = {
         option
         for command in every_command(group)
@@ -162,7 +168,7 @@ RUN = [
     if (block or len(arguments) > 2)
     and not any(OPEN.fullmatch(word) for word in arguments)
     and not any(part in shlex.join(arguments) for part in ELSEWHERE)
-    and document != "CHANGELOG.md"  # it names options, not commands
+    and document != "CHANGELOG.md"  # CHANGELOG.md names options, not commands
     and (arguments[0] != "check" or any(word.endswith(".csv") for word in arguments))
 ]
 
@@ -171,7 +177,7 @@ _RUN_ID = r"\b\d{8}T\d{6}Z-[0-9a-f]{4}\b"
 
 
 def prepare(directory: Path, arguments: tuple[str, ...]) -> None:
-    """Put there what ``arguments`` name: results, what other tools wrote, a fleet."""
+    """Write the files that ``arguments`` name: results, outputs of other tools, a fleet."""
     for word in arguments:
         name = word.rpartition("=")[2]
         path = directory / name
@@ -206,7 +212,7 @@ def prepare(directory: Path, arguments: tuple[str, ...]) -> None:
 
 
 def _trace() -> str:
-    """Half an hour of requests in blocks of 64 tokens."""
+    """A trace with half an hour of requests, in blocks of 64 tokens."""
     lines = [
         {"block_size": 64, "timestamp": 60_000 * n, "input_length": 256, "output_length": 5}
         | {"hash_ids": [7, n % 3, n % 3 + 10, n + 20]}
@@ -224,7 +230,7 @@ def test_a_command_that_is_shown_does_its_work(
     if "-o" in arguments:
         (tmp_path / arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
     if arguments == ("history",):
-        arguments = ("history", "results/mybox")  # that of this machine, whose name differs
+        arguments = ("history", "results/mybox")  # the folder of this machine has another name
     measures = arguments[0] == "check" and not any(word.endswith(".csv") for word in arguments)
     if arguments[0] == "run" or measures:
         arguments = (*arguments, *(() if "--dry-run" in arguments else ("--dry-run",)))

@@ -1,4 +1,4 @@
-"""What a start costs: no numerical library for asking what there is."""
+"""The cost of a start: commands that only list cases load no numerical library."""
 
 from __future__ import annotations
 
@@ -50,13 +50,14 @@ def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path)
 
 
 def test_a_list_for_a_pipe_is_written_without_rich(tmp_path: Path) -> None:
-    """Rich takes as long to load as click; so do the random numbers of the scratch file."""
+    """Rich and the random numbers of the scratch file take as long to load as click."""
     seen = tmp_path / "modules.json"
     command = [sys.executable, "-c", CALL, str(seen), "list", "--profile", "full"]
     subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     _, modules = json.loads(seen.read_text())
     slow = {"decimal", "difflib", "gzip", "json", "lzma", "rich", "secrets", "shutil", "tomllib"}
-    assert {name.partition(".")[0] for name in modules} & slow == {"json"}  # of this test itself
+    # This test itself imports json.
+    assert {name.partition(".")[0] for name in modules} & slow == {"json"}
 
 
 def test_import_loads_nothing_from_outside() -> None:

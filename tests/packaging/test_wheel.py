@@ -1,4 +1,4 @@
-"""The package as people get it: wheel, editable install, bare checkout, each run from elsewhere."""
+"""The package as wheel, as editable install and as checkout, each run from another folder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ print(json.dumps([str(files.reference_root()),
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Standard output of ``command`` in an environment that says nothing about Python."""
+    """Standard output of ``command``, without environment variables that affect Python."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -76,10 +76,10 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def new_environment(folder: Path) -> Path:
-    """A virtual environment that sees this one's packages, but not its membench; its python.
+    """A new virtual environment with these packages but without membench; returns its Python.
 
-    The path of this environment comes second, and the files in it that would
-    lead on to a checkout (an editable install's) are not followed.
+    The search path ends with the packages of this environment. The .pth files in these packages,
+    such as the file of an editable install, have no effect.
     """
     venv.EnvBuilder(symlinks=True).create(folder)
     python = folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""The command line, with the test plug-in, in an empty directory."""
+"""The command line with the test plug-in, in an empty directory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from membench.machine import snapshot
 
 @pytest.fixture(scope="session")
 def stairs() -> str:
-    """The staircase of this machine as JSON."""
+    """The staircase of this machine as JSON, measured once."""
     return json.dumps(staircase.measure(snapshot()))
 
 
 @pytest.fixture
 def membench(tmp_path: Path, nvml_library: Path, stairs: str) -> Iterator[Membench]:
-    """The command line with the test plug-in installed, in an empty directory."""
+    """The command line with the test plug-in, in an empty directory.
+
+    Kills processes that still run after the test.
+    """
     runner = installed(tmp_path, nvml_library, stairs)
     yield runner
     for process in runner.started:

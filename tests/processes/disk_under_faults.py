@@ -1,8 +1,8 @@
-"""A run whose disk fills up or turns read-only meanwhile, inside of a mount namespace.
+"""A run whose disk fills up or becomes read-only, inside a mount namespace.
 
     python disk_under_faults.py full|read-only|budget|quota DIRECTORY
 
-prints one JSON object with what the run did and what it left.
+prints one JSON object with the outcome of the run and the remaining files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ BUDGET = 256 * MIB
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """``membench run`` with ``arguments``."""
     command = [sys.executable, "-m", "membench", "run", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
@@ -36,7 +35,11 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def when(ready: Callable[[], bool], run: subprocess.Popen[str]) -> None:
-    """Wait until it is ready; the run must still be going."""
+    """Wait until ``ready`` returns True.
+
+    Raises:
+        RuntimeError: the run ended first, or `DEADLINE_S` passed.
+    """
     end = time.monotonic() + DEADLINE_S
     while not ready():
         if run.poll() is not None or time.monotonic() > end:
@@ -45,16 +48,16 @@ def when(ready: Callable[[], bool], run: subprocess.Popen[str]) -> None:
 
 
 def units(out: Path) -> int:
-    """Finished units in the journal of a run."""
+    """Number of finished case results in the journal of the run."""
     try:
         return len(read_journal(journal_path(out)).units)
-    except Exception:  # it is being made, or is not there yet
+    except Exception:  # the journal does not exist yet, or is incomplete
         return 0
 
 
 @contextlib.contextmanager
 def filled(directory: Path) -> Iterator[int]:
-    """Take all that is free in ``directory``; the bytes that are left to a user."""
+    """Fill the filesystem of ``directory``; yields the free bytes that remain."""
     filler = directory / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (16 * MIB, MIB, 4096):
@@ -67,7 +70,8 @@ def filled(directory: Path) -> Iterator[int]:
     yield status.f_bavail * status.f_frsize
     filler.unlink()
     end = time.monotonic() + DEADLINE_S
-    while os.statvfs(directory).f_bavail < 2 * status.f_blocks // 5:  # freed a little later
+    # The filesystem frees the space a little later.
+    while os.statvfs(directory).f_bavail < 2 * status.f_blocks // 5:
         if time.monotonic() > end:
             raise RuntimeError("what was taken does not become free")
         os.sync()
@@ -75,7 +79,7 @@ def filled(directory: Path) -> Iterator[int]:
 
 
 def ended(run: subprocess.Popen[str], out: Path) -> dict[str, Any]:
-    """How the run ended, and its rows."""
+    """The exit code, the outputs and the rows of the run."""
     try:
         told, complained = run.communicate(timeout=DEADLINE_S)
     finally:
@@ -88,7 +92,7 @@ def ended(run: subprocess.Popen[str], out: Path) -> dict[str, Any]:
 
 
 def full(directory: Path) -> dict[str, Any]:
-    """First the scratch file's filesystem fills up, then that of the results."""
+    """Fill the filesystem of the scratch file, then the filesystem of the results."""
     chosen = ("--select", "ssd/read/pattern=rand*", "--select", "ssd/write/*", "--rounds", "3")
     place = ("--scratch", str(directory), "--disk-budget", "256MiB")
     out = Path("o.csv")
@@ -97,7 +101,7 @@ def full(directory: Path) -> dict[str, Any]:
     with filled(directory) as left:
         scratch = {**ended(run, out), "left": left}
     within = directory / "o.csv"
-    # Enough samples to outgrow whatever the journal's last block still has room for.
+    # Enough samples to exceed the free space in the last block of the journal.
     arguments = ("--select", "ssd/read/pattern=rand*", "--rounds", "4", *place)
     run = start(*arguments, "-o", str(within))
     when(lambda: units(within) >= 2, run)
@@ -109,7 +113,7 @@ def full(directory: Path) -> dict[str, Any]:
 
 
 def read_only(directory: Path) -> dict[str, Any]:
-    """The filesystem meets an error of its own, and goes on without writing."""
+    """The filesystem detects an error and becomes read-only."""
     out = Path("o.csv")
     chosen = ("--select", "ssd/read/pattern=rand*", "--select", "ssd/write/*", "--rounds", "3")
     run = start(*chosen, "--scratch", str(directory), "--disk-budget", "256MiB", "-o", str(out))
@@ -126,7 +130,7 @@ def read_only(directory: Path) -> dict[str, Any]:
 
 
 def budget(directory: Path) -> dict[str, Any]:
-    """Bytes that the device was given to write in a run, as the kernel counts them."""
+    """Number of bytes written to the device during a run, as the kernel counts them."""
     device = read_filesystem(directory).device.removeprefix("/dev/")
     counters = Path(f"/sys/class/block/{device}/stat")
 
@@ -146,7 +150,7 @@ def budget(directory: Path) -> dict[str, Any]:
 
 
 def quota(directory: Path) -> dict[str, Any]:
-    """The results' subvolume of btrfs reaches its limit in the middle of the run."""
+    """The btrfs subvolume of the results reaches its quota during the run."""
     subvolume = directory / "results"
     within = subvolume / "o.csv"
 
@@ -157,8 +161,9 @@ def quota(directory: Path) -> dict[str, Any]:
     btrfs("quota", "enable", str(directory))
     run = start("--select", "host/chase/size=16KiB/*", "--rounds", "8", "-o", str(within))
     when(lambda: units(within) >= 2, run)
-    group = "0/256"  # of the first subvolume that is made
-    btrfs("qgroup", "limit", "1", group, str(directory))  # a byte: all that follows is too much
+    group = "0/256"  # the id of the first subvolume
+    # A limit of one byte, so that every later write fails.
+    btrfs("qgroup", "limit", "1", group, str(directory))
     found = ended(run, within)
     kept = units(within)
     btrfs("qgroup", "limit", "none", group, str(directory))

@@ -1,4 +1,4 @@
-"""A plug-in of small and of badly behaved benches, and real membench processes that run them."""
+"""A plug-in with small and faulty benches, and real membench processes that run the benches."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ if "membench.host.memory.staircase" in sys.orig_argv and "TEST_STAIRS" in os.env
 
 @dataclass
 class Membench:
-    """Runs the command line as a user would: another process, another directory."""
+    """Runs membench like a user: in another process and another directory."""
 
     directory: Path
     environment: dict[str, str]
@@ -279,7 +279,7 @@ class Membench:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __call__(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        """Run to the end; stdout and stderr as text."""
+        """Run membench to the end. Standard output and standard error are text."""
         defaults = {
             "cwd": self.directory,
             "env": self._limited if "preexec_fn" in options else self.environment,
@@ -299,16 +299,17 @@ class Membench:
 
     @property
     def _limited(self) -> dict[str, str]:
-        """For a process whose files may not grow: it leaves no half of a compiled module behind.
+        """The environment of a process whose files may not grow, without bytecode files.
 
-        Python before 3.14 would (CPython issue 126606), and whoever imports that next fails.
+        Python before 3.14 could leave an incomplete bytecode file (CPython issue 126606), and later
+        imports of this file would fail.
         """
         return {**self.environment, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def refuses(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run it in this process: for what is refused before anything is started.
+        """Run membench in this process, for commands that fail before any process starts.
 
-        The plug-in is not installed here.
+        The plug-in is not installed in this process.
         """
         from membench.cli import main
 
@@ -327,7 +328,7 @@ class Membench:
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), alone(err.getvalue()))
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
-        """Start it in a process group of its own, as a shell would."""
+        """Start membench in a new process group, like a shell."""
         process: subprocess.Popen[str] = subprocess.Popen(  # type: ignore[call-overload]
             [sys.executable, "-P", "-m", "membench", *arguments],
             cwd=self.directory,
@@ -341,7 +342,7 @@ class Membench:
         return process
 
     def with_gpu(self, uuid: str) -> dict[str, str]:
-        """The environment of a machine with one GPU, of that UUID: NVML is a stand-in."""
+        """The environment of a machine with one GPU with this UUID. NVML is a stub."""
         facts = self.directory.with_name("gpu")
         facts.write_text(text([{**H100, "uuid": uuid}]))
         environment = {
@@ -354,18 +355,22 @@ class Membench:
 
     @property
     def flag(self) -> Path:
-        """By this file `ddr/slow` says that it is being measured; without it, it goes on."""
+        """The file that exists while `ddr/slow` is being measured.
+
+        `ddr/slow` ends if the file is removed.
+        """
         return Path(self.environment["TEST_FLAG"])
 
     def wait_for_slow(self) -> int:
-        """Wait until `ddr/slow` is being measured; the process id of its worker."""
+        """Wait until `ddr/slow` is being measured, and return the process id of its worker."""
         return int(until(lambda: self.flag.exists() and self.flag.read_text()))
 
 
 def installed(folder: Path, library: Path = Path(), stairs: str = "") -> Membench:
     """The command line with the plug-in, in the empty directory ``folder``/work.
 
-    With ``stairs``, JSON of a staircase, no process measures one.
+    Args:
+        stairs: JSON of a staircase; with it, no process measures the staircase.
     """
     site = folder / "site"
     info = site / "membench_test_benches-1.0.dist-info"
@@ -393,12 +398,12 @@ NEIGHBOURS = re.compile(r"Warning: another run[^\n]* on this machine: [^\n]*\nHi
 
 
 def alone(errors: str) -> str:
-    """``errors`` without the warning that another run measures here: tests run side by side."""
+    """``errors`` without the warning about another run, because tests run at the same time."""
     return NEIGHBOURS.sub("", errors)
 
 
 def until(condition: Callable[[], object], seconds: float = 60.0) -> str:
-    """Wait for ``condition`` and return what it says."""
+    """Wait until ``condition`` returns a true value, and return the value as text."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -407,7 +412,7 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> str:
 
 
 def alive(pid: int) -> bool:
-    """The process runs (a zombie does not)."""
+    """Whether the process runs. A zombie does not run."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

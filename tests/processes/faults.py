@@ -1,9 +1,9 @@
-# ruff: noqa: E501 - the document at the end has a paragraph a line
-"""The fault matrix: what is injected into real runs, what is promised, and what is seen.
+# ruff: noqa: E501 - each paragraph of the document at the end is one line
+"""The faults that the tests inject into real runs, with the promised and the observed results.
 
-A scenario is one story with a real run in it; it tells what became of each of
-its faults.  The tests hold what is seen against what stands here, and
-docs/reliability.md is written from it:
+A scenario is a function that runs membench, injects faults and returns the observed results.
+The tests compare the observed results with ``FAULTS``.  This command writes docs/reliability.md
+from ``FAULTS``:
 
     PYTHONPATH=tests/support python tests/processes/faults.py > docs/reliability.md
 """
@@ -40,14 +40,14 @@ COMPLETE = "the run is complete, with all finished samples"
 
 @dataclass(frozen=True)
 class Seen:
-    """What a fault came to.
+    """The observed result of a fault.
 
     Attributes:
-        code: exit code of the run that met it.
-        says: the reason in the case's row, or the line on the screen.
-        kept: what became of everything else that was to be measured.
-        left: what lies in the results directory.
-        resumed: what ``--resume`` made of it, empty where nothing was left to do.
+        code: exit code of the faulty run.
+        says: the reason in the row of the case, or the line on standard error.
+        kept: text that names the complete measurements.
+        left: names of the files in the results directory, separated by spaces.
+        resumed: the result of ``--resume``; empty if there was no work left to resume.
     """
 
     code: int
@@ -59,7 +59,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Fault:
-    """A line of the matrix."""
+    """A fault, the function that injects the fault, and the expected result."""
 
     scenario: Callable[[Membench], dict[str, Seen]]
     name: str
@@ -77,14 +77,18 @@ def listed(directory: Path) -> str:
 
 
 def first_line(errors: str, kind: str = "Error: ") -> str:
-    """The only line of ``errors`` that begins with ``kind``; no traceback stands beside it."""
+    """The only line of ``errors`` that begins with ``kind``.
+
+    Raises:
+        AssertionError: ``errors`` contains a traceback.
+    """
     assert "Traceback" not in errors, errors
     (line,) = (line for line in alone(errors).splitlines() if line.startswith(kind))
     return line
 
 
 def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
-    """What became of all cases but those of ``without``."""
+    """The text for the column "kept": whether all cases outside ``without`` have all their rounds."""
     rest = [row for case, row in rows.items() if case not in without]
     whole = [row for row in rest if row.status is Status.OK and row.rounds == rounds]
     assert rest
@@ -92,7 +96,7 @@ def others(rows: dict[str, Row], without: Sequence[str], rounds: int) -> str:
 
 
 def resume(membench: Membench, before: Sequence[CaseResult], rounds: int, cases: int) -> str:
-    """Complete the run; every unit of ``before`` must stand in the results as it was."""
+    """Resume the run, and check that the results contain the samples of ``before`` unchanged."""
     done = membench("run", "--resume", "o.csv")
     assert done.returncode == 0, done.stdout + done.stderr
     csv = membench.directory / "o.csv"
@@ -110,17 +114,16 @@ def resume(membench: Membench, before: Sequence[CaseResult], rounds: int, cases:
 
 
 def words(line: str) -> list[str]:
-    """Arguments as one types them."""
     return line.split()
 
 
 def go_on(membench: Membench) -> None:
-    """Let `ddr/slow` pass from now on."""
+    """Delete the file that makes `ddr/slow` wait."""
     membench.flag.unlink(missing_ok=True)
     shutil.rmtree(membench.flag.parent, ignore_errors=True)
 
 
-# -- faults of a case: all of them in one run --------------------------------------------------
+# -- faults of a case: one run contains all of these faults -------------------------------------
 
 BROKEN = {
     "hang": "hangs",
@@ -162,7 +165,7 @@ def interrupted(membench: Membench, number: signal.Signals, fault: str) -> dict[
         *words("--rounds 2 --seed 0 -o o.csv"),
     )
     worker = membench.wait_for_slow()
-    os.killpg(run.pid, number)  # Ctrl-C reaches the whole group, a worker too
+    os.killpg(run.pid, number)  # Ctrl-C sends the signal to the worker too
     out, err = run.communicate(timeout=30)
     assert not alive(worker)
     assert "Traceback" not in err
@@ -197,7 +200,7 @@ def parent_killed(membench: Membench) -> dict[str, Seen]:
     journal = membench.directory / "o.journal"
     before = read_journal(journal).units
     with journal.open("ab") as file:
-        file.write(b'{"unit":{"round":1,"case":"ddr/st')  # what a power cut leaves
+        file.write(b'{"unit":{"round":1,"case":"ddr/st')  # a record cut by a power failure
     go_on(membench)
     resumed = resume(membench, before, rounds=2, cases=5)
     again = membench("run", "--resume", "o.csv")
@@ -280,7 +283,10 @@ MOUNT = (
 def in_a_filesystem(
     membench: Membench, size: str, command: str, place: str = "."
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` with a filesystem of ``size`` over ``place`` that only it sees."""
+    """Run ``command`` with a tmpfs of ``size`` mounted on ``place``, in a mount namespace.
+
+    Skips the test if the machine does not allow the mount.
+    """
     line = MOUNT.format(size=size, place=place, command=command)
     done = subprocess.run(
         ["bash", "-c", line],
@@ -352,7 +358,7 @@ def scratch_removed(membench: Membench) -> dict[str, Seen]:
         *words("--rounds 1 --disk-budget 64MiB -o o.csv"),
     )
     membench.wait_for_slow()
-    (membench.directory / "scratch").rmdir()  # empty: the file in it has no name
+    (membench.directory / "scratch").rmdir()  # works because the scratch file has no name
     go_on(membench)
     _, err = run.communicate(timeout=60)
     assert alone(err) == ""
@@ -390,7 +396,9 @@ def clock_step(membench: Membench) -> dict[str, Seen]:
     rows = by_case(membench.directory / "o.csv")
     sidecar = read_sidecar(membench.directory / "o.csv")
     assert sidecar is not None
-    assert min(row.started for row in rows.values()) < sidecar.plan.started  # it did step
+    assert (
+        min(row.started for row in rows.values()) < sidecar.plan.started
+    )  # the clock was set back
     assert all(seconds >= 0 for seconds in sidecar.seconds.values())
     assert all(sample > 0 for row in rows.values() for one in row.samples for sample in one)
     kept = others(rows, [], 2)
@@ -414,7 +422,7 @@ def two_on_one_gpu(membench: Membench) -> dict[str, Seen]:
     run = membench.start(*words("run --select hbm/slow --rounds 1 -o o.csv"), env=environment)
     membench.wait_for_slow()
     second = membench(*words("run --select hbm/calm -o p.csv"), env=environment)
-    hidden = {**environment, "CUDA_VISIBLE_DEVICES": ""}  # who measures the host alone may
+    hidden = {**environment, "CUDA_VISIBLE_DEVICES": ""}  # a run without a GPU is allowed
     third = membench(*words("run --select ddr/steady/n=1 --rounds 1 -o q.csv"), env=hidden)
     assert third.returncode == 0, third.stderr
     membench.flag.unlink()
@@ -442,10 +450,12 @@ def two_in_one_file(membench: Membench) -> dict[str, Seen]:
     return {"two-in-one-file": seen}
 
 
-ONE_CASE = "only this case fails, with that reason; a new worker measures the other cases"
-ROW = "only this case fails, with that reason"
+ONE_CASE = (
+    "only this case fails; the row contains the message; a new worker measures the other cases"
+)
+ROW = "only this case fails; the row contains the message"
 STOPPED = (
-    "the finished samples are kept, the message names their file, `--resume` completes the run"
+    "membench keeps the finished samples; the message names the file; `--resume` completes the run"
 )
 ALL, OTHERS, EVERY = "all cases", "all other cases", "all finished samples"
 PARTIAL = "Partial results: o.csv and o.json"
@@ -490,7 +500,7 @@ FAULTS = (
     _case("wrong-result", "a wrong result", ROW, "round 1: element 7 is 1.0 and must be 2.0"),
     _case(
         "babble",
-        "a worker that writes invalid data into the pipe for its answers",
+        "a worker that sends an invalid result to its parent",
         ONE_CASE,
         "round 1: the worker was killed: its answer was malformed: b'no answer'",
     ),
@@ -503,8 +513,8 @@ FAULTS = (
     Fault(
         worker_killed,
         "oom",
-        "a worker that another process kills with SIGKILL, as the kernel does if memory is "
-        "short (the worker has the highest `oom_score_adj`, so the kernel kills it first)",
+        "a worker that another process kills with SIGKILL, as the kernel's OOM killer does (the "
+        "worker has the highest `oom_score_adj`, so the OOM killer kills the worker first)",
         ONE_CASE,
         Seen(
             3,
@@ -516,7 +526,7 @@ FAULTS = (
     Fault(
         out_of_memory,
         "oom-killer",
-        "a case that allocates memory until the kernel's OOM killer ends it, in a control group "
+        "a case that allocates memory until the OOM killer kills the worker, in a control group "
         "with 512 MiB",
         ONE_CASE,
         Seen(
@@ -533,7 +543,7 @@ FAULTS = (
         parent_killed,
         "parent-killed",
         "SIGKILL of the parent; the last record in its journal is incomplete",
-        "its worker dies too; the finished samples are kept, `--resume` completes the run",
+        "the worker dies too; membench keeps the finished samples; `--resume` completes the run",
         Seen(-9, "(nothing: the parent is dead)", EVERY, "o.journal", COMPLETE),
     ),
     Fault(
@@ -589,8 +599,8 @@ FAULTS = (
     Fault(
         name_taken,
         "name-taken",
-        "another process that creates a file with the name of the results, during the run",
-        "membench keeps that file, gives the results the next free name, and prints one warning",
+        "another process that creates a file `o.csv` during the run",
+        "membench keeps this file, writes the results to the next free name, and prints one warning",
         Seen(
             0,
             "Warning: o.csv or its sidecar belongs to another run and is kept",
@@ -627,7 +637,7 @@ FAULTS = (
     Fault(
         two_on_one_gpu,
         "two-on-one-gpu",
-        "a second run on a GPU on which a first run measures",
+        "a second run on the GPU of a first run",
         "membench refuses the second run with one line; the first run is not disturbed",
         Seen(
             1,
@@ -652,56 +662,68 @@ FAULTS = (
 HEAD = """\
 # Reliability
 
-Each row of the table is a fault that a test injects into real processes of `membench run`, with the promised and the observed result. The tests check the observed results, and they check that this page is the output of `PYTHONPATH=tests/support python tests/processes/faults.py`.
+The tests inject faults into real processes of `membench run`. Each row of the table shows one fault, with the promised and the observed result. The tests check the observed results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page, and a test compares the page with this output.
 
-*exit* is the exit code: 128 + n if membench ended because of signal n, and -n if the signal killed it. *message* is the reason in the row of the case, or the line on standard error. *kept* lists the measurements that are complete. *files* are the files in the results directory afterwards. *resumed* is the result of `--resume`.
+- *exit* is the exit code. 128 + n means that membench handled signal n and exited. -n means that signal n killed membench.
+- *message* is the reason in the row of the case, or the line on standard error.
+- *kept* names the complete measurements.
+- *files* names the files in the results directory after the run.
+- *resumed* is the result of `--resume`.
 
 | fault | promised result | exit | message | kept | files | resumed |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
 TAIL = """
-If a case fails in one round, membench does not run it in later rounds, and keeps its samples of earlier rounds.
+If a case fails in one round, membench does not run the case in later rounds. membench keeps the samples of earlier rounds.
 
 ## What membench does not promise
 
-- A worker that hangs inside the kernel (state D) cannot be killed; the run then waits for it.
-- A killed run loses the case that it was measuring, but no finished case.
-- If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
-- If two runs at the same time use only the host, both continue, and each warns of the other. Runs in containers with separate networks do not detect each other.
-- No test has observed a GPU that really falls off the bus: a stand-in for NVML raises the error.
-- membench cannot rename two files in one atomic step. If the run dies between the two steps, the JSON file has no CSV, and `--resume` writes both again.
+- membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns.
+- A killed run loses the case that was being measured. The run keeps all finished cases.
+- Some filesystems do not support files without a name (`O_TMPFILE`). On such a filesystem, a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
+- membench does not stop two simultaneous runs that use only the host. Each run prints a warning about the other run. Runs in containers with separate networks do not detect each other.
+- No test has observed a real GPU that falls off the bus. A stub of NVML raises the error in the tests.
+- membench cannot rename the CSV file and the JSON file in one atomic step. A run that dies between the two steps leaves a JSON file without its CSV file. `--resume` writes both files again.
 
 ## Files and workers of others
 
-membench treats results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools as untrusted input. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are files that were cut, doubled or changed at random, JSON values of wrong types, numbers at the limits of a double, and hostile text in every field and in file names. Each command must finish its work or print one `Error:` line. It must not print text that a terminal or the log of a CI system executes.
+membench treats every file that others may have written as untrusted input: results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. These are the inputs:
 
-`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28 it tried 152,300 files in 23 minutes, on a virtual machine with two CPUs on which other programs ran (two processes, `MEMBENCH_FUZZ=40`): no command ended with a traceback, was too slow or exceeded its memory. An earlier run found a file that crashed Arrow, which is not made for untrusted files. So membench now reads Parquet in a separate process with 2 GiB; if that process dies, membench prints one line.
+- files that were cut, doubled or changed at random
+- JSON values of wrong types
+- numbers at the limits of a double
+- hostile text in every field and in file names
 
-- membench checks the size of a file before it allocates memory for it. The limits are 32 MiB for JSON, 1 MiB for TOML, 512 MiB for results and journals, 512 MiB for Parquet after decompression, and for a compressed trace 64 MiB or 32 times its compressed size. A whole number may have 40 digits. membench refuses sparse files, devices and sockets. Only a path on the command line may be a pipe, so membench does not wait for any other file.
-- If a worker of a fleet freezes or sends invalid data, only its own host fails. A worker can claim any name, also that of another host, and anyone who can connect to the scheduler can run code on it: use TLS.
-- If the workers of a fleet have two versions of membench, both measure. `membench fleet run` prints a warning with the other version and one of its workers, and each row has the version that measured it (column `membench`). A test runs a worker with a copy of membench that has another version.
-- If a worker sends gigabytes as its results, it fills the memory of the client before membench can check them, because Dask receives the results as a whole.
+Each command must finish its work or print one `Error:` line. No command may print text that a terminal or the log of a CI system executes.
+
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28 two processes with `MEMBENCH_FUZZ=40` tried 152,300 files in 23 minutes. The machine was a virtual machine with two CPUs that also ran other programs. No command ended with a traceback, was too slow or exceeded the memory limit. An earlier run found a file that crashed Arrow. Arrow is not made for untrusted files. So membench now reads Parquet in a separate process with 2 GiB of memory. If the process dies, membench prints one line.
+
+- membench checks the size of a file before the file is read into memory. The limits are 32 MiB for JSON, 1 MiB for TOML, and 512 MiB for results and journals. Parquet may have 512 MiB after decompression. A compressed trace may expand to 32 times its compressed size, and at least to 64 MiB. A whole number may have 40 digits.
+- membench refuses sparse files, devices and sockets. membench reads a pipe only if the pipe is named on the command line. So membench does not wait for any other file.
+- If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can claim any name, even the name of another host. Anyone who can connect to the scheduler can run code on the scheduler. Use TLS.
+- Workers of a fleet may have different versions of membench. All workers measure. `membench fleet run` prints a warning that names the other version and one worker with this version. The column `membench` of each row contains the version that measured the row. A test runs a worker with a copy of membench that has another version.
+- A worker that sends gigabytes of results fills the memory of the client. Dask receives the results as a whole, so membench cannot check the size first.
 
 ## Not tested
 
-- A user's or a project's disk quota on ext4 and xfs, because the kernel of the test machine does not support these (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). Such a quota causes the same error, EDQUOT, as a quota on btrfs, which is tested.
-- The OOM killer, if the machine does not allow a control group for memory (this needs root or a delegated group).
-- `membench report --scheduler` with a real worker of another version. A test with a stand-in checks that membench refuses it.
+- A disk quota of a user or a project on ext4 and xfs. The kernel of the test machine does not support these quotas (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). A quota on btrfs is tested, and causes the same error, EDQUOT.
+- The OOM killer on a machine that does not allow a control group for memory. Such a control group needs root or a delegated group.
+- `membench report --scheduler` with a real worker of another version. A test with a simulated worker checks that membench refuses a worker of another version.
 
 ## Faults of a disk
 
-`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on them. These are the results on Linux 6.18, 2026-11-28:
+`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on these filesystems. These are the results on Linux 6.18, 2026-11-28:
 
-- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs). All cases complete, also those that write, because membench has written the whole file before and overwrites it in place.
-- The filesystem of the results fills up. The run ends with exit code 1 and one line, `No space left on device`. It keeps the finished measurements, and `--resume` completes the run once there is room.
-- ext4 detects an error and becomes read-only. Cases that write fail with that reason, cases that read complete, and the exit code is 3.
-- A run would write more than eight times its `--disk-budget`. It skips the remaining cases that write, and the write counter of the device stays below that limit.
-- The btrfs subvolume of the results reaches its quota. The run ends with exit code 1 and one line, `Disk quota exceeded`. It keeps the finished measurements, and `--resume` completes the run once the limit is lifted.
+- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs). All cases complete. Cases that write also complete, because membench writes the whole scratch file before the first case, and the cases overwrite the file in place.
+- The filesystem of the results fills up. The run ends with exit code 1 and one line, `No space left on device`. membench keeps the finished measurements. `--resume` completes the run after space is freed.
+- ext4 detects an error and becomes read-only. Cases that write fail, and each row contains this reason. Cases that read complete. The exit code is 3.
+- A run would write more than eight times its `--disk-budget`. membench skips the remaining cases that write. The write counter of the device stays below the limit.
+- The btrfs subvolume of the results reaches its quota. The run ends with exit code 1 and one line, `Disk quota exceeded`. membench keeps the finished measurements. `--resume` completes the run after the quota is raised.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent of a run with SIGKILL at random moments and resumes the run. `ci/soak.py` makes short runs, one after the other and several at once, interrupts some and kills some, and looks for files and processes that they left behind; CI runs it for a minute. These are the results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. The script interrupts some runs and kills some runs. Then the script looks for leftover files and processes. CI runs `ci/soak.py` for a minute. These are the results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
 
 ```
 $ ci/kills.py 20 1
@@ -718,7 +740,6 @@ $ ci/soak.py 120
 
 
 def document(faults: Sequence[Fault] = FAULTS) -> str:
-    """docs/reliability.md."""
     lines = []
     for fault in faults:
         seen = fault.seen

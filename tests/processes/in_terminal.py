@@ -9,7 +9,7 @@ import termios
 
 
 def main() -> int:
-    """Copy what the command writes to standard output; its exit code."""
+    """Copy the output of the command to standard output, and return its exit code."""
     columns, *command = sys.argv[1:]
     pid, terminal = pty.fork()
     if pid == 0:
@@ -18,7 +18,7 @@ def main() -> int:
     while True:
         try:
             data = os.read(terminal, 65536)
-        except OSError:  # the other side is closed
+        except OSError:  # the command has closed its side
             break
         if not data:
             break

@@ -1,4 +1,4 @@
-"""`membench advise` and `explain` as a user meets them."""
+"""`membench advise` and `membench explain` in real processes: options, outputs, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python API: the same engine as the command line."""
+"""The Python API gives the same results as the command line."""
 
 from __future__ import annotations
 

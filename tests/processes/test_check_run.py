@@ -1,4 +1,4 @@
-"""`membench check` without a file: it plans for less than a minute, measures, and judges."""
+"""`membench check` without a file plans, measures for less than a minute, and judges."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_main_quantity_is_measured() -> None:
 @pytest.mark.slow
 def test_this_machine_is_measured_and_judged(membench: Membench) -> None:
     done = membench("check", "--json", "--require", "link")
-    assert done.returncode == 3, done.stderr  # there is no GPU
+    assert done.returncode == 3, done.stderr  # this machine has no GPU
     data = json.loads(done.stdout)
     assert data["failures"] == ["link is not judged"]
     assert {line["tier"] for line in data["lines"]} == {"ddr", "ssd"}
@@ -56,5 +56,5 @@ def test_this_machine_is_measured_and_judged(membench: Membench) -> None:
     (csv,) = (membench.directory / "results").glob("*/*_check.csv")
     again = json.loads(membench("check", str(csv), "--expect", str(csv), "--json").stdout)
     verdicts = {line["verdict"] for line in again["lines"]}
-    assert verdicts <= {"pass", "not judged"}  # what is too noisy allows no verdict
+    assert verdicts <= {"pass", "not judged"}  # noisy results get no verdict
     assert all(line["devices"][0]["share"] >= 1 for line in again["lines"])

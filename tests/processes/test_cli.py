@@ -1,4 +1,4 @@
-"""The command line as a user meets it."""
+"""The command line: whole runs with options, outputs and exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from membench.results.table import read_rows
 
 
 def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Membench) -> None:
-    del membench.environment["TEST_STAIRS"]  # with the chase before the plan
+    # So that the run measures the staircase before the plan.
+    del membench.environment["TEST_STAIRS"]
     done = membench(
         *("run", "--select", "ddr/steady", "--rounds", "3", "--seed", "7"),
         *("--label", "my-box", "-o", "deep/er/o.csv"),
@@ -48,7 +49,7 @@ def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Memben
     assert sidecar.plan.seed == 7
     assert sidecar.plan.argv[:2] == ("membench", "run")
     assert len(sidecar.order) == 3
-    assert len(set(sidecar.order)) > 1  # the rounds are shuffled
+    assert len(set(sidecar.order)) > 1  # the rounds have different orders
     assert not sidecar.interrupted
     assert sidecar.seconds["total"] >= sidecar.seconds["measuring"] > 0
     assert sidecar.machine["cpu"]["model"]
@@ -115,7 +116,8 @@ def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
     table = done.stdout.partition("benches ")[2]
     shares = [int(one) for one in re.findall(r" (\d+)%$", table, re.MULTILINE)]
     assert len(shares) >= 2
-    assert shares[:-1] == sorted(shares[:-1], reverse=True)  # the last is what is no family's
+    # The last share is the time outside of all families.
+    assert shares[:-1] == sorted(shares[:-1], reverse=True)
     assert 98 <= sum(shares) <= 102
     assert re.search(r"^host/chase +\d+ +10, 5 ", table, re.MULTILINE)
     assert "--rounds 10 measures all in 10" in done.stdout
@@ -156,7 +158,7 @@ def test_info_describes_this_machine(membench: Membench) -> None:
 
 @pytest.mark.parametrize("code", list(FLAGS))
 def test_every_flag_is_explained(membench: Membench, code: str) -> None:
-    if code not in ("noisy", "vm"):  # one process each would be slow, and show nothing more
+    if code not in ("noisy", "vm"):  # one process for each code would be slow
         assert FLAGS[code].remedy
         return
     done = membench("explain", code)
@@ -283,7 +285,7 @@ def test_a_module_in_the_working_directory_cannot_break_a_worker(membench: Membe
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_gets_a_bar_and_tables_that_fit(membench: Membench, columns: int) -> None:
-    """Under a real pseudo-terminal: nothing is wider, and the ids can still be told apart."""
+    """The terminal is a pseudo-terminal. Shortened case ids must remain different."""
     script = Path(__file__).with_name("in_terminal.py")
     done = subprocess.run(
         [

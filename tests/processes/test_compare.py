@@ -1,4 +1,4 @@
-"""`membench compare` of real runs, in real processes."""
+"""`membench compare` in real processes, on results of real runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def runs(membench: Membench) -> Membench:
             *("run", "--select", "ddr/steady", "--select", "ddr/raises"),
             *("--rounds", "5", "-o", f"{name}.csv"),
         )
-        assert done.returncode == 3, done.stderr  # of ddr/raises
+        assert done.returncode == 3, done.stderr  # because of ddr/raises
     return membench
 
 
@@ -47,13 +47,13 @@ def test_two_runs_from_one_end_to_the_other(runs: Membench) -> None:
         for line in data["rows"]
         if line["case"] != "ddr/raises"
     )
-    # Itself: never better or worse, whatever the noise of this machine is.
+    # A file compared with itself is never better or worse, whatever the noise.
     itself = json.loads(runs("compare", "a.csv", "a.csv", "--format", "json").stdout)
     assert set(itself["counts"]["a#2"]) <= {"same", "unclear"}
-    # A failure is seen by the gate that asks for it, and by no other.
+    # Only `--fail-on failed` reacts to a failed case.
     assert runs("compare", "a.csv", "a.csv", "--fail-on", "worse").returncode == 0
     assert runs("compare", "a.csv", "b.csv", "--fail-on", "failed").returncode == 3
-    # The CSV is enough.
+    # compare needs only the CSV files.
     for name in ("a.json", "b.json"):
         (runs.directory / name).unlink()
     alone = runs("compare", "a.csv", "b.csv")

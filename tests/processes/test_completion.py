@@ -1,4 +1,4 @@
-"""Completion as bash asks for it: a real bash calls the function that membench prints."""
+"""Completion in a real bash, with the function that membench prints."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ done
 
 @pytest.fixture
 def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
-    """Ask bash for several lines at once: what readline would put behind its last word break."""
+    """A function that returns bash's completions for each line, after the last word break."""
     program = tmp_path / "membench"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m membench "$@"\n')
     program.chmod(0o755)
@@ -111,12 +111,12 @@ LINES = {
     "membench list --select ddr/cop": ["ddr/copy/"],
     "membench check a.csv --expect hi": ["history"],
 }
-"""Line -> what its last word becomes: an option and a label before the completed part stay."""
+"""Line -> completions of its last word. Text before the completed part stays."""
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The program in a folder that is on the path, and a file beside it."""
+    """A membench program in a folder on the PATH, and a CSV file in the home directory."""
     path = tmp_path / "bin" / "membench"
     path.parent.mkdir()
     path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m membench "$@"\n')
@@ -164,7 +164,7 @@ def test_zsh_completes_the_same(program: Path) -> None:
         return seen
 
     try:
-        # A widget prints the line as it stands; the tab before it has ended by then.
+        # The widget prints the line unchanged, after the completion has ended.
         os.write(
             terminal,
             b"PS1='% '; autoload -U compinit; compinit -D -u; setopt nobeep; unsetopt automenu\n"
@@ -179,7 +179,7 @@ def test_zsh_completes_the_same(program: Path) -> None:
             whole = line.rpartition(" ")[0] + " " + expected.removeprefix("membench ")
             assert found.decode().rstrip(" ") == whole
             if whole.endswith("/"):
-                assert found.decode() == whole  # no space: more of it follows
+                assert found.decode() == whole  # without a space, because the word continues
             os.write(terminal, b"\x15")
     finally:
         os.write(terminal, b"\x15exit\n")

@@ -1,6 +1,6 @@
-"""A run on a GPU as a user starts it, on doubles: NVML for the parent, CuPy for the workers.
+"""A run on a GPU from the command line, with doubles of NVML and CuPy.
 
-Nothing that stands in such a results file was measured.
+The results files of these runs contain no measured values.
 """
 
 from __future__ import annotations

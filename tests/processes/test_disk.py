@@ -1,4 +1,4 @@
-"""The disk, from the command line: the scratch file, its limits, and that nothing stays behind."""
+"""Disk cases from the command line: the scratch file, its limits, and no leftover files."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_killed_run_leaves_no_byte_on_the_disk(membench: Membench, scratch: Pa
         *("--scratch", str(scratch)),
     )
     worker = membench.wait_for_slow()
-    assert list(scratch.iterdir()) == []  # it has no name even while it is used
+    assert list(scratch.iterdir()) == []  # the scratch file has no name even during the run
     held = [str(fd.readlink()) for fd in Path(f"/proc/{run.pid}/fd").iterdir()]
     assert any(str(scratch) in target and "(deleted)" in target for target in held)
     os.kill(run.pid, signal.SIGKILL)
@@ -132,6 +132,6 @@ def test_a_killed_run_leaves_no_byte_on_the_disk(membench: Membench, scratch: Pa
     assert list(scratch.iterdir()) == []
     membench.flag.unlink()
     membench.flag.parent.rmdir()
-    done = membench("run", "--resume", "o.csv")  # with a new file: the old one is gone
+    done = membench("run", "--resume", "o.csv")  # the resumed run writes a new scratch file
     assert done.returncode == 0, done.stderr
     assert {row.status for row in rows(membench)} == {Status.OK}

@@ -1,4 +1,4 @@
-"""A disk that fills up or turns read-only in the middle of a run, and what a run may write."""
+"""A disk that fills up or becomes read-only during a run, and the write budget of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from membench.measure.scratch_layout import WRITE_FACTOR
 pytestmark = pytest.mark.slow
 
 STORIES = str(Path(disk_under_faults.__file__))
-# All of the inode tables at once: the kernel would write them beside the run.
+# Write all inode tables at once. Otherwise the kernel writes them during the run.
 QUIET = Kind("ext4", (*EXT4, "-E", "lazy_itable_init=0,lazy_journal_init=0"))
 FRAGILE = Kind("ext4", EXT4, options=",errors=remount-ro")
 METADATA = 32 * MIB
@@ -44,7 +44,7 @@ def test_a_disk_that_fills_up_meanwhile_costs_nothing_of_what_lies_on_it_already
     scratch = found["scratch"]
     assert scratch["left"] < 16 * MIB
     assert scratch["code"] == 0, scratch["err"]
-    # The file was written in full, and is overwritten in place.
+    # The whole file was written before the fault, and is overwritten in place.
     assert {(status, rounds) for _, status, _, rounds in scratch["rows"]} == {("ok", 3)}
     results = found["results"]
     assert results["code"] == 1, results
@@ -66,7 +66,7 @@ def test_a_disk_that_turns_read_only_fails_what_writes_and_nothing_else(tmp_path
     assert reads == {("ok", "")}
     failed = [status[case] for case in status if case.startswith("ssd/write")]
     assert {one for one, _ in failed} == {"failed"}
-    for _, reason in failed:  # of the I/O that was under way, or of opening the file again
+    for _, reason in failed:  # the error is from the I/O in flight, or from opening the file again
         assert "Read-only file system" in reason or "Input/output error" in reason
         assert "\n" not in reason
 
@@ -78,7 +78,7 @@ def test_a_run_writes_what_the_kernel_counts_and_stays_within_eight_times_its_bu
     most = WRITE_FACTOR * disk_under_faults.BUDGET
     assert found["code"] == 0, found["err"]
     status = {status for _, status, *_ in found["rows"]}
-    assert status == {"ok", "skipped"}  # more is asked for than may be written
+    assert status == {"ok", "skipped"}  # the requested writes exceed the budget
     reasons = {reason for *_, reason, _ in found["rows"] if reason}
     assert all("of the disk budget are left" in reason for reason in reasons)
     assert disk_under_faults.BUDGET < found["kernel"] <= most + METADATA

@@ -1,4 +1,4 @@
-"""`membench doctor` as a user meets it: exit codes, JSON, what it does not do."""
+"""`membench doctor` from the command line: exit codes, JSON, and no side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each fault of the matrix is injected, and what is seen is what the matrix says."""
+"""Each fault in `FAULTS` is injected, and the observed result equals the expected result."""
 
 from __future__ import annotations
 

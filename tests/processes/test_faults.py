@@ -1,4 +1,4 @@
-"""What real processes meet beside the fault matrix: outputs, skips, other ground."""
+"""Further situations of real processes: outputs, skipped cases, changed machines."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_interrupted_before_the_first_case_leaves_nothing_behind(membench: Membe
 
 
 def limited(size: int) -> object:
-    """For subprocess: files of this process may not grow beyond ``size`` bytes (a full disk)."""
+    """A preexec function: files of the process may not grow beyond ``size`` bytes."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -223,7 +223,7 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
 @pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
-    """Its owner may have been told of the name by anything; the run has its journal meanwhile."""
+    """The run writes only its journal meanwhile, so another program may create the file."""
     run = membench.start(
         *("run", "--select", "ddr/slow", "--select", "ddr/steady", "--rounds", "1", "-o", "o.csv")
     )
@@ -235,7 +235,7 @@ def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: boo
     theirs.write_text("precious")
     if resumed:
         run = membench.start("run", "--resume", "o.csv")
-    while run.poll() is None:  # each `ddr/slow` waits until its mark is taken away
+    while run.poll() is None:  # each `ddr/slow` waits until the test removes its file
         membench.flag.unlink(missing_ok=True)
         time.sleep(0.01)
     out, err = run.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""`membench import` and `membench export` in real processes."""
+"""`membench import` and `membench export` in real processes: files, errors, exit codes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the parent sees of a GPU around a case becomes flags, and a note in the sidecar.
+"""GPU observations of the parent become flags of the rows and a note in the sidecar.
 
-NVML is a stand-in in every process; the cases overwrite main memory.
+NVML is a stub in every process. The cases overwrite main memory instead of GPU memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from membench.results.table import read_rows
 
 @pytest.fixture
 def rows(membench: Membench) -> dict[str, Row]:
-    """A run of one round; a later case would see what an earlier one did to the GPU."""
+    """Case -> its row. Each case has its own run, because cases change the simulated GPU."""
     found = {}
     for case in ("hbm/calm", "hbm/heats", "link/narrow"):
         environment = membench.with_gpu(f"GPU-{membench.directory.parent.name}")
@@ -37,7 +37,7 @@ def test_each_case_has_the_flags_of_what_it_met(rows: dict[str, Row], membench: 
     assert ours & set(rows["hbm/heats"].flags) == {"throttled", "busy-gpu"}
     assert rows["hbm/heats"].detail["slowdown"] == "heat (hardware)"
     assert ours & set(rows["link/narrow"].flags) == {"link-downtrained"}
-    assert all(row.rounds == 2 and row.n == 10 for row in rows.values())  # flagged, not dropped
+    assert all(row.rounds == 2 and row.n == 10 for row in rows.values())  # flagged rows are kept
 
     sidecar = read_sidecar(membench.directory / "calm.csv")
     assert sidecar is not None

@@ -1,4 +1,4 @@
-"""`membench history` of real runs, in real processes."""
+"""`membench history` in real processes, on results of real runs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_runs_of_this_machine_are_found_and_shown(membench: Membench) -> None:
     text = (membench.directory / "machine.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert "<script" not in text
-    # Beside these runs a comparison of two others names their offset.
+    # compare finds the offset between runs from the other runs in the folder.
     first, second, third = (run["file"] for run in data["runs"])
     compared = membench("compare", first, second)
-    assert "1 other run" not in compared.stdout  # three others are needed
+    assert "1 other run" not in compared.stdout  # at least three other runs are needed
     assert "one run per side: offsets between runs cannot be seen" in compared.stdout
     for _ in range(2):
         assert membench("run", "--select", "ddr/steady", "--rounds", "2").returncode == 0

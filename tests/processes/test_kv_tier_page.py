@@ -1,4 +1,4 @@
-"""The examples of `docs/kv-tier.md` run as they stand, and every question has a command."""
+"""The commands in `docs/kv-tier.md` run unchanged, and every question has a command."""
 
 from __future__ import annotations
 

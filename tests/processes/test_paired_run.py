@@ -1,4 +1,4 @@
-"""Two sides in turns: real runs of `membench run --versus`, interrupted and resumed ones too."""
+"""Real paired runs of `membench run --versus`, including interrupted and resumed runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_two_ordinary_files_of_rounds_in_turns(membench: Membench) -> None:
     assert sidecars[0].pair_id == sidecars[1].pair_id != ""
     assert sidecars[0].plan.run_id != sidecars[1].plan.run_id
     assert sidecars[0].plan.seed == sidecars[1].plan.seed
-    # Each command once to see the machine as it leaves it, then before each round: A B, B A.
+    # Each set-up command runs once before the plan, then before each round: A B, B A.
     assert (membench.directory / "turns").read_text().split() == [*"AB", *"ABBA"]
     assert sorted(file.name for file in membench.directory.iterdir()) == [
         *("o_a.csv", "o_a.json", "o_b.csv", "o_b.json", "turns")
@@ -69,7 +69,7 @@ def test_two_ordinary_files_of_rounds_in_turns(membench: Membench) -> None:
 @pytest.mark.slow
 def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> None:
     process = membench.start(*SLOW, *CHANGE)
-    for _ in range(3):  # A B, and B of the second pair, whose partner is then interrupted
+    for _ in range(3):  # A, B, and B of the second pair; then A of the second pair is interrupted
         membench.wait_for_slow()
         membench.flag.unlink()
     membench.wait_for_slow()
@@ -81,7 +81,7 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     journals = [membench.directory / f"o_{side}.journal" for side in "ab"]
     rounds = [[unit.round for unit in read_journal(one).units] for one in journals]
     assert rounds == [[1], [1, 2]]
-    shutil.rmtree(membench.flag.parent)  # from here on nothing waits
+    shutil.rmtree(membench.flag.parent)  # now no case waits
 
     alone = membench("run", "--resume", "o_b.csv")
     assert alone.returncode == 1
@@ -103,7 +103,8 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
         assert row.rounds == 2
     assert not any(journal.exists() for journal in journals)
 
-    journals[1].write_bytes(kept[journals[1]])  # as if it had died before it wrote the second
+    # As if the run had died before the second journal was written.
+    journals[1].write_bytes(kept[journals[1]])
     assert membench("run", "--resume", "o_b.csv").returncode == 0
     assert not journals[1].exists()
 
@@ -114,7 +115,7 @@ def test_a_side_that_was_not_begun_is_resumed_too(membench: Membench) -> None:
     membench.wait_for_slow()
     membench.flag.unlink()
     membench.wait_for_slow()
-    process.send_signal(signal.SIGINT)  # within the first round of B
+    process.send_signal(signal.SIGINT)  # during the first round of B
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Partial results: o_a.csv\nNext: membench run --resume o_a.csv --versus " in out
@@ -131,7 +132,7 @@ def test_a_side_that_was_not_begun_is_resumed_too(membench: Membench) -> None:
 def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     membench: Membench,
 ) -> None:
-    # The third time it is run: to see the machine, before round 1, before round 2.
+    # The third run of the command fails: after the runs before the plan and before round 1.
     count = "echo x >> runs; test $(wc -l < runs) -lt 3 || { echo no governor >&2; exit 5; }"
     done = membench(*STEADY, "--setup-b", count)
     assert done.returncode == 1
@@ -187,14 +188,14 @@ def test_one_file_of_a_pair_is_no_reason_to_measure(membench: Membench) -> None:
 
 @pytest.mark.slow
 def test_no_command_of_a_journal_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else may have written either of them."""
+    """A stranger may have written the journal, so membench does not run its commands."""
     asked = RunOptions(
         select=("ddr/copy",), output=tmp_path / "o.csv", setup_a="true\ntrue", setup_b="false"
     )
     halves = prepare_pair(asked, Silent())
     for half in halves:
         one = half.prepared
-        pairing = replace(half.pairing, setup_a="true true")  # as a journal is read
+        pairing = replace(half.pairing, setup_a="true true")  # as read from a journal
         if half.pairing.side == "b":
             pairing = replace(pairing, setup_b="touch evil", versus="env=LD_PRELOAD=evil.so")
         Journal.create(
@@ -233,14 +234,14 @@ def test_another_python_says_which_membench_it_has(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_cases_of_another_version_are_planned_as_such() -> None:
-    """The membench of the other Python has another read, and no copy at all."""
+    """The other Python has another version of ddr/read, and no ddr/copy."""
     halves = prepare_pair(
         RunOptions(select=("ddr/copy", "ddr/read"), versus=f"python={sys.executable}"), Silent()
     )
     other = ask(parse_change(f"python={sys.executable}").python)
     plan = halves[0].prepared.plan
     assert plan.rounds == 12
-    assert halves[1].prepared.plan.cases == plan.cases  # the very same membench
+    assert halves[1].prepared.plan.cases == plan.cases  # the same membench
     assert halves[1].python == sys.executable
     versions = {**other.versions, "ddr/read": 99}
     del versions["ddr/copy"]

@@ -1,4 +1,4 @@
-"""`membench replay` as a user meets it."""
+"""`membench replay` in real processes: options, outputs, exit codes."""
 
 from __future__ import annotations
 

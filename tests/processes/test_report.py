@@ -1,4 +1,4 @@
-"""`membench report` as a user runs it, on results that were just measured."""
+"""`membench report` from the command line, on real results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 @pytest.fixture
 def measured(membench: Membench) -> Membench:
-    """A run with three ok cases and a failed one."""
+    """Results of a run with three ok cases and a failed case."""
     done = membench(*RUN, "--select", "hbm/nothing")
     assert done.returncode == 3, done.stderr
     return membench

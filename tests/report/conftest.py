@@ -1,4 +1,4 @@
-"""A results file that contains every kind of row, as a run would write it."""
+"""A results file that contains every kind of row, like the file of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KIB, MIB = 1024, 1024**2
 
 @pytest.fixture(scope="session")
 def make_result() -> Callable[..., Row]:
-    """An `ok` row of three rounds around ``value``."""
+    """A function that makes an `ok` row of three rounds around ``value``."""
 
     def make(tier: Tier, case: str, metric: Metric, value: float, **changes: Any) -> Row:
         rounds = (value * 0.98, value, value * 1.01)
@@ -56,7 +56,7 @@ def make_result() -> Callable[..., Row]:
 
 @pytest.fixture(scope="session")
 def make_absent(make_result: Callable[..., Row]) -> Callable[..., Row]:
-    """A row without a value: skipped, unless ``status`` says otherwise."""
+    """A function that makes a row without a value: skipped, or with another ``status``."""
 
     def make(tier: Tier, case: str, reason: str, **changes: Any) -> Row:
         absent = {"value": None, "round_values": (), "rounds": 0, "n": 0, "spread": None}
@@ -115,7 +115,7 @@ def _storage(make: Callable[..., Row]) -> Iterator[Row]:
 
 @pytest.fixture(scope="session")
 def with_gpu(everything: tuple[Row, ...], make_result: Callable[..., Row]) -> tuple[Row, ...]:
-    """``everything``, and made-up rows such as a run on a GPU would add."""
+    """The rows of ``everything``, and made-up rows like those of a GPU run."""
     return (*everything, *_gpu(make_result))
 
 
@@ -147,7 +147,7 @@ def _gpu(make: Callable[..., Row]) -> Iterator[Row]:
 
 @pytest.fixture(scope="session")
 def with_tiers(with_gpu: tuple[Row, ...], make_result: Callable[..., Row]) -> tuple[Row, ...]:
-    """``with_gpu``, and rows for derived capacities, levels, knees, shares and conflicts."""
+    """The rows of ``with_gpu``, and rows for derived capacities, levels, knees and conflicts."""
     return (*with_gpu, *_tiers(make_result))
 
 
@@ -199,7 +199,7 @@ def machine() -> Machine:
 
 @pytest.fixture(scope="session")
 def make_file(machine: Machine) -> Callable[..., Path]:
-    """Writes ``rows`` as a results file at ``path``, by default with a sidecar."""
+    """A function that writes ``rows`` as the results file ``path``, by default with a sidecar."""
 
     def make(path: Path, rows: Sequence[Row], *, sidecar: bool = True) -> Path:
         write_rows(path, rows)
@@ -225,5 +225,4 @@ def make_file(machine: Machine) -> Callable[..., Path]:
 
 @pytest.fixture
 def results(tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]) -> Path:
-    """A results file with every kind of row."""
     return make_file(tmp_path / "a.csv", everything)

@@ -1,4 +1,4 @@
-"""Rows arranged for a reader."""
+"""The arrangement of rows in tables of the report."""
 
 from __future__ import annotations
 
@@ -84,7 +84,10 @@ def test_what_cannot_be_is_shown_and_never_the_best() -> None:
 
 
 def test_the_host_link_is_not_the_one_between_gpus() -> None:
-    """A sum over both ways is no rate of either, and copies within a GPU are on no link."""
+    """The host link and the links between GPUs have separate lines.
+
+    Sums and copies in one GPU have none.
+    """
     rows = [
         row("link/h2d/size=64MiB", 55.0, tier=Tier.LINK),
         row("link/bidir/size=64MiB", 101.0, tier=Tier.LINK),

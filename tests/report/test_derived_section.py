@@ -1,4 +1,4 @@
-"""The section of derived figures: each with its rule and its cases, the missing ones by name."""
+"""The report section of derived values: rules, cases, and the missing values with their reasons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plain(line: Line) -> str:
 
 
 def tables(section: Section) -> dict[str, list[list[str]]]:
-    """Anchor of a part -> the cells of its tables."""
+    """Anchor of a subsection -> the cells of its tables."""
     return {
         part.anchor: [
             [plain(cell) for cell in row]
@@ -38,7 +38,7 @@ def tables(section: Section) -> dict[str, list[list[str]]]:
 
 
 def missing(section: Section) -> dict[str, str]:
-    """What was not derived, and why."""
+    """Name of a value that could not be derived -> reason."""
     found = {}
     for part in section.sections:
         for block in part.blocks:

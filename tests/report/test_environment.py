@@ -1,4 +1,4 @@
-"""What a report says about its machines: facts once, real differences, which run is shown."""
+"""The report section on machines: common facts appear once, and differing facts side by side."""
 
 from __future__ import annotations
 
@@ -162,4 +162,5 @@ def test_a_table_of_results_has_the_runs_that_have_values_and_the_sources_of_fig
     ]
     assert [column.title for column in ddr.columns] == ["case", "a", "spread", "flags"]
     assert str(hbm.rows[0][-1][0]) == "a paper: its table 2"
-    assert "".join(map(str, ddr.rows[0][-1])) == "vm"  # without the name of the only run
+    # With one run, the cell omits the name of the run.
+    assert "".join(map(str, ddr.rows[0][-1])) == "vm"

@@ -1,4 +1,4 @@
-"""What the headline says of figures that were measured here, and of others'."""
+"""The headline of the report: values measured here, and values of others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
 def test_what_is_not_its_tiers_is_no_headline(
     tmp_path: Path, make_result: Callable[..., Row]
 ) -> None:
-    """A row that a cache served, one under load, and a footprint between two steps."""
+    """The rows: one that a cache served, one under load, and one between two cache levels."""
     rows = [
         make_result(
             Tier.DDR, "ddr/read/size=1MiB", Metric.BANDWIDTH, 99.0, flags=("cache-served",)
@@ -69,7 +69,7 @@ def test_what_is_not_its_tiers_is_no_headline(
 
 
 def test_a_described_box_is_held_to_its_references(tmp_path: Path) -> None:
-    """GPU 3 has half of its link: it is said first, the range stands behind the mark."""
+    """GPU 3 has half of its link bandwidth. The alert comes before the range."""
     slow = h100_box.rows(change=h100_box.scaled(0.5, "link/"))
     _, runs = read_runs([h100_box.written(tmp_path / "box.csv", slow)])
     made = section(judge(runs))

@@ -1,4 +1,4 @@
-"""The screen at the end of a run, and the card to paste, on a box that is described."""
+"""The screen at the end of a run, and the summary card, for a simulated server."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_one_line_a_tier_with_its_share_and_verdict(tmp_path: Path) -> None:
     assert len(lines) <= 24
     text = "\n".join(lines)
     assert text.isascii()
-    assert not {row.case for row in h100_box.rows()} & set(text.split())  # rows are for --all
+    assert not {row.case for row in h100_box.rows()} & set(text.split())  # only --all prints rows
 
 
 def test_a_link_of_half_its_speed_is_named_and_comes_next(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_bandwidth_and_iops_of_a_disk_are_one_table() -> None:
 
 
 def test_a_provisional_table_waits_for_the_next_round(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ended before that, a run prints the same table once, at its end."""
+    """A run that ends before the next round prints the same table once, at its end."""
     plan = replace(h100_box.plan(gpus=1), rounds=2)
     case = plan.cases[0]
     unit = CaseResult(1, case.id, Status.SKIPPED, "2026-11-28T00:00:00Z", "not here")

@@ -1,4 +1,4 @@
-"""The report as a browser shows it: light, dark, on a phone, printed, and under attack."""
+"""The report in a browser: light, dark, on a phone, printed, and with hostile data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.results.schema import Row
 pytestmark = pytest.mark.slow
 
 AA = 4.5
-"""Contrast that WCAG 2.2 asks of normal text (1.4.3)."""
+"""Minimum contrast of normal text in WCAG 2.2 (1.4.3)."""
 
 HOSTILE = (
     '</title></style></svg><script>document.title="ran";new Image().src="http://127.0.0.1:9/a"'
@@ -61,7 +61,6 @@ CONTRAST = """
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One Chromium for all of these tests."""
     with Browser(tmp_path_factory.mktemp("profile")) as started:
         yield started
 
@@ -72,7 +71,7 @@ def report(
     with_gpu: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> Path:
-    """A report with every plot, on results in which all free text attacks its reader."""
+    """A report with every plot. All free text of its results is hostile."""
     folder = tmp_path_factory.mktemp("browser")
 
     def hostile(row: Row) -> Row:
@@ -99,7 +98,8 @@ def test_no_script_runs_and_no_request_leaves(browser: Browser, report: Path) ->
     assert str(browser.evaluate("document.title")).endswith("membench report")
     assert browser.evaluate("document.scripts.length + document.images.length") == 0
     assert browser.evaluate("document.querySelectorAll('iframe, link, object').length") == 0
-    assert "document.title=" in browser.evaluate("document.body.textContent")  # shown as text
+    # The browser shows the hostile text as text.
+    assert "document.title=" in browser.evaluate("document.body.textContent")
 
 
 TREE = """
@@ -112,7 +112,7 @@ TREE = """
 
 
 def test_the_tree_is_the_one_that_was_written(browser: Browser, report: Path) -> None:
-    """A browser repairs what HTML does not allow (a block in a paragraph, a link in a link)."""
+    """A browser changes invalid HTML, such as a block in a paragraph or a link in a link."""
     browser.open(report)
     tree = [tuple(place) for place in browser.evaluate(TREE)]
     assert tree == Page(report.read_text(encoding="utf-8")).places
@@ -128,7 +128,7 @@ def test_all_text_stands_out_from_its_paper(browser: Browser, report: Path, sche
     pixels = _pixels(browser.look(1200, 900, scheme))
     brightness = float(pixels.mean())
     assert brightness > 200 if scheme == "light" else brightness < 60
-    assert pixels.std() > 10  # something is drawn
+    assert pixels.std() > 10  # the plot is not blank
     ratio, text = browser.evaluate(CONTRAST)
     assert ratio >= AA, f"{ratio:.2f}: {text}"
 

@@ -1,4 +1,4 @@
-"""The HTML report: one well-formed page that needs nothing else and lets nothing in."""
+"""The HTML report: one well-formed page that loads no other file and runs no foreign script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def html(
     everything: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> str:
-    """The report on the file with something of everything."""
+    """The text of an HTML report on rows of every kind."""
     folder = tmp_path_factory.mktemp("html")
     (path,) = make_report([make_file(folder / "a.csv", everything)], folder / "r.html")
     return path.read_text(encoding="utf-8")
@@ -79,7 +79,7 @@ def test_it_can_be_read_without_seeing_it(page: Page) -> None:
 
 
 def test_each_region_has_a_name_of_its_own(page: Page, html: str) -> None:
-    """Regions are listed by name: WAI-ARIA landmarks, axe's rule landmark-unique."""
+    """Screen readers list regions by name: WAI-ARIA landmarks, axe's rule landmark-unique."""
     names = [one["aria-label"] for one in page.of("div") if one.get("role") == "region"]
     heads = re.findall(r'<h\d id="[^"]*-title">(.*?)</h', html)
     assert len(names) > 30

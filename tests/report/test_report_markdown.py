@@ -1,4 +1,4 @@
-"""The Markdown report: the same content, small enough, and closed to what is in the data."""
+"""The Markdown report: the same content as HTML, small, with all data escaped."""
 
 from __future__ import annotations
 
@@ -151,4 +151,4 @@ def test_what_cannot_be_is_never_the_headline(
     headline = text.partition("## Headline")[2].partition("\n## ")[0]
     assert "ddr/copy/size=1GiB" in headline
     assert "ddr/copy/size=1MiB" not in headline
-    assert "ddr/copy/size=1MiB" in text  # kept, with its flag
+    assert "ddr/copy/size=1MiB" in text  # the row remains, with its flag

@@ -1,4 +1,4 @@
-"""Plots: drawn from measured rows, byte for byte the same, and honest where there is no data."""
+"""Plots: drawn from rows, byte for byte reproducible, without lines where data are missing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="session")
 def make_run(machine: Machine) -> Callable[..., Run]:
-    """A run of rows in memory."""
+    """A function that makes a run from rows in memory."""
 
     def make(rows: Sequence[Row], label: str = "box-1") -> Run:
         source = ReportSource(Path("a.csv"), b"", ())
@@ -115,7 +115,7 @@ def test_every_picture_is_well_formed_named_and_owned_by_its_page(
         assert all(name.startswith(f"{slug}-") for name in ids)
         assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', svg)) <= set(ids)
         assert "metadata" not in svg
-        # No colour of its own: each is a variable of the page, with a fallback.
+        # Every colour is a variable of the page, with a fallback.
         bare = re.sub(r"var\(--plot-[a-z0-9]+, #[0-9a-f]{6}\)", "", svg)
         assert not re.findall(r"#[0-9a-fA-F]{6}\b", bare)
         seen += ids
@@ -164,7 +164,7 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
         assert "cited" not in own[slug].caption
         assert (
             figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"
-        )  # numbers, not marks
+        )  # the cells contain numbers, no marks
 
 
 def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:
@@ -179,7 +179,7 @@ def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -
 def test_our_own_copies_between_gpus_fill_the_matrix(
     make_result: Callable[..., Row], make_run: Callable[..., Run]
 ) -> None:
-    """As a run with `--device all` writes them: the pair stands in `detail`."""
+    """Rows as in a run with `--device all`: `detail` contains the pair of GPUs."""
     pairs = (("0", "1", 0, 380.0), ("1", "0", 1, 377.0), ("2", "0", 2, 190.0))
     rows = [
         make_result(
@@ -236,7 +236,7 @@ def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> No
 def test_load_is_drawn_by_memory_and_by_the_median_alone(
     with_tiers: tuple[Row, ...], make_result: Callable[..., Row], make_run: Callable[..., Run]
 ) -> None:
-    """A machine with a GPU has two memories under load, and its GPU's rows have tails."""
+    """A machine with a GPU has two memories under load, and GPU rows also have tail latencies."""
     rows = [row for row in with_tiers if row.case.startswith(("host/loaded", "hbm/loaded"))]
     rows += [
         make_result(Tier.HBM, row.case, row.metric, 9e3, stat=Stat.P99)
@@ -247,7 +247,7 @@ def test_load_is_drawn_by_memory_and_by_the_median_alone(
     assert isinstance(figure, Figure)
     assert "host/loaded: 100 % reads: 102 ns at 4.00 GB/s, 180 ns at 30.0 GB/s" in figure.caption
     assert "hbm/loaded: 100 % reads: 400 ns at 100 GB/s, 1.10 us at 2900 GB/s" in figure.caption
-    assert len(figure.table.rows) == 8 + 6  # no tail among them
+    assert len(figure.table.rows) == 8 + 6  # without tail latencies
 
 
 def test_one_point_makes_no_curve(
@@ -370,14 +370,14 @@ def test_two_processes_write_the_same_bytes(results: Path, tmp_path: Path) -> No
 
 
 def luminance(colour: str) -> float:
-    """WCAG 2's relative luminance of ``#rrggbb``."""
+    """Relative luminance (WCAG 2) of a colour ``#rrggbb``, from 0 to 1."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio."""
+    """Contrast ratio (WCAG 2) of two colours, from 1 to 21."""
     bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 

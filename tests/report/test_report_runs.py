@@ -1,4 +1,4 @@
-"""What a report knows of its files: runs, labels, sidecars and what is wrong with them."""
+"""The input files of a report: runs, labels, sidecars, and errors in the files."""
 
 from __future__ import annotations
 

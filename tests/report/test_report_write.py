@@ -1,4 +1,4 @@
-"""Where a report may be written, and what it must never overwrite."""
+"""The output path of a report, and files that the report must not overwrite."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def made_once(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The document is composed for the first test alone: what is tested is where it goes."""
+    """Compose the document only once, because these tests check only the output paths."""
     if not _MADE:
         file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
         sources, runs = read_runs([file])

@@ -1,4 +1,4 @@
-"""Plots as notes: the same notes, the same picture; another picture, other notes."""
+"""Plots as recorded drawing commands: equal commands give equal pictures, and vice versa."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_what_is_drawn_from_notes_is_what_would_be_drawn_at_once() -> None:
 
 
 def test_one_drawing_gives_what_savefig_gives(tmp_path: Any) -> None:
-    """Matplotlib's own way draws everything twice."""
+    """Matplotlib's savefig draws everything twice."""
     import matplotlib as mpl
 
     with mpl.rc_context():
@@ -95,7 +95,7 @@ def test_what_cannot_be_noted_is_refused() -> None:
 
 
 def test_chinese_letters_are_measured_as_wide_as_they_are_high() -> None:
-    """Matplotlib's font has none, and the reader's font is unknown."""
+    """Matplotlib's font has no Chinese letters, and the reader's font is unknown."""
     from matplotlib.font_manager import FontProperties
 
     from membench.report.plots.svg_canvas import SvgCanvas

@@ -1,4 +1,4 @@
-"""The report in another language: catalogues that fit the messages, and a page said in it."""
+"""The report in another language: complete catalogues, and a fully translated page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def translations() -> ModuleType:
-    """The script that writes the catalogues."""
+    """The module ci/translations.py."""
     spec = spec_from_file_location("translations", ROOT / "ci" / "translations.py")
     assert spec is not None
     assert spec.loader is not None
@@ -49,7 +49,6 @@ def translations() -> ModuleType:
 
 @cache
 def source(language: str) -> Catalog:
-    """The ``.po`` of ``language``."""
     found = translations().read(language)
     assert isinstance(found, Catalog)
     return found
@@ -61,7 +60,6 @@ def document(
     with_tiers: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> Document:
-    """A report of two runs with every plot."""
     folder = tmp_path_factory.mktemp("lang")
     first = make_file(folder / "a.csv", with_tiers)
     other = [replace(row, run_id="other-1", machine="box-2") for row in with_tiers[1:]]
@@ -88,7 +86,7 @@ def test_what_is_read_is_what_the_translator_wrote(language: str) -> None:
 
 
 def _forms(text: Any) -> tuple[str, ...]:
-    """Of a message or its translation: one, or one a plural form."""
+    """The texts of a message or translation: one text, or one text per plural form."""
     return tuple(text) if isinstance(text, (tuple, list)) else (text,)
 
 
@@ -117,7 +115,7 @@ def test_the_command_line_offers_every_language() -> None:
 @pytest.mark.slow
 def test_every_marked_literal_is_extracted() -> None:
     found = {one.id if isinstance(one.id, str) else one.id[0] for one in translations().messages()}
-    assert "Data of this plot" in found  # of a template, and of code
+    assert "Data of this plot" in found  # texts from a template and from code
     assert "{count} round" in found
     assert "further down" in found  # marked within the arguments of another message
     assert str(ledger().claims[0].quantity) in found
@@ -174,12 +172,12 @@ ENGLISH = re.compile(r"(?<![A-Za-z/_.=-])(?:and|of|the|is|are|not|to|for|with)(?
 
 @pytest.mark.slow
 def test_no_line_of_the_chinese_page_mixes_marks_or_languages(document: Document) -> None:
-    """Of what is translated: a line with a message that is not may be English."""
+    """A line may be English if one of its messages has no translation."""
     known = catalogue("zh-TW")
     lacking = set(translations().missing(translations().updated("zh-TW")))
     quoted = {claim.quote for claim in ledger().claims} | {ledger().source}
     quoted.add(known.gettext(ledger().source))
-    quoted.add("round 2: element 7 is 1.0")  # the reason of a row, as its file has it
+    quoted.add("round 2: element 7 is 1.0")  # the reason of a row, which stays untranslated
     said = {
         "".join(map(str, in_language((one,), known)))
         for one in _texts(document)
@@ -200,7 +198,7 @@ def pages(
     with_tiers: tuple[Row, ...],
     make_file: Callable[..., Path],
 ) -> dict[str, str]:
-    """The Chinese pages of one machine and of three, as a browser gets them."""
+    """The Chinese pages of one machine and of three machines, as HTML."""
     folder = tmp_path_factory.mktemp("pages")
     files = [make_file(folder / "a.csv", with_tiers)]
     for number in (2, 3):
@@ -245,7 +243,7 @@ def test_the_pages_of_a_history_and_of_a_fleet_are_chinese(
         assert '<html lang="zh-Hant-TW">' in page
         lines = lines_of(page)
         assert len(lines) > 100
-        # The machine's name, a command, names of thresholds and the tiers' codes.
+        # The machine's name, a command, names of thresholds, and codes of tiers.
         quoted = ("box", "compare", "default", "cache")
         assert {line: words for line in lines if (words := english_in(line, quoted))} == {}
         assert [line for line in lines if ASCII_MARK.search(line) or NO_SPACE.search(line)] == []
@@ -272,7 +270,7 @@ def test_english_in_a_line_is_found(line: str, words: list[str]) -> None:
 
 
 def test_a_label_of_a_plot_without_translation_is_found() -> None:
-    """The mutant: a page on which one label of one plot stayed English."""
+    """A mutant: a page on which one label of one plot is English."""
     page = "<h3>頻寬</h3><svg><title>頻寬</title><g><text>queue depth</text></g></svg>"
     assert [line for line in lines_of(page) if english_in(line)] == ["queue depth"]
     assert lines_of('<p><span lang="en">a source of it</span></p><p><code>run all</code></p>') == []
@@ -291,11 +289,11 @@ def test_the_text_of_a_plot_is_said_in_the_language_of_its_page() -> None:
     assert (said.title, said.description) == ("連線矩陣", "延遲")
     assert all(text in texts for text in ("佇列深度", "峰值", "hbm/read", "box（量測）"))
     assert "queue depth" not in texts
-    assert "queue depth" in str(drawing.sketch.content())  # the English one is unchanged
+    assert "queue depth" in str(drawing.sketch.content())  # the English plot is unchanged
 
 
 def _msgids(message: Message) -> Iterator[str]:
-    """Of the message and of all its parameters."""
+    """The msgids of the message and of all its parameters."""
     yield message.msgid
     for value in message.params.values():
         text = getattr(value, "text", value)
@@ -315,7 +313,7 @@ def _tables(value: Any) -> Iterator[Table]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts of a document but pictures and files."""
+    """All texts of a document, without plots and files."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, tuple):

@@ -26,7 +26,7 @@ BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 
 @pytest.fixture(scope="session")
 def make_row() -> Callable[..., Row]:
-    """A row with every column filled."""
+    """A function that makes a row with every column filled."""
 
     def make(**changes: Any) -> Row:
         values: dict[str, Any] = {
@@ -78,7 +78,7 @@ def make_row() -> Callable[..., Row]:
 
 @pytest.fixture(scope="session")
 def make_failed(make_row: Callable[..., Row]) -> Callable[..., Row]:
-    """A row of a case that failed in its second round."""
+    """A function that makes a row of a case that failed in its second round."""
 
     def make(**changes: Any) -> Row:
         failed: dict[str, Any] = {
@@ -96,7 +96,7 @@ def make_failed(make_row: Callable[..., Row]) -> Callable[..., Row]:
 
 @pytest.fixture(scope="session")
 def make_case() -> Callable[..., PlannedCase]:
-    """A planned case that yields a bandwidth."""
+    """A function that makes a planned case with a bandwidth."""
 
     def make(case: str = "ddr/copy/size=256MiB", **changes: Any) -> PlannedCase:
         values: dict[str, Any] = {
@@ -118,7 +118,7 @@ def make_case() -> Callable[..., PlannedCase]:
 
 @pytest.fixture(scope="session")
 def make_plan(make_case: Callable[..., PlannedCase]) -> Callable[..., Plan]:
-    """A plan of two rounds of the given cases."""
+    """A function that makes a plan of two rounds of the given cases."""
 
     def make(*cases: PlannedCase, **changes: Any) -> Plan:
         values: dict[str, Any] = {
@@ -141,7 +141,7 @@ def make_plan(make_case: Callable[..., PlannedCase]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def make_unit() -> Callable[..., CaseResult]:
-    """An ok result of ``round`` with one bandwidth of ``value``."""
+    """A function that makes an ok case result of a round, with one bandwidth."""
 
     def make(number: int = 1, value: float = 20.0, **changes: Any) -> CaseResult:
         samples = (value * 0.99, value, value * 1.01)

@@ -1,4 +1,4 @@
-"""Free text becomes one line of harmless ASCII, and clean text comes back exactly."""
+"""Free text becomes one line of printable ASCII; clean text is unchanged after reading."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: b"\0" not in name
 def test_a_shell_reads_back_the_very_name(names: list[bytes]) -> None:
     words = " ".join(shell_word(os.fsdecode(name)) for name in names)
     assert words.isprintable()
-    words.encode()  # nothing that cannot be printed
+    words.encode()  # the text contains only encodable characters
     done = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, check=True
     )

@@ -1,8 +1,8 @@
-"""The tiers of a chase: published staircases of seven GPUs, and chases of hosts.
+"""The tiers of a pointer chase: published latencies of seven GPUs, and latencies of hosts.
 
-The GPUs' latencies are those that te42kyfo/gpu-benches publishes (commit 1c36d509, folder
-gpu-latency, one file a GPU): its footprint in KiB nearest to each power of two, and ns of one
-hop, computed from its cycles and its clock.
+The latencies of the GPUs are from te42kyfo/gpu-benches (commit 1c36d509, folder gpu-latency, one
+file per GPU). Each curve has the footprint in KiB nearest to each power of two, and the latency of
+one hop in ns, computed from cycles and clock.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ RX_6900_XT: Curve = (
     (1529075, 761.9),
 )
 
-# Name -> its curve, MiB of L2 by its vendor, and where L1 ends, L2 begins and ends, and memory
-# begins, all in KiB of the curve: what lies between belongs to no tier.
+# Name -> (curve, MiB of L2 by the vendor, (end of L1, begin of L2, end of L2, begin of memory) in
+# KiB). Footprints between these bounds belong to no tier.
 GPUS: Mapping[str, tuple[Curve, int, tuple[int, int, int, int]]] = {
     "A100 40 GB": (A100_40, 40, (130, 264, 16482, 561642)),
     "A100 80 GB": (A100_80, 40, (130, 264, 16482, 340388)),
@@ -71,13 +71,13 @@ GPUS: Mapping[str, tuple[Curve, int, tuple[int, int, int, int]]] = {
     "V100": (V100, 6, (62, 264, 3938, 32129)),
     "L40": (L40, 96, (65, 127, 65836, 1095850)),
     "MI210": (MI210, 8, (15, 30, 3938, 62620)),
-    # Its Infinity Cache of 128 MB lies between L2 and memory, and has no tier of its own.
+    # The Infinity Cache of 128 MB lies between L2 and memory, and has no tier of its own.
     "RX 6900 XT": (RX_6900_XT, 4, (15, 523, 3938, 561642)),
 }
 
 
 def gpu_rows(curve: Curve, l2: int = 0, hint: str = "ca") -> list[Row]:
-    """The rows of `gpu/chase`, under the tier that a table of L2 sizes would give them."""
+    """Rows of `gpu/chase` with the tier that a table of L2 sizes gives."""
     detail = {REACH: str(l2 * MIB)} if l2 else {}
 
     def before(size: int) -> Tier:
@@ -90,7 +90,7 @@ def gpu_rows(curve: Curve, l2: int = 0, hint: str = "ca") -> list[Row]:
 
 
 def host_rows(curve: Curve, last_level: int = 0, *, pages: str = "thp") -> list[Row]:
-    """The rows of `host/chase`; a footprint of no tier stands under the reported size's."""
+    """Rows of `host/chase`. The reported cache size decides the tier of each row."""
     detail = {REACH: str(last_level * MIB)} if last_level else {}
     return [
         row(
@@ -150,7 +150,7 @@ def test_a_published_staircase_falls_into_its_tiers(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPUS)
 def test_the_best_of_a_tier_is_a_latency_of_that_tier(name: str) -> None:
-    """Without the reported size it is so too, from the steps alone, where memory's shows."""
+    """Also holds without the reported L2 size, if the curve shows the latency of memory."""
     curve, l2, (l1_end, l2_begin, l2_end, memory) = GPUS[name]
     for known in (l2, 0) if name != "RX 6900 XT" else (l2,):
         rungs = ladder(gpu_rows(curve, known))
@@ -162,7 +162,7 @@ def test_the_best_of_a_tier_is_a_latency_of_that_tier(name: str) -> None:
 
 
 def test_a_few_footprints_of_an_h100_are_enough() -> None:
-    """What the quick profile visits; and without 16 KiB and 16 MiB, a sweep that is thinner yet."""
+    """Tests the footprints of the quick profile, and an even smaller set."""
     quick = {15: "l1", 1029: "l2", 16482: "l2", 561642: "hbm", 1529075: "hbm"}
     curve = [(size, ns) for size, ns in H100_PCIE if size in quick]
     assert tiers(settled(gpu_rows(curve, 50))) == list(quick.values())
@@ -183,8 +183,8 @@ def test_a_load_that_passes_l1_is_never_of_l1() -> None:
     assert tiers(both)[: len(flat)] == tiers(settled(gpu_rows(H100_PCIE, 50)))
 
 
-# A virtual machine that reports 32 MiB, of which it gets a few (results/reference); EPYC and Xeon
-# servers with latencies that are only typical of their kind, not measured.
+# A virtual machine that reports 32 MiB of cache but gets less (results/reference). The latencies of
+# EPYC and Xeon servers are typical values, not measurements.
 VM: Curve = (
     *((16, 1.1), (128, 3.9), (512, 4.9), (2048, 13.4), (8192, 107.9), (32768, 145.9)),
     (262144, 160.8),
@@ -229,7 +229,7 @@ def test_what_shows_no_step_is_left_as_it_is() -> None:
     one = host_rows([(262144, 110.0)])
     for rows in (small, one, gpu_rows([(1048576, 374.0)]), gpu_rows([(16, 19.5), (32, 19.5)], 50)):
         assert settled(rows) == rows
-    (alone,) = settled(gpu_rows([(65536, 367.0)], 50))  # L2 of 50 MiB holds most of it
+    (alone,) = settled(gpu_rows([(65536, 367.0)], 50))  # an L2 of 50 MiB contains most of the data
     assert "transition" in alone.flags
 
 
@@ -282,6 +282,7 @@ def test_settling_twice_changes_nothing(curve: Curve, cache: int, on_gpu: bool) 
     assert settled(rows) == rows
     assert [one.value for one in rows] == [ns for _, ns in curve]
     largest = max(curve)[1]
-    for one in leading(rows):  # memory's latency is never far below that of the largest footprint
+    # The latency of memory is never far below the latency of the largest footprint.
+    for one in leading(rows):
         if one.tier in (Tier.HBM, Tier.DDR) and cache and (one.size_bytes or 0) >= 4 * cache * MIB:
             assert (one.value or 0) >= largest / 1.25 - 1e-9

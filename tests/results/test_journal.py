@@ -1,4 +1,4 @@
-"""The journal: durable, exclusive, and readable after any death."""
+"""The journal: durable, exclusive, and readable after a crash at any time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_what_was_written_is_read(
     journal.note("round", {"round": 1, "order": ["a", "b"], "clock": float("nan")})
     journal.append(make_unit(1))
     journal.append(make_unit(2))
-    contents = read_journal(path)  # while it is open, as a progress display may
+    contents = read_journal(path)  # reads the journal while it is open, as a progress display may
     assert contents.plan == make_plan()
     assert contents.machine == MACHINE
     assert contents.units == (make_unit(1), make_unit(2))

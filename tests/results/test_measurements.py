@@ -1,4 +1,4 @@
-"""The quick reader says what the strict one says, or leaves it to that one."""
+"""The quick reader gives the same rows as the strict reader, or calls the strict reader."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READ = [name for name in COLUMNS if name not in SKIPPED]
 
 
 def both(path: Path) -> tuple[object, object]:
-    """What the strict reader and the quick one make of ``path``: rows, or the error."""
+    """The results of the strict reader and of the quick reader: rows, or the error."""
 
     def strictly(where: Path) -> object:
         return [of_row(row) for row in read_rows(where)]
@@ -41,7 +41,7 @@ def outcome(read: Callable[[Path], object], path: Path) -> object:
 
 @pytest.fixture
 def rows(make_row: Callable[..., Row], make_failed: Callable[..., Row]) -> list[Row]:
-    """Rows with everything, a single round, and text that needs quotes."""
+    """Rows with all columns, with a single round, and with text that needs quotes."""
     return [
         make_row(),
         make_row(case="ddr/read", detail={"cpus": "0,1", "engine": "numba"}, flags=()),
@@ -123,7 +123,7 @@ def test_a_changed_cell_is_judged_alike_by_both(
     path.write_bytes(text.getvalue().encode("utf-8", "surrogatepass"))
     strict, found = both(path)
     if column == "round_values" and isinstance(found, list) and not isinstance(strict, list):
-        # Looked into when they are used: see the next test.
+        # The reader parses these cells at first use: see the next test.
         with pytest.raises(SchemaError):
             _ = found[place].round_values
     elif column == "value" and isinstance(found, list) and not isinstance(strict, list):
@@ -151,7 +151,7 @@ def test_a_mutilated_file_is_judged_alike_by_both(
     if isinstance(strict, list):
         assert found == strict
     elif isinstance(found, list):
-        # Then what is wrong stands in a column that comparing does not look at, or not yet.
+        # Only the strict reader fails: the error is in a column that compare does not read.
         assert isinstance(strict, tuple)
         message = strict[0]
         late = ("column 'round_values'", "column 'value': is not the median")
@@ -171,7 +171,7 @@ def test_what_is_no_finite_number_is_refused_by_both(
     (tmp_path / "a.csv").write_text(text.getvalue())
     strict, found = both(tmp_path / "a.csv")
     if (column, cell) == ("spread", "1e-999"):
-        assert isinstance(strict, list)  # as good as 0
+        assert isinstance(strict, list)  # the value counts as 0
     else:
         assert isinstance(strict, tuple)
     assert found == strict
@@ -193,7 +193,7 @@ def test_numbers_that_do_not_agree_are_refused_when_they_are_used(
 def test_a_file_is_not_excused_by_the_one_before_it(
     make_row: Callable[..., Row], make_failed: Callable[..., Row], tmp_path: Path
 ) -> None:
-    """What two files share is checked once; what differs is checked in each."""
+    """The reader checks common cells of two files only once, and different cells in each file."""
     rows = [make_row(), make_row(case="ddr/x"), make_failed(case="ddr/y"), make_row(case="ddr/z")]
     write_rows(tmp_path / "a.csv", rows)
     records = [to_cells(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Dataclasses survive JSON, and foreign JSON is refused in one line."""
+"""Dataclasses survive conversion to JSON and back. Foreign JSON gives an error of one line."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_contract_types_come_back_equal(
 @settings(max_examples=examples(60))
 def test_any_unit_comes_back_equal(data: st.DataObject) -> None:
     unit = data.draw(st.from_type(CaseResult))
-    # JSON has no infinity: in `detail`, which may hold text, one comes back as its text.
+    # JSON has no infinity. In `detail`, which may contain text, infinity becomes text.
     held = {
         key: value if not isinstance(value, float) or math.isfinite(value) else str(value)
         for key, value in unit.detail.items()
     }
     unit = replace(unit, detail=held)
     back = load(CaseResult, through_json(unit))
-    assert repr(back) == repr(unit)  # by repr, because nan is not equal to itself
+    assert repr(back) == repr(unit)  # compares by repr, because nan is not equal to itself
 
 
 def test_enumerations_and_number_types_are_kept(make_unit: Callable[..., CaseResult]) -> None:

@@ -1,4 +1,4 @@
-"""Results go where they were asked for, and what is somebody else's stays."""
+"""Results are written to the requested path, and existing files of others are kept."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_without_nameless_files_or_links_nothing_is_overwritten_either(
 def test_a_death_between_the_two_names_costs_nothing(
     tmp_path: Path, rows: list[Row], sidecar: Sidecar
 ) -> None:
-    """The JSON file is there, and its CSV is not: a resumed run writes both to the same names."""
+    """Only the JSON file exists. A resumed run writes both files to the same names."""
     publish(tmp_path / "o.csv", rows, sidecar)
     (tmp_path / "o.csv").unlink()
     assert publish(tmp_path / "o.csv", rows, sidecar) == tmp_path / "o.csv"

@@ -1,4 +1,4 @@
-"""Every rule of a results row, by breaking it."""
+"""Every rule of a results row, tested by breaking the rule."""
 
 from __future__ import annotations
 
@@ -227,7 +227,10 @@ def test_key_tells_rows_apart(make_row: MakeRow) -> None:
 
 
 def test_what_rows_share_is_told_from_what_only_looks_alike(make_row: MakeRow) -> None:
-    """1 and true have one hash, and a list has none: neither may be taken for the other."""
+    """1 and True have the same hash, and a list has no hash.
+
+    The cache of checks must not confuse them.
+    """
     check(make_row(verified=True, iters=1))
     for column, value in (("verified", 1), ("iters", True), ("case_version", True)):
         with pytest.raises(SchemaError, match=f"column '{column}'"):

@@ -1,4 +1,4 @@
-"""The results file: round trips, foreign hands, and places that cannot be written."""
+"""The results file: writing and reading back, foreign files, and paths that cannot be written."""
 
 from __future__ import annotations
 

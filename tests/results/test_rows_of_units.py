@@ -1,4 +1,4 @@
-"""From units to rows: medians over rounds, and what becomes of trouble."""
+"""From case results to rows: medians over rounds, and the handling of failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of samples whose numbers are read only when somebody asks for them."""
+"""Cells of samples that are parsed only at first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files beside the CSV, and the proof before measuring that there is a place for them."""
+"""The sidecar and the journal, and the check before a run that both can be written."""
 
 from __future__ import annotations
 

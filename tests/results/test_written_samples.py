@@ -1,4 +1,4 @@
-"""Samples that were read and not asked for are written as if they had been parsed."""
+"""Samples that were read but not used are written as if they had been parsed."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ H100 = Properties(
 
 @dataclass(frozen=True)
 class Named:
-    """A buffer, kernel or stream without content."""
+    """A buffer, kernel or stream that has only a name."""
 
     address: int = 1 << 20
     size: int = 1 << 40
@@ -57,7 +57,7 @@ class Named:
 
 
 class AskingLinks:
-    """GPU links without function."""
+    """GPU links that do nothing."""
 
     near: int | None = 0
     far: int | None = 1

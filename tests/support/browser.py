@@ -1,7 +1,8 @@
-"""Headless Chromium, controlled over its debugging pipe; one start serves many screenshots.
+"""Headless Chromium, controlled over its debugging pipe.
 
-The protocol is JSON between NUL bytes on file descriptors 3 and 4 (``--remote-debugging-pipe``), so
-that no port is opened and no library is needed.
+One start of Chromium serves many screenshots. Chromium and the tests exchange JSON messages that
+end with NUL, on file descriptors 3 and 4 (``--remote-debugging-pipe``). So the tests open no port
+and need no library.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FLAGS = (
 
 
 class Browser:
-    """A separate Chromium process; ``requested`` lists its requests."""
+    """A separate Chromium process. ``requested`` lists the requests of the page."""
 
     def __init__(self, profile: Path) -> None:
         binary = next(filter(None, map(shutil.which, BINARIES)), None)
@@ -67,7 +68,10 @@ class Browser:
         os.close(self._read)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Call ``method`` and return its result; events that arrive before it are recorded."""
+        """Call ``method`` of the DevTools protocol and return the result.
+
+        Events that arrive before the result are recorded.
+        """
         self._next += 1
         message: dict[str, Any] = {"id": self._next, "method": method, "params": params}
         if self._session:
@@ -87,7 +91,7 @@ class Browser:
             pass
 
     def look(self, width: int, height: int, scheme: str = "light") -> bytes:
-        """A PNG of the first ``height`` pixels of the page at the given ``width``."""
+        """A PNG of the page, ``width`` x ``height`` pixels from the top."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

@@ -1,4 +1,4 @@
-"""Compiles stubs, written in C, of libraries that this machine does not have."""
+"""Compile C stubs of libraries that this machine does not have."""
 
 from __future__ import annotations
 

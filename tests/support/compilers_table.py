@@ -28,7 +28,9 @@ ARCHITECTURES = tuple(
     for one in CAPABILITIES
     for kind in ("", *(("a",) if one >= 90 else ()), *(("f",) if one >= 100 else ()))
 )
-"""All architectures from Turing on, with and without device- and family-specific features."""
+"""All architectures from Turing on: plain, with the features of one device (``a``), of a family
+(``f``).
+"""
 
 MEMORY = ("LDG", "STG", "LDS", "STS", "LD.", "ST.", "ATOM", "RED", "UBLKCP", "LDGMC", "HMMA")
 """Prefixes of the opcodes that a timed loop consists of."""
@@ -66,7 +68,7 @@ def timed_loop(code: Code) -> Code:
 
 
 def looked(code: Code) -> tuple[int, int]:
-    """(loads under way, instructions) of the timed loop."""
+    """(global loads issued before the first use, instructions) of the timed loop."""
     body = timed_loop(code)
     width = max((each.width("LDG.") for each in body), default=0)
     return (loads_under_way(body, width) if width else 0), len(body)
@@ -89,7 +91,7 @@ def survey(folder: Path, kept: Path) -> dict[str, dict[str, Any]]:
     """The properties of all surveyed compilations by the NVRTC release in ``folder``.
 
     Args:
-        kept: a cache file with the properties of machine code that was surveyed before; updated.
+        kept: cache file (hash of machine code -> properties) that `survey` reads and updates.
     """
     release = Release(folder)
     seen: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
@@ -154,7 +156,7 @@ def of_entry(found: Survey, file: str, entry: str) -> list[Looked]:
 
 
 def cell(shown: Sequence[Looked]) -> str:
-    """One cell: loads under way; registers; instructions of the loop."""
+    """One cell of the second table: loads issued before the first use; registers; instructions."""
     if not shown:
         return NOTHING
     kinds = [
@@ -172,7 +174,7 @@ def span(numbers: Sequence[int]) -> str:
 
 
 def streams(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the third table: configurations with fewer loads under way than they declare.
+    """The lines of the third table: configurations with fewer loads in flight than declared.
 
     Configurations that a release does not compile are left out.
     """
@@ -196,11 +198,11 @@ def _stream(found: Mapping[str, Any], operation: str) -> str:
     return str(found[f"stream_{operation}"][0])
 
 
-HEADS = ("| architecture |", "| entry |", "| configuration | architecture | says |")
+HEADS = ("| architecture |", "| entry |", "| configuration | architecture | declared |")
 
 
 def made(surveys: Mapping[str, Survey], text: str) -> str:
-    """``text`` with the tables replaced by those for ``surveys`` (release -> survey)."""
+    """``text`` with new tables, computed from ``surveys`` (release -> survey)."""
     for head, lines in zip(HEADS, (architectures, entries, streams), strict=True):
         names = f"{head} {' | '.join(surveys)} |"
         rule = "|" + " --- |" * (names.count("|") - 1)

@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, as files that a newcomer would save."""
+"""The examples of CONTRIBUTING.md as files, for the tests that follow the document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ DOCUMENT = ROOT / "CONTRIBUTING.md"
 
 
 def examples() -> dict[str, str]:
-    """Path in the repository -> text, for each code block that follows a line with its path."""
+    """Path in the repository -> text of each example in CONTRIBUTING.md.
+
+    An example is a code block after a line that contains only a path.
+    """
     text = DOCUMENT.read_text(encoding="ascii")
     found = re.findall(r"^`([\w/.]+)`\n\n```\w+\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return dict(found)
@@ -34,7 +37,7 @@ def copy_of_the_tree(target: Path) -> None:
 
 
 def drop_in(target: Path) -> None:
-    """Save the examples into a copy of the tree, all as new files."""
+    """Save the examples as new files in ``target``, a copy of the repository."""
     for name, text in examples().items():
         path = target / name
         assert not path.exists(), f"{name} is in the repository: the example must have another name"

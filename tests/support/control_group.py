@@ -15,10 +15,10 @@ ROOT = Path("/sys/fs/cgroup")
 
 @contextlib.contextmanager
 def little_memory(limit: int) -> Iterator[Path]:
-    """The directory of a control group limited to ``limit`` bytes; skips the test if impossible.
+    """The directory of a control group limited to ``limit`` bytes of memory.
 
-    A process joins the group when its id is written to `cgroup.procs`. Both cgroup versions are
-    supported.
+    Skips the test if the machine does not allow control groups. A process joins the group when the
+    process id is written to `cgroup.procs`. Cgroup versions 1 and 2 are supported.
     """
     own = {
         line.split(":", 2)[1]: line.split(":", 2)[2].rstrip("\n")

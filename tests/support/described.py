@@ -1,4 +1,4 @@
-"""Machine snapshots made from a few numbers: sockets, caches, memory."""
+"""Machine snapshots built from a few numbers: sockets, caches, memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def machine(
     staircase: Staircase = (),
     gpu: float | None = None,
 ) -> Machine:
-    """A machine of ``cpus`` CPUs that share ``last_levels``, in MiB, one after the other.
+    """A machine with ``cpus`` CPUs and the last-level caches ``last_levels``, in MiB.
 
     Args:
         last_levels: sizes of the last-level caches; each is shared by equally many consecutive
@@ -83,12 +83,10 @@ def machine(
 
 
 def staircase(*steps: tuple[int, float], top: int = 256) -> Staircase:
-    """Latencies of footprints of 1, 2, ... to ``top`` MiB.
-
-    Each footprint has the latency of the last step at or below it.
+    """Measured latencies for footprints of 1, 2, 4, ... ``top`` MiB.
 
     Args:
-        steps: (size in MiB from which the latency applies, latency in ns).
+        steps: (smallest footprint in MiB, latency in ns), in ascending order.
     """
     sizes = [1 << n for n in range(top.bit_length())]
     return tuple((size * MIB, [ns for begin, ns in steps if begin <= size][-1]) for size in sizes)

@@ -1,11 +1,11 @@
-"""Finds out how the filesystem of a directory handles direct I/O, and how a run reports it.
+"""Report how the filesystem of a directory handles direct I/O, and what membench reports.
 
-`loop_filesystems` runs this in a mount namespace:
+`loop_filesystems` runs this script in a mount namespace:
 
     python direct_io.py DIRECTORY [--copy-on-write]
 
-It prints one JSON object. With ``--copy-on-write``, btrfs keeps copy-on-write, as with a kernel
-that refuses the attribute.
+The script prints one JSON object. With ``--copy-on-write``, the scratch file on btrfs stays
+copy-on-write, as with a kernel that refuses the attribute "no copy-on-write".
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _said(call: Callable[[], object]) -> str:
 
 
 def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: int = 0) -> str:
-    """The result of one read: an error, or whether pages remain in the page cache."""
+    """Read once, and report an error, "direct" or "through the page cache"."""
     os.posix_fadvise(buffered, 0, 0, os.POSIX_FADV_DONTNEED)
     said = _said(lambda: os.preadv(direct, [memory], offset, flags))
     if said != "works":
@@ -78,7 +78,7 @@ def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: in
 
 @contextlib.contextmanager
 def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
-    """An unnamed file, written and synced to the disk."""
+    """The descriptor of an unnamed file of random bytes, synced to the disk."""
     with scratch_module._opened(directory) as folder:
         made = scratch_module._nameless(folder, directory)
     try:
@@ -93,7 +93,10 @@ def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
 
 
 def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """The behaviour of the kernel; membench's code is used only to create files."""
+    """How the kernel handles direct I/O in ``directory``.
+
+    Uses membench's code only to create files.
+    """
     flags = os.O_RDWR | os.O_TMPFILE
     nameless = _said(lambda: os.close(os.open(directory, flags, 0o600)))
     with _file(directory, nocow=nocow) as fd:
@@ -118,7 +121,7 @@ def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """The scratch file as membench creates it, and the share of time that submission takes."""
+    """Properties of membench's scratch file, and the share of time that submission takes."""
     from membench.host.storage.backend import open_storage
     from membench.host.storage.flow import TrafficShape
     from membench.host.storage.native_engine import NativeAio
@@ -149,7 +152,7 @@ def submission(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def product_rows(directory: Path, *, nocow: bool) -> dict[str, Any]:
-    """Status, flags, reason and detail of a few cases in a run with scratch ``directory``."""
+    """Status, flags, reason and detail of a few cases of a run in ``directory``."""
     from membench.api import run
 
     if not nocow:
@@ -176,7 +179,6 @@ def product_rows(directory: Path, *, nocow: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the results as JSON."""
     directory = Path(sys.argv[1])
     nocow = "--copy-on-write" not in sys.argv
     place = read_filesystem(directory)

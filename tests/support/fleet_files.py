@@ -1,4 +1,4 @@
-"""Makes results files of a fleet quickly: the text of one row with different numbers."""
+"""Write results files of a fleet quickly, by inserting new numbers into the text of one row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METRICS = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS)
 
 
 def fleet_row(machine: str, run: str, place: int, values: tuple[float, ...]) -> Row:
-    """Row number ``place`` of a run, as a quick run writes it."""
+    """The row of case number ``place``, as in a quick run."""
     metric = _METRICS[place % 3]
     samples = tuple(
         tuple(float(f"{value * (1 + 0.001 * step):.7g}") for step in range(-4, 4))
@@ -79,9 +79,9 @@ def make_fleet(
     factor: float = 1.25,
     scatter: float = 0.004,
 ) -> None:
-    """Write one file for each of ``machines``.
+    """Write one results file for each of ``machines``.
 
-    The machines in ``slow`` are slower by ``factor`` in the cases given there.
+    ``slow`` maps a machine to case numbers; in these cases the machine is slower by ``factor``.
     """
     rng = random.Random(1)
     header = ",".join(COLUMNS)

@@ -1,6 +1,6 @@
-"""Results of a healthy server with H100 SXM GPUs, made up for tests.
+"""Invented results of a healthy server with H100 SXM GPUs.
 
-The values are within the ranges of published figures for that GPU; nothing was measured.
+The values are within the ranges of published values for this GPU. No value was measured.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Change = Callable[[Row], Row]
 
 @cache
 def box(gpus: int = 8) -> Machine:
-    """The snapshot: two sockets of 56 cores, and ``gpus`` GPUs on PCI Express 5.0 x16."""
+    """The machine snapshot: two sockets of 56 cores, and ``gpus`` GPUs on PCI Express 5.0 x16."""
     here = server()
     cores = tuple(Core(cpu, cpu, cpu // 56, cpu // 56) for cpu in range(112))
     cpu = replace(
@@ -87,7 +87,7 @@ def box(gpus: int = 8) -> Machine:
 
 @cache
 def plan(profile: str = "quick", gpus: int = 8) -> Plan:
-    """The plan of a run on all of the GPUs."""
+    """The plan of a run on all GPUs."""
     options = RunOptions(profile=profile, device="all" if gpus > 1 else "auto", seed=1)
     return make_plan(options, registry(), box(gpus), DISK)
 
@@ -122,12 +122,12 @@ def state(number: int, **changes: object) -> GpuState:
 
 
 def rows(profile: str = "quick", gpus: int = 8, change: Change = lambda row: row) -> list[Row]:
-    """The rows of a run; ``change`` may modify the rows of one GPU."""
+    """The rows of a run. ``change`` is applied to each row."""
     return [change(row) for row in _healthy(profile, gpus)]
 
 
 def judged(found: list[Row]) -> list[Row]:
-    """The rows in ``found`` that a check uses: a fifth of them."""
+    """The rows in ``found`` that `membench check` compares with published values."""
     return [row for row in found if any(one.takes(row) for one in QUANTITIES)]
 
 
@@ -155,9 +155,9 @@ def written(
 
 
 def scaled(factor: float, *prefixes: str, gpu: int = 3) -> Change:
-    """A change that multiplies the values of GPU ``gpu`` by ``factor``.
+    """A change that multiplies values of GPU ``gpu`` by ``factor``.
 
-    It applies to the cases that begin with one of ``prefixes``.
+    The change applies only to cases that begin with one of ``prefixes``.
     """
 
     def change(row: Row) -> Row:
@@ -244,6 +244,6 @@ def _value(case: PlannedCase, metric: Metric) -> float:
 
 
 def _bytes(case: PlannedCase) -> int | None:
-    """The size of the case in bytes, also if the machine chose it."""
+    """The size of the case in bytes, also for ``size=auto``."""
     size = case.params.get("size")
     return parse_size(size) if isinstance(size, str) else size

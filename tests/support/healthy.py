@@ -1,4 +1,4 @@
-"""A machine and a GPU without problems; a test changes the facts that it is about."""
+"""A machine and a GPU without problems, as a start for tests of `membench doctor`."""
 
 from __future__ import annotations
 
@@ -72,4 +72,4 @@ GPU_STATE = GpuState(
     c2c=False,
     integrated=False,
 )
-"""NVML's state of that GPU: an idle H100, whose link is slow because it is idle."""
+"""NVML's state of an idle H100. The link is slow because the GPU is idle."""

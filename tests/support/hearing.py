@@ -8,8 +8,8 @@ import signal
 def hear_signals() -> None:
     """Reset SIGINT and SIGHUP to their default action.
 
-    A job in the background of a shell ignores SIGINT, and under nohup also SIGHUP. Its children
-    inherit that, so they could not be interrupted.
+    A background job of a shell ignores SIGINT, and under nohup also SIGHUP. Child processes inherit
+    this setting, and could not be interrupted.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Makes results files of one machine over time, with given levels, noise and sidecars."""
+"""Write results files of one machine over time, with given levels, noise and sidecars."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASES = (
     (Tier.SSD, Metric.BANDWIDTH, "ssd/read/pattern=seq/block=1MiB/qd=8/pages=thp", 3.2),
     (Tier.SSD, Metric.IOPS, "ssd/read/pattern=rand/block=4KiB/qd=32/pages=thp", 250_000.0),
 )
-"""(tier, metric, case, value) for everything that each run measures."""
+"""(tier, metric, case, value) of each measured case."""
 _FIRST = datetime(2026, 1, 1, 3, tzinfo=UTC)
 
 
@@ -34,9 +34,9 @@ def noise(
 ) -> NDArray[np.float64]:
     """Autoregressive noise of order 1 along the last axis; the innovations have scale 1.
 
-    ``kind``: ``normal``; ``heavy``: Student's t with 3 degrees of freedom; ``slow``: normal, but
-    every tenth run is slower by an exponential amount of mean 8, as on a machine that others use
-    too.
+    Args:
+        kind: ``normal``; ``heavy`` is Student's t with 3 degrees of freedom; ``slow`` is normal,
+            but a random tenth of the runs is slower by an exponential variable with mean 8.
     """
     if kind == "heavy":
         fresh = rng.standard_t(3, shape)
@@ -53,12 +53,12 @@ def noise(
 
 
 def run_id(number: int) -> str:
-    """The id of run ``number``; there is one run per night."""
+    """The id of run ``number``. The history has one run per night."""
     return f"{_FIRST + timedelta(days=number):%Y%m%dT%H%M%SZ}-{number % 65536:04x}"
 
 
 def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
-    """Row number ``place`` of run ``run``."""
+    """The row of case number ``place`` in run number ``run``."""
     tier, metric, name, _ = CASES[place]
     row = Row(
         run_id=run_id(run),
@@ -85,7 +85,10 @@ def history_row(run: int, place: int, value: float, **changes: Any) -> Row:
 
 
 def sidecar(run: int, **facts: Any) -> dict[str, Any]:
-    """Sidecar of run ``run``; ``facts`` change the machine, with ``__`` for each nested level."""
+    """The sidecar of run ``run``.
+
+    ``facts`` change the machine snapshot. ``__`` in a name separates nested levels.
+    """
     machine: dict[str, Any] = {
         "slug": "box",
         "cpu": {"model": "AMD EPYC", "governor": "performance", "staircase": [[1024, float(run)]]},
@@ -118,10 +121,11 @@ def make_history(
     """Write ``runs`` files of `CASES` into ``directory`` and return the directory.
 
     Args:
-        scatter: standard deviation between runs, a fraction.
-        shifts: case -> (first run, factor): from this run on, its values are multiplied by the
-            factor.
-        facts: (first run, facts) for sidecars; columns: the same for rows.
+        scatter: standard deviation between runs, as a fraction of the value.
+        shifts: case -> (first run, factor). From the first run on, values of the case are
+            multiplied by the factor.
+        facts: (first run, changes of the sidecars from this run on).
+        columns: (first run, changes of the rows from this run on).
     """
     directory.mkdir(parents=True, exist_ok=True)
     values = np.exp(scatter * noise(np.random.default_rng(seed), (len(CASES), runs)))

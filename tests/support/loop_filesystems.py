@@ -1,7 +1,7 @@
-"""Filesystems on loop devices, each in a separate mount namespace that removes it at the end.
+"""Filesystems on loop devices, each in a mount namespace of its own. Needs root.
 
-Needs root. The loop device is released with its mount, and the mount disappears with the last
-process of the namespace, however that process ends.
+The filesystem and its loop device disappear with the last process of the namespace, even if the
+process is killed.
 
     python tests/support/loop_filesystems.py
 
@@ -51,15 +51,15 @@ TMPFS = 'mount -t tmpfs -o size=1g none "$POINT"\n'
 
 
 class CannotBeMounted(Exception):
-    """This machine cannot mount the filesystem; the message is the output of the attempt."""
+    """This machine cannot mount the filesystem. The message is the output of the mount command."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of filesystem, and how it is made and mounted.
+    """A type of filesystem, with the commands that make and mount the filesystem.
 
     Attributes:
-        make: command that makes the filesystem; the image is its last argument.
+        make: command that makes the filesystem; the image is appended as the last argument.
         mount: shell lines that mount ``$IMAGE`` on ``$POINT``.
         options: options of the mount, in addition to ``loop``.
         arguments: arguments for `direct_io`.
@@ -159,7 +159,10 @@ ASKED = {
 
 
 def table(found: dict[str, dict[str, Any] | str]) -> str:
-    """The facts about filesystems as a Markdown table; a text instead of facts is the reason."""
+    """The properties of the filesystems as a Markdown table.
+
+    For a filesystem that cannot be mounted, ``found`` contains the reason as a string.
+    """
     known = {name: one for name, one in found.items() if not isinstance(one, str)}
     lines = [["", *known], ["---"] * (1 + len(known))]
 
@@ -213,7 +216,6 @@ def _row(rows: dict[str, Any], bench: str) -> str:
 
 
 def main() -> None:
-    """Print the table."""
     found: dict[str, dict[str, Any] | str] = {}
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Parses the machine code of a compilation: instructions, loops, and loads under way in loops."""
+"""Parse the machine code of a compilation: instructions, loops, and loads in flight in loops."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from membench.gpu.cuda.compile import Image, compile_source
 from membench.gpu.cuda.image_cache import image_key
 
 INSTRUCTION_BYTES = 16
-"""Bytes of an instruction, since Volta."""
+"""Bytes per instruction, since Volta."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction; ``address`` is its offset in bytes from the start of the function."""
+    """One machine instruction.
+
+    ``address`` is the offset in bytes from the start of the function.
+    """
 
     opcode: str
     operands: str = ""
@@ -33,12 +36,18 @@ class Instruction:
 
     @property
     def registers(self) -> set[int]:
-        """The general registers in its operands; of a wide operand only the first one."""
+        """The general registers in the operands.
+
+        A wide operand has only its first register in the set.
+        """
         return {int(number) for number in re.findall(r"\bR(\d+)", self.operands)}
 
     @property
     def loaded(self) -> set[int]:
-        """The registers that a global load writes; a load of 256 bits names two groups of four."""
+        """The registers that a global load writes.
+
+        A load of 256 bits names two groups of four registers.
+        """
         named = [int(one) for one in re.findall(r"\bR(\d+)", self.operands.partition("[")[0])]
         first = named[: 2 if "256" in self.opcode else 1]
         each = self.width("LDG.") // 4 // len(first)
@@ -46,12 +55,12 @@ class Instruction:
 
     @property
     def target(self) -> int | None:
-        """The target address of a branch."""
+        """The target address of a branch; None for other instructions."""
         found = re.search(r"0x[0-9a-f]+$", self.operands) if self.opcode.startswith("BRA") else None
         return int(found[0], 16) if found else None
 
     def width(self, *kinds: str) -> int:
-        """Bytes per thread of a load or store of one of ``kinds``; 0 for other instructions."""
+        """Bytes per thread of a load or store with an opcode prefix in ``kinds``; otherwise 0."""
         if not self.opcode.startswith(kinds):
             return 0
         bits = re.search(r"\.(64|128|256|U8|U16|S8|S16)\b", self.opcode)
@@ -67,14 +76,14 @@ Code = Sequence[Instruction]
 def machine_code(file: str, options: tuple[str, ...], arch: str) -> dict[str, Code]:
     """Entry -> its instructions in the order of their addresses.
 
-    The disassembler is part of the `dev` extra. If it is missing, this raises an error, because a
-    skipped test would hide that no kernel was checked.
+    The disassembler is part of the `dev` extra. A missing disassembler raises an error instead of
+    skipping the test, because a skipped test would leave all kernels unchecked.
     """
     return code_of(compile_source(file, options, arch))
 
 
 def code_of(image: Image) -> dict[str, Code]:
-    """Entry -> its instructions, for any compilation."""
+    """Entry -> its instructions, for the compilation ``image``."""
     shown = _disassembled(image.cubin)
     return {
         function["function-name"]: tuple(
@@ -91,7 +100,7 @@ def code_of(image: Image) -> dict[str, Code]:
 
 
 def _disassembled(cubin: bytes) -> str:
-    """The output of the disassembler; cached, because it takes as long as compiling."""
+    """The output of the disassembler as JSON. The output is cached, because disassembly is slow."""
     tool = _disassembler()
     found = tool.stat()
     key = image_key([f"{tool} {found.st_size} {found.st_mtime_ns}".encode(), cubin])
@@ -124,9 +133,10 @@ def _disassembler() -> Path:
 
 
 def loops(code: Code) -> Iterator[Code]:
-    """The bodies of all loops, inner and outer: from the target of a backward branch to the branch.
+    """The bodies of all loops, inner and outer.
 
-    The idle loop that the assembler adds after every function is left out.
+    A body reaches from the target of a backward branch to the branch. The idle loop that the
+    assembler adds after every function is left out.
     """
     for each in code:
         if each.target is not None and each.target < each.address:
@@ -134,7 +144,7 @@ def loops(code: Code) -> Iterator[Code]:
 
 
 def flat_loops(code: Code) -> list[Code]:
-    """The bodies of the loops that contain no loop."""
+    """The bodies of all innermost loops."""
     bodies = list(loops(code))
     return [
         body
@@ -163,11 +173,11 @@ def innermost(code: Code, opcode: str) -> Code:
 
 
 def is_one_hop_between_clocks(code: Code) -> bool:
-    """Whether a loop with clocks consists of: clock, load, a use of the value, the same clock.
+    """Whether a loop reads a clock, loads a value, uses the value and reads the clock again.
 
-    Instructions are issued in order, so an instruction that needs the value delays the clock after
-    it. Between the clocks no other instruction may access memory, and the loop must not access
-    global memory otherwise.
+    Instructions are issued in order, so the use of the value delays the second clock. No other
+    instruction between the clocks may access memory. The loop must have no other access to global
+    memory.
     """
     timed = [body for body in loops(code) if _clocks(body) and count(body, "LDG")]
     body = min(timed, key=len, default=())
@@ -177,7 +187,7 @@ def is_one_hop_between_clocks(code: Code) -> bool:
         return False
     first, second = clocks
     if body[first].opcode != body[second].opcode:
-        return False  # different units: the difference would include both latencies
+        return False  # two different clocks: the difference would include both latencies
     value = int(body[loads[0]].operands.removeprefix("R").split(",")[0])
     return (
         first < loads[0] < second
@@ -192,20 +202,20 @@ def _clocks(code: Code) -> list[int]:
 
 
 def count(code: Code, pattern: str) -> int:
-    """Number of instructions whose opcode matches ``pattern`` from its start."""
+    """Number of instructions whose opcode begins with a match of the regex ``pattern``."""
     return sum(re.match(pattern, each.opcode) is not None for each in code)
 
 
 def loads_under_way(code: Code, width: int = 16) -> int:
-    """Number of global loads of ``width`` bytes issued before one of their values is needed.
+    """Number of global loads of ``width`` bytes issued before a loaded value is needed.
 
-    ``code`` is the body of a loop, read from its start. A store to global memory also ends the
-    count, because later loads are issued only after it.
+    ``code`` is the body of a loop. A store to global memory also ends the count, because later
+    loads are issued only after the store.
     """
     waiting: set[int] = set()
     loads = 0
     for each in code:
-        if each.width("LDG.") == width:  # LDGSTS has no target register to wait for
+        if each.width("LDG.") == width:  # LDGSTS has no target register
             waiting |= each.loaded
             loads += 1
         elif loads and (each.opcode.startswith("STG") or each.registers & waiting):
@@ -214,9 +224,9 @@ def loads_under_way(code: Code, width: int = 16) -> int:
 
 
 def tile_loop(code: Code, width: int = 16) -> Code:
-    """The loop over whole tiles: contains no loop, and has the most accesses of ``width`` bytes.
+    """The loop over whole tiles: the innermost loop with the most accesses of ``width`` bytes.
 
-    Only accesses of global memory are counted.
+    Only accesses to global memory count.
     """
 
     def accesses(body: Code) -> int:
@@ -229,7 +239,7 @@ def tile_loop(code: Code, width: int = 16) -> Code:
 
 @dataclass(frozen=True)
 class Streams:
-    """A statement: a tile has these accesses, and all loads are issued before the first is needed.
+    """A machine-code statement: the accesses of a tile; all loads are issued before the first use.
 
     Attributes:
         loads, stores: number of global accesses per thread in the loop over whole tiles.
@@ -257,10 +267,10 @@ class Streams:
 
 @dataclass(frozen=True)
 class Exempt:
-    """A statement: no reported number depends on the speed of this entry, for the given reason."""
+    """A machine-code statement: the speed of the entry affects no reported value, and why."""
 
     why: str
 
 
 Statement = Streams | Exempt | Callable[..., None]
-"""What the machine code of an entry must satisfy; a function is a test of its own."""
+"""The requirements for the machine code of an entry. A function is a test of its own."""

@@ -1,4 +1,4 @@
-"""Sources with inserted mistakes, which a proof must detect."""
+"""Kernel sources with inserted mistakes. A proof must detect each mistake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.gpu.cuda.kernel_files import read_kernel
 def edited(file: str, *edits: tuple[str, str]) -> str:
     """The text of ``file`` after edits (old text, new text).
 
-    Text in headers can be edited too, because every header is inserted where it is included.
+    Edits may also change included headers, because the text of the headers is inserted.
     """
     source = read_kernel(file)
     if any(before not in source for before, _ in edits):
@@ -40,14 +40,14 @@ def _spelled_out(source: str) -> str:
 def mutant(
     file: str, before: str, after: str, *further: tuple[str, str]
 ) -> Callable[[str, tuple[str, ...], str], Image]:
-    """A compiler that compiles ``file`` with ``before`` replaced by ``after``.
+    """A function that compiles ``file`` with ``before`` replaced by ``after``.
 
     Args:
         further: more edits (old text, new text).
     """
     source = edited(file, (before, after), *further)
 
-    @cache  # a variant is requested once per entry
+    @cache  # each entry requests the variant again
     def compile_(name: str, options: tuple[str, ...], arch: str) -> Image:
         if name != file:
             return compile_source(name, options, arch)

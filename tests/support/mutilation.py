@@ -1,4 +1,4 @@
-"""Makes broken files: bytes removed, doubled and replaced at random, JSON values of other types."""
+"""Make broken files: remove, double and replace bytes at random, or change types in JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 SNIPPETS = [
     b"\0",
     b"\xff\xfe",
-    b"\xed\xa0\x80",  # a surrogate
+    b"\xed\xa0\x80",  # a UTF-16 surrogate, invalid in UTF-8
     b"\xef\xbb\xbf",
     b"\x1b[31m",
     b"\r",
@@ -48,7 +48,7 @@ SNIPPETS = [
 
 
 def mutilated(good: bytes, rng: random.Random) -> bytes:
-    """``good`` with bytes removed, doubled or shuffled, or with hostile bytes inserted."""
+    """``good`` after random damage: bytes removed, doubled, shuffled or inserted."""
     data = bytearray(good)
     for _ in range(rng.randrange(1, 4)):
         start = rng.randrange(len(data) + 1)
@@ -68,7 +68,7 @@ def mutilated(good: bytes, rng: random.Random) -> bytes:
 
 
 def typed_differently(good: bytes, rng: random.Random) -> bytes:
-    """``good`` (JSON) with one value replaced by one of another type."""
+    """``good`` (JSON) with one random value replaced by a value of another type."""
     content = json.loads(good[good.index(b"{") :].partition(b"\n{")[0])
     place = content
     while True:
@@ -101,10 +101,10 @@ def typed_differently(good: bytes, rng: random.Random) -> bytes:
 
 
 def edged(good: bytes, rng: random.Random) -> bytes:
-    """``good`` (a results file) with numbers near the limits of a cell.
+    """``good`` (a results file) with numbers near the limits of a double.
 
-    The rows stay consistent (the value is the median of the rounds), so that they pass the reader
-    and reach the code after it.
+    The rows stay consistent: each value is the median of its rounds. So the rows pass the reader
+    and reach the code after the reader.
     """
     header, *rows = list(csv.reader(io.StringIO(good.decode())))
     scaled = ("value", "round_values", "samples", "min", "max", "peak")

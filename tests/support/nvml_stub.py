@@ -1,8 +1,9 @@
-"""Simulated GPUs: a stub of NVIDIA's management library answers the real NVML bindings.
+"""Simulated GPUs: a stub of NVIDIA's management library, called through the real NVML bindings.
 
-The stub is a C library, compiled once per session, that answers from a file. It is loaded before
-`nvmlInit`, so that the loader uses it for the name ``libnvidia-ml.so.1``. This affects the whole
-process, so a separate process, which lives for the session, makes the queries.
+The stub is a C library that reads its answers from a file, and is compiled once per session. The
+stub is loaded before `nvmlInit`, so the loader uses the stub for the name ``libnvidia-ml.so.1``.
+Loading the stub affects the whole process. So a separate process makes the queries for the whole
+session.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ H100: Mapping[str, object] = {
     "processes": "none",
     "c2c": 0,
 }
-"""A healthy GPU under load, with the keys of the stub."""
+"""A healthy GPU under load, as the keys and values of the stub's file."""
 
 
 def text(cards: list[Mapping[str, object]], **others: object) -> str:
-    """The content of the stub's file for ``cards``; a value None leaves its line out."""
+    """The content of the stub's file for ``cards``. A value None leaves out its line."""
     lines = [f"count {len(cards)}", *(f"{key} {value}" for key, value in others.items())]
     for index, card in enumerate(cards):
         lines += [f"{index}.{key} {value}" for key, value in card.items() if value is not None]
@@ -71,13 +72,13 @@ def text(cards: list[Mapping[str, object]], **others: object) -> str:
 
 
 def build(folder: Path, *options: str) -> Path:
-    """Compile the stub into ``folder``, with the file name that the loader looks for."""
+    """Compile the stub into ``folder``, with the file name that the dynamic loader searches."""
     return c_library.build(folder / SONAME, SOURCE, *options)
 
 
 @dataclass
 class NvmlProcess:
-    """A process that uses the stub as NVML and answers questions about its GPUs."""
+    """A process that uses the stub as NVML and answers questions about the simulated GPUs."""
 
     library: Path
     facts: Path
@@ -93,7 +94,7 @@ class NvmlProcess:
         )
 
     def gpus(self, root: Path, environ: Mapping[str, str], stack: CudaStack) -> Gpus:
-        """The result of `read_gpus`; NVML must be closed afterwards."""
+        """The result of `read_gpus` in the process. Checks that NVML is closed afterwards."""
         answer = self._ask(
             what="gpus",
             root=str(root),
@@ -104,7 +105,10 @@ class NvmlProcess:
         return load(Gpus, answer["gpus"])
 
     def states(self, root: Path = Path("/"), then: str | None = None) -> list[GpuState | str]:
-        """The states that `GpuReader` reads, or the error; ``then`` first replaces the facts."""
+        """The GPU states that `GpuReader` reads, or the error as text.
+
+        ``then`` replaces the content of the stub's file after the reader has opened NVML.
+        """
         answer = self._ask(what="states", root=str(root), then=then)
         return [one if isinstance(one, str) else load(GpuState, one) for one in answer["states"]]
 
@@ -118,12 +122,11 @@ class NvmlProcess:
         return answer
 
     def close(self) -> None:
-        """End the process."""
         self.process.communicate()
 
 
 def serve(questions: IO[str]) -> None:
-    """The loop of the process: answers each line of JSON with one line."""
+    """Answer each line of JSON on standard input with one line of JSON."""
     from membench.core.plain import dump
     from membench.machine.gpus.describe import read_gpus
     from membench.machine.gpus.state import GpuReader, NoAnswer

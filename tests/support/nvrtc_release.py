@@ -1,4 +1,4 @@
-"""Uses one NVRTC release from an unpacked wheel, in addition to the installed one.
+"""Use one NVRTC release from an unpacked wheel, in addition to the installed release.
 
 Each release needs a separate process, because releases of one major version have the same library
 name.
@@ -16,12 +16,12 @@ from typing import Any
 from membench.gpu.cuda.compile import OPTIONS, kernel_headers
 from membench.gpu.cuda.kernel_files import read_kernel
 
-_NO_SUCH_OPTION = 5  # NVRTC_ERROR_INVALID_OPTION: an architecture that it does not know
+_NO_SUCH_OPTION = 5  # NVRTC_ERROR_INVALID_OPTION: an unknown architecture
 
 
 @dataclass(frozen=True)
 class Made:
-    """The result of one compilation; ``cubin`` is empty if it failed.
+    """The result of one compilation. ``cubin`` is empty if the compilation failed.
 
     Attributes:
         unknown: whether the release does not know the architecture.
@@ -33,7 +33,7 @@ class Made:
 
 
 class Release:
-    """The NVRTC library anywhere below a folder."""
+    """The NVRTC library found anywhere below a folder."""
 
     def __init__(self, folder: Path) -> None:
         (builtins,) = folder.rglob("libnvrtc-builtins.so.*")
@@ -42,7 +42,7 @@ class Release:
         self._library = ctypes.CDLL(str(library))
 
     def compile(self, file: str, options: tuple[str, ...], arch: str) -> Made:
-        """Compile ``file`` of ``kernels/`` for ``arch`` (``90a``), with membench's own options."""
+        """Compile ``file`` of ``kernels/`` for ``arch`` (``90a``), with membench's options."""
         program = ctypes.c_void_p()
         headers = kernel_headers()
         names, contents = _texts(headers), _texts(headers.values())
@@ -79,7 +79,7 @@ def _texts(texts: Iterable[str]) -> Any:
 
 
 def code_bytes(cubin: bytes) -> dict[str, bytes]:
-    """Entry -> its machine code, from the sections ``.text.ENTRY`` of the ELF file."""
+    """Entry -> its machine code, from the sections ``.text.ENTRY`` of an ELF file."""
     (offset,) = struct.unpack_from("<Q", cubin, 40)
     size, count, names = struct.unpack_from("<HHH", cubin, 58)
     sections = [struct.unpack_from("<IIQQQQ", cubin, offset + n * size) for n in range(count)]

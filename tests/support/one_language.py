@@ -1,4 +1,4 @@
-"""Words of another language in a page: what is neither an id, a unit, a name nor a quotation."""
+"""English words in a translated page that are no id, unit, name or quotation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _LINES = frozenset(
     {"p", "li", "td", "th", "caption", "h1", "h2", "h3", "h4", "h5", "h6", "dt", "dd", "summary"}
     | {"title", "desc", "text", "figcaption", "a", "div"}
 )
-"""Elements that begin a line of their own: of the page, and of a plot."""
+"""HTML and SVG elements that start a new line of text."""
 _IDS = re.compile(
-    # A word with a digit, a slash or such is an id, a size, a version or a name of a model.
+    # A word with a digit, a slash or a similar sign is an id, a size, a version or a model name.
     r"[\w./=*+@:-]*[\d/=_@][\w./=*+@:-]*|\b[a-z]+(?:\.\w+)+\b|(?<!\w)--?[a-z][a-z-]*|'[^']*'|"
     r"\.{3}[\w.]+|「[^」\u4e00-\u9fff]*」",
     re.ASCII,
@@ -34,13 +34,16 @@ _PARAMETERS = (
     r"copy|scale|add|triad|qd|size|reads|count|block|tile|cpu|mem|ddr|ssd|hbm-read|gemm|zerocopy|"
     r"decode|quick|full|max|madvise|batch|sm|storage|cuda"
 )
-"""STREAM's kernels, and names in ids and options that a sentence repeats."""
+"""STREAM's kernels, and parts of case ids and options.
+
+A translated sentence repeats these words.
+"""
 _KNOWN = re.compile(rf"\b(?:{_UNITS}|{_PRODUCTS}|{_SOURCES}|{_PARAMETERS})\b", re.ASCII)
 _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
 class _Lines(HTMLParser):
-    """The lines of text of a page, without code and without what declares another language."""
+    """The lines of text of a page, without code and without elements in another language."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -66,13 +69,12 @@ class _Lines(HTMLParser):
             self._line.append(data)
 
     def end(self) -> None:
-        """Begin a new line."""
         self.lines += filter(None, [" ".join("".join(self._line).split())])
         self._line.clear()
 
 
 def lines_of(html: str) -> list[str]:
-    """The different lines of a page, its plots included, in order."""
+    """The distinct lines of text of a page and its plots, in order."""
     parser = _Lines()
     parser.feed(html)
     parser.close()
@@ -81,7 +83,7 @@ def lines_of(html: str) -> list[str]:
 
 
 def english_in(line: str, also: Iterable[str] = ()) -> list[str]:
-    """The English words of ``line``; texts in ``also`` are quoted and do not count."""
+    """The English words of ``line``, without the quoted texts ``also``."""
     for quoted in also:
         line = line.replace(quoted, " ")
     for known in (_IDS, _KNOWN, _ACRONYM):

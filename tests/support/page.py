@@ -1,4 +1,4 @@
-"""Parses an HTML page as written; a browser may build a different tree from it."""
+"""Parse an HTML page as written, without the corrections that a browser makes."""
 
 from __future__ import annotations
 
@@ -48,5 +48,4 @@ class Page(HTMLParser):
             self.text.append(data)
 
     def of(self, tag: str) -> Iterator[dict[str, str | None]]:
-        """The attributes of every ``tag``."""
         return (attributes for name, attributes in self.tags if name == tag)

@@ -1,12 +1,12 @@
-"""Simulates paired runs with a known difference: round values of two sides measured in turns.
+"""Simulate paired runs with a known difference. A paired run measures sides A and B alternately.
 
 The logarithm of a round value is the sum of
 
-- an offset of the whole run, normal, of ``OFFSET`` deviations of the noise, equal for both sides;
-- a drift of ``DRIFT`` deviations from the first round to the last, up or down
-  (`DRIFTS` are its shapes);
-- the noise of the round, normal: a fresh process with fresh memory;
-- the median of 20 samples of 0.3 % noise within the round.
+- an offset of the whole run, equal for both sides: normal, ``OFFSET`` times the noise of a round;
+- a drift from the first round to the last, up or down: ``DRIFT`` times the noise of a round, with
+  a shape of `DRIFTS`;
+- the noise of the round: normal, from a fresh process with fresh memory;
+- the error of the median of 20 samples, each with 0.3 % noise.
 
     python tests/support/paired_noise.py     # the table of docs/statistics.md
 """
@@ -29,20 +29,20 @@ from membench.measure.paired.turns import sides_in_turn
 Floats = NDArray[np.float64]
 
 OFFSET = DRIFT = 2.0
-WITHIN = 0.003 * math.sqrt(math.pi / 2 / 20)  # the median of 20 normal samples
+WITHIN = 0.003 * math.sqrt(math.pi / 2 / 20)  # standard error of the median of 20 normal samples
 THRESHOLD = 0.03
 DRIFTS = ("none", "linear", "step", "random walk", "wave")
-"""Shapes of drift; a wave is one period of a sine, and the step is at a random place."""
+"""Shapes of drift. A wave is one period of a sine; a step is at a random time."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Results of many simulated paired runs, as shares.
+    """Results of many simulated paired runs. Each share is between 0 and 1.
 
     Attributes:
-        wrong: share of runs without a difference that were judged better or worse.
+        wrong: share of the runs without a difference that got the verdict better or worse.
         covered: share of all intervals that contain the true ratio.
-        found: share of runs with the shift that were judged better.
+        found: share of the runs with a difference that got the verdict better.
     """
 
     wrong: float
@@ -53,9 +53,9 @@ class Simulated:
 def paired_rounds(
     rng: np.random.Generator, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.0
 ) -> tuple[Floats, Floats]:
-    """Round values of sides A and B, each of shape (runs, pairs); B is larger by 1 + ``shift``."""
+    """Round values of sides A and B, each of shape (runs, pairs). B is larger by 1 + ``shift``."""
     place = np.array([sides_in_turn(round_) for round_ in range(1, pairs + 1)])
-    moment = 2 * np.arange(pairs)[:, None] + np.argsort(place, axis=1)  # of A and of B
+    moment = 2 * np.arange(pairs)[:, None] + np.argsort(place, axis=1)  # positions of A and of B
     way = rng.choice([-1.0, 1.0], (runs, 1)) * DRIFT * noise
     shared = rng.normal(0, OFFSET * noise, (runs, 1)) + way * _shape(rng, drift, runs, 2 * pairs)
     own = rng.normal(0, math.hypot(noise, WITHIN), (runs, 2 * pairs))
@@ -64,7 +64,7 @@ def paired_rounds(
 
 
 def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floats:
-    """A drift of total size 1, of a shape that broadcasts to (runs, rounds)."""
+    """A drift from 0 to 1 with the shape ``drift``; the array broadcasts to (runs, rounds)."""
     time = np.arange(rounds) / (rounds - 1)
     if drift == "linear":
         return time
@@ -81,7 +81,7 @@ def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floa
 def simulated(
     seed: int, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.05
 ) -> Simulated:
-    """The verdicts on ``runs`` simulated paired runs, without a difference and with one."""
+    """The verdicts on ``runs`` simulated paired runs without a difference, and with ``shift``."""
     rng = np.random.default_rng(seed)
     counts = []
     covered = 0
@@ -95,7 +95,7 @@ def simulated(
 
 
 def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> float:
-    """The share of pairs of separate runs without a difference that are judged better or worse.
+    """The share of equal pairs of separate runs that get the verdict better or worse.
 
     Each run has its own offset and drift, with the distributions of `paired_rounds`.
     """
@@ -114,7 +114,7 @@ def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> 
 
 
 def table(runs: int = 10_000) -> Iterator[str]:
-    """The Markdown lines of the table: one for each number of pairs, noise and drift."""
+    """The Markdown table: one line for each combination of number of pairs, noise and drift."""
     yield (
         "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found "
         "| wrong, two separate runs |"

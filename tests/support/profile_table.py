@@ -1,7 +1,7 @@
-"""The planned time of each family in the full profile, as shown in ``docs/profiles.md``.
+"""The planned time of each family of benches in the full profile, as in ``docs/profiles.md``.
 
-``python ci/documents.py`` writes the table. Tests check only the benches that the table names, so a
-new bench needs no change of the table.
+``python ci/documents.py`` writes the table. Tests check only the listed benches, so a new bench
+needs no change of the table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TABLE = re.compile(re.escape(HEAD) + r"((?:\|.*\n)*)")
 
 
 def server() -> Machine:
-    """This machine with the CPUs and memory of a common server, so that every case is planned."""
+    """This machine with the CPUs and memory of a common server, which can run every host case."""
     here = snapshot()
     cpu = replace(here.cpu, affinity=tuple(range(64)), usable=64, quota=None)
     sockets = tuple(
@@ -40,7 +40,7 @@ def server() -> Machine:
 
 
 def gpu_server() -> Machine:
-    """`server` with an H100."""
+    """The machine of `server` with one H100."""
     gpu = GpuIdentity(0, "NVIDIA H100 80GB HBM3", "0" * 12, 80 * GIB, "9.0")
     return replace(server(), gpus=Gpus(driver="580", cuda="13.0", devices=(gpu,)))
 
@@ -51,29 +51,28 @@ def planned(profile: str, machine: Machine) -> Plan:
 
 
 def family_of(bench: str) -> str:
-    """The family of the bench with this name."""
     return registry().benches[bench].family
 
 
 def of_benches(plan: Plan, names: Collection[str]) -> Plan:
-    """``plan`` with only the cases of the benches ``names``."""
+    """``plan`` with only the cases of the benches in ``names``."""
     return replace(plan, cases=tuple(case for case in plan.cases if case.bench in names))
 
 
 def documented() -> str:
-    """The lines of the table in the document, without its header."""
+    """The lines of the table in ``docs/profiles.md``, without the header."""
     found = _TABLE.search(DOCUMENT.read_text(encoding="ascii"))
     assert found, "docs/profiles.md has lost its table of the families"
     return found[1]
 
 
 def shipped() -> frozenset[str]:
-    """The names of the benches in the table."""
+    """The names of the benches in the table of ``docs/profiles.md``."""
     return frozenset(re.findall(r"`([^`]+)`", documented()))
 
 
 def made(plan: Plan) -> str:
-    """The lines of the table for ``plan``: families by time, the longest first."""
+    """The lines of the table for ``plan``: one line per family, the longest time first."""
     return "".join(f"{line}\n" for line in _rows(plan))
 
 
@@ -92,7 +91,6 @@ def _rows(plan: Plan) -> Iterator[str]:
 
 
 def write() -> None:
-    """Write the table into the document."""
     text = DOCUMENT.read_text(encoding="ascii")
     lines = HEAD + made(planned("full", gpu_server()))
     DOCUMENT.write_text(_TABLE.sub(lambda _: lines, text), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Runs the work of a bench on the emulator, to compare what it does with what it declares."""
+"""Run the work of a bench on the emulator, to compare counted bytes with declared bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Proven:
     """Verified work, with the counts of its execution.
 
     Attributes:
-        counts: counts of the timed part only, without filling and checking.
+        counts: counts of the timed work only, without filling and checking the buffers.
     """
 
     work: Timed
@@ -37,7 +37,7 @@ def prove(
     iterations: int = 2,
     config: Config | None = None,
 ) -> Proven:
-    """Build, run and verify the work of ``bench`` with ``params``, and count its timed part."""
+    """Build, run and verify the work of ``bench`` with ``params``. Count only the timed work."""
     work = bench.build(gpu, params, config)
     assert isinstance(work, Timed)
     gpu.synchronize()
@@ -55,7 +55,7 @@ def prove(
 def observe(
     bench: Bench, params: Mapping[str, Value], gpu: EmulatedGpu, seconds: float = 0.01
 ) -> tuple[Observed, Observation]:
-    """Build, observe and verify the work; its times are steps of the emulator."""
+    """Build, observe and verify the work of ``bench``. Times are steps of the emulator."""
     work = bench.build(gpu, params)
     assert isinstance(work, Observed)
     observation = work.observe(seconds)

@@ -1,4 +1,4 @@
-"""Runs small pieces of PTX and CUDA C++ on the emulator, for the emulator's own tests."""
+"""Run small pieces of PTX and CUDA C++ on the emulator, for the emulator's own tests."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ _REGISTER = {1: "b16", 2: "b16", 4: "b32", 8: "b64"}
 
 
 def evaluate(code: str, result: npt.DTypeLike, **inputs: Array) -> Array:
-    """Run ``code`` on each lane; it reads registers named like the inputs and sets ``d``.
+    """Run the PTX ``code`` on each lane, and return register ``d`` of all lanes.
 
-    Registers ``t0`` to ``t3`` (32 bits), ``u0`` to ``u3`` (64), ``h0`` to ``h3`` (16) and the
-    predicates ``p``, ``q`` and ``r`` are free; ``lane`` is the number of the thread.
+    ``code`` may read registers with the names of the inputs. Registers ``t0`` to ``t3`` (32 bits),
+    ``u0`` to ``u3`` (64), ``h0`` to ``h3`` (16) and the predicates ``p``, ``q`` and ``r`` are free.
+    ``lane`` is the number of the thread.
     """
     count = max((array.size for array in inputs.values()), default=32)
     size = np.dtype(result).itemsize
@@ -74,7 +75,7 @@ def evaluate(code: str, result: npt.DTypeLike, **inputs: Array) -> Array:
 
 @cache
 def compiled(text: str, arch: str = "90") -> Image:
-    """Compile CUDA C++; each text is compiled once per process."""
+    """Compile CUDA C++. Each text is compiled only once per process."""
     return compile_text("snippet.cu", text, (), arch)
 
 
@@ -82,8 +83,8 @@ class Run:
     """One launch of a CUDA source, with fresh memory.
 
     Args:
-        inputs: arrays become buffers, NumPy scalars are passed by value, and an int becomes an
-            unwritten buffer of this many bytes.
+        inputs: an array becomes a buffer, a NumPy scalar is passed by value, and an int n becomes
+            an unwritten buffer of n bytes.
 
     Attributes:
         counts: counts of the launch.

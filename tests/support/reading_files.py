@@ -1,4 +1,4 @@
-"""Reads one file of another tool like the import command, for tests of importers."""
+"""Read a file of another tool like ``membench import``, for tests of importers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ DATA = Path(__file__).parents[1] / "results" / "formats" / "data"
 
 
 def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
-    """Result of ``importer(tool)`` for ``content``; checks that every row is valid in a file."""
+    """The rows that the importer of ``tool`` reads from ``content``, a text or a file.
+
+    Checks that each row is valid and that no two rows have the same key.
+    """
     data = content.read_bytes() if isinstance(content, Path) else content
     data = data.encode() if isinstance(data, str) else data
     origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)

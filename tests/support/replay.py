@@ -1,4 +1,4 @@
-"""A backend that replays the recorded answers of a device, and nothing else."""
+"""A backend that replays the recorded answers of a device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from membench.results.case_result import CaseResult
 
 
 def read_recording(path: Path) -> tuple[Recorded, ...]:
-    """The records in a file, which may be compressed."""
+    """The records in a file. The name of a compressed file ends with ``.gz``."""
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("ascii")
     lines = [json.loads(line) for line in text.splitlines()]
@@ -27,10 +27,9 @@ def read_recording(path: Path) -> tuple[Recorded, ...]:
 
 
 class ReplayBackend:
-    """A `DeviceBackend` that measures nothing: its stamps come from a recording, in order.
+    """A `DeviceBackend` that measures nothing. The time stamps come from a recording, in order.
 
-    A request without a recorded answer is an error, because the caller then does something else
-    than what was recorded.
+    A request raises an error if the recording does not contain the request next.
     """
 
     timer = "replay"
@@ -62,7 +61,7 @@ class ReplayBackend:
 
 
 def bench_of(recorded: Recorded, like: Bench) -> Bench:
-    """A bench that declares the same as the bench of the recorded result, and does nothing."""
+    """A bench that declares the recorded work and does nothing."""
     declared: dict[str, Any] = dict(vars(recorded.work))
 
     def function(_backend: Any, **_params: Any) -> Timed:
@@ -75,7 +74,7 @@ def bench_of(recorded: Recorded, like: Bench) -> Bench:
 def replayed(
     recording: Iterable[Recorded], answer: Callable[..., CaseResult], like: Bench
 ) -> list[CaseResult]:
-    """Send each recorded request to the engine again; returns the results."""
+    """Send each recorded request to the engine again, and return the results."""
     from membench.measure.worker.stopwatch import Stopwatches
 
     recording = tuple(recording)

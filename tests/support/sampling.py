@@ -1,4 +1,4 @@
-"""How much of a costly proof plain `pytest` takes; `pytest -m ""` takes all of it."""
+"""Choose how many cases of a long proof plain `pytest` runs. `pytest -m ""` runs all cases."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ _FEWEST = 6
 
 
 class _Selection:
-    """What the command line asked for; conftest.py sets it before any test is imported."""
+    """Whether all cases run. conftest.py sets ``whole`` before pytest imports the tests."""
 
     whole = False
 
 
 def take_all() -> None:
-    """Let `examples` leave nothing out."""
     _Selection.whole = True
 
 
 def examples(count: int = 100) -> int:
-    """Examples of a property: ``count`` of them, or a quarter of it for plain `pytest`."""
+    """Number of examples of a property test: ``count``, or a quarter for plain `pytest`."""
     return count if _Selection.whole else max(_FEWEST, count // _SHARE)
 
 
 def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
     """Mark as `slow` all but N parameter sets of every test that is marked `sampled(N)`.
 
-    The N are spread evenly over the order of the parameters.
+    The remaining N parameter sets are spread evenly over all parameter sets.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
@@ -46,7 +45,7 @@ def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
 
 
 def _spread(count: int, keep: int) -> set[int]:
-    """``keep`` of the places 0 to ``count`` - 1, the first and the last among them."""
+    """``keep`` evenly spread numbers from 0 to ``count`` - 1, including both ends."""
     if keep >= count:
         return set(range(count))
     return {round(step * (count - 1) / max(1, keep - 1)) for step in range(keep)}

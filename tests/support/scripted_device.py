@@ -1,4 +1,4 @@
-"""A device with a scripted clock: logs what is queued, and times it exactly."""
+"""A device with a scripted clock: logs the queued work, and gives exact times."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from membench.core.backend import Device, Edge, Stamps, Tick
 
 @dataclass
 class ScriptedDevice:
-    """A `DeviceBackend` on which an iteration takes ``ns`` and an empty launch ``idle_ns``.
+    """A `DeviceBackend` on which an iteration takes ``ns`` and an empty launch takes ``idle_ns``.
 
     Attributes:
         ghz: cycles per nanosecond.
         log: the requests, in order.
-        on_work: called with the number of each iteration; may raise.
+        on_work: called with the number of each iteration; may raise an error.
     """
 
     ns: float = 10_000.0
@@ -40,7 +40,6 @@ class ScriptedDevice:
         return Device("cuda", "a scripted GPU", measured=self.measured)
 
     def run(self, iterations: int) -> None:
-        """Queue ``iterations`` iterations of the work."""
         for _ in range(iterations):
             self._done += 1
             self.on_work(self._done)

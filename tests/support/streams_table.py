@@ -1,4 +1,4 @@
-"""Loads under way in the machine code of `stream.cu`, for all configurations of the tuning.
+"""Loads in flight in the machine code of `stream.cu`, for all configurations of the tuning.
 
 ``python ci/documents.py`` writes the table into ``docs/kernels.md``.
 """
@@ -32,8 +32,9 @@ class Seen:
     """Properties of one compiled kernel.
 
     Attributes:
-        under_way: number of loads (for write: stores) per thread before the first value is needed.
-        loads, stores: number per thread in a whole tile, of the width in the configuration.
+        under_way: number of loads per thread before the first value is needed; for write, number of
+            stores.
+        loads, stores: number of accesses per thread in a whole tile, with the configured width.
         registers: registers per thread.
     """
 
@@ -44,14 +45,14 @@ class Seen:
 
 
 def offered(operation: str, arch: str) -> Iterator[Config]:
-    """The configurations of ``operation`` that are allowed on ``arch``, including the default."""
+    """The configurations of ``operation`` that ``arch`` allows, including the default."""
     gpu = cast("Gpu", AskingGpu(replace(H100, arch=arch)))
     yield DEFAULT
     yield from configurations(gpu, operation)
 
 
 def kernels(arch: str) -> dict[KernelVariant, set[str]]:
-    """Compilation -> operations that need it on ``arch``."""
+    """Compilation -> stream operations that use the compilation on ``arch``."""
     found: dict[KernelVariant, set[str]] = {}
     for operation in ACCESSES:
         for config in offered(operation, arch):
@@ -60,7 +61,7 @@ def kernels(arch: str) -> dict[KernelVariant, set[str]]:
 
 
 def seen(of: KernelVariant, operation: str, arch: str) -> Seen:
-    """The properties of the machine code for ``operation``."""
+    """The properties of the machine code of ``operation``, compiled with the variant ``of``."""
     width = int(dict(of.defines)["VEC"])
     code = machine_code(of.file, of.options, arch)[f"stream_{operation}"]
     loop = tile_loop(code, width)
@@ -72,7 +73,7 @@ def seen(of: KernelVariant, operation: str, arch: str) -> Seen:
 
 
 def rows() -> Iterator[str]:
-    """The lines of the table, without its header."""
+    """The lines of the table in ``docs/kernels.md``, without the header."""
     every: dict[KernelVariant, dict[str, list[Seen]]] = {}
     for arch in ARCHS:
         for of, operations in kernels(arch).items():
@@ -90,7 +91,7 @@ def _order(of: KernelVariant) -> tuple[int, ...]:
 
 
 def named(of: KernelVariant) -> tuple[str, ...]:
-    """The first four cells of a line."""
+    """The first four cells of a line: vector width, unroll, block size, cache hint."""
     defines = dict(of.defines)
     hint = HINTS[int(defines.get("HINT", 0))]
     return (*(str(defines[name]) for name in ("VEC", "UNROLL", "BLOCK")), hint)
@@ -104,24 +105,23 @@ def _cell(shown: list[Seen] | None) -> str:
 
 
 def documented() -> str:
-    """The table in the document."""
+    """The table of the streams in ``docs/kernels.md``."""
     found = _TABLE.search(DOCUMENT.read_text(encoding="ascii"))
     assert found, "docs/kernels.md has lost its table of the streams"
     return found[0]
 
 
 def made() -> str:
-    """The table as it should be."""
+    """The table of the streams, computed from the compiled kernels."""
     line = "|" + " --- |" * (HEAD.count("|") - 1)
     return "\n".join((HEAD, line, *rows())) + "\n"
 
 
 def asked(operation: str, of: KernelVariant) -> int:
-    """Number of accesses per thread that a tile of ``of`` must have under way at once."""
+    """Number of accesses per thread that a tile of ``of`` must have in flight at the same time."""
     return int(dict(of.defines)["UNROLL"]) * (LOADS[operation] or 1)
 
 
 def write() -> None:
-    """Write the table into the document."""
     text = DOCUMENT.read_text(encoding="ascii")
     DOCUMENT.write_text(_TABLE.sub(lambda _: made(), text), encoding="ascii")

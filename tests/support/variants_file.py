@@ -1,6 +1,6 @@
 """The compilations that each bench requests, as in ``membench/gpu/cuda/kernel_variants.json``.
 
-``python ci/documents.py`` writes that file.
+``python ci/documents.py`` writes the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ Asked = Mapping[str, Mapping[str, set[KernelVariant]]]
 
 
 def listed(asked: Asked) -> str:
-    """The text of the file: for each compilation, the first and last architecture that need it."""
+    """The text of the file: for each compilation, the first and the last architecture that need it.
+
+    The architectures are a range of compute capabilities such as 80 to 90.
+    """
     first: dict[str, dict[KernelVariant, int]] = {}
     last: dict[tuple[str, KernelVariant], int] = {}
     for arch in sorted(asked, key=int, reverse=True):
@@ -46,6 +49,5 @@ def listed(asked: Asked) -> str:
 
 
 def write() -> None:
-    """Write the compilations of all benches into the file."""
     here = snapshot()
     PATH.write_text(listed({arch: variants_of_all_profiles(arch, here) for arch in ARCHITECTURES}))

@@ -1,4 +1,4 @@
-"""Runs every command that reads a file in this process, with valid files for it."""
+"""Run every command that reads a file, in this process, on valid files."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "results" / "formats" / "data"
 REFERENCE = next((ROOT / "results" / "reference").glob("epyc-zen4-*/*.csv"))
 SECONDS = 60.0
-"""Maximum seconds for a command, whatever it reads."""
+"""Maximum run time of a command in seconds."""
 MEMORY = 1 << 30
-"""Maximum bytes that a command may allocate, in addition to what the process already uses."""
+"""Maximum number of bytes that a command may allocate."""
 _TOML = b"""[price.ddr5]
 value = 5
 low = 4
@@ -44,7 +44,7 @@ kind = "price"
 
 @dataclass(frozen=True)
 class Case:
-    """A command, and its files by name.
+    """A command, and the contents of its files by name.
 
     Attributes:
         target: name of the file that a test damages.
@@ -59,7 +59,7 @@ class Case:
     def prepare(self, directory: Path, target: bytes | None = None) -> None:
         """Write the files into the empty ``directory``.
 
-        ``target``, if given, replaces the content of the target file.
+        A given ``target`` replaces the content of the target file.
         """
         for name, data in self.files().items():
             path = directory / name
@@ -90,7 +90,7 @@ def call(argv: tuple[str, ...], directory: Path) -> Done:
     The command runs in this process.
 
     Raises:
-        OutOfTime: the command takes longer.
+            OutOfTime: the command takes more than `SECONDS`.
     """
     with (
         contextlib.chdir(directory),
@@ -143,7 +143,7 @@ def _limits() -> Iterator[None]:
 
 
 def table(rows: list[Row]) -> bytes:
-    """The content of a results file with ``rows``."""
+    """The bytes of a results file with ``rows``, made without a temporary file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -153,7 +153,7 @@ def table(rows: list[Row]) -> bytes:
 
 @cache
 def short_csv() -> bytes:
-    """The first rows of a real file, with three samples per round, and one skipped row."""
+    """The first rows of a real results file, with three samples per round, and one skipped row."""
     rows = read_rows(REFERENCE)
     skipped = [row for row in rows if row.reason][:1]
     few = [row for row in rows if not row.reason][:4]
@@ -164,7 +164,7 @@ def short_csv() -> bytes:
 
 @cache
 def short_sidecar() -> bytes:
-    """The sidecar of `short_csv`, with two of its cases."""
+    """The sidecar of `short_csv`, reduced to two cases."""
     content = json.loads(REFERENCE.with_suffix(".json").read_bytes())
     content["plan"]["cases"] = content["plan"]["cases"][:2]
     content["order"], content["notes"] = content["order"][:1], content["notes"][:1]
@@ -173,7 +173,7 @@ def short_sidecar() -> bytes:
 
 @cache
 def some_journal() -> bytes:
-    """A journal of that run, cut off after its first case."""
+    """A journal of the run of `short_csv`, cut off after the first case."""
     content = json.loads(short_sidecar())
     case = content["plan"]["cases"][0]["id"]
     head = {"schema": JOURNAL, "plan": content["plan"], "machine": content["machine"]}
@@ -209,7 +209,7 @@ def fleet() -> dict[str, bytes]:
 
 @cache
 def parquet() -> bytes:
-    """The values of that fleet, as `fleet report -o` writes them."""
+    """The values of `fleet` as Parquet, written by ``membench fleet report -o``."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
@@ -222,7 +222,7 @@ def parquet() -> bytes:
 
 
 def trace() -> bytes:
-    """A few requests in the Mooncake format."""
+    """A trace of a few requests in the Mooncake format."""
     lines = [
         {"timestamp": 1000 * n, "input_length": 1024, "output_length": 5, "hash_ids": [n % 3, 7]}
         for n in range(6)
@@ -231,14 +231,13 @@ def trace() -> bytes:
 
 
 def agent_trace() -> bytes:
-    """Two sessions in the agent format."""
+    """A trace of two sessions in the agent format."""
     asked = [{"t": n, "in": 128, "out": 4, "api": 0.5, "h": [[0, 1]]} for n in range(3)]
     line = {"block_size": 64, "scope": "local", "requests": asked}
     return json.dumps(line).encode() + b"\n" + json.dumps(line).encode() + b"\n"
 
 
 def model() -> bytes:
-    """The configuration of a small model."""
     return json.dumps(
         {
             "model_type": "llama",
@@ -254,7 +253,7 @@ def model() -> bytes:
 
 
 def window_model() -> bytes:
-    """The configuration of a model with a window in each layer (Mistral 7B v0.1, fewer layers)."""
+    """The configuration of a model with a sliding window in each layer (a small Mistral 7B)."""
     return _changed_model(
         model_type="mistral",
         num_hidden_layers=4,
@@ -266,7 +265,7 @@ def window_model() -> bytes:
 
 
 def linear_model() -> bytes:
-    """The configuration of a model with a state in each layer (Qwen3-Next, no full attention)."""
+    """The configuration of a model with linear attention in each layer (a small Qwen3-Next)."""
     return _changed_model(
         model_type="qwen3_next",
         layer_types=["linear_attention"] * 4,
@@ -407,7 +406,7 @@ CASES: dict[str, Case] = {
         ("fleet", "report", "v.parquet", "--format", "csv"),
         _of("v.parquet", parquet),
         "v.parquet",
-        slow=True,  # read in a separate process
+        slow=True,  # the command reads Parquet in a separate process
     ),
     "run --resume": Case(("run", "--resume", "r.csv"), _of("r.journal", some_journal), "r.journal"),
     **{
@@ -431,4 +430,4 @@ PARAMETERS = [
     pytest.param(name, marks=pytest.mark.slow) if case.slow else name
     for name, case in CASES.items()
 ]
-"""The names of `CASES` for parametrize; cases that draw plots are slow."""
+"""The names of `CASES` for parametrize. Slow cases have the mark `slow`."""

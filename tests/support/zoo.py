@@ -1,9 +1,10 @@
-"""Real machines as the kernel describes them: generated sysfs and procfs trees.
+"""Real machines as generated sysfs and procfs trees.
 
-The first twelve are in the published test snapshots of other projects: hwloc (tests/hwloc/linux,
-tests/hwloc/xml), util-linux (tests/ts/lscpu/dumps), ghw and NRI Resource Policy; the hybrid desktop
-is hwloc's ``20em64t-hybrid-1p6c2t+2ca4co1t``.  GH200, Orin, WSL2 and lxcfs follow the documentation
-of NVIDIA, Microsoft and LXC; facts that no source gives are absent (see docs/machines.md).
+The first twelve machines are in published test data of other projects: hwloc (tests/hwloc/linux,
+tests/hwloc/xml), util-linux (tests/ts/lscpu/dumps), ghw and NRI Resource Policy. The hybrid desktop
+is hwloc's ``20em64t-hybrid-1p6c2t+2ca4co1t``. GH200, Orin, WSL2 and lxcfs follow the documentation
+of NVIDIA, Microsoft and LXC. The trees leave out files whose content is unknown (see
+docs/machines.md).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _NODE = "sys/devices/system/node"
 
 @dataclass(frozen=True)
 class Specimen:
-    """A machine, and what membench must find.
+    """A machine, and the properties that membench must find.
 
     Attributes:
         affinity: CPUs that the process may use; empty for all online CPUs.
@@ -42,7 +43,7 @@ class Specimen:
 
 
 def span(*ranges: tuple[int, int]) -> list[int]:
-    """The numbers in inclusive ranges, as one list."""
+    """All numbers in the inclusive ranges ``(first, last)``."""
     return [number for first, last in ranges for number in range(first, last + 1)]
 
 
@@ -58,9 +59,9 @@ def processors(
     ids: Callable[[int], tuple[int, int]] = lambda cpu: (cpu, 0),
     old: bool = False,
 ) -> Tree:
-    """The files of CPUs, with the siblings of their cores and packages.
+    """The sysfs files of CPUs, with the siblings of their cores and packages.
 
-    ``ids`` gives (core_id, physical_package_id).
+    ``ids`` maps a CPU to (core_id, physical_package_id).
     """
     names = ("thread_siblings", "core_siblings") if old else ("core_cpus", "package_cpus")
     tree = {f"{_CPU}/online": listed(online)}
@@ -73,10 +74,10 @@ def processors(
 
 
 def caches(level: int, kind: str, size: str, groups: Iterable[Sequence[int]]) -> Tree:
-    """The files of one cache for each of ``groups`` of CPUs."""
+    """The sysfs files of caches: one cache for each group of CPUs in ``groups``."""
     tree: Tree = {}
     for group in groups:
-        of_group = f"caches/{level}-{group[0]}"  # shared by the group: fewer files
+        of_group = f"caches/{level}-{group[0]}"  # all CPUs of the group link to these files
         facts = (str(level), kind, size, "64", listed(group))
         names = ("level", "type", "size", "coherency_line_size", "shared_cpu_list")
         tree |= {f"{of_group}/{name}": fact for name, fact in zip(names, facts, strict=True)}
@@ -88,7 +89,7 @@ def caches(level: int, kind: str, size: str, groups: Iterable[Sequence[int]]) ->
 def nodes(
     of: Mapping[int, Sequence[int]], kilobytes: Sequence[int] | int | None, distances: str = ""
 ) -> Tree:
-    """The files of NUMA nodes with their CPUs; rows of ``distances`` are separated by ``/``."""
+    """The sysfs files of NUMA nodes with their CPUs. ``/`` separates the rows of ``distances``."""
     rows = distances.split("/") if distances else [""] * len(of)
     sizes = kilobytes if isinstance(kilobytes, Sequence) else [kilobytes] * len(of)
     tree: Tree = {}
@@ -101,7 +102,7 @@ def nodes(
 
 
 def general(model: str, kilobytes: int, flags: str = "") -> Tree:
-    """The files /proc/cpuinfo and /proc/meminfo."""
+    """The files /proc/cpuinfo and /proc/meminfo of a machine with ``kilobytes`` KiB of memory."""
     return {
         "proc/cpuinfo": f"model name : {model}\nflags : fpu {flags}\n",
         "proc/meminfo": f"MemTotal: {kilobytes} kB\nMemAvailable: {kilobytes} kB\n",
@@ -109,7 +110,7 @@ def general(model: str, kilobytes: int, flags: str = "") -> Tree:
 
 
 def arm(kilobytes: int, *parts: tuple[int, int]) -> Tree:
-    """/proc/cpuinfo of Arm cores, given as (part, number of cores), and /proc/meminfo."""
+    """/proc/cpuinfo and /proc/meminfo of Arm cores. ``parts`` are pairs (part, number of cores)."""
     text = "".join(
         f"CPU implementer : 0x41\nCPU part : {part:#x}\n\n" * count for part, count in parts
     )
@@ -117,7 +118,10 @@ def arm(kilobytes: int, *parts: tuple[int, int]) -> Tree:
 
 
 def _chunks(cpus: Sequence[int], size: int, *shifts: int) -> list[list[int]]:
-    """``cpus`` in groups of ``size``; each also has the CPUs ``shifts`` above its members."""
+    """``cpus`` in groups of ``size``.
+
+    For each CPU of a group, CPU + shift is added for each shift.
+    """
     return [
         [cpu + shift for shift in (0, *shifts) for cpu in cpus[at : at + size]]
         for at in range(0, len(cpus), size)
@@ -150,7 +154,7 @@ def _epyc_9654() -> Specimen:
 def _xeon_24_nodes() -> Specimen:
     first = span((0, 191))
     packages = _chunks(first, 8, 192)
-    # Pairs of nodes have distance 50, blades of eight and other nodes 65 or 79, as published.
+    # As published: 50 between the nodes of a pair, 65 within a blade of eight, otherwise 79.
     rows = "/".join(
         " ".join(
             str(10 if a == b else 50 if a // 2 == b // 2 else 65 if a // 8 == b // 8 else 79)
@@ -178,7 +182,7 @@ def _persistent() -> Specimen:
         "28 17 28 28 28 28 10 28/28 28 28 17 28 28 28 10",
     )
     tree |= general("Intel(R) Xeon(R) Platinum", 651546168)
-    # The published tree has no device; one is added for node 4.
+    # The published tree has no DAX device, so node 4 gets one here.
     region = "sys/devices/LNXSYSTM:00/ACPI0012:00/ndbus0/region0/dax0.1/dax0.0"
     tree |= {f"{region}/target_node": "4", "sys/bus/dax/devices/dax0.0": f"-> ../../../../{region}"}
     kinds = {4: "persistent", **dict.fromkeys((5, 6, 7), "memory-only")}
@@ -379,7 +383,7 @@ def _lxcfs() -> Specimen:
     tree = processors(every, _in(cores), lambda _: every)
     tree |= caches(3, "Unified", "65536K", [every]) | nodes({0: every}, 131072000, "10")
     tree |= general("AMD EPYC 7543P 32-Core Processor", 4194304)
-    tree[f"{_CPU}/online"] = "0-3"  # shown by lxcfs instead of the kernel's file
+    tree[f"{_CPU}/online"] = "0-3"  # the file that lxcfs shows instead of the kernel's file
     mine = (8, 9, 40, 41)
     return Specimen("lxcfs", tree, 4, 2, 1, mine, affinity=mine)
 

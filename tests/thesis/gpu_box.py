@@ -1,4 +1,4 @@
-"""A machine like an H100 box, as rows, and what one change of it leads to."""
+"""Made-up rows of an H100 server, and changed copies of these rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX: Mapping[str, tuple[str, Metric, Stat, float, float | None]] = {
     "ssd-write": ("ssd/write/pattern=seq/block=1MiB", Metric.BANDWIDTH, Stat.MEDIAN, 5.0, None),
     "ddr-read": ("ddr/read/size=256MiB/threads=all", Metric.BANDWIDTH, Stat.MEDIAN, 300.0, None),
 }
-"""Input -> case, metric, statistic, value and peak in the units of the file."""
+"""Input of the claims -> (case, metric, statistic, value, peak) in the units of a results file."""
 
 
 def make_row(case: str, metric: Metric, value: float, **changes: Any) -> Row:
@@ -50,7 +50,7 @@ def make_row(case: str, metric: Metric, value: float, **changes: Any) -> Row:
 
 
 def make_box(scale: Mapping[str, float], **changes: Any) -> list[Row]:
-    """Rows of a GPU machine, inputs multiplied by ``scale``."""
+    """Rows of a GPU machine. ``scale`` maps an input to a factor for its value."""
     rows = []
     for name, (case, metric, stat, value, peak) in BOX.items():
         basis: dict[str, Any] = {"peak": peak, "peak_basis": "queried"} if peak else {}
@@ -60,7 +60,7 @@ def make_box(scale: Mapping[str, float], **changes: Any) -> list[Row]:
 
 
 def edited(steps: Mapping[str, float]) -> dict[str, Assumption]:
-    """The shipped assumptions with some moved: by e^step, a date by ``step`` years."""
+    """The built-in assumptions with changed values: times e^step, or ``step`` years for dates."""
     entries = shipped()
     for name, step in steps.items():
         entry = entries[name]

@@ -1,12 +1,12 @@
-"""Write `data/configurations.json.xz`: configurations, and what transformers makes of each.
+"""Write `data/configurations.json.xz`: model configurations, and how transformers reads each.
 
     pip install transformers==5.24.0      (no torch)
     python tests/thesis/make_configurations.py FOLDER_OF_CONFIG_JSON
 
-The folder holds `<owner>--<model>_config.json` as NVIDIA's aiconfigurator gathers them
-(ai-dynamo/aiconfigurator 095f58a, model_configs, Apache-2.0). Kept of each are the keys that
-decide cache and weights. For each, and for the shapes below with keys left out, the
-configuration classes say layer by layer what attends to what.
+The folder contains `<owner>--<model>_config.json` files from NVIDIA's aiconfigurator
+(ai-dynamo/aiconfigurator 095f58a, model_configs, Apache-2.0). The script keeps the keys that decide
+the sizes of cache and weights. The configuration classes of transformers give the kind of attention
+of each layer, also after single keys were removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from transformers import CONFIG_MAPPING  # type: ignore[import-not-found]  # no dependency of ours
 
-# Published shapes of families beyond the folder, by their decisive keys.
+# Published configurations of families that the folder lacks, with the keys that decide.
 FAMILIES: dict[str, dict[str, Any]] = {
     "gemma-3-4b": {
         "model_type": "gemma3",
@@ -452,7 +452,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "lru_width": 4096,
     },
 }
-# Keys that are left out one at a time; a configuration that then cannot be built is passed over.
+# Keys that are removed one at a time. A configuration that becomes invalid is skipped.
 DROPPED = (
     *("num_key_value_heads", "head_dim", "sliding_window", "use_sliding_window", "layer_types"),
     *("max_window_layers", "sliding_window_pattern", "num_attention_heads", "no_rope_layers"),
@@ -468,7 +468,7 @@ _NOT = re.compile(r"vision|audio|rope_(theta|scaling|parameters)|norm|bias|token
 
 
 def decisive(config: dict[str, Any]) -> dict[str, Any]:
-    """The keys of ``config`` that decide, its language part and its quantization whole."""
+    """The keys of ``config`` that decide the sizes of cache and weights."""
     found = {}
     for key, value in config.items():
         if key == "text_config" and isinstance(value, dict):
@@ -479,7 +479,7 @@ def decisive(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def resolved(config: dict[str, Any]) -> dict[str, Any] | None:
-    """What the configuration class says of each layer; None where there is no such class."""
+    """The properties of each layer according to transformers; None for an unknown model type."""
     plain = json.loads(json.dumps(config))
     plain.pop("quantization_config", None)
     kind = plain.pop("model_type")
@@ -521,7 +521,7 @@ def resolved(config: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def without(config: dict[str, Any], key: str) -> dict[str, Any] | None:
-    """``config`` without ``key`` of its language part; None where it has none."""
+    """``config`` without ``key`` in its language part; None if ``key`` is missing."""
     copy: dict[str, Any] = json.loads(json.dumps(config))
     part = copy.get("text_config", copy)
     if key not in part:
@@ -531,7 +531,6 @@ def without(config: dict[str, Any], key: str) -> dict[str, Any] | None:
 
 
 def main(folder: str) -> None:
-    """Write the file."""
     published = {
         path.name.removesuffix("_config.json").replace("--", "/", 1): decisive(
             json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Advice: the answer follows from the measured rates, and what is missing is named."""
+"""Advice: the answer follows from the measured rates, and missing measurements are named."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ def test_the_crossover_is_where_the_break_even_bandwidth_is_the_rate(
 
 def test_the_copy_method_is_the_fastest_at_blocks_of_about_that_size() -> None:
     found = _advise(_box(gemm=700e3, kv=10.0, sm=30.0, large=50.0), block_tokens=16)
-    assert found.piece.bytes == 16 * 128 * 2 * 8  # 16 tokens, 8 heads of 128, two bytes
+    # 16 tokens, 8 heads of 128 elements, two bytes each.
+    assert found.piece.bytes == 16 * 128 * 2 * 8
     assert found.method is not None
     assert (found.method.name, found.method.block) == ("sm", 32 * 1024)
     assert found.method.enough == 1024**2
@@ -159,7 +160,7 @@ def test_the_copy_method_is_that_of_the_policy(tokens: int) -> None:
 
 def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     found = _advise(_box(gemm=700e3, kv=40.0))
-    assert found.gpus == 2  # 141 GB of weights, 0.9 of 80 GB a GPU
+    assert found.gpus == 2  # 141 GB of weights, 90 % of 80 GB per GPU
     assert found.fits is False
     assert unfit(found).startswith("Does not fit 1 GPU: the weights need 2.")
     assert unfit(_advise(_box(gemm=700e3, kv=40.0), tp=4)) == ""
@@ -168,7 +169,7 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     assert hbm.contexts == 0
 
 
-@pytest.mark.parametrize("unknown", [None, 0])  # older sidecars say 0
+@pytest.mark.parametrize("unknown", [None, 0])  # older sidecars contain 0
 def test_memory_that_the_machine_does_not_tell_is_the_specification_s(unknown: int | None) -> None:
     rows = _box(gemm=700e3, kv=40.0)
     machine = replace(MACHINE, gpus=Gpus(devices=(GpuIdentity(0, "H100", "00", unknown, "9.0"),)))
@@ -233,7 +234,7 @@ def _model(tmp_path: Path, config: bytes) -> Model:
 
 def test_a_model_of_windows_alone_is_restored_up_to_its_window(tmp_path: Path) -> None:
     model = _model(tmp_path, window_model())
-    full = 4 * 2 * 8 * 128 * 4096 * 2  # layers, K and V, heads, elements, entries, bytes
+    full = 4 * 2 * 8 * 128 * 4096 * 2  # layers, K and V, heads, elements, tokens, bytes
     short, long = (
         _advise(_box(gemm=700e3, kv=40.0), model=model, context=tokens) for tokens in (2048, 65536)
     )
@@ -339,7 +340,7 @@ def test_one_large_copy_is_told_apart_from_blocks() -> None:
     alone = _advise(_box(gemm=700e3, h2d=50.0))
     copy = next(one for one in alone.choices if one.name == "ddr")
     assert copy.rate.contiguous
-    # A piece far larger than any block that was measured is a large copy itself.
+    # A piece much larger than all measured blocks counts as a large copy.
     whole = _advise(_box(gemm=700e3, kv=40.0, h2d=50.0), layout=BlockLayout.WHOLE)
     piece = next(one for one in whole.choices if one.name == "ddr")
     assert whole.piece.bytes > 4 * 32 * 1024
@@ -357,7 +358,7 @@ def test_windows_count_in_restore_and_crossover() -> None:
 
 @pytest.mark.parametrize(
     ("memory", "share"),
-    [(16 * GIB, 6 * GIB), (100 * GIB, 70 * GIB)],  # all but 10 GiB, and 70 %
+    [(16 * GIB, 6 * GIB), (100 * GIB, 70 * GIB)],  # all but 10 GiB; 70 %
 )
 def test_a_cache_leaves_memory_and_disk_to_others(memory: int, share: int) -> None:
     disk = Filesystem("/data", "/", "ext4", "", "/dev/nvme0n1", 100 * GIB, "")
@@ -382,8 +383,9 @@ def test_a_cache_leaves_memory_and_disk_to_others(memory: int, share: int) -> No
     ("arguments", "settings"),
     [
         (["ref:h100-sxm", "--model", "llama-3.1-8b"], True),
-        (["ref:a100-pcie", "--model", "llama-3.1-8b"], False),  # nothing to compare it with
-        (["ref:h100-sxm", "--model", "llama-3.1-70b"], False),  # it does not fit
+        # Without another tier, so no comparison.
+        (["ref:a100-pcie", "--model", "llama-3.1-8b"], False),
+        (["ref:h100-sxm", "--model", "llama-3.1-70b"], False),  # the model does not fit
         (["ref:h100-sxm", "--model", "llama-3.1-70b", "--tp", "2"], True),
     ],
 )
@@ -403,4 +405,5 @@ def test_there_are_settings_only_where_there_is_a_choice(
     )
     (ddr,) = [line for line in shown.splitlines() if line.startswith("ddr ")]
     (ssd,) = [line for line in shown.splitlines() if line.startswith("ssd ")]
-    assert len(ssd.split()) == len(ddr.split()) + 3  # writes per day, and drives (why)
+    # Two more columns: drive writes per day, and drives with the reason.
+    assert len(ssd.split()) == len(ddr.split()) + 3

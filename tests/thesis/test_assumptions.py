@@ -1,4 +1,4 @@
-"""Assumptions: none without its range, source and date, and none that nobody asked for."""
+"""Assumptions: each has a range, a source and a date, and a claim uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader who disagrees changes one assumption: how it is given, and that the named one moves."""
+"""Changing an assumption: the option, and the effect on the named claims."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def words(found: Verdicts) -> dict[str, ClaimVerdict]:
 
 
 def named(found: Verdicts) -> set[str]:
-    """The claims that can be tested and for which no assumption is named."""
+    """The ids of testable claims without a decisive assumption."""
     (subject,) = found.subjects
     return {
         result.claim.id
@@ -125,7 +125,7 @@ def named(found: Verdicts) -> set[str]:
 def test_every_claim_names_an_assumption_or_what_measures_it() -> None:
     found = verdicts(CPU, draws=60)
     now = words(found)
-    assert named(found) <= {"C27"}  # no assumption enters it
+    assert named(found) <= {"C27"}  # no assumption affects C27
     for result in found.subjects[0].claims:
         if result.assume is not None:
             assert result.assume.becomes is not now[result.assume.moves]
@@ -143,7 +143,7 @@ def test_the_named_assumption_moves_every_claim(rows: list[Row]) -> None:
     for result in before.subjects[0].claims:
         if result.assume is None:
             continue
-        # That claim alone is judged again, from the text of the option on.
+        # This claim is judged again alone, with the text of the option as input.
         entries = assumed(None, result.assume.options, TODAY)
         scenario = next(iter(subjects(ledger(), entries, rows, before.draws, 1).values()))
         again = judge_point(MachineClaim(result.claim, scenario, entries))

@@ -1,4 +1,4 @@
-"""Configurations as published: every one is read, and as transformers and engines read it."""
+"""Published model configurations: membench reads each like transformers and inference engines."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from membench.thesis.models.weight_bits import WeightType, cache_type, weights_o
 CONTEXTS = (1, 100, 1000, 8192, 32_768, 131_072)
 DATA = Path(__file__).parent / "data" / "configurations.json.xz"
 
-# Bytes of KV in 16 bits of 32,768 tokens, index included, by a count of its own: layers that
-# attend to all, layers with a window, and so on, read off each published configuration by hand.
+# Bytes of 16-bit KV cache for 32,768 tokens, including the index. Computed by hand from each
+# published configuration: layers with full attention, layers with a window, and others.
 _LLAMA_4 = (12 * 32_768 + 36 * 8192) * 2 * 8 * 128 * 2
 _MIMO = (9 * 4 * 32_768 + 39 * 8 * 128) * (192 + 128) * 2
 _STEP = (12 * 32_768 + 33 * 512) * 2 * 8 * 128 * 2
@@ -54,12 +54,12 @@ def _heads(layers: int, heads: int, width: int = 128) -> int:
 
 
 def _gated(layers: int, values: int) -> int:
-    """The state of gated delta rule with 16 key heads of 128."""
+    """Bytes of state of the gated delta rule with 16 key heads of 128 elements."""
     return layers * (values * 128 * 128 * 4 + (2 * 16 * 128 + values * 128) * 3 * 2)
 
 
 def _mamba(layers: int, heads: int) -> int:
-    """The state of Mamba 2 with heads of 64, 128 states, 8 groups."""
+    """Bytes of state of Mamba 2 with heads of 64 elements, 128 states and 8 groups."""
     return layers * (heads * 64 * 128 * 4 + (heads * 64 + 2 * 8 * 128) * 3 * 2)
 
 
@@ -129,7 +129,7 @@ EXPECTED = {
     "zai-org/GLM-5.1-FP8": _GLM_5,
     "zai-org/GLM-5.2": _GLM_52,
 }
-# GB of the checkpoint as published (its files), and how most of its weights are held.
+# (GB of the published checkpoint files, type of most weights).
 STORED = {
     "openai/gpt-oss-120b": (65.3, "MXFP4"),
     "deepseek-ai/DeepSeek-V3": (671, "FP8"),
@@ -141,19 +141,19 @@ STORED = {
     "Qwen/Qwen3-235B-A22B-FP8": (236, "FP8"),
     "meta-llama/Meta-Llama-3.1-8B": (16.06, "16 bits"),
 }
-# Types whose classes in transformers take another form of configuration than is published.
+# Model types whose class in transformers expects another form than the published configuration.
 _OTHER_FORM = {"step3p7", "step3p5"}
 
 
 @cache
 def document() -> Mapping[str, Any]:
-    """What `make_configurations.py` wrote."""
+    """The file that `make_configurations.py` wrote."""
     found: Mapping[str, Any] = json.loads(lzma.decompress(DATA.read_bytes()))
     return found
 
 
 def config_of(name: str, without: str | None = None) -> dict[str, Any]:
-    """A configuration, with a key of its language part left out."""
+    """The configuration of a model, optionally without one key of its language part."""
     both = {**document()["published"], **document()["families"]}
     config: dict[str, Any] = json.loads(json.dumps(both[name]))
     if without is not None:
@@ -182,7 +182,7 @@ def test_a_published_model_is_shipped_under_its_id(name: str) -> None:
 
 
 def _kinds_of(facts: Mapping[str, Any]) -> list[LayerKind]:
-    """What transformers says of each layer, by the names used here."""
+    """The kind of each layer according to transformers, as `LayerKind`."""
     window = facts["sliding_window"] or 0
     named = (
         facts["layer_types"] or [LayerKind.WINDOW if window else LayerKind.FULL] * facts["layers"]
@@ -220,7 +220,7 @@ def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
             continue
         theirs = facts["kv_heads"], facts["head_dim"]
         if theirs[0] is None or None in [*(theirs[0] if isinstance(theirs[0], list) else ())]:
-            continue  # Falcon's are called otherwise
+            continue  # Falcon uses other keys
         if isinstance(facts["kv_heads"], list) and isinstance(facts["head_dim"], list):
             pairs = list(zip(*theirs, strict=True))
         else:
@@ -276,7 +276,8 @@ def test_windows_of_qwen2_begin_at_max_window_layers(
         ("deepseek-ai/DeepSeek-V3", KvDtype.FP8, 61 * 576),
         ("deepseek-ai/DeepSeek-V3.2", KvDtype.FP8, 61 * (576 + 132)),
         ("deepseek-ai/DeepSeek-V3.2", KvDtype.FP8_DS_MLA, 61 * (656 + 132)),
-        ("zai-org/GLM-5.2", KvDtype.FP8, 78 * 576 + 21 * 132),  # 47,700; measured: 47,702
+        # 47,700; the measured value is 47,702.
+        ("zai-org/GLM-5.2", KvDtype.FP8, 78 * 576 + 21 * 132),
     ],
 )
 def test_layouts_take_what_engines_keep(name: str, dtype: KvDtype, token: int) -> None:
@@ -427,7 +428,7 @@ def test_every_row_of_the_table_says_which_layers_attend() -> None:
             },
             40 * 2 * 8 * 128 * 2,
         ),
-        # Gemma 3n E4B: 35 layers, of which the last 15 read the cache of others
+        # Gemma 3n E4B: 35 layers; the last 15 layers share the cache of earlier layers
         (
             {
                 "model_type": "gemma3n_text",
@@ -532,7 +533,7 @@ def test_a_number_of_layers_that_no_model_has_is_refused_at_once() -> None:
 
 
 def test_experts_begin_where_ernie_says() -> None:
-    """ERNIE 4.5 300B: 300e9 weights by its name; with experts in all layers it would be 314e9."""
+    """ERNIE 4.5 300B has 300e9 weights. With experts in all layers it would have 314e9."""
     ernie = {
         "model_type": "ernie4_5_moe",
         "hidden_size": 8192,
@@ -552,7 +553,7 @@ def test_experts_begin_where_ernie_says() -> None:
 
 
 def test_experts_that_are_stated_layer_by_layer_are_read() -> None:
-    """Hunyuan A13B: 80e9 weights by its published description."""
+    """Hunyuan A13B has 80e9 weights, according to its published description."""
     hunyuan = {
         "model_type": "hunyuan_v1_moe",
         "hidden_size": 4096,
@@ -571,7 +572,7 @@ def test_experts_that_are_stated_layer_by_layer_are_read() -> None:
 
 
 def test_deepseek_without_a_latent_has_heads_of_its_own() -> None:
-    """DeepSeek VL2 tiny attends with 10 heads of 128, as its classes compute them."""
+    """DeepSeek VL2 tiny has 10 heads of 128 elements, as in its code."""
     tiny = {
         "model_type": "deepseek_v2",
         "hidden_size": 1280,

@@ -1,4 +1,4 @@
-"""Which rows speak for an input, and when two machines are one experiment."""
+"""Which rows count as evidence for an input, and when two machines count as one experiment."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_substituted_measurement_wears_a_badge() -> None:
     assert found.badges == (Badge.SUBSTITUTED, Badge.OVERRIDDEN)
     assert given in found.used
     measured = judge_part(PARTS["C12a"], scenarios(make_box({}), entries)["box"], entries)
-    assert measured.badges == ()  # what is measured is not substituted
+    assert measured.badges == ()  # no substitute is needed for a measured input
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_where_compute_was_not_compared_it_is_said() -> None:
 
 
 def test_products_in_fp8_are_no_16_bit_products() -> None:
-    """Although their result is stored in BF16, which their id says too."""
+    """The id of the fp8 case also contains BF16, the type of its result."""
     rows = [
         make_row("gpu/gemm/bf16/n=8192/out=bf16", Metric.FLOPS, 740e3),
         make_row("gpu/gemm/fp8/n=8192/sums=fast/out=bf16", Metric.FLOPS, 1290e3),

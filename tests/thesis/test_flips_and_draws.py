@@ -1,4 +1,4 @@
-"""Draws repeat and are spread; the smallest change is found; the tornado orders its bars."""
+"""Reproducible draws, the smallest change that flips a verdict, and the order of tornado bars."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_bootstrap_is_spread_as_scipy_says() -> None:
 
 
 def above(limit: float, values: dict[str, float]) -> Judge:
-    """Supported where the product of ``values``, one of them moved, is at least ``limit``."""
+    """A judge: supported if the product of ``values``, after a step, is at least ``limit``."""
 
     def judge(name: str, step: float) -> ClaimVerdict:
         product = math.prod(values.values()) * math.exp(step)

@@ -1,4 +1,4 @@
-"""The two shares, traffic against residency, against published figures of the shipped traces."""
+"""Traffic share and residency share, compared with published figures of the built-in traces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def test_resting_context_falls_into_the_published_bands(agent: Trace) -> None:
     ]
     assert round(gaps.mean_s) == 184
     long = gaps.seconds > 60
-    assert int(np.average(gaps.seconds[long], weights=gaps.tokens[long])) == 865  # 865.7
+    # The exact mean is 865.7.
+    assert int(np.average(gaps.seconds[long], weights=gaps.tokens[long])) == 865
     assert gaps.mean_s == pytest.approx(
         float(np.average(gaps.seconds, weights=gaps.tokens)), rel=1e-9
     )
@@ -68,7 +69,7 @@ def test_reuse_intervals_of_the_conversation() -> None:
     reuse = replay(trace).reuse
     blocks = reuse.blocks.copy()
     _, firsts = np.unique(reuse.request, return_index=True)
-    blocks[firsts] -= 1  # block 0 begins every request
+    blocks[firsts] -= 1  # every request begins with block 0
     gaps = np.repeat(trace.arrival[reuse.request] - trace.arrival[reuse.before], blocks)
     assert np.percentile(gaps, [10, 50, 90, 99]).round().tolist() == [45, 135, 531, 1710]
     assert round(100 * float((gaps <= 300).mean()), 1) == 75.8

@@ -1,4 +1,4 @@
-"""KV shapes to the byte, and the weights behind them, against published figures."""
+"""KV cache sizes to the byte, and numbers of weights, compared with published figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from membench.thesis.models.kv_shape import (
 MIB = 2**20
 GIB = 2**30
 
-# slug: bytes a token (fp16, without the index of sparse attention), constant bytes, GiB at 128k.
+# Name: bytes per token (fp16, without the index of sparse attention), constant bytes, GiB at 128k.
 TABLE = {
     "llama-3.1-8b": (131_072, 0, 16.0),
     "llama-3.1-70b": (327_680, 0, 40.0),
@@ -48,7 +48,7 @@ TABLE = {
     "kimi-k2": (70_272, 0, 8.578125),
     "glm-5": (89_856, 0, 10.96875),
 }
-# slug: weights in all and multiplied with, in 1e9, as published or computed independently.
+# Name: (all weights, multiplied weights) in 1e9, as published or computed independently.
 WEIGHTS = {
     "llama-3.1-8b": (8.03, 7.50),
     "llama-3.1-70b": (70.55, 69.50),
@@ -81,7 +81,7 @@ def test_a_hybrid_keeps_a_constant_state() -> None:
     shape = models()["qwen3.5-397b-a17b"].shape
     assert bytes_per_token(shape) == 30_720
     assert kv_bytes(shape, 131_072) - shape.state_bytes == 3.75 * GIB
-    # 45 layers of 64 heads of 128 x 128 in float32, and 3 columns of 12,288 channels in bf16
+    # 45 layers: 64 heads of 128 x 128 in float32, and 3 columns of 12,288 channels in bf16
     assert shape.state_bytes == 45 * (64 * 128 * 128 * 4 + 12_288 * 3 * 2)
     assert kv_bytes(shape, 0) == shape.state_bytes
 
@@ -89,18 +89,18 @@ def test_a_hybrid_keeps_a_constant_state() -> None:
 def test_compressed_layers_keep_an_entry_for_many_tokens() -> None:
     shape = models()["deepseek-v4-pro"].shape
     assert bytes_per_token(shape) == 9_848
-    # in FP8 the index has a float32 scale each 128 elements
+    # in FP8, the index has a float32 scale for every 128 elements
     assert bytes_per_token(shape, KvDtype.FP8) == 4_924 + 30 * 4 / 4
     assert kv_bytes(shape, 2**20) == 9_848 * 2**20 + 61 * 128 * 512 * 2
     assert round(kv_bytes(shape, 2**20) / GIB, 2) == 9.62
-    assert kv_bytes(shape, 3) == 61 * 3 * 512 * 2  # no entry is whole yet
+    assert kv_bytes(shape, 3) == 61 * 3 * 512 * 2  # no cache entry is complete
 
 
 def test_the_index_of_sparse_attention_is_counted_apart() -> None:
     shape = models()["glm-5"].shape
     assert bytes_per_token(shape) - bytes_per_token(shape, index=False) == 78 * 128
     fp8 = bytes_per_token(shape, KvDtype.FP8) - bytes_per_token(shape, KvDtype.FP8, index=False)
-    assert fp8 == 78 * 132  # always in fp8, as engines keep it with its scale
+    assert fp8 == 78 * 132  # engines always store the index in fp8, with its scale
 
 
 @pytest.mark.parametrize("slug", WEIGHTS)
@@ -108,7 +108,8 @@ def test_weights_agree_with_published_counts(slug: str) -> None:
     counted = models()[slug].parameters
     assert counted is not None
     total, matmul = WEIGHTS[slug]
-    tolerance = 0.05 if slug.startswith("qwen3.5") else 4e-3  # rounded in its name
+    # The model's name contains a rounded number.
+    tolerance = 0.05 if slug.startswith("qwen3.5") else 4e-3
     assert counted.total == pytest.approx(total * 1e9, rel=tolerance)
     assert counted.matmul == pytest.approx(matmul * 1e9, rel=tolerance)
     taken = counted.expert * counted.active / counted.experts if counted.experts else 0
@@ -140,7 +141,7 @@ def test_pieces_are_what_an_engine_moves() -> None:
     assert pieces(llama, 16, layout=BlockLayout.JOINT) == Pieces(2 * 16 * 8 * 128 * 2, 80)
     assert pieces(llama, 16, layout=BlockLayout.WHOLE) == Pieces(16 * 327_680, 1)
     assert pieces(llama, 16, tp=8) == Pieces(16 * 128 * 2, 160)
-    assert pieces(llama, 16, tp=16) == pieces(llama, 16, tp=8)  # heads are held twice
+    assert pieces(llama, 16, tp=16) == pieces(llama, 16, tp=8)  # two GPUs store each head
     latent = models()["deepseek-v3"].shape
     assert pieces(latent, 64, tp=8, dtype=KvDtype.FP8) == Pieces(64 * 576, 61)
 
@@ -177,8 +178,8 @@ def test_windows_alone_are_moved_by_blocks_and_states_alone_whole() -> None:
         "sliding_window": 4096,
     }
     assert pieces(shape_of(mistral), 16) == Pieces(16 * 8 * 128 * 2, 64)
-    # Qwen3-Next's gated delta rule: 32 matrices of 128 x 128 in float32, and the last 3 inputs of
-    # the convolution over two keys (16 x 128 each) and the values (32 x 128), in 16 bits.
+    # Qwen3-Next's gated delta rule: 32 matrices of 128 x 128 in float32. In addition, in 16 bits:
+    # the last 3 inputs of the convolution over two keys (16 x 128 each) and the values (32 x 128).
     layer = 32 * 128 * 128 * 4 + 3 * (2 * 16 * 128 + 32 * 128) * 2
     states = shape_of(json.loads(linear_model()))
     assert states.layers == states.state_layers == 4
@@ -208,7 +209,8 @@ def test_a_model_is_read_from_its_configuration(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps({"text_config": llama2}))
     model = find_model(str(path))
-    assert bytes_per_token(model.shape) == 2 * 32 * 32 * 128 * 2  # MHA: no fewer KV heads
+    # MHA: as many KV heads as query heads.
+    assert bytes_per_token(model.shape) == 2 * 32 * 32 * 128 * 2
     assert model.parameters is not None
     assert model.parameters.total == pytest.approx(6.74e9, rel=1e-3)
     path.write_text(json.dumps({**llama2, "model_type": "mistral", "sliding_window": 4096}))

@@ -1,4 +1,4 @@
-"""The ledger: 27 claims, each with an origin, a rule or a reason why there is none."""
+"""The ledger: 27 claims. Each claim has an origin, and a rule or a reason for the missing rule."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ _DECIDED = (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
 
 
 class _Seen(Mapping[str, Floats]):
-    """Draws that remember which of them were read."""
+    """Random draws of assumptions, with a record of the assumptions that were read."""
 
     def __init__(self, values: Mapping[str, Floats]) -> None:
         self.values_by_name = values
@@ -145,7 +145,7 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
     assert all(np.isfinite(draws).all() for draws in drawn.values())
     devices = {device_key(scenario.device, what) for what in part.device}
     declared = {*part.measurements, *part.assumptions, *devices}
-    if part.id == "C27":  # whatever comes with a peak
+    if part.id == "C27":  # any row with a peak
         assert seen.read <= declared
     else:
         assert seen.read == declared

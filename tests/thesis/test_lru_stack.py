@@ -1,4 +1,4 @@
-"""The parts of the one pass: each against what it says in plain Python."""
+"""The steps of the replay in one pass, each compared with plain Python code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_rows_of_different_lengths(lengths: list[int], data: st.DataObject) -> N
 
 
 def test_a_request_is_compared_with_the_one_before() -> None:
-    #            0          1                    2
+    # Request 0 has runs 0 to 2, request 1 has runs 3 to 6, request 2 has runs 7 and 8.
     first = ints([1, 9, 20, 1, 9, 30, 40, 1, 9])
     last = ints([5, 14, 21, 5, 11, 31, 49, 5, 19])
     found = succession(first, last, ints([0, 3, 7, 9]))

@@ -1,4 +1,4 @@
-"""Roofline, break-even, economics and Little's law against published worked figures."""
+"""Roofline, break-even, economics and Little's law, compared with published examples."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.economics import Band, Keeping
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, kv_bytes
 
-H100 = 0.5 * 989e12  # FLOP/s: half of the peak
+H100 = 0.5 * 989e12  # FLOP/s: half of the peak of an H100
 RUBIN = 0.5 * 35e15
 TOKENS = {"1k": 1024, "8k": 8192, "32k": 32_768, "128k": 131_072}
-CENT_PER_S = 2.5 / 3600  # of an H100-hour at 2.5
+CENT_PER_S = 2.5 / 3600  # US cents per second, for an H100 at 2.5 USD per hour
 
 
 def needed(model: Model, prefix: int, flops: float, dtype: KvDtype = KvDtype.FP16) -> float:
-    """Break-even bandwidth in GB/s."""
+    """Break-even bandwidth in GB/s for a prefix of ``prefix`` tokens."""
     assert model.parameters is not None
     weights = model.parameters
     token = bytes_per_token(model.shape, dtype)
@@ -30,7 +30,7 @@ def needed(model: Model, prefix: int, flops: float, dtype: KvDtype = KvDtype.FP1
 
 
 def recompute(slug: str, prefix: int) -> float:
-    """Seconds on one H100 at half of its peak."""
+    """Seconds to recompute ``prefix`` tokens on one H100 at half of its peak."""
     weights = models()[slug].parameters
     assert weights is not None
     flops = roofline.prefill_flops(prefix, weights.matmul, weights.attention)
@@ -194,7 +194,7 @@ def test_intensity_above_the_ridge_is_compute_bound(batch: int, context: int) ->
 
 
 def test_the_five_minute_rule_of_1987() -> None:
-    # 1 KB pages, 15 IOPS, a disk of 15,000 and 5,000 a MB
+    # pages of 1 KB, a disk of 15 I/Os per second for 15,000 USD, memory for 5,000 USD per MB
     assert round(economics.gray_interval(1024, 15, 15_000, 5_000)) == 205
 
 
@@ -303,7 +303,7 @@ def test_what_is_resident_by_little() -> None:
     assert demand.band_traffic(2e9, gaps, weights, 0, 10) == 1.5e9
     tied = np.array([0.0, 5.0, 100.0])
     shares = [demand.band_traffic(1.0, tied, np.ones(3), *band) for band in ((0, 10), (10, 1e3))]
-    assert shares == pytest.approx([2 / 3, 1 / 3])  # what comes at the same time is read again too
+    assert shares == pytest.approx([2 / 3, 1 / 3])  # requests at the same time count as reads too
     assert demand.band_traffic(2e9, gaps, weights, 10, 1000) == 0.5e9
     assert demand.usable_capacity(16e12, 25e9, 184) == 4.6e12
     assert demand.usable_capacity(16e12, 25e9, 865) == 16e12

@@ -1,4 +1,4 @@
-"""Other rules than LRU: against plain caches that do what the words say, and libcachesim."""
+"""Cache policies other than LRU, compared with plain implementations and with libcachesim."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CAPACITY = st.integers(1, 30)
 
 
 def plain_fifo(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
-    """Hits of each request; blocks leave in the order in which they came."""
+    """Hits of each request in a FIFO cache: the oldest block is evicted first."""
     cache: OrderedDict[int, None] = OrderedDict()
     hits = []
     for blocks in requests:
@@ -44,7 +44,7 @@ def plain_fifo(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
 
 
 def plain_second(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
-    """LRU that takes a block only when a request before has named it."""
+    """Hits of each request in an LRU cache that stores a block only at its second request."""
     cache: OrderedDict[int, None] = OrderedDict()
     seen: set[int] = set()
     hits = []
@@ -61,7 +61,7 @@ def plain_second(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
 
 
 def plain_ttl(requests: Sequence[Sequence[int]], capacity: int, ttl: float) -> list[int]:
-    """LRU whose blocks are gone more than ``ttl`` requests after their last use."""
+    """Hits of each request in an LRU cache whose blocks expire ``ttl`` requests after use."""
     cache: OrderedDict[int, int] = OrderedDict()
     hits = []
     for now, blocks in enumerate(requests):
@@ -77,7 +77,7 @@ def plain_ttl(requests: Sequence[Sequence[int]], capacity: int, ttl: float) -> l
 
 
 def plain_s3fifo(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
-    """The paper's algorithm 1, with a ghost queue as long as the main one."""
+    """Hits of each request with algorithm 1 of the S3-FIFO paper. The ghost queue is unlimited."""
     small: deque[int] = deque()
     main: deque[int] = deque()
     ghost: deque[int] = deque()
@@ -116,7 +116,7 @@ def plain_s3fifo(requests: Sequence[Sequence[int]], capacity: int) -> list[int]:
 
 
 def best_of_all(requests: Sequence[Sequence[int]], capacity: int) -> int:
-    """The most hits of any choice of what to keep, by trying all of them."""
+    """The maximum number of hits, by trying every choice of blocks to keep."""
     states: dict[frozenset[int], int] = {frozenset(): 0}
     for blocks in requests:
         found: dict[frozenset[int], int] = {}
@@ -187,7 +187,7 @@ def test_a_time_to_live(requests: list[list[int]], capacity: int, ttl: int) -> N
 def test_s3_fifo_is_the_algorithm_of_the_paper(requests: list[list[int]], capacity: int) -> None:
     once = distinct(requests)
     found = served(once, CachePolicy(EvictionRule.S3FIFO), capacity)
-    # The plain ghost queue is without end: within the first evictions both are one.
+    # The plain ghost queue has no limit, so the results agree only during the first evictions.
     if len({*chain.from_iterable(once)}) <= 2 * max(1, capacity - max(1, capacity // 10)):
         assert found == plain_s3fifo(once, capacity)
     assert sum(found) <= sum(map(len, once))
@@ -198,7 +198,7 @@ def test_s3_fifo_is_the_algorithm_of_the_paper(requests: list[list[int]], capaci
     st.lists(st.lists(st.integers(0, 5), max_size=3, unique=True), max_size=5), st.integers(1, 3)
 )
 def test_no_choice_hits_more_than_the_optimal_rule(drawn: list[list[int]], capacity: int) -> None:
-    # As engines name them: a block stands for all that is before it.
+    # As in inference engines: the name of a block depends on all blocks before it.
     names: dict[tuple[int, ...], int] = {}
     requests = [
         [names.setdefault(tuple(blocks[: end + 1]), len(names)) for end in range(len(blocks))]

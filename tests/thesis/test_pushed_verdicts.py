@@ -1,7 +1,7 @@
-"""Every testable part can come out either way, and between: nothing is decided beforehand.
+"""Every testable part of a claim can get each verdict, so no verdict is fixed in advance.
 
-For each part one input (or some together) is moved until the rule says what is asked
-for; then rows or assumptions with the moved values are judged from the beginning.
+For each part, one or several inputs are changed until the rule gives the wanted verdict. Then the
+part is judged again from rows or assumptions with the changed values.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ FASTER = (
     "system.extra_capacity",
     "system.link",
 )
-"""Faster GPUs ask for more capacity; the link must grow faster than they for the hits to pay."""
+"""Faster GPUs need more capacity. Hits pay only if the link becomes faster than the GPUs."""
 PACE = {
     "system.link": 1.5,
-    **dict.fromkeys(MEMORY, -0.4),  # DDR serves more the less HBM holds
-    # Growth itself, beside wafer counts of which it is the ratio less one: both must reach 89 %.
+    **dict.fromkeys(MEMORY, -0.4),  # DDR serves more hits if HBM is smaller
+    # The growth is the ratio of the wafer counts minus one. Growth and ratio must both reach 89 %.
     "record.cowos.demand_2025": 0.0,
     "record.cowos.demand_2026": math.log(1.89 * 0.67) / math.log(0.89 / 0.48),
 }
-"""By how much faster than the others an input is moved."""
+"""Input -> how much faster this input is changed than the others."""
 KNOBS: Mapping[str, tuple[str, ...]] = {
-    # Measurements decide these.
+    # Measurements decide these parts.
     "C04b": ("gemm",),
     "C04c": ("gemm",),
     "C11c": ("ssd-hbm",),
@@ -60,8 +60,8 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
     "C17b": ("kv-h2d",),
     "C15a": ("gemm", "ssd-hbm", "h2d"),
     "C27": ("hbm-read", "gemm", "h2d"),
-    # Measured efficiencies enter old and new hardware alike here, and capacity is a
-    # property of the device: prices, capacities and workloads decide.
+    # Measured efficiencies affect old and new hardware equally, and capacity is a property of the
+    # device. So prices, capacities and workloads decide.
     "C02a": ("workload.thinking.output", "workload.thinking.input"),
     "C02b": ("workload.agent.context_p50", "workload.agent.requests"),
     "C07b": ("price.rack_rubin",),
@@ -86,7 +86,7 @@ def word_of(part: Part, scenario: Scenario) -> ClaimVerdict:
 
 
 def step_to(part: Part, scenario: Scenario, knobs: tuple[str, ...], word: ClaimVerdict) -> float:
-    """The smallest step of ``knobs`` at which ``part`` is judged ``word``."""
+    """The smallest step of ``knobs`` at which ``part`` gets the verdict ``word``."""
     for step in STEPS:
         moved = scenario
         for knob in knobs:
@@ -163,7 +163,10 @@ RECORDS = {
 
 
 def known_better(entries: Assumptions) -> Assumptions:
-    """``entries`` as if none of them were a vendor's or a forecast: those decide nothing."""
+    """``entries`` with all evidence "measured elsewhere".
+
+    Vendor figures alone would decide nothing.
+    """
     return {
         name: replace(entry, evidence=EvidenceKind.ELSEWHERE) for name, entry in entries.items()
     }
@@ -179,7 +182,7 @@ def test_an_edited_record_flips_what_records_decide(name: str) -> None:
     after = judge_part(part, scenario_of([], entries), entries)
     assert after.word is before.flip.becomes
     assert after.word is not before.word
-    # Edits of one record, or of those of one origin together, reach both decided verdicts.
+    # Changing one record, or all records of one origin, reaches both decided verdicts.
     origins = {record.rpartition(".")[0] for record in part.assumptions}
     groups = [[record] for record in part.assumptions]
     groups += [[one for one in part.assumptions if one.startswith(prefix)] for prefix in origins]

@@ -1,4 +1,4 @@
-"""The one pass against a brute-force cache with the same convention, and against an LRU library."""
+"""The replay in one pass, compared with a brute-force cache and with an LRU library."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ from membench.thesis.replay.trace import (
 
 
 def brute_force(requests: Sequence[Sequence[object]], capacity: int) -> int:
-    """Hits of a cache of ``capacity`` blocks, by the convention and nothing else."""
-    cache: OrderedDict[object, None] = OrderedDict()  # the most recent last
+    """Total hits of a plain LRU cache of ``capacity`` blocks.
+
+    Only hits from the first block on count.
+    """
+    # Ordered by last use, the most recent block last.
+    cache: OrderedDict[object, None] = OrderedDict()
     hits = 0
     for blocks in requests:
         for block in blocks:
@@ -43,7 +47,7 @@ def brute_force(requests: Sequence[Sequence[object]], capacity: int) -> int:
 
 
 def expanded(trace: Trace) -> list[list[tuple[int, int]]]:
-    """The blocks of each request, named by session and id."""
+    """The blocks of each request as pairs (session, block id)."""
     requests = []
     for number, session in enumerate(trace.session.tolist()):
         runs = range(trace.offsets[number], trace.offsets[number + 1])
@@ -70,7 +74,7 @@ def check_at_all_capacities(found: Replay, requests: Sequence[Sequence[object]])
 @settings(max_examples=examples(150))
 @given(st.lists(RUNS, max_size=14))
 def test_any_requests_hit_as_in_a_brute_force_cache(requests: list[list[int]]) -> None:
-    """Blocks in any order, also named twice in a request, and requests without blocks."""
+    """Blocks come in any order, also twice in a request, and requests may be empty."""
     check_at_all_capacities(replay(trace_of(requests)), requests)
 
 
@@ -92,7 +96,7 @@ def test_equal_ids_of_other_sessions_are_other_blocks(drawn: list[tuple[int, lis
 @settings(max_examples=examples(60))
 @given(st.lists(RUNS, min_size=2, max_size=14), st.integers(1, 12))
 def test_a_trace_in_parts_hits_as_in_one(requests: list[list[int]], most: int) -> None:
-    """However few atoms memory may hold at once."""
+    """``most`` limits the number of atoms in memory at a time."""
     with mock.patch.object(replay_module, "_MOST_ATOMS", most):
         check_at_all_capacities(replay(trace_of(requests)), requests)
 
@@ -108,10 +112,10 @@ def test_one_block_requests_hit_as_in_libcachesim(blocks: list[int], capacity: i
 
 
 def test_hits_are_judged_before_the_request_and_by_its_prefix() -> None:
-    # With room for 2, blocks 1 and 2 of [1, 2, 3] stay: the tail is touched first.
+    # With capacity 2, blocks 1 and 2 of [1, 2, 3] stay, because the last block is touched first.
     found = replay(trace_of([[1, 2, 3], [1, 2, 3]])).curve
     assert found.hits(np.array([1, 2, 3])).tolist() == [1, 2, 3]
-    # Block 2 alone is there, but it follows a miss.
+    # Only block 2 is cached, but a hit after a miss does not count.
     assert replay(trace_of([[2], [1, 2]])).curve.hits(np.array([9])).tolist() == [0]
 
 
@@ -167,7 +171,7 @@ def test_random_starts_repeat_with_their_seed() -> None:
     assert one.references == trace.references
     other = with_poisson_arrivals(trace, 0.01, seed=6)
     assert (one.arrival != other.arrival).any()
-    # Sessions are interleaved, so that the same cache serves fewer hits; in the end all are had.
+    # Interleaved sessions compete for the cache, so a small cache has fewer hits.
     mixed, apart = replay(one).curve, replay(trace).curve
     assert mixed.rate(10_000) < apart.rate(10_000)
     assert mixed.most == apart.most
@@ -209,7 +213,7 @@ def test_more_references_than_can_be_summed_are_refused() -> None:
 @settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 2), RUNS), max_size=10), st.integers(0, 8))
 def test_sessions_may_share_their_begin(drawn: list[tuple[int, list[int]]], tokens: int) -> None:
-    assume(all(blocks for _, blocks in drawn))  # an empty first request has no begin to share
+    assume(all(blocks for _, blocks in drawn))  # an empty first request shares no beginning
     trace = trace_of([blocks for _, blocks in drawn], [session for session, _ in drawn])
     shared = with_shared_prefix(trace, tokens)
     assert shared.blocks.tolist() == trace.blocks.tolist()

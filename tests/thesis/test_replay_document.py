@@ -1,4 +1,4 @@
-"""`docs/replay.md` shows what the command shows."""
+"""The outputs in `docs/replay.md` are the outputs of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule: one for every claim, monotone, and never both verdicts at once."""
+"""The rules of the claims: every claim has a rule, and no value gives two verdicts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Bounds beside served points: what is said of their distance holds.
+"""Lower bounds compared with measured serving performance: the stated distances hold.
 
-`data/served_points.csv.xz` holds the points of aggregated workers in NVIDIA's aiconfigurator
-(095f58a, silicon_sample.csv, Apache-2.0) whose model is shipped: requests at once, GPUs,
-tokens, and the measured times to the first token and between tokens.
+`data/served_points.csv.xz` contains measured points of aggregated workers from NVIDIA's
+aiconfigurator (095f58a, silicon_sample.csv, Apache-2.0), for the models that membench contains.
+Each point has concurrent requests, GPUs, tokens, time to first token and time between tokens.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from membench.thesis.models.roofline import (
 from membench.thesis.models.weight_bits import Weights, WeightType, weights_of
 
 ROOT = Path(__file__).parents[2]
-# Memory (B/s) and dense BF16 (FLOP/s) of one GPU, by the data sheets in the assumptions.
+# Memory bandwidth (B/s) and dense BF16 rate (FLOP/s) of one GPU, from the assumptions' data sheets.
 SYSTEMS = {
     "h100_sxm": (3.35e12, 0.989e15),
     "h200_sxm": (4.8e12, 0.989e15),
@@ -58,7 +58,7 @@ def held(slug: str, precision: str) -> Weights:
 
 
 def decode_ratio(point: dict[str, str]) -> float:
-    """The measured time between tokens over the memory bound of a step."""
+    """Measured time between tokens, divided by the memory bound of a decode step."""
     model = find_model(point["model"])
     count = model.parameters
     assert count is not None

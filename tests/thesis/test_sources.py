@@ -1,4 +1,4 @@
-"""The ledger of assumptions: every figure has a source and a date, and one source one name."""
+"""The ledger of assumptions: every figure has a source and a date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CITED = re.compile(
     r"\b(?P<host>(?:[a-z0-9-]+\.)+(?:com|ai|org|net|network|fyi|blog|report|app|io|kr|store|jp))\b"
     r"(?: (?P<page>[\w./-]*[\d-][\w./-]*))?"
 )
-"""A host, and the page of it that is named after it: a slug or a number."""
+"""A host name, and optionally a page of the host: a slug or a number."""
 
 
 def citations(source: str) -> set[tuple[str, str]]:
@@ -33,8 +33,8 @@ def citations(source: str) -> set[tuple[str, str]]:
 def disagreements(entries: Iterable[Assumption]) -> list[str]:
     """Sources that two figures cite differently.
 
-    A host is named with its page by all figures or by none; figures that cite one page and
-    nothing else have one date.
+    All figures of one host name a page, or none does. Figures that cite only one common page have
+    the same date.
     """
     pages: dict[str, set[str]] = defaultdict(set)
     dates: dict[tuple[str, str], set[date]] = defaultdict(set)
@@ -98,14 +98,14 @@ def test_a_figure_is_old_after_half_a_year() -> None:
 
 def test_facts_of_2026_are_those_that_were_published() -> None:
     entries = shipped()
-    # TSMC, 2026-04-16: the high end of 52 to 56 billion USD.
+    # TSMC, 2026-04-16: 52 to 56 billion USD; the entry has the upper end.
     capex = entries["record.tsmc.capex_2026"]
     assert (capex.value, capex.high, capex.date) == (56, 56, date(2026, 4, 16))
-    # 30.72 TB for 10,950 USD in 1Q26, and +70 to 75 % in 2Q26.
+    # 30.72 TB for 10,950 USD in 1Q26, then +70 to 75 % in 2Q26.
     flash = entries["price.essd"]
     assert flash.low == pytest.approx(10950 / 30720, abs=0.001)
     assert flash.low * 1.70 < flash.value < flash.high <= flash.low * 1.751
-    # CoWoS: 670 thousand wafers in 2025, 1.0 million in 2026; DIGITIMES +48 %.
+    # CoWoS wafers: 670 thousand in 2025, 1.0 million in 2026; DIGITIMES reports +48 %.
     demand = entries["record.cowos.demand_2026"].value / entries["record.cowos.demand_2025"].value
     assert demand - 1 == pytest.approx(0.49, abs=0.01)
     assert entries["record.cowos.growth_2026"].value == 0.48

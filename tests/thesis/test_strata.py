@@ -1,4 +1,4 @@
-"""Strata: no mix of variants decides a verdict, and only hits that pay are counted."""
+"""Strata: a mix of variants decides no verdict, and only profitable hits count."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RULE = VerdictThresholds(
 
 
 def draws(share: float) -> Floats:
-    """Ten draws of which ``share`` speak for the claim, the others against it."""
+    """Ten draws: a ``share`` of the draws supports the claim, the others contradict it."""
     return np.array([1.0 if place < round(10 * share) else 0.0 for place in range(10)])
 
 
@@ -113,7 +113,7 @@ def test_replays_are_judged_by_generation_class_and_trace(name: str) -> None:
 
 
 def test_hopper_and_rubin_do_not_come_out_alike() -> None:
-    """Support of C12b is about a tenth on Hopper-class GPUs and far more on Rubin's."""
+    """About a tenth of the draws support C12b on Hopper GPUs, and far more on Rubin GPUs."""
     found = judge_part(PARTS["C12b"], scenario(), shipped())
     shares = {
         one.name: one.judgement.supporting for one in found.strata if one.axis is StratumAxis.GPU
@@ -144,7 +144,7 @@ def test_hits_count_only_where_restoring_is_no_slower(statistic: str) -> None:
 
 
 def test_weights_count_in_the_precision_in_which_a_model_is_published() -> None:
-    """DeepSeek V3 is published in FP8: 671 GB, where 16 bits would be 1,342."""
+    """DeepSeek V3 is published in FP8 with 671 GB. In 16 bits it would have 1,342 GB."""
     from membench.thesis.claims.statistics.common import known_models
 
     held = {model.name: model.held.stored for model in known_models()}

@@ -1,4 +1,4 @@
-"""A verdict is no stronger than its evidence: vendor figures and forecasts alone decide nothing."""
+"""The strength of a verdict: vendor figures and forecasts alone decide no verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from membench.thesis.claims.verdicts import verdicts
 
 PARTS = {part.id: part for part in ledger().parts}
 CIRCLES = ("C05", "C06", "C11a", "C18a", "C20a")
-"""A figure held against the author of the claim."""
+"""Parts of claims whose figures come from the author of the claim."""
 
 
 def judged(name: str, entries: dict[str, Assumption]) -> PartVerdict:
@@ -44,7 +44,7 @@ def test_what_only_a_vendor_or_a_forecast_says_stays_open(name: str) -> None:
     assert found.judgement.word is not ClaimVerdict.INCONCLUSIVE
     assert "rests only on" in found.reason
     assert found.flip is None
-    # The same numbers, measured by somebody else, decide it.
+    # The same values decide the part if somebody else measured them.
     again = judged(name, as_measured(part.rests_on or part.assumptions))
     assert again.word is found.judgement.word
     assert again.why == ""
@@ -64,7 +64,7 @@ def test_no_decided_verdict_rests_on_weak_kinds_alone() -> None:
 
 
 def test_an_auxiliary_figure_does_not_make_the_evidence_stronger() -> None:
-    """C07a rests on what was announced; how long a generation lasts does not confirm it."""
+    """C07a depends on announcements. The lifetime of a GPU generation does not confirm C07a."""
     found = judged("C07a", as_measured(["record.token.generation"]))
     assert EvidenceKind.ELSEWHERE in found.kinds
     assert (found.word, found.why) == (ClaimVerdict.INCONCLUSIVE, "vendor figures alone")
@@ -95,7 +95,7 @@ def test_the_newest_date_of_what_was_read_stands_beside_a_verdict() -> None:
 
 
 class TestBorrowing:
-    """C13, C15 and C17 take rows of any machine at hand; the other claims do not."""
+    """Only the claims C13, C15 and C17 use rows of other machines."""
 
     def test_a_drive_of_another_file_answers_for_a_gpu_box(self) -> None:
         box = [row for row in make_box({}) if not row.case.startswith("ssd/")]
@@ -139,6 +139,6 @@ class TestBorrowing:
 
 
 def borrowed(name: str, rows: Sequence[Row]) -> PartVerdict:
-    """The verdict on a part of the first machine, with what it may borrow from the others."""
+    """The verdict on a part of a claim for the first machine, with rows of the other machines."""
     scenario = next(iter(subjects(ledger(), shipped(), rows, 20, 1).values()))
     return judge_part(PARTS[name], scenario.borrowing(), shipped())

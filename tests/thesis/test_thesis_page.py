@@ -1,4 +1,4 @@
-"""docs/thesis.md tells the ledger as it is, and what it shows as examples stands."""
+"""docs/thesis.md agrees with the ledger, and the examples in it are correct."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_examples_are_what_the_schema_says_and_the_page_tells(path: Path) ->
 
 
 CHINESE = {word: str(name.said(catalogue("zh-TW"))) for word, name in VERDICTS.items()}
-"""The words of the report, which the page must use as well."""
+"""The verdict words of the Chinese report, which the Chinese page must use too."""
 
 
 def test_the_chinese_page_tells_the_same_verdicts() -> None:
@@ -116,7 +116,7 @@ def test_both_pages_tell_what_was_tried() -> None:
 
 @pytest.mark.slow
 def test_the_commands_that_it_shows_move_their_claims() -> None:
-    """The options are those that the page names, each with the verdict it leads to."""
+    """Tests the options on the page, each with its documented verdict."""
     shown = re.findall(r"--assume '([^']+)'\s+# (C\d\d): (\w+)", PAGE)
     assert len(shown) == 3
     (subject,) = verdicts([], assume=[option for option, _, _ in shown], draws=60).subjects

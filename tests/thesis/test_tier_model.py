@@ -1,4 +1,4 @@
-"""The event model against the one pass, against brute force, and by hand."""
+"""The event model of tiers, compared with the one-pass replay, brute force and hand calculation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hits(outcome: TierOutcome) -> dict[str, int]:
 
 
 def with_ttl(requests: Sequence[Sequence[object]], capacity: int, ttl: float) -> int:
-    """Hits of a brute-force cache where a block is dropped ``ttl`` after its last use."""
+    """Hits of a brute-force cache that drops a block ``ttl`` requests after its last use."""
     cache: OrderedDict[object, float] = OrderedDict()
     found = 0
     for now, blocks in enumerate(requests):
@@ -100,7 +100,7 @@ def test_exclusive_tiers_hold_their_sum_and_inclusive_ones_the_largest(
 def test_each_tier_serves_what_the_faster_ones_lack() -> None:
     trace = trace_of([range(12), range(20, 24), range(12)])
     outcome = simulate(trace, [HBM, DDR, SSD], 1.0)
-    # The last request finds 0-3 of 8 in DDR (20-23 lie above them), all else in SSD.
+    # The last request finds 4 of 12 blocks in DDR, and 8 blocks in SSD.
     assert hits(outcome) == {"hbm": 0, "ddr": 4, "ssd": 8}
     exclusive = simulate(trace, [HBM, DDR, SSD], 1.0, inclusion=Inclusion.EXCLUSIVE)
     assert hits(exclusive) == {"hbm": 0, "ddr": 8, "ssd": 4}
@@ -109,7 +109,7 @@ def test_each_tier_serves_what_the_faster_ones_lack() -> None:
 def test_loads_wait_for_bandwidth_latency_and_each_other() -> None:
     trace = trace_of([range(12), range(20, 24), range(12)])
     no_overlap = simulate(trace, [HBM, DDR, SSD], 1.0, gpu=PrefillGpu(overlap=False))
-    # 4 blocks of 1 B from DDR: 0.54 s; at the same time 8 from SSD: 1.8 s
+    # 4 blocks of 1 B from DDR take 0.54 s; at the same time, 8 blocks from SSD take 1.8 s
     assert no_overlap.ttft_s.tolist() == pytest.approx([0, 0, 1.8])
     again = replace(trace_of([range(12), range(20, 24), range(12)]), arrival=np.array([0.0, 1, 1]))
     twice = simulate(again, [HBM, SSD], 1.0, gpu=PrefillGpu(overlap=False), gpus=1)
@@ -123,7 +123,7 @@ def test_a_queue_forms_at_a_tier_and_at_a_gpu() -> None:
     small = replace(HBM, capacity=0)
     outcome = simulate(trace, [small, SSD], 1.0, gpu=PrefillGpu(overlap=False))
     assert outcome.ttft_s.tolist() == pytest.approx([0, 0, 1.1, 2.2])
-    slow = PrefillGpu(matmul_params=1.0, flops_per_s=2.0, overlap=False)  # one second a token
+    slow = PrefillGpu(matmul_params=1.0, flops_per_s=2.0, overlap=False)  # one second per token
     computed = simulate(trace_of([[1, 2], [3, 4]]), [HBM], 1.0, gpu=slow)
     assert computed.ttft_s.tolist() == pytest.approx([2.0, 3.0])
     assert computed.gpu_busy == 4.0
@@ -131,7 +131,7 @@ def test_a_queue_forms_at_a_tier_and_at_a_gpu() -> None:
 
 def test_overlap_hides_loading_behind_computing() -> None:
     trace = replace(trace_of([[1], [9], [1, 2, 3]]), arrival=np.array([0.0, 1.0, 10.0]))
-    gpu = PrefillGpu(matmul_params=1.0, flops_per_s=1.0, layers=11)  # two seconds a token
+    gpu = PrefillGpu(matmul_params=1.0, flops_per_s=1.0, layers=11)  # two seconds per token
     small = replace(HBM, capacity=0)
     hidden = simulate(trace, [small, SSD], 1.0, gpu=gpu)
     assert hidden.ttft_s[-1] == pytest.approx(4.0 + 1.1 / 11)
@@ -155,7 +155,7 @@ def test_selective_admission_writes_only_what_was_used_again() -> None:
     drawn = simulate(
         trace, [small, SSD], 1.0, admission=Admission.SELECTIVE, inclusion=Inclusion.EXCLUSIVE
     )
-    assert drawn.tiers[1].written == 0  # what HBM dropped had never been used again
+    assert drawn.tiers[1].written == 0  # HBM evicted only blocks that were never used again
     assert drawn.tiers[1].dwpd == 0
 
 

@@ -1,4 +1,4 @@
-"""The plan of a tier: what the traffic asks of it, and how many drives that is."""
+"""The plan of a cache tier: required capacity and bandwidth, and the number of drives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUESTS = 600
 
 @pytest.fixture(scope="module")
 def begin(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The first requests of the conversation, as a file."""
+    """A file with the first requests of the built-in conversation trace."""
     path = tmp_path_factory.mktemp("traces") / "begin.jsonl"
     lines = shipped_bytes(SHIPPED[0].file).splitlines()[:REQUESTS]
     path.write_bytes(b"\n".join(lines) + b"\n")
@@ -42,7 +42,7 @@ def test_a_plan_of_a_trace_is_its_replay_with_rates(begin: str) -> None:
         assert one.read_per_s == pytest.approx(other.read_per_s)
     assert found.requests_per_s == pytest.approx(REQUESTS / np.ptp(read_trace(begin).arrival))
     ddr, ssd = found.tiers
-    assert (ddr.drives, ddr.decided_by, ddr.dwpd) == (None, "", None)  # it does not wear
+    assert (ddr.drives, ddr.decided_by, ddr.dwpd) == (None, "", None)  # DDR does not wear out
     assert ssd.drives is not None
     assert ssd.decided_by == "endurance"
     assert (ssd.drives - 1) * 7.68e12 < ssd.written_per_day <= ssd.drives * 7.68e12
@@ -168,7 +168,7 @@ def test_a_share_of_all_hits_is_a_capacity() -> None:
         ("1M", 2**20),
         ("1m", 10**6),
         ("0", 0),
-        ("1.5K", None),  # vLLM refuses it, too
+        ("1.5K", None),  # vLLM also refuses this value
         ("1.2345k", None),
         ("32 k", None),
         ("-1", None),

@@ -1,4 +1,4 @@
-"""Traces as files: the shipped ones are as published, and bad ones are refused in one line."""
+"""Trace files: built-in traces equal the published traces; bad files give one error line."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ AZURE = {
 
 
 def line(**changes: Any) -> dict[str, Any]:
-    """A request of the Mooncake form with two blocks."""
+    """A request in the Mooncake format with two blocks. The change "gone" removes a key."""
     whole = {"timestamp": 0, "input_length": 600, "output_length": 1, "hash_ids": [0, 1]}
     return {key: value for key, value in {**whole, **changes}.items() if value != "gone"}
 
 
 def session(*requests: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A session of the agent form."""
+    """A session in the agent format. The change "gone" removes a key."""
     whole = {"id": "s", "block_size": 64, "scope": "local", "requests": list(requests)}
     return {key: value for key, value in {**whole, **changes}.items() if value != "gone"}
 
@@ -71,9 +71,9 @@ def test_lengths_of_azure_are_the_published_file(name: str) -> None:
     packed = shipped_bytes(f"AzureLLMInferenceTrace_{name}.csv.xz")
     assert hashlib.sha256(packed).hexdigest() == AZURE[name]
     lengths = azure_lengths(name)
-    assert lengths.arrival.size == packed.count(b"\n")  # the last line has no end
+    assert lengths.arrival.size == packed.count(b"\n")  # the last line has no line end
     assert lengths.arrival[0] == 0
-    assert 3000 < lengths.arrival[-1] < 3700  # an hour
+    assert 3000 < lengths.arrival[-1] < 3700  # about an hour
     assert (lengths.prompt > 0).all()
 
 
@@ -246,7 +246,7 @@ VALUES = st.recursive(
 @settings(max_examples=examples(150))
 @given(st.data(), st.sampled_from(["mooncake", "agent"]))
 def test_any_change_of_a_trace_is_read_or_refused(data: st.DataObject, form: str) -> None:
-    """One value replaced by anything, or the text cut anywhere."""
+    """One value is replaced by any other value, or the text is cut at any position."""
     entry = line() if form == "mooncake" else session(request(), request(t=1))
     holder = entry if form == "mooncake" or data.draw(st.booleans()) else entry["requests"][1]
     holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(VALUES)
@@ -270,7 +270,7 @@ def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
 ) -> None:
     monkeypatch.setattr(f"{read_trace_bytes.__module__}.SMALL", 1000)
     path = tmp_path / "t.jsonl.xz"
-    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 40))  # 840 bytes
+    path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 40))  # 840 bytes after decompression
     assert len(lines_of(read_trace_bytes(path), "t")) == 40
     path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 10_000))
     with pytest.raises(TraceError, match=r"t\.jsonl\.xz: larger than"):

@@ -1,4 +1,4 @@
-"""Traces as other tools publish them, in blocks of another size, and what they lack."""
+"""Traces in the formats of other tools, traces with another block size, and missing fields."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_session_as_kv_cache_tester_publishes_it(tmp_path: Path) -> None:
     (tmp_path / "trace_0002.json").write_text(json.dumps(SESSION))
     folder = read_trace(str(tmp_path))
     assert (folder.requests, folder.private) == (4, True)
-    assert replay(folder).curve.most == 0.4  # ids are of their session
+    assert replay(folder).curve.most == 0.4  # block ids belong to one session
 
 
 def test_a_folder_without_sessions_is_refused(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_bytes_of_a_block_count_windows_and_state() -> None:
     assert block_bytes(trace, scout, KvDtype.FP16) == pytest.approx(
         512 * expected / trace.prompt.sum()
     )
-    for config in (window_model(), linear_model()):  # nothing grows with a long context
+    for config in (window_model(), linear_model()):  # the cache does not grow with a long context
         shape = shape_of(json.loads(config))
         assert bytes_per_token(shape) == 0
         held = sum(kv_bytes(shape, tokens) for tokens in trace.prompt.tolist())
@@ -342,7 +342,7 @@ def test_tiers_hold_what_one_cache_of_their_size_would(tmp_path: Path) -> None:
     llama = models()["llama-3.1-70b"]
     block = 512 * 327_680
     asked = (
-        TierAsked(name="hbm", capacity_bytes=200.5 * block),  # half a block is left out
+        TierAsked(name="hbm", capacity_bytes=200.5 * block),  # half a block remains unused
         TierAsked(name="ddr", capacity_bytes=1000.5 * block),
         TierAsked(name="ssd", capacity_bytes=50_000 * block, second=True),
     )
@@ -354,7 +354,7 @@ def test_tiers_hold_what_one_cache_of_their_size_would(tmp_path: Path) -> None:
     assert ssd.written_per_day is not None
     assert ddr.written_per_day is not None
     assert ssd.hit_rate > 0
-    assert ssd.written_per_day < ddr.written_per_day / 3  # what comes once is not written
+    assert ssd.written_per_day < ddr.written_per_day / 3  # blocks that occur once are not written
 
 
 def test_sessions_with_clocks_of_their_own_have_no_day(tmp_path: Path) -> None:

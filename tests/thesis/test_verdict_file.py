@@ -1,4 +1,4 @@
-"""verdicts.json: the same bytes for the same inputs, as its schema says, badges worn."""
+"""verdicts.json: reproducible bytes, valid for its schema, with all badges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MINE = (
 
 @pytest.fixture(scope="module")
 def valid() -> Callable[[str], dict[str, Any]]:
-    """A document, after the schema has accepted it."""
+    """A function that parses verdicts.json after validating it with the schema."""
     schema = json.loads((files("membench.thesis.claims") / "verdicts.schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
@@ -44,7 +44,7 @@ def valid() -> Callable[[str], dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def both() -> list[Row]:
-    """Two machines of which everything is measured."""
+    """Rows of two machines with complete measurements."""
     there = {"machine": "other", "run_id": "r-2", "device": "NVIDIA H200"}
     return [
         *make_box({}),
@@ -87,7 +87,8 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(
     assert flip["change"].startswith("x")
     (capex,) = found["C19"]["parts"]
     assert (capex["why"], capex["kinds"], capex["weak"]) == ("forecasts alone", ["forecast"], True)
-    assert capex["assumptions"][0]["old"] is True  # of April, at the newest entry's date
+    # Of April, compared with the date of the newest entry.
+    assert capex["assumptions"][0]["old"] is True
     assert found["C14"]["not_found"]
     (_, hits, _) = found["C12"]["parts"]
     assert {one["axis"] for one in hits["strata"]} == {
@@ -102,7 +103,7 @@ def test_a_run_without_a_gpu(tmp_path: Path, valid: Callable[[str], dict[str, An
     rows = [make_row("ddr/read/size=256MiB", Metric.BANDWIDTH, 25.0, backend="cpu", device="CPU")]
     write_rows(tmp_path / "a.csv", rows)
     output = tmp_path / "verdicts.json"
-    for _ in range(2):  # its own file is overwritten
+    for _ in range(2):  # the command overwrites its own file
         assert run("report", str(tmp_path / "a.csv"), "-o", str(output)) == 0
     document = valid(output.read_text(encoding="utf-8"))
     assert document["sources"][0]["file"] == "a.csv"

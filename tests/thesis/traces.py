@@ -1,4 +1,4 @@
-"""Traces for tests: shipped ones, from plain lists of blocks, and drawn ones."""
+"""Traces for tests: built-in traces, traces from lists of blocks, and random traces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PREFIXES = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 12)), min_size=
 
 @cache
 def shipped(name: str, *, nested: bool = False) -> Trace:
-    """`read_trace` of a shipped trace, once a process; nobody can change its arrays."""
+    """A built-in trace. The trace is read once per process, and its arrays are read-only."""
     trace = read_trace(name, nested=nested)
     for field in fields(trace):
         value = getattr(trace, field.name)
@@ -33,7 +33,7 @@ def shipped(name: str, *, nested: bool = False) -> Trace:
 
 
 def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) -> Trace:
-    """Requests as lists of ids, a second apart."""
+    """A trace of requests given as lists of block ids, one second apart."""
     first: list[int] = []
     last: list[int] = []
     offsets = [0]
@@ -65,7 +65,7 @@ def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) 
 
 
 def of_prefixes(drawn: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Requests as serving sees them: a prefix of an earlier one, then new blocks."""
+    """Requests of a conversation: each is a prefix of an earlier request, then new blocks."""
     requests: list[list[int]] = [[]]
     fresh = 0
     for number, (keep, more) in enumerate(drawn):

@@ -1,4 +1,4 @@
-"""Files as people have them: old versions, several runs in one, cut off, of unlike jobs."""
+"""Unusual files of other tools: old versions, several runs in one file, cut files, mixed jobs."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_fio_earlier_states_of_a_run_are_passed_over_and_other_runs_are_not() ->
     assert "earlier states" in imported("fio", AWKWARD / "fio-twice.json").notes[0]
     text = (AWKWARD / "fio-twice.json").read_text()
     first, second = text.split("\n}\n{\n")
-    later = second.replace("1700000000000", "1700000020000")  # 20 s later, and ran for 10
+    later = second.replace("1700000000000", "1700000020000")  # starts 20 s later and runs for 10 s
     found = imported("fio", f"{first}\n}}\n{{\n{later}")
     assert set(values(found)) == {f"ssd/fio/job=a/op=read/instance={n}" for n in (0, 1)}
     assert "2 runs" in found.notes[0]
@@ -165,7 +165,7 @@ def test_nvbandwidth_text() -> None:
     assert row.case == "link/h2d/size=512MiB/mem=pinned/engine=ce/streams=1"
     assert (row.value, row.device) == (25.1, "NVIDIA Example X1")
     assert (row.driver, row.cuda) == ("570.10", "12.8")
-    assert sum(found.unplaced.values()) == 1  # "Waived: ", of a test that is not named
+    assert sum(found.unplaced.values()) == 1  # "Waived: " without the name of the test
 
 
 def test_nvbench_on_the_host_alone() -> None:
@@ -251,7 +251,7 @@ def test_gzip_of_more_than_a_file_may_hold_is_given_up(monkeypatch: pytest.Monke
 
 
 def job(**options: Any) -> dict[str, Any]:
-    """A job of fio that is a case of ours, but for ``options``."""
+    """A fio job with the options of a membench case, changed by ``options``."""
     figures_ = {
         "io_bytes": 4096 * 1000,
         "total_ios": 1000,
@@ -312,7 +312,7 @@ def test_fio_what_it_counted_has_to_agree_with_the_options() -> None:
     del nameless["job options"]["name"]
     for one in (shallow, blocks, other, nameless):
         assert next(iter(fio(one))).startswith("ssd/fio/")
-    del nameless["job options"]["group_reporting"]  # a section of a job file
+    del nameless["job options"]["group_reporting"]  # the options of one section of a job file
     assert fio(nameless) == {OURS}
 
 

@@ -1,4 +1,4 @@
-"""Outputs of four releases of BabelStream: the runtimes in them say the same as the bandwidths."""
+"""Outputs of four BabelStream releases: run times and bandwidths in the output agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_form_of_every_version(path: Path) -> None:
         assert row.detail["statistic"] == ("mean" if mean else "best")
         assert ("best-of" in row.flags) != mean
     guessed = (path.suffix == ".txt" and path.name[0] in "34") or path.name == "5.0.txt"
-    known = "triad." in path.name  # says the number of elements
+    known = "triad." in path.name  # the file contains the number of elements
     assert ("size" in found[0].detail["assumed"]) == (guessed and not known)
 
 

@@ -1,4 +1,4 @@
-"""Our rows in other tools' formats, and what comes back of them."""
+"""membench rows exported to formats of other tools, and imported again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUNDS = (30.0, 31.0, 29.0)
 
 @pytest.fixture
 def ours(make_row: Callable[..., Row]) -> list[Row]:
-    """A bandwidth, a latency, a p99, a rate, and a row without a number."""
+    """Rows with a bandwidth, a latency, a p99, a rate, and without a value."""
 
     def made(case: str, metric: Metric, stat: Stat = Stat.MEDIAN) -> Row:
         return make_row(
@@ -110,7 +110,8 @@ def test_samples_are_one_a_line(ours: list[Row]) -> None:
 def test_pytest_benchmark_gets_seconds_and_gives_our_cases_back(ours: list[Row]) -> None:
     text = text_of("pytest-benchmark", ours)
     stats = json.loads(text)["benchmarks"][0]["stats"]
-    assert stats["median"] == pytest.approx(3e9 / 30e9)  # seconds for the bytes at 30 GB/s
+    # The time in seconds for all bytes at 30 GB/s.
+    assert stats["median"] == pytest.approx(3e9 / 30e9)
     assert stats["rounds"] == 3
     back = importer("pytest-benchmark")(text.encode(), Origin("pytest-benchmark", "r1", "box"))
     expected = [row for row in ours if row.value is not None]
@@ -156,7 +157,7 @@ def test_parquet_has_every_row_and_column_in_its_type(ours: list[Row]) -> None:
     assert first["samples"] == [[30.0], [31.0, 32.0], [29.0]]
     assert (first["detail"], first["flags"]) == ([("threads", "2")], ["noisy"])
     assert (lost["value"], lost["status"], lost["n"]) == (None, "skipped", 0)
-    assert first["reason"] is None  # absent text is null
+    assert first["reason"] is None  # a missing text is null
     kinds = {name: str(table.schema.field(name).type) for name in ("value", "n", "verified")}
     assert kinds == {"value": "double", "n": "int64", "verified": "bool"}
 
@@ -182,7 +183,7 @@ def test_openmetrics_has_base_units_and_each_name_and_labels_once(ours: list[Row
 
 
 def test_results_files_open_as_one_dataset(make_row: Callable[..., Row], tmp_path: Path) -> None:
-    """Whole numbers in one file and fractions in the next are one column of doubles."""
+    """The column is of type double, also for a file with only whole numbers."""
     for number, value in enumerate((1610.0, 33.6, 5.0)):
         values = (value, value)
         row = make_row(

@@ -1,4 +1,4 @@
-"""Outputs of six releases of fio in all its forms: the laws between their figures hold in ours."""
+"""Outputs of six fio releases in all formats: the imported values fit each other."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def test_bandwidth_operations_and_latencies_fit_together(path: Path) -> None:
     for case in cases:
         block = 4096 if "r4k" in case or "4KiB" in case else 16384
         rate = by[case, "iops", "median"]
-        # the text has three digits or four, terse whole operations
+        # text has three or four digits, and terse has whole operations
         assert by[case, "bandwidth", "median"] * 1e9 == pytest.approx(rate * block, rel=0.06)
         quantiles = [by[case, "latency", stat] for stat in (Stat.P50, Stat.P95, Stat.P99)]
         assert quantiles == sorted(quantiles)
-        assert 1e4 < quantiles[0] < 1e8  # ns: 10 us to 100 ms, which 1000 times less or more is not
-        # one at a time: the mean is no further from the median than the tail is
+        # Ns: from 10 us to 100 ms, which detects an error by a factor of 1000.
+        assert 1e4 < quantiles[0] < 1e8
+        # at depth 1, the mean is close to the median
         assert quantiles[0] * rate < 1.3e9
 
 
@@ -45,7 +46,7 @@ def test_json_bandwidth_is_that_of_its_bytes_and_time(version: str) -> None:
     moved = job["total_ios"] * 4096
     assert value == pytest.approx(moved / job["runtime"] / 1e6, rel=1e-3)
     ours = "ssd/read/pattern=rand/block=4KiB/qd=1/pages=4k"
-    known = version != "2.2.10"  # which does not write options down
+    known = version != "2.2.10"  # fio 2.2.10 does not print the options
     assert found[0].case == (ours if known else "ssd/fio/job=r4k/op=read")
     assert found[0].started.startswith("2026-11-28T")
 

@@ -1,4 +1,7 @@
-"""nvbandwidth's other forms, the CUDA samples and gdsio: made by hand after their sources."""
+"""Other formats of nvbandwidth, the CUDA samples and gdsio.
+
+The files were written by hand from the tools' source code.
+"""
 
 from __future__ import annotations
 
@@ -167,12 +170,12 @@ def test_cuda_samples_bandwidth_test() -> None:
     assert (d2d.tier, d2d.value, d2d.bytes_convention) == (
         Tier.HBM,
         1157.5,
-        BytesConvention.RW_SUM,  # 2.0 * memSize
+        BytesConvention.RW_SUM,  # the source has 2.0 * memSize
     )
     assert d2d.bytes_moved == 64_000_000
     old = BANDWIDTH_TEST.replace("(GB/s)", "(MB/s)")
     row = imported("cuda-samples", old)[0]
-    assert row.value == pytest.approx(12.3 * 1_024_000 / 1e9)  # (1 << 10) / (1 << 20) a ms
+    assert row.value == pytest.approx(12.3 * 1_024_000 / 1e9)  # (1 << 10) / (1 << 20) per ms
     assert row.detail["assumed"] == "unit"
     line = "bandwidthTest-D2H-Pinned, Bandwidth = 13.2 GB/s, Time = 0.1 s, Size = 64 bytes, x = 1"
     (row,) = imported("cuda-samples", line)

@@ -1,4 +1,4 @@
-"""Host memory benchmarks: units and counting, held against what their own outputs say of both."""
+"""Host memory benchmarks: units and byte counts, compared with other numbers in the same output."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def test_mbw_is_binary_and_counts_a_copied_byte_once() -> None:
 def test_likwid_bench_is_decimal_and_counts_what_is_read_and_written() -> None:
     copy, stream, flops = of("likwid-bench", "likwid_bench.txt")
     assert copy.value == pytest.approx(32768000000 / 2.078580 / 1e9, rel=1e-5)
-    assert 512 * 64_000_000 == 32768000000  # iterations * size: both arrays are in the size
+    assert 512 * 64_000_000 == 32768000000  # iterations * size; the size includes both arrays
     assert (copy.case, copy.tier) == (
         "ddr/likwid-bench/test=copy/size=62500KiB/threads=1",
         Tier.DDR,
     )
-    assert stream.tier is flops.tier is Tier.CACHE  # 1 MB, which is assumed to be one
+    assert stream.tier is flops.tier is Tier.CACHE  # a default of 1 MB, which fits into a cache
     assert stream.detail["assumed"] == "tier"
     assert flops.unit == "GFLOP/s"
     assert of("likwid-bench", "likwid_bench.txt", tier="ddr")[1].tier is Tier.DDR
@@ -107,9 +107,9 @@ def test_sysbench_is_binary_and_counts_an_operation_once() -> None:
     rates = values(found)
     write = rates["host/sysbench/op=write/block=1MiB/scope=global/threads=1"]
     assert write == pytest.approx(26145.30 * 2**20 / 1e9)
-    assert write == pytest.approx(4096 * 2**20 / 0.1560 / 1e9, rel=0.01)  # total time
+    assert write == pytest.approx(4096 * 2**20 / 0.1560 / 1e9, rel=0.01)  # from the total time
     read = next(row for row in found if "op=read" in row.case)
-    assert (read.tier, "assumed" in read.detail) == (Tier.CACHE, False)  # 1 KiB is in any cache
+    assert (read.tier, "assumed" in read.detail) == (Tier.CACHE, False)  # 1 KiB fits into any cache
     old = (
         "sysbench 0.4.12:  multi-threaded system evaluation benchmark\n\nNumber of threads: 4\n"
         "Memory block size: 1K\nMemory operations type: write\nMemory scope type: global\n"

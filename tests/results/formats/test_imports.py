@@ -1,4 +1,4 @@
-"""Other tools' real outputs as rows: units, absent values, and our ids where they mean the same."""
+"""Real outputs of other tools as rows: units, missing values, and our case ids for equal cases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def rows(tool: str, name: str | bytes, **given: str) -> dict[tuple[str, str, str], Row]:
-    """By case, metric and stat."""
+    """(case, metric, statistic) -> row, for an output of ``tool``."""
     data = name if isinstance(name, bytes) else (DATA / name).read_bytes()
     origin = Origin(tool, "20260101T000000Z-ab", "box", "2026-01-01T00:00:00Z", given)
     found = importer(tool)(data, origin)
@@ -84,7 +84,8 @@ def test_nvbandwidth_cells_are_text_and_their_unit_stands_in_the_description() -
         "bandwidth",
         "median",
     ]
-    assert one_way.detail["counts"] == "one-direction"  # ours is the sum: not the same case
+    # Our case is the sum of both directions, so it is another case.
+    assert one_way.detail["counts"] == "one-direction"
     waived = found[
         "link/nvbandwidth/test=device_to_device_memcpy_read_ce/src=0/dst=0", "bandwidth", "median"
     ]
@@ -122,7 +123,7 @@ def test_babelstream_units_are_those_of_the_header(name: str, copy: float) -> No
     assert row.max == pytest.approx(copy, rel=1e-6)
     assert row.bytes_moved == 2 * 33554432 * 8
     assert row.detail["assumed"] == "threads,pages,stores"
-    # The runtimes in the file say the same as its bandwidths do, whatever their unit.
+    # Run times and bandwidths in the file agree, whatever the unit.
     line = (DATA / name).read_text().splitlines()[1].split(",")
     assert row.value == pytest.approx(row.bytes_moved / float(line[5]) / 1e9, rel=1e-4)
     assert {case.split("/")[1] for case, _, _ in found} == {"copy", "scale", "add", "triad", "dot"}
@@ -149,7 +150,7 @@ def test_fio_bandwidth_is_bytes_and_latency_is_clat() -> None:
     case = "ssd/read/pattern=rand/block=4KiB/qd=32/pages=4k"
     bandwidth = found[case, "bandwidth", "median"].value
     assert bandwidth == job["bw_bytes"] / 1e9
-    assert bandwidth == pytest.approx(job["bw"] * 1024 / 1e9, rel=1e-5)  # bw is KiB/s
+    assert bandwidth == pytest.approx(job["bw"] * 1024 / 1e9, rel=1e-5)  # bw is in KiB/s
     iops = found[case, "iops", "median"].value
     assert iops is not None
     assert iops == job["iops"]
@@ -193,7 +194,7 @@ def test_fio_a_job_with_an_error_failed() -> None:
 def test_nvbench_text_is_read_and_what_was_skipped_stays() -> None:
     found = rows("nvbench", "nvbench.json")
     time = found["gpu/nvbench/simple", "latency", "median"]
-    assert time.value == pytest.approx(1003471.58, rel=1e-6)  # 1 ms, in ns
+    assert time.value == pytest.approx(1003471.58, rel=1e-6)  # 1 ms in ns
     assert (time.n, time.device) == (499, "Quadro GV100")
     assert time.detail == {"statistic": "mean", "clock": "gpu"}
     assert found["gpu/nvbench/simple/gpu=1", "latency", "median"].device == "Quadro GP100"
@@ -337,14 +338,14 @@ def test_cited_figures_of_version_2_are_strict_too(old: str, new: str, message: 
 @pytest.mark.parametrize(
     ("tool", "case", "value", "peak"),
     [
-        # A GH200's read that was filed under H200: 81 % where the same test reaches 91 to 98.
+        # A read of a GH200 that was listed as H200: 81 % of the peak, where 91 to 98 % are normal.
         ("gpu-benches gpu-l2-cache", "hbm/read/size=1GiB/vec=16", 3888, 4800),
-        # A host whose copies to it are 15 % slower than all others'.
+        # A host whose copies are 15 % slower than on all other hosts.
         ("nvbandwidth", "link/d2h/size=512MiB/mem=pinned/engine=ce/streams=1", 46.8, 63),
         # A tool that does not saturate the memory.
         ("mt4g", "hbm/read/size=1GiB/vec=16", 2750, 3352),
         ("mt4g", "hbm/read/size=1GiB/vec=16", 1179, 1555),
-        # Above the peak, and in another unit.
+        # A value above the peak, and a value in another unit.
         ("BabelStream", "hbm/triad/size=256MiB/vec=16", 3400, 3352),
         ("BabelStream", "hbm/triad/size=256MiB/vec=16", 2.97, 3352),
     ],

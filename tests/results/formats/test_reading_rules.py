@@ -1,4 +1,4 @@
-"""The rules that hold for every importer by the shape that they share."""
+"""Rules that apply to all importers, tested on their common interface."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ITEMS = st.lists(st.one_of(GOOD, BAD), max_size=5)
 
 
 def record(items: list[tuple[str, float] | str]) -> Iterator[Item]:
-    """What a reader may yield; an error ends it, as it ends any generator."""
+    """Yield the items of ``items`` like an importer; "an error" raises an error."""
     for item in items:
         if item == "unplaced":
             yield Unplaced("odd")

@@ -17,19 +17,19 @@ _CUDA = cupy.cuda
 _INVALID_HANDLE, _NOT_READY = 400, 600  # cudaError_t
 _INVALID_VALUE, _NOT_FOUND = 1, 500  # CUresult
 _ALLOWED = 48 << 10
-"""Bytes of dynamic shared memory that a function may use without requesting more."""
+"""Default limit of dynamic shared memory per block, in bytes."""
 
 _FUEL = 2_000_000
 
 
 class OfDouble:
-    """Base of the classes that work on one `Double`."""
+    """Base of the classes that use one `Double`."""
 
     double: ClassVar[Double]
 
 
 class Device(OfDouble):
-    """Selects the calling thread's GPU; as a context manager, only within the block."""
+    """A GPU. `use` selects the GPU for the calling thread; ``with`` selects it for the block."""
 
     def __init__(self, device: int) -> None:
         _CUDA.Device(device)
@@ -48,7 +48,7 @@ class Device(OfDouble):
 
 
 class Event(OfDouble):
-    """An event; its time is the emulator's number of steps when it occurs."""
+    """An event. Its time is the number of emulator steps so far."""
 
     def __init__(self) -> None:
         self.gpu = self.double.current
@@ -68,12 +68,12 @@ class Event(OfDouble):
 
     @property
     def done(self) -> bool:
-        self.double.drain()  # a device continues without being asked
+        self.double.drain()  # a device runs without a request
         return bool(self.happened)
 
 
 class Stream(OfDouble):
-    """A queue of the GPU that is current when the stream is created."""
+    """A queue of the GPU that was current when the stream was created."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = inspect.signature(_CUDA.Stream).bind(*args, **kwargs).arguments
@@ -115,7 +115,7 @@ class Stream(OfDouble):
 
 
 class Graph:
-    """The work that a capture recorded."""
+    """The work that a stream capture recorded."""
 
     def __init__(self, noted: Sequence[Noted]) -> None:
         self._noted = noted
@@ -127,7 +127,7 @@ class Graph:
 
 
 class Module(OfDouble):
-    """A loaded image; the emulator executes the PTX of the same compilation."""
+    """A loaded image. The emulator executes the PTX of the same compilation."""
 
     def __init__(self) -> None:
         _CUDA.Module()
@@ -146,12 +146,12 @@ class Module(OfDouble):
 
 
 class Function:
-    """A kernel; keeps its module alive, as in CuPy."""
+    """A kernel. The kernel keeps its module alive, as in CuPy."""
 
     def __init__(self, module: Module, name: str) -> None:
         self._module, self._name = module, name
         self.ptr = module.double.function(module.image.resources[name])
-        module.loaded.program(name)  # fail now if something cannot be emulated
+        module.loaded.program(name)  # raises now if the emulator does not know an instruction
 
     def __call__(
         self,
@@ -177,7 +177,7 @@ class Function:
 
 
 def elapsed(start_event: Event, end_event: Event) -> float:
-    """Milliseconds in single precision, as in CuPy."""
+    """Milliseconds between two events, rounded to single precision as in CuPy."""
     if not (start_event.happened and end_event.happened):
         raise RuntimeFailure(_NOT_READY)
     steps = end_event.happened[0] - start_event.happened[0]
@@ -185,7 +185,10 @@ def elapsed(start_event: Event, end_event: Event) -> float:
 
 
 def classes(double: Double) -> dict[str, Any]:
-    """Name in CuPy -> class that works on ``double``; includes the function `get_elapsed_time`."""
+    """Class name in CuPy -> class that uses ``double``.
+
+    The result also contains the function `get_elapsed_time`.
+    """
     bound = {
         one.__name__: type(one.__name__, (one,), {"double": double})
         for one in (Device, Event, Stream, Module)

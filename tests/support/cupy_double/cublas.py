@@ -1,4 +1,4 @@
-"""``cupy.cuda.cublas``: gemmEx as the cuBLAS manual defines it, with column-major matrices."""
+"""A double of ``cupy.cuda.cublas``: gemmEx as in the cuBLAS manual, with column-major matrices."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HANDLE = 0xB1A5
 
 
 class Cublas:
-    """The double of the module: one function, and the class of its errors."""
+    """The double of the module ``cupy.cuda.cublas``: `gemmEx` and `CUBLASError`."""
 
     class CUBLASError(RuntimeError):
-        """Same name as in CuPy."""
+        """The double of CuPy's class of the same name."""
 
     def __init__(self, double: Double) -> None:
         self._double = double
@@ -49,7 +49,10 @@ class Cublas:
         compute: int,
         algorithm: int,
     ) -> None:
-        """C = alpha op(A) op(B) + beta C on the current stream; op(A) is m x k, op(B) is k x n."""
+        """Queue C = alpha op(A) op(B) + beta C on the current stream.
+
+        op(A) is m x k, op(B) is k x n.
+        """
         if (
             handle != HANDLE
             or compute not in _COMPUTES
@@ -80,7 +83,10 @@ class Cublas:
     def _operand(
         self, address: int, kind: int, operation: int, shape: tuple[int, int], leading: int
     ) -> npt.NDArray[np.float32]:
-        """Matrix at ``address`` after ``operation``; its columns are ``leading`` numbers apart."""
+        """The matrix at ``address`` after ``operation``, as f32.
+
+        ``leading`` is the number of rows in memory.
+        """
         rows, columns = shape if operation == _AS_IT_IS else shape[::-1]
         if leading < rows or operation not in (_AS_IT_IS, _TRANSPOSED):
             raise self.CUBLASError("CUBLAS_STATUS_INVALID_VALUE")

@@ -18,7 +18,7 @@ from membench.gpu.cuda.compile import Image, Resources, compile_source
 _INVALID_VALUE, _INVALID_DEVICE, _INVALID_HANDLE, _IN_CAPTURE = 1, 101, 400, 900  # cudaError_t
 
 Noted = Callable[[], Work]
-"""Work recorded by a capture; each call creates it anew."""
+"""Work that a stream capture recorded. Each call creates new work."""
 
 
 class Double:
@@ -30,9 +30,9 @@ class Double:
         ns_per_step: nanoseconds between events for each step of the emulator.
 
     Attributes:
-        lock: held by the one thread that uses the emulator.
+        lock: only the thread that has the lock may use the emulator.
         called: names of the functions that were called, in order.
-        fails: name of a function -> CUDA error that it returns from now on.
+        fails: name of a function -> CUDA error that all later calls raise.
         images: machine code -> the compilation that produced it.
         resources, allowed: handle of a function -> its resources, and its allowed bytes of dynamic
             shared memory.
@@ -62,7 +62,7 @@ class Double:
         self._handles = 0x1000
         self._thread = threading.local()
 
-    # Which GPU a thread works with.
+    # The GPU of each thread.
 
     @property
     def current(self) -> int:
@@ -70,7 +70,11 @@ class Double:
         return int(getattr(self._thread, "gpu", 0))
 
     def use(self, gpu: int) -> None:
-        """Set the calling thread's GPU."""
+        """Make ``gpu`` the current GPU of the calling thread.
+
+        Raises:
+            RuntimeFailure: no such GPU.
+        """
         if not 0 <= gpu < self.gpus:
             raise RuntimeFailure(_INVALID_DEVICE)
         self._thread.gpu = gpu
@@ -81,14 +85,16 @@ class Double:
         return int(getattr(self._thread, "stream", 0))
 
     def use_stream(self, stream: int) -> None:
-        """Set the calling thread's current stream."""
         self._thread.stream = stream
 
     # Calls and handles.
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        """Record the call of function ``name``; raises the error in `fails` if there is one."""
+        """Record the call of function ``name``.
+
+        Raises the error in `fails` if `fails` contains ``name``.
+        """
         with self.lock:
             self.called.append(name)
             if status := self.fails.get(name):
@@ -96,7 +102,7 @@ class Double:
             yield
 
     def compile(self, file: str, options: tuple[str, ...], arch: str) -> Image:
-        """Compile like the backend; keeps the compilation for `Module.load`."""
+        """Compile like the backend, and keep the result for `Module.load`."""
         image = compile_source(file, options, arch)
         self.images[image.cubin] = image
         return image
@@ -138,19 +144,19 @@ class Double:
         self.queue(stream, lambda: run_once(lambda: self.move(target, source, size)))
 
     def begin_capture(self, stream: int) -> None:
-        """Record all work that is queued on ``stream`` from now on."""
+        """Record all later work of ``stream`` instead of queueing the work."""
         if stream in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         self._captures[stream] = []
 
     def end_capture(self, stream: int) -> list[Noted]:
-        """Stop recording and return the recorded work."""
+        """Stop the capture of ``stream``, and return the recorded work."""
         if stream not in self._captures:
             raise RuntimeFailure(_INVALID_VALUE)
         return self._captures.pop(stream)
 
     def drain(self, stream: int | None = None) -> None:
-        """Execute the queued work of one stream, or of all."""
+        """Execute the queued work of ``stream``; None means all streams."""
         with self.lock:
             if self._captures:
                 raise RuntimeFailure(_IN_CAPTURE)
@@ -160,7 +166,7 @@ class Double:
     # Copies between real addresses of host and device.
 
     def move(self, target: int, source: int, size: int) -> None:
-        """Copy ``size`` bytes immediately."""
+        """Copy ``size`` bytes immediately between addresses of host or device."""
         memory = self.memory
         for address in (target, source):
             if memory.owns(address):
@@ -174,9 +180,12 @@ class Double:
                 memory.mark(target, size)
 
     def pass_time(self, size: int) -> None:
-        """Advance the clock for a copy or fill of ``size`` bytes, which takes no emulator steps."""
+        """Advance the clock for a copy or fill of ``size`` bytes.
+
+        Copies and fills take no emulator steps.
+        """
         self.machine.ticks += 1 + size // 64
 
     def close(self) -> None:
-        """Unmap the memory."""
+        """Unmap the emulated memory of all GPUs."""
         self.memory.close()

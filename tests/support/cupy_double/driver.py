@@ -1,4 +1,4 @@
-"""``cupy.cuda.driver``: functions on kernels; each call is first checked by CuPy."""
+"""A double of ``cupy.cuda.driver``: functions on kernels. CuPy checks each call first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DYNAMIC = _REAL.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
 def driver(double: Double) -> SimpleNamespace:
-    """The double of the module, on ``double``."""
+    """The double of the module ``cupy.cuda.driver``, with the state in ``double``."""
 
     def allow(function: int, attribute: int, value: int) -> None:
         ask(_REAL.funcSetAttribute, function, attribute, value)

@@ -19,13 +19,13 @@ HOST = -1
 
 
 class DriverLibrary(MulticastEntries):
-    """The functions of the library; arguments are ctypes objects, as for a C library."""
+    """The functions of ``libcuda.so.1``. Arguments are ctypes objects, as for a C library."""
 
     def __init__(self, double: Double) -> None:
         super().__init__()
         self._double = double
         self.places: list[int] = []
-        """The requested locations of managed memory: `HOST`, or a handle."""
+        """The requested locations of managed memory: `HOST`, or the handle of a GPU."""
 
     def cuDeviceGet(self, device: Any, ordinal: ctypes.c_int) -> int:  # noqa: N802 - its name
         if not 0 <= ordinal.value < self._double.gpus:
@@ -80,7 +80,7 @@ class DriverLibrary(MulticastEntries):
 
 
 def batch_copy(double: Double) -> Callable[..., int]:
-    """The double of ``cuMemcpyBatchAsync_v2``."""
+    """The double of the driver function ``cuMemcpyBatchAsync_v2``."""
 
     def words(pointer: ctypes.c_void_p, count: int) -> list[int]:
         assert pointer.value

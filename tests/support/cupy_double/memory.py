@@ -26,7 +26,10 @@ _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 @cache
 def _mapped() -> npt.NDArray[np.uint8]:
-    """`CAPACITY` bytes mapped at `BASE`; never unmapped, because views of it may remain."""
+    """`CAPACITY` bytes mapped at `BASE`.
+
+    The mapping remains until the process ends, because views may remain.
+    """
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE | _FIXED_NOREPLACE
     found = _libc.mmap(BASE, CAPACITY, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
     if found != BASE:
@@ -35,7 +38,7 @@ def _mapped() -> npt.NDArray[np.uint8]:
 
 
 class TrueMemory(DeviceMemory):
-    """The emulator's memory, mapped at its own addresses; only one at a time in a process."""
+    """The emulator's memory at real addresses. A process may have only one instance at a time."""
 
     _taken = False
 
@@ -47,7 +50,7 @@ class TrueMemory(DeviceMemory):
         self.cells = {n: self._data.view(kind) for n, kind in RAW.items()}
 
     def owns(self, address: int) -> bool:
-        """Whether ``address`` is in this memory."""
+        """Whether ``address`` is in the emulated memory."""
         return BASE <= address < BASE + CAPACITY
 
     def close(self) -> None:

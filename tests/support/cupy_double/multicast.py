@@ -1,4 +1,4 @@
-"""The driver's multicast objects on the double: one address for memory of several GPUs."""
+"""The driver's multicast objects on the double: one address for the memory of several GPUs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ GRAIN = 4096
 
 
 class MulticastEntries:
-    """The driver functions for multicast; a reserved address is memory that a mapping replaces."""
+    """The driver functions for multicast.
+
+    A reserved address is emulated memory; a mapping replaces this memory.
+    """
 
     _double: Double
 
@@ -77,7 +80,7 @@ class MulticastEntries:
             return 0
         each = tuple(one for one in map(self._memories.get, self._bound) if one is not None)
         assert len(each) == self._double.gpus
-        self._double.memory.free(self._reserved.pop(address.value))  # no plain accesses
+        self._double.memory.free(self._reserved.pop(address.value))  # no plain accesses allowed
         self._double.memory.multicast(each, address.value)
         return 0
 

@@ -1,4 +1,7 @@
-"""Passes calls to the installed CuPy, which checks the arguments until it misses the driver."""
+"""Pass calls to the installed CuPy on a machine without a driver.
+
+CuPy checks the arguments and fails because the driver is missing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ RuntimeFailure = cupy.cuda.runtime.CUDARuntimeError
 
 
 class DriverFailure(RuntimeError):
-    """Replaces CuPy's `CUDADriverError`, which would ask the driver for the name of the error."""
+    """Replaces CuPy's `CUDADriverError`, whose constructor needs a driver."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -22,12 +25,15 @@ class DriverFailure(RuntimeError):
 
 
 def no_driver() -> bool:
-    """Whether this machine has no driver; with one, the calls would reach it."""
+    """Whether this machine has no CUDA driver. With a driver, calls would have effects."""
     return int(cupy.cuda.runtime.driverGetVersion()) == 0
 
 
 def ask(function: Callable[..., Any], *args: Any) -> None:
-    """Call CuPy; raises every error except that the driver is missing."""
+    """Call a function of CuPy.
+
+    Ignores the error that the driver is missing, and raises every other error.
+    """
     try:
         function(*args)
     except RuntimeFailure as failure:

@@ -1,4 +1,4 @@
-"""``cupy.cuda.runtime``: functions; each call is first checked by CuPy."""
+"""A double of ``cupy.cuda.runtime``: functions. CuPy checks each call first."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PROPERTIES: dict[str, Any] = {
     "pageableMemoryAccess": 1,
     "pageableMemoryAccessUsesHostPageTables": 0,
 }
-"""The keys of `getDeviceProperties` (CuPy 14 built for CUDA 13) that are used."""
+"""The used keys of `getDeviceProperties` in CuPy 14 built for CUDA 13."""
 
 CONSTANTS = ("memcpyDefault", "CUDA_R_32F", "runtimeGetVersion", "CUDARuntimeError")
 
 
 class Runtime:
-    """The effects of the functions on ``double``, after CuPy has accepted their arguments."""
+    """The effects of the CUDA runtime functions on ``double``."""
 
     def __init__(self, double: Double) -> None:
         self._double = double
@@ -49,7 +49,7 @@ class Runtime:
 
     @property
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """Name in CuPy -> function with its effect."""
+        """Name of a function in CuPy -> function that has its effect on the double."""
         double = self._double
         return {
             "getDeviceCount": lambda: double.gpus,
@@ -113,7 +113,7 @@ class Runtime:
 
 
 def runtime(double: Double) -> SimpleNamespace:
-    """The double of the module, on ``double``."""
+    """The double of the module ``cupy.cuda.runtime``, with the state in ``double``."""
 
     def doubled(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:

@@ -1,9 +1,9 @@
-"""A PTX emulator: executes the code that NVRTC compiled for a GPU, on a machine without one.
+"""A PTX emulator: executes the code that NVRTC compiled for a GPU, on the CPU.
 
-Every thread is a lane of NumPy arrays. While a kernel runs, its accesses are checked (bounds,
-alignment, unwritten memory, races between barriers, missing waits) and counted (bytes, 32-byte
-sectors, shared-memory wavefronts, atomics, executions of each opcode). Unknown instructions are
-refused by name.
+Every GPU thread is one element (a lane) of NumPy arrays. While a kernel runs, the emulator checks
+every access: bounds, alignment, unwritten memory, races between barriers, missing waits. The
+emulator counts bytes, 32-byte sectors, shared-memory wavefronts, atomics and the executions of each
+opcode. At an unknown instruction, the emulator raises an error that names the instruction.
 
 ::
 
@@ -13,8 +13,8 @@ refused by name.
     gpu.synchronize()
     gpu.counts["stream_copy"].loaded
 
-It does not model time, caches, the order of memory accesses between blocks, and the translation of
-PTX to machine code. Its clocks count executed steps.
+The emulator models no time, no caches, no memory order between blocks, and no machine code. Its
+clocks count executed steps.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Maps the address of an access to its state space and the offset there."""
+"""Convert an address to a state space and an offset in this space."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ LOCAL_WINDOW = 1 << 57
 """Start of local memory in the generic address space."""
 
 CLUSTER_SHIFT = 24
-"""For a shared address in another block of the cluster, rank + 1 of that block is above this bit.
-"""
+"""In a shared address, the bits from this bit on are 0, or 1 + the rank of another block."""
 
 SHARED_START = 1024
 """Offset of a block's own shared memory: sm_90 reserves the first KiB."""
@@ -36,7 +35,7 @@ _OFFSET = (1 << CLUSTER_SHIFT) - 1
 
 
 def resolve(space: str, addresses: Lanes) -> tuple[str, Lanes]:
-    """The state space and the offset of a generic address; other addresses are not changed."""
+    """(state space, offset) of a generic address. Addresses in other spaces are not changed."""
     if space != "generic":
         return space, addresses
     low, high = int(addresses.min()), int(addresses.max())
@@ -50,7 +49,7 @@ def resolve(space: str, addresses: Lanes) -> tuple[str, Lanes]:
 
 
 def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
-    """Checked offsets into the wave's shared memory for ``size`` bytes at each address."""
+    """Offsets in shared memory, after checks of alignment and bounds, for ``size`` bytes each."""
     offsets = addresses & _OFFSET
     if align > 1 and (offsets & (align - 1)).any():
         lane = int(np.flatnonzero(offsets & (align - 1))[0])
@@ -81,7 +80,7 @@ def shared_places(wave: Wave, addresses: Lanes, size: int, align: int) -> Lanes:
 
 
 def local_places(wave: Wave, addresses: Lanes, size: int) -> Lanes:
-    """Offsets into the wave's local memory."""
+    """Offsets in local memory, after checks of alignment and bounds, for ``size`` bytes each."""
     limit = wave.program.local_bytes
     bad = (addresses < 0) | (addresses + size > limit)
     if bad.any():
@@ -95,7 +94,7 @@ def local_places(wave: Wave, addresses: Lanes, size: int) -> Lanes:
 
 
 def read_global(wave: Wave, addresses: Lanes, element: int, parts: int) -> list[Lanes]:
-    """``parts`` elements of ``element`` bytes from each address."""
+    """Read ``parts`` consecutive elements of ``element`` bytes from each address."""
     memory = wave.memory
     offsets, buffer = memory.offsets(addresses, element * parts)
     index = offsets // element
@@ -119,7 +118,7 @@ def _refuse_unwritten(wave: Wave, index: Lanes, element: int, parts: int) -> Non
 
 
 def write_global(wave: Wave, addresses: Lanes, element: int, values: list[Lanes]) -> None:
-    """Write one element or several consecutive ones to each address."""
+    """Write ``values``, consecutive elements of ``element`` bytes, to each address."""
     memory = wave.memory
     offsets, buffer = memory.offsets(addresses, element * len(values))
     index = offsets // element

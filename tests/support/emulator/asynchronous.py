@@ -1,7 +1,7 @@
 """Asynchronous copies in groups: ``cp.async`` to shared memory, bulk copies to global memory.
 
-A copy takes effect only when it is waited for. So a kernel that does not wait finds the data
-missing.
+A copy takes effect only when the kernel waits for the copy. So a kernel without a wait does not
+find the data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Batch:
 
     Attributes:
         sources: offsets into global memory.
-        valid: number of bytes that are read; the rest up to ``size`` is zeros.
+        valid: number of bytes that are read; the bytes from ``valid`` to ``size`` become zero.
         groups: group number of each lane's copy.
     """
 
@@ -69,7 +69,7 @@ class AsynchronousCopies:
         self._committed[self._wave.lanes] += 1
 
     def wait(self, newest: int) -> None:
-        """Complete all groups of the current lanes except the ``newest`` ones."""
+        """Complete all groups of the current lanes, except the last ``newest`` groups."""
         if not self._batches:
             return
         limit = np.full(self._wave.size, -1, np.int64)
@@ -128,7 +128,10 @@ class AsynchronousCopies:
         self._bulk_committed[self._wave.lanes] += 1
 
     def wait_stores(self, newest: int, *, read: bool) -> None:
-        """Complete all bulk groups except the newest ones, or only their reads if ``read``."""
+        """Complete all bulk groups of the current lanes, except the last ``newest`` groups.
+
+        With ``read``, complete only the reads from shared memory.
+        """
         waiting = set(self._wave.lanes.tolist())
         left = []
         for store in self._stores:
@@ -151,10 +154,9 @@ class AsynchronousCopies:
         wave.shared.end_drain(np.arange(store.place, store.place + store.size, 16), 16)
 
     def pending(self) -> str:
-        """A description of the copies in progress; empty if there are none.
+        """Names of the copies in progress; empty if all copies are complete.
 
-        A bulk store whose source was read may complete after its block ends, because the kernel
-        waits for it.
+        A bulk store whose source was read may complete after its block ends.
         """
         if self._batches:
             return "cp.async"

@@ -23,10 +23,11 @@ class BlockBarriers:
         self._wave = wave
         shape = wave.shape
         self._arrived = np.zeros((NUMBER, wave.blocks), np.int64)
-        self._expected = np.zeros((NUMBER, wave.blocks), np.int64)  # 0: all live threads
+        self._expected = np.zeros((NUMBER, wave.blocks), np.int64)  # 0 means all live threads
         self._of = np.full(wave.size, -1, np.int64)  # the barrier for which a lane waits
-        self._given: dict[tuple[int, int], Lanes] = {}  # clocks of the threads that arrived
-        # Counts are in whole warps: the last thread also counts for the missing ones of its warp.
+        self._given: dict[tuple[int, int], Lanes] = {}  # clocks of the arrived threads
+        # Barriers count whole warps, so the last thread of a partial warp counts for the missing
+        # threads.
         self._weight = np.ones(wave.size, np.int64)
         self._weight[shape.threads - 1 :: shape.threads] += 32 * shape.warps - shape.threads
         self._cluster_arrived = np.zeros(wave.teams, np.int64)
@@ -75,7 +76,7 @@ class BlockBarriers:
         return PARTED
 
     def _all_at_once(self) -> None:
-        """Let all threads of the wave pass a barrier of their block together."""
+        """Let all threads pass the barrier of their block in one step."""
         order, shape = self._wave.order, self._wave.shape
         if shape.cluster == 1:
             order.sync_all()
@@ -84,7 +85,7 @@ class BlockBarriers:
             order.sync(np.arange(block * shape.warps, (block + 1) * shape.warps))
 
     def settle(self) -> None:
-        """Let lanes continue whose barrier is complete; threads that exited are not waited for."""
+        """Let lanes continue if their barrier is complete. Exited threads need not arrive."""
         wave = self._wave
         alive = np.bincount(
             wave.block_of, weights=self._weight * (wave.status != wave.DONE), minlength=wave.blocks

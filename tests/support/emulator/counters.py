@@ -1,10 +1,10 @@
-"""Counts of what a launch did: bytes, sectors, wavefronts, atomics, instructions.
+"""Counts of the events in a launch: bytes, sectors, wavefronts, atomics, instructions.
 
 The counts use the units of the hardware. A global request of a warp takes one 32-byte sector for
-each sector that its threads touch. Shared memory has 32 banks of four bytes, and a request takes as
-many wavefronts as the number of different words in its busiest bank. 8-byte accesses are processed
-by half warps and 16-byte accesses by quarter warps (CUDA C++ programming guide, compute capability
-5.x and later).
+each sector that its threads touch. Shared memory has 32 banks of four bytes. The number of
+wavefronts of a request is the number of different words in the busiest bank. The hardware processes
+8-byte accesses by half warps and 16-byte accesses by quarter warps (CUDA C++ programming guide,
+compute capability 5.x and later).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ _WORDS = 1 << 32  # more than the words of shared memory that run together
 class Counts:
     """Counts of one launch, or the sum over several launches.
 
-    The keys of all but the first are a direction and a space: ``ld.global``, ``st.shared``,
-    ``atom.global``, ``red.shared``, ``cp.async``, ``bulk.load``, ``bulk.store``,
-    ``prefetch.global``, ``multimem.load``, ``multimem.store``, ``multimem.red``; ``bulk.arrived``
-    is the bytes that bulk copies brought to all blocks of a cluster in total.
+    The keys of ``bytes``, ``requests``, ``sectors`` and ``wavefronts`` name a direction and a state
+    space: ``ld.global``, ``st.shared``, ``atom.global``, ``red.shared``, ``cp.async``,
+    ``bulk.load``, ``bulk.store``, ``prefetch.global``, ``multimem.load``, ``multimem.store``,
+    ``multimem.red``. ``bulk.arrived`` counts the bytes that bulk copies wrote to all blocks of a
+    cluster.
 
     Attributes:
         opcodes: number of executions by threads, for each full opcode.
@@ -74,7 +75,10 @@ class Counts:
         )
 
     def count_global(self, key: str, warps: Lanes, addresses: Lanes, size: int) -> None:
-        """Count one access of ``size`` bytes by each lane, given its warp and its address."""
+        """Count one access of ``size`` bytes per lane.
+
+        ``warps`` and ``addresses`` have one value per lane.
+        """
         self.bytes[key] += addresses.size * size
         self.requests[key] += _distinct(warps)
         self.sectors[key] += _distinct(warps * _FAR + addresses // SECTOR)
@@ -82,7 +86,7 @@ class Counts:
     def count_shared(
         self, key: str, warps: Lanes, threads: Lanes, places: Lanes, size: int
     ) -> None:
-        """Count one access of ``size`` bytes by each lane, at offset ``places`` in its block."""
+        """Count one shared-memory access of ``size`` bytes per lane, at the offsets ``places``."""
         self.bytes[key] += places.size * size
         self.requests[key] += _distinct(warps)
         words = max(1, size // 4)
@@ -105,7 +109,7 @@ def _distinct(keys: Lanes) -> int:
 
 
 def _wavefronts(part: Lanes, word: Lanes) -> int:
-    """Sum over the parts of a warp of the largest number of different words in one bank."""
+    """Number of wavefronts: different words in the busiest bank, added up over all ``part``."""
     keys = part * _WORDS + word
     if (keys[1:] < keys[:-1]).any():
         keys = np.sort(keys)

@@ -16,11 +16,14 @@ from emulator.program import Program, decode
 from emulator.source import Module, parse
 
 Work = Callable[[int], bool]
-"""Queued work: executes about the given number of steps; returns True when it is complete."""
+"""Queued work.
+
+The argument is the number of steps to execute; True means that the work is complete.
+"""
 
 
 class Loaded:
-    """A module on the device, with its variables in memory; entries are decoded on first use."""
+    """A loaded module with its variables in memory. Kernels are decoded at first use."""
 
     def __init__(self, machine: Machine, ptx: str) -> None:
         self._module: Module = parse(ptx)
@@ -56,10 +59,11 @@ class Loaded:
 
 
 class Queues:
-    """Streams: the work of each is executed in order; the work of different streams is interleaved.
+    """Streams. The work of one stream runs in order; the work of several streams is interleaved.
 
     Attributes:
-        between: called between slices of work; plays the host that runs in parallel.
+        between: function that is called between slices of work; plays the host that runs in
+            parallel.
         quantum: number of steps in one slice if several queues have work.
     """
 
@@ -69,11 +73,10 @@ class Queues:
         self._queues: dict[int, deque[Work]] = {}
 
     def add(self, queue: int, work: Work) -> None:
-        """Queue ``work``; nothing is executed yet."""
         self._queues.setdefault(queue, deque()).append(work)
 
     def drain(self, queue: int | None = None) -> None:
-        """Execute until ``queue`` (or every queue) is empty; a failure empties all queues."""
+        """Execute until ``queue`` is empty; None means every queue. An error empties all queues."""
         try:
             while waiting := [key for key, works in self._queues.items() if works]:
                 if queue is not None and queue not in waiting:
@@ -112,7 +115,7 @@ def execute(
     cluster: int = 0,
     fuel: int = 1_000_000,
 ) -> Launch:
-    """Launch one kernel and run it to its end, as most tests of instructions need."""
+    """Launch one kernel and run the kernel to its end."""
     launch = prepare(machine, module, entry, grid, block, arguments, shared, cluster, fuel)
     launch.advance(1 << 40)
     return launch
@@ -129,7 +132,7 @@ def prepare(
     cluster: int,
     fuel: int,
 ) -> Launch:
-    """A launch that runs later, with its arguments bound now."""
+    """A launch that runs later. The arguments are read now."""
     program = module.program(entry)
     shape = Shape(_triple(grid), _triple(block), cluster or program.entry.cluster or 1, shared)
     return Launch(program, machine, shape, bind(program.entry, arguments), fuel)

@@ -8,15 +8,15 @@ class EmulationError(Exception):
 
 
 class UnknownInstruction(EmulationError):
-    """An instruction, or a form of one, that is not emulated; its meaning is never guessed."""
+    """The emulator does not know this instruction, or this form of the instruction."""
 
 
 class BadArgument(EmulationError):
-    """The launch does not fit the kernel: number or size of arguments, grid, block, memory."""
+    """Wrong arguments of a launch: number, sizes, grid, block or memory do not fit the kernel."""
 
 
 class OutOfBounds(EmulationError):
-    """An access outside every buffer, or beyond the end of one."""
+    """An access outside all buffers, or beyond the end of a buffer."""
 
 
 class Misaligned(EmulationError):
@@ -28,7 +28,7 @@ class Uninitialised(EmulationError):
 
 
 class Race(EmulationError):
-    """Two threads access one place in shared memory without order, and at least one writes."""
+    """Two threads access the same shared memory without order, and at least one thread writes."""
 
 
 class MissingWait(EmulationError):
@@ -40,7 +40,7 @@ class MissingFence(EmulationError):
 
 
 class BarrierMisuse(EmulationError):
-    """A barrier used before its initialisation, or with more arrivals than it counts."""
+    """A barrier was used before its initialisation, or too many threads arrived."""
 
 
 class Deadlock(EmulationError):

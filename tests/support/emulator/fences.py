@@ -1,4 +1,4 @@
-"""Fences that make writes of threads visible to bulk copies, and which threads they order."""
+"""Fences that make writes of threads visible to bulk copies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ SEVERAL = -2
 
 
 class Fences:
-    """For each of ``cells``, the first fence of every warp since the last write.
+    """For each of ``cells``, the first fence of every warp after the last write.
 
-    Later fences of the same warp change nothing: what is ordered after them is ordered after the
-    first.
+    Later fences of the same warp have no further effect.
     """
 
     def __init__(self, cells: int, order: Order) -> None:
@@ -45,7 +44,7 @@ class Fences:
         """For each cell, whether a fence is ordered before the lane's present action.
 
         ``rows`` are the warps of the lanes. A lane is ordered after its own fence. If several lanes
-        of its warp have executed one, the lane counts as one of them.
+        of a warp executed a fence, every lane of the warp counts as ordered after the fence.
         """
         columns = rows % self._order.warps
         known = self._order.known[rows, : self._order.warps]

@@ -2,8 +2,8 @@
 
 For f32 the product is exact in f64. The sum is rounded to odd in f64, so that the second rounding
 to f32 is correct (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Trans.
-Computers 57(4), 2008). For f64 the exact product is a pair of numbers (Dekker), which the algorithm
-of the same paper adds.
+Computers 57(4), 2008). For f64, Dekker's algorithm computes the exact product as a pair of numbers,
+and the algorithm of Boldo and Melquiond adds the pair.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 
 def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """``a * b + c`` in f64, rounded once; twice if a term is near the limits of the range."""
+    """``a * b + c`` in f64, rounded once. Rounds twice if a term is near the limits of f64."""
     plain = np.asarray(a * b + c)
     high, low = _two_product(a, b)
     total_high, total_low = _two_sum(c, low)

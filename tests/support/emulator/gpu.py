@@ -1,7 +1,7 @@
-"""`membench.gpu.protocol.Gpu` implemented by the emulator.
+"""The emulator as an implementation of `membench.gpu.protocol.Gpu`.
 
-It executes kernels and counts what they do. It has no clock: asking for a duration raises an error,
-and nothing that it returns is ever a result.
+The emulator executes kernels and counts their events. The emulator has no clock: a request for a
+duration raises an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from membench.gpu.protocol import Argument, Buffer, Kernel, KernelVariant, Prope
 
 
 def small(sms: int = 4, arch: str = "90", **others: Any) -> Properties:
-    """Properties of a device with few SMs, so that grids for it are small."""
+    """Properties of a GPU with few SMs, so that tests need only small grids."""
     return replace(H100, name=f"emulated sm_{arch}, {sms} SMs", sms=sms, arch=arch, **others)
 
 
@@ -45,9 +45,9 @@ class EmulatedGpu:
         properties: properties of the emulated device.
         races, unwritten: whether to refuse races in shared memory, and reads of unwritten global
             memory.
-        gpcs: number of SMs of each GPC; by default, one GPC has all.
+        gpcs: number of SMs of each GPC (GPU processing cluster); by default, one GPC has all SMs.
         fuel: maximum number of steps of a launch.
-        between: called between slices of work during a wait; plays the host.
+        between: function that is called between slices of work during a wait; plays the host.
         compile_: function that compiles a variant; by default from ``kernels/``.
 
     Attributes:
@@ -97,11 +97,11 @@ class EmulatedGpu:
     # -- Backend -----------------------------------------------------------------------------
 
     def describe(self) -> Device:
-        """A device description that says that this is an emulation."""
+        """The device description; ``backend`` is "emulated", ``measured`` is False."""
         return Device(backend="emulated", name=self._properties.name, measured=False)
 
     def reclaim(self) -> None:
-        """Free the memory of the last case."""
+        """Finish all queued work, and free all buffers that the case allocated."""
         self.synchronize()
         for buffer in self._given:
             self.machine.memory.free(buffer)
@@ -109,14 +109,14 @@ class EmulatedGpu:
         self._note("reclaim")
 
     def close(self) -> None:
-        """Same as `reclaim`; may be called twice."""
+        """Free all buffers and modules. May be called twice."""
         self.reclaim()
         self._modules.clear()
 
     # -- DeviceBackend -----------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Only logged, because there is no cache."""
+        """Log the request; the emulator has no cache to flush."""
         self._note("flush")
 
     def synchronize(self) -> None:
@@ -126,27 +126,27 @@ class EmulatedGpu:
         self.machine.memory.settle()
 
     def block(self) -> None:
-        """Only logged, because nothing is executed before it is waited for."""
+        """Log the request; the emulator executes work only in a wait."""
         self._note("block")
 
     def release(self) -> None:
-        """Only logged."""
+        """Log the request."""
         self._note("release")
 
     def probe(self, edge: Edge) -> None:
-        """Only logged."""
+        """Log the request."""
         self._note("probe", edge.name.lower())
 
     def mark(self, edge: Edge) -> None:
-        """Only logged."""
+        """Log the request."""
         self._note("mark", edge.name.lower())
 
     def idle(self) -> None:
-        """Only logged."""
+        """Log the request."""
         self._note("idle")
 
     def stamps(self) -> Stamps:
-        """Always an error, because there are no stamps.
+        """Raise an error, because the emulator has no time stamps.
 
         Raises:
             EmulationError: always.
@@ -157,16 +157,18 @@ class EmulatedGpu:
 
     @property
     def properties(self) -> Properties:
-        """The properties of the emulated device."""
         return self._properties
 
     def allocate(self, size: int) -> Allocation:
-        """Allocate device memory filled with poison; an unused gap follows it."""
+        """Allocate ``size`` bytes of device memory, filled with poison.
+
+        An unused gap follows the buffer.
+        """
         self._note("allocate", str(size))
         return self._take(size, "device buffer")
 
     def host(self, size: int, kind: str = "pinned") -> Allocation:
-        """Allocate host memory, at an address that host and device use."""
+        """Allocate ``size`` bytes of host memory. Host and device use the same address."""
         if kind not in ("pinned", "wc"):
             raise MembenchError(f"'{kind}' is not a kind of host memory: pinned, wc")
         self._note("host", f"{kind} {size}")
@@ -182,7 +184,7 @@ class EmulatedGpu:
         return made
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Execute all queued work, then copy to the device."""
+        """Execute all queued work, then copy ``data`` to byte ``offset`` of ``target``."""
         self.synchronize()
         raw = raw_bytes(data)
         self._bytes(target, offset, raw.size, "upload")[:] = raw
@@ -192,7 +194,7 @@ class EmulatedGpu:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Execute all queued work, then copy from the device."""
+        """Execute all queued work, then copy ``count`` elements from ``source``."""
         self.synchronize()
         size = count * np.dtype(dtype).itemsize
         self._note("download", str(size))
@@ -208,7 +210,6 @@ class EmulatedGpu:
         return self.machine.memory.span(buffer.address + offset, size, what)
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
-        """Queue a fill of the buffer with ``byte``."""
         memory = self.machine.memory
 
         def fill() -> None:
@@ -219,7 +220,7 @@ class EmulatedGpu:
         self._note("fill", str(target.size))
 
     def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
-        """Queue a copy; source and target must each be within one buffer."""
+        """Queue a copy of ``size`` bytes. Source and target must each lie within one buffer."""
         memory = self.machine.memory
         memory.span(source, size, "source of a copy")
         memory.span(target, size, "target of a copy")
@@ -232,14 +233,14 @@ class EmulatedGpu:
         self._note("copy", str(size))
 
     def kernel(self, variant: KernelVariant, entry: str) -> EmulatedKernel:
-        """Compile ``variant`` (once) and decode ``entry``."""
+        """Compile ``variant`` at first use, and decode ``entry``."""
         image = self._compile(variant.file, variant.options, self._properties.arch)
         if variant not in self._modules:
             self._modules[variant] = Loaded(self.machine, image.ptx)
         module = self._modules[variant]
         if entry not in module.entries:
             raise MembenchError(f"{variant.file} has no kernel '{entry}'")
-        module.program(entry)  # fail now if something cannot be emulated
+        module.program(entry)  # raises now if the emulator does not know an instruction
         return EmulatedKernel(entry, variant, module, image.resources[entry])
 
     def launch(
@@ -253,7 +254,7 @@ class EmulatedGpu:
         stream: Stream | None = None,
         cluster: int = 0,
     ) -> None:
-        """Queue a launch; its arguments are checked and copied now."""
+        """Queue a launch. The arguments are checked and copied now."""
         assert isinstance(kernel, EmulatedKernel)
         prepared = prepare(
             self.machine,
@@ -298,7 +299,7 @@ class EmulatedGpu:
         )
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Only logged, because there is no cache."""
+        """Log the request; the emulator has no cache."""
         for kernel in kernels:
             self._note("prefer l1", kernel.entry)
 
@@ -309,18 +310,21 @@ class EmulatedGpu:
         return self.machine.clusters(size, self.occupancy(kernel, block, shared))
 
     def stream(self, *, urgent: bool = False) -> EmulatedStream:
-        """Create another queue."""
+        """Create a further queue. Kernels of different queues run interleaved."""
         self._streams += 1
         return EmulatedStream(self._streams - 1, urgent)
 
     def wait(self, stream: Stream) -> None:
-        """Execute until ``stream`` is empty; the other streams progress too."""
+        """Execute until ``stream`` is empty. Other streams progress too."""
         assert isinstance(stream, EmulatedStream)
         self._note("wait", str(stream.number))
         self._queues.drain(stream.number)
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Record the work that ``run`` queues; each call of the result queues it again."""
+        """Record the work that ``run`` queues.
+
+        Each call of the result queues the recorded work again.
+        """
         if self._recording is not None:
             raise EmulationError("a capture within a capture")
         recorded: list[tuple[int, Callable[[], Work]]] = []
@@ -349,7 +353,10 @@ class EmulatedGpu:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """The matrix product in NumPy; the vendor's kernels are not tested here."""
+        """Compute the matrix product with NumPy.
+
+        The kernels of the vendor library are not tested here.
+        """
         once = product(self.machine.memory, kind, shape, (w, x, y), out)
 
         def queue() -> None:
@@ -359,11 +366,10 @@ class EmulatedGpu:
         return queue
 
     def energy(self) -> Callable[[], float]:
-        """Always an error, because there is no energy counter."""
+        """Skip the case, because the emulator has no energy counter."""
         skip("an emulator uses no energy")
 
     def forget_counts(self) -> None:
-        """Clear the counts and the list of launches."""
         self.counts.clear()
         self.ran.clear()
 

@@ -1,4 +1,4 @@
-"""Objects that the emulated GPU returns or logs: kernels, streams, events, completed launches."""
+"""The objects of the emulated GPU: kernels, streams, events, completed launches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Ran:
-    """One completed launch."""
+    """One completed launch: kernel, configuration and counts."""
 
     entry: str
     grid: int
@@ -34,7 +34,7 @@ class Ran:
 
 @dataclass(frozen=True, eq=False)
 class EmulatedKernel:
-    """An implementation of `Kernel`."""
+    """An implementation of `Kernel`: a decoded entry with its module and resources."""
 
     entry: str
     variant: KernelVariant
@@ -54,7 +54,7 @@ class EmulatedKernel:
 
 @dataclass(frozen=True)
 class EmulatedStream:
-    """An implementation of `Stream`; urgent streams have no priority here."""
+    """An implementation of `Stream`. Urgent streams have no priority in the emulator."""
 
     number: int
     urgent: bool

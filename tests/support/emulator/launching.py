@@ -1,4 +1,4 @@
-"""A launch: checks its arguments and runs its blocks in waves of resident blocks."""
+"""A launch: checks the arguments and runs the blocks in waves of resident blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emulator.source import Entry
 from emulator.wave import Wave
 
 MOST_LANES = 1 << 16
-"""Maximum number of threads that are executed together; further blocks wait."""
+"""Maximum number of threads in a wave. Further blocks wait."""
 
 
 def bind(entry: Entry, arguments: Sequence[Any]) -> bytes:
@@ -94,12 +94,12 @@ class Launch:
             raise BadArgument(f"{name}: {used} bytes of shared memory in a block")
 
     def again(self) -> Launch:
-        """A new launch with the same settings."""
+        """A new launch of the same kernel with the same settings."""
         return Launch(self.program, self._machine, self.shape, self._parameters, self._fuel)
 
     @property
     def _together(self) -> int:
-        """Number of blocks that are resident at the same time."""
+        """Number of blocks in a wave: limited by residency and by `MOST_LANES`."""
         shape, machine = self.shape, self._machine
         each = max(1, machine.resident // (32 * shape.warps))
         resident = machine.clusters(shape.cluster, each) * shape.cluster
@@ -107,7 +107,7 @@ class Launch:
         return max(1, together // shape.cluster) * shape.cluster
 
     def advance(self, budget: int) -> bool:
-        """Execute about ``budget`` steps; returns True when all blocks have ended.
+        """Execute about ``budget`` steps. True means that all blocks have ended.
 
         Raises:
             EmulationError: the kernel violated a rule.

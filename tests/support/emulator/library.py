@@ -1,6 +1,6 @@
-"""The matrix product of the vendor's library, replaced by NumPy.
+"""The matrix product of the vendor's library, computed with NumPy.
 
-This makes it possible to test the bench that calls the library, but not the library.
+So the tests can run the bench that calls the library. The library itself is not tested.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STORED = {
     "bf16": np.uint16,
     "fp8": np.uint8,
     "mxfp8": np.uint8,
-    "nvfp4": np.uint8,  # one byte has two numbers
+    "nvfp4": np.uint8,  # one byte contains two numbers
 }
 
 
@@ -39,7 +39,7 @@ def product(
     operands: tuple[Buffer, Buffer, Buffer],
     out: str = "fp32",
 ) -> Callable[[], None]:
-    """A function that computes x w' and stores it as ``out``."""
+    """A function that computes y = x w' and stores y as type ``out``."""
     m, n, k = shape
     w, x, y = operands
 

@@ -1,7 +1,8 @@
 """`membench.gpu.link_protocol.Links` implemented by the emulator.
 
-It has other memory, events and batch copies. Streams are executed in the order that their events
-require. No time passes between two events: `between` only says whether one came before the other.
+The emulated links provide host and managed memory, events and batch copies. Streams run in the
+order that their events require. No time passes between two events: `between` only returns which
+event came first.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Moment:
-    """An event; when it has occurred, its position in the order of all events."""
+    """An event. After the event, ``number`` is its position in the order of all events."""
 
     order: list[int] = field(default_factory=list)
 
@@ -115,7 +116,7 @@ class EmulatedLinks:
         self._gpu._queue(stream, make)
 
     def happened(self, event: Any) -> bool:
-        self._gpu._queues.drain()  # a device continues while it is queried
+        self._gpu._queues.drain()  # a device runs while the host queries the device
         return bool(event.order)
 
     def between(self, first: Any, last: Any) -> float:

@@ -18,10 +18,10 @@ class Machine:
     """An emulated device.
 
     Attributes:
-        sms, gpcs: number of SMs, and the number of SMs of each GPC; by default, one GPC has all.
+        sms, gpcs: number of SMs, and number of SMs of each GPC; by default, one GPC has all SMs.
         resident: maximum number of resident threads per SM.
-        ticks: number of steps executed so far on the whole device, which the clocks show. It grows
-            with every instruction and does not measure time.
+        ticks: number of steps executed so far on the whole device. The clocks return this number.
+            A step is not a time.
         races: whether to check for races in shared memory.
         unwritten: whether to refuse reads of global memory that was never written.
         patience: number of basic blocks that one group of threads may run while others wait.
@@ -38,20 +38,20 @@ class Machine:
     patience: int = 512
 
     def number_of(self, sm: Lanes) -> Lanes:
-        """``%smid`` of the ``sm``-th SM; numbers are missing, as on chips with disabled SMs."""
+        """``%smid`` of the ``sm``-th SM. Even numbers are left out, as chips have disabled SMs."""
         return 2 * sm + 1
 
     @property
     def numbers(self) -> int:
-        """``%nsmid``: larger than every ``%smid``, which is all that PTX guarantees."""
+        """``%nsmid``. PTX guarantees only that ``%nsmid`` is larger than every ``%smid``."""
         return 2 * self.sms + 1
 
     def clusters(self, size: int, blocks_per_sm: int = 1) -> int:
-        """Number of resident clusters of ``size`` blocks; a cluster must be within one GPC."""
+        """Number of resident clusters of ``size`` blocks. A cluster must be within one GPC."""
         return sum(gpc * blocks_per_sm // size for gpc in self.gpcs or (self.sms,))
 
     def seats(self, size: int) -> Lanes:
-        """The SMs on which the blocks of clusters of ``size`` run, one block each, in order."""
+        """The SMs for the blocks of clusters of ``size`` blocks, one SM per block, in order."""
         ends = np.cumsum(self.gpcs or (self.sms,))
         firsts = ends - np.array(self.gpcs or (self.sms,))
         taken = [
@@ -77,15 +77,13 @@ class Shape:
 
     @property
     def blocks(self) -> int:
-        """Number of blocks in the grid."""
         return prod(self.grid)
 
     @property
     def threads(self) -> int:
-        """Number of threads per block."""
         return prod(self.block)
 
     @property
     def warps(self) -> int:
-        """Number of warps per block; the last one may be partial."""
+        """Number of warps per block. The last warp may be partial."""
         return -(-self.threads // 32)

@@ -1,4 +1,4 @@
-"""mbarrier objects: count the arrivals and bytes for which a phase waits."""
+"""mbarrier objects: count the arrivals and the bytes that complete a phase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class BulkLoad:
-    """A bulk copy in progress: from an offset in global memory to a place in shared memory."""
+    """A bulk copy in progress, from an offset in global memory to an offset in shared memory."""
 
     source: int
     place: int
@@ -34,11 +34,11 @@ class Mbarrier:
     Attributes:
         count: number of arrivals that complete a phase.
         pending: number of arrivals for which the current phase still waits.
-        bytes: number of bytes for which it still waits; negative if bytes arrived before they were
-            expected.
+        bytes: number of bytes for which the phase still waits. Negative if more bytes arrived than
+            were expected so far.
         phase: number of completed phases.
-        given: clocks of the threads that arrived.
-        fence: stamp of the first fence of its owner after the initialisation, which makes it
+        given: clocks of the arrived threads.
+        fence: stamp of the owner's first fence after the initialisation. The fence makes the object
             visible to bulk copies.
     """
 
@@ -55,14 +55,14 @@ class Mbarrier:
 
 
 class Mbarriers:
-    """All mbarriers of a wave, by their place in shared memory."""
+    """All mbarriers of a wave, by their offset in shared memory."""
 
     def __init__(self, wave: Wave) -> None:
         self._wave = wave
         self._objects: dict[int, Mbarrier] = {}
 
     def init(self, place: int, count: int, lane: int) -> None:
-        """Create an object with ``count`` arrivals per phase."""
+        """Create an mbarrier with ``count`` arrivals per phase at ``place``."""
         if count <= 0:
             raise BarrierMisuse(f"an mbarrier for {count} arrivals")
         wave = self._wave
@@ -73,13 +73,17 @@ class Mbarriers:
         wave.shared.declare(np.array([place]), 8)
 
     def invalidate(self, place: int, lane: int) -> None:
-        """Invalidate the object."""
+        """Remove the mbarrier at ``place``."""
         if self._of(place, lane).loads:
             raise BarrierMisuse("mbarrier.inval while a bulk copy will report to it")
         del self._objects[place]
 
     def _get(self, place: int, lanes: Lanes) -> Mbarrier:
-        """Object; an error unless its initialisation is ordered before the access of ``lanes``."""
+        """The mbarrier at ``place``.
+
+        Raises:
+            BarrierMisuse: the accesses of ``lanes`` are not ordered after the initialisation.
+        """
         found = self._objects.get(place)
         if found is None:
             raise BarrierMisuse("an mbarrier is used before its initialisation")
@@ -103,7 +107,7 @@ class Mbarriers:
         self._of(place, lane).bytes += size
 
     def arrive(self, place: int, times: int, lane: int) -> int:
-        """Make ``times`` arrivals; returns the phase to which they belong."""
+        """Make ``times`` arrivals, and return the current phase."""
         found = self._of(place, lane)
         order = self._wave.order
         given = order.release(np.array([self._wave.row_of[lane]]))
@@ -118,11 +122,11 @@ class Mbarriers:
         return phase
 
     def grow(self, place: int, lane: int) -> None:
-        """Add one pending arrival, which ``cp.async.mbarrier.arrive`` then makes."""
+        """Add one pending arrival. ``cp.async.mbarrier.arrive`` then makes this arrival."""
         self._of(place, lane).pending += 1
 
     def load(self, place: int, load: BulkLoad) -> None:
-        """Register a bulk copy that will report to the object."""
+        """Register a bulk copy that will report to the mbarrier at ``place``."""
         found = self._of(place, load.lane)
         if found.fence == NEVER:
             raise MissingFence("a bulk copy reports to an mbarrier with no fence since its init")
@@ -135,7 +139,7 @@ class Mbarriers:
         found.loads.append(load)
 
     def fence(self, lanes: Lanes) -> None:
-        """Make objects that these lanes initialised visible to later bulk copies."""
+        """Make the mbarriers that ``lanes`` initialised visible to later bulk copies."""
         stamp = self._wave.order.tick()
         for found in self._objects.values():
             if found.owner in lanes:
@@ -144,8 +148,8 @@ class Mbarriers:
     def poll(self, places: Lanes, wanted: Lanes, *, parity: bool) -> Lanes:
         """For each current lane, whether the wanted phase is complete.
 
-        Copies in progress complete only when they are waited for a second time. So a wait that is
-        not in a loop finds the data missing.
+        A copy in progress completes only at the second wait. So a wait outside a loop does not find
+        the data.
         """
         wave = self._wave
         results = np.zeros(wave.count, np.bool_)
@@ -176,13 +180,13 @@ class Mbarriers:
         source = wave.memory.cells[1][load.source : load.source + load.size]
         wave.shared.cells[1][load.place : load.place + load.size] = source
         cells = np.arange(load.place, load.place + load.size, 16)
-        # Written by no thread, so a thread that did not wait is not ordered after it.
+        # The writer is no thread, so a thread without a wait is not ordered after the write.
         stamp = wave.shared.end_fill(cells, 16, np.full(cells.size, wave.size), wave.order.engine)
         found.given[wave.order.engine] = stamp
         found.bytes -= load.size
 
     def pending(self) -> str:
-        """A description of the copies in progress; empty if there are none."""
+        """The text "a bulk copy" if a copy is in progress; otherwise an empty text."""
         return "a bulk copy" if any(found.loads for found in self._objects.values()) else ""
 
 

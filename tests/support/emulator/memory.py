@@ -1,8 +1,8 @@
 """Device memory: one address range with a gap after every buffer, and which bytes were written.
 
-All buffers are in one sparse mapping, so that lanes can gather from several buffers at once. Each
-buffer starts at a multiple of 256 bytes and is followed by an unused gap. So an access beyond the
-end of a buffer is detected, whatever follows.
+All buffers are in one sparse mapping, so that lanes can read from several buffers at once. Each
+buffer starts at a multiple of 256 bytes, and an unused gap follows each buffer. So the emulator
+detects every access beyond the end of a buffer.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ BASE = 0x1000_0000_0000  # an address that no process uses
 ALIGN = 256
 GAP = 4096
 POISON = 0xA5
-_MAP_NORESERVE = 0x4000  # Linux; Python's mmap has no name for it before 3.13
+_MAP_NORESERVE = 0x4000  # Linux; Python's mmap has no name for this flag before 3.13
 
 
 @dataclass(eq=False)
 class Allocation:
-    """Device memory, or page-locked host memory; host and device use the same address.
+    """Device memory or page-locked host memory. Host and device use the same address.
 
     Attributes:
         written: whether every byte was written.
-        array: the bytes, for the host.
+        array: the bytes, for access by the host.
     """
 
     address: int
@@ -48,7 +48,7 @@ class Allocation:
 
 
 class AccessFault(Exception):
-    """An invalid access by lane ``lane``; `Wave` adds block and thread to the error."""
+    """An invalid access by lane ``lane``. `Wave` adds block and thread to the error."""
 
     def __init__(self, kind: type[EmulationError], message: str, lane: int) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ class DeviceMemory:
     """The memory of one device.
 
     Args:
-        capacity: bytes of address space; only used pages take real memory.
+        capacity: bytes of address space. Only used pages take real memory.
     """
 
     def __init__(self, capacity: int = 1 << 31) -> None:
@@ -109,17 +109,17 @@ class DeviceMemory:
         return made
 
     def free(self, buffer: Allocation) -> None:
-        """Free ``buffer``; any later access to it is out of bounds."""
+        """Free ``buffer``. Any later access to ``buffer`` is out of bounds."""
         if self._by_start.pop(buffer.address, None) is None:
             raise MembenchError(f"{buffer.name} is freed twice")
         self._starts.remove(buffer.address)
         self._unwritten -= not buffer.written
 
     def multicast(self, each: tuple[Allocation, ...], address: int = 0) -> int:
-        """An address with which multimem instructions access all of ``each``; others cannot use it.
+        """An address for multimem instructions that accesses all buffers of ``each``.
 
         Args:
-            address: an unused address; by default one after all memory.
+            address: an unused address; by default, an address after all memory.
         """
         size = min(one.size for one in each)
         behind = BASE + 2 * self._capacity + sum(span + GAP for _, span, _ in self._multicasts)
@@ -131,7 +131,7 @@ class DeviceMemory:
         """For multicast ``addresses``, the addresses in each of the underlying memories.
 
         Raises:
-            AccessFault: an address is not in a multicast, or they are in different ones.
+            AccessFault: the addresses are not all in the same multicast object.
         """
         low, high = int(addresses.min()), int(addresses.max())
         for start, span, each in self._multicasts:
@@ -152,7 +152,7 @@ class DeviceMemory:
         return buffer if address < buffer.end else None
 
     def span(self, address: int, size: int, what: str) -> npt.NDArray[np.uint8]:
-        """The ``size`` bytes from ``address`` on, which must be within one buffer.
+        """The ``size`` bytes at ``address``.
 
         Raises:
             OutOfBounds: the bytes are not within one buffer.
@@ -164,12 +164,12 @@ class DeviceMemory:
         return self._data[start : start + size]
 
     def is_known(self, address: int, size: int) -> bool:
-        """Whether all of the bytes were written."""
+        """Whether all ``size`` bytes at ``address`` were written."""
         start = address - BASE
         return bool(self._known[start : start + size].all())
 
     def mark(self, address: int, size: int) -> None:
-        """Mark the bytes, which are within one buffer, as written."""
+        """Mark ``size`` bytes at ``address`` as written. The bytes must be within one buffer."""
         buffer = self.find(address)
         if buffer is None or buffer.written:
             return
@@ -179,7 +179,7 @@ class DeviceMemory:
             self._complete(buffer)
 
     def mark_as(self, target: int, source: int, size: int) -> None:
-        """Mark bytes of ``target`` as written if the corresponding bytes of ``source`` were."""
+        """For each of ``size`` bytes, copy the mark "written" from ``source`` to ``target``."""
         buffer = self.find(target)
         to, of = target - BASE, source - BASE
         if self.is_known(source, size):
@@ -191,7 +191,7 @@ class DeviceMemory:
             self._known[to : to + size] = self._known[of : of + size]
 
     def settle(self) -> None:
-        """Find the buffers that were written completely; only the others are checked further."""
+        """Find completely written buffers. Reads of these buffers need no further checks."""
         for buffer in self._by_start.values():
             if not buffer.written and self.is_known(buffer.address, buffer.size):
                 self._complete(buffer)
@@ -204,7 +204,7 @@ class DeviceMemory:
         """Checked offsets into `cells` for one access of ``size`` bytes per lane.
 
         Returns:
-            The offsets, and the buffer that contains all of them; None if there are several.
+            The offsets, and the buffer that contains all accesses; None for several buffers.
 
         Raises:
             AccessFault: an access is misaligned, or out of bounds.
@@ -232,11 +232,11 @@ class DeviceMemory:
 
     @staticmethod
     def address_of(offset: int) -> int:
-        """The address for an offset into `cells`."""
+        """The address of the byte at ``offset`` in `cells`."""
         return BASE + offset
 
     def where(self, address: int) -> str:
-        """A description of an address: the buffer that it is in, or after."""
+        """``address`` as text, with the buffer that contains or precedes the address."""
         place = bisect_right(self._starts, address)
         if not place:
             return f"0x{address:x}, before every buffer"

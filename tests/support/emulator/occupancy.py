@@ -1,8 +1,8 @@
-"""Number of blocks that an SM can hold at the same time, limited by their resources.
+"""Number of resident blocks per SM, limited by registers, threads and shared memory.
 
-Allocation units are those of the CUDA occupancy calculator for compute capability 8.0 and later:
-256 registers per warp, and 128 bytes of shared memory, of which the system reserves 1 KiB per
-block. An SM has 65536 registers.
+The allocation units are the units of the CUDA occupancy calculator for compute capability 8.0 and
+later: 256 registers per warp, and 128 bytes of shared memory. The system reserves 1 KiB of shared
+memory per block. An SM has 65536 registers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ def blocks_per_sm(
     threads_per_sm: int,
     shared_per_sm: int,
 ) -> int:
-    """Resident blocks per SM; ``shared`` is static plus dynamic shared memory in bytes."""
+    """Resident blocks per SM.
+
+    Args:
+        shared: static plus dynamic shared memory per block, in bytes.
+    """
     warps = -(-threads // 32)
     by_threads = threads_per_sm // 32 // warps
     of_warp = -(-max(registers, 1) * 32 // 256) * 256

@@ -20,7 +20,7 @@ Read = Callable[["Wave"], Lanes]
 Write = Callable[["Wave", Lanes], None]
 Step = Callable[["Wave"], None]
 End = Callable[["Wave"], int]
-"""The end of a basic block: returns the next block of all lanes, or -1 if the lanes diverged."""
+"""The end of a basic block: returns the next basic block, or -1 if the lanes diverged."""
 
 _ADDRESS = re.compile(r"\[\s*([%\w$.@]+)\s*(?:\+\s*(-?\w+))?\s*\]$")
 CLOCKS = {"%clock": "u32", "%clock_hi": "u32", "%clock64": "u64", "%globaltimer": "u64"}
@@ -38,7 +38,7 @@ SPECIAL = {
 
 @dataclass(frozen=True)
 class Symbol:
-    """The location of a variable: its space, and its address or its offset in a block's memory."""
+    """A variable: its state space, and its address or its offset in a block's memory."""
 
     space: str
     value: int
@@ -53,7 +53,6 @@ class Slot:
 
     @property
     def width(self) -> int:
-        """Bytes per element; 1 for a predicate."""
         return width(self.type)
 
 
@@ -85,14 +84,17 @@ class Scope:
         return list(self._slots.values())
 
     def slot(self, name: str) -> Slot:
-        """The register named ``name``."""
+        """The register named ``name``.
+
+        Raises:
+            UnknownInstruction: no such register.
+        """
         try:
             return self._slots[name]
         except KeyError:
             raise UnknownInstruction(f"no such register: {name}") from None
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is a register."""
         return name in self._slots
 
     def reader(self, operand: str, type_: str) -> Read:
@@ -136,7 +138,10 @@ class Scope:
         return raw.type(value & ((1 << 8 * target.itemsize) - 1)).view(target)
 
     def writer(self, operand: str, type_: str) -> Write:
-        """A function that writes values of ``type_`` to ``operand``: a register, or ``_``."""
+        """A function that writes values of ``type_`` to the register ``operand``.
+
+        The operand ``_`` discards the values.
+        """
         if operand == "_":
             return lambda _wave, _value: None
         slot = self.slot(operand)
@@ -149,7 +154,7 @@ class Scope:
         return _widening_writer(slot, type_)
 
     def address(self, operand: str) -> Read:
-        """A function that computes ``[register+offset]`` or ``[variable+offset]`` as int64."""
+        """A function that returns ``[register+offset]`` or ``[variable+offset]`` as int64."""
         match = _ADDRESS.match(operand)
         if not match:
             raise UnknownInstruction(f"address not emulated: {operand}")
@@ -261,7 +266,7 @@ def _register_writer(slot: Slot) -> Write:
 
 
 def _widening_writer(slot: Slot, type_: str) -> Write:
-    """A writer of a narrow value to a wide register; signed types are sign-extended."""
+    """A function that writes a narrow value to a wide register. Signed types are sign-extended."""
     write = _register_writer(slot)
     wide = (SIGNED if type_.startswith("s") else RAW)[slot.width]
     if type_.startswith(("f", "bf")):
@@ -271,15 +276,15 @@ def _widening_writer(slot: Slot, type_: str) -> Write:
 
 
 def elements(operand: str) -> tuple[str, ...]:
-    """The parts of ``{a, b}``; for other operands, the operand itself."""
+    """``{a, b}`` -> ("a", "b"). Any other operand -> a tuple of the operand."""
     return tuple(part.strip() for part in operand.strip("{}").split(","))
 
 
 def reject(instruction: Instruction, allowed: set[str], parts: tuple[str, ...]) -> None:
-    """Refuse an instruction that has a modifier outside ``allowed``.
+    """Raise an error if one of the modifiers ``parts`` is not in ``allowed``.
 
     Raises:
-        UnknownInstruction: there is such a modifier.
+        UnknownInstruction: a modifier is not allowed.
     """
     for part in parts:
         if part not in allowed:

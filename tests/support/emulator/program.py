@@ -25,10 +25,10 @@ class BasicBlock:
     """A sequence of instructions without a branch inside.
 
     Attributes:
-        steps: one closure for each instruction except the last one, which is ``end``.
+        steps: one closure for each instruction except the last instruction, which is ``end``.
         opcodes: opcodes that every thread of the group executes; guarded instructions are counted
             when they are executed.
-        cost: number of steps for which the block counts.
+        cost: number of steps that the block adds to the clocks.
         member: for a single instruction of a whole warp, the mask of participating threads.
     """
 
@@ -85,7 +85,7 @@ def decode(module: Module, entry: Entry, addresses: Mapping[str, int]) -> Progra
         ]
     except EmulationError as error:
         raise type(error)(f"{entry.name}: {error}") from error
-    # A thread ends after the last instruction.
+    # A thread ends after the last instruction of the kernel.
     blocks.append(BasicBlock((), _leave, (), (), 1, None))
     return Program(
         entry.name,
@@ -99,7 +99,7 @@ def decode(module: Module, entry: Entry, addresses: Mapping[str, int]) -> Progra
 
 
 class _Layout:
-    """Offsets of variables: static, then dynamic shared memory; local memory."""
+    """Offsets of variables in static shared memory, dynamic shared memory and local memory."""
 
     def __init__(self, variables: tuple[Variable, ...], addresses: Mapping[str, int]) -> None:
         self.symbols = {name: Symbol("global", address) for name, address in addresses.items()}

@@ -1,7 +1,7 @@
 """PTX's scalar types as NumPy types.
 
-A register is an array with one element per thread (a lane). bf16 has no NumPy type: its values are
-stored as raw words and converted for computations.
+A register is an array with one element per thread (a lane). NumPy has no bf16 type: bf16 values are
+stored as raw 16-bit words, and converted to f32 for computations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from emulator.faults import UnknownInstruction
 
 Lanes: TypeAlias = npt.NDArray[Any]
-"""One element per participating thread, or a scalar that stands for all of them."""
+"""One element per participating thread, or a scalar with the common value of all threads."""
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     **{f"{kind}8": np.dtype(np.uint8) for kind in "ub"},
@@ -61,22 +61,21 @@ def dtype(name: str) -> np.dtype[Any]:
 
 
 def is_type(name: str) -> bool:
-    """Whether ``name`` is a scalar type."""
+    """Whether ``name`` is a PTX scalar type."""
     return name in _DTYPES
 
 
 def width(name: str) -> int:
-    """Bytes of the PTX type ``name``."""
     return dtype(name).itemsize
 
 
 def bf16_to_f32(raw: Lanes) -> Lanes:
-    """The f32 values of raw bf16 words; a bf16 is the upper half of an f32."""
+    """The f32 values of raw bf16 words. A bf16 word is the upper half of an f32."""
     return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def f32_to_bf16(value: Lanes, *, truncate: bool = False) -> Lanes:
-    """Raw bf16 words of f32 values, rounded to nearest even (or towards zero)."""
+    """Raw bf16 words of f32 values, rounded to nearest even, or towards zero if ``truncate``."""
     bits = value.astype(np.float32).view(np.uint32)
     if not truncate:
         odd = (bits >> np.uint32(16)) & np.uint32(1)

@@ -1,7 +1,7 @@
 """Shared memory of the blocks that run together, and detection of hazards in it.
 
-The memory of all blocks is one array; a *place* is an offset into it. Hazards are tracked for cells
-of `grain` bytes: the width of the kernel's narrowest access, at most four.
+The memory of all blocks is one array. A *place* is an offset in this array. Hazards are tracked for
+cells of `grain` bytes. `grain` is the width of the kernel's narrowest access, at most four.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class SharedMemory:
         cells = data.size >> self._shift
         self.cells: dict[int, Lanes] = {n: data.view(raw) for n, raw in RAW.items()}
         self._written = np.zeros(cells, np.bool_)
-        self._plain = np.zeros(cells, np.bool_)  # last written by threads, not by bulk copies
+        self._plain = np.zeros(cells, np.bool_)  # last written by a thread, not by a bulk copy
         self._fences: Fences | None = None  # created on first use
         self._state = np.zeros(cells, np.uint8)
-        self._busy = 0  # number of cells that are in use by copies
-        self._writer = np.full(cells, NOBODY, np.int32)  # lane; for bulk copies their number
+        self._busy = 0  # number of cells that copies still read or write
+        self._writer = np.full(cells, NOBODY, np.int32)  # lane; or number of lanes, for bulk copies
         self._atomic = np.zeros(cells, np.bool_)
         self._write_column = np.zeros(cells, np.int16)
         self._write_stamp = np.zeros(cells, np.int64)
@@ -55,7 +55,7 @@ class SharedMemory:
         self._last_read = 0
 
     def _spread(self, places: Lanes, size: int) -> tuple[Lanes, int]:
-        """The cells that accesses of ``size`` bytes touch, lane by lane, and cells per access."""
+        """(cells touched by accesses of ``size`` bytes, lane by lane; cells per access)."""
         count = max(1, size >> self._shift)
         first = places >> self._shift
         if count == 1:
@@ -63,7 +63,10 @@ class SharedMemory:
         return (first[:, None] + np.arange(count)).ravel(), count
 
     def read(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes, *, strong: bool) -> None:
-        """Record a read by each lane; an error if it is unordered or reads unwritten memory."""
+        """Record a read by each lane.
+
+        Raises an error if the read is not ordered after a write, or reads unwritten memory.
+        """
         cells, count = self._spread(places, size)
         if self._busy:
             self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
@@ -86,7 +89,10 @@ class SharedMemory:
         strong: bool = False,
         atomic: bool = False,
     ) -> None:
-        """Record a write by each lane; an error if it is unordered."""
+        """Record a write by each lane.
+
+        Raises an error if the write is not ordered after earlier accesses.
+        """
         cells, count = self._spread(places, size)
         if self._busy:
             self._refuse_state(cells, count, FILLING, "that an asynchronous copy still writes")
@@ -101,7 +107,10 @@ class SharedMemory:
         self._forget_fences(cells)
 
     def atomic(self, places: Lanes, size: int, lanes: Lanes, rows: Lanes) -> None:
-        """Record an atomic operation by each lane; atomics do not race with each other."""
+        """Record an atomic operation by each lane.
+
+        Atomic operations do not race with each other.
+        """
         cells, count = self._spread(places, size)
         if not self._written[cells].all():
             lane = int(np.flatnonzero(~self._written[cells])[0]) // count
@@ -121,7 +130,10 @@ class SharedMemory:
         self._busy += cells.size
 
     def end_fill(self, places: Lanes, size: int, lanes: Lanes, column: Lanes | int) -> int:
-        """Record that the copy arrived; it counts as written by ``lanes`` of warp ``column``."""
+        """Record that an asynchronous copy to ``places`` has arrived.
+
+        The copy counts as a write by ``lanes`` of warp ``column``.
+        """
         cells, count = self._spread(places, size)
         self._state[cells] = IDLE
         self._busy -= cells.size
@@ -190,7 +202,7 @@ class SharedMemory:
         raise AccessFault(MissingFence, what, int(plain[bad[0]]) // count)
 
     def end_block(self, block: int, rows: Lanes) -> None:
-        """End ``block``, whose warps are ``rows``, and its shared memory."""
+        """End ``block`` and its shared memory. ``rows`` are the warps of the block."""
         if not self._races:
             return
         cells = slice(block * self.size >> self._shift, (block + 1) * self.size >> self._shift)
@@ -206,7 +218,7 @@ class SharedMemory:
             raise AccessFault(Race, message, 0)
 
     def declare(self, places: Lanes, size: int) -> None:
-        """Mark bytes as an mbarrier object."""
+        """Mark ``size`` bytes at each place as an mbarrier object."""
         cells, _ = self._spread(places, size)
         self._written[cells] = True
 
@@ -246,7 +258,7 @@ class SharedMemory:
         stamp = self.order.tick()
         several = live & (before != lanes)
         self._reader[cells, columns] = np.where(several, SEVERAL, lanes)
-        shared = self._reader[cells, columns] != lanes  # lanes that read one cell together
+        shared = self._reader[cells, columns] != lanes  # cells that several lanes read
         if shared.any():
             self._reader[cells[shared], columns[shared]] = SEVERAL
         self._read_stamp[cells, columns] = stamp

@@ -1,7 +1,7 @@
 """Parses PTX text to variables, entries and instructions.
 
-This module knows only the syntax; `emulator.instructions` defines the meaning of instructions.
-Inline assembly makes nested scopes; names in them are made unique.
+This module parses only the syntax. `emulator.instructions` defines the meaning of instructions.
+Inline assembly creates nested scopes. Names in nested scopes are made unique.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Variable:
 
     Attributes:
         size: size in bytes; 0 for dynamic shared memory.
-        values: initial content, or None.
+        values: initial content; None without initialisation.
     """
 
     space: str
@@ -47,7 +47,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a kernel with ``size`` bytes."""
+    """A kernel parameter of ``size`` bytes."""
 
     name: str
     size: int
@@ -87,7 +87,7 @@ class Entry:
     Attributes:
         registers: name -> type.
         labels: unique name -> index of the instruction that follows.
-        cluster: blocks per cluster that the source requires, in x; 0 if it requires none.
+        cluster: required number of blocks per cluster, in x; 0 without a requirement.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Module:
 
 
 def parse(ptx: str) -> Module:
-    """Read PTX.
+    """Parse the text of a PTX file.
 
     Raises:
         UnknownInstruction: a statement cannot be parsed.

@@ -19,7 +19,7 @@ _AXES = {"x": 0, "y": 1, "z": 2}
 
 
 def special_register(wave: Wave, name: str) -> Lanes:
-    """The special register ``name`` as 32-bit words: one per lane, or a scalar.
+    """The special register ``name`` as 32-bit words: one word per lane, or a scalar.
 
     Raises:
         UnknownInstruction: the register is not emulated.

@@ -1,9 +1,9 @@
 """Blocks that run together: the registers of their threads, and which threads run next.
 
-Every thread of every block is a lane. The group of lanes at the lowest basic block runs, so that
-diverged threads can converge again. Threads that have waited for a long time, while a group runs in
-a loop, get their turn: first threads of other warps, so that a loop does not split its own warps,
-and finally any thread.
+Every thread of every block is a lane. The group of lanes at the lowest basic block runs first, so
+that diverged threads can converge again. If this group runs in a loop, waiting threads get their
+turn after a while. Threads of other warps come first, so that the loop does not split its own
+warps.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ class Wave:
     """Execution of blocks ``first`` to ``first + blocks`` of a launch.
 
     Attributes:
-        registers: one array per register, with one element per lane; each array belongs to one
-            register.
-        chosen: the lanes on which the current instruction acts; None for all.
-        count: number of these lanes.
+        registers: one array per register, with one element per lane. Registers share no arrays.
+        chosen: the lanes that execute the current instruction; None means all lanes.
+            count: number of lanes that execute the current instruction.
         pc, status: for each lane outside the current group, its basic block and its status.
     """
 
@@ -113,7 +112,7 @@ class Wave:
 
     @property
     def lanes(self) -> Lanes:
-        """The lanes on which the current instruction acts."""
+        """The lanes that execute the current instruction."""
         return self.all if self.chosen is None else self.chosen
 
     @property
@@ -131,7 +130,7 @@ class Wave:
         return self.machine.ticks + self.step
 
     def special(self, name: str) -> Lanes:
-        """A special register: one element per lane, or a scalar."""
+        """The special register ``name``: one element per lane, or a scalar."""
         if name not in self._special:
             self._special[name] = special_register(self, name)
         return self._special[name]
@@ -139,9 +138,9 @@ class Wave:
     # -- running ---------------------------------------------------------------------------
 
     def run(self, budget: int) -> int:
-        """Execute about ``budget`` steps and return their number.
+        """Execute about ``budget`` steps, and return the number of executed steps.
 
-        Fewer steps are executed if all threads end.
+        The number is smaller than ``budget`` if all threads end.
         """
         spent = 0
         blocks = self.program.blocks
@@ -167,7 +166,6 @@ class Wave:
 
     @property
     def finished(self) -> bool:
-        """Whether all threads have ended."""
         return not self._live and bool((self.status == self.DONE).all())
 
     def _go_on(self, following: int) -> None:
@@ -177,7 +175,7 @@ class Wave:
         self._turns += 1
         collective = self.program.blocks[following].member is not None
         tired = self._turns > self.machine.patience or self.impatient
-        # A group of all lanes waits for nobody, and nobody waits for it.
+        # If the group contains all lanes, no other lane waits.
         goes_on = self.chosen is None or not (collective or (tired and self._others < NEVER))
         if goes_on and following < self._others:
             self._at = following
@@ -189,7 +187,7 @@ class Wave:
         self.impatient = False
 
     def _pass_over(self) -> None:
-        """Let other threads run before the current group continues."""
+        """Make the current group wait until other threads have run."""
         ready = self.all[self.status == self.READY]
         mine = np.zeros(self.size, np.bool_)
         mine[self.lanes] = True
@@ -207,7 +205,7 @@ class Wave:
         self._pardon = 64
 
     def _select(self) -> bool:
-        """Choose the group that runs next; returns False if no thread is left."""
+        """Choose the group that runs next. False means that all threads have ended."""
         self._turns = 0
         woken = False
         while True:
@@ -223,7 +221,7 @@ class Wave:
             waiting = self.status == self.GATHER
             if woken or not waiting.any():
                 break
-            self.status[waiting] = self.READY  # the threads that they wait for may have ended
+            self.status[waiting] = self.READY  # the missing threads may have ended
             woken = True
         if (self.status == self.DONE).all():
             return False
@@ -266,7 +264,7 @@ class Wave:
         self.count = int(lanes.size)
 
     def _missing(self, member: Lanes) -> Lanes:
-        """For each current lane, whether a thread that must participate with it is missing."""
+        """For each current lane, whether a thread of its member mask has not arrived yet."""
         bit = np.left_shift(np.uint32(1), (self.threads % 32).astype(np.uint32))
         there = np.zeros(self.blocks * self.shape.warps, np.uint32)
         np.bitwise_or.at(there, self.rows, bit)
@@ -281,7 +279,7 @@ class Wave:
         return np.broadcast_to(missing, (self.count,))
 
     def leave(self) -> int:
-        """End the threads of the current group."""
+        """End the threads of the current group, and let lanes at a complete barrier continue."""
         self.status[self.lanes] = self.DONE
         if self.shape.cluster > 1:
             self._end_blocks()
@@ -296,7 +294,7 @@ class Wave:
             self.shared.end_block(int(block), rows)
 
     def finish(self) -> None:
-        """Check that nothing is in progress after all threads have ended, and complete the counts.
+        """Complete the counts after all threads have ended.
 
         Raises:
             MissingWait: an asynchronous copy is still in progress.
@@ -319,13 +317,16 @@ class Wave:
         return f"{self.program.name}: {message}, {self.name_of(lane)}: {text}"
 
     def name_of(self, lane: int) -> str:
-        """A lane as text: ``block 3, thread 40``; with all coordinates if there are several."""
+        """``lane`` as text: ``block 3, thread 40``.
+
+        Launches in 2 or 3 dimensions show all coordinates.
+        """
         block = _coordinates(self.first + int(self.block_of[lane]), self.shape.grid)
         thread = _coordinates(int(self.thread_of[lane]), self.shape.block)
         return f"block {block}, thread {thread}"
 
     def position(self) -> str:
-        """The position of the current group as text."""
+        """The current instruction and the current threads, as text."""
         block = self.program.blocks[self._at]
         text = block.instructions[0].text if block.instructions else "end of the code"
         return f"{self.count} threads at '{text}' (first: {self.name_of(int(self.lanes[0]))})"

@@ -1,7 +1,7 @@
 """The effect of each instruction, by the first part of its opcode.
 
-A maker parses the opcode once and returns a closure. It refuses the instruction by name if it does
-not know a modifier.
+A maker is a function that parses an opcode once and returns a closure. A maker raises an error that
+names the instruction if the maker does not know a modifier.
 """
 
 from __future__ import annotations
@@ -48,5 +48,5 @@ ENDS: dict[str, EndMaker] = control.ENDS
 
 
 def member_of(instruction: Instruction) -> str | None:
-    """Operand with the mask of participating threads, if the instruction is for a whole warp."""
+    """The operand with the mask of participating threads; None for instructions without a mask."""
     return warps.member_of(instruction)

@@ -1,4 +1,4 @@
-"""atom and red: the lanes act one after the other, in order."""
+"""The instructions atom and red. The lanes act one after the other, in order."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _TYPES = {"u32", "s32", "u64", "s64", "b32", "b64", "f32", "f64"}
 
 
 def atom(instruction: Instruction, scope: Scope) -> Step:
-    """An atomic operation that returns the old value."""
+    """atom: an atomic operation that returns the old value of the memory."""
     target, *operands = instruction.args
     return _make(instruction, scope, operands, scope.writer(target, instruction.parts[-1]))
 
 
 def red(instruction: Instruction, scope: Scope) -> Step:
-    """An atomic operation without a result."""
+    """red: an atomic operation that returns no value."""
     return _make(instruction, scope, list(instruction.args), None)
 
 
@@ -108,10 +108,10 @@ def _in_global(wave: Wave, addresses: Lanes, size: int) -> Lanes:
 
 
 def _in_turn(cells: Lanes, index: Lanes, by: list[Lanes], combine: Combine) -> Lanes:
-    """Apply ``combine`` lane by lane; lanes with different targets are processed together.
+    """Apply ``combine`` lane by lane. Lanes with different targets are processed together.
 
     Returns:
-        The value that each lane found before its operation.
+        For each lane, the value before the operation of the lane.
     """
     old: Lanes = np.empty(index.size, cells.dtype)
     order = np.argsort(index, kind="stable")

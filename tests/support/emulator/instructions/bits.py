@@ -37,13 +37,13 @@ def _shift(instruction: Instruction, scope: Scope, *, right: bool) -> Step:
 
 
 def popc(instruction: Instruction, scope: Scope) -> Step:
-    """The number of set bits."""
+    """popc: the number of set bits."""
     reject(instruction, set(), instruction.parts[1:-1])
     return apply(instruction, scope, np.bitwise_count, (instruction.parts[-1],), "u32")
 
 
 def clz(instruction: Instruction, scope: Scope) -> Step:
-    """The number of leading zeros."""
+    """clz: the number of leading zeros."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -59,7 +59,10 @@ def _length(a: Lanes) -> Lanes:
 
 
 def bfind(instruction: Instruction, scope: Scope) -> Step:
-    """The position of the highest bit that differs from the sign bit; all ones if there is none."""
+    """bfind: the position of the highest bit that differs from the sign bit.
+
+    The result is all ones if no bit differs.
+    """
     *kind, type_ = instruction.parts[1:]
     reject(instruction, {"shiftamt"}, tuple(kind))
     bits = 8 * width(type_)
@@ -75,7 +78,7 @@ def bfind(instruction: Instruction, scope: Scope) -> Step:
 
 
 def reverse(a: Lanes) -> Lanes:
-    """The bits in reverse order."""
+    """``a`` with the bits of each word in reverse order."""
     bits = 8 * a.dtype.itemsize
     result = np.zeros_like(a)
     one = a.dtype.type(1)
@@ -90,7 +93,7 @@ def _field(bits: int, position: Lanes, length: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def bfe(instruction: Instruction, scope: Scope) -> Step:
-    """Extract a bit field; sign-extended for signed types."""
+    """bfe: extract a bit field. Signed types are sign-extended."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -121,7 +124,7 @@ def bfe(instruction: Instruction, scope: Scope) -> Step:
 
 
 def bfi(instruction: Instruction, scope: Scope) -> Step:
-    """Insert a bit field into a word."""
+    """bfi: insert a bit field of one word into another word."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     bits = 8 * width(type_)
@@ -158,7 +161,7 @@ def permute(a: Lanes, b: Lanes, selector: Lanes) -> Lanes:
 
 
 def prmt(instruction: Instruction, scope: Scope) -> Step:
-    """prmt; only the default mode is supported."""
+    """prmt: select four of the eight bytes of two words. Only the default mode is supported."""
     if instruction.opcode != "prmt.b32":
         raise instruction.unknown()
     return apply(instruction, scope, permute, ("b32",) * 3, "b32")
@@ -184,7 +187,7 @@ def lop3(instruction: Instruction, scope: Scope) -> Step:
 
 
 def shf(instruction: Instruction, scope: Scope) -> Step:
-    """A funnel shift over two words."""
+    """shf: a funnel shift over the 64 bits of two words."""
     kinds = {f"shf.{way}.{mode}.b32" for way in "lr" for mode in ("wrap", "clamp")}
     if instruction.opcode not in kinds:
         raise instruction.unknown()
@@ -201,7 +204,10 @@ def shf(instruction: Instruction, scope: Scope) -> Step:
 
 
 def bitwise(function: Function, operands: int) -> Function:
-    """A maker for a bitwise function, which also applies to predicates."""
+    """A maker for a bitwise function of ``operands`` operands.
+
+    The function also accepts predicates.
+    """
     plain: Callable[[Instruction, Scope], Step] = elementwise(function, operands)
 
     def make(instruction: Instruction, scope: Scope) -> Step:

@@ -1,4 +1,4 @@
-"""Branches, exits, barriers, fences, sleep."""
+"""Instructions that control execution: branches, exits, barriers, fences, nanosleep."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SHOWS_ALL = {f"fence.proxy.async{where}" for where in ("", ".shared::cta", ".sh
 
 
 def fence(instruction: Instruction, scope: Scope) -> Step:
-    """A fence; only fences between threads and bulk copies have an effect.
+    """A fence. Only fences between threads and bulk copies have an effect.
 
-    Other fences do nothing, because memory accesses take effect in the order of execution.
+    Other fences do nothing, because the emulator executes memory accesses in order.
     """
     if instruction.opcode in _FENCES:
         return lambda _wave: None
@@ -49,7 +49,7 @@ def fence(instruction: Instruction, scope: Scope) -> Step:
 
 
 def nanosleep(instruction: Instruction, scope: Scope) -> Step:
-    """Let other threads run first."""
+    """nanosleep: let other threads run first. The duration has no effect."""
     if instruction.opcode != "nanosleep.u32":
         raise instruction.unknown()
 
@@ -60,14 +60,14 @@ def nanosleep(instruction: Instruction, scope: Scope) -> Step:
 
 
 def dependency(instruction: Instruction, scope: Scope) -> Step:
-    """griddepcontrol; no effect, because kernels of one queue run one after the other."""
+    """griddepcontrol: no effect, because kernels of one queue run one after the other."""
     if instruction.opcode not in ("griddepcontrol.wait", "griddepcontrol.launch_dependents"):
         raise instruction.unknown()
     return lambda _wave: None
 
 
 def branch(instruction: Instruction, scope: Scope, following: int) -> End:
-    """bra, including its guard."""
+    """bra: continue at another basic block."""
     if instruction.opcode not in ("bra", "bra.uni"):
         raise instruction.unknown()
     target = scope.blocks[instruction.args[0]]
@@ -114,7 +114,7 @@ def barrier(instruction: Instruction, scope: Scope, following: int) -> End:
 
 
 def _each(wave: Wave, numbers: Lanes, counts: Lanes, following: int, *, wait: bool) -> int:
-    """Arrive at barriers if the lanes name different ones."""
+    """Arrive at the barrier that each lane names. The lanes may name different barriers."""
     pairs = np.stack(np.broadcast_arrays(numbers, counts, wave.lanes), 1)[:, :2].astype(np.int64)
     lanes, before = wave.lanes, (wave.chosen, wave.count)
     wave.pc[lanes] = following

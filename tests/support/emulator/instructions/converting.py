@@ -81,7 +81,7 @@ def _value(a: Lanes, type_: str) -> Lanes:
 
 
 def _fresh(a: Lanes, result: np.dtype[Any]) -> Lanes:
-    """A new array, because an array belongs to one register."""
+    """A new array, because each register needs its own array."""
     return a.astype(result)
 
 
@@ -92,7 +92,7 @@ def _clamped(a: Lanes, result: np.dtype[Any]) -> Lanes:
 
 
 def _to_integer(value: Lanes, result: np.dtype[Any]) -> Lanes:
-    """Convert to integers: out-of-range values become the nearest integer, NaN becomes 0."""
+    """Convert to integers. Values out of range are clamped, NaN becomes 0."""
     info = np.iinfo(result)
     wide = np.asarray(value).astype(np.float64)
     too_high, too_low = wide >= float(info.max), wide <= float(info.min)
@@ -120,7 +120,10 @@ def _pack_floats(
 
 @cache
 def fp8_table(type_: str) -> Lanes:
-    """[256] the f16 value of each fp8 code: e4m3 (no infinity, NaN is 0x7F) or e5m2 (as IEEE)."""
+    """[256] The f16 value of each fp8 code.
+
+    e4m3 has no infinity and NaN is 0x7F; e5m2 is as in IEEE 754.
+    """
     codes = np.arange(256, dtype=np.uint16)
     if type_ == "e5m2":
         return (codes << np.uint16(8)).view(np.float16)

@@ -1,4 +1,4 @@
-"""cp.async, cp.async.bulk and mbarrier."""
+"""Instructions for asynchronous copies: cp.async, cp.async.bulk and mbarrier."""
 
 from __future__ import annotations
 
@@ -81,7 +81,10 @@ def _copy(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Ste
 
 
 def _arrive_when_copied(instruction: Instruction, scope: Scope, parts: tuple[str, ...]) -> Step:
-    """Arrive at an mbarrier after the thread's copies; without noinc, it is counted first."""
+    """Arrive at an mbarrier after the thread's copies.
+
+    Without noinc, the mbarrier first expects one more arrival.
+    """
     noinc = parts[:1] == ("noinc",)
     reject(instruction, {"noinc", "b64", *_SHARED}, parts)
     address = _barrier_address(instruction, scope, instruction.args[0])
@@ -130,7 +133,7 @@ def _check_bulk(size: int, *addresses: int) -> None:
 
 
 def _bulk_load(instruction: Instruction, scope: Scope, blocks: Read | None = None) -> Step:
-    """A bulk copy to this block, or to the blocks of the cluster whose bits ``blocks`` sets."""
+    """A bulk copy to this block, or to the blocks of the cluster in the bit mask ``blocks``."""
     target, source = (scope.address(operand) for operand in instruction.args[:2])
     length = scope.reader(instruction.args[2], "u32")
     barrier = _barrier_address(instruction, scope, instruction.args[3])
@@ -160,7 +163,7 @@ def _bulk_load(instruction: Instruction, scope: Scope, blocks: Read | None = Non
 
 
 def _multicast(wave: Wave, lane: int, mask: int) -> list[int]:
-    """Distance of the same place in each block of ``mask`` from that in the lane's own block."""
+    """For each block of ``mask``, the distance in shared memory from the lane's own block."""
     cluster = wave.shape.cluster
     if mask >> cluster or not mask:
         raise EmulationError(f"a multicast to the blocks {mask:#x} of a cluster of {cluster}")
@@ -183,7 +186,7 @@ def _require_known(wave: Wave, address: int, size: int) -> None:
 
 
 def _place(wave: Wave, starts: Lanes, index: int, size: int) -> int:
-    """The checked offset in shared memory of one lane's address, for ``size`` bytes."""
+    """The offset in shared memory of one lane's address, checked for ``size`` bytes."""
     before = wave.chosen, wave.count
     wave.chosen, wave.count = wave.lanes[index : index + 1], 1
     place = int(shared_places(wave, starts[index : index + 1], size, 16)[0])

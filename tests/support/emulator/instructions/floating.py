@@ -29,10 +29,10 @@ def _f16(raw: Lanes) -> Lanes:
 
 
 def in_type(function: Function, type_: str) -> Function:
-    """A function of floats as a function of values of ``type_``; each result is rounded once.
+    """A function of floats as a function of values of ``type_``. Each result is rounded once.
 
-    16-bit values are computed in f32. Sum, difference and product of two values are then rounded
-    correctly, because f32 has more than twice their digits.
+    16-bit values are computed in f32. Sum, difference and product of two 16-bit values are then
+    rounded correctly, because f32 has more than twice as many digits.
     """
     match type_:
         case "f32" | "f64":
@@ -59,7 +59,7 @@ _SUMS: dict[str, Function] = {"add": np.add, "sub": np.subtract, "mul": np.multi
 
 
 def arithmetic(name: str) -> Function:
-    """add, sub and mul, for integers and floats; rounded to nearest even."""
+    """add, sub and mul for integers and floats. Floats are rounded to nearest even."""
     function = _SUMS[name]
 
     def make(instruction: Instruction, scope: Scope) -> Step:
@@ -87,7 +87,7 @@ def fma(instruction: Instruction, scope: Scope) -> Step:
     reject(instruction, {"rn"}, instruction.parts[1:-1])
     exact = fma_f64 if type_ == "f64" else fma_f32
     if type_ not in ("f32", "f64"):
-        exact = fma_odd  # so that the later rounding to 16 bits is correct
+        exact = fma_odd  # makes the later rounding to 16 bits correct
     return apply(instruction, scope, in_type(exact, type_), (type_,) * 3, type_)
 
 
@@ -104,7 +104,7 @@ def division(instruction: Instruction, scope: Scope) -> Step:
 
 
 def extremum(number: Function) -> Function:
-    """Minimum or maximum; if one operand is NaN, the result is the other one."""
+    """Minimum or maximum. If one operand is NaN, the result is the other operand."""
 
     def make(instruction: Instruction, scope: Scope) -> Step:
         reject(instruction, set(), instruction.parts[1:-1])

@@ -1,4 +1,4 @@
-"""Integer arithmetic. ``add``, ``sub``, ``min`` and similar makers also handle floats."""
+"""Integer arithmetic. ``add``, ``sub``, ``min`` and similar functions also accept floats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Function = Callable[..., Any]
 def apply(
     instruction: Instruction, scope: Scope, function: Function, types: tuple[str, ...], result: str
 ) -> Step:
-    """A step that computes ``target = function(sources)``; sources are read as ``types``."""
+    """A step that computes ``target = function(sources)``. The sources are read as ``types``."""
     write = scope.writer(instruction.args[0], result)
     reads = [
         scope.reader(operand, type_)
@@ -54,13 +54,13 @@ def is_integer(type_: str) -> bool:
 
 
 def low_mul(a: Lanes, b: Lanes) -> Lanes:
-    """The lower half of the product."""
+    """The lower half of the product, in the type of the operands."""
     product: Lanes = np.multiply(a, b)
     return product
 
 
 def high_mul(a: Lanes, b: Lanes) -> Lanes:
-    """The upper half of the product."""
+    """The upper half of the product, in the type of the operands."""
     if a.dtype.itemsize < 8:
         wide = np.dtype(f"{a.dtype.kind}{2 * a.dtype.itemsize}")
         bits = wide.type(8 * a.dtype.itemsize)
@@ -92,7 +92,7 @@ def wide_mul(a: Lanes, b: Lanes) -> Lanes:
 
 
 def mul(instruction: Instruction, scope: Scope) -> Step:
-    """mul.lo, mul.hi, mul.wide."""
+    """Multiply integers: mul.lo (lower half), mul.hi (upper half), mul.wide (all bits)."""
     *kind, type_ = instruction.parts[1:]
     if kind == ["wide"]:
         wide = f"{type_[0]}{2 * int(type_[1:])}"
@@ -104,7 +104,7 @@ def mul(instruction: Instruction, scope: Scope) -> Step:
 
 
 def mad(instruction: Instruction, scope: Scope) -> Step:
-    """mad.lo, mad.hi, mad.wide."""
+    """Multiply integers and add a third operand: mad.lo, mad.hi and mad.wide."""
     *kind, type_ = instruction.parts[1:]
     if kind == ["wide"]:
         wide = f"{type_[0]}{2 * int(type_[1:])}"
@@ -119,7 +119,7 @@ def mad(instruction: Instruction, scope: Scope) -> Step:
 
 
 def quotient(a: Lanes, b: Lanes) -> Lanes:
-    """Integer division rounded towards zero; all ones for a zero divisor."""
+    """Integer division rounded towards zero. The result is all ones if the divisor is zero."""
     a, b = np.broadcast_arrays(a, b)
     safe = np.where(b == 0, b.dtype.type(1), b)
     result = a // safe

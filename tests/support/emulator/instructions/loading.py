@@ -22,7 +22,7 @@ _WEAK = {"weak"}
 
 
 def _is_hint(part: str) -> bool:
-    """Whether ``part`` is an eviction priority or a prefetch size, which affect no result."""
+    """Whether ``part`` is an eviction priority or a prefetch size. Both affect no result."""
     level, _, hint = part.partition("::")
     if level not in ("L1", "L2"):
         return False
@@ -31,7 +31,7 @@ def _is_hint(part: str) -> bool:
 
 
 class _Form:
-    """Content of an opcode: space, vector length, element type, whether the access is strong."""
+    """The parts of an opcode: state space, vector length, element type, strong or weak access."""
 
     def __init__(self, instruction: Instruction) -> None:
         self.space = "generic"
@@ -51,12 +51,12 @@ class _Form:
 
     @property
     def size(self) -> int:
-        """Bytes of an access."""
+        """Bytes that one thread accesses."""
         return self.element * self.parts
 
 
 def ld(instruction: Instruction, scope: Scope) -> Step:
-    """A load of one to eight elements."""
+    """ld: load one to eight elements per thread."""
     form = _Form(instruction)
     target, source = instruction.args
     writes = [scope.writer(part, form.type) for part in elements(target)]
@@ -119,7 +119,7 @@ def _load_parameter(
 
 
 def st(instruction: Instruction, scope: Scope) -> Step:
-    """A store of one to eight elements."""
+    """st: store one to eight elements per thread."""
     form = _Form(instruction)
     if form.space in ("param", "const"):
         raise instruction.unknown()
@@ -158,7 +158,7 @@ def _write_shared(wave: Wave, addresses: Lanes, form: _Form, values: list[Lanes]
 
 
 def prefetch(instruction: Instruction, scope: Scope) -> Step:
-    """prefetch.global; counted, and checked like a load of one byte."""
+    """prefetch.global: counted, and checked like a load of one byte."""
     if instruction.parts[1:] not in {
         ("global", "L1"),
         ("global", "L2"),

@@ -1,6 +1,6 @@
 """mma and movmatrix: matrices distributed over the registers of a warp.
 
-The layout is that of the PTX ISA, section "Matrix fragments".
+The PTX ISA describes the layout in the section "Matrix fragments".
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _GROUP, _PLACE = _LANE // 4, _LANE % 4
 
 
 def _whole(wave: Wave, values: Lanes) -> Lanes:
-    """``values`` as (warp, lane); all threads of a participating warp must be active."""
+    """``values`` as an array of shape (warp, lane).
+
+    All 32 threads of a participating warp must be active; otherwise an error is raised.
+    """
     table, there = by_warp(wave, values)
     missing = np.logical_not(there.all(axis=1))[wave.rows]
     if missing.any():
@@ -34,15 +37,15 @@ def _whole(wave: Wave, values: Lanes) -> Lanes:
 
 
 def _numbers(words: Lanes) -> list[Lanes]:
-    """The lower and the upper half of every word, as numbers."""
+    """The lower halves and the upper halves of all words, as f16 numbers."""
     return [raw.astype(np.uint16).view(np.float16) for raw in halves(words)]
 
 
 def mma(instruction: Instruction, scope: Scope) -> Step:
     """d[16][8] = a[16][16] b[16][8] + c[16][8]; 16-bit inputs, accumulated in single precision.
 
-    The hardware's order and rounding of the additions are not documented. Here the sum is exact and
-    rounded once.
+    How the hardware orders and rounds the additions is not documented. The emulator computes the
+    exact sum and rounds once.
     """
     if instruction.opcode != "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32":
         raise instruction.unknown()
@@ -73,7 +76,7 @@ def mma(instruction: Instruction, scope: Scope) -> Step:
 
 
 def movmatrix(instruction: Instruction, scope: Scope) -> Step:
-    """Transpose a matrix of 8 x 8 halves; each thread holds two neighbouring elements."""
+    """Transpose a matrix of 8 x 8 halves. Each thread has two neighbouring elements."""
     if instruction.opcode != "movmatrix.sync.aligned.m8n8.trans.b16":
         raise instruction.unknown()
     target, source = instruction.args

@@ -58,7 +58,7 @@ _UNSIGNED_ONLY = {"lo", "ls", "hi", "hs"}
 
 
 def mov(instruction: Instruction, scope: Scope) -> Step:
-    """Move a register, a constant or an address, or between a register and its parts."""
+    """Copy a register, a constant or an address; or split and join registers."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     target, source = instruction.args
@@ -73,7 +73,7 @@ def mov(instruction: Instruction, scope: Scope) -> Step:
 
     def step(wave: Wave) -> None:
         value = read(wave)
-        # each array belongs to one register
+        # each register needs its own array
         write(wave, value.copy() if value.ndim and wave.chosen is None else value)
 
     return step
@@ -111,7 +111,7 @@ def _pack(scope: Scope, target: str, sources: tuple[str, ...], type_: str) -> St
 
 
 def selp(instruction: Instruction, scope: Scope) -> Step:
-    """Select one of two values by a predicate."""
+    """selp: select one of two values by a predicate."""
     reject(instruction, set(), instruction.parts[1:-1])
     type_ = instruction.parts[-1]
     target, first, second, predicate = instruction.args
@@ -124,7 +124,7 @@ def selp(instruction: Instruction, scope: Scope) -> Step:
 def _comparison(
     instruction: Instruction, scope: Scope, parts: tuple[str, ...], type_: str
 ) -> tuple[Read, Read | None]:
-    """The comparison of an instruction, and the predicate with which the result is combined."""
+    """(function that compares the operands, the predicate to combine with the result or None)."""
     compare = COMPARE.get(parts[0])
     if compare is None or (parts[0] in _UNSIGNED_ONLY and type_[0] not in "ub"):
         raise instruction.unknown()
@@ -140,7 +140,7 @@ def _as_float(read: Read) -> Read:
 
 
 def setp(instruction: Instruction, scope: Scope) -> Step:
-    """Compare into a predicate; a second target gets the opposite."""
+    """Compare into a predicate. A second target gets the opposite result."""
     type_ = instruction.parts[-1]
     parts = instruction.parts[1:-1]
     test, third = _comparison(instruction, scope, parts, type_)
@@ -163,7 +163,7 @@ def setp(instruction: Instruction, scope: Scope) -> Step:
 
 
 def set_(instruction: Instruction, scope: Scope) -> Step:
-    """Compare into a number; true is all ones, or 1.0."""
+    """Compare into a number. True is all ones, or 1.0 for floats."""
     *parts, result, type_ = instruction.parts[1:]
     if not is_type(result):
         raise instruction.unknown()

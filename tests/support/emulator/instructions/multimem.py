@@ -1,4 +1,4 @@
-"""multimem: one address for the same place in the memories of several GPUs."""
+"""multimem: one address for the same offset in the memories of several GPUs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VECTORS = {"v2": 2, "v4": 4}
 
 
 def multimem(instruction: Instruction, scope: Scope) -> Step:
-    """multimem.ld_reduce, st and red; addition is the only supported operation."""
+    """multimem.ld_reduce, st and red. Addition is the only supported operation."""
     operation, *rest = instruction.parts[1:]
     type_ = rest[-1]
     vector = next((part for part in rest if part in _VECTORS), "")
@@ -29,7 +29,7 @@ def multimem(instruction: Instruction, scope: Scope) -> Step:
         allowed |= {"add"}
         if "add" not in rest:
             raise instruction.unknown()
-    # Only vectors of 32-bit floats are supported; the hardware also has narrower types.
+    # Only vectors of 32-bit floats are supported, but the hardware also has narrower types.
     if type_ not in _TYPES or (vector and type_ != "f32"):
         raise instruction.unknown()
     reject(instruction, allowed, tuple(rest[:-1]))
@@ -77,7 +77,7 @@ def _store(instruction: Instruction, scope: Scope, type_: str, parts: int, *, ad
         given = [np.broadcast_to(read(wave), (wave.count,)) for read in reads]
         for one in wave.memory.replicas(addresses, element * parts):
             values = given
-            if adds:  # several lanes with one target would need an order, which is not emulated
+            if adds:  # several lanes with the same target would need an order
                 if np.unique(addresses).size != addresses.size:
                     raise instruction.unknown("two threads of a group add to one place")
                 old = read_global(wave, one, element, parts)

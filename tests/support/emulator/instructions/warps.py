@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _TOGETHER = {"shfl", "vote", "match", "redux"}
 _WHOLE = {"mma", "movmatrix"}
-"""Instructions that all threads of a warp execute, without an operand for a mask."""
+"""Instructions that all threads of a warp must execute; no operand contains a mask."""
 
 
 def member_of(instruction: Instruction) -> str | None:
-    """The operand with the mask of participating threads; None for other instructions."""
+    """The operand with the mask of participating threads; None for instructions without a mask."""
     if instruction.parts[0] in _TOGETHER:
         return instruction.args[-1]
     if instruction.parts[:2] in (("bar", "warp"), ("elect", "sync")):
@@ -31,7 +31,7 @@ def member_of(instruction: Instruction) -> str | None:
 
 
 def by_warp(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
-    """``values`` of the current lanes as (warp, lane of the warp), and which lanes are active."""
+    """``values`` and the flags "active" of the current lanes, both of shape (warp, lane)."""
     rows, lane = wave.rows, wave.threads % 32
     values = np.broadcast_to(values, (wave.count,))
     table = np.zeros((wave.blocks * wave.shape.warps, 32), values.dtype)
@@ -42,12 +42,12 @@ def by_warp(wave: Wave, values: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _masks(flags: Lanes) -> Lanes:
-    """Flags of shape (warp, lane) as one 32-bit mask per warp."""
+    """Flags of shape (warp, lane) -> one 32-bit mask per warp."""
     return np.packbits(flags, axis=1, bitorder="little").view(np.uint32).ravel()
 
 
 def _member(wave: Wave, mask: Lanes) -> Lanes:
-    """The checked mask of each lane; it must include the lane itself."""
+    """The mask of each lane, checked: a mask must include the lane itself."""
     mask = np.broadcast_to(mask, (wave.count,))
     bit = np.left_shift(np.uint32(1), (wave.threads % 32).astype(np.uint32))
     bad = (mask & bit) == 0
@@ -103,7 +103,7 @@ def shfl(instruction: Instruction, scope: Scope) -> Step:
 
 
 def vote(instruction: Instruction, scope: Scope) -> Step:
-    """vote: all, any, uni and ballot."""
+    """vote: combine the predicates of all participating threads with all, any, uni or ballot."""
     if len(instruction.parts) != 4 or instruction.parts[1] != "sync":
         raise instruction.unknown()
     mode, type_ = instruction.parts[2:]
@@ -128,7 +128,7 @@ def vote(instruction: Instruction, scope: Scope) -> Step:
 
 
 def match(instruction: Instruction, scope: Scope) -> Step:
-    """The mask of threads with the same value."""
+    """The mask of the threads of the warp that have the same value."""
     mode, sync, type_ = instruction.parts[1:]
     if mode not in ("any", "all") or sync != "sync" or type_ not in ("b32", "b64"):
         raise instruction.unknown()
@@ -166,7 +166,7 @@ _REDUCE: dict[str, Callable[[Lanes], Lanes]] = {
 
 
 def redux(instruction: Instruction, scope: Scope) -> Step:
-    """Reduce the values of all participating threads to one."""
+    """Reduce the values of all participating threads to one value."""
     if len(instruction.parts) != 4 or instruction.parts[1] != "sync":
         raise instruction.unknown()
     operation, type_ = instruction.parts[2:]
@@ -208,7 +208,7 @@ def elect(instruction: Instruction, scope: Scope) -> Step:
 
 
 def activemask(instruction: Instruction, scope: Scope) -> Step:
-    """The mask of the threads that execute this instruction together."""
+    """The mask of the threads that execute this instruction at the same time."""
     if instruction.opcode != "activemask.b32":
         raise instruction.unknown()
     write: Write = scope.writer(instruction.args[0], "b32")
