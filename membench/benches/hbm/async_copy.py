@@ -69,7 +69,7 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies need compute capability 9.0")
+        skip("bulk copies need compute capability 9.0 or newer")
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:

@@ -73,7 +73,7 @@ def multimem(gpu: Gpu, size: int, op: str) -> Work:
     from membench.gpu.verify.content import repeat
 
     if gpu.properties.capability < CAPABILITY:
-        skip("multimem needs compute capability 9.0")
+        skip("multimem needs compute capability 9.0 or newer")
     all_of_them = gpu.links.multicast(size)
     own = gpu.allocate(size)
     tiles = [numbers(place) for place in range(len(all_of_them.each))]
