@@ -51,7 +51,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     from membench.machine.pages import huge_page_size
 
     if pages != "thp" and mmap.PAGESIZE != PAGE:
-        skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+        skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
     count = cpu.threads(threads)
     cuts = parts(size, count)
     entry = (host_traffic.populate if pages == "populate" else host_traffic.touch).entry

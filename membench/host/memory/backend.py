@@ -101,7 +101,7 @@ class CpuBackend:
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {counted(count, 'CPU')}, but may use only {len(self.cpus)}")
+            skip(f"needs {counted(count, 'CPU')}, but membench may use only {len(self.cpus)}")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
@@ -114,7 +114,7 @@ class CpuBackend:
             Skip: this kernel has no pages of this kind.
         """
         if pages == "4k" and mmap.PAGESIZE != 4096:
-            skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+            skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     @property
