@@ -27,7 +27,7 @@ class Limits:
         quota: maximum CPU time per unit of time, in CPUs.
         memory: memory limit in bytes. Of several nested limits, this is the limit with the least
             free memory.
-        memory_used: bytes counted against this limit, without the page cache that the kernel would
+        memory_used: bytes in use under this limit, without the page cache that the kernel would
             reclaim first (``inactive_file``).
     """
 

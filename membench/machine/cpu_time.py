@@ -33,7 +33,7 @@ LEAST_TICKS = 40
 
 
 def busy_bound(cpus: int) -> float:
-    """Number of CPUs. A machine of ``cpus`` CPUs is disturbed if other programs use this many."""
+    """Number of busy CPUs from which a machine of ``cpus`` CPUs counts as disturbed."""
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 

@@ -1,4 +1,4 @@
-"""The pages behind a range of memory: huge or not, and on which NUMA node."""
+"""The pages of a range of memory: huge or not, and on which NUMA node."""
 
 from __future__ import annotations
 

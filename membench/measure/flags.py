@@ -1,7 +1,7 @@
 """Flags that need a threshold or facts about the machine.
 
 Other code sets all other flags. The worker sets flags in its results. The rows set `single-round`.
-The plan knows before the run whether a case may read from a cache.
+The plan decides before the run whether a case may read from a cache.
 """
 
 from __future__ import annotations

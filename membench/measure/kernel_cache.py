@@ -18,8 +18,9 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
     """The environment variables that tell workers where to cache compiled code.
 
     The mapping is empty if workers use the user's cache. If another user could have written to the
-    user's cache, the run uses a private cache in ``directory``, and removes this cache at its end.
-    Damaged files in the user's cache are discarded. In both cases ``observer`` gets one warning.
+    user's cache, the run uses a private cache in ``directory``. The run removes the private cache
+    at its end. Damaged files in the user's cache are discarded. In both cases ``observer`` gets one
+    warning.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):

@@ -58,8 +58,7 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
                 seated = True
         if neighbours:
             observer.warned(
-                f"another run{_by(neighbours[0])} measures on this machine, and both disturb each "
-                "other",
+                f"another run{_by(neighbours[0])} measures on this machine and disturbs this run",
                 "wait until the other run has ended; the results of both runs are unreliable",
             )
         yield

@@ -48,7 +48,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of a recording: a request, its case result, and the stamps behind the result."""
+    """One line of a recording: a request, the case result, and the stamps of the case."""
 
     request: RoundRequest
     unit: CaseResult

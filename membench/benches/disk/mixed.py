@@ -108,7 +108,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another; each write is forced to the medium before the next write begins.
 
     With ``method`` fsync or fdatasync, a sample is a write of ``block`` bytes at a random offset
-    plus that call. Otherwise a sample is a write to a file opened with O_DSYNC. In a virtual
+    and the call. Otherwise a sample is a write to a file opened with O_DSYNC. In a virtual
     machine, the host decides when data count as written.
     """
     import numpy as np

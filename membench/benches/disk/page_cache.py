@@ -55,7 +55,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
 
     - ``cold``: no page of the file is in the page cache.
     - ``warm``: the whole file is in the page cache, so the bench measures main memory.
-    - ``evicted``: the same descriptor has read the file, and the file was then dropped from the
+    - ``evicted``: the descriptor has read the file once, and the file was then dropped from the
       page cache. The result shows the effect of the descriptor's readahead state.
     """
     size = min(PART, storage.scratch.size)

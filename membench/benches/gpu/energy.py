@@ -247,7 +247,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic energy of one loop in pJ/B, and the power values in watts behind it."""
+    """Dynamic energy of one loop in pJ/B, and the board's idle and loop power in watts."""
     idle_begin, idle_before = time.perf_counter(), joules()
     time.sleep(IDLE_S)
     begin, before = time.perf_counter(), joules()

@@ -29,7 +29,7 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
 )
 """Pattern of a device's name -> TFLOP/s of dense products with single-precision sums, by format.
 
-The values hold at the boost clock. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200,
+The values are for the boost clock. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200,
 A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720 dense, for 72 GPUs) and DGX B200 (FP4: 144
 PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet gives only a sparse value, the entry is
 half of it. The first matching pattern decides. Devices without an entry, and boards with higher

@@ -40,7 +40,7 @@ CYCLE = 6
 """Number of chunks in one cycle; after a cycle, the sequence of reads and writes repeats."""
 
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
-"""Percentage of reads -> number of chunks per cycle that a warp reads; it writes the others."""
+"""Percentage of reads -> chunks per cycle that a warp reads; the warp writes the other chunks."""
 
 FLAT_OUT = 100
 """The value of ``load`` for traffic without pauses."""
@@ -273,7 +273,7 @@ class _Scene:
     def _queue(self, samples: int, blocks: int) -> None:
         """Queue the generator on ``blocks`` SMs, and the pointer chase concurrently.
 
-        The chase stops the generator at its end.
+        The end of the chase stops the generator.
         """
         import numpy as np
 

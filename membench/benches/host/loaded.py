@@ -176,5 +176,5 @@ def refuse_starved(bandwidths: Sequence[float]) -> None:
     if 2 * still >= len(bandwidths):
         raise MembenchError(
             f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
-            "other processes use these CPUs: membench doctor names them",
+            "other processes use these CPUs: 'membench doctor' names the processes",
         )

@@ -289,8 +289,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
 
-    The bandwidth is the sum of the bytes of all GPUs, divided by the time from the common start to
-    the end of the last copy.
+    The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. This time
+    runs from the common start to the end of the last copy.
     """
     import numpy as np
 

@@ -241,7 +241,7 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Whether the profile measures a case; only `sm` copies against some victims vary the grid."""
+    """Whether the profile measures a case. The grid varies only for `sm` copies and two victims."""
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
@@ -271,12 +271,17 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     """Run GPU work (the victim) while copies (the aggressor) use the link.
 
-    Latency is the time of one piece of the victim's work during the copies. A piece is one pass of
-    ``hbm/read``, a pointer chase of 16,384 hops, a gather of 256 MiB in blocks of 4 KiB, or one
-    step of ``decode/attn``. Bandwidth is the bandwidth of the copies in the same time. The detail
-    has the values of the victim alone (`alone_ns`) and of the copies alone (`alone_gbs`), and the
-    `slowdown`. ``aggressor`` is the direction and the method of the copies: copy engine, kernel
-    (`sm`) or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a kernel.
+    Latency is the time of one piece of the victim's work during the copies. A piece is one of:
+
+    - ``victim=read``: one pass of ``hbm/read``.
+    - ``victim=chase``: a pointer chase of 16,384 hops.
+    - ``victim=gather``: a gather of 256 MiB in blocks of 4 KiB.
+    - ``victim=attn``: one step of ``decode/attn``.
+
+    Bandwidth is the bandwidth of the copies in the same time. The detail has the latency of the
+    victim alone (`alone_ns`), the bandwidth of the copies alone (`alone_gbs`), and the `slowdown`.
+    ``aggressor`` is the direction and the method of the copies: copy engine (`ce`), kernel (`sm`)
+    or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a kernel.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside

@@ -1,4 +1,4 @@
-"""Transfers of KV-cache blocks between host memory and a GPU, as inference engines make them.
+"""Transfers of KV-cache blocks between host memory and a GPU, as in inference engines.
 
 N blocks at random positions of a paged pool are copied to other positions of another pool. Seven
 methods do the same work. `membench.analysis.derive.policy` derives the best method for each size

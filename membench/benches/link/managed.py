@@ -40,7 +40,7 @@ def _may(gpu: Gpu, size: int) -> None:
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
-    """Move managed pages from host to GPU; ``timed`` is what moves them."""
+    """Move managed pages from host to GPU, by a kernel's reads or by a prefetch (``timed``)."""
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 

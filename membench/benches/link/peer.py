@@ -202,7 +202,8 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
 
     With ``dir=in`` all other GPUs write to this GPU. With ``dir=out`` all other GPUs read from this
     GPU. The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all
-    copies, divided by the time from the common start to the end of the last copy.
+    copies, divided by the time of all copies. This time runs from the common start to the end of
+    the last copy.
     """
     from membench.gpu.verify.pattern import Patterns
 

@@ -183,7 +183,7 @@ class CudaBackend:
 
         The SM is the first SM that both probes reached. If no SM qualifies, all clocks are 0.
         """
-        with explained("the events cannot be read"):
+        with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(
                 self._events[Edge.BEFORE], self._events[Edge.AFTER]
             )
@@ -311,7 +311,7 @@ class CudaBackend:
 
         Calls of the result launch the graph.
         """
-        with explained("a graph cannot be captured"):
+        with explained("the work cannot be captured as a CUDA graph"):
             self._queue.begin_capture()
             try:
                 run()

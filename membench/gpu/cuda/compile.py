@@ -138,7 +138,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile sources that are not cached yet, in parallel, so that no case waits for it.
+    """Compile sources that are not cached yet, in parallel, so that no case waits for NVRTC.
 
     NVRTC runs without locks and without Python's lock (GIL). If a source does not compile, the case
     that needs the source reports the error later.

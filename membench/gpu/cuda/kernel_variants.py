@@ -1,9 +1,10 @@
 """The compilations that each bench may request, so that they can run before the bench is built.
 
-``kernel_variants.json`` lists the compilations by bench. Each compilation has the first compute
-capability that requests it, and also the last one if later capabilities do not request it. ``python
-ci/documents.py`` writes the file. A test compares the file with the requests of the benches.
-Kernels of a bench that is not in the file are compiled at first use.
+``kernel_variants.json`` lists the compilations by bench. An entry has the first compute capability
+that requests the compilation. If later compute capabilities do not request it, the entry also has
+the last compute capability. ``python ci/documents.py`` writes the file. A test compares the file
+with the requests of the benches. Kernels of a bench that is not in the file are compiled at first
+use.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ class CudaLinks:
             check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
 
     def advise(self, buffer: Buffer, advice: str) -> None:
-        with explained(f"the advice {advice} was rejected"):
+        with explained(f"the driver rejected the advice {advice} for managed memory"):
             check(self._managed.advise(buffer.address, buffer.size, advice))
 
     @cached_property
@@ -282,7 +282,7 @@ class CudaLinks:
     @staticmethod
     def between(first: Any, last: Any) -> float:
         """Nanoseconds between two events by the device's clock."""
-        with explained("the events cannot be read"):
+        with explained("the times of the CUDA events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
     # Batch copies.
@@ -328,5 +328,5 @@ class CudaLinks:
     def reclaim(self) -> None:
         """Free all memory that the last case allocated. The case's queues must be empty."""
         while self._given:
-            with explained("memory cannot be freed"):
+            with explained("GPU memory cannot be freed"):
                 self._given.pop().free()

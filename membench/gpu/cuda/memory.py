@@ -58,7 +58,7 @@ def host_memory(size: int, kind: str) -> HostMemory:
 
 
 def give_back(memory: DeviceMemory | HostMemory) -> None:
-    with explained("memory cannot be freed"):
+    with explained("GPU memory cannot be freed"):
         if isinstance(memory, HostMemory):
             cupy.cuda.runtime.freeHost(memory.address)
         else:

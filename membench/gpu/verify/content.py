@@ -16,7 +16,7 @@ _U32 = 2**32
 
 
 class BlockSums:
-    """One 32-bit sum per thread block. Each launch adds the words that the block read to its sum.
+    """One 32-bit sum per thread block. A launch adds the words that a block read to its sum.
 
     Attributes:
         buffer: the sums in device memory, an argument of the kernels.

@@ -18,7 +18,7 @@ Additional threads would disturb the measurements of one thread.
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
-    """The command that runs ``module`` with the interpreter ``python`` (by default this one).
+    """The command that runs ``module`` with ``python``, by default the present interpreter.
 
     The process imports nothing from the working directory.
     """

@@ -90,7 +90,7 @@ class CompiledFunction:
             record_digests(cache)
 
     def assembly(self) -> str:
-        """The machine code as assembly text. The function is always compiled again for this."""
+        """The machine code as assembly text. Each call compiles the function again."""
         fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
         fresh.compile(self.signature)
         return "\n".join(fresh.inspect_asm().values())

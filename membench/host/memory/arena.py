@@ -32,8 +32,8 @@ STAGGER = 96 * 1024
 
 Most array lengths are powers of two. A distance of a power of two would put the arrays into the
 same cache sets and DRAM banks, and would cost 20 to 40 % of the bandwidth. STREAM has its OFFSET
-for the same reason. Of the gaps from 4 KiB to 544 KiB, this gap was the best or nearly the best,
-for two and three arrays and for both kinds of page.
+for the same reason. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB. The
+test had two and three arrays, and both kinds of page.
 """
 
 _MADVICE = {"thp": mmap.MADV_HUGEPAGE, "4k": mmap.MADV_NOHUGEPAGE}
@@ -182,7 +182,7 @@ class Arenas:
         The caller must no longer use arrays from an earlier call.
 
         Args:
-            owner: any comparable value that says which thread touches which share of the arrays.
+            owner: any comparable value that identifies the assignment of threads to the arrays.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")

@@ -35,8 +35,8 @@ class HostRing:
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"{memory.size} B cannot hold a ring of lines of {stride} B: it needs 2, 4, 8 or "
-                "another power of two of lines"
+                f"{memory.size} B cannot hold a ring: the number of {stride} B lines must be 2, 4, "
+                "8 or another power of two"
             )
         _ = host_chase.link.entry  # compile now, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)

@@ -1,8 +1,9 @@
 """The content of the scratch file: incompressible, and every block identifies itself.
 
 This module imports only the standard library. A block of 4 KiB begins with its offset in the file
-and a tag. After them comes a piece of one random pattern, which the tag identifies. So a block
-alone shows that it comes from the right offset, that it is complete, and which write produced it.
+and a tag. The rest of the block is a piece of one random pattern, and the tag identifies this
+piece. So a block alone shows whether it comes from the right offset, whether it is complete, and
+which write produced it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def resident_share(fd: int, size: int) -> float:
     """Share (0 to 1) of the first ``size`` bytes of a file that is in the page cache.
 
     The source is cachestat(2), or mincore(2) if cachestat is missing or refused. Neither call reads
-    pages; a read with RWF_NOWAIT would start to read them. If both calls fail, the result is 1, the
+    pages; a test read with RWF_NOWAIT would. If both calls fail, the result is 1, the
     worst case.
     """
     for count in (_counted, _mapped):

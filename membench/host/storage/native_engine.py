@@ -202,7 +202,7 @@ class NativeAio:
                 if number == errno.EAGAIN
                 else os.strerror(number)
             )
-            raise BackendUnavailable(f"io_setup is refused: {why}")
+            raise BackendUnavailable(f"the kernel refuses native AIO (io_setup): {why}")
         self._contexts[loop, depth] = context.value
         return context.value
 

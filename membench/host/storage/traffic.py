@@ -24,7 +24,7 @@ A disk may complete all I/Os in flight in one burst, so smaller groups would giv
 
 @dataclass(frozen=True)
 class Traffic:
-    """I/Os of one size; a fixed number of them is in flight.
+    """I/Os of one size, with a fixed number of I/Os in flight.
 
     Attributes:
         block: bytes per I/O.

@@ -105,7 +105,7 @@ class NativeRing(NativeAio):
                 break
         else:
             why = os.strerror(ctypes.get_errno())
-            raise BackendUnavailable(f"io_uring is refused: {why}")
+            raise BackendUnavailable(f"the kernel refuses io_uring: {why}")
         made = _Ring(fd, np.zeros(ring.RING_WORDS, np.int64))
         sq_entries, cq_entries, features = params[0], params[1], params[5]
         sq, cq = (

@@ -75,7 +75,7 @@ _INIT_FAILED = {
     ),
     _NO_LIBRARY: (
         f"the GPU's device files exist, but the driver's library {_LIBRARY} is missing",
-        "start the container with --gpus all, or install the user-space part of the driver",
+        "start the container with --gpus all, or install the driver's user-space libraries",
     ),
     _LOST: ("a GPU has fallen off the bus", _REBOOT),
     _RESET_REQUIRED: ("a GPU needs a reset", _RESET),

@@ -44,7 +44,7 @@ def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
         yield GpuFault(
             index,
             "confidential computing is on: copies over the link are encrypted and slower",
-            "compare only with runs in this mode; an administrator of the host may switch it off",
+            "compare only with runs in this mode; an administrator may switch the mode off",
             shown=True,
         )
     if called(nvml, "nvmlDeviceGetVirtualizationMode", handle) == _VGPU:

@@ -51,9 +51,9 @@ class FixedCount:
 class Agreement:
     """Stop after ``count`` samples, or earlier if the mean is known within ``limit``.
 
-    At least ``least`` samples are taken. Rounds differ by a percent or more. If the standard error
-    in a round is 0.3 % of the mean, more samples narrow the interval over the rounds by less than a
-    twentieth.
+    At least ``least`` samples are taken. Rounds differ by a percent or more. So more samples help
+    little: if the standard error in a round is 0.3 % of the mean, they narrow the interval over the
+    rounds by less than a twentieth.
     """
 
     count: int
