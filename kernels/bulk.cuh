@@ -1,14 +1,14 @@
-// Bulk copies between global and shared memory (TMA), for compute capability 9.0 and newer, and the
-// mbarriers that signal their arrival.
+// Bulk copies between global and shared memory (TMA), for compute capability 9.0 and newer. An
+// mbarrier signals the arrival of a copy.
 #pragma once
 
 #include "device.cuh"
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-// Initialise `count` mbarriers, 8 bytes apart, each with one arrival per phase. One thread of a
-// block calls this. Other threads may use the mbarriers after a barrier of the block, and other
-// blocks after a barrier of the cluster.
+// Initialises `count` mbarriers, 8 bytes apart, each with one arrival per phase. One thread of a
+// block calls this function. Other threads of the block may use the mbarriers after a barrier of
+// the block. Other blocks may use them after a barrier of the cluster.
 __device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
 #pragma unroll 1
     for (unsigned s = 0; s < count; ++s)
@@ -17,7 +17,7 @@ __device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Make the one arrival of this phase; the phase then also waits for `bytes`.
+// Makes the one arrival of this phase. The phase then also waits for `bytes` bytes.
 __device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                  : "memory");
@@ -46,14 +46,14 @@ __device__ __forceinline__ void bulk_load(unsigned to, const void* from, unsigne
         : "memory");
 }
 
-// Multicast needs the architecture-specific features of sm_90a, sm_100a and similar targets; for
-// other targets the assembler warns that it is slow.
+// Multicast needs the architecture-specific features of sm_90a, sm_100a and similar targets. For
+// other targets the assembler warns that multicast is slow.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || defined(__CUDA_ARCH_FEAT_SM100_ALL) || \
     (defined(__CUDA_ARCH_FAMILY_SPECIFIC__) && __CUDA_ARCH__ < 1200)
 #define MEMBENCH_MULTICAST
 
-// Copies to the same place in the shared memory of every block whose bit is set in `mask`. The
-// arrival is signalled to the mbarrier at the same place in each of these blocks.
+// Copies to the same shared-memory offset in every block whose bit is set in `mask`. In each of
+// these blocks, the arrival is signalled to the mbarrier at the same offset.
 __device__ __forceinline__ void bulk_multicast(unsigned to, const void* from, unsigned bytes,
                                                unsigned barrier, unsigned short mask) {
     asm volatile(
@@ -72,9 +72,9 @@ __device__ __forceinline__ void bulk_store(void* to, unsigned from, unsigned byt
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
 
-// Copies pieces 0 .. count - 1 through the stages at `stages`, of kStageBytes each; one thread of a
-// block calls this. kAhead pieces arrive while other pieces leave. `in(p)` and `out(p)` are the
-// source and target of piece p; `size(p)` is its size, at most kStageBytes.
+// Copies pieces 0 to count - 1 through the stages at `stages`, of kStageBytes each. One thread of a
+// block calls this function. kAhead pieces arrive while other pieces leave. `in(p)` and `out(p)`
+// are the source and the target of piece p. `size(p)` is the size of piece p, at most kStageBytes.
 template <unsigned kStages, unsigned kAhead, unsigned kStageBytes, typename In, typename Out,
           typename Size>
 __device__ __forceinline__ void pump(size_t count, const void* stages,
@@ -85,8 +85,8 @@ __device__ __forceinline__ void pump(size_t count, const void* stages,
 #pragma unroll 1
     for (size_t p = 0; p < count + kAhead; ++p) {
         if (p < count) {
-            // The stage contained piece p - kStages, whose copy must have ended. So wait for all
-            // committed groups except the newest kStages - kAhead - 1.
+            // This stage contained piece p - kStages. The copy of that piece must have ended. So
+            // this waits for all committed groups except the newest kStages - kAhead - 1 groups.
             if (p >= kStages)
                 asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kStages - kAhead - 1)
                              : "memory");

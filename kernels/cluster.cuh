@@ -9,7 +9,7 @@ __device__ __forceinline__ unsigned rank() {
     return x;
 }
 
-// The two halves of the cluster's barrier; all threads of all blocks call them.
+// The two halves of the cluster's barrier. All threads of all blocks must call both halves.
 __device__ __forceinline__ void arrive() {
     asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }

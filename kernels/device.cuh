@@ -13,7 +13,7 @@ __device__ __forceinline__ unsigned device_sm() {
     return sm;
 }
 
-// The clock, read after `needed` has arrived, because `needed` is an operand of the read.
+// The clock, read after `needed` has arrived: `needed` is an operand of the read.
 __device__ __forceinline__ long long clock_after(unsigned needed) {
     long long now;
     asm volatile(
@@ -25,12 +25,11 @@ __device__ __forceinline__ long long clock_after(unsigned needed) {
     return now;
 }
 
-// Cycles between two clock reads, with at = Between(at) in the middle.
-//
-// Both reads have `at` as an operand, so that both are the same instruction: on some architectures
-// a read without operands uses another unit, and the difference would contain the times of both
-// units. The machine code has this order: clock read, the load of Between, an instruction that
-// needs the loaded value, clock read.
+// Cycles between two clock reads, with at = Between(at) in the middle. Both clock reads have `at`
+// as an operand, so both are the same instruction. On some architectures, a read without operands
+// uses another unit, and the difference would contain the times of both units. The machine code has
+// this order: clock read, the load of Between, an instruction that needs the loaded value, clock
+// read.
 template <unsigned long long (*Between)(unsigned long long)>
 __device__ __forceinline__ unsigned timed_hop(unsigned long long& at) {
     unsigned before, after;
@@ -53,7 +52,7 @@ __device__ __forceinline__ unsigned long long nothing(unsigned long long at) {
     return at;
 }
 
-// Cycles of the clock reads alone: the minimum over some pairs of consecutive reads.
+// Cycles of two consecutive clock reads: the minimum over some pairs.
 __device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
     unsigned least = ~0u;
 #pragma unroll 1
@@ -64,7 +63,8 @@ __device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
     return least;
 }
 
-// sums[block] += sum, modulo 2^32, over the threads of the block, whose number is a multiple of 32.
+// sums[block] += sum, modulo 2^32, over the threads of the block. The number of threads is a
+// multiple of 32.
 __device__ __forceinline__ void add_block_sum(unsigned* sums, unsigned sum) {
     __shared__ unsigned of_warp[32];
     for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffff, sum, offset);

@@ -1,6 +1,5 @@
-// Products on the tensor cores, and functions that arrange registers for them.
-//
-// Which lane holds which elements of a matrix: PTX ISA, "Matrix fragments for mma.m16n8k16".
+// Products on the tensor cores, and functions that arrange registers for these products. PTX ISA,
+// "Matrix fragments for mma.m16n8k16", shows which lane has which elements of a matrix.
 #pragma once
 
 // sum[16][8] += a[16][16] b[16][8], computed by a warp.

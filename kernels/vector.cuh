@@ -1,7 +1,6 @@
-// A vector of VEC bytes, moved by one load or store of that width.
-//
-// HINT is the cache hint: 0 none; 1 used once (.cs: L1 and L2 evict it first); 2 no allocation in
-// L1 (only for loads, as stores never allocate in L1).
+// A vector of VEC bytes, moved by one load or store of that width. HINT is the cache hint: 0 is no
+// hint; 1 is "used once" (.cs: L1 and L2 evict the data first); 2 is "no allocation in L1" (only
+// for loads, because stores never allocate in L1).
 #pragma once
 
 #ifndef VEC
@@ -40,7 +39,7 @@ struct alignas(VEC) Vector {
 #endif
 
 #if VEC == 32
-// asm, because the compiler would make two accesses of 16 bytes.
+// asm, because the compiler would otherwise make two accesses of 16 bytes.
 __device__ __forceinline__ Vector load(const Vector* from) {
     union {
         unsigned long long part[4];

@@ -1,6 +1,6 @@
-"""The benchmarks, in folders by tier.
+"""The benchmarks, in one folder per tier.
 
-Each module is one family; the registry finds it automatically.
+Each module is one family of benches. The registry finds every module automatically.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from membench.core.registry import Registry, scan
 
 @cache
 def registry() -> Registry:
-    """All benches of this installation; scanned once per process."""
+    """All benches of this installation. A process scans the modules only once."""
     return scan(sys.modules[__name__])

@@ -1,1 +1,1 @@
-"""The GPU: the interface for benches, and the verification of results."""
+"""The GPU: the interface that benches use, and the verification of results."""

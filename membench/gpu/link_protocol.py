@@ -1,6 +1,6 @@
-"""The interface to the links of a GPU: other memory, events in queues, batch copies.
+"""The interface to the links of a GPU: host memory, other GPUs, events in queues, batch copies.
 
-It is a part of the interface `membench.gpu.protocol.Gpu`, with the same rules.
+`membench.gpu.protocol.Gpu` has this interface as its attribute ``links``, with the same rules.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 MEMORY_KINDS = ("pinned", "wc", "pageable", "registered", "huge", "managed")
 """Kinds of host memory.
 
-The driver allocates ``pinned`` and ``wc`` (write-combined). ``pageable`` is ordinary memory on
-pages of 4 KiB. ``registered`` is such memory that is page-locked afterwards; ``huge`` is the same
-on huge pages. ``managed`` memory migrates and is initially on the host.
+- ``pinned``: page-locked, allocated by the driver.
+- ``wc``: page-locked and write-combined, allocated by the driver.
+- ``pageable``: ordinary memory on pages of 4 KiB.
+- ``registered``: ordinary memory on pages of 4 KiB that is page-locked afterwards.
+- ``huge``: ordinary memory on huge pages that is page-locked afterwards.
+- ``managed``: memory that migrates between host and GPU; initially on the host.
 """
 
 
@@ -42,10 +45,10 @@ class Multicast:
     """Memory on several GPUs behind one address, provided by the NVLink switch.
 
     Attributes:
-        address: for multimem instructions only: a load returns the sum over all GPUs, a store
-            writes to all GPUs.
+        address: address for multimem instructions only. A load returns the sum over all GPUs. A
+            store writes to all GPUs.
         size: bytes per GPU.
-        each: the memory of each GPU at its separate address, this GPU's first.
+        each: the memory of each GPU at its separate address; this GPU's memory is first.
     """
 
     address: int
@@ -54,11 +57,14 @@ class Multicast:
 
 
 class Links(Protocol):
-    """The links of one GPU. Allocations made here are freed when the GPU's allocations are."""
+    """The links of one GPU.
+
+    Allocations of the links are freed together with the GPU's allocations.
+    """
 
     @property
     def near(self) -> int | None:
-        """The host NUMA node that the GPU is attached to; None if unknown."""
+        """The host NUMA node next to the GPU; None if unknown."""
         ...
 
     @property
@@ -68,7 +74,7 @@ class Links(Protocol):
 
     @property
     def nodes_here(self) -> str:
-        """The nodes whose CPUs this process may use, as text for `detail`: ``0`` or ``0+1``."""
+        """The NUMA nodes of this process's CPUs, as text for `detail`: ``0`` or ``0+1``."""
         ...
 
     def under_load(self) -> dict[str, str]:
@@ -76,38 +82,38 @@ class Links(Protocol):
         ...
 
     def memory(self, size: int, kind: str, node: int | None = None) -> HostBuffer:
-        """``size`` bytes of host memory, with every page touched.
+        """``size`` bytes of host memory; every page has been touched.
 
         Args:
             kind: one of `MEMORY_KINDS`.
-            node: NUMA node of the pages; only for ``registered`` and ``huge``.
+            node: NUMA node of the pages, only for ``registered`` and ``huge``.
 
         Raises:
-            Skip: this machine has no memory of that kind.
+            Skip: this machine has no memory of this kind.
         """
         ...
 
     def mapped_file(self, fd: int, size: int) -> HostBuffer:
-        """The first ``size`` bytes of a file as read-only memory; no page is touched.
+        """The first ``size`` bytes of the file ``fd`` as read-only memory. No page is touched.
 
-        ``array`` of the result is read-only. The descriptor may be closed at once.
+        The array of the result is read-only. The caller may close ``fd`` immediately.
         """
         ...
 
     def peer(self, size: int) -> Buffer:
-        """``size`` bytes on another GPU that kernels and copies of this GPU access directly.
+        """``size`` bytes on another GPU. Kernels and copies of this GPU access the memory directly.
 
         Raises:
-            Skip: there is no other GPU, or no direct access to it.
+            Skip: there is no other GPU, or this GPU cannot access another GPU directly.
         """
         ...
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """``size`` bytes and a queue on every GPU that this process sees, this GPU first.
+        """``size`` bytes and a queue on every GPU that this process sees; this GPU is first.
 
         Args:
-            peers: enable direct copies between this GPU and the others, and leave out GPUs without
-                direct access.
+            peers: enable direct copies between this GPU and every other GPU. GPUs without direct
+                access are left out.
 
         Raises:
             Skip: there is no other GPU.
@@ -127,7 +133,7 @@ class Links(Protocol):
         """CUDA's ordinals, in this process, of this GPU and of the GPU that `peer` uses.
 
         Raises:
-            Skip: under the conditions of `peer`.
+            Skip: there is no other GPU, or this GPU cannot access another GPU directly.
         """
         ...
 
@@ -136,22 +142,23 @@ class Links(Protocol):
         ...
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
-        """Queue a move of managed memory to the device, or to the host."""
+        """Queue a move of managed memory to the device, or with ``to_host`` to the host."""
         ...
 
     def advise(self, buffer: Buffer, advice: str) -> None:
         """Advise the driver on managed memory.
 
-        The advice is ``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device).
+        ``advice`` is ``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device accesses the
+        memory).
         """
         ...
 
     def record(self, stream: Stream | None = None) -> Event:
-        """Queue the recording of an event; in the measured queue unless a stream is given."""
+        """Queue the recording of an event, by default into the measured queue."""
         ...
 
     def follow(self, event: Event, stream: Stream | None = None) -> None:
-        """Queue a wait for ``event``."""
+        """Queue a wait for ``event``, into ``stream`` or by default into the measured queue."""
         ...
 
     def happened(self, event: Event) -> bool:
@@ -159,7 +166,10 @@ class Links(Protocol):
         ...
 
     def between(self, first: Event, last: Event) -> float:
-        """Nanoseconds from one event to another; both must have completed."""
+        """Nanoseconds from the event ``first`` to the event ``last``.
+
+        Both events must have completed.
+        """
         ...
 
     def batch(
@@ -171,11 +181,13 @@ class Links(Protocol):
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """A function that queues all these copies as one batch copy in the measured queue.
+        """A function that queues the copies ``sources[i] -> targets[i]`` as one batch copy.
+
+        The copies go into the measured queue. ``sizes[i]`` is in bytes.
 
         Args:
-            order: when the sources may be read: ``stream`` (in queue order), or ``any`` (at any
-                time), for host memory that nothing in the queue writes.
+            order: when the copy may read the sources. ``stream``: in queue order. ``any``: at any
+                time, for host memory that no work in the queue writes.
             overlap: ask the driver to copy without using SMs.
 
         Raises:
@@ -185,12 +197,15 @@ class Links(Protocol):
 
     @property
     def batch_version(self) -> str:
-        """CUDA version of the batch copy's signature: ``13.0`` or ``12.8``; empty if missing."""
+        """CUDA version of the batch copy's signature, ``13.0`` or ``12.8``.
+
+        The result is empty without a batch copy.
+        """
         ...
 
 
 def link_detail(links: Links) -> dict[str, str]:
-    """The NUMA nodes of the process and of its GPU, for the `detail` of rows about links."""
+    """NUMA nodes of process and GPU, and the link's state, for the `detail` of a row."""
     where = {"numa_node": links.nodes_here}
     if links.near is not None:
         where["gpu_node"] = str(links.near)
@@ -198,6 +213,6 @@ def link_detail(links: Links) -> dict[str, str]:
 
 
 def link_flags(links: Links) -> tuple[str, ...]:
-    """The flag ``unpinned-numa`` if the process may run on a node other than its GPU's."""
+    """The flag ``unpinned-numa`` if the process may run on NUMA nodes other than the GPU's node."""
     known = links.near is not None
     return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

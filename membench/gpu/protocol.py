@@ -1,15 +1,15 @@
 """The interface of a GPU for benches.
 
-The CUDA backend implements it on hardware. In the tests an emulator implements it and executes the
-same PTX, so that every kernel and every byte count is tested on a machine without a GPU. So a bench
-does everything through this interface.
+The CUDA backend implements the interface on hardware. In the tests, an emulator implements the
+interface and executes the same PTX. So every kernel and every byte count is tested on a machine
+without a GPU, and a bench must do everything through this interface.
 
 Rules for a bench:
 
-* it requests its kernels, buffers and streams while it is built, never while it is timed, because
-  the first launch of a kernel loads it and an allocation synchronises;
-* everything that it allocated is freed after the case;
-* scalars are NumPy scalars of exactly the type that the kernel takes.
+* A bench requests its kernels, buffers and streams while it is built, never while it is timed. The
+first launch of a kernel loads the kernel, and an allocation synchronises.
+* After the case, all memory that the bench allocated is freed.
+* Scalars are NumPy scalars of exactly the type that the kernel takes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class KernelVariant:
     """A CUDA source and the macros of its compilation.
 
     Attributes:
-        file: name in ``kernels/``.
-        defines: pairs (macro, value), sorted by macro; the source has defaults for absent macros.
+        file: name of a file in ``kernels/``.
+        defines: pairs (macro, value), sorted by macro. The source has defaults for absent macros.
     """
 
     file: str
@@ -40,18 +40,18 @@ class KernelVariant:
 
     @staticmethod
     def of(file: str, **defines: int | str) -> KernelVariant:
-        """``KernelVariant.of("stream.cu", VEC=16)``."""
+        """Name a variant by keywords, as in ``KernelVariant.of("stream.cu", VEC=16)``."""
         return KernelVariant(file, tuple(sorted(defines.items())))
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The compiler's options: ``("-DVEC=16",)``."""
+        """The compiler's options for the macros, such as ``("-DVEC=16",)``."""
         return tuple(f"-D{name}={value}" for name, value in self.defines)
 
 
 @dataclass(frozen=True)
 class Properties:
-    """A device as the driver describes it. Sizes are in bytes, clocks in kHz.
+    """A device's properties from the driver. Sizes are in bytes, clocks in kHz.
 
     Attributes:
         arch: compute capability without its dot: ``"90"``, ``"120"``.
@@ -59,7 +59,7 @@ class Properties:
         bus_bits: width of the memory bus; 0 if unknown.
         concurrent_managed: whether CPU and GPU may use managed memory at the same time.
         pageable_access: whether kernels may read ordinary system memory (HMM or ATS).
-        host_page_tables: whether they do so through the host's page tables (ATS).
+        host_page_tables: whether kernels read system memory through the host's page tables (ATS).
     """
 
     name: str
@@ -79,12 +79,12 @@ class Properties:
 
     @property
     def capability(self) -> int:
-        """The compute capability as a number for comparisons: 90, 120."""
+        """The compute capability as a number, such as 90 or 120, for comparisons."""
         return int(self.arch)
 
     @property
     def peak_bandwidth(self) -> float | None:
-        """Peak memory bandwidth in GB/s: two transfers per clock over the bus; None if unknown."""
+        """Peak memory bandwidth in GB/s, at two transfers per clock; None if unknown."""
         peak = 2 * self.memory_khz * 1e3 * self.bus_bits / 8 / 1e9
         return peak or None
 
@@ -94,7 +94,7 @@ class Buffer(Protocol):
 
     @property
     def address(self) -> int:
-        """Address of its first byte for kernels and copies; aligned to 256 bytes."""
+        """Address of the buffer's first byte, for kernels and copies; aligned to 256 bytes."""
         ...
 
     @property
@@ -140,7 +140,7 @@ Argument = Any
 
 
 class Gpu(DeviceBackend, Protocol):
-    """One GPU. Without a stream, work goes into the queue that is measured."""
+    """One GPU. Work without a stream goes into the measured queue."""
 
     @property
     def properties(self) -> Properties:
@@ -160,7 +160,10 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Copy ``data`` to byte ``offset`` of ``target``, and wait until the copy is done."""
+        """Copy ``data`` to byte ``offset`` of ``target``.
+
+        Wait for all queued work before the copy, and for the end of the copy.
+        """
         ...
 
     def download(
@@ -178,7 +181,9 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def kernel(self, variant: KernelVariant, entry: str) -> Kernel:
-        """Compile (once per process and variant) and load; allow the maximum dynamic shared memory.
+        """Compile and load the kernel ``entry``, once per process and variant.
+
+        The kernel may use the maximum dynamic shared memory.
 
         Raises:
             MembenchError: the source does not compile, spills registers, or uses local memory.
@@ -195,23 +200,31 @@ class Gpu(DeviceBackend, Protocol):
         shared: int = 0,
         stream: Stream | None = None,
     ) -> None:
-        """Queue ``grid`` blocks of ``block`` threads with ``shared`` bytes of dynamic memory."""
+        """Queue a launch of ``grid`` blocks of ``block`` threads.
+
+        ``shared`` is the dynamic shared memory per block in bytes.
+        """
         ...
 
     def occupancy(self, kernel: Kernel, block: int, shared: int = 0) -> int:
-        """Maximum number of blocks that are resident on one SM at the same time."""
+        """Maximum number of blocks that one SM runs at once.
+
+        A block has ``block`` threads and ``shared`` bytes of dynamic shared memory.
+        """
         ...
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Ask the driver to use as much on-chip memory as possible as L1 for ``kernels``.
+        """Ask the driver for as much L1 as possible for ``kernels``.
 
-        L1 and shared memory divide the same on-chip memory, and by default the driver chooses the
-        division. This is only a request: kernels keep the shared memory that they use.
+        L1 and shared memory divide the same on-chip memory. By default the driver chooses the
+        division. The call is only a request: kernels keep the shared memory that they use.
         """
         ...
 
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
-        """Number of clusters of ``size`` blocks that are resident at once; 0 if none fits.
+        """Number of clusters of ``size`` blocks that are resident at once; 0 if no cluster fits.
+
+        A block has ``block`` threads and ``shared`` bytes of dynamic shared memory.
 
         Raises:
             Skip: the device or its driver does not support clusters.
@@ -219,7 +232,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def stream(self, *, urgent: bool = False) -> Stream:
-        """A further queue; the GPU schedules blocks of an ``urgent`` queue first."""
+        """A further queue. The GPU schedules blocks of an ``urgent`` queue first."""
         ...
 
     def wait(self, stream: Stream) -> None:
@@ -227,12 +240,15 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture the work that ``run`` queues as a graph; each call of the result launches it."""
+        """Capture the work that ``run`` queues as a CUDA graph.
+
+        Each call of the result launches the graph.
+        """
         ...
 
     @property
     def links(self) -> Links:
-        """The GPU's links: host memory, other GPUs, events in queues."""
+        """The links of this GPU: host memory, other GPUs, events in queues."""
         ...
 
     def gemm(
@@ -246,18 +262,18 @@ class Gpu(DeviceBackend, Protocol):
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """A matrix product with the vendor's library; each call of the result queues it.
+        """A function that queues a matrix product by the vendor's library.
 
         The product is y = x w'. With ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m,
-        all in row-major order. Sums are in single precision.
+        all in row-major order. Sums are in single precision. All scales are 1.
 
         Args:
-            kind: format of w and x: ``fp32``, ``tf32`` (fp32 in memory), ``bf16``, ``fp8`` (E4M3),
-                ``mxfp8`` (E4M3 with one scale per 32 numbers along k) or ``nvfp4`` (E2M1, two
-                numbers per byte, with one scale per 16 numbers along k). All scales are 1.
-            out: format of y: ``fp32``; also ``bf16`` for narrower operands, and ``fp16`` for FP8
-                and FP4.
-            fast: for FP8: whether partial sums may have fewer bits (fast accumulation).
+            kind: format of w and x. ``fp32``; ``tf32`` (fp32 in memory); ``bf16``; ``fp8`` (E4M3);
+                ``mxfp8`` (E4M3 with one scale per 32 numbers along k); ``nvfp4`` (E2M1, two numbers
+                per byte, with one scale per 16 numbers along k).
+            out: format of y. ``fp32`` for every format of w and x; ``bf16`` for bf16, FP8 and FP4;
+                ``fp16`` for FP8 and FP4.
+            fast: whether partial sums of FP8 products may have fewer bits (fast accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.
@@ -265,9 +281,9 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def energy(self) -> Callable[[], float]:
-        """A function that returns the joules that the device has used so far.
+        """A function that returns the energy in joules that the device has used so far.
 
         Raises:
-            Skip: the device does not count energy.
+            Skip: the device has no energy counter.
         """
         ...

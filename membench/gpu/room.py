@@ -1,4 +1,4 @@
-"""Allocation of GPU memory, part of which other programs may hold."""
+"""Allocation of GPU memory that other programs may also use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def room_for(gpu: Gpu, size: int) -> Buffer:
-    """``size`` bytes of device memory.
+    """Allocate ``size`` bytes of device memory.
 
     Raises:
-        Skip: there is not enough free memory.
+        Skip: the GPU has too little free memory.
     """
     free = gpu.links.free_bytes()
     if size > free:

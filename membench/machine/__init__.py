@@ -1,6 +1,6 @@
-"""Describes this machine: processors, memory, GPUs, filesystems, software.
+"""The facts about this machine: processors, memory, GPUs, filesystems, software.
 
-Importing this package is cheap: only `snapshot` reads the machine.
+An import of this package is cheap. Only the function `snapshot` reads the machine.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from membench.core.snapshot import Machine
 
 
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
-    """The present state of the machine, with the filesystem of each path in ``paths``.
+    """Read the present state of the machine, with the filesystem of each path in ``paths``.
 
-    Never raises: a fact that cannot be read stays empty.
+    The function never raises. A fact that cannot be read stays empty.
     """
     from membench.machine.collect import collect
 

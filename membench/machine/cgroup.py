@@ -1,7 +1,8 @@
-"""CPU time and memory that the control groups allow this process, versions 1 and 2.
+"""CPU time and memory that the control groups (versions 1 and 2) allow this process.
 
-Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc. Limits nest, so every group
-from the process's group up to the mount point is read.
+Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc. Control groups nest, and a
+limit applies to all groups below. So the module reads every group from the process's group up to
+the mount point.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from membench.machine.kernel_text import integer, read
 
 _UNLIMITED = (
     1 << 62
-)  # version 1 reports "no limit" as the largest multiple of the page size below 2**63
+)  # version 1 reports the largest multiple of the page size below 2**63 if there is no limit
 
 
 @record
 class Limits:
-    """The limits of the control groups; None without a limit.
+    """The limits of the control groups. A field is None if there is no such limit.
 
     Attributes:
-        quota: CPU time, in CPUs.
-        memory: memory limit in bytes; of nested limits, the one with the least free memory.
-        memory_used: bytes counted against this limit, without the page cache that the kernel would
+        quota: maximum CPU time per unit of time, in CPUs.
+        memory: memory limit in bytes. Of several nested limits, this is the limit with the least
+            free memory.
+        memory_used: bytes in use under this limit, without the page cache that the kernel would
             reclaim first (``inactive_file``).
     """
 
@@ -36,7 +38,7 @@ class Limits:
 
 @record
 class _Hierarchy:
-    """The groups of one controller, from the process's group upwards."""
+    """The control groups of one controller, from the process's group upwards."""
 
     version: int
     groups: tuple[Path, ...]
@@ -56,10 +58,10 @@ def read_limits(root: Path = Path("/")) -> Limits:
 
 
 def throttled_count(root: Path = Path("/")) -> int:
-    """How often the groups have throttled their processes to enforce a CPU quota.
+    """Number of times that the groups have throttled their processes to enforce a CPU quota.
 
-    If the count differs before and after a piece of work, the work was throttled. Each group counts
-    for its own quota, so the counts of all levels are added.
+    If the number grows during a piece of work, the work was throttled. Each group has its own
+    counter for its own quota, so the function adds the counters of all levels.
     """
     total = 0
     for group in _hierarchy(root, "cpu").groups:
@@ -71,7 +73,7 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller``: in its hierarchy of version 1 if mounted, else in version 2."""
+    """The groups of ``controller``, in version 1 if it is mounted there, else in version 2."""
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -89,10 +91,10 @@ def _hierarchy(root: Path, controller: str) -> _Hierarchy:
 
 
 def _groups(root: Path, mount: Mount, path: str) -> Iterator[Path]:
-    """Directories from the process's group up to the mount point, whether they exist or not.
+    """Directories from the process's group up to the mount point; some may not exist.
 
-    In a container the mount may show only a part of the tree, and a namespace may rename it. If the
-    path is not below the mount, only the mount point is returned.
+    In a container, the mount may show only a subtree, and a namespace may rename the subtree. If
+    ``path`` is not below the mount, the result is only the mount point.
     """
     top = root / mount.point.lstrip("/")
     try:

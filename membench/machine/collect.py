@@ -1,4 +1,4 @@
-"""Assembles the snapshot."""
+"""Collects all facts of the snapshot."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ HERE = Path("/")
 
 
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
-    """The present state of the machine under ``root``.
+    """Read the present state of the machine under ``root``.
 
-    If a file is absent, unreadable or malformed, only the facts in that file are missing.
+    If a file is absent, unreadable or malformed, only the facts from this file are missing.
     """
     limits = read_limits(root)
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
     gpus = with_host_memory(read_gpus(root), memory.total)
-    if root == HERE:  # CUDA can only describe the real machine, not another root
+    if root == HERE:  # CUDA can describe only the real machine, not another root
         gpus = with_sizes_of_cuda(gpus)
     memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(
@@ -52,7 +52,7 @@ def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
 
 
 def _load(root: Path) -> tuple[float, ...]:
-    """Load averages over 1, 5 and 15 minutes."""
+    """Load averages over 1, 5 and 15 minutes; empty if unknown."""
     try:
         return tuple(float(text) for text in read(root / "proc/loadavg").split()[:3])
     except ValueError:

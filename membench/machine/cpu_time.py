@@ -1,6 +1,6 @@
-"""CPU time between two moments: used by this program, by others, or kept by the hypervisor.
+"""CPU time between two moments: of this program, of other programs, and taken by the hypervisor.
 
-Source: proc_stat(5), proc_pid_stat(5).  The counters advance in ticks, commonly of 10 ms.
+Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms.
 """
 
 from __future__ import annotations
@@ -11,37 +11,41 @@ from pathlib import Path
 
 from membench.machine.kernel_text import integer, read
 
-_USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7  # columns of the line "cpu"
-_STATES = 8  # the later columns, for guests, are already included in "user"
+_USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7  # columns of the line "cpu" in /proc/stat
+# number of columns in use; "user" already includes the later columns, which are for guests
+_STATES = 8
 _USER_TIME, _SYSTEM_TIME = 11, 12  # fields of /proc/pid/stat after the name
 
 BUSY_SHARE = 0.1
-"""Bandwidth suffers if others use more than this share of the machine's CPUs."""
+"""Share of the machine's CPUs. Bandwidth suffers if other programs use more than this share."""
 
 LEAST_BUSY = 0.5
-"""A machine counts as quiet if others use less than this number of CPUs, even if it has few."""
+"""Number of CPUs.
+
+A machine counts as quiet if other programs use fewer CPUs, even a small machine.
+"""
 
 MOST_STEAL = 0.05
-"""Bandwidth suffers if the hypervisor keeps more than this share of the CPU time."""
+"""Share of the CPU time. Bandwidth suffers if the hypervisor takes more than this share."""
 
 LEAST_TICKS = 40
-"""Minimum window: one stolen tick of 40 may be chance, two are not."""
+"""Minimum window in ticks. One stolen tick of 40 may be chance; two stolen ticks are not."""
 
 
 def busy_bound(cpus: int) -> float:
-    """With ``cpus`` CPUs, a machine counts as disturbed if others use this many or more."""
+    """Number of busy CPUs from which a machine of ``cpus`` CPUs counts as disturbed."""
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
 @dataclass(frozen=True)
 class CpuTicks:
-    """Counters of the whole machine, in ticks.
+    """CPU-time counters, in ticks.
 
     Attributes:
-        total: all CPUs and states.
-        steal: time that the hypervisor kept.
+        total: time of all CPUs in all states.
+        steal: time that the hypervisor took.
         processes: time of all processes, without interrupts.
-        own: time of the requested processes.
+        own: time of the processes that the caller requested.
     """
 
     total: int = 0
@@ -50,7 +54,7 @@ class CpuTicks:
     own: int = 0
 
     def since(self, before: CpuTicks) -> CpuTicks:
-        """The increase since ``before``; 0 for a counter that decreased."""
+        """The increase of each counter since ``before``; 0 for a counter that decreased."""
         return CpuTicks(
             max(0, self.total - before.total),
             max(0, self.steal - before.steal),
@@ -59,7 +63,7 @@ class CpuTicks:
         )
 
     def plus(self, other: CpuTicks) -> CpuTicks:
-        """The sum of both, counter by counter."""
+        """The sum of ``self`` and ``other``, counter by counter."""
         return CpuTicks(
             self.total + other.total,
             self.steal + other.steal,
@@ -69,20 +73,26 @@ class CpuTicks:
 
     @property
     def steal_share(self) -> float | None:
-        """Stolen share of the CPU time; None if the kernel counted no CPU time."""
+        """Share of the CPU time that the hypervisor took.
+
+        The result is None if the kernel counted no CPU time.
+        """
         return self.steal / self.total if self.total else None
 
     def others(self, cpus: int) -> float | None:
-        """CPUs that others used on a machine with ``cpus`` CPUs; None if no time was counted."""
+        """Average number of CPUs that other programs used; None if the kernel counted no time.
+
+        ``cpus`` is the number of CPUs of the machine.
+        """
         if not self.total:
             return None
         return max(0, self.processes - self.own) / self.total * cpus
 
 
 def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
-    """Read the counters; ``own`` covers the processes with the ids ``processes``.
+    """Read the counters. The field ``own`` covers the processes with the ids ``processes``.
 
-    All threads of a process count; a process that has ended does not.
+    The counter of a process includes all its threads. A process that has ended is left out.
     """
     first, *columns = read(root / "proc/stat").partition("\n")[0].split() or [""]
     ticks = [integer(column) or 0 for column in columns[:_STATES]]
@@ -97,7 +107,7 @@ def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
 
 
 def _of_process(path: Path) -> int:
-    rest = read(path).rpartition(")")[2].split()  # the name may contain brackets and blanks
+    rest = read(path).rpartition(")")[2].split()  # the name may contain brackets and spaces
     if len(rest) <= _SYSTEM_TIME:
         return 0
     return (integer(rest[_USER_TIME]) or 0) + (integer(rest[_SYSTEM_TIME]) or 0)

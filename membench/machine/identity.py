@@ -1,4 +1,4 @@
-"""A machine's name for paths and tables: it describes the hardware, not the owner."""
+"""A machine's name for paths and tables. The name describes the hardware, not the owner."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from membench.machine.kernel_text import entries, present, read
 MAX_LENGTH = 40
 _DIGITS = 6
 _ADMINISTERED = (
-    2  # bit in the first byte of an address that the manufacturer did not assign (IEEE 802)
+    2  # bit in the first byte of a network address that the manufacturer did not assign (IEEE 802)
 )
-_SALT = "membench.machine/1:"  # so that other programs' digests of the same id differ
+_SALT = "membench.machine/1:"  # so that digests of the same id by other programs differ
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_RESERVED = frozenset({"reference"})  # results/reference contains other people's runs
+_RESERVED = frozenset({"reference"})  # results/reference contains runs of other people's machines
 
 _NOISE = re.compile(
     r"""
@@ -39,22 +39,24 @@ def slugify(text: str) -> str:
 
 
 def device_name(model: str) -> str:
-    """The distinctive part of a CPU's or GPU's name, in lower case: ``xeon-platinum-8480c``."""
+    """The distinctive words of a CPU's or GPU's name, in lower case: ``xeon-platinum-8480c``."""
     return slugify(_NOISE.sub(" ", model.lower()))
 
 
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
-    """``<device>-<6 hex>``: device is the first GPU, else the CPU and the number of usable CPUs.
+    """The name ``<device>-<6 hex digits>``.
 
-    The digits differ between machines of one kind, including clones of one image, and survive
-    reboots. They come from a salted digest and identify nobody.
+    The device is the first GPU, or else the CPU with its count.
+
+    The digits differ between machines of one model, including clones of one image. A reboot does
+    not change the digits. They come from a salted digest and identify no person.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """Names that earlier versions of membench gave to the same machine."""
+    """The names that earlier versions of membench gave to this machine."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 
@@ -73,8 +75,7 @@ def check_label(text: str) -> str:
     """Return ``text`` if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: it has forbidden characters, is too long, or is a name that membench itself
-            uses.
+        UsageError: ``text`` has forbidden characters, is too long, or is a name that membench uses.
     """
     if text in _RESERVED:
         raise UsageError(f"the label '{text}' is reserved by membench", "choose another name")
@@ -91,10 +92,10 @@ def check_label(text: str) -> str:
 def _hardware(root: Path) -> str:
     """An identity of the hardware that differs between clones of one image; empty if unreadable.
 
-    It is the lowest permanent address of a built-in network card. If that address is locally
-    administered, as in virtual machines, the lowest serial number of a disk and the serial number
-    of the board are added. Addresses that were set by software or chosen at random, and cards on
-    USB, are left out because they change. Sources: Documentation/ABI/testing/sysfs-class-net
+    The identity is the lowest permanent address of a built-in network card. If this address is
+    locally administered, as in virtual machines, two serial numbers are added: the lowest of the
+    disks, and the board's. Addresses that software set or chose at random, and cards on USB, are
+    left out because they change. Sources: Documentation/ABI/testing/sysfs-class-net
     (``addr_assign_type``) and stable/sysfs-block (``serial``).
     """
     cards = [
@@ -119,9 +120,9 @@ def _hardware(root: Path) -> str:
 
 
 def _system(cpu: Cpu, gpus: Gpus, root: Path) -> str:
-    """An identity of the installed system; a reboot does not change it."""
+    """An identity of the installed system. A reboot does not change the identity."""
     identity = read(root / "etc/machine-id").lower()
-    if not re.fullmatch(r"[0-9a-f]{32}", identity):  # absent, empty, or "uninitialized"
+    if not re.fullmatch(r"[0-9a-f]{32}", identity):  # the file is absent, empty, or "uninitialized"
         identity = read(root / "sys/class/dmi/id/product_uuid").lower()
     if not identity:
         firmware = ("sys_vendor", "product_name", "board_name")

@@ -1,4 +1,4 @@
-"""Read small text files of the kernel; an unreadable file counts as empty, never as an error."""
+"""Readers for small text files of the kernel. An unreadable file is treated as empty."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 def read(path: Path, errors: str = "replace") -> str:
-    """The text of ``path`` without surrounding blanks and NULs, empty if unreadable.
+    """The text of ``path`` without surrounding blanks and NULs; empty if the file is unreadable.
 
-    ``errors`` as in `open`: use ``surrogateescape`` if the text contains file names.
+    ``errors`` is as in `open`. Use ``surrogateescape`` if the text contains file names.
     """
     try:
-        with path.open("rb", buffering=0) as file:  # a snapshot reads hundreds of small files
+        # Unbuffered, because a snapshot reads hundreds of small files.
+        with path.open("rb", buffering=0) as file:
             return (file.readall() or b"").decode("utf-8", errors).strip("\0 \t\r\n")
     except (OSError, ValueError):
         return ""
 
 
 def present(path: Path) -> bool:
-    """Whether ``path`` exists; False if this process may not look it up."""
+    """Whether ``path`` exists; False if this process has no permission to look."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -31,12 +32,15 @@ def present(path: Path) -> bool:
 
 
 def integer(text: str) -> int | None:
-    """``text`` as a decimal integer, None if it is not one."""
+    """``text`` as a decimal integer; None if ``text`` is not an integer."""
     return int(text) if _INTEGER.fullmatch(text) else None
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``; skip invalid parts."""
+    """Parse the kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``.
+
+    Invalid ranges are skipped.
+    """
     numbers: set[int] = set()
     for part in text.split(","):
         if match := _RANGE.fullmatch(part.strip()):
@@ -57,10 +61,10 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs from the first of the files ``names`` in ``folder`` that lists a CPU.
+    """The CPUs in the first of the files ``names`` in ``folder`` that lists a CPU.
 
-    A file whose name ends in ``list`` is in the list format, others are masks; old kernels have
-    only the mask.
+    A file whose name ends in ``list`` has the list format. Other files have the mask format. Old
+    kernels have only masks.
     """
     for name in names:
         text = read(folder / name)
@@ -70,7 +74,7 @@ def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """All entries of ``folder``, sorted; empty if it cannot be listed."""
+    """All entries of ``folder``, sorted; empty if the folder cannot be listed."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -78,7 +82,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
-    """Entries of ``folder`` named ``<prefix><number>``, ordered by number."""
+    """Pairs (number, path) of the entries ``<prefix><number>`` in ``folder``, ordered by number."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
@@ -92,7 +96,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Parse ``key : value`` lines; the first occurrence of a key counts."""
+    """Parse ``key : value`` lines. If a key occurs again, the first value is kept."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Main memory: size, pages and nodes."""
+"""Main memory: size, pages and NUMA nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _POLICY = re.compile(r"[0-9a-f]+ (.+?)(?: (?:[a-zA-Z_]+|N\d+)=.*| (?:heap|stack|
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
     """The memory of the machine under ``root``.
 
-    ``hugetlb_*`` count pages of the default size only. ``page`` 0 asks the kernel.
+    The fields ``hugetlb_*`` cover only pages of the default size. ``page`` is the page size in
+    bytes; 0 asks the kernel.
     """
     limits = limits or Limits()
     info = fields(read(root / "proc/meminfo"))
@@ -50,9 +51,10 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Size of transparent huge pages in bytes -> mode, with ``inherit`` resolved.
+    """Size of transparent huge pages in bytes -> mode, with the mode ``inherit`` resolved.
 
-    Linux 6.8 and newer. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
+    Linux 6.8 and newer have these modes. Source: admin-guide/mm/transhuge.rst, "Global THP
+    controls".
     """
     of_all = _chosen(read(huge / "enabled"))
     found: dict[int, str] = {}
@@ -64,16 +66,16 @@ def _modes(huge: Path) -> dict[int, str]:
 
 
 def _chosen(text: str) -> str:
-    """The selected word, which a sysfs file with a list of choices puts in brackets."""
+    """The word in brackets: sysfs marks the selected choice in a list of choices by brackets."""
     match = re.search(r"\[(\w+)\]", text)
     return match[1] if match else ""
 
 
 def _policy(root: Path) -> str:
-    """The memory policy that this process was started with (numactl, set_mempolicy(2)).
+    """The memory policy with which this process was started (numactl, set_mempolicy(2)).
 
     Source: the second field of /proc/self/numa_maps, numa(7). A policy may contain spaces (``prefer
-    (many):0``, ``weighted interleave:0-1``), so it ends only before the next field.
+    (many):0``, ``weighted interleave:0-1``), so the policy ends only where the next field begins.
     """
     line = read(root / "proc/self/numa_maps").partition("\n")[0]
     match = _POLICY.match(line)
@@ -81,9 +83,10 @@ def _policy(root: Path) -> str:
 
 
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
-    """Available bytes on the nodes that ``cpuset.mems`` allows; MemAvailable counts all nodes.
+    """Available bytes on the nodes that ``cpuset.mems`` allows.
 
-    ``available`` if all nodes are allowed or their free memory is unknown.
+    MemAvailable covers all nodes. The result is ``available`` if all nodes are allowed, or if the
+    nodes' free memory is unknown.
     """
     if all(node.allowed for node in nodes):
         return available
@@ -96,7 +99,10 @@ def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
 
 
 def _thp_allowed(root: Path) -> bool | None:
-    """Whether this process may get huge pages; it may have inherited prctl(PR_SET_THP_DISABLE)."""
+    """Whether this process may get huge pages; None if unknown.
+
+    A process may have inherited prctl(PR_SET_THP_DISABLE).
+    """
     return {"0": False, "1": True}.get(
         fields(read(root / "proc/self/status")).get("THP_enabled", "")
     )

@@ -1,8 +1,12 @@
 """The NUMA nodes: kind, size and free bytes of each node's memory, and its memory-side cache.
 
-Sources: Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst of the kernel
-(memory-side caches); ``target_node`` of /sys/bus/dax for memory that a device provides, persistent
-if it is on an NVDIMM bus; /proc/driver/nvidia/gpus/*/numa_status of NVIDIA's driver.
+Sources:
+
+- The kernel's Documentation/ABI/stable/sysfs-devices-node and admin-guide/mm/numaperf.rst
+  (memory-side caches).
+- ``target_node`` in /sys/bus/dax for memory that a device provides. The memory is persistent if the
+  device is on an NVDIMM bus.
+- /proc/driver/nvidia/gpus/*/numa_status of NVIDIA's driver.
 """
 
 from __future__ import annotations
@@ -22,8 +26,6 @@ _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     """All nodes in sysfs, including nodes without CPUs or memory.
 
-    The list of distances has an entry for each node.
-
     Args:
         root: directory that contains proc and sys.
         total: bytes of memory of the whole machine.
@@ -37,14 +39,14 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     if not nodes:
         return (Node(0, online_cpus(root), total, (10,)),)
     if len(nodes) == 1 and total:
-        # A single node has all memory. A virtual machine that got memory while running may report
-        # less for the node.
+        # A single node has all memory. If a virtual machine got memory while running, sysfs may
+        # report less for the node.
         return (replace(nodes[0], memory=total),)
     return nodes
 
 
 def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, ...]:
-    """``nodes`` with the CPUs from ``cpu``, and with the memory of ``gpus`` marked."""
+    """``nodes`` with the CPUs of ``cpu`` added, and with the memory of ``gpus`` marked as such."""
     described = {core.cpu for core in cpu.cores}
     theirs = {gpu.memory_node for gpu in gpus.devices}
     return tuple(
@@ -58,16 +60,16 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 
 
 def of_the_host(memory: Memory) -> Memory:
-    """``memory`` without GPU memory, which the kernel counts as its own."""
+    """``memory`` minus the memory of GPUs, which the kernel includes in its sizes."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
     total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
-    # `available` already excludes nodes that may not be used.
+    # `available` already excludes nodes that this process may not use.
     free = sum(node.free or 0 for node in theirs if node.allowed)
     return replace(memory, total=total, available=min(total, max(0, memory.available - free)))
 
 
 def available_bytes(node: int, root: Path = Path("/")) -> int | None:
-    """Bytes of ``node`` that are free or hold reclaimable page cache; None if unknown."""
+    """Free bytes of ``node``, including reclaimable page cache; None if unknown."""
     info = read(root / f"sys/devices/system/node/node{node}/meminfo")
     free = _bytes(info, "MemFree")
     if free is None:
@@ -76,7 +78,7 @@ def available_bytes(node: int, root: Path = Path("/")) -> int | None:
 
 
 def _allowed(root: Path) -> tuple[int, ...]:
-    """The nodes on which this process may allocate; empty if unknown."""
+    """The NUMA nodes on which this process may allocate; empty if unknown."""
     status = fields(read(root / "proc/self/status"))
     return cpu_list(status.get("Mems_allowed_list", ""))
 
@@ -103,13 +105,16 @@ def _bytes(info: str, key: str) -> int | None:
 
 
 def _side_cache(folder: Path) -> int | None:
-    """Bytes of the largest cache between the node's memory and the processors."""
+    """Bytes of the largest cache between the node's memory and the processors.
+
+    The result is None if there is none.
+    """
     sizes = [integer(read(index / "size")) for _, index in numbered(folder, "index")]
     return max((size for size in sizes if size), default=None)
 
 
 def _given(root: Path) -> dict[int, NodeKind]:
-    """The kinds of the nodes whose memory a device provides, by node number."""
+    """Node number -> kind, for nodes whose memory a device provides."""
     found: dict[int, NodeKind] = {}
     for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))

@@ -1,7 +1,7 @@
 """Other load on the machine: busy processes, and the swap in use.
 
-Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks, commonly of 10 ms, so a
-window of 200 ms resolves a twentieth of a CPU.
+Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms. So a window
+of 200 ms resolves a twentieth of a CPU.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from membench.machine.cpus.topology import online_cpus
 from membench.machine.kernel_text import fields, integer, numbered, read
 
 WINDOW = 0.2
-"""Seconds between the two readings."""
+"""Seconds between the two readings of the counters."""
 
 LEAST_CPUS = 0.1
-"""Processes below this share of a CPU are not reported: the ticks are too coarse."""
+"""Minimum share of a CPU of a reported process. Ticks are too coarse for smaller shares."""
 
-_IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu"
-_STATES = 8  # the later columns, for guests, are already included in "user"
+_IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu" in /proc/stat
+# number of columns in use; "user" already includes the later columns, which are for guests
+_STATES = 8
 _USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat after the name
 
 
 @dataclass(frozen=True)
 class Busy:
-    """A process that is using CPU time.
+    """A process that uses CPU time.
 
     Attributes:
-        command: its name; a process can choose any characters.
-        cpus: number of CPUs it uses.
+        command: name of the process. A process can choose any characters for its name.
+        cpus: average number of CPUs that the process uses.
     """
 
     command: str
@@ -41,13 +42,15 @@ class Busy:
 
 @dataclass(frozen=True)
 class Noise:
-    """Activity of others during the window; a field is None if the kernel did not report it.
+    """Activity of other programs during the window.
+
+    A field is None if the kernel did not report it.
 
     Attributes:
-        steal: share of the machine's CPU time that the hypervisor gave to others.
-        busy_cpus: average number of busy CPUs, for any process.
-        busy: the visible busy processes except this one, the busiest first.
-        swap_total, swap_used: bytes.
+        steal: share of the machine's CPU time that the hypervisor gave to other machines.
+        busy_cpus: average number of busy CPUs, including this process.
+        busy: the visible busy processes except this process, the busiest process first.
+        swap_total, swap_used: bytes of swap space.
     """
 
     steal: float | None = None
@@ -59,7 +62,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class _Look:
-    """The counters at one moment; ``processes`` is keyed by process id and start time."""
+    """The counters at one moment. The keys of ``processes`` are (process id, start time)."""
 
     seconds: float
     cpu: tuple[int, ...]
@@ -71,11 +74,11 @@ def watch(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Noise:
-    """Measure the activity of others during `WINDOW` seconds."""
+    """Measure the activity of other programs during `WINDOW` seconds."""
     first = _look(root, clock)
     wait(WINDOW)
     second = _look(root, clock)
-    # Counters of idle time may decrease a little; one of the two readings may have failed.
+    # Counters of idle time may decrease a little, or one of the two readings may have failed.
     both = zip(first.cpu, second.cpu, strict=False)
     states = tuple(max(0, after - before) for before, after in both)
     steal = busy_cpus = None
@@ -92,8 +95,8 @@ def watch(
 def _look(root: Path, clock: Callable[[], float]) -> _Look:
     processes = {}
     for pid, folder in numbered(root / "proc", ""):
-        text = read(folder / "stat")  # empty if the process has ended meanwhile
-        name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may contain both
+        text = read(folder / "stat")  # empty if the process has ended in the meantime
+        name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may contain brackets
         numbers = [integer(field) or 0 for field in rest.split()]
         if closed and len(numbers) > _START and pid != os.getpid():
             ticks = numbers[_USER_TIME] + numbers[_SYSTEM_TIME]

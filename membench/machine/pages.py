@@ -1,4 +1,4 @@
-"""Which pages back a range of memory: huge or not, and on which NUMA node."""
+"""The pages of a range of memory: huge or not, and on which NUMA node."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _MOVE_PAGES = {"x86_64": 279, "aarch64": 239}  # asm/unistd_64.h, asm-generic/un
 def huge_page_size(root: Path = Path("/")) -> int:
     """Bytes of a transparent huge page; 2 MiB if the kernel has no such pages or reports no size.
 
-    512 MiB on a kernel with pages of 64 KiB (arm64). Source: ``hpage_pmd_size``, transhuge.rst.
+    A kernel with pages of 64 KiB (arm64) has huge pages of 512 MiB. Source: ``hpage_pmd_size``,
+    transhuge.rst.
     """
     size = integer(read(root / "sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
     return size if size is not None and size > 0 and size & (size - 1) == 0 else 2 << 20
@@ -29,9 +30,9 @@ def huge_page_size(root: Path = Path("/")) -> int:
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
     """Bytes of ``[address, address + length)`` that are certainly in transparent huge pages.
 
-    Source: ``AnonHugePages`` of /proc/self/smaps, which counts whole mappings. If the kernel has
-    merged the range with a neighbour, pages that may belong to the neighbour are not counted. 0 if
-    smaps cannot be read.
+    Source: ``AnonHugePages`` of /proc/self/smaps, which covers whole mappings. The kernel may have
+    merged the range with a neighbour. Then pages that may belong to the neighbour are not counted.
+    The result is 0 if smaps cannot be read.
     """
     end = address + length
     proven = outside = 0
@@ -55,8 +56,8 @@ def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
 def node_of_pages(addresses: Sequence[int]) -> list[int]:
     """The NUMA node of the page at each of ``addresses`` in this process.
 
-    -1 for a page that is not in memory. The list is empty if the system call is forbidden or
-    unknown. Source: move_pages(2).
+    An entry is -1 if the page is not in memory. The list is empty if the system call is forbidden
+    or unknown. Source: move_pages(2).
     """
     number = _MOVE_PAGES.get(os.uname().machine)
     count = len(addresses)
@@ -66,10 +67,10 @@ def node_of_pages(addresses: Sequence[int]) -> list[int]:
     status = (ctypes.c_int * count)(*[-errno.ENOENT] * count)
     result = ctypes.CDLL(None, use_errno=True).syscall(
         ctypes.c_long(number),
-        ctypes.c_int(0),  # this process
+        ctypes.c_int(0),  # 0 means this process
         ctypes.c_ulong(count),
         pages,
-        None,  # no target nodes: query only, move nothing
+        None,  # NULL instead of target nodes: the call only queries and moves nothing
         status,
         ctypes.c_int(0),
     )

@@ -1,4 +1,4 @@
-"""Kernel settings and limits that affect a measurement: read, never written."""
+"""Kernel settings and limits that affect a measurement. membench reads and never writes them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from membench.machine.kernel_text import integer, read
 
 @dataclass(frozen=True)
 class Settings:
-    """Kernel settings; a field is None or empty if the kernel does not report it.
+    """Kernel settings. A field is None or empty if the kernel does not report it.
 
     Attributes:
         boost: whether processors may exceed their base clock.
         numa_balancing: whether the kernel migrates pages between nodes automatically.
-        clock: the clock source in use; clocks: the available ones.
-        locked: bytes that this process may lock in memory; None: no limit.
+        clock: the clock source in use.
+        clocks: the available clock sources.
+        locked: bytes that this process may lock in memory; None if there is no limit.
         pinning: whether this process may pin its threads to CPUs.
         aio_used, aio_limit: requests of native asynchronous I/O, for all processes together.
     """
@@ -34,7 +35,7 @@ class Settings:
 
 
 def read_settings(root: Path = Path("/")) -> Settings:
-    """Read the settings under ``root``, and this process's limit on locked memory.
+    """Read the settings under ``root``, and the limit of this process on locked memory.
 
     Sources: the kernel's admin-guide/pm/intel_pstate, admin-guide/pm/cpufreq, admin-guide/sysctl;
     getrlimit(2).
@@ -55,7 +56,7 @@ def read_settings(root: Path = Path("/")) -> Settings:
 
 
 def _may_pin() -> bool:
-    """Whether this thread may set its CPU affinity (seccomp or a security module may forbid it)."""
+    """Whether this thread may set its CPU affinity. Seccomp or a security module may forbid it."""
     try:
         os.sched_setaffinity(0, os.sched_getaffinity(0))
     except OSError:
@@ -64,7 +65,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Whether boost is on; Intel's driver reports the inverse in another file."""
+    """Whether boost is on; None if unknown. Intel's driver reports the inverse in another file."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

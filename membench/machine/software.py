@@ -22,15 +22,16 @@ _GIT_SECONDS = 2.0
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
     """All distributions that the interpreter finds: normalised name -> version.
 
-    They are read from the names of the metadata folders (packaging.python.org, "Recording installed
-    projects"), which is a hundred times faster than opening each file as importlib.metadata does.
+    The names and versions come from the names of the metadata folders (packaging.python.org,
+    "Recording installed projects"). importlib.metadata opens each file, which takes a hundred times
+    as long.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:
         try:
             names = [entry.name for entry in Path(path).iterdir()]
         except OSError:
-            continue  # zip files and missing folders
+            continue  # a zip file or a missing folder
         for name in names:
             if match := _METADATA.fullmatch(name):
                 found.setdefault(re.sub(r"[-_.]+", "-", match[1]).lower(), match[2])
@@ -45,7 +46,7 @@ def packages() -> dict[str, str]:
 
 
 def read_system(root: Path = Path("/")) -> str:
-    """Name and version of the Linux distribution, empty if unknown."""
+    """Name and version of the Linux distribution; empty if unknown."""
     text = read(root / "etc/os-release") or read(root / "usr/lib/os-release")
     for key in ("PRETTY_NAME", "NAME"):
         if match := re.search(rf"^{key}=(.*)$", text, re.MULTILINE):
@@ -54,12 +55,12 @@ def read_system(root: Path = Path("/")) -> str:
 
 
 def read_kernel(root: Path = Path("/")) -> str:
-    """The kernel's release."""
+    """The release of the running kernel, such as ``6.8.0-45-generic``."""
     return read(root / "proc/sys/kernel/osrelease") or os.uname().release
 
 
 def libc() -> str:
-    """Name and version of the C library, such as ``glibc 2.36``; empty if it has no name."""
+    """Name and version of the C library, such as ``glibc 2.36``; empty if unknown."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):
@@ -67,16 +68,18 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the interpreter, with its name if it is not CPython."""
+    """Version of the interpreter. If the interpreter is not CPython, its name comes first."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"
 
 
 def software_version(package: Path | None = None) -> str:
-    """The value of the `membench` column: ``0.1.0``, in a checkout ``0.1.0+g1234e56[.dirty]``.
+    """The value of the `membench` column, such as ``0.1.0``.
 
-    "Dirty" means that tracked files were changed; result files in the checkout do not count.
+    The value in a checkout is ``0.1.0+g1234e56[.dirty]``.
+
+    ``.dirty`` means that tracked files other than result files were changed.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent
@@ -90,7 +93,7 @@ def software_version(package: Path | None = None) -> str:
     command = ("git", "--no-optional-locks")
 
     def git(*arguments: str) -> str:
-        # `describe --dirty` would lock the index and could block a user's commit.
+        # `git describe --dirty` would lock the index and could block a user's commit.
         return subprocess.run(
             [*command, *arguments],
             cwd=checkout,

@@ -1,1 +1,1 @@
-"""From a plan to a journal: rounds in fresh worker processes, samples, flags, results."""
+"""Measures a plan: rounds in fresh worker processes, samples, flags, and results in a journal."""

@@ -1,4 +1,4 @@
-"""Why a case cannot run here; decided before the run starts, so that `list` can show it."""
+"""The reason why a case cannot run on this machine, known before the run starts."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ SMALL_PAGE = 4096
 
 @record
 class Site:
-    """The machine and options that decide what a plan can run.
+    """The machine and the options that decide which cases can run.
 
     Attributes:
+        machine: the snapshot of the machine.
         device: the value of ``--device``.
         scratch: the filesystem for the scratch file; None if unknown.
         disk_budget: maximum bytes of the scratch file.
@@ -37,7 +38,7 @@ class Site:
 
 
 def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
-    """The reason why ``case`` cannot run on ``site``, in one line; empty if it can."""
+    """The reason, in one line, why ``case`` cannot run on ``site``; empty if the case can run."""
     machine = site.machine
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
@@ -48,19 +49,22 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if Needs.JIT in case.needs and (reason := no_jit()):
         return reason
     if Needs.TWO_CPUS in case.needs and machine.cpu.usable < 2:
-        return "needs 2 CPUs, but may use only 1"
+        return "needs 2 CPUs, but membench may use only 1"
     threads = dict(case.params).get("threads")
     if isinstance(threads, int) and threads > machine.cpu.usable:
-        return f"needs {counted(threads, 'CPU')}, but may use only {machine.cpu.usable}"
+        return f"needs {counted(threads, 'CPU')}, but membench may use only {machine.cpu.usable}"
     if reason := _no_such_pages(case, backend, machine):
         return reason
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
         return "needs 2 NUMA nodes, but " + (
-            f"may use memory of only {shown}" if several else "this machine has 1"
+            f"membench may use memory of only {shown}" if several else "this machine has 1"
         )
     if (limit := machine.memory.budget) < case.memory:
-        return f"needs {about_size(case.memory)} of memory, but may use only {about_size(limit)}"
+        return (
+            f"needs {about_size(case.memory)} of memory, "
+            f"but membench may use only {about_size(limit)}"
+        )
     return _no_disk(case, site) if case.disk else ""
 
 
@@ -68,11 +72,11 @@ def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
     small = dict(case.params).get("pages") in ("4k", "populate") and backend == "cpu"
     if not small or machine.memory.page == SMALL_PAGE:
         return ""
-    return f"the pages of this kernel are {machine.memory.page // KIB} KiB"
+    return f"needs pages of 4 KiB, but this kernel has pages of {machine.memory.page // KIB} KiB"
 
 
 def no_jit() -> str:
-    """Why kernels cannot be compiled on this machine; empty if they can."""
+    """Why this machine cannot compile kernels; empty if it can."""
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return "needs compiled kernels, but MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
@@ -85,7 +89,10 @@ def _no_disk(case: Case, site: Site) -> str:
     if place is None:
         return "the filesystem of the scratch directory is unknown"
     if place.direct_io:
-        return f"{place.path} does not lead to a disk ({place.direct_io}); try --scratch DIR"
+        return (
+            f"{place.path} does not lead to a disk ({place.direct_io}); "
+            "choose another directory with --scratch DIR"
+        )
     if file_size(case, site):
         return ""
     least = min(case.disk, LEAST_CUT)
@@ -95,13 +102,16 @@ def _no_disk(case: Case, site: Site) -> str:
             f"{about_size(site.disk_budget)}"
         )
     return (
-        f"needs a file of {about_size(least)}, but may use only "
+        f"needs a file of {about_size(least)}, but membench may use only "
         f"{about_size(FREE_SHARE * place.free)} of {place.path}"
     )
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Size in bytes of the scratch file for ``case`` on ``site``: the requested size, or less."""
+    """Size in bytes of the scratch file for ``case``: the requested size, or less if needed.
+
+    The result is 0 if the case cannot get a large enough file on ``site``.
+    """
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 
 
@@ -115,11 +125,11 @@ def _no_gpu(case: Case, site: Site, gpu: int) -> str:
         return "no NVIDIA GPU was found"
     device = machine.gpus.devices[gpu]
     limit = GPU_SHARE * (device.memory or 0)
-    if device.integrated:  # an integrated GPU uses the memory that the host uses
+    if device.integrated:  # an integrated GPU and the host share one memory
         limit = min(limit or machine.memory.budget, machine.memory.budget)
     if 0 < limit < case.gpu_memory:
         return (
-            f"needs {about_size(case.gpu_memory)} of GPU memory, but may use only "
+            f"needs {about_size(case.gpu_memory)} of GPU memory, but membench may use only "
             f"{about_size(limit)}"
         )
     return ""

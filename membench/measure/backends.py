@@ -1,4 +1,4 @@
-"""Opens backends. Only this module may import backends that need CuPy or Numba."""
+"""Opens backends. Backends that need CuPy or Numba are imported only in this module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from membench.host.storage.scratch import ScratchHandle
 
 BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
-"""The names of this version's backends, as benches request them."""
+"""The names of this version's backends. Benches request a backend by such a name."""
 
 
 def open_backend(
@@ -26,16 +26,16 @@ def open_backend(
     gpu: int | None = None,
     benches: Iterable[str] = (),
 ) -> Backend:
-    """Open a backend in this process.
+    """Open the backend ``name`` in this process.
 
     Args:
-        scratch: the file for `storage`.
-        gpu: index in ``machine.gpus.devices`` for `cuda`, alone or with `storage`; None for the
-            first GPU.
-        benches: names of benches whose kernels are compiled now, in parallel.
+        scratch: the scratch file for `storage`.
+        gpu: index in ``machine.gpus.devices`` for `cuda` and `cuda-storage`; None for the first
+            GPU.
+        benches: names of benches. Their kernels are compiled now, in parallel.
 
     Raises:
-        BackendUnavailable: there is no backend of that name.
+        BackendUnavailable: there is no backend with this name.
     """
     if name == "cpu":
         from membench.host.memory.backend import CpuBackend

@@ -1,4 +1,4 @@
-"""The events of a run. They are sent only between cases, never while a case is timed."""
+"""The events of a run. membench sends events only between cases, never while a case is timed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from membench.results.schema import Row
 
 @dataclass(frozen=True)
 class Place:
-    """The position of a case in the run; all numbers count from 1.
+    """The position of a case in the run. All numbers begin with 1.
 
-    ``side`` is A or B in a paired run.
+    ``side`` is A or B in a paired run, and empty in an ordinary run.
     """
 
     round: int
@@ -26,18 +26,18 @@ class Place:
 
 
 class Observer(Protocol):
-    """Receives the events of a run: a progress bar, a log, a test."""
+    """Receives the events of a run. Examples are a progress bar, a log and a test."""
 
     def warned(self, message: str, hint: str) -> None:
-        """There is a problem, but the run continues."""
+        """Something is wrong, but the run continues. ``hint`` says what the user can do."""
         ...
 
     def noted(self, message: str) -> None:
-        """A step that takes time begins; ``message`` names it."""
+        """A long step begins; ``message`` describes the step."""
         ...
 
     def started(self, plan: Plan, done: int) -> None:
-        """The run begins; ``done`` case results already exist (in a resumed run)."""
+        """The run begins. ``done`` is the number of earlier case results, for a resumed run."""
         ...
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
@@ -45,11 +45,11 @@ class Observer(Protocol):
         ...
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """A case result is in the journal; the case took ``seconds``."""
+        """The journal now contains the case result ``unit``. The case took ``seconds``."""
         ...
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """A round is complete; ``rows()`` computes the rows of the results so far."""
+        """The round ``round_`` is complete. ``rows()`` computes the rows of all results so far."""
         ...
 
 
@@ -57,19 +57,19 @@ class Silent:
     """An observer that ignores all events."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Ignore the event."""
+        pass
 
     def noted(self, message: str) -> None:
-        """Ignore the event."""
+        pass
 
     def started(self, plan: Plan, done: int) -> None:
-        """Ignore the event."""
+        pass
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Ignore the event."""
+        pass
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Ignore the event."""
+        pass
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """Ignore the event."""
+        pass

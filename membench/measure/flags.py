@@ -1,8 +1,7 @@
 """Flags that need a threshold or facts about the machine.
 
-The worker's own flags are already in its results. `single-round` is set when rows are made, because
-it needs no further information. Whether a cache can serve a case is already known when it is
-planned.
+Other code sets all other flags. The worker sets flags in its results. The rows set `single-round`.
+The plan decides before the run whether a case may read from a cache.
 """
 
 from __future__ import annotations
@@ -20,24 +19,27 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
-"""A file counts as cold if at most this share of it is in the page cache."""
+"""Maximum share of a file in the page cache, from 0 to 1, for a file that counts as cold."""
 
 HUGE_SHARE = 0.9
-"""Minimum share of a case's memory that must be on huge pages if the case requests them."""
+"""Minimum share of a case's memory on huge pages, from 0 to 1, if the case requests huge pages."""
 
 LOWEST_CLOCK = "sm_mhz_low"
-"""Key in a result's `detail`: the lowest SM clock of any of its samples, in MHz."""
+"""Name in a result's `detail`: the lowest SM clock of all samples, in MHz."""
 
 PEAK_TOLERANCE = 0.01
-"""Relative amount by which a result may exceed a specified or queried peak.
+"""Relative tolerance by which a result may exceed a specified or queried peak.
 
 Clocks are reported in whole MHz and drift by about 1e-4. A timer's step is at most a twentieth of
-one sample, and a much smaller part of the median of many samples.
+one sample, and a much smaller share of the median of many samples.
 """
 
 
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
-    """The rows of all measurements so far, with flags and with the tiers of pointer chases."""
+    """The rows of all measurements so far, with their flags.
+
+    Pointer chases also get their tiers.
+    """
     units = list(units)
     clocks: dict[str, list[float]] = {}
     for unit in units:
@@ -48,17 +50,17 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """The SM clocks measured in ``unit``, in MHz: the median, and the lowest of any sample."""
+    """SM clocks in MHz from the result ``unit``: the median, and the lowest clock."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]
 
 
 def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
-    """``row`` with its flags; only `ok` rows get flags.
+    """``row`` with its flags. Only rows with the status `ok` get flags.
 
     Args:
-        clocks: the SM clocks measured in its rounds, in MHz.
+        clocks: SM clocks in MHz that were measured in the rounds of the row.
     """
     if row.status is not Status.OK:
         return row
@@ -77,14 +79,17 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
 
 
 def _highest_clock(row: Row, machine: Machine) -> float:
-    """Maximum clock of the row's device in MHz; 0 if unknown."""
+    """Maximum clock in MHz of the row's device; 0 if unknown."""
     return max((gpu.sm_mhz for gpu in machine.gpus.devices if gpu.name == row.device), default=0)
 
 
 def beyond_peak(
     value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
 ) -> bool:
-    """Whether ``value`` exceeds the hardware's peak; exceeding a measured peak does not count."""
+    """Whether ``value`` exceeds the peak of the hardware.
+
+    The result is False if the peak itself was measured.
+    """
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
     if better is Better.HIGHER:
@@ -93,7 +98,7 @@ def beyond_peak(
 
 
 def _lacks_huge_pages(row: Row) -> bool:
-    """Whether a case that requests transparent huge pages had too few of them in some round."""
+    """Whether a case that requests transparent huge pages got too few of them in a round."""
     if "huge" not in row.detail or not {"pages=4k", "pages=populate"}.isdisjoint(
         row.case.split("/")
     ):
@@ -102,12 +107,12 @@ def _lacks_huge_pages(row: Row) -> bool:
 
 
 def _shares(text: str) -> list[float]:
-    """The percentages in a value of `detail`, as fractions; several if rounds differ."""
+    """The percentages in a value of `detail`, as fractions. There are several if rounds differ."""
     return [float(share.rstrip("%")) / 100 for share in text.split(",")]
 
 
 def _was_in_page_cache(row: Row) -> bool:
-    """Whether more than `COLD_SHARE` of a cold case's file was in the page cache in some round."""
+    """Whether more than `COLD_SHARE` of a cold case's file was in the page cache in a round."""
     if row.cache_state is not CacheState.COLD or "resident" not in row.detail:
         return False
     return any(share > COLD_SHARE for share in _shares(row.detail["resident"]))

@@ -1,4 +1,4 @@
-"""Prepares the kernel cache: workers load only files that no other user could have written."""
+"""Prepares the kernel cache. Workers load only files that no other user could have written."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from membench.measure.events import Observer
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
     """The environment variables that tell workers where to cache compiled code.
 
-    Empty if workers use the user's cache. If another user could have written there, the run uses a
-    private cache in ``directory``, which is removed when the run ends. Damaged files in the user's
-    cache are discarded. ``observer`` gets one warning about either.
+    The mapping is empty if workers use the user's cache. If another user could have written to the
+    user's cache, the run uses a private cache in ``directory``. The run removes the private cache
+    at its end. Damaged files in the user's cache are discarded. In both cases ``observer`` gets one
+    warning.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):
         observer.warned(
             f"the kernel cache {base} is not used: {problem}",
-            "name a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
+            "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
         )
         with private_cache(directory) as variables:
             yield variables

@@ -1,9 +1,9 @@
-"""Locks that detect other runs: one run per GPU, and a warning if two runs share a machine.
+"""Locks that detect other runs: only one run per GPU, and a warning if two runs share a machine.
 
-A lock is a listening socket in the kernel's abstract name space (unix(7)). It leaves no file, ends
-with its process however the process ends, is visible to other users, and the kernel reports its
-holder. Containers with separate network namespaces do not see each other's locks, but NVML still
-lists the computing processes.
+A lock is a listening socket in the kernel's abstract name space (unix(7)). A lock leaves no file.
+It ends when its process ends, even if the process is killed. Other users see the lock, and the
+kernel reports which process has it. Containers with separate network namespaces do not see each
+other's locks, but NVML still lists the computing processes.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _UNKNOWN = 0
 def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
     """Reserve ``gpus`` for this process inside the block, and warn about other runs.
 
-    It does not wait for a GPU, because a job would hang for as long as the other run takes.
+    The function does not wait for a GPU. Otherwise a job would hang as long as the other run takes.
 
     Raises:
-        BackendUnavailable: another run holds one of the GPUs.
+        BackendUnavailable: another run has reserved one of the GPUs.
     """
     with ExitStack() as held:
         for gpu in gpus:
@@ -40,7 +40,7 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
                 raise BackendUnavailable(
                     f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): each run "
                     "would get only a share of the device",
-                    "wait until it has ended, or choose another GPU with --device cuda:N",
+                    "wait for its end, or choose another GPU with --device cuda:N",
                 )
             held.enter_context(one)
         neighbours = []
@@ -58,9 +58,8 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
                 seated = True
         if neighbours:
             observer.warned(
-                f"another run{_by(neighbours[0])} measures on this machine: the runs disturb each "
-                "other",
-                "wait until it has ended; the results of both runs are unreliable",
+                f"another run{_by(neighbours[0])} measures on this machine and disturbs this run",
+                "wait until the other run has ended; the results of both runs are unreliable",
             )
         yield
 
@@ -70,9 +69,10 @@ def _by(pid: int) -> str:
 
 
 def _claim(name: str) -> socket.socket | int:
-    """A socket that holds ``name``, or the id of the process that already holds it.
+    """A socket that is the lock ``name``, or the id of the process that already has the lock.
 
-    If the kernel does not support such sockets, an unbound socket, so that the run can continue.
+    If the kernel does not support such sockets, the result is an unbound socket, and the run
+    continues.
     """
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     for _ in range(3):
@@ -83,7 +83,7 @@ def _claim(name: str) -> socket.socket | int:
             if error.errno != errno.EADDRINUSE:
                 return one
             if (pid := _holder(name)) is None:
-                continue  # the other process has just ended
+                continue  # the other process has ended in the meantime
             one.close()
             return pid
         return one
@@ -92,13 +92,16 @@ def _claim(name: str) -> socket.socket | int:
 
 
 def _holder(name: str) -> int | None:
-    """The process that holds ``name``, `_UNKNOWN` if not reported; None if it is free."""
+    """The id of the process that has the lock ``name``; None if the lock is free.
+
+    The result is `_UNKNOWN` if the kernel does not report the process.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
         one.setblocking(False)
         try:
             one.connect(_address(name))
             found = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        except BlockingIOError:  # its connection queue is full, so it exists
+        except BlockingIOError:  # the socket exists, because its connection queue is full
             return _UNKNOWN
         except OSError:
             return None

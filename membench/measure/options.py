@@ -8,7 +8,7 @@ from membench.core.record import record
 from membench.core.units import GIB
 
 RESULTS = Path("results")
-"""Directory of the results unless the user names a file."""
+"""Directory of the results if the user names no file."""
 
 DEFAULT_TIMEOUT = 120.0
 DEFAULT_DISK_BUDGET = 2 * GIB
@@ -16,15 +16,15 @@ DEFAULT_DISK_BUDGET = 2 * GIB
 PAIRS = 12
 """Default number of pairs of rounds in a paired run.
 
-At 1 % noise, a shift of 5 % is found to exceed a threshold of 3 % in 98 of 100 runs
+With 1 % noise, 98 of 100 runs detect that a shift of 5 % exceeds the threshold of 3 %
 (docs/statistics.md).
 """
 
 FEWEST_PAIRS = 6
-"""Minimum number of pairs.
+"""Minimum number of pairs for a verdict.
 
-Without a real difference, all of five pairs still have the same sign in one of 16 runs, so five
-pairs give no 95 % interval.
+Without a real difference, five pairs all have the same sign in one of 16 runs. So five pairs are
+too few for a 95 % interval.
 """
 
 
@@ -34,20 +34,20 @@ class RunOptions:
 
     Attributes:
         profile: ``quick`` or ``full``.
-        select, skip: globs on case ids; a complete id need not be in the profile.
-        settings: texts ``BENCHGLOB:KEY=VALUE``, each of which gives an axis one value instead of
-            the profile's values.
-        rounds: number of new processes that repeat the plan; None = the profile's number.
+        select, skip: globs on case ids. A complete id may also name a case outside the profile.
+        settings: texts ``BENCHGLOB:KEY=VALUE``. Each text replaces the profile's values of one axis
+            by one value.
+        rounds: number of fresh processes that each measure the plan; None for the profile's number.
         device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
-        output: the CSV's path; None = ``results/<machine>/<UTC>_<profile>.csv``.
-        label: name of the machine in the results; None = derived from the hardware.
-        seed: seed for the order of cases; None = a random one, which the sidecar stores.
-        scratch: directory for the scratch file; None = next to the results.
+        output: path of the CSV; None for ``results/<machine>/<UTC>_<profile>.csv``.
+        label: name of the machine in the results; None to derive the name from the hardware.
+        seed: seed for the order of the cases; None for a random seed. The sidecar stores the seed.
+        scratch: directory for the scratch file; None for the directory of the results.
         disk_budget: maximum bytes of the scratch file.
         timeout: maximum seconds for one case in one round.
         strict: whether a GPU that is present but cannot be used is an error.
-        hold: whether to hold a GPU's queue while it is filled.
-        versus: what differs on side B of a paired run, such as ``env=NAME=VALUE``.
+        hold: whether to stop a GPU's queue until the host has filled the queue.
+        versus: the difference on side B of a paired run, such as ``env=NAME=VALUE``.
         setup_a, setup_b: shell commands that run before each round of side A or B of a paired run.
     """
 
@@ -72,5 +72,5 @@ class RunOptions:
 
     @property
     def paired(self) -> bool:
-        """Whether this is a paired run, which measures two sides in turn."""
+        """Whether this is a paired run, which measures two settings (sides A and B) in turn."""
         return bool(self.versus or self.setup_a or self.setup_b)

@@ -1,4 +1,4 @@
-"""The order of the cases in a round: shuffled, so that a case has different predecessors."""
+"""The order of the cases in a round. It is shuffled, so that a case has different predecessors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from membench.results.plan import Plan, PlannedCase
 
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
-    """The runnable cases of ``plan`` in the order of round ``round_``; repeatable from the seed."""
+    """The runnable cases of ``plan`` in their order in round ``round_``.
+
+    The plan's seed and the round determine the order.
+    """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     random.Random(f"{plan.seed}/{round_}").shuffle(
         cases
-    )  # the order must be repeatable, not secret
+    )  # the order must be repeatable, not cryptographically random
     return tuple(cases)

@@ -8,11 +8,11 @@ from membench.core.snapshot import Machine
 
 
 def pin(pid: int, node: int | None, machine: Machine) -> bool:
-    """Pin process ``pid`` to the CPUs of ``node``; False if it may use none of them.
+    """Pin process ``pid`` to the CPUs of ``node``; False if the process may use none of these CPUs.
 
-    Memory that it then allocates is also on that node (first touch). Existing threads keep their
-    CPUs. The function does nothing if only one node has CPUs, or if the firmware does not report
-    the device's node.
+    Memory that the process allocates later is then also on this node (first touch). Existing
+    threads keep their CPUs. The function does nothing if only one node has CPUs, or if ``node`` is
+    unknown.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
@@ -22,7 +22,7 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
 
 def unpin(pid: int, machine: Machine) -> None:
-    """Let process ``pid`` again use all CPUs that membench was started with."""
+    """Let process ``pid`` again use all CPUs that membench could use at its start."""
     if sum(bool(one.cpus) for one in machine.memory.nodes) > 1:
         _bind(pid, set(machine.cpu.affinity))
 

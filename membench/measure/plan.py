@@ -1,4 +1,4 @@
-"""Makes the plan of a run (cases, rounds and machine), and estimates its cost."""
+"""Makes the plan of a run (cases, rounds and machine), and estimates the cost of the plan."""
 
 from __future__ import annotations
 
@@ -24,26 +24,30 @@ ROUND_SECONDS = 1.0
 """Estimated seconds of a round in addition to its cases: interpreter, imports, cached kernels."""
 
 GPU_ROUND_SECONDS = 1.0
-"""Further seconds of a round with cases on a GPU.
+"""Additional seconds of a round with cases on a GPU.
 
-Importing CuPy takes 0.4 s, a context and libraries about the same.
+The import of CuPy takes 0.4 s. A context and the libraries take another 0.4 s.
 """
 
 TUNE_SECONDS = 0.6
 """Seconds to tune a case, once per run.
 
-There are 30 configurations, each with about ten samples of a millisecond.
+Tuning tries 30 configurations, each with about ten samples of a millisecond.
 """
 
 LAYOUT_BYTES_S = 1e9
-"""Bytes per second at which the scratch file is written, once per run."""
+"""Estimated bytes per second for writing the scratch file, once per run."""
 
 
 @record
 class Estimate:
-    """The cost of a plan: total seconds, peak bytes of memory, bytes of scratch file.
+    """The estimated cost of a plan.
 
-    `gpu_memory` is the peak on one GPU, in bytes.
+    Attributes:
+        seconds: total time.
+        memory: peak memory of the host in bytes.
+        disk: size of the scratch file in bytes.
+        gpu_memory: peak memory of one GPU in bytes.
     """
 
     seconds: float
@@ -67,13 +71,16 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """The seconds of a round in addition to its cases."""
+    """Estimated seconds of one round in addition to its cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Seconds over all rounds and with tuning, by ``family`` of the cases, largest first."""
+    """Family -> estimated seconds over all rounds, with tuning, largest first.
+
+    ``family`` returns the family of a case.
+    """
     found: dict[str, float] = {}
     for case in plan.cases:
         if not case.skipped:
@@ -85,7 +92,7 @@ def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str
 def make_plan(
     options: RunOptions, registry: Registry, machine: Machine, scratch: Filesystem | None = None
 ) -> Plan:
-    """The plan for ``options``, with a scratch file on ``scratch`` if a case needs one.
+    """The plan for ``options``, with a scratch file on ``scratch`` if a case needs a scratch file.
 
     Raises:
         UsageError: a device does not exist, a label is invalid, or a number is out of range.
@@ -121,7 +128,10 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Check the numbers for calls from Python; the command line checks them itself."""
+    """Raise `UsageError` for a number out of range.
+
+    This check is for calls from Python. The command line has its own checks.
+    """
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
@@ -129,14 +139,14 @@ def _check_numbers(options: RunOptions) -> None:
     }
     for name, (fits, known) in ranges.items():
         if not fits:
-            raise UsageError(f"{name} is out of range", f"allowed: {known}")
+            raise UsageError(f"{name} is out of range", f"the allowed range is {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
-    Points of a sweep have fewer rounds than the default case; an explicit number of rounds applies
-    to all cases.
+    Points of a sweep have fewer rounds than the default case. An explicit number of rounds in the
+    options applies to all cases.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds
@@ -145,7 +155,7 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
-    """Indices of the visible GPUs that ``case`` runs on; None for a case that needs no GPU."""
+    """Indices of the visible GPUs that run ``case``; (None,) for a case that needs no GPU."""
     if Needs.GPU not in case.needs:
         return (None,)
     if device == "all":
@@ -154,9 +164,9 @@ def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]
 
 
 def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) -> PlannedCase:
-    """The entry for ``case`` in the plan, with the reason if it cannot run.
+    """The entry for ``case`` in the plan, with the reason if the case cannot run.
 
-    If the run uses several GPUs, the id names the GPU: ``.../gpu=1``.
+    If the run uses several GPUs, the id ends with the GPU: ``.../gpu=1``.
     """
     backend = registry.benches[case.bench].backend
     several = gpu is not None and site.device == "all" and len(site.machine.gpus.devices) > 1
@@ -207,7 +217,7 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
 def idle_skips(
     options: RunOptions, registry: Registry, machine: Machine
 ) -> Iterator[tuple[str, str]]:
-    """A warning and a hint for each ``--skip`` that matches no case: it may be mistyped."""
+    """A warning and a hint for each ``--skip`` pattern that matches no case and may be mistyped."""
     if not options.skip:
         return
     profile = registry.cases(options.profile, machine, options.settings)
@@ -215,11 +225,11 @@ def idle_skips(
     ids = dict.fromkeys(case.id for case in (*profile, *chosen))
     for pattern in dict.fromkeys(options.skip):
         if not any(matches(one, pattern) for one in ids):
-            yield f"--skip {pattern}: no case matches it", near(pattern, ids)
+            yield f"--skip {pattern} matches no case", near(pattern, ids)
 
 
 def check_device(device: str, machine: Machine) -> None:
-    """Raise `UsageError` for a ``--device`` that this machine does not have."""
+    """Raise `UsageError` if this machine has no ``device``, the value of ``--device``."""
     if device in ("auto", "all", "cpu"):
         return
     kind, _, number = device.partition(":")

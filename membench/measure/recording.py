@@ -1,9 +1,9 @@
-"""Records the time stamps of a real device, so that the engine can be tested on any machine.
+"""Records the clock readings of a real device, so that the engine can be tested on any machine.
 
-If ``MEMBENCH_RECORDING=FILE`` is in the environment, a worker appends one line of JSON to FILE for
+If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends one line of JSON to FILE for
 each case that it timed on a device. The line contains the request, the case result, and all
-`Stamps` of the case, including those of the launch floor and the warm-up. A replay gives the same
-case result, from a backend named `replay`, which no results file accepts.
+`Stamps` of the case, including the stamps of the launch floor and the warm-up. A replay computes
+the same case result. Its backend is named `replay`, and no results file accepts this name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SCHEMA = "membench.recording/1"
 
 @dataclass(frozen=True)
 class Declared:
-    """The attributes of a `Timed`, without its functions."""
+    """The attributes of a `Timed` that are not functions."""
 
     size_bytes: int
     metric: Metric
@@ -48,7 +48,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line: a request, its case result, and the stamps from which the result was computed."""
+    """One line of a recording: a request, the case result, and the stamps of the case."""
 
     request: RoundRequest
     unit: CaseResult
@@ -58,7 +58,7 @@ class Recorded:
 
 
 class RecordingDevice:
-    """A device backend that records all its stamps."""
+    """A device backend that also records the stamps that it returns."""
 
     def __init__(self, device: DeviceBackend) -> None:
         self._device = device
@@ -69,7 +69,7 @@ class RecordingDevice:
         return getattr(self._device, name)
 
     def stamps(self) -> Stamps:
-        """The device's stamps, which are also recorded."""
+        """The device's stamps; a copy is recorded."""
         stamps = self._device.stamps()
         self.taken.append(stamps)
         return stamps
@@ -80,14 +80,14 @@ DeviceBackend.register(RecordingDevice)
 
 
 def recorded(backend: Backend, environ: Mapping[str, str] = os.environ) -> Backend:
-    """``backend``, wrapped for recording if it is a device and a recording is requested."""
+    """``backend``, wrapped to record its stamps if it is a device and recording is on."""
     if VARIABLE in environ and isinstance(backend, DeviceBackend):
         return RecordingDevice(backend)
     return backend
 
 
 def remember(backend: Backend, work: Timed) -> None:
-    """Note the work that is about to be timed, if ``backend`` records."""
+    """If ``backend`` records, record the attributes of ``work``, which will be timed next."""
     if isinstance(backend, RecordingDevice):
         backend.work = Declared(**{one.name: getattr(work, one.name) for one in fields(Declared)})
 
@@ -98,13 +98,13 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Append the recording of ``unit`` to the file, if its ``backend`` records."""
+    """If ``backend`` records, append the recording of ``unit`` to the file."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work
     backend.taken.clear()
     backend.work = None
-    if work is None:  # the work timed itself, or ended before it was timed
+    if work is None:  # the work timed itself, or ended before the timing
         return
     line = dump(Recorded(request, unit, work, backend.resolution_ns, stamps))
     with Path(environ[VARIABLE]).open("a", encoding="ascii") as file:

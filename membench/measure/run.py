@@ -59,10 +59,10 @@ from membench.results.table import to_csv
 
 @dataclass(frozen=True)
 class Wall:
-    """The wall time in seconds by kind of work; for a resumed run, only of the last part.
+    """The wall time of a run in seconds, by type of work.
 
-    `overhead` is all time except measuring, filling and verifying: starting processes, compiling,
-    planning, journalling, drawing.
+    `overhead` is the time of all other work, such as starting processes, compiling, planning,
+    writing the journal and drawing. For a resumed run, the times begin with the last resumption.
     """
 
     total: float
@@ -78,11 +78,11 @@ class Wall:
 
 @dataclass(frozen=True, repr=False)
 class RunOutcome:
-    """The result of a run; a notebook shows its numbers as a table.
+    """The result of a run. A notebook shows its numbers as a table.
 
     Attributes:
         rows: the results, in the order of the plan.
-        csv: the results file, None if no case was measured.
+        csv: the results file; None if no case was measured.
         signum: the signal that ended the run early; 0 for a complete run.
         again: the argument for ``--resume`` after a signal.
     """
@@ -132,7 +132,7 @@ class RunOutcome:
 class Prepared:
     """A run that has passed all checks but has not started.
 
-    ``named``: whether the user chose the name of the results file, which then must not change.
+    ``named`` is True if the user chose the name of the results file. Then the name must not change.
     """
 
     plan: Plan
@@ -142,13 +142,13 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Examine the machine and make the plan; write nothing.
+    """Examine the machine and make the plan. Writes nothing.
 
     Raises:
-        BackendUnavailable: with ``strict``, a GPU is present but faulty, or no selected case runs
-            without a GPU.
-        OutputError: the results file exists, or there is no scratch directory.
-        UsageError, NothingMatched: see `make_plan`.
+        BackendUnavailable: ``strict`` is set, and a GPU is present but faulty, or all selected
+            cases need a GPU.
+        OutputError: the results file exists, or the scratch directory does not exist.
+        UsageError, NothingMatched: errors of `make_plan`.
     """
     benches = registry()
     if options.output is not None and not options.paired:
@@ -184,7 +184,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
 
 
 def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str, str]]:
-    """What is wrong with the GPUs that the run may use, and the remedies."""
+    """Pairs (problem, remedy) for the GPUs that the run may use."""
     gpus = machine.gpus
     if options.device == "cpu":
         return
@@ -196,26 +196,26 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure the staircase of the machine, and note its first and last latency."""
+    """Measure pointer-chase latency by ring size, and report the first and the last latency."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
     if told:
-        observer.noted(f"a pointer chase checks the caches: {told}")
+        observer.noted(f"pointer-chase latency, to check the cache sizes: {told}")
     return stairs
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether the case can run here, and its size or flags depend on the host's caches."""
+    """Whether the case can run, and its size or flags depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
 def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Carry out a prepared run.
+    """Measure a prepared run.
 
     Raises:
-        OutputError: the results cannot be written; nothing was measured yet, or the measurements
-            are in the journal that the message names.
+        OutputError: the results cannot be written. Either nothing was measured yet, or the message
+            names the journal with the measurements.
         BackendUnavailable: another run measures on the same GPU.
     """
     if prepared.named:
@@ -227,10 +227,10 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
-    """Create the journal; return it with ``prepared``, which gets its final path.
+    """Create the journal. Returns ``prepared`` with its final path, and the journal.
 
-    The default path contains the second of the start; if two runs start in the same second, the
-    later one takes the next free name.
+    The default path contains the time of the start in seconds. If two runs start in the same
+    second, the later run takes the next free name.
     """
     while True:
         csv = prepared.csv if prepared.named else unused_path(prepared.csv)
@@ -238,7 +238,7 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
             check_output(csv)
             journal = Journal.create(journal_path(csv), prepared.plan, dump(prepared.machine))
         except (JournalError, OutputError):
-            # Another name would not help if no file has this one.
+            # If the name is already unused, another name would not help.
             if prepared.named or unused_path(csv) == csv:
                 raise
         else:
@@ -250,7 +250,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
     Raises:
         JournalError: there is nothing to resume, or the machine, membench or the version of a case
-            differs from the journal's.
+            differs from the journal.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -272,10 +272,10 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:
-    """Raise an error if ``csv`` is one side of a paired run, which cannot be continued alone.
+    """Raise `JournalError` if ``csv`` is one side of a paired run that cannot continue alone.
 
-    The exception is a side whose results only have to be written: a kill between the writing of the
-    two results can leave this state.
+    If all cases are measured and only the results file of this side is missing, the side can
+    continue alone. A kill between the writing of the two results files leaves this state.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -284,12 +284,12 @@ def _refuse_half(csv: Path, contents: Contents) -> None:
     if partner.exists() or not _all_measured(contents):
         raise JournalError(
             f"{shown(csv)} is one side of a paired run",
-            f"continue both: {resume_command(csv, pair)}",
+            f"continue both sides: {resume_command(csv, pair)}",
         )
 
 
 def _all_measured(contents: Contents) -> bool:
-    """Whether the plan is complete and only the results file is missing."""
+    """Whether the journal has all results of the plan."""
     measured = {(unit.round, unit.case) for unit in contents.units}
     settled = {unit.case for unit in contents.units if unit.status is not Status.OK}
     return all(
@@ -320,11 +320,14 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Raise an error, before anything is measured, if no results could be made from the journal."""
+    """Raise `JournalError` if the journal's results cannot become rows.
+
+    The check runs before anything is measured.
+    """
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
-            reason = f"a result of '{unit.case:.200}' belongs to no round of the plan"
+            reason = f"the round {unit.round} of a result of '{unit.case:.200}' is not in the plan"
     try:
         to_csv(results(contents.plan, contents.units, machine))
     except (SchemaError, ValueError, ArithmeticError) as error:
@@ -336,7 +339,7 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
 
 
 def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
-    """The GPUs that the plan uses, each once."""
+    """The GPUs that the plan uses, each GPU once."""
     used = [case.gpu for case in prepared.plan.cases if case.gpu is not None and not case.skipped]
     return [prepared.machine.gpus.devices[index] for index in dict.fromkeys(used)]
 
@@ -356,10 +359,10 @@ class Software:
 
 
 def check_ground(path: Path, contents: Contents, now: Machine, software: Software) -> None:
-    """Raise an error if the journal ``path`` belongs to another machine or other software.
+    """Check that the journal ``path`` belongs to this machine and this software.
 
     Raises:
-        JournalError: one line that names the difference.
+        JournalError: the machine or the software differs; one line names the difference.
     """
     plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
@@ -369,26 +372,29 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
         )
     if plan.software != software.name:
         raise JournalError(
-            f"the journal belongs to membench {plan.software}, but this is {software.name}", hint
+            f"the journal belongs to membench {plan.software}, not to {software.name}",
+            hint,
         )
     for case in plan.cases:
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
-                raise JournalError(f"GPU {case.gpu} is not the GPU of the journal", hint)
+                raise JournalError(
+                    f"this machine's GPU {case.gpu} is not the GPU {case.gpu} of the journal", hint
+                )
         version = software.versions.get(case.bench)
         if version is None and not case.skipped:
-            raise JournalError(f"the journal's case {case.id} no longer exists", hint)
+            raise JournalError(f"this membench does not have the journal's case {case.id}", hint)
         if version not in (None, case.version):
             raise JournalError(
-                f"{case.id}: the journal has version {case.version}, but this is version {version}",
+                f"the journal has version {case.version} of {case.id}, this membench has {version}",
                 hint,
             )
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of the measurements: total seconds, seconds of the layout, and any error."""
+    """The end of the measurements: total seconds, seconds for the scratch file, signal, error."""
 
     seconds: float
     layout: float
@@ -419,16 +425,16 @@ def _run(
 def finish(
     prepared: Prepared, journal: Journal, before: int, end: End, observer: Observer
 ) -> RunOutcome:
-    """Make the results of a run that has ended, from its closed ``journal``.
+    """Make the results files of a run that has ended, from its closed ``journal``.
 
-    ``before`` is the number of case results from earlier parts of a resumed run.
+    ``before`` is the number of case results from before the last resumption.
 
     Raises:
-        MembenchError: the error that ended the run early, or the reason why its results cannot be
+        MembenchError: the error that ended the run early, or the reason why the results cannot be
             written.
     """
     if end.trouble is not None and not journal.path.exists():
-        raise end.trouble  # it was removed and cannot be restored
+        raise end.trouble  # a person removed the journal's file, and it cannot be restored
     if journal.restored:
         observer.warned(
             f"{shown(journal.path)} was removed during the run and has been written again",
@@ -445,7 +451,7 @@ def _measure(
     *,
     verbose: bool,
 ) -> End:
-    """Measure the plan into the journal; restore the journal's file if it was removed."""
+    """Measure the plan into the journal. If the journal's file was removed, write it again."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -473,15 +479,15 @@ def _measure(
 
 
 def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
-    """Convert the journal to CSV and sidecar; the journal of a complete run is then removed.
+    """Make the CSV and the sidecar from the journal. The journal of a complete run is then removed.
 
-    ``before`` is the number of case results from earlier parts of a resumed run.
+    ``before`` is the number of case results from before the last resumption.
     """
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
     wall = _wall(contents.units[before:], end)
     if not contents.units and not end.complete:
-        journal.unlink()  # nothing was measured, so no file is kept
+        journal.unlink()  # nothing was measured, so no file is needed
         if end.trouble is not None:
             raise end.trouble
         return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)
@@ -502,7 +508,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
     if end.trouble is not None:
         raise type(end.trouble)(
             f"{end.trouble}; the measurements are in {shown(csv)}",
-            f"after you have solved the problem: {again}",
+            f"solve the problem, then run: {again}",
         )
     if end.complete:
         journal.unlink()

@@ -19,20 +19,21 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 WRITE_FACTOR = 8
-"""A run writes at most this many times its ``--disk-budget``, including the layout, because SSDs
-wear.
+"""Maximum bytes that a run writes, as a multiple of its ``--disk-budget``.
+
+The bytes include the initial write of the file. The limit exists because SSDs wear.
 """
 
 
 @dataclass(frozen=True)
 class ScratchLayout:
-    """The scratch file, or the reason why there is none.
+    """The scratch file, or the reason why there is no scratch file.
 
     Attributes:
-        scratch: the handle for workers, None without a file.
-        problem: why there is no file although a case needs it, else empty.
-        reaches: whether direct I/O reaches a disk there; if not, cases that need it are skipped.
-        seconds: time that writing the file took.
+        scratch: the handle for workers; None if there is no file.
+        problem: why there is no file although a case needs a file; empty otherwise.
+        reaches: whether direct I/O reaches a disk. If not, cases that need the file are skipped.
+        seconds: time for writing the file.
     """
 
     scratch: ScratchHandle | None = None
@@ -43,10 +44,10 @@ class ScratchLayout:
 
 @contextmanager
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
-    """Create the scratch file for the remaining cases; it is removed at the end of the block.
+    """Create the scratch file for the remaining cases, and remove the file at the end of the block.
 
-    The remaining cases are the runnable cases of ``plan`` that ``done`` does not complete. If the
-    file cannot be created, only the cases that need it fail.
+    The remaining cases are the runnable cases of ``plan`` without a complete result in ``done``. If
+    the file cannot be created, only the cases that need the file fail.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -76,16 +77,19 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """How many of ``size`` bytes still fit; the journal has grown since the plan was made."""
+    """The size in bytes that still fits, at most ``size``.
+
+    The free space may be smaller than at planning time, because the journal has grown.
+    """
     try:
         status = os.statvfs(plan.scratch)
-    except OSError:  # creating the file reports the reason
+    except OSError:  # the later creation of the file reports the reason
         return size
     return cut(size, plan.disk_budget, status.f_bavail * status.f_frsize) or size
 
 
 def _complete(plan: Plan, done: Sequence[CaseResult]) -> set[str]:
-    """Ids of the cases that were measured in all their rounds."""
+    """Ids of the cases that were measured in all rounds of the case."""
     rounds: dict[str, set[int]] = {}
     for unit in done:
         rounds.setdefault(unit.case, set()).add(unit.round)

@@ -286,7 +286,10 @@ def test_why_no_other_gpu_can_be_reached_is_said(
 ) -> None:
     runtime = vars(cuda_links)["cupy"].cuda.runtime  # the module of the double
     monkeypatch.setattr(runtime, "deviceCanAccessPeer", lambda _one, _other: 0)
-    for said, told in (("the chipset does not support it", ": the chipset"), ("", "access)")):
+    for said, told in (
+        ("the chipset does not support direct access", ": the chipset"),
+        ("", "access)"),
+    ):
         monkeypatch.setattr(cuda_links, "peer_access", lambda _one, _other, said=said: said)
         with pytest.raises(Skip, match="peer access") as skipped:
             gpu.links.peer(64)

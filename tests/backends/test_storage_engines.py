@@ -286,7 +286,9 @@ def test_a_kernel_or_a_container_without_io_uring_is_said(
 ) -> None:
     before = len([*Path("/proc/self/fd").iterdir()])
     monkeypatch.setattr(storage_native_uring, "_SETUP", 9999)
-    with pytest.raises(BackendUnavailable, match="io_uring is refused: Function not implemented"):
+    with pytest.raises(
+        BackendUnavailable, match="kernel refuses io_uring: Function not implemented"
+    ):
         NativeRing(cpu)
     assert len([*Path("/proc/self/fd").iterdir()]) == before
 

@@ -281,7 +281,7 @@ def test_traffic_that_ends_before_the_chase_is_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hbm_loaded, "SAMPLES", 64)
     source = ("waiting > deadline_ns", "waiting > deadline_ns + 1000000")
     gpu = EmulatedGpu(small(2), compile_=mutant("loaded.cu", *source))
-    with pytest.raises(VerificationFailed, match="the traffic stopped after"):
+    with pytest.raises(VerificationFailed, match="the traffic stopped too early"):
         observe(LOADED, params(100), gpu)
 
 

@@ -74,7 +74,7 @@ def test_a_prohibited_gpu_is_left_out(ask: Ask) -> None:
     assert "-i 0 -c DEFAULT" in gpus.faults[0].remedy
     alone = ask({"compute_mode": 2})
     assert (alone.devices, alone.usable) == ((), False)
-    assert alone.problem.startswith("GPU 0: its compute mode")
+    assert alone.problem.startswith("GPU 0: the compute mode")
 
 
 @pytest.mark.parametrize(

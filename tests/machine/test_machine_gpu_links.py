@@ -124,7 +124,7 @@ def test_peer_access_is_asked_of_nvml_with_plain_numbers(library: Path) -> None:
     pairs = (FIRST, SECOND, SECOND, FIRST, FIRST, "0123456789ab")
     command = [sys.executable, "-c", PEERS, str(library), *pairs]
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    assert said.splitlines() == ["the chipset does not support it", "ok", ""]
+    assert said.splitlines() == ["the chipset does not support direct access", "ok", ""]
 
 
 def test_without_nvml_nothing_is_known_of_peers() -> None:

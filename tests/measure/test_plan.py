@@ -60,7 +60,7 @@ def test_a_case_without_needs_runs(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("need", "usable", "reason"),
     [
-        (Needs.TWO_CPUS, 1, "needs 2 CPUs, but may use only 1"),
+        (Needs.TWO_CPUS, 1, "needs 2 CPUs, but membench may use only 1"),
         (Needs.TWO_NUMA_NODES, 2, "needs 2 NUMA nodes, but this machine has 1"),
     ],
 )
@@ -74,7 +74,7 @@ def test_what_the_machine_lacks_is_the_reason(
 def test_a_case_may_hold_half_of_the_usable_memory(machine: Machine) -> None:
     assert why_not(case(memory=4 * GIB), "cpu", Site(machine)) == ""
     assert why_not(case(memory=5 * GIB), "cpu", Site(machine)) == (
-        "needs 5.00 GiB of memory, but may use only 4.00 GiB"
+        "needs 5.00 GiB of memory, but membench may use only 4.00 GiB"
     )
 
 
@@ -105,7 +105,10 @@ DISK = Filesystem(
         (
             replace(DISK, direct_io="tmpfs keeps its files in memory"),
             2 * GIB,
-            "results does not lead to a disk (tmpfs keeps its files in memory); try --scratch DIR",
+            (
+                "results does not lead to a disk (tmpfs keeps its files in memory); "
+                "choose another directory with --scratch DIR"
+            ),
         ),
         (DISK, GIB, ""),  # the scratch file is smaller
         (DISK, 255 * MIB, "needs a file of 256 MiB, but --disk-budget allows only 255 MiB"),
@@ -113,7 +116,7 @@ DISK = Filesystem(
         (
             replace(DISK, free=500 * MIB),
             2 * GIB,
-            "needs a file of 256 MiB, but may use only 250 MiB of results",
+            "needs a file of 256 MiB, but membench may use only 250 MiB of results",
         ),
     ],
 )
@@ -248,7 +251,7 @@ def test_a_case_that_a_gpu_cannot_hold_is_skipped_with_the_figures(machine: Mach
     site = Site(with_gpus(machine, 1))
     assert why_not(gpu_case(machine, 72 * GIB), "cuda", site, 0) == ""
     assert why_not(gpu_case(machine, 73 * GIB), "cuda", site, 0) == (
-        "needs 73.0 GiB of GPU memory, but may use only 72.0 GiB"
+        "needs 73.0 GiB of GPU memory, but membench may use only 72.0 GiB"
     )
 
 

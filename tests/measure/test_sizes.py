@@ -134,7 +134,7 @@ def test_numbers_that_no_kernel_has_are_refused() -> None:
 
 def test_more_threads_than_cpus_are_known_before_the_run() -> None:
     (found,) = planned("ddr/read/size=64MiB/threads=99/pages=4k")
-    assert found.skipped == "needs 99 CPUs, but may use only 32"
+    assert found.skipped == "needs 99 CPUs, but membench may use only 32"
 
 
 def test_small_pages_that_the_kernel_does_not_have_are_known_before_the_run() -> None:
@@ -143,7 +143,8 @@ def test_small_pages_that_the_kernel_does_not_have_are_known_before_the_run() ->
     found = {one.id: one.skipped for one in make_plan(options, registry(), grace).cases}
     assert found == {
         "host/chase/size=auto/pages=thp": "",
-        "host/chase/size=auto/pages=4k": "the pages of this kernel are 64 KiB",
+        "host/chase/size=auto/pages=4k": "needs pages of 4 KiB, "
+        "but this kernel has pages of 64 KiB",
         "ddr/read/size=auto/threads=1/pages=thp": "",
     }
 

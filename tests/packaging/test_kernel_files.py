@@ -40,5 +40,5 @@ def test_missing_sources_are_one_line_that_names_both_places(
 
 @pytest.mark.parametrize("name", ["nothing.cu", "../pyproject.toml", "", "."])
 def test_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(MembenchError, match=r"there are: .*stream\.cu"):
+    with pytest.raises(MembenchError, match=r"the sources are: .*stream\.cu"):
         kernel_files.read_kernel(name)

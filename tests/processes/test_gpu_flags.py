@@ -72,7 +72,7 @@ def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
     run.communicate(timeout=10)
     other = membench("run", "--resume", "o.csv", env=membench.with_gpu(f"GPU-{name}-b"))
     assert other.returncode == 1
-    assert "Error: GPU 0 is not the GPU of the journal" in other.stderr
+    assert "Error: this machine's GPU 0 is not the GPU 0 of the journal" in other.stderr
     hidden = {**membench.with_gpu(f"GPU-{name}-a"), "CUDA_VISIBLE_DEVICES": ""}
     none = membench("run", "--resume", "o.csv", env=hidden)
     assert none.returncode == 1
@@ -91,10 +91,10 @@ def test_a_lost_gpu_is_named_and_the_others_are_measured(membench: Membench) -> 
     run = ("run", "--select", "hbm/calm", "--rounds", "1")
     done = membench(*run, "-o", "o.csv", env=environment)
     assert done.returncode == 0, done.stderr
-    assert "Warning: GPU 1: it has fallen off the bus" in done.stderr
+    assert "Warning: GPU 1: the GPU has fallen off the bus" in done.stderr
     strict = membench(*run, "--strict", "-o", "p.csv", env=environment)
     assert strict.returncode == 1
-    assert "Error: GPU 1: it has fallen off the bus" in strict.stderr
+    assert "Error: GPU 1: the GPU has fallen off the bus" in strict.stderr
     assert "Hint: reboot" in strict.stderr
     assert membench(*run, "--strict", "--device", "cpu", "--dry-run", env=environment).returncode
     info = membench("info", env=environment).stdout

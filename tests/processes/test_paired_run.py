@@ -87,7 +87,7 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     assert alone.returncode == 1
     assert alone.stderr == (
         "Error: o_b.csv is one side of a paired run\n"
-        "Hint: continue both: membench run --resume o_b.csv --versus env=TEST_SETTING=on\n"
+        "Hint: continue both sides: membench run --resume o_b.csv --versus env=TEST_SETTING=on\n"
     )
     other = membench("run", "--resume", "o_b.csv", "--versus", "env=TEST_SETTING=off")
     assert other.returncode == 2
@@ -140,7 +140,7 @@ def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     assert line.startswith(
         "Error: --setup-b ended with exit code 5: no governor; the measurements "
     )
-    assert "--setup-b" in done.stderr.partition("Hint: after you have solved the problem: ")[2]
+    assert "--setup-b" in done.stderr.partition("Hint: solve the problem, then run: ")[2]
     for side in "ab":
         (row,) = read_rows(membench.directory / f"o_{side}.csv")
         assert row.rounds == 1

@@ -1,4 +1,4 @@
-"""Limits of a disk measurement other than the disk: the target memory and the submission loop."""
+"""Two limits of a disk measurement outside the disk: the target memory and the submission loop."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ CEILING_FILE = 64 * MIB
 @axis("pages", quick=("thp", "4k"))
 @axis("align", quick=("4KiB", "512B"))
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
-    """Read 1 MiB at a time, 8 in flight, into memory with a given kind of page and alignment.
+    """Read 1 MiB at a time, 8 reads in flight, into memory with these ``pages`` and ``align``.
 
-    If the memory is not contiguous, the kernel splits a read into several requests; ``requests`` is
-    their number per read, from the disk's counters.
+    The kernel splits a read into several requests if the target memory is not contiguous. The
+    detail ``requests`` is the number of requests per read, from the disk's counters.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -58,7 +58,7 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
             os.preadv(fd, [storage.memory(pages, 4 * KIB, shift).data], 0)
         except OSError as error:
             skip(f"the disk cannot read into memory aligned to {align} bytes: {error.strerror}")
-    # Reads that seem to avoid the page cache may still have used it.
+    # A file system may accept a direct read and still use the page cache.
     if storage.resident(4 * KIB):
         skip(
             f"{storage.scratch.kind} uses the page cache for reads into memory aligned to {align} "
@@ -92,11 +92,11 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
 )
 @axis("qd", quick=(32, 1), most=MOST_IN_FLIGHT)
 def client(storage: StorageBackend, qd: int) -> Work:
-    """The maximum rate of the client: random reads of 4 KiB from a file in memory, without a disk.
+    """The maximum rate of the I/O client: random reads of 4 KiB from a file in memory, not a disk.
 
-    If a disk's rate is close to this one, the client's cost limits the result, and ``ssd/read``
-    reports ``client=limited``. The engine is native AIO, which reads cached data in the submitting
-    thread.
+    If a disk's rate is close to this maximum, the client limits the result, and ``ssd/read``
+    reports ``client=limited``. The engine is native AIO. Native AIO reads cached data in the
+    submitting thread.
     """
     from membench.host.storage.flow import Flow, TrafficShape
 

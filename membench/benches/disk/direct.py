@@ -1,8 +1,8 @@
 """Direct reads and writes of a disk, without the page cache: IOPS, bandwidth and tail latency.
 
-Every round uses new random offsets. A random order visits every block before it repeats one. The
-content of every block shows whether it is the requested one. Latency counts from submission to
-completion (fio's `lat`).
+Every round uses new random offsets. A random order visits every block once before it repeats a
+block. Each block's content identifies the block, so a read of a wrong block is detected. Latency is
+the time from submission to completion (fio's `lat`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,11 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 
 
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
-    """Whether a case is useful: depth matters for small random reads, pages for large ones."""
+    """Whether the profile measures a case.
+
+    The full profile measures every queue depth only for random reads of 4 KiB. It measures 4 KiB
+    pages only for large sequential reads.
+    """
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
     if pages == "4k":
@@ -83,8 +87,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
 
-    The page cache is checked before and after the reads; ``resident`` is the larger of the two
-    shares of the data found there.
+    membench checks the page cache before and after the reads. The detail ``resident`` is the larger
+    of the two cached shares of the data.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -107,7 +111,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
     grid=("pattern", "block", "qd"),
     where=_worth_writing,
-    seconds=0.15,  # ends when its bytes are written
+    seconds=0.15,  # ends when all bytes of a round are written
     memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
     disk=DISK,
 )
@@ -117,8 +121,8 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
 
-    A write is complete when the disk reports it; the data may reach the medium later: see
-    ``ssd/sync``. A round writes at most 48 MiB, or 128 MiB with large blocks.
+    A write is complete when the disk reports completion. The data may reach the medium later (see
+    ``ssd/sync``). A round writes at most 48 MiB, or 128 MiB if a block has 64 KiB or more.
     """
     from membench.host.storage.flow import TrafficShape
 

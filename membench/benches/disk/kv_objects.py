@@ -24,12 +24,12 @@ from membench.workloads.disk_flow import (
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
-QD = 2  # objects in flight: the largest have 80 MiB
+QD = 2  # objects in flight; the largest object has 80 MiB
 
 
 @dataclass(frozen=True)
 class _AttentionSize:
-    """A model's attention: `num_hidden_layers`, `num_key_value_heads` and `head_dim`."""
+    """The dimensions of a model's attention, named as in the model's config.json."""
 
     layers: int
     kv_heads: int
@@ -37,7 +37,7 @@ class _AttentionSize:
 
     @property
     def bytes_per_token(self) -> int:
-        """Keys and values of one token in 16-bit numbers: 2 * layers * heads * dim * 2 bytes."""
+        """Bytes of K and V of one token, at 2 bytes per value: 2 * layers * heads * dim * 2."""
         return 2 * self.layers * self.kv_heads * self.head_dim * 2
 
 
@@ -70,10 +70,10 @@ def object_bytes(model: str, tokens: int) -> int:
 @axis("model", quick=tuple(MODELS))
 @axis("tokens", quick=(16, 256))
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
-    """Load KV-cache objects of ``tokens`` tokens in random order, two in flight.
+    """Load KV-cache objects of ``tokens`` tokens in random order, with two loads in flight.
 
-    A block of a paged cache has 16 tokens; a chunk of a cache that is offloaded to disks has 256.
-    ``rate`` is in tokens per second, latency in ns per object.
+    A block of a paged KV cache has 16 tokens. A chunk of a KV cache on disks has 256 tokens. The
+    metric ``rate`` is in tokens per second. Latency is in ns per object.
     """
     from membench.host.storage.flow import TrafficShape
 

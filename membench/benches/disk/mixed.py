@@ -1,4 +1,9 @@
-"""Three kinds of writes: mixed with reads, forced to the medium, and sustained for a long time."""
+"""Three measurements of disk writes.
+
+- Writes mixed with reads.
+- Writes that are forced to the medium.
+- Sustained writes.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +58,7 @@ SLOT_NS = 10**9
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Mixed random reads and writes of 4 KiB: ``reads`` percent of the I/Os are reads.
 
-    The latencies are those of the reads; latencies of the writes are in the detail.
+    The latency metrics cover the reads only. The row's detail has the latencies of the writes.
     """
     import numpy as np
 
@@ -100,11 +105,11 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
 @axis("method", quick=("fdatasync", "fsync", "odsync"))
 @axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"), step=BLOCK_STEP)
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
-    """One write after another, each forced to the medium before the next.
+    """One write after another; each write is forced to the medium before the next write begins.
 
-    A sample is a write of ``block`` bytes at a random offset with its fsync or fdatasync, or one
-    write to a file opened with O_DSYNC. In a virtual machine, the host decides when data count as
-    written.
+    With ``method`` fsync or fdatasync, a sample is a write of ``block`` bytes at a random offset
+    and the call. Otherwise a sample is a write to a file opened with O_DSYNC. In a virtual
+    machine, the host decides when data count as written.
     """
     import numpy as np
 
@@ -163,16 +168,17 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     version=1,
     backend="storage",
     profiles=("full",),
-    seconds=0.1,  # skipped with the default disk budget; otherwise the time for 8 GiB
+    seconds=0.1,  # the default disk budget skips this bench; else the time for 8 GiB
     memory=17 * MIB,
     disk=DISK,
 )
 @axis("block", quick="1MiB", step=BLOCK_STEP)
 @axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """Write 8 GiB without a pause, repeatedly over the scratch file: the rate with full caches.
+    """The write bandwidth of a disk whose caches are full: 8 GiB without a pause.
 
-    A sample is the bandwidth during one second. The disk budget must allow all rounds.
+    The writes go over the scratch file repeatedly. A sample is the bandwidth during one second. The
+    disk budget must allow the writes of all rounds.
     """
     import numpy as np
 
@@ -184,7 +190,7 @@ def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     )
 
     def observe(seconds: float) -> Observation:
-        del seconds  # ends when all bytes are written
+        del seconds  # ends when all bytes of a round are written
         trace = flow.run(SUSTAINED_S)
         storage.wrote(trace.count * block)
         slots = np.bincount((trace.finished - trace.begin) // SLOT_NS)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 READ = MIB
 PAGE = 4 * KIB
-PART = 256 * MIB  # bytes of the file that are read into the cache
-FAULT_AROUND = 64 * KIB  # bytes that one minor fault maps together by the kernel's default
+PART = 256 * MIB  # bytes of the file that the bench reads into the cache
+FAULT_AROUND = 64 * KIB  # bytes that the kernel maps per minor fault by default
 COLD_AT_MOST = 0.01
 WARM_AT_LEAST = 0.99
 
@@ -53,10 +53,10 @@ def _cache_state(state: str) -> CacheState:
 def cache(storage: StorageBackend, state: str) -> Work:
     """Read 256 MiB in order with buffered calls of 1 MiB, as ordinary programs read files.
 
-    ``cold``: no page of the file is in the page cache. ``warm``: the whole file is in the page
-    cache, so the bench measures main memory. ``evicted``: the same descriptor has read the file
-    before, and the file was then dropped from the cache, which shows the effect of the descriptor's
-    readahead state.
+    - ``cold``: no page of the file is in the page cache.
+    - ``warm``: the whole file is in the page cache, so the bench measures main memory.
+    - ``evicted``: the descriptor has read the file once, and the file was then dropped from the
+      page cache. The result shows the effect of the descriptor's readahead state.
     """
     size = min(PART, storage.scratch.size)
     view = storage.memory("thp", READ).data
@@ -73,7 +73,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
         return spans, stamps
 
     def observe(seconds: float) -> Observation:
-        del seconds  # one pass over the pages, however long it takes
+        del seconds  # one pass over the pages, without a time limit
         if state != "cold":
             walk()
         before = storage.resident(size) if state == "warm" else storage.evict(size)
@@ -132,11 +132,13 @@ def _thread_counts(machine: Machine) -> tuple[Value, ...]:
 @axis("pattern", quick=("rand", "seq"))
 @axis("threads", quick=_thread_counts)
 def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
-    """Touch the pages of the mapped file: the cost of a page fault, and faults per second.
+    """Touch pages of the mapped file: the cost of a page fault, and page faults per second.
 
-    ``cold``: the page comes from the disk (a major fault). ``warm``: the page is in the page cache
-    and only has to be mapped (a minor fault); one page in each 64 KiB is touched, because the
-    kernel maps its neighbours with it. The numbers of faults are checked and are in the detail.
+    - ``cold``: the kernel reads the page from the disk (a major fault).
+    - ``warm``: the page is in the page cache, and the kernel only maps the page (a minor fault).
+      The bench touches one page in each 64 KiB, because a fault also maps the neighbouring pages.
+
+    The bench checks the numbers of faults and reports them in the detail.
     """
     import mmap
 
@@ -175,7 +177,9 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
         major, minor = mapping.faults
         expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
         if expected < 0.9 * touched[0]:
-            raise VerificationFailed(f"{touched[0]} pages caused {expected} page faults")
+            raise VerificationFailed(
+                f"{touched[0]} touched pages caused only {expected} page faults"
+            )
 
     return Observed(
         observe=observe,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 POOL = 128 * MIB
 """Bytes of memory that receive the pages.
 
-Like a real pool of KV pages, it is larger than most caches.
+The size is larger than most caches, as is a real pool of KV pages.
 """
 
 
@@ -49,12 +49,12 @@ def _pool(block: int, qd: int) -> int:
 @axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
-    """Read pages of ``block`` bytes from the disk, each into a different place in memory.
+    """Read pages of ``block`` bytes from the disk, each page into another slot of a pool in memory.
 
-    The pages stand for a KV cache in a file. They are read in random order (`rand`), as for
-    requests with different prefixes, or in file order (`seq`), as for the restore of one long
-    context. The places in memory are used in turn; they are on huge pages and together larger than
-    the caches. ``rate`` is in pages per second.
+    The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, as
+    for requests with different prefixes. ``pattern=seq`` reads the pages in file order, as for the
+    restore of one long context. The slots are used in turn. The pool is on huge pages and larger
+    than the caches. ``rate`` is in pages per second.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -1,7 +1,7 @@
 """Moves of KV-cache pages from the disk into GPU memory, alone and during a decode step.
 
-The pipeline overlaps reading with copying. Its bandwidth is compared with that of its slower stage
-(the reads or the copies), which is measured alone in the same round.
+The pipeline overlaps the reads with the copies. Each round also measures the reads alone and the
+copies alone. The pipeline's bandwidth is compared with the bandwidth of the slower stage.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ LEG_S = 0.03
 PIPE_S = 0.12
 DECODE = "decode/attn"
 STEPS = 12
-"""Number of decode steps over which the median is taken."""
+"""Number of decode steps; the result is the median over these steps."""
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
 """Shares of the maximum page rate, tried in this order until the slow-down is small enough."""
 
 
 def _slots(qd: int) -> int:
-    """Number of slots: two per reader, so that one is filled while the other is copied."""
+    """Number of slots: two per reader, so that a read fills one slot while the other is copied."""
     return 2 * qd
 
 
@@ -60,7 +60,7 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """Whether a case is useful: the queue depth matters only for the path ``bounce``."""
+    """Whether the profile measures a case. Only the path ``bounce`` has several queue depths."""
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))
@@ -86,11 +86,14 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
 
-    ``path=bounce`` reads directly into page-locked memory and at the same time copies pages from
-    there to the GPU; `gds` is GPUDirect Storage through KvikIO; `mmap` copies from a mapping of the
-    file. ``qd`` is the number of reads in flight. Latency is the time from the start of a page's
-    read to the end of its copy; ``rate`` is in pages per second. `overlap` is the bandwidth divided
-    by the bandwidth of the slower stage alone, in the same round.
+    - ``path=bounce`` reads directly into page-locked memory. At the same time it copies earlier
+      pages from page-locked memory to the GPU.
+    - ``path=gds`` is GPUDirect Storage through KvikIO.
+    - ``path=mmap`` copies from a mapping of the file.
+
+    ``qd`` is the number of reads in flight. Latency is the time from the start of a page's read to
+    the end of the page's copy. ``rate`` is in pages per second. The detail `overlap` is the
+    bandwidth divided by the bandwidth of the slower stage alone, in the same round.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.host.storage.pager import Nowhere, Pager, copying
@@ -162,11 +165,12 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
 @axis("block", quick=("1MiB", "64KiB"), step=BLOCK_STEP)
 @axis("slowdown", quick=(5, 20))
 def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
-    """The rate of pages from the disk to the GPU at which a decode step slows only a little.
+    """The highest rate of pages from the disk to the GPU that slows a decode step only a little.
 
-    The decode step is ``decode/attn``, repeated; ``slowdown`` is the permitted slow-down in
-    percent. The pages go through host memory, at the highest of a few rates that keeps the limit.
-    Latency is that of a decode step during the transfers; `alone_ns` is its latency without them.
+    The decode step is ``decode/attn``, repeated. ``slowdown`` is the permitted slow-down in
+    percent. The pages go through host memory. The bench tries a few rates and reports the highest
+    rate within the permitted slow-down. Latency is the time of a decode step during the transfers.
+    The detail `alone_ns` is the time of a decode step without transfers.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed
@@ -188,7 +192,10 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     resident = [""]
 
     def under(pace: float) -> tuple[TrafficRecord, list[float]]:
-        """Run the pipeline at ``pace`` pages per second; return its record and the step times."""
+        """Run the pipeline at ``pace`` pages per second.
+
+        Returns the record of the pipeline, and the times of the decode steps in ns.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
         before = storage.evict()

@@ -1,4 +1,4 @@
-"""The rate of atomic additions by memory, distance of the counters and kind of instruction."""
+"""The rate of atomic additions, by memory, distance of the counters and type of instruction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 TURNS = {"l2": 64, "smem": 512, "host": 4}
-"""Memory -> additions per thread in one launch."""
+"""Memory -> number of additions that a thread makes in one launch."""
 
 LINE_WORDS = 32
 _U32 = 2**32
@@ -35,12 +35,15 @@ _U32 = 2**32
 @axis("place", quick="same", full=("same", "strided", "distinct"))
 @axis("op", quick="red", full=("red", "atom"))
 def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
-    """Additions per second to 32-bit counters, by all threads that are resident at once.
+    """Additions per second to 32-bit counters, by all resident threads at once.
 
-    ``same``: one counter for all threads (in ``smem``: one per block); ``distinct``: one adjacent
-    counter per thread; ``strided``: one counter per thread, each in a separate cache line. ``red``
-    returns nothing; ``atom`` returns the old value, which is summed up. ``host`` is page-locked
-    system memory.
+    - ``place=same``: one counter for all threads (for ``smem``, one counter per block).
+    - ``place=distinct``: one counter per thread, next to each other.
+    - ``place=strided``: one counter per thread, each in a separate cache line.
+    - ``op=red``: the instruction returns nothing.
+    - ``op=atom``: the instruction returns the old value, and the kernel sums the old values.
+
+    ``memory=host`` is page-locked host memory.
     """
     import numpy as np
 
@@ -86,7 +89,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
             total = int(gpu.download(olds, np.uint32, threads).sum(dtype=np.uint64)) % _U32
             if total != must:
                 raise VerificationFailed(
-                    f"gpu/atomics: the returned values sum up to {total}, which is wrong"
+                    f"gpu/atomics: the returned values sum up to {total}, not to {must}"
                 )
 
     return Timed(

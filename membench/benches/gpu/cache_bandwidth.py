@@ -1,4 +1,4 @@
-"""Bandwidth of the GPU's caches over a working set that is read repeatedly."""
+"""Bandwidth of the GPU's caches, measured by reading or writing one working set repeatedly."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 CHUNK = 16 * KIB
-"""Bytes that a thread block accesses at once: 16 per thread."""
+"""Bytes that a thread block accesses at once: 16 bytes per thread."""
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
-"""Minimum bytes of one launch over all SMs, if they share the working set."""
+"""Minimum bytes per launch, summed over all SMs, for a working set that the SMs share."""
 
 OWN_BYTES = 32 * MIB
-"""Bytes per launch and SM, if every SM reads the whole working set; a power of two."""
+"""Bytes per launch and SM for a working set that every SM reads completely; a power of two."""
 
 L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
-"""Sizes around the capacity of L1 caches, where bandwidth changes."""
+"""Sizes near the capacity of L1 caches; the bandwidth changes at these sizes."""
 
 _SALT = 29
 
@@ -39,9 +39,10 @@ def _seconds_together(size: int) -> float:
 
 
 def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
-    """Sum, modulo 2^32, of the words of a pattern that all blocks read.
+    """Sum, modulo 2^32, of the pattern words that all blocks read.
 
-    Block b reads ``visits`` chunks, starting at chunk b * ``spread``, modulo ``chunks``.
+    Block b reads ``visits`` consecutive chunks of a ring of ``chunks``, from chunk b * ``spread``
+    on.
     """
     from membench.gpu.verify.pattern import pattern_sum
 
@@ -64,10 +65,11 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 )
 @axis("size", quick="16MiB", full="16KiB..4GiB *2", step=CHUNK)
 def l2_read(gpu: Gpu, size: int) -> Work:
-    """Read bandwidth of the L2 cache: all SMs read one set, bypassing their L1 caches.
+    """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
-    In every pass another SM reads a given chunk of 16 KiB, so that each SM reads lines from both
-    partitions of the cache. If the set exceeds the capacity, the data come from memory.
+    A different SM reads a given chunk of 16 KiB in every pass. So each SM reads lines from both
+    partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come from
+    memory.
     """
     import numpy as np
 
@@ -111,7 +113,10 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 )
 @axis("size", quick="16MiB", full="16KiB..4GiB *4", step=CHUNK)
 def l2_write(gpu: Gpu, size: int) -> Work:
-    """Write bandwidth of the L2 cache: all SMs write one set, and chunks change SMs every pass."""
+    """Write bandwidth of the L2 cache: all SMs write one working set.
+
+    A different SM writes a given chunk of 16 KiB in every pass.
+    """
     import numpy as np
 
     from membench.gpu.protocol import KernelVariant
@@ -143,7 +148,7 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 
 @bench(
     "l1/read",
-    version=2,  # since 2: plain loads instead of `ca`
+    version=2,  # version 2: plain loads replace loads with the operator `ca`
     needs=Needs.GPU,
     seconds=0.07,
     gpu_memory=lambda size, **_: size + MIB,
@@ -151,12 +156,12 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
 @axis("hint", quick="plain", full=("plain", "ca"))
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
-    """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole set.
+    """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole working set.
 
-    The SMs begin at different places in the set and wrap around; each reads 32 MiB per launch. A
-    set that exceeds L1 comes from L2, and a set that exceeds L2 comes from memory. ``hint`` is the
-    load's cache operator: ``plain`` has none, as in ordinary kernels; ``ca`` is a different
-    instruction that also uses L1.
+    The SMs begin at different offsets of the working set and wrap around. Each SM reads 32 MiB per
+    launch. A working set that exceeds L1 comes from L2. A working set that exceeds L2 comes from
+    memory. ``hint`` is the cache operator of the loads: ``plain`` is a load without an operator, as
+    in ordinary kernels; ``ca`` is a different instruction that also uses L1.
     """
     import numpy as np
 

@@ -21,37 +21,37 @@ LINE = 128
 """Bytes between two pointers: a cache line of every NVIDIA GPU."""
 
 LOADS = 32
-"""Hops (dependent loads) in the loop body; the same number as in `membench.gpu.verify.walk`."""
+"""Hops (dependent loads) in the loop body. `membench.gpu.verify.walk` uses the same number."""
 
 HOPS = 100_000
-"""Minimum hops per launch. If the footprint is cached, a launch has at least one full cycle."""
+"""Minimum hops per launch. A launch over a cached ring has at least one hop per line."""
 
 WARM_MULTIPLE = 4
-"""A ring of up to this multiple of the L2 size is walked once before it is timed."""
+"""A ring of at most this multiple of the L2 size is walked once before the timed walk."""
 
 TLB_WINDOW = 2 * MIB
 """Bytes of a page of device memory.
 
-A random order within one page after another keeps the TLB warm.
+An order that is random within a page, page after page, keeps the TLB warm.
 """
 
 DENSE = 4 * GIB
-"""The full profile has every footprint up to this size.
+"""The full profile measures every footprint up to this size.
 
-Beyond it, only translation costs change.
+Above this size, only the cost of address translation changes.
 """
 
 LINKS_PER_S = 1e9
-"""Lines linked per second, an estimate for planning; a line costs 32 bytes of traffic."""
+"""Estimated number of lines linked into the ring per second; a line causes 32 bytes of traffic."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
-"""Footprints in bytes at which the cache operators are compared: in L1, in L2, and in memory."""
+"""Footprints in bytes at which cache operators are compared: one each in L1, L2 and memory."""
 
 TIMED_HOPS = 2048
 """Number of hops per launch that are timed individually."""
 
 LAUNCHES = 3
-"""Launches per round; fewer if a launch is long."""
+"""Launches per round. Long launches reduce this number."""
 
 _SEED = 0x5EED
 
@@ -61,13 +61,14 @@ L1_BYTES = 128 * KIB
 L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
 """MiB of L2 in the usual card of each compute capability.
 
-Used only to list a case under a tier before a device is opened. Sources: NVIDIA's architecture
-whitepapers (A100, GA102, Ada, H100, RTX Blackwell); B200's 126 MB by Chips and Cheese.
+Before membench opens a device, this size decides only under which tier a case is listed. Sources:
+NVIDIA's architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); for the B200's 126 MB,
+Chips and Cheese.
 """
 
 
 def tier(machine: Machine, size: int, **_: Value) -> Tier:
-    """The tier that a ring of ``size`` bytes is listed under."""
+    """The tier of a pointer chase over ``size`` bytes: L1, L2 or HBM."""
     devices = machine.gpus.devices
     capability = devices[0].compute_capability if devices else ""
     if size <= L1_BYTES // 2:
@@ -76,21 +77,21 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether this point of the grid adds information that its neighbours do not give."""
+    """Whether the full profile needs this combination of axes."""
     if order == "page" and not TLB_WINDOW < size <= DENSE:
-        # within one window both orders are equal; for large rings only the random order is measured
+        # within one page both orders are equal; for large rings, only the random order is measured
         return False
     if order == "page" and size.bit_length() % 2 == 0:
-        return False  # a curve without additional steps: every other size suffices
+        return False  # the curve has no further steps, so every other size suffices
     return hint == "plain" or (order == "random" and size in HINTED)
 
 
 def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
-    Powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of GiB (64 GB on an
-    A100: arXiv 2405.11425), and a KV cache is as large. Only larger rings show the cost of TLB
-    misses.
+    The sizes are powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of
+    GiB (64 GB on an A100: arXiv 2405.11425). Only larger rings show the cost of TLB misses, and a
+    KV cache is that large.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)
@@ -100,7 +101,7 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
-    """Hops per launch, number of launches, and earlier hops that bring the ring into the caches."""
+    """Hops per launch, number of launches, and hops before the launches that warm the caches."""
     lines = size // LINE
     if size > WARM_MULTIPLE * l2_bytes:
         return HOPS, LAUNCHES, 0
@@ -109,7 +110,7 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimate from an H100's latencies: 25 ns in L1, up to 0.25 us in L2, then at least 0.5 us."""
+    """Estimated seconds from an H100's latencies: 25 ns in L1, 0.25 us in L2, 0.5 us in memory."""
     l2_bytes = 50 * MIB
     hop_s = 25e-9 if size <= L1_BYTES else 0.25e-6 if size <= l2_bytes else 0.5e-6
     hops, launches, before = walks(size, l2_bytes)
@@ -118,7 +119,7 @@ def _seconds(size: int, **_: Value) -> float:
 
 @bench(
     "gpu/chase",
-    # since 2: plain loads instead of `ca`; one clock read ends a single hop and starts the next
+    # version 2: plain loads replace `ca`; one clock read ends a hop and starts the next hop
     version=2,
     needs=Needs.GPU,
     yields=(
@@ -139,12 +140,14 @@ def _seconds(size: int, **_: Value) -> float:
 def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """Latency of one dependent load, from L1 to device memory.
 
-    The ring is one cycle over all lines of the footprint. ``order=random`` is random over the whole
-    footprint; ``order=page`` is random within pages of 2 MiB, page after page, so that each
-    translation is used for a whole page. ``hint`` is the load's cache operator: ``plain`` has none,
-    as in ordinary kernels; ``ca`` is a different instruction that also uses L1; ``cg`` caches only
-    in L2; ``cv`` fetches the data again. The median is computed over whole launches; p50, p95 and
-    p99 over single hops, which include reading the clock (``clock_cycles`` in the detail).
+    The pointers form one cycle (a ring) over all lines of the footprint. ``order=random`` is random
+    over the whole footprint. ``order=page`` is random within pages of 2 MiB, page after page, so
+    that all loads of a page use one address translation.
+
+    ``hint`` is the cache operator of the load: ``plain`` is a load without an operator, as in
+    ordinary kernels; ``ca`` is a different instruction that also uses L1; ``cg`` caches only in L2;
+    ``cv`` fetches the data again. The median is taken over whole launches. p50, p95 and p99 are
+    taken over single hops, and include one clock read (``clock_cycles`` in the detail).
     """
     import numpy as np
 
@@ -174,7 +177,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles per hop in a walk of ``turns`` turns from a random line."""
+        """Nanoseconds and cycles per hop in a walk of ``turns`` loop turns from a random line."""
         start = int(starts.integers(ring.lines))
         gpu.launch(run, 1, 1, (out, address(start), np.uint32(turns)))
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))

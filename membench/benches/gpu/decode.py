@@ -1,7 +1,7 @@
-"""The two parts of a decode step that stream memory: weights and attention.
+"""The memory-bound parts of a decode step: reading the weights, and attention over the KV cache.
 
-Norms, rotary embedding, activations, sampling, and communication in a tensor-parallel group are
-left out, because they move little data.
+Norms, rotary embedding, activations, sampling and tensor-parallel communication are left out,
+because they move little data.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 STEPS = 16
-"""Maximum number of steps per case: ten samples and the warm-up."""
+"""Maximum number of steps per case: ten samples and a warm-up."""
 
 WEIGHT_BYTES = GIB
 """Minimum bytes of weights.
 
-The layers use them in turn, so that no layer finds its weights in L2.
+The layers use the weights in turn, so that no layer finds its weights in L2.
 """
 
 
@@ -47,11 +47,11 @@ The layers use them in turn, so that no layer finds its weights in L2.
 @axis("batch", quick=1, full=(1, 8, 64))
 @axis("launch", quick="graph", full=("graph", "stream"))
 def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
-    """The matrix products of one decode step in BF16: every weight is read once.
+    """The matrix products of one decode step in BF16; every weight is read once.
 
-    The bandwidth counts the bytes of the weights; the rate is in tokens per second, for this part
-    of the step alone. ``launch=stream`` launches every product from the host; ``graph`` launches
-    the whole step at once.
+    The bandwidth counts the bytes of the weights. The rate is in tokens per second and covers only
+    these matrix products. ``launch=stream`` launches every product from the host. ``launch=graph``
+    launches the whole step at once.
     """
     from membench.workloads.products import Product
 
@@ -104,9 +104,9 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
     """The attention of one decode step over a paged KV cache with pages of 16 tokens.
 
-    For all layers, K and V are gathered through a block table; K is multiplied by the query, and V
-    is weighted and added up. The bandwidth counts K and V once; the rate is in tokens per second,
-    for this part of the step alone. The cache has 131072 tokens in total, so the batch is 131072 /
-    ``context``.
+    For each layer, the kernel gathers K and V through a block table. It multiplies K by the query,
+    and sums V with the resulting weights. The bandwidth counts K and V once. The rate is in tokens
+    per second and covers only the attention. The cache has 131072 tokens in total, so the batch is
+    131072 / ``context``.
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

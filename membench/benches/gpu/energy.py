@@ -1,8 +1,8 @@
-"""Energy per byte moved in steady loops of ten seconds, measured with NVML's counter.
+"""Energy per byte moved in steady loops of ten seconds, measured with NVML's energy counter.
 
-Sensors of recent GPUs sample the power only part of the time (Yang et al., "Accurate and Convenient
-Energy Measurements for GPUs", SC24), so only long loops are meaningful. A case contains its
-repetitions and is measured once per run.
+Power sensors of recent GPUs sample only part of the time, so only long loops give useful results
+(Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24). A case repeats its loop
+and is measured once per run.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 REPEATS = 3
 LOOP_S = 10.0
 IDLE_S = 1.5
-"""Seconds of idling before each loop; the idle power is subtracted."""
+"""Seconds of idling before each loop. The idle power is subtracted from the loop's power."""
 
 BATCH_S = 0.05
-"""Seconds of work that are queued at a time.
+"""Seconds of work in one batch. The host queues one batch at a time.
 
 The gap between two batches is about a thousandth of this time.
 """
@@ -43,21 +43,20 @@ PAGE = 4 * KIB
 LINK_BYTES = 256 * MIB
 
 TILE_WORDS = 4_194_301
-"""Number of words after which random data repeat; a prime."""
+"""Number of words after which the random data repeat. The number is a prime."""
 
 _SEED = 0xE
 
 
 @dataclass(frozen=True)
 class Load:
-    """The work of a loop.
+    """The work that an energy loop repeats.
 
     Attributes:
         once: function that queues the work once.
-        verify: function that gets the number of repetitions and raises an error if the result is
-            wrong.
-        payload: bytes moved by one repetition.
-        size: bytes of its working set.
+        verify: function that gets the number of repetitions, and raises if the result is wrong.
+        payload: bytes that one repetition moves.
+        size: bytes of the working set.
     """
 
     once: Callable[[], None]
@@ -70,7 +69,7 @@ class Load:
 def _declared(
     name: str, gpu_memory: int, *grid: str, version: int = 1
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare one bench; the benches differ only in the work of their loops."""
+    """Declare an energy bench: a decorator for a function that returns the work of the loop."""
 
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
@@ -93,10 +92,10 @@ def _declared(
 @axis("op", quick=("read", "gather"))
 @axis("data", quick=("random", "zeros"))
 def hbm(gpu: Gpu, op: str, data: str) -> Work:
-    """Dynamic energy of a byte read from GPU memory, in order or in random pages of 4 KiB.
+    """Dynamic energy per byte read from GPU memory, in order or in random pages of 4 KiB.
 
-    This is the energy of the whole board during a loop, minus the idle energy measured just before,
-    divided by the bytes read.
+    The dynamic energy is the energy of the whole board during a loop, minus the idle energy for the
+    same time. The idle power is measured just before the loop.
     """
     return _work(gpu, (_read if op == "read" else _gather)(gpu, data), data)
 
@@ -104,19 +103,19 @@ def hbm(gpu: Gpu, op: str, data: str) -> Work:
 @_declared("link/energy", LINK_BYTES + MIB)
 @axis("data", quick=("random", "zeros"))
 def link(gpu: Gpu, data: str) -> Work:
-    """Dynamic energy, on the GPU's board, of a byte copied from page-locked host memory."""
+    """Dynamic energy of the GPU board per byte copied from page-locked host memory."""
     return _work(gpu, _h2d(gpu, data), data)
 
 
 @_declared("decode/energy", 4 * GIB, version=3)
 @axis("data", quick=("random", "zeros"))
 def decode(gpu: Gpu, data: str) -> Work:
-    """Dynamic energy of a byte of KV cache that a decode step's attention reads."""
+    """Dynamic energy per byte of KV cache that the attention of a decode step reads."""
     from membench.workloads.attention import Attention
 
     shape = attention_shape(MODELS[MODEL], CONTEXT)
     attention = Attention(gpu, shape, "fp16", zeros=data == "zeros")
-    attention.step()  # loads the kernels' code, which must happen before the capture
+    attention.step()  # the first launch loads the kernels' code, which a capture does not allow
     gpu.synchronize()
     once = gpu.capture(attention.step)
     load = Load(once, lambda _: attention.verify(), attention.payload, attention.payload)
@@ -168,7 +167,8 @@ def _gather(gpu: Gpu, data: str) -> Load:
     gpu.upload(named, table)
     sums = BlockSums(gpu, blocks)
     bits = (PAGE // VECTOR).bit_length() - 1
-    numbers = (np.uint32(0), np.uint32(SIZE // PAGE))  # in the order of the table
+    # shift 0: the pages are read in the order of the table
+    numbers = (np.uint32(0), np.uint32(SIZE // PAGE))
     args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits), *numbers)
     expected = content.sum(table.astype(np.uint64) * np.uint64(PAGE // 4), PAGE // 4)
     return Load(
@@ -212,20 +212,20 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Queue batches for ``seconds``; return the number of repetitions."""
+        """Queue batches for ``seconds`` and return the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)
         return done[0] - before
 
     def observe(_seconds: float) -> Observation:
-        from statistics import median  # slow to load
+        from statistics import median  # imported here because it is slow to load
 
         batch(1)
         begin = time.perf_counter()
         batch(1)
         times = max(1, round(BATCH_S / max(1e-6, time.perf_counter() - begin)))
-        loop(times, IDLE_S)  # warm-up: raises the clocks and the board's temperature
+        loop(times, IDLE_S)  # warm-up: raises the clocks and the temperature of the board
         found = [_repeat(joules, lambda: loop(times, LOOP_S), load.payload) for _ in range(REPEATS)]
         detail: Mapping[str, str | int | float] = {
             name: round(median(facts[name] for _, facts in found), 1) for name in found[0][1]
@@ -247,7 +247,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic pJ/B of one loop, and the watts from which it is computed."""
+    """Dynamic energy of one loop in pJ/B, and the board's idle and loop power in watts."""
     idle_begin, idle_before = time.perf_counter(), joules()
     time.sleep(IDLE_S)
     begin, before = time.perf_counter(), joules()
@@ -257,7 +257,7 @@ def _repeat(
     dynamic = after - before - idle_w * (end - begin)
     if not dynamic > 0:
         raise MembenchError(
-            f"the energy counter says {(after - before):.3g} J for the loop "
+            f"the energy counter reports {(after - before):.3g} J for the loop "
             f"and {idle_w:.3g} W for idling: the difference is not positive"
         )
     return 1e12 * dynamic / bytes_moved, {

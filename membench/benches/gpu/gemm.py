@@ -1,4 +1,4 @@
-"""The compute peak: matrix products with the vendor's library."""
+"""Peak compute: matrix products with the vendor's library."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
 )
 """Pattern of a device's name -> TFLOP/s of dense products with single-precision sums, by format.
 
-The figures are for the boost clock. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200,
+The values are for the boost clock. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200,
 A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720 dense, for 72 GPUs) and DGX B200 (FP4: 144
-sparse, 72 dense, for 8 GPUs), with sparse figures halved. The first match counts. Devices that are
-not listed, and boards with higher clocks than in their data sheet, have no peak.
+PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet gives only a sparse value, the entry is
+half of it. The first matching pattern decides. Devices without an entry, and boards with higher
+clocks than in their data sheet, have no peak.
 """
 
 
 def spec_peak(device: str, kind: str) -> float | None:
-    """GFLOP/s of ``device`` in the vendor's data sheet; None if the device is not listed."""
+    """GFLOP/s of ``device`` in the vendor's data sheet; None if the table has no such device."""
     for pattern, peaks in PEAKS:
         if re.search(rf"\b(?:{pattern})\b", device):
             return 1e3 * peaks[kind] if kind in peaks else None
@@ -76,14 +77,14 @@ def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
 def _product(
     kind: str, flops: float, *, version: int, quick: bool = False
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare the bench for format ``kind``; ``flops`` is an estimate of operations per second."""
+    """Declare the bench for format ``kind``; ``flops`` estimates the operations per second."""
     return bench(
         f"gpu/gemm/{kind}",
         version=version,
         needs=Needs.GPU,
         yields=(Metric.FLOPS, Stat.MEDIAN),
         profiles=tuple(PROFILES) if quick else ("full",),
-        # Seconds for the operands, for finding the sample length, and for the samples.
+        # The seconds cover the operands, the search for the sample length, and the samples.
         seconds=lambda n, **_: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops),
         gpu_memory=3 * GIB,
     )
@@ -103,19 +104,19 @@ def tf32(gpu: Gpu, n: int) -> Work:
     return _gemm(gpu, "tf32", n, "fp32")
 
 
-# since 2: the result is BF16, as in inference engines and similar benchmarks
+# version 2: the result is BF16, as in inference engines and similar benchmarks
 @_product("bf16", 500e12, version=2, quick=True)
 @axis("n", quick=8192, full=(8192, 4096))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def bf16(gpu: Gpu, n: int, out: str) -> Work:
     """Products of n x n matrices of random data in BF16, with sums in single precision: GFLOP/s.
 
-    ``out`` is the format of the result; engines use BF16.
+    ``out`` is the format of the result. Inference engines use BF16.
     """
     return _gemm(gpu, "bf16", n, out)
 
 
-# since 2: fast accumulation, and a result in BF16
+# version 2: fast accumulation, and a BF16 result
 @_product("fp8", 900e12, version=2)
 @axis("n", quick=8192)
 @axis("sums", quick="fast", full=("fast", "exact"))
@@ -123,8 +124,8 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
 def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
     """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt.
 
-    ``sums=fast`` lets the tensor cores keep fewer bits of partial sums (fast accumulation), as
-    engines do in inference; ``exact`` does not. ``out`` is the format of the result.
+    With ``sums=fast`` the tensor cores may keep fewer bits of partial sums (fast accumulation), as
+    in inference engines. ``sums=exact`` forbids this. ``out`` is the format of the result.
     """
     return _gemm(gpu, "fp8", n, out, fast=sums == "fast")
 
@@ -134,7 +135,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with one scale per 32 numbers.
 
-    The result is BF16. All scales are 1, which costs the same as any other value.
+    The result is BF16. All scales are 1. Other scales would cost the same time.
     """
     return _gemm(gpu, "mxfp8", n, "bf16")
 
@@ -144,7 +145,7 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 def nvfp4(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with one scale per 16 numbers.
 
-    The result is BF16. All scales are 1, which costs the same as any other value. The numbers are
+    The result is BF16. All scales are 1. Other scales would cost the same time. The numbers are
     random among +-1 and +-1.5, two of the eight magnitudes of E2M1.
     """
     return _gemm(gpu, "nvfp4", n, "bf16")

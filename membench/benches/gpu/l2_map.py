@@ -1,4 +1,4 @@
-"""The latency of the L2 cache's lines for each SM."""
+"""The latency from each SM to lines of the L2 cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LINE = 128
 LINES = 128
-"""Number of measured lines; the GPU hashes them over the slices of both partitions."""
+"""Number of measured lines. The GPU distributes the lines over the slices of both L2 partitions."""
 
 LOADS = 16
 _SEED = 0x12
@@ -28,16 +28,16 @@ _OUT_WORDS = 4
     version=1,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.LATENCY, Stat.P95)),
-    seconds=0.12,  # one launch per SM, 2048 hits each
+    seconds=0.12,  # one launch per SM, with 2048 hits per launch
     gpu_memory=lambda size: size + MIB,
 )
 @axis("size", quick="8MiB")
 def l2_map(gpu: Gpu, size: int) -> Work:
-    """Latency of an L2 hit for every SM and each of 128 lines spread over ``size`` bytes.
+    """Latency of an L2 hit, for every pair of an SM and one of 128 lines in ``size`` bytes.
 
-    One SM at a time loads each line 16 times in a dependent chain; a line contains its own address.
-    On a GPU with two partitions the samples have two levels, near and far. A sample is the mean of
-    the 16 loads, so p95 is taken over pairs of SM and line, not over single loads.
+    One SM at a time loads each line 16 times in a dependent chain; each line contains its own
+    address. A sample is the mean of these 16 loads. So p95 is taken over pairs of SM and line, not
+    over single loads. On a GPU with two L2 partitions, the samples form two groups, near and far.
     """
     import numpy as np
 
@@ -70,7 +70,7 @@ def l2_map(gpu: Gpu, size: int) -> Work:
         cycles = gpu.download(took, np.uint32, LINES * sms).reshape(sms, LINES)
         seen = np.flatnonzero(found[:, 3])
         if not seen.size:
-            wrong.append("no SM was reached")
+            wrong.append("l2/map: no SM ran its measurement")
             return Observation({(Metric.LATENCY, stat): [] for stat in (Stat.MEDIAN, Stat.P95)})
         wrong.extend(
             f"SM {numbers[one]}: {found[one, 0]} lines did not contain their address"

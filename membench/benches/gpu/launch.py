@@ -1,4 +1,4 @@
-"""The cost of starting work on a GPU, which is a lower bound for all other latencies."""
+"""The cost of starting work on a GPU, a lower bound for every other latency."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ _DEADLINE_NS = 5_000_000_000
 )
 @axis("kind", quick="kernel", full=("kernel", "graph", "copy"))
 def launch(gpu: Gpu, kind: str) -> Work:
-    """Time of one launch in a full queue: only the device's share of the launch cost.
+    """Time of one launch in a full queue, which is only the device's share of the launch cost.
 
-    ``kernel`` is an empty kernel, ``graph`` is one of 64 such kernels in a CUDA graph, ``copy`` is
-    an asynchronous copy of 4 bytes within device memory.
+    - ``kernel``: an empty kernel.
+    - ``graph``: one of 64 empty kernels in a CUDA graph.
+    - ``copy``: an asynchronous copy of 4 bytes within device memory.
     """
     graph = gpu.capture(lambda: _repeat(gpu.idle, GRAPH_NODES)) if kind == "graph" else None
     source, target = gpu.allocate(4), gpu.allocate(4)
@@ -72,15 +73,16 @@ def _repeat(function: Callable[[], None], times: int) -> None:
     version=1,
     needs=Needs.GPU,
     yields=((Metric.LATENCY, Stat.P50), (Metric.LATENCY, Stat.P99)),
-    seconds=0.06,  # a thousand turns of 10 us
+    seconds=0.06,  # a thousand round trips of 10 us
 )
 @axis("kind", quick="launch", full=("launch", "flag"))
 def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, by the host's clock.
 
-    ``launch`` launches an empty kernel and waits for it: the minimum cost of an operation that the
-    host waits for, including the Python interpreter. ``flag`` writes a word to mapped host memory
-    and waits until a running kernel answers: twice the link's latency.
+    - ``launch``: the host launches an empty kernel and waits for its end. This is the minimum cost
+      of an operation that the host waits for, including the Python interpreter.
+    - ``flag``: the host writes a word to mapped host memory and waits until a running kernel
+      answers. This is twice the link's latency.
     """
     import numpy as np
 
@@ -124,7 +126,9 @@ def roundtrip(gpu: Gpu, kind: str) -> Work:
 
     def verify() -> None:
         if answered[0] != TURNS:
-            raise VerificationFailed(f"{kind}: {answered[0]} of {TURNS} turns were answered")
+            raise VerificationFailed(
+                f"gpu/roundtrip: {kind} had only {answered[0]} of {TURNS} answers"
+            )
 
     return Observed(
         observe=observe,

@@ -1,4 +1,4 @@
-"""Bulk copies with multicast: one read from L2 serves all blocks of a cluster."""
+"""Bulk copies with multicast: one read from L2 fills shared memory in all blocks of a cluster."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TILE = 16 * KIB
 STAGES = 6
 
 SIZE = 16 * MIB
-"""Bytes of the set that is read repeatedly; it fits in the L2 of every GPU with multicast."""
+"""Bytes of the working set. The set is read repeatedly and fits in L2 on GPUs with multicast."""
 
 TILES = 1024
-"""Tiles that every block receives per launch: 16 MiB, about 0.5 ms at 4 TB/s."""
+"""Tiles that every block receives per launch: 16 MiB in total, about 0.5 ms at 4 TB/s."""
 
 MULTICAST = range(90, 120)
-"""Compute capabilities with fast multicast; for others the assembler warns that it is slow."""
+"""Compute capabilities with fast multicast. For others, the assembler warns of slow multicast."""
 
 _SALT = 43
 
 
 def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
-    """The sums of the words of each of the first ``count`` tiles of the pattern."""
+    """For each of the first ``count`` tiles of the pattern: the sum of the words in the tile."""
     import numpy as np
 
     from membench.gpu.verify.pattern import pattern_sum
@@ -44,7 +44,11 @@ def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
 
 
 def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
-    """Sum, modulo 2^32, of the words that each block of cluster number ``cluster`` receives."""
+    """Sum, modulo 2^32, of the words that one block receives; equal for all blocks of a cluster.
+
+    ``cluster`` is the cluster's number among ``clusters``. ``tiles`` is the number of tiles in a
+    launch. ``sums`` has the word sum of each tile.
+    """
     import numpy as np
 
     taken = (cluster + np.arange(tiles) * clusters) % sums.size
@@ -61,12 +65,12 @@ def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint6
 )
 @axis("cluster", quick=2, full=(2, 1, 4, 8, 16))
 def multicast(gpu: Gpu, cluster: int) -> Work:
-    """Bandwidth from L2 into shared memory if a cluster reads every tile once for all blocks.
+    """Bandwidth from L2 into shared memory when a cluster reads every tile once for all blocks.
 
-    Each block reads its part of a tile and sends it to all blocks of the cluster. The bandwidth
-    counts the bytes that arrive, summed over all blocks; L2 delivers 1 / ``cluster`` of them
-    (``l2_bytes`` per launch). ``cluster=1`` reads every tile with plain bulk copies, for
-    comparison.
+    Each block reads a share of a tile and sends the share to all blocks of the cluster. The
+    bandwidth counts the bytes that arrive, summed over all blocks. L2 delivers 1 / ``cluster`` of
+    these bytes (``l2_bytes`` per launch). For comparison, ``cluster=1`` reads every tile with plain
+    bulk copies.
     """
     import numpy as np
 

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""Bytes that all threads of a block together access in one turn."""
+"""Bytes that all threads of a block together access in one loop turn."""
 
 TURNS = 2048
-"""Turns per launch: about 0.3 ms without conflicts."""
+"""Loop turns per launch: about 0.3 ms without bank conflicts."""
 
 WORDS = 4096
 STEP = 1021
-"""Step of the latency test's ring: word i points to word i + STEP.
+"""Step of the ring in the latency test: word i points to word i + STEP.
 
-It is odd, so that the ring is one cycle.
+STEP is odd, so that the ring is one cycle.
 """
 
 LOADS = 32
@@ -35,26 +35,27 @@ _SALT = 41
 
 
 def conflict(width: int, stride: int) -> int:
-    """Passes of a request, relative to a request without bank conflicts.
+    """Number of passes of a request, relative to a request without bank conflicts.
 
-    There are 32 banks of four bytes. Requests of 8 and 16 bytes per thread are processed by half
-    and quarter warps; neighbouring lanes are ``stride`` elements apart (a power of two).
+    Shared memory has 32 banks of four bytes. A request of 8 bytes per thread is processed by half
+    warps, a request of 16 bytes by quarter warps. ``stride`` is the distance of neighbouring lanes
+    in elements, a power of two.
     """
     return min(stride, 128 // width)
 
 
 def tiles(width: int) -> int:
-    """Tiles per turn; a tile has one element per thread."""
+    """Number of tiles per loop turn. A tile has one element per thread."""
     return TURN_BYTES // (BLOCK * width)
 
 
 def memory_bytes(width: int) -> int:
-    """Bytes of dynamic shared memory: the tiles of the first and of the last turn."""
+    """Bytes of dynamic shared memory, for the tiles of the first and the last loop turn."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 
 def tile_sum(width: int, tile: int, salt: int) -> int:
-    """Sum of the words of tile number ``tile`` of the pattern."""
+    """Sum of the words in tile number ``tile`` of the pattern."""
     from membench.gpu.verify.pattern import pattern_sum
 
     words = BLOCK * width // 4
@@ -62,14 +63,14 @@ def tile_sum(width: int, tile: int, salt: int) -> int:
 
 
 def read_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words that a block reads in ``turns`` turns."""
+    """Sum of the words that a block reads in ``turns`` loop turns."""
     each = tiles(width)
     of_tile = [tile_sum(width, tile, salt) for tile in range(2 * each - 1)]
     return sum(sum(of_tile[turn % each : turn % each + each]) for turn in range(turns))
 
 
 def written_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words that a block leaves after ``turns`` turns of writing."""
+    """Sum of the words in shared memory after a block has written for ``turns`` loop turns."""
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):
         turn = max((t for t in range(turns) if 0 <= tile - t % each < each), default=None)
@@ -135,23 +136,27 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
 @axis("width", quick=4, full=(4, 8, 16))
 @axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
 def write(gpu: Gpu, width: int, stride: int) -> Work:
-    """Write bandwidth of shared memory, summed over all SMs; the axes are those of smem/read."""
+    """Write bandwidth of shared memory, summed over all SMs.
+
+    ``width`` is the number of bytes per store and thread; ``stride`` is the distance of
+    neighbouring threads in elements of this width.
+    """
     return _bandwidth(gpu, "write", width, stride)
 
 
 @bench(
     "smem/latency",
-    version=2,  # since 2: two blocks of a cluster never share an SM
+    version=2,  # version 2: two blocks of a cluster never share an SM
     needs=Needs.GPU,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
 )
 @axis("cluster", quick=1, full=(1, 2, 4, 8, 16))
 def latency(gpu: Gpu, cluster: int) -> Work:
-    """Latency of a dependent load from a block's own shared memory, or from a neighbour's.
+    """Latency of a dependent load from a block's own shared memory, or from another block's.
 
-    With ``cluster`` above 1 the loads access the next block in a cluster of that size (distributed
-    shared memory, which needs compute capability 9.0).
+    If ``cluster`` is above 1, the loads access the next block in a cluster of that size. This is
+    distributed shared memory, which needs compute capability 9.0.
     """
     import numpy as np
 
@@ -204,7 +209,7 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 
 @bench(
     "smem/cluster",
-    version=2,  # since 2: only resident clusters, so that none waits
+    version=2,  # version 2: only resident clusters, so that no cluster waits
     needs=Needs.GPU,
     profiles=("full",),
     seconds=0.06,
@@ -213,10 +218,10 @@ def latency(gpu: Gpu, cluster: int) -> Work:
 def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, summed over all SMs.
 
-    Every block reads 16 bytes per thread from the next block in its cluster. There is one block per
-    SM, and one wave: as many clusters as can be resident at once according to the driver. A cluster
-    runs within one GPC, so the remaining SMs of a GPC stay idle; one more cluster would wait for
-    the others and double the time.
+    Every block reads 16 bytes per thread from the next block in its cluster. Each SM runs at most
+    one block. The number of clusters is the maximum that is resident at once, according to the
+    driver; one more cluster would have to wait and would double the time. A cluster runs within one
+    GPC, so some SMs of a GPC can stay idle.
     """
     import numpy as np
 

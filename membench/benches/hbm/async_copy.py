@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 LOADS = 4
-"""Plain loads per thread that are in flight together."""
+"""Number of plain loads that a thread has in flight together."""
 
 BULK_CAPABILITY = 90
 
 HOPS, LAUNCHES = 4096, 5
-"""Hops per launch and launches of the latency bench: about 4 ms per launch at 1 us per hop."""
+"""Latency bench: hops per launch, and launches. A launch takes about 4 ms at 1 us per hop."""
 
 _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Maximum bytes in flight per SM."""
+    """Maximum bytes in flight per SM for a method, a tile size in bytes and a number of stages."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
 def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
-    """Whether a case is possible: loads have no stages, and stages must fit in shared memory."""
+    """Whether a case is possible: loads have one stage, and all stages fit in shared memory."""
     return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
 
 
@@ -55,10 +55,12 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
     """Read bandwidth into shared memory with one block per SM, by bytes in flight.
 
-    ``ld`` loads through registers, ``cp`` uses cp.async (16 bytes per thread), ``bulk`` uses
-    one-dimensional bulk copies of whole tiles (compute capability 9.0 or newer). ``stages`` tiles
-    are in flight together. By Little's law, bandwidth is bytes in flight divided by latency until
-    the memory is saturated.
+    - ``ld`` loads through registers.
+    - ``cp`` uses cp.async with 16 bytes per thread.
+    - ``bulk`` uses one-dimensional bulk copies of whole tiles (compute capability 9.0 or newer).
+
+    ``stages`` tiles are in flight together. Until the memory is saturated, bandwidth is bytes in
+    flight divided by latency (Little's law).
     """
     import numpy as np
 
@@ -67,7 +69,7 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies need compute capability 9.0")
+        skip("bulk copies need compute capability 9.0 or newer")
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
@@ -118,8 +120,9 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from GPU memory into shared memory.
 
-    The ring is that of `gpu/chase`: one random cycle through lines of 128 bytes. A hop consists of
-    the copy, the wait for its end, and the load of the next address from shared memory.
+    The pointers form one random cycle through lines of 128 bytes, as in `gpu/chase`. A hop consists
+    of the copy, the wait for the end of the copy, and the load of the next address from shared
+    memory.
     """
     from membench.gpu.verify.walk import LINE, Walker
 

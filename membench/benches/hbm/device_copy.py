@@ -1,4 +1,4 @@
-"""The driver's copies and fills within GPU memory: memcpy and memset."""
+"""The driver's copy (memcpy) and fill (memset) within GPU memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BYTE = 0x3C
 
 SIZES = ("64KiB", "512KiB", "4MiB", "32MiB", "256MiB", "2GiB")
-"""Sizes in addition to `auto`; for the smallest ones the launch takes longer than the copy."""
+"""Sizes in addition to `auto`. At the smallest sizes, the launch takes longer than the copy."""
 
 _SALT = 71
 
@@ -27,7 +27,7 @@ _SALT = 71
     "hbm/d2d",
     version=2,  # since 2: `size=auto`
     needs=Needs.GPU,
-    # Seconds for fourteen copies at 2.5 TB/s, and for filling and checking at 2 TB/s.
+    # The seconds cover fourteen copies at 2.5 TB/s, and filling and checking at 2 TB/s.
     seconds=lambda size, **_: 0.06 + 0.014 * size / GIB,
     gpu_memory=lambda size, **_: 2 * size + MIB,
 )
@@ -38,9 +38,9 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
     """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
 
     ``engine=tma`` copies by a kernel with bulk copies through shared memory (compute capability 9.0
-    or newer); for copies by loads and stores see `hbm/copy`. ``count=payload`` counts a copied byte
-    once, as for copies between tiers; ``count=rw_sum`` counts it twice, as STREAM does, because it
-    is read and written.
+    or newer). `hbm/copy` measures copies by loads and stores. ``count=payload`` counts each copied
+    byte once, like copies between tiers. ``count=rw_sum`` counts each copied byte twice (one read
+    and one write), like STREAM.
     """
     from membench.gpu.verify.pattern import Patterns
 

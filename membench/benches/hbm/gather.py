@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 READ_BYTES = GIB // 4
-"""Bytes that one launch reads."""
+"""Bytes read per launch."""
 
 _SALT = 53
 
@@ -32,9 +32,9 @@ _SALT = 53
 def table_sum(
     table: npt.NDArray[np.uint32], page: int, salt: int, shift: int = 0, pages: int = 1 << 32
 ) -> int:
-    """Sum, modulo 2^32, of the words of the pages in ``table``, in a pool filled with the pattern.
+    """Sum, modulo 2^32, of all words in the pages of ``table``; the pool contains the pattern.
 
-    The page numbers are shifted by ``shift``, modulo ``pages``.
+    Each page number is first shifted by ``shift``, modulo ``pages``. A page has ``page`` bytes.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
@@ -48,11 +48,11 @@ def table_sum(
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """For each launch, the number of pages by which it shifts the table's page numbers.
+    """For each launch, the number of pages by which the launch shifts the table's page numbers.
 
-    Each launch shifts by the number of pages that it reads, until the pool is used up; otherwise
-    every launch would read the same pages, whose translations are still cached. A skewed table is
-    not shifted, because its purpose is to read the same pages again.
+    Each launch shifts by the number of pages that it reads, until the pool is used up. Otherwise
+    every launch would read the same pages, and their translations would still be cached. A skewed
+    table is not shifted, because it is meant to read the same pages again.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
@@ -64,15 +64,18 @@ def pools(machine: Machine) -> tuple[Value, ...]:
 
 
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
-    """Whether a case is useful: the full profile has every page size only for uniform tables."""
+    """Whether the profile measures a case.
+
+    Only uniform tables are measured with every page size, and only in the full profile.
+    """
     return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
 
 
 @bench(
     "hbm/gather",
-    version=2,  # since 2: `size=auto`, every launch reads other pages
+    version=2,  # version 2: `size=auto`, and every launch reads other pages
     needs=Needs.GPU,
-    # Seconds for the samples (each 1 ms, or one launch at 200 GB/s) and for the table.
+    # The seconds cover the table and the samples. A sample takes 1 ms, or one launch at 200 GB/s.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
     memory=lambda page, **_: 16 * READ_BYTES // page,
     gpu_memory=lambda size, page, **_: size + 4 * READ_BYTES // page + MIB,
@@ -83,11 +86,12 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 @axis("page", quick="4KiB", full="32B..64KiB *2", step=VECTOR)
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
-    """Useful bandwidth of reading pages that a table names, from a pool of ``size`` bytes.
+    """Useful bandwidth of reading pages from a pool of ``size`` bytes; a table lists the pages.
 
-    The bandwidth counts the bytes of the pages, but not the table's four bytes per page, which are
-    in the detail. Each launch reads other pages until the pool is used up. ``zipf`` reads some
-    pages so often in every launch that the cache serves them; this is its purpose.
+    The bandwidth counts the bytes of the pages. It does not count the table, which has four bytes
+    per page; the detail has these bytes. Each launch reads other pages until the pool is used up.
+    With ``zipf``, every launch reads some pages so often that they come from the cache, as
+    intended.
     """
     import numpy as np
 
@@ -96,7 +100,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     from membench.gpu.verify.pattern import Patterns
 
     if page > READ_BYTES or page > size:
-        skip("a page is larger than the bytes that one launch reads")
+        skip(f"page {page} B is too large: size is {size} B, and a launch reads {READ_BYTES} B")
     kernel = gpu.kernel(KernelVariant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
     pages = size // page
@@ -135,7 +139,7 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.001,
         samples=20,
-        # With a skewed table the cache may make the result faster than memory.
+        # If the table is skewed, cache hits may make the result faster than memory.
         peak=None if table == "zipf" else peak,
         peak_basis=PeakBasis.QUERIED if peak and table != "zipf" else None,
         flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),

@@ -1,4 +1,4 @@
-"""Latency of GPU memory under load: one thread follows pointers during traffic of other SMs."""
+"""Latency of GPU memory under load: one thread follows pointers while other SMs cause traffic."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 LINE = 128
 LOADS = 32
 TURNS = 8
-"""Turns per sample: a sample has LOADS x TURNS hops and takes about 0.2 ms under load."""
+"""Loop turns per sample. A sample has LOADS x TURNS hops and takes about 0.2 ms under load."""
 
 SAMPLES = 64
 SINGLE_HOPS = 128
 """Number of hops after each sample that are timed individually.
 
-Together there are 8,192 under load, 82 of them above p99.
+All samples under load together have 8,192 of these hops, 82 of them above p99.
 """
 
 IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
-"""Number of samples in the first run, which fills the TLBs: 6,144 hops over 512 pages of 2 MiB."""
+"""Number of samples in the first run. Its 6,144 hops over 512 pages of 2 MiB fill the TLBs."""
 
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
 CYCLE = 6
-"""Number of chunks after which the mix of reads and writes repeats."""
+"""Number of chunks in one cycle; after a cycle, the sequence of reads and writes repeats."""
 
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
-"""Percentage of reads -> number of chunks per cycle that are read."""
+"""Percentage of reads -> chunks per cycle that a warp reads; the warp writes the other chunks."""
 
 FLAT_OUT = 100
-"""The load without pauses."""
+"""The value of ``load`` for traffic without pauses."""
 
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
 """Requested traffic in percent of the card's peak.
@@ -52,29 +52,33 @@ The range covers the knee of the curve on every card.
 """
 
 SPARSE = (FLAT_OUT, 80, 30)
-"""Loads that are measured for mixes of reads and writes."""
+"""Values of ``load`` for mixes of reads and writes."""
 
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
-"""Nanoseconds after which kernels that wait for each other give up."""
+"""Time limit, in nanoseconds, of kernels that wait for each other."""
 
 _WARPS = BLOCK // 32
-_HEAD, _WORDS = 8, 4  # words of `out`: a common part, and a part per sample
+_HEAD, _WORDS = 8, 4  # words of `out`: common to all samples, and per sample
 _SALT = 83
 _SEED = 0x10AD
 
 
 def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
-    """Whether a case is useful: all loads for reads alone, some for mixes; few SMs at full load."""
+    """Whether a case is measured.
+
+    Traffic of reads alone is measured at all loads, mixed traffic at some loads. Less than all SMs
+    are measured only without pauses.
+    """
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)
     return reads == 100 or load in SPARSE
 
 
 def pause_ns(load: int, warps: int, peak: float) -> float:
-    """Nanoseconds between the starts of two chunks in a warp; 0 for `FLAT_OUT`.
+    """Nanoseconds between the starts of two chunks in a warp; 0 for `FLAT_OUT` (no pauses).
 
-    With this pause all warps together request ``load`` percent of ``peak`` GB/s.
+    With this pause, all ``warps`` together request ``load`` percent of ``peak`` GB/s.
     """
     return 0.0 if load == FLAT_OUT else warps * CHUNK / (load / 100 * peak)
 
@@ -104,13 +108,15 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a pointer chase through ``size`` bytes during traffic from the other SMs.
 
-    ``reads`` percent of the traffic's chunks of 4 KiB are read, the others written. The warps pause
-    between chunks so that together they request ``load`` percent of the card's peak; at 100 they do
-    not pause. If the peak is unknown, the bandwidth without pauses replaces it. ``sms`` percent of
-    the other SMs take part. The bandwidth is the number of bytes that the generators counted,
-    divided by the time of the same samples. The median is taken over samples, each the mean of 256
-    hops. p50, p95 and p99 are taken over single hops between the samples, under the same traffic,
-    and include reading the clock.
+    The traffic consists of chunks of 4 KiB. ``reads`` percent of the chunks are read, the others
+    are written. ``sms`` percent of the other SMs run traffic generators. The warps pause between
+    chunks so that together they request ``load`` percent of the card's peak; at 100 they do not
+    pause. If the peak is unknown, the measured bandwidth without pauses replaces the peak.
+
+    The bandwidth is the number of bytes that the generators counted, divided by the time of the
+    same samples. The median latency is taken over samples; a sample is the mean of 256 hops. p50,
+    p95 and p99 are taken over single hops between the samples, under the same traffic. A single hop
+    includes one clock read.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
@@ -126,14 +132,14 @@ def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
 
 @dataclass(frozen=True)
 class _ChaseRun:
-    """The samples of one run of the chase.
+    """The samples of one run of the pointer chase.
 
     Attributes:
         means: ns per hop, one value per sample.
-        singles: ns of single hops, including reading the clock.
+        singles: ns of single hops, each with one clock read.
         bandwidths: GB/s of the traffic, one value per sample.
-        mhz: clock of the SM that the chase ran on.
-        apart: whether that SM had no generator.
+        mhz: clock rate of the SM that ran the chase.
+        apart: whether no traffic generator ran on that SM.
         clock_cycles: cycles between two consecutive reads of the clock.
     """
 
@@ -146,7 +152,7 @@ class _ChaseRun:
 
 
 class _Scene:
-    """The buffers of one case: a ring for the chase, and chunks for each generator warp."""
+    """The buffers of one case: a ring for the pointer chase, and chunks for each traffic warp."""
 
     def __init__(self, gpu: Gpu, size: int, reads: int, load: int, share: int) -> None:
         import numpy as np
@@ -164,8 +170,8 @@ class _Scene:
         self._reads = READS[reads]
         self._load = load
         self._pause = 0
-        # Each block requests more than half of an SM's shared memory, so that no SM runs two
-        # generators.
+        # Each generator block requests more than half of an SM's shared memory: an SM then runs
+        # only one.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
         variant = KernelVariant.of("loaded.cu", LOADS=LOADS)
         self._kernels = {
@@ -189,7 +195,7 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch the kernel ``entry`` over all regions."""
+        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM."""
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))
@@ -229,11 +235,11 @@ class _Scene:
         )
 
     def _reached(self) -> float:
-        """GB/s of the traffic without pauses; it replaces the peak if the peak is unknown."""
+        """GB/s of the traffic without pauses, used as the peak when the card's peak is unknown."""
         self._pause = 0
         if reached := max(self._run(IDLE_SAMPLES, loaded=True).bandwidths):
             return reached
-        raise VerificationFailed("hbm/loaded: the traffic moved nothing without pauses")
+        raise VerificationFailed("hbm/loaded: the traffic generators moved no bytes")
 
     def _run(self, samples: int, *, loaded: bool) -> _ChaseRun:
         import numpy as np
@@ -265,7 +271,10 @@ class _Scene:
         return samples * (LOADS * TURNS + SINGLE_HOPS)
 
     def _queue(self, samples: int, blocks: int) -> None:
-        """Queue the generator on ``blocks`` SMs, and concurrently the chase, which stops it."""
+        """Queue the generator on ``blocks`` SMs, and the pointer chase concurrently.
+
+        The end of the chase stops the generator.
+        """
         import numpy as np
 
         gpu = self._gpu
@@ -297,7 +306,7 @@ class _Scene:
     def _check_walk(self, end: int, running: int, blocks: int) -> None:
         must = self._memory.address + LINE * self._ring.place(self._start)
         if end != must:
-            self._wrong.append(f"the chase ends at {end:#x}, not at {must:#x}")
+            self._wrong.append(f"the pointer chase ends at {end:#x}, not at {must:#x}")
         if running != blocks:
             self._wrong.append(f"only {running} of {blocks} generators started in time")
 
@@ -305,10 +314,10 @@ class _Scene:
         if missing:
             self._wrong.append(f"{missing} single hops were not timed")
         if still:
-            self._wrong.append(f"the traffic stopped after {still} samples, too early")
+            self._wrong.append(f"the traffic stopped too early: {still} samples had none")
 
     def verify(self) -> None:
-        """Check the position of the chase, and the data that the traffic read and wrote."""
+        """Check where the pointer chase ended, and the data that the traffic read and wrote."""
         import numpy as np
 
         if self._wrong:
@@ -328,7 +337,7 @@ class _Scene:
             raise VerificationFailed(f"hbm/loaded: {bad} vectors of the traffic are wrong")
 
     def _sums(self, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """The expected sum of the words that each warp read, modulo 2^32."""
+        """For each warp: the expected sum, modulo 2^32, of the words that the warp read."""
         import numpy as np
 
         from membench.gpu.verify.pattern import STEP

@@ -1,9 +1,9 @@
 """Bandwidth of GPU memory: STREAM's kernels and similar kernels.
 
-Bytes are counted as in STREAM: bytes that the algorithm reads plus bytes that it writes. A GPU's L2
-cache writes whole sectors without fetching them first, so there is no further traffic. Every kernel
-has a fixed default configuration, for comparisons between GPUs and runs, and ``config=best``, the
-fastest of its configurations on this GPU.
+The byte count is the number of bytes that the algorithm reads plus the number that it writes, as in
+STREAM. A GPU's L2 cache writes whole sectors without a fetch, so the memory has no further traffic.
+Every kernel has a fixed default configuration, for comparisons between GPUs and between runs.
+``config=best`` is the kernel's fastest configuration on this GPU.
 """
 
 from __future__ import annotations
@@ -33,32 +33,33 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile sweeps over sizes and widths: one each with 1, 2 and 3 arrays."""
+"""Kernels that the full profile measures at all sizes and widths: one per number of arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
-"""Array sizes in addition to `auto`, which is 4 GiB if that fits."""
+"""Array sizes in addition to `auto`. `auto` is 4 GiB if the memory suffices."""
 
 FULL_ONLY = ("nstream",)
-"""Kernels that the quick profile leaves out, because triad gives the same information faster."""
+"""Kernels that the quick profile leaves out, because triad gives the same information."""
 
 HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
-"""Block sizes with which hints are tried, and bytes in flight per array and thread."""
+"""Configurations with hints: the block sizes, and the bytes in flight per array and thread."""
 
 WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
-"""Bytes in flight per array, and per thread over all loaded arrays, in blocks of 1024 threads.
+"""Maximum bytes in flight of a thread in a block of 1024: per array, and over all loaded arrays.
 
-Such blocks have 64 registers per thread, and loads in flight may use half of them. With more, some
-releases of NVRTC place a use before the last load: with 192 bytes (nstream, two loads of 32 bytes
-per array), 13.2 and 13.5 do this, 12.9 and 13.0 do not (``docs/compilers.md``).
+A thread of a block of 1024 threads has 64 registers. Loads in flight may use half of these
+registers. With more loads in flight, some releases of NVRTC use the first value before they issue
+the last load. An example is 192 bytes (nstream, two loads of 32 bytes per array): NVRTC 13.2 and
+13.5 do this, 12.9 and 13.0 do not (``docs/compilers.md``).
 """
 
 
 def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
     """The configurations from which ``config=best`` chooses.
 
-    In each, a thread has ``unroll`` accesses per array in flight before it needs the first value;
-    tests check this in the machine code. By Little's law Hopper needs about 18 KiB in flight per SM
-    and Blackwell 40 KiB; the largest configurations have 128 KiB.
+    In each configuration, a thread has ``unroll`` accesses per array in flight before it uses the
+    first value. Tests check this in the machine code. By Little's law, Hopper needs about 18 KiB in
+    flight per SM, and Blackwell 40 KiB. The largest configurations have 128 KiB in flight per SM.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -80,7 +81,7 @@ def _config(vec: int, unroll: int, block: int, once: int, hint: int) -> Config:
 
 
 def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
-    """Whether the loads in flight fit in the registers of a thread."""
+    """Whether the loads in flight fit in a thread's registers."""
     if block == 1024:
         loaded = unroll * LOADS[operation] * vec
         return unroll * vec <= WIDEST_BLOCK_BYTES and loaded <= WIDEST_BLOCK_LOADED
@@ -88,7 +89,7 @@ def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
 
 
 def _seconds(operation: str, size: int) -> float:
-    """Seconds for filling, finding the sample length, the samples and checking, at 2.5 TB/s."""
+    """Estimated seconds at 2.5 TB/s: filling, finding the sample length, samples, and checking."""
     sample = sample_seconds(operation, size)
     finding = 2 if sample > MIN_SAMPLE_S else 4
     sampling = (sample_count(operation, size) + finding) * sample
@@ -96,15 +97,16 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """Declare the bench of one kernel; the benches differ only in their name and their arrays."""
+    """Declare the bench of the STREAM kernel ``operation``; ``description`` is its docstring."""
 
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-        # The chosen configuration, or else the default one with accesses of `vec` bytes.
+        # Use the chosen configuration, or by default a configuration with accesses of `vec` bytes.
         return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
 
     run.__doc__ = description
     swept = operation in SWEPT
-    # Tuning tries thirty configurations, so the quick profile tunes only one kernel per shape.
+    # Tuning tries thirty configurations. So the quick profile tunes only one kernel per number of
+    # arrays.
     tuned = (OMITTED, TUNED)
     function: Callable[..., Work] = run
     function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
@@ -112,12 +114,12 @@ def _kernel(operation: str, description: str) -> Bench:
     function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
     return bench(
         f"hbm/{operation}",
-        # since 2: `size=auto`, all loads of a tile are in flight before the first value is needed
+        # version 2: `size=auto`; a tile's loads are all issued before its first value is used
         version=2,
         needs=Needs.GPU,
         profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
         seconds=lambda size, **_: _seconds(operation, size),
-        # The sums of read need 4 bytes per tile; the smallest tiles have 4 KiB.
+        # The read kernel's sums take 4 bytes per tile. The smallest tile has 4 KiB.
         gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
         configs=partial(configurations, operation=operation),
         tunes=("vec",),

@@ -15,7 +15,7 @@ from membench.core.work import Timed, Work
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
 
-LAST_LEVEL_BYTES = 32 * MIB  # used if neither the system nor a staircase gives a size
+LAST_LEVEL_BYTES = 32 * MIB  # used if neither the system nor the measured latencies give a size
 LOADS = 4096  # loads per iteration: 5 us in L1, 0.5 ms in main memory
 WARM_UP_BYTES = 64 * MIB  # a ring up to this size is walked once before it is timed
 
@@ -25,7 +25,7 @@ LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """`cache` if the ring fits into the last-level cache that the chasing CPU can reach."""
+    """`cache` if the ring fits into the last-level cache of the measuring CPU, else `ddr`."""
     last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 
@@ -36,7 +36,7 @@ def _seconds(size: int, **_: Any) -> float:
 
 @bench(
     "host/chase",
-    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # version 2: `size=auto`; the CPU that runs the chase links the ring
     needs=Needs.JIT,
     yields=(Metric.LATENCY, Stat.MEDIAN),
     tier=footprint_tier,
@@ -50,9 +50,9 @@ def _seconds(size: int, **_: Any) -> float:
 def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """Unloaded latency: the address of each load is the value of the previous load.
 
-    There is one pointer per cache line, in one random cycle through ``size`` bytes, so that no
-    prefetcher can help. On small pages, a large ring also includes the cost of address translation;
-    this is the difference between the values of `pages`.
+    Each cache line has one pointer. The pointers form one random cycle through ``size`` bytes, so
+    that no prefetcher can help. On small ``pages``, the latency of a large ring includes the cost
+    of address translation. The values of ``pages`` therefore differ by this cost.
     """
     from membench.host.memory.ring import HostRing, Walk
 
@@ -60,8 +60,8 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     ring = HostRing.over(memory, cpu.line_bytes)
 
     def prepare(_: int) -> None:
-        # The chasing CPU touches the memory first and writes the pointers: dirty lines in another
-        # CPU's cache would be fetched from there.
+        # The CPU that runs the chase touches the memory first and writes the pointers. Otherwise
+        # another CPU's cache would have dirty lines, and the first walk would fetch them.
         memory.fill(0)
         ring.link()
 

@@ -1,8 +1,8 @@
 """Bandwidth of main memory: STREAM's kernels, and mixtures of reads and writes.
 
-Bytes are counted as in STREAM (https://www.cs.virginia.edu/stream/ref.html): bytes that the
-algorithm reads plus bytes that it writes. Write-allocate traffic, the lines that a cache fetches
-before an ordinary store overwrites them, is not counted. `stores=nt` avoids this traffic and
+The byte count is the number of bytes that the algorithm reads plus the number that it writes, as in
+STREAM (https://www.cs.virginia.edu/stream/ref.html). Write-allocate traffic is not counted: a cache
+fetches a line before an ordinary store overwrites the line. `stores=nt` avoids this traffic and
 therefore shows more of the hardware's bandwidth.
 """
 
@@ -50,7 +50,7 @@ def _stream(
         for array, salt, wanted in zip(arrays, salts, fresh, strict=True):
             if salt is None:
                 engine.poison(array[part])
-            elif wanted:  # no case before has left it there
+            elif wanted:  # the previous case left other values here
                 engine.fill(array[part], part.start, salt)
 
     cpu.each(helping, fill)
@@ -75,14 +75,14 @@ def _stream(
         cpu.vouch(pages, salts)
 
     def verify_elements(iterations: int) -> None:
-        del iterations  # every pass writes the same values
+        del iterations  # every pass writes the same values, so their number does not matter
 
         def check(helper: int) -> int:
             part = slice(helped[helper].start // 8, helped[helper].stop // 8)
             return engine.check(operation, arrays[0][part], part.start)
 
         _refuse_wrong(operation, arrays[0], cpu.each(helping, check))
-        cpu.vouch(pages, salts)  # what was written proves what was read
+        cpu.vouch(pages, salts)  # the right output values prove that the inputs were right
 
     return Timed(
         run=run,
@@ -102,7 +102,10 @@ def _stream(
 
 
 def _refuse_wrong(operation: str, written: Doubles, found: Iterable[int]) -> None:
-    """Raise if one of ``found`` is an index of a wrong element; -1 is none."""
+    """Raise `VerificationFailed` if an element of ``written`` is wrong.
+
+    ``found`` has, for each checked range, the index of a wrong element, or -1 if all are right.
+    """
     wrong = [index for index in found if index >= 0]
     if wrong:
         from membench.host.memory.streams import expected
@@ -119,23 +122,23 @@ def _seconds(arrays: int) -> Callable[..., float]:
 
 
 VERSION = 2
-"""Version 2: `size=auto` is the default, and arrays grow with the reachable caches."""
+"""Version 2: the default is `size=auto`, so the arrays grow with the reachable caches."""
 
 SWEPT = ("read", "triad")
-"""Kernels that the full profile sweeps over sizes and threads: reads alone, and all arrays."""
+"""Kernels that the full profile measures at all sizes and numbers of threads: read and triad."""
 
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs only on all threads; copy covers the case of one thread."""
+"""Kernels that the quick profile runs only on all threads. Copy already runs on one thread."""
 
 
 NT_ON_ONE = ("write", "copy")
-"""Kernels that the full profile runs with non-temporal stores on one thread too."""
+"""Kernels that the full profile also runs with non-temporal stores on one thread."""
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
-    """Declare the bench of one kernel; benches differ in their arrays, and read has no stores."""
+    """Declare the bench of one STREAM kernel over ``arrays`` arrays. Read has no axis `stores`."""
 
     def run(
         cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
@@ -190,9 +193,9 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
-    """Mixed reads and writes: ``reads`` percent of the chunks are read, the others written.
+    """Mixed reads and writes: ``reads`` percent of the chunks are read, the others are written.
 
-    A chunk has 16 KiB. Every chunk counts once, whether read or written.
+    A chunk has 16 KiB. The bandwidth counts each chunk once.
     """
     import numpy as np
 
@@ -204,7 +207,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     count = cpu.threads(threads)
     chunks = size // CHUNK // count
     if not chunks:
-        skip(f"{size} bytes cannot be divided among {count} threads")
+        skip(f"size {size} B is too small: it cannot be divided among {count} threads")
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)
     cpu.each(count, lambda thread: cpu.streams.fill(regions[thread], 0, SALT_A))
@@ -222,7 +225,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
             count, lambda thread: check(regions[thread].ctypes.data, 0, chunks, reads, chunks)
         )
         if any(index >= 0 for index in found):
-            raise VerificationFailed(f"mix: element {max(found)} of a thread's part is wrong")
+            raise VerificationFailed(f"mix: element {max(found)} of a thread's region is wrong")
         words = np.add.reduce(regions[0].view(np.uint64).reshape(chunks, -1), axis=1)
         numbers = np.arange(chunks)
         read = (numbers + 1) * reads // 100 > numbers * reads // 100

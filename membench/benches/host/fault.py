@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_SAMPLES = 3
 MOST_SAMPLES = 64
 MADV_POPULATE_WRITE = 23  # Linux 5.14
-STRAY_FAULTS = 256  # page faults of the interpreter and its libraries in the same time
+STRAY_FAULTS = 256  # upper bound of faults by the interpreter and its libraries
 
 
 @bench(
@@ -32,16 +32,16 @@ STRAY_FAULTS = 256  # page faults of the interpreter and its libraries in the sa
     where=lambda _profile, pages, threads, **_: pages != "populate" or threads == "all",
     seconds=lambda size, **_: 0.1 + 1.8 * size / 2**29,
     memory=lambda size, **_: size + 2 * MIB,
-    cpus=lambda _machine, **_: (),  # no cache has lines of untouched pages
+    cpus=lambda _machine, **_: (),  # untouched pages have no lines in a cache
 )
 @axis("size", quick="256MiB")
 @axis("pages", quick=("4k", "thp", "populate"))
 @axis("threads", quick=thread_counts)
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
-    """First touch of new memory: bytes per second, and a thread's time per 4 KiB.
+    """First touch of new memory: bytes per second, and nanoseconds per thread and 4 KiB.
 
-    ``4k`` and ``thp`` touch every page; ``populate`` lets the kernel provide 4 KiB pages in one
-    call (MADV_POPULATE_WRITE).  Mapping and unmapping are not timed.
+    With ``4k`` and ``thp``, the threads touch every page. With ``populate``, the kernel provides 4
+    KiB pages in one call (MADV_POPULATE_WRITE). The time excludes mapping and unmapping.
     """
     import mmap
     import resource
@@ -51,7 +51,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     from membench.machine.pages import huge_page_size
 
     if pages != "thp" and mmap.PAGESIZE != PAGE:
-        skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+        skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
     count = cpu.threads(threads)
     cuts = parts(size, count)
     entry = (host_traffic.populate if pages == "populate" else host_traffic.touch).entry
@@ -79,7 +79,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         return float(cpu.span_ns)
 
     def observe(seconds: float) -> Observation:
-        sample()  # the first one also includes the kernel's work on page tables
+        sample()  # the first sample also includes the kernel's work on page tables
         spans: list[float] = []
         end = time.monotonic() + seconds
         while len(spans) < MOST_SAMPLES and (len(spans) < LEAST_SAMPLES or time.monotonic() < end):
@@ -98,6 +98,6 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         size_bytes=size,
         bytes_moved=size,
         bytes_convention=BytesConvention.PAYLOAD,
-        verify=lambda: None,  # every sample was verified by its number of page faults
+        verify=lambda: None,  # each sample has already checked its number of page faults
         detail={"engine": "numba", "threads": count},
     )

@@ -36,7 +36,7 @@ SEED = 20
 def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: str) -> Work:
     """Gather out[i] = table[index[i]] with elements of 8 bytes: throughput in elements per second.
 
-    The loads do not wait for each other, so this is not a latency; for latency see `host/chase`.
+    The loads are independent, so the result is not a latency. `host/chase` measures latency.
     """
     import numpy as np
 
@@ -51,7 +51,7 @@ def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: st
     raw = cpu.arrays(pages, [size, 8 * total, 8 * total], count)
     table, indices, out = (array.view(np.int64) for array in raw)
     if table.size < total:
-        skip(f"the table must hold at least {8 * total} bytes")
+        skip(f"size {size} B is too small: the table needs at least {8 * total} B")
     table_parts = np.array_split(table.view(np.float64), count)
     firsts = np.cumsum([0, *(part.size for part in table_parts)])
     random = np.random.default_rng(SEED).spawn(count)

@@ -1,4 +1,4 @@
-"""Latency under load: the latency of a load while the other CPUs keep the memory busy."""
+"""Loaded latency of main memory: one CPU measures latency while the other CPUs cause traffic."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOADS = 32768  # loads per sample: about 5 ms
 OBSERVE_S = 0.3
 IDLE_S = 0.05
 MOST_SAMPLES = 512
-RUNNING_BYTES = MIB  # bytes that every generator moves before the first sample
-UNSTABLE = 0.10  # difference between the idle latencies before and after
+RUNNING_BYTES = MIB  # bytes that every traffic generator moves before the first sample
+UNSTABLE = 0.10  # largest accepted difference between the idle latencies before and after
 
 
 @bench(
     "host/loaded",
-    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # version 2: `size=auto`; the CPU that runs the chase links the ring
     needs=(Needs.JIT, Needs.TWO_CPUS),
     yields=((Metric.LATENCY, Stat.MEDIAN), (Metric.BANDWIDTH, Stat.MEDIAN)),
     grid=("reads", "pause"),
@@ -40,11 +40,11 @@ UNSTABLE = 0.10  # difference between the idle latencies before and after
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     """Loaded latency: a pointer chase on one CPU, with traffic from all other CPUs.
 
-    ``reads`` percent of the traffic's chunks of 16 KiB are read and the others written; a generator
-    waits ``pause`` ns between two chunks. The bandwidth is the number of bytes that the generators
-    counted (each byte once, read or written) divided by the time of the same latency sample.
-    ``size`` is the size of the ring, and also of all regions of traffic together. Samples during
-    which no generator ran are left out; `still` is their share.
+    A traffic generator moves chunks of 16 KiB and waits ``pause`` ns between two chunks. It reads
+    ``reads`` percent of the chunks and writes the others. The bandwidth is the number of bytes that
+    the generators counted, divided by the time of the same latency sample. Each byte counts once.
+    ``size`` is the size of the ring, and also the total size of the generators' regions. Samples
+    without a running generator are left out. The detail `still` is the share of these samples.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(
@@ -63,7 +63,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
 
 
 class _HostScene:
-    """The buffers of one case: a ring for the first CPU, and traffic for each other CPU."""
+    """The buffers of one case: a ring for the first CPU, and a traffic region per other CPU."""
 
     def __init__(self, cpu: CpuBackend, size: int, reads: int, pause: int) -> None:
         import numpy as np
@@ -100,7 +100,7 @@ class _HostScene:
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:
-        """Measure the idle latency, the loaded latency, and the idle latency again."""
+        """Measure the idle latency, the loaded latency, and again the idle latency."""
         import statistics
 
         before, _ = self._samples(IDLE_S, 0)
@@ -125,7 +125,7 @@ class _HostScene:
         )
 
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
-        """For each sample, nanoseconds per load, and the generators' bytes per nanosecond."""
+        """Two lists with one value per sample: ns per load, and the generators' bytes per ns."""
 
         def walk(slot: ThreadSlot) -> int:
             return int(
@@ -154,7 +154,7 @@ class _HostScene:
         return (spans / LOADS).tolist(), (moved / spans).tolist()
 
     def verify(self) -> None:
-        """Check the position of the chase, and the data that the traffic wrote."""
+        """Check where the pointer chase ended, and the data that the traffic wrote."""
         self._walk.verify()
 
         def wrong(generator: int) -> int:
@@ -168,10 +168,13 @@ class _HostScene:
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:
-    """Raise an error if the generators were idle in most samples."""
+    """Raise `VerificationFailed` if the traffic generators were idle in most samples.
+
+    ``bandwidths`` has the traffic of each sample; 0 means idle.
+    """
     still = sum(one == 0 for one in bandwidths)
     if 2 * still >= len(bandwidths):
         raise MembenchError(
             f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
-            "other processes use these CPUs: membench doctor names them",
+            "other processes use these CPUs: 'membench doctor' names the processes",
         )

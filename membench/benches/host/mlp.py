@@ -1,4 +1,4 @@
-"""Memory-level parallelism: the number of loads that one core keeps in flight."""
+"""Memory-level parallelism: the number of loads that one core has in flight at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
     from membench.host.memory.thread_pool import ThreadSlot
 
-STEPS = 4096  # loads of each chain in one iteration
+STEPS = 4096  # loads that one iteration makes in each chain
 
 
 @bench(
     "host/mlp",
-    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # version 2: `size=auto`; the CPU that runs the chase links the ring
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),
@@ -33,8 +33,8 @@ STEPS = 4096  # loads of each chain in one iteration
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     """Independent pointer chases on one core: loads per second by number of ``chains``.
 
-    Each load waits for the previous load in its chain. The rate relative to one chain is the number
-    of loads that the core and its caches keep in flight.
+    In each chain, a load waits for the previous load. The rate divided by the rate of one chain is
+    the number of loads that the core and its caches have in flight.
     """
     import numpy as np
 
@@ -47,10 +47,10 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
 
     def prepare(_: int) -> None:
         memory.fill(0)
-        ring.link()  # no other CPU's cache has these lines
+        ring.link()  # no other CPU's cache has lines of this memory
 
     cpu.each(1, prepare)
-    # Start the chains far apart, so that no chain follows lines that another has just loaded.
+    # The chains start far apart, so that no chain loads lines that another chain has just loaded.
     starts = [ring.lines * chain // chains for chain in range(chains)]
     heads = np.array([ring.address(start) for start in starts], np.int64)
 

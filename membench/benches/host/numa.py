@@ -1,4 +1,4 @@
-"""Access between NUMA nodes, from the CPUs of one node to the memory of another."""
+"""Access between NUMA nodes: CPUs of one node use the memory of another node."""
 
 from __future__ import annotations
 
@@ -25,30 +25,34 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""Up to this number, all pairs of nodes are measured: 4 nodes take 56 s in five rounds."""
+"""Maximum number of pairs of nodes that are all measured. 16 pairs take 56 s in five rounds."""
 
-PROBES = 64  # number of pages whose node is checked
+PROBES = 64  # number of pages whose memory node is checked
 
 
 def cpu_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes that have usable CPUs."""
+    """The NUMA nodes with CPUs that this process may use."""
     usable = set(machine.cpu.affinity)
     return tuple(n.node for n in machine.memory.nodes if usable & set(n.cpus)) or (0,)
 
 
 def cpus_of(machine: Machine, node: int) -> tuple[int, ...]:
-    """The usable CPUs of ``node``."""
+    """The CPUs of ``node`` that this process may use."""
     mine = {core.cpu for core in machine.cpu.cores if core.node == node}
     return tuple(cpu for cpu in placement(machine) if cpu in mine)
 
 
 def memory_nodes(machine: Machine) -> tuple[Value, ...]:
-    """The nodes on which this process may allocate."""
+    """The NUMA nodes on which this process may allocate memory."""
     return tuple(node.node for node in machine.memory.grantable) or (0,)
 
 
 def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
-    """Whether a pair of nodes is measured: all if there are few, else two per distance and kind."""
+    """Whether the pair (``cpu``, ``mem``) of nodes is measured.
+
+    With few nodes, all pairs are measured. Otherwise two pairs are measured for each distance and
+    kind of memory.
+    """
     cpus = tuple(int(node) for node in cpu_nodes(machine))
     grantable = machine.memory.grantable
     if len(cpus) * len(grantable) <= MOST_PAIRS:
@@ -60,10 +64,11 @@ def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
 def _outermost(
     cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
 ) -> frozenset[tuple[int, int]]:
-    """For every distance and kind of memory, the pairs with the closest and the farthest numbers.
+    """The pairs (CPU node, memory node) with the closest and the farthest node numbers.
 
-    The firmware reports pairs of the same distance as equal. Differences that it does not report,
-    such as a longer route, are most likely to appear between these two pairs.
+    There are two pairs for every distance and kind of memory. The firmware reports pairs of the
+    same distance as equal. If such pairs differ, for example by a longer route, the difference
+    probably appears between these two pairs.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
@@ -80,12 +85,12 @@ def _outermost(
 
 @bench(
     "host/numa",
-    version=2,  # since 2: `size=auto`; the chasing CPU links the ring
+    version=2,  # version 2: `size=auto`; the CPU that runs the chase links the ring
     needs=(Needs.JIT, Needs.TWO_NUMA_NODES),
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),
     profiles=("full",),
-    seconds=0.7,  # 0.3 s of observation; the rest as in host/loaded
+    seconds=0.7,  # 0.3 s of observation; all other terms as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
     on_machine=worth_measuring,
     cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
@@ -94,10 +99,11 @@ def _outermost(
 @axis("cpu", quick=cpu_nodes, closed=True)
 @axis("mem", quick=memory_nodes, closed=True)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
-    """Access from node ``cpu`` to memory of node ``mem``: all its CPUs read, then one chases.
+    """Bandwidth and latency from the CPUs of node ``cpu`` to the memory of node ``mem``.
 
-    With more than 16 pairs of nodes, two pairs are measured for each distance and kind of memory:
-    the pairs with the closest and the farthest numbers.
+    First all CPUs of the node read. Then one CPU runs a pointer chase. With more than 16 pairs of
+    nodes, two pairs are measured for each distance and kind of memory: the pairs with the closest
+    and the farthest node numbers.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
@@ -129,7 +135,10 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 
 
 class _Pair:
-    """Threads on one node, and a table to read and a ring to chase in memory of another node.
+    """The threads and the memory of one case.
+
+    The threads run on one NUMA node. The memory of another node has a table, which all threads
+    read, and a ring for the pointer chase.
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages.
@@ -154,7 +163,7 @@ class _Pair:
         def fill(index: int) -> None:
             self._engine.fill(self._pieces[index], cuts[index].start // 8, SALT_A)
             if index == 0:
-                ring.link()  # no other CPU's cache has these lines
+                ring.link()  # no other CPU's cache has lines of this memory
 
         backend.each(threads, fill)
         if reason := backend.unpinned(threads):
@@ -166,7 +175,7 @@ class _Pair:
         self._sum = self._passes = 0
 
     def observe(self, seconds: float) -> Observation:
-        """Read and chase in turn."""
+        """Alternate between the bandwidth of all threads and the latency of one thread."""
         bandwidths: list[float] = []
         latencies: list[float] = []
         end = time.monotonic() + seconds
@@ -204,7 +213,7 @@ class _Pair:
         return "proven" if nodes else "unproven"
 
     def verify(self) -> None:
-        """Check the position of the chase and the sum of the table."""
+        """Check where the pointer chase ended, and the sum of the table's words."""
         import numpy as np
 
         self._walk.verify()

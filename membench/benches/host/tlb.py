@@ -1,4 +1,4 @@
-"""The cost of address translation: the same number of cache lines, packed or one per page."""
+"""The cost of address translation: a fixed number of cache lines, adjacent or one line per page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ PAGE = 4096
 
 
 def _stride(layout: str, line: int) -> int:
-    """Bytes between two lines; a page plus a line if spread, so that all cache sets are used."""
+    """Bytes between the starts of two lines.
+
+    For a spread layout the distance is a page plus a line, so that the lines use all cache sets.
+    """
     return line if layout == "packed" else PAGE + line
 
 
@@ -36,11 +39,11 @@ def _stride(layout: str, line: int) -> int:
 @axis("layout", quick=("spread", "packed"))
 @axis("pages", quick=("4k", "thp"))
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
-    """A pointer chase through ``lines`` cache lines that are adjacent, or one per page of 4 KiB.
+    """A pointer chase through ``lines`` cache lines, either adjacent or one line per page of 4 KiB.
 
-    Both use the caches equally. With pages=4k, the additional cost of spread lines is address
-    translation, which huge pages should remove. In a virtual machine they do so only if the host
-    also backs the memory with huge pages.
+    Both layouts use the caches equally. With ``pages=4k``, the additional latency of the spread
+    layout is the cost of address translation. Huge pages should remove this cost. In a virtual
+    machine, huge pages help only if the host also backs the memory with huge pages.
     """
     from membench.host.memory.ring import HostRing, Walk
 

@@ -1,7 +1,8 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
-The payload counts once. The data are a function of the position, and all data are compared on the
-GPU afterwards. The report fits the time of a transfer of V bytes over the sizes: T(V) = a + V / b.
+The bandwidth counts each byte once. The data are a function of their position. After the copies,
+the GPU compares all data. The report fits the time of a transfer of V bytes over the sizes: T(V) =
+a + V / b.
 """
 
 from __future__ import annotations
@@ -28,21 +29,29 @@ SIZES = (
 )
 MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
-"""Kinds of memory whose copies wait for the device; they must not be queued in a held queue."""
+"""Kinds of memory whose copies make the host wait for the device.
+
+These copies must not be submitted while a blocking kernel stops the queue, because the host could
+then never release the queue.
+"""
 
 BACKGROUND = 4
-"""Copies in the other direction per timed copy, because the directions may differ by 2.5x."""
+"""Copies in the other direction per timed copy: enough if the directions' speeds differ by 2.5x."""
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
 TILE = 65_537
-"""Number of words after which data in `link/all` repeat; a prime, so that all pages differ."""
+"""Number of words after which the data of `link/all` repeat: a prime, so that all pages differ."""
 
 _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """Whether a case is possible: kernels need mapped memory, nodes need registered memory."""
+    """Whether a case is possible.
+
+    Kernels need memory that is mapped for the GPU. A NUMA node can be chosen only for registered
+    memory.
+    """
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False
     if engine == "sm":
@@ -53,19 +62,19 @@ def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, num
 
 
 def _seconds(size: int, mem: str, **_: Value) -> float:
-    """Seconds for allocating host memory at 3 GB/s, three fills and checks, and the samples."""
+    """Estimated seconds: host allocation at 3 GB/s, three fills and checks, and the samples."""
     made = 0.1 if mem == "pageable" else 0.3
     pace = 0.15 if mem == "pageable" else 0.02
     return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
 
 
 def _samples(size: int) -> int:
-    """Number of samples per round; fewer if a sample takes long."""
+    """Number of samples per round. Large copies have fewer samples."""
     return 3 if size >= GIB else 15
 
 
 def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:
-    """Write the pattern into the source and poison into the target."""
+    """Write the pattern into the source and a different byte (poison) into the target."""
     if way == "h2d":
         host_fill(gpu, device, host, lambda buffer: patterns.fill(buffer, _SALT))
         patterns.poison(device)
@@ -83,7 +92,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     links = gpu.links
     huge = (
         mem == "huge"
-    )  # requested; the row reports, and flags if needed, how many huge pages the kernel provided
+    )  # huge pages are only requested; the row reports how many the kernel provided
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
         skip(
@@ -96,7 +105,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     target, source = (device, host) if way == "h2d" else (host, device)
 
     _prepare(gpu, way, patterns, device, host)
-    if mem == "managed":  # the write may have moved it to the device
+    if mem == "managed":  # the write may have moved managed memory to the device
         links.prefetch(host, to_host=True)
         gpu.synchronize()
     part = size // streams
@@ -117,7 +126,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
             links.follow(links.record(stream))
 
     def verify(_iterations: int) -> None:
-        if way == "d2h":  # copy the result back to the GPU, where checking is fast
+        if way == "d2h":  # copy the result back to the GPU, which checks faster than the host
             patterns.poison(device)
             gpu.copy(device.address, host.address, size)
         patterns.check(way, device, _SALT)
@@ -169,8 +178,8 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 def h2d(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     """Copy ``size`` bytes from host memory to the GPU.
 
-    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`); several
-    ``streams`` share the bytes.  ``numa`` chooses the node of registered memory.
+    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`). The bytes are divided among
+    the ``streams``. ``numa`` chooses the NUMA node of registered memory.
     """
     return _one_way(gpu, "h2d", size, mem, engine, streams, numa)
 
@@ -179,8 +188,8 @@ def h2d(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     """Copy ``size`` bytes from the GPU to host memory.
 
-    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`); several
-    ``streams`` share the bytes.  ``numa`` chooses the node of registered memory.
+    ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`). The bytes are divided among
+    the ``streams``. ``numa`` chooses the NUMA node of registered memory.
     """
     return _one_way(gpu, "d2h", size, mem, engine, streams, numa)
 
@@ -200,9 +209,9 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes in each direction at the same time.
 
-    ``dir=sum`` counts the bytes of both until the slower one has ended. ``h2d`` and ``d2h`` time
-    only that direction while the other one runs without pause. With `sm`, each of the two kernels
-    gets half of the SMs.
+    ``dir=sum`` counts the bytes of both directions, until the slower direction has ended.
+    ``dir=h2d`` and ``dir=d2h`` time only this direction, while the opposite direction runs without
+    pause. With ``engine=sm``, each of the two kernels gets half of the SMs.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
@@ -228,7 +237,7 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
     ends: list[Event] = []
 
     def run(iterations: int) -> None:
-        gpu.wait(beside)  # from the previous sample: the copies in the other direction last longer
+        gpu.wait(beside)  # the copies in the other direction of the previous sample may still run
         links.follow(links.record(), beside)
         for _ in range(iterations * more):
             ways[other](beside)
@@ -280,8 +289,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
 
-    The bandwidth is the sum of the bytes of all GPUs, divided by the time from their common start
-    to the end of the last copy: the rate at which the host serves all its GPUs.
+    The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. This time
+    runs from the common start to the end of the last copy.
     """
     import numpy as np
 
@@ -291,7 +300,7 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     links = gpu.links
     lanes = links.every_gpu(size)
     hosts = [links.memory(size, "pinned") for _ in lanes]
-    # Every GPU has different data, and every target has other contents before the copy.
+    # Every GPU gets different data. Every target has other contents before the copy.
     tiles = [random_words(TILE, _SALT + lane.gpu) for lane in lanes]
     seen = [host.array.view(np.uint32) for host in hosts]
     words = [np.resize(tile, one.size) for tile, one in zip(tiles, seen, strict=True)]

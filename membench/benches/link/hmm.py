@@ -1,7 +1,7 @@
 """A kernel that reads ordinary system memory: malloc, or a file in the page cache.
 
-This works if the GPU shares the process's address space through HMM (the driver mirrors page tables
-in software) or ATS (the GPU uses the host's page tables).
+The GPU must share the address space of the process. With HMM, the driver mirrors page tables in
+software. With ATS, the GPU uses the page tables of the host.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _SALT = 83
 
 
 def how(gpu: Gpu) -> str:
-    """How kernels access the system's memory: ``ats``, ``hmm`` or ``none``."""
+    """How kernels access system memory: ``ats``, ``hmm``, or ``none`` if they cannot."""
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds; cold pages come from the disk, one by one."""
+    """Estimated seconds. Cold pages come from the disk, one page at a time."""
     return 0.1 + (SAMPLES + 1) * 1.0 * size / GIB
 
 
@@ -54,13 +54,15 @@ def _seconds(size: int, **_: Value) -> float:
 @axis("source", quick="malloc", full=("malloc", "file"))
 @axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
-    """Read ``size`` bytes of the system's memory on the GPU, in place.
+    """Read ``size`` bytes of system memory by a GPU kernel, in place.
 
-    ``source=malloc`` is ordinary memory of the process; ``file`` is a mapping of the scratch file,
-    whose pages are in the page cache (`hot`) or were removed from the cache before each sample
-    (`cold`). Latency is the time of one kernel over all bytes. Its p99 comes from only 5 kernels
-    per round, so it is effectively the slowest; the row lists it under ``unresolved``. `access` in
-    the detail is ``hmm`` or ``ats``; without either the row is skipped.
+    ``source=malloc`` is ordinary memory of the process. ``source=file`` is a mapping of the scratch
+    file. With ``cache=hot`` the pages of the file are in the page cache; with ``cache=cold`` they
+    are removed from the page cache before each sample.
+
+    Latency is the time of one kernel over all bytes. A round has only 5 kernels, so p99 is the
+    slowest kernel; the detail lists p99 under ``unresolved``. The detail `access` is ``hmm`` or
+    ``ats``. If the machine has neither HMM nor ATS, the row is skipped.
     """
     import numpy as np
 
@@ -82,7 +84,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
-        """Nanoseconds of one kernel, and the share of the file that was cached before."""
+        """Nanoseconds of one kernel, and the share of the file that was cached before it ran."""
         gpu.synchronize()
         resident = 1.0
         if cache == "cold":

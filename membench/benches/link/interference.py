@@ -1,9 +1,9 @@
 """The slow-down of GPU work by transfers over the link.
 
-The work (the victim) and the transfers (the aggressor) run in separate queues. Both stamp the GPU's
-global timer between their pieces, and only the time in which both are active counts. Both are
-verified. The detail has the slow-down relative to the victim alone, measured in the same round. The
-report derives the Pareto front of bandwidth and slow-down.
+The work is the victim, and the transfers are the aggressor. They run in separate queues. Each queue
+reads the GPU's global timer between its pieces. Only the time in which both queues are active
+counts. The results of victim and aggressor are verified. The detail has the slow-down relative to
+the victim alone in the same round. The report derives the Pareto front of bandwidth and slow-down.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ STREAM_BYTES = GIB
 """Bytes of the array that the victim ``read`` reads."""
 
 CHUNK = 16 * MIB
-"""Bytes of one piece of the aggressor."""
+"""Bytes of one copy (piece) of the aggressor."""
 
 KV_BLOCK = 64 * KIB
 PIECES = 10
-"""Number of pieces of the victim during which the aggressor should run."""
+"""Number of pieces of the victim; the aggressor should run during all of them."""
 
 MOST_CHUNKS = 400
 GATHER_BLOCK = 4 * KIB
@@ -49,12 +49,12 @@ _SALT = 97
 
 @dataclass(frozen=True)
 class Aggressor:
-    """Copies over the link.
+    """Copies over the link that disturb the victim.
 
     Attributes:
         piece: function that queues one copy of `CHUNK` bytes.
         verify: function that raises `VerificationFailed` if the data did not arrive.
-        facts: facts for the rows' `detail`.
+        facts: entries for the rows' `detail`.
     """
 
     piece: Callable[[Stream | None], None]
@@ -68,7 +68,7 @@ def _read(gpu: Gpu) -> Timed:
 
 
 def _chase(gpu: Gpu) -> Timed:
-    """One thread that follows pointers through 256 MiB of device memory."""
+    """A pointer chase by one thread through 256 MiB of device memory."""
     from membench.gpu.verify.walk import LINE, LOADS, Walker
 
     walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "plain")
@@ -91,7 +91,7 @@ def _chase(gpu: Gpu) -> Timed:
 
 
 def _gather(gpu: Gpu) -> Timed:
-    """Copies of blocks of 4 KiB within device memory, from and to random places."""
+    """Copies of blocks of 4 KiB within device memory, between random positions."""
     import numpy as np
 
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
@@ -166,7 +166,7 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
 
 
 class InterferenceRun:
-    """Runs victim and aggressor alone and together, and stamps both with the same clock."""
+    """Runs victim and aggressor alone and together, and times their pieces with one clock."""
 
     def __init__(self, gpu: Gpu, victim: Timed, aggressor: Aggressor) -> None:
         from membench.gpu.protocol import KernelVariant
@@ -180,18 +180,22 @@ class InterferenceRun:
         self.done = 0
 
     def victim_alone(self, pieces: int) -> list[int]:
-        """Stamps around ``pieces`` of the victim."""
+        """GPU timer values (ns) around each of ``pieces`` pieces of the victim alone."""
         self._queue_victim(pieces)
         return self._read(0, pieces)
 
     def aggressor_alone(self, pieces: int) -> list[int]:
-        """Stamps around ``pieces`` of the aggressor."""
+        """GPU timer values (ns) around each of ``pieces`` copies of the aggressor alone."""
         self._queue_aggressor(pieces)
         self._gpu.wait(self._beside)
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """Stamps around the pieces of both while both run; the aggressor starts first."""
+        """GPU timer values (ns) around the pieces of victim and aggressor, which run together.
+
+        The aggressor starts first. ``pieces`` is the victim's number of pieces, ``chunks`` the
+        aggressor's.
+        """
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)
@@ -200,7 +204,7 @@ class InterferenceRun:
         return self._read(0, pieces), self._read(1, chunks)
 
     def verify(self) -> None:
-        """Verify the results of victim and aggressor."""
+        """Raise `VerificationFailed` if the victim or the aggressor has a wrong result."""
         self._gpu.wait(self._beside)
         self._aggressor.verify()
         self._victim.verify(self.done)
@@ -213,7 +217,7 @@ class InterferenceRun:
         self.done += pieces
 
     def _queue_aggressor(self, chunks: int) -> Event:
-        """Queue the aggressor's pieces; the returned event marks the end of the first piece."""
+        """Queue ``chunks`` copies of the aggressor. The event marks the end of the first copy."""
         self._mark(1, 0, self._beside)
         self._aggressor.piece(self._beside)
         self._mark(1, 1, self._beside)
@@ -237,7 +241,7 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Whether a case is useful: grids vary only for plain kernels and bandwidth-bound victims."""
+    """Whether the profile measures a case. The grid varies only for `sm` copies and two victims."""
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))
@@ -251,8 +255,8 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     grid=("victim", "aggressor"),
     full_grid=("grid",),
     where=_sensible,
-    # Pieces: one to load the code, ten alone, ten during the copies; each takes 10 ms for attn, 8
-    # ms for the chase.
+    # The victim runs one piece to load the code, ten pieces alone, and ten during the copies. A
+    # piece takes 10 ms for attn and 8 ms for the chase.
     seconds=lambda victim, **_: {"attn": 0.4, "chase": 0.22}.get(victim, 0.08),
     memory=CHUNK,
     gpu_memory=1400 * MIB,
@@ -267,12 +271,17 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
 def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     """Run GPU work (the victim) while copies (the aggressor) use the link.
 
-    Latency is the time of one piece of the victim's work during the copies: one pass of
-    ``hbm/read``, 16,384 hops, a gather of 256 MiB in blocks of 4 KiB, or one step of
-    ``decode/attn``. Bandwidth is that of the copies in the same time. The detail has the values of
-    each alone (`alone_ns`, `alone_gbs`) and the `slowdown`. ``aggressor`` is the direction and the
-    method of the copies: copy engine, kernel (`sm`) or kernel through shared memory (`bulk`).
-    ``grid`` limits the thread blocks of a kernel.
+    Latency is the time of one piece of the victim's work during the copies. A piece is one of:
+
+    - ``victim=read``: one pass of ``hbm/read``.
+    - ``victim=chase``: a pointer chase of 16,384 hops.
+    - ``victim=gather``: a gather of 256 MiB in blocks of 4 KiB.
+    - ``victim=attn``: one step of ``decode/attn``.
+
+    Bandwidth is the bandwidth of the copies in the same time. The detail has the latency of the
+    victim alone (`alone_ns`), the bandwidth of the copies alone (`alone_gbs`), and the `slowdown`.
+    ``aggressor`` is the direction and the method of the copies: copy engine (`ce`), kernel (`sm`)
+    or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a kernel.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside
@@ -282,9 +291,9 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     pairing = InterferenceRun(gpu, work, other)
 
     def observe(_seconds: float) -> Observation:
-        from statistics import median  # slow to load
+        from statistics import median  # imported here because it is slow to load
 
-        pairing.victim_alone(1)  # loads the code of all kernels
+        pairing.victim_alone(1)  # the first run loads the code of all kernels
         pairing.aggressor_alone(1)
         alone = pairing.victim_alone(PIECES)
         own = pairing.aggressor_alone(PIECES)

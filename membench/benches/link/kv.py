@@ -1,8 +1,8 @@
-"""Transfers of KV-cache blocks between host memory and a GPU, as engines swap and restore them.
+"""Transfers of KV-cache blocks between host memory and a GPU, as in inference engines.
 
-N blocks are scattered in a paged pool and are copied to other places in another pool. Seven methods
-do the same work; from the rows `membench.analysis.derive.policy` derives the best method for each
-size and number of blocks.
+N blocks at random positions of a paged pool are copied to other positions of another pool. Seven
+methods do the same work. `membench.analysis.derive.policy` derives the best method for each size
+and number of blocks from the rows.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig"
 BATCHES = ("batch", "batch-any", "batch-overlap")
 """Variants of the driver's batch copy.
 
-It reads the sources in stream order, or at any time (``any``), or is asked to copy without using
-SMs (``overlap``). Engines use ``any`` for copies from host to device (vLLM pull request 39306); it
-would be wrong for data that a kernel has just written.
+``batch`` reads the sources in stream order. ``batch-any`` may read the sources at any time.
+``batch-overlap`` asks the driver to copy without using SMs. Engines use ``batch-any`` for copies
+from host to device (vLLM pull request 39306). ``batch-any`` would be wrong for data that a kernel
+has just written.
 """
 
 LARGEST = 4 * GIB
@@ -44,17 +45,18 @@ LARGEST = 4 * GIB
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
 """Block sizes at which every number of blocks is measured.
 
-They are near the drop of the batch copy's rate, and far from it.
+Some of these sizes are near the size at which the batch copy's rate drops. Other sizes are far
+away.
 """
 
 CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
 """Pairs (block size, method) that are measured with very many blocks.
 
-There the batch copy's rate was seen to drop.
+A drop of the batch copy's rate was observed under these conditions.
 """
 
 GRIDS = (OMITTED, 1, 4, 16, 64)
-"""Numbers of thread blocks of the kernels. Fewer blocks leave more SMs for the model."""
+"""Numbers of thread blocks of the kernels. Fewer thread blocks leave more SMs for the model."""
 
 _SALT = 41
 _SEED = 0xB10C
@@ -63,16 +65,16 @@ _SEED = 0xB10C
 def _sensible(
     way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
 ) -> bool:
-    """Whether a case is useful: orders and grids vary only at one size and number of blocks."""
+    """Whether the profile measures a case. Orders and grids vary at one block size and count."""
     if block * count > LARGEST:
         return False
     usual = block == 16 * KIB and count == 1024
     if method == "contig" and (order != "random" or grid != OMITTED):
         return False
     if method == "batch-any" and way != "h2d":
-        return False  # a kernel may still write the source
+        return False  # a kernel may still be writing the source
     if method == "batch-overlap" and not usual:
-        return False  # one point shows whether the driver honours this request
+        return False  # one case suffices to show whether the driver honours this request
     if grid != OMITTED:
         return method in ("sm", "bulk") and usual and order == "random"
     if order == "seq":
@@ -81,7 +83,11 @@ def _sensible(
 
 
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
-    """Whether the case is measured: all block sizes at one number, all numbers at some sizes."""
+    """Whether the full profile measures the case.
+
+    All block sizes are measured at one number of blocks. All numbers of blocks are measured at some
+    block sizes.
+    """
     mapped = block in MAP_BLOCKS
     if way == "d2d":
         return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
@@ -95,7 +101,7 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
         return method != "loop"
     if count == 1024 and block <= 256 * KIB:
         return True
-    if count == 100_000:  # the drop appears only with very many blocks
+    if count == 100_000:  # the batch copy's rate drops only with very many blocks
         return (block, method) in CLIFF
     if count == 10_000:
         return block <= 64 * KIB and mapped and (method != "loop" or block == 16 * KIB)
@@ -103,11 +109,10 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
 
 
 def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
-    """Seconds for allocating and filling two pools, and for the samples.
+    """Estimated seconds: allocating and filling two pools, and the samples.
 
-    The method ``loop`` has a cost per block. Page-locked memory is allocated at 3 GB/s. Batches of
-    small blocks were seen to reach 6 GB/s, batches of larger blocks 27 GB/s and more (vLLM issue
-    42212).
+    Page-locked memory is allocated at 3 GB/s. The method ``loop`` has a cost per block. A batch
+    copy of small blocks reaches 6 GB/s, of larger blocks 27 GB/s or more (vLLM issue 42212).
     """
     size = block * pool_blocks(count)
     each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count
@@ -120,14 +125,17 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
 
 
 def _samples(block: int, count: int, method: str) -> int:
-    """Number of samples per round; fewer if a sample takes long."""
+    """Number of samples per round. Large transfers have fewer samples."""
     if block * count >= GIB // 2 or (method == "loop" and count > 1024):
         return 3
     return 6 if block * count > 64 * MIB else 10
 
 
 def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Block numbers in the target and in the source: block ``from[i]`` goes to ``to[i]``."""
+    """Block numbers in the target and in the source, in this order.
+
+    Block ``source[i]`` is copied to block ``target[i]``.
+    """
     import numpy as np
 
     if order == "seq":
@@ -264,12 +272,19 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
     """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
 
-    ``method``: `loop` makes one asynchronous copy per block. `batch` makes one call of the driver's
-    batch copy; with `batch-any` the driver may read the sources at any time, with `batch-overlap`
-    it is asked to copy without using SMs. `sm` is a kernel that gathers and scatters, `bulk` is
-    such a kernel with bulk copies through shared memory, and `contig` is one contiguous copy of as
-    many bytes, for reference. ``grid`` limits the thread blocks of a kernel. With ``order=random``
-    the blocks are at random places in both pools. `host_us` is the host's time for submission.
+    ``method`` is one of:
+
+    - `loop`: one asynchronous copy per block.
+    - `batch`: one call of the driver's batch copy.
+    - `batch-any`: a batch copy for which the driver may read the sources at any time.
+    - `batch-overlap`: a batch copy that the driver is asked to make without using SMs.
+    - `sm`: a kernel that gathers and scatters the blocks.
+    - `bulk`: such a kernel with bulk copies through shared memory.
+    - `contig`: one contiguous copy of the same number of bytes, for reference.
+
+    ``grid`` limits the thread blocks of a kernel. With ``order=random`` the blocks are at random
+    positions in both pools. The detail `host_us` is the time in us that the host takes to submit
+    the copies.
     """
     return _move(gpu, "h2d", block, count, method, order, grid)
 
@@ -278,15 +293,15 @@ def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
 def d2h(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
     """Move ``count`` scattered blocks from a pool on the GPU to a pool in host memory.
 
-    The methods are those of ``kv/h2d``.
+    ``kv/h2d`` describes the methods.
     """
     return _move(gpu, "d2h", block, count, method, order, grid)
 
 
 @_declare("d2d")
 def d2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
-    """Move ``count`` scattered blocks from one pool to another on the same GPU.
+    """Move ``count`` scattered blocks from one pool to another pool on the same GPU.
 
-    The methods are those of ``kv/h2d``; each byte counts once, as payload.
+    ``kv/h2d`` describes the methods. The bandwidth counts each byte once, as payload.
     """
     return _move(gpu, "d2d", block, count, method, order, grid)

@@ -1,7 +1,7 @@
 """Managed memory: pages that migrate between host and GPU when they are touched.
 
-The footprint stays well below the card's free memory: a larger one causes thrashing, which can make
-the machine unresponsive.
+The footprint stays well below the card's free memory. A larger footprint would cause thrashing,
+which can make the machine unresponsive.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 FREE_SHARE = 0.5
-"""Maximum share of the free device memory that is used."""
+"""Maximum share of the free device memory that a case uses."""
 
 SAMPLES = 5
 _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds: faults move 5 GB/s, and all pages first return to the host."""
+    """Estimated seconds: faults move 5 GB/s. All pages return to the host before a sample."""
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
 def _may(gpu: Gpu, size: int) -> None:
-    """Raise `Skip` if pages do not migrate automatically, or if there is too little free memory."""
+    """Raise `Skip` if pages do not migrate on access, or if less than ``2 * size`` is free."""
     if not gpu.properties.concurrent_managed:
         skip("pages do not migrate here while the GPU works (no concurrent managed access)")
     if size > FREE_SHARE * gpu.links.free_bytes():
-        skip("needs twice as much free GPU memory")
+        skip(f"needs twice as much free GPU memory as its {size} B of managed memory")
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
-    """Move managed pages from host to GPU; ``timed`` is the reading kernel or the prefetch."""
+    """Move managed pages from host to GPU, by a kernel's reads or by a prefetch (``timed``)."""
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
@@ -55,7 +55,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         links.advise(memory, one)
 
     def sample() -> float:
-        """Nanoseconds of the timed part; before it, all pages are on the host."""
+        """Nanoseconds of the timed step. Before this step, all pages are on the host."""
         links.prefetch(memory, to_host=True)
         gpu.synchronize()
         begin = links.record()
@@ -65,7 +65,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
             passes.once()
         end = links.record()
         if timed == "prefetch":
-            passes.once()  # reads the pages there, as a check
+            passes.once()  # reads the pages on the host, as a check
         gpu.synchronize()
         return links.between(begin, end)
 
@@ -145,9 +145,9 @@ ADVICE = {
 @axis("size", quick="256MiB")
 @axis("advice", quick=tuple(ADVICE))
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
-    """Read managed memory that is on the host, with advice to the driver.
+    """Read managed memory that is on the host, after advice to the driver.
 
-    With ``read-mostly`` both sides may keep a copy. With ``accessed-by`` the pages stay on the host
-    and are mapped for the GPU, so that only the data that are read move.
+    With ``read-mostly``, the host and the GPU may each have a copy. With ``accessed-by``, the pages
+    stay on the host and are mapped for the GPU. Then only the data that the kernel reads move.
     """
     return _from_host(gpu, size, "read", ADVICE[advice])

@@ -1,6 +1,6 @@
 """Sums over several GPUs, and writes to all GPUs, by the NVLink switch (NVLS, multimem).
 
-This code has not run on several GPUs yet.
+This code has not yet run on a machine with several GPUs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ BLOCK = 512
 CAPABILITY = 90
 
 TILE = 65_537
-"""Count of numbers after which the data repeat; a prime, so that no two pages are equal."""
+"""Number of values after which the data repeat: a prime, so that no two pages are equal."""
 
 LARGEST = 15
-"""Upper bound of the numbers.
+"""Upper bound of the values.
 
-They are integers, so sums of a million are exact in single precision.
+The values are integers, so sums of a million values are exact in single precision.
 """
 
 ENTRY = {"ld-reduce": "multimem_reduce", "st": "multimem_store", "red": "multimem_add"}
@@ -36,7 +36,10 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The data tile of the GPU with index ``gpu``; -1 is the tile that is written to all GPUs."""
+    """The values that fill the memory of the GPU with index ``gpu``, as one tile.
+
+    Index -1 is the tile that is written to all GPUs.
+    """
     import numpy as np
 
     drawn = np.random.default_rng(_SEED + gpu).integers(0, LARGEST, TILE, endpoint=True)
@@ -57,9 +60,12 @@ def numbers(gpu: int) -> npt.NDArray[np.float32]:
 def multimem(gpu: Gpu, size: int, op: str) -> Work:
     """Reductions and broadcasts over all GPUs in the NVLink switch, requested by this GPU alone.
 
-    ``op=ld-reduce`` loads the sum of all GPUs' numbers, ``st`` stores to all GPUs, ``red`` adds to
-    the numbers of all GPUs. The bandwidth counts the bytes on this GPU's link: ``size`` bytes once,
-    however many GPUs there are. The numbers are in single precision, four per instruction.
+    - ``op=ld-reduce``: loads the sum of all GPUs' values.
+    - ``op=st``: stores to all GPUs.
+    - ``op=red``: adds to the values of all GPUs.
+
+    The bandwidth counts the bytes on this GPU's link, which are ``size`` bytes for any number of
+    GPUs. The values are in single precision, four per instruction.
     """
     import numpy as np
 
@@ -67,7 +73,7 @@ def multimem(gpu: Gpu, size: int, op: str) -> Work:
     from membench.gpu.verify.content import repeat
 
     if gpu.properties.capability < CAPABILITY:
-        skip("multimem needs compute capability 9.0")
+        skip("multimem needs compute capability 9.0 or newer")
     all_of_them = gpu.links.multicast(size)
     own = gpu.allocate(size)
     tiles = [numbers(place) for place in range(len(all_of_them.each))]
@@ -108,10 +114,10 @@ def multimem(gpu: Gpu, size: int, op: str) -> Work:
 
 
 def _check(gpu: Gpu, own: Buffer, address: int, tile: npt.NDArray[np.float32]) -> None:
-    """Raise `VerificationFailed` unless the memory at ``address`` repeats ``tile``."""
+    """Raise `VerificationFailed` if the memory at ``address`` does not repeat ``tile``."""
     import numpy as np
 
-    if address != own.address:  # copy data from another GPU to this one
+    if address != own.address:  # memory of another GPU is first copied to this GPU
         gpu.copy(own.address, address, own.size)
     found = gpu.download(own, np.float32, own.size // 4)
     if wrong := int(np.count_nonzero(found != np.resize(tile, found.size))):

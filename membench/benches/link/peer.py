@@ -1,7 +1,7 @@
-"""Copies from one GPU to another or to all, by copy engine and by kernel, and latency.
+"""Copies between GPUs, by copy engine and by kernel, and the latency of another GPU's memory.
 
-This code has not run on several GPUs yet. ``docs/kernels.md`` lists the names of the same transfers
-in NVIDIA's nvbandwidth.
+This code has not yet run on a machine with several GPUs. ``docs/kernels.md`` lists the names of the
+same transfers in NVIDIA's nvbandwidth.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """Source and target of the bytes, for the `detail` of a row."""
+    """CUDA's numbers of the source and target GPU, for the `detail` of a row."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -85,22 +85,28 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
 
 @_declare("read")
 def read(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from another GPU to this one; this one does the work."""
+    """Copy ``size`` bytes from another GPU to this GPU.
+
+    This GPU does the work.
+    """
     return _one_way(gpu, "read", size, engine)
 
 
 @_declare("write")
 def write(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from this GPU to another one; this one does the work."""
+    """Copy ``size`` bytes from this GPU to another GPU.
+
+    This GPU does the work.
+    """
     return _one_way(gpu, "write", size, engine)
 
 
 @_declare("bidir")
 def bidir(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from another GPU and, at the same time, as many bytes to it.
+    """Copy ``size`` bytes from another GPU and, at the same time, ``size`` bytes to that GPU.
 
-    The bytes of both directions count. This GPU does the work of both: two copy engines, or two
-    kernels on half of its SMs each.
+    The bandwidth counts the bytes of both directions. This GPU does the work of both directions:
+    with two copy engines, or with two kernels on half of its SMs each.
     """
     from membench.gpu.verify.pattern import Patterns
 
@@ -109,7 +115,7 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
     into, outof = gpu.allocate(size), gpu.allocate(size)
     patterns = Patterns(gpu)
     patterns.fill(outof, _SALT)
-    # The other GPU's memory: the first half is read, the second half is written.
+    # The other GPU's memory: this GPU reads the first half and writes the second half.
     fill_far = copies(gpu, "ce", far.address, into.address, size)
     patterns.fill(into, _SALT + 1)
     fill_far(None)
@@ -158,9 +164,9 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load from another GPU's memory.
 
-    The ring is one random cycle over ``size`` bytes: 1 MiB fits in the other GPU's cache, 512 MiB
-    does not. The median is taken over whole launches, p99 over single hops, which include reading
-    the clock.
+    The pointers form one random cycle over ``size`` bytes. 1 MiB fits in the other GPU's cache, 512
+    MiB does not. The median is taken over whole launches. p99 is taken over single hops, and
+    includes one clock read.
     """
     from membench.gpu.verify.walk import LINE, Walker
 
@@ -192,11 +198,12 @@ def latency(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="256MiB")
 @axis("dir", quick=("in", "out"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes between this GPU and every other one with direct access, all at once.
+    """Copy ``size`` bytes between this GPU and every GPU with direct access, all at once.
 
-    ``dir=in``: all other GPUs write to this one. ``dir=out``: all other GPUs read from this one.
-    The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all copies,
-    divided by the time from their common start to the end of the last one.
+    With ``dir=in`` all other GPUs write to this GPU. With ``dir=out`` all other GPUs read from this
+    GPU. The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all
+    copies, divided by the time of all copies. This time runs from the common start to the end of
+    the last copy.
     """
     from membench.gpu.verify.pattern import Patterns
 
@@ -259,7 +266,7 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from another GPU into shared memory.
 
-    The ring is that of ``peer/latency``.
+    The pointers form one random cycle over ``size`` bytes.
     """
     from membench.gpu.verify.walk import LINE, Walker
 

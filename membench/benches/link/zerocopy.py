@@ -1,7 +1,7 @@
 """Kernels that read and write host memory directly, without a copy.
 
-By Little's law, the bytes in flight are bandwidth x round-trip time. The report derives them, which
-shows whether block size, grid or unrolling keeps too few bytes in flight.
+The report derives the bytes in flight: bandwidth x round-trip time (Little's law). A low number
+shows that a block size, grid or unrolling has too few bytes in flight.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SIZE = 128 * MIB
-"""Bytes of host memory that are read or written; more than the L2 caches of today's GPUs."""
+"""Bytes of host memory that a case reads or writes: more than the L2 caches of today's GPUs."""
 
 HOPS = 4096
 """Hops per launch: about 5 ms at 1.3 us per hop."""
@@ -30,22 +30,22 @@ _SALT = 53
 
 
 def _seconds(block: int, grid: int, **_: Value) -> float:
-    """Estimated seconds; each thread block reaches only about 0.1 GB/s with 16-byte blocks."""
+    """Estimated seconds. With blocks of 16 bytes, each thread block reaches only about 0.1 GB/s."""
     pace = min(30.0, 0.4 * grid if grid else 30.0) * (0.3 if block < 128 else 1.0)
     return 0.07 + 8 * _bytes(grid) / 1e9 / pace
 
 
 def _bytes(grid: int) -> int:
-    """Bytes per launch: only a sixteenth of `SIZE` if few thread blocks do the work."""
+    """Bytes per launch: `SIZE`, or a sixteenth of it if few thread blocks do the work."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
 
 
 def far_apart(blocks: int) -> int:
-    """An odd factor f such that b -> f b modulo ``blocks`` puts neighbouring blocks far apart.
+    """An odd factor f. The mapping b -> f b modulo ``blocks`` separates neighbouring blocks.
 
-    ``blocks`` is a power of two, so the mapping visits each block once. f is near the golden
-    section of ``blocks``, so that the visits spread evenly (Knuth, "The Art of Computer
-    Programming" 3, section 6.4).
+    ``blocks`` is a power of two and f is odd, so the mapping visits each block once. f is near
+    ``blocks`` divided by the golden ratio, which spreads the visits evenly (Knuth, "The Art of
+    Computer Programming" 3, section 6.4).
     """
     return int(blocks * 0.6180339887) | 1
 
@@ -129,8 +129,8 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
     """Read host memory from the SMs in blocks of ``block`` bytes, each block once.
 
-    ``grid`` is the number of thread blocks, 0 for as many as fit; ``unroll`` is the number of
-    16-byte loads that a thread has in flight.
+    ``grid`` is the number of thread blocks; 0 means as many as are resident at once. ``unroll`` is
+    the number of 16-byte loads that a thread has in flight.
     """
     return _access(gpu, "read", block, grid, unroll, order)
 
@@ -139,7 +139,8 @@ def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
 def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
     """Write host memory from the SMs in blocks of ``block`` bytes, each block once.
 
-    The axes are those of ``zerocopy/read``.
+    ``grid`` is the number of thread blocks; 0 means as many as are resident at once. ``unroll`` is
+    the number of 16-byte stores that a thread issues together.
     """
     return _access(gpu, "write", block, grid, unroll, order)
 
@@ -157,9 +158,9 @@ def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
 def chase(gpu: Gpu, size: int) -> Work:
     """Round-trip time of one dependent load of host memory by a GPU thread.
 
-    The ring is one random cycle over all lines of 128 bytes; every load bypasses the caches
-    (``ld.global.cv``). The median is taken over whole launches, p99 over single hops, which include
-    reading the clock.
+    The pointers form one random cycle over all lines of 128 bytes. Every load bypasses the caches
+    (``ld.global.cv``). The median is taken over whole launches. p99 is taken over single hops, and
+    includes one clock read.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.walk import LINE, Walker

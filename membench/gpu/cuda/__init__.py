@@ -1,1 +1,1 @@
-"""The CUDA backend: device, memory, links, compiler, and calls of libraries."""
+"""The CUDA backend: device, memory, links, compiler, and calls of NVIDIA's libraries."""

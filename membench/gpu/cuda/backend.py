@@ -1,7 +1,7 @@
-"""The GPU as a backend: CuPy implements the interface `Gpu`.
+"""The CUDA backend: the class `CudaBackend` implements the interface `Gpu` with CuPy.
 
 Every buffer is a separate allocation. CuPy's memory pools are not used, because they round sizes up
-and reuse memory whose lines are still cached.
+and reuse memory whose lines may still be in a cache.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
-"""Nanoseconds after which a held queue continues without `release`; the sample is then void."""
+"""Nanoseconds after which a blocked queue continues without `release`. The sample is then void."""
 
 FLUSH_FACTOR = 2
-"""The flush writes and reads this many times the size of L2, so that every slice is replaced."""
+"""Multiple of the L2 size that a flush writes and reads, so that it replaces every slice of L2."""
 
 PORTABLE_CLUSTER = 8
-"""Blocks per cluster that every device with clusters supports (CUDA programming guide)."""
+"""Maximum blocks per cluster on every device with clusters (CUDA programming guide)."""
 
 _CARVEOUT = 9  # CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _CONTROL = KernelVariant("control.cu")
 _TICK = np.dtype([("sm", np.uint64), ("ns", np.uint64), ("cycles", np.uint64)])
-_URGENT = -5  # lower numbers go first; CUDA clamps a number to its lowest one
+_URGENT = -5  # lower numbers have priority; CUDA raises this number to the lowest valid number
 
 
 def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> CudaBackend:
-    """The backend on ``machine.gpus.devices[index]``.
+    """Open the backend on the GPU ``machine.gpus.devices[index]``.
 
     Args:
-        benches: names of benches whose kernels are compiled now, in parallel.
+        benches: names of benches. Their kernels are compiled now, in parallel.
 
     Raises:
-        BackendUnavailable: CUDA does not list that device, or cannot use it.
+        BackendUnavailable: CUDA does not list this GPU, or cannot use it.
     """
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
@@ -93,13 +93,13 @@ class CudaKernel:
 
 
 class CudaBackend:
-    """One GPU in this process: the interfaces `DeviceBackend` and `Gpu`.
+    """One GPU in this process; implements the interfaces `DeviceBackend` and `Gpu`.
 
     Attributes:
-        timer: CUDA events.
+        timer: name of the timer, CUDA events.
         links: host memory, other GPUs and further queues.
-        resolution_ns: resolution of the time between two events; CuPy returns it as milliseconds in
-            single precision.
+        resolution_ns: resolution of the time between two events. CuPy returns this time as
+            milliseconds in single precision.
     """
 
     timer = "cuda_event"
@@ -127,14 +127,14 @@ class CudaBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of all CUDA sources and of the compiler's version."""
+        """SHA-256 digest (hex) of all CUDA sources and of the compiler's version."""
         digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
         for name in kernel_names():
             digest.update(name.encode() + b"\0" + read_kernel(name).encode())
         return digest.hexdigest()
 
     def describe(self) -> Device:
-        """The GPU, its driver, and the CUDA version in use."""
+        """The name of the GPU, the version of its driver, and the CUDA version in use."""
         version = cupy.cuda.runtime.runtimeGetVersion()
         cuda = f"{version // 1000}.{version % 1000 // 10}"
         return Device("cuda", self.properties.name, self.machine.gpus.driver, cuda)
@@ -142,7 +142,7 @@ class CudaBackend:
     # The interface `DeviceBackend`.
 
     def flush(self) -> None:
-        """Queue a write, then a read, of twice the size of L2."""
+        """Queue a write and then a read of a buffer that is `FLUSH_FACTOR` times as large as L2."""
         scratch, sink = self._flushed
         self.fill(scratch, 0)
         args = (scratch, sink, np.uint64(scratch.size // 16))
@@ -154,17 +154,17 @@ class CudaBackend:
             self._queue.synchronize()
 
     def block(self) -> None:
-        """Queue a kernel that holds later work until `release`."""
+        """Queue a kernel that stops the queue until `release`."""
         self._ticket += 1
         args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
         self.launch(self._control["hold"], 1, 1, args)
 
     def release(self) -> None:
-        """End the hold, so that the queue continues."""
+        """Let the queue continue after `block`."""
         self._words.array.view(np.int32)[0] = self._ticket
 
     def probe(self, edge: Edge) -> None:
-        """Queue a kernel that reads the clocks of every SM."""
+        """Queue a kernel that records the clocks of every SM, before or after the timed work."""
         half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
@@ -179,8 +179,11 @@ class CudaBackend:
         self.launch(self._control["idle"], 1, 1, ())
 
     def stamps(self) -> Stamps:
-        """The time between the events, and the clocks of the first SM that both probes reached."""
-        with explained("the events cannot be read"):
+        """The time between the two events, and the clocks of one SM before and after the work.
+
+        The SM is the first SM that both probes reached. If no SM qualifies, all clocks are 0.
+        """
+        with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(
                 self._events[Edge.BEFORE], self._events[Edge.AFTER]
             )
@@ -197,19 +200,22 @@ class CudaBackend:
     # The interface `Gpu`.
 
     def allocate(self, size: int) -> DeviceMemory:
-        """A separate allocation of ``size`` bytes."""
+        """A separate allocation of ``size`` bytes on the GPU; `reclaim` frees the allocation."""
         memory = device_memory(size)
         self._given.append(memory)
         return memory
 
     def host(self, size: int, kind: str = "pinned") -> HostMemory:
-        """Page-locked memory from CUDA's allocator, not from CuPy's pool."""
+        """Page-locked host memory from CUDA's allocator, not from CuPy's pool.
+
+        `reclaim` frees the memory.
+        """
         memory = host_memory(size, kind)
         self._given.append(memory)
         return memory
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """By a synchronous copy, after all queued work."""
+        """Wait for all queued work, and then copy ``data`` synchronously."""
         self.synchronize()
         data = np.ascontiguousarray(data)
         check_within(target, offset, data.nbytes)
@@ -219,7 +225,7 @@ class CudaBackend:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """By a synchronous copy, after all queued work."""
+        """Wait for all queued work, and then copy synchronously."""
         self.synchronize()
         data = np.empty(count, dtype)
         check_within(source, offset, data.nbytes)
@@ -232,13 +238,13 @@ class CudaBackend:
         cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
 
     def copy(self, target: int, source: int, size: int, stream: Any = None) -> None:
-        """Queue a memcpy; the driver derives the direction from the addresses."""
+        """Queue a memcpy. The driver derives the direction from the addresses."""
         queue = stream or self._queue
         kind = cupy.cuda.runtime.memcpyDefault
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
     def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
-        """Compile by `compile_source` and load; allow the maximum dynamic shared memory."""
+        """Compile by `compile_source`, load, and allow the maximum dynamic shared memory."""
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
@@ -268,7 +274,7 @@ class CudaBackend:
             kernel.function((grid,), (block,), passed, shared, stream or self._queue)
 
     def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
-        """As the driver computes it."""
+        """The driver's result for the maximum number of resident blocks per SM."""
         return int(
             cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                 kernel.function.ptr, block, shared
@@ -276,13 +282,13 @@ class CudaBackend:
         )
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
-        """Set the carve-out for shared memory to zero percent."""
+        """Set the share of shared memory in the on-chip memory to zero percent."""
         for kernel in kernels:
             with explained(f"L1 cannot be enlarged for {kernel.entry}"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
-        """The driver's figure, after enabling cluster sizes above the portable maximum."""
+        """The driver's result, after cluster sizes above the portable maximum are enabled."""
         function = kernel.function.ptr
         try:
             if size > PORTABLE_CLUSTER:
@@ -293,8 +299,7 @@ class CudaBackend:
             skip(str(missing))
 
     def stream(self, *, urgent: bool = False) -> Any:
-        """A new queue."""
-        with self._device:  # another device may be current on this thread
+        with self._device:  # another device may be the current device of this thread
             return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
 
     def wait(self, stream: Any) -> None:
@@ -302,8 +307,11 @@ class CudaBackend:
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture the measured queue as a CUDA graph."""
-        with explained("a graph cannot be captured"):
+        """Capture the work that ``run`` queues as a CUDA graph.
+
+        Calls of the result launch the graph.
+        """
+        with explained("the work cannot be captured as a CUDA graph"):
             self._queue.begin_capture()
             try:
                 run()
@@ -322,7 +330,7 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """Use cuBLAS, or cublasLt for FP8 and FP4; one call here loads the library's code."""
+        """Use cuBLAS, or cublasLt for FP8 and FP4. One call here loads the library's code."""
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
@@ -342,7 +350,7 @@ class CudaBackend:
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """The scales of w and x; all are 1, so that their layout does not matter."""
+        """The scales of w and x. All scales are 1, so their layout does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
@@ -360,16 +368,16 @@ class CudaBackend:
             skip(str(missing))
 
     def reclaim(self) -> None:
-        """Free everything that the last case allocated."""
+        """Free all memory that the last case allocated."""
         self.synchronize()
         while self._given:
             give_back(self._given.pop())
         self.links.reclaim()
 
     def close(self) -> None:
-        """Free all memory; the driver releases the rest with the process."""
+        """Free the memory of the cases. The driver frees all other memory when the process ends."""
         self.release()
-        with suppress(MembenchError):  # nothing can be freed on a lost device
+        with suppress(MembenchError):  # the memory of a lost device cannot be freed
             self.reclaim()
 
     # Helpers.
@@ -382,7 +390,7 @@ class CudaBackend:
     def _module(self, variant: KernelVariant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
-            # Not RawModule, which loads from a path: the image is in memory.
+            # RawModule can load only from a path, but the image is in memory. So this uses Module.
             module = cupy.cuda.Module()
             with explained(
                 f"{variant.file} was compiled by NVRTC {image.compiler}, but cannot be loaded"
@@ -393,11 +401,11 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """SM number -> clocks; entries of 0 are left out, because no block wrote them."""
+    """SM number -> clocks. Entries of 0 are left out, because no block wrote them."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 
 def _opt_in(function: Any, shared: int) -> None:
-    """Allow a kernel to use all non-static shared memory as dynamic memory, even above 48 KiB."""
+    """Allow ``function`` to use ``shared`` bytes of dynamic shared memory, even above 48 KiB."""
     attribute = cupy.cuda.driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     cupy.cuda.driver.funcSetAttribute(function.ptr, attribute, shared)

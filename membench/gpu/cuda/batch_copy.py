@@ -1,13 +1,13 @@
 """The driver's batch copy, ``cuMemcpyBatchAsync``: many copies in one call.
 
-CuPy does not wrap this function. There are two signatures (cuda.h of CUDA 12.8 and of 13.0)::
+CuPy does not wrap this function. The function has two signatures (cuda.h of CUDA 12.8 and 13.0)::
 
     12.8  cuMemcpyBatchAsync     (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, s)
     13.0  cuMemcpyBatchAsync_v2  (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, s)
 
-``cuGetProcAddress`` finds at run time which signatures a driver has: asked for version 13.0 it
-returns the later one, for 12.8 the earlier one. An older driver has neither. The module needs only
-ctypes, so tests can replace the driver by a stub library.
+At run time, ``cuGetProcAddress`` returns the function for a requested CUDA version, 13.0 or 12.8. A
+driver older than CUDA 12.8 has neither function. This module needs only ctypes, so tests can
+replace the driver by a stub library.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ Addresses = npt.NDArray[np.uint64]
 
 SYMBOL = b"cuMemcpyBatchAsync"
 VERSIONS = (13000, 12080)
-"""CUDA versions whose signatures are looked up, newest first."""
+"""CUDA versions whose signatures the module looks up, newest first (1000 * major + 10 * minor)."""
 
 WITHOUT_FAIL_INDEX = 13000
-"""First version without ``failIdx``."""
+"""First CUDA version whose signature has no ``failIdx``."""
 
 _FOUND = 0  # CU_GET_PROC_ADDRESS_SUCCESS
 _PREFER_OVERLAP = 1  # CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE
 
 ORDERS = {"stream": 1, "any": 3}
-"""When the sources may be read (CUmemcpySrcAccessOrder).
+"""When the copy may read its sources -> value of CUmemcpySrcAccessOrder.
 
-``stream``: in the order of the stream.  ``any``: at any time, even before work that was queued
-earlier, so nothing in the stream may still write them; suitable for host memory that does not
-change.
+``stream``: in the order of the stream. ``any``: at any time, even before earlier work in the
+stream. ``any`` is right only if no work in the stream writes the sources, as for host memory that
+does not change.
 """
 
 
 class Location(ctypes.Structure):
-    """``CUmemLocation``: a hint that is ignored for memory that CUDA allocated."""
+    """``CUmemLocation``: a hint. The driver ignores the hint for memory that CUDA allocated."""
 
     _fields_ = (("type", ctypes.c_int), ("id", ctypes.c_int))
 
@@ -84,11 +84,11 @@ class BatchCopy:
     ) -> Callable[[int], None]:
         """Prepare the copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes.
 
-        Each call of the result queues all copies, in no particular order, into the stream whose
-        handle it gets.
+        Returns a function. Its argument is the handle of a stream. Each call queues all copies into
+        this stream, in no particular order.
 
         Args:
-            order: when the sources may be read, one of `ORDERS`.
+            order: when the copy may read the sources, one of `ORDERS`.
             overlap: ask the driver to copy without using SMs.
 
         Raises:
@@ -105,7 +105,7 @@ class BatchCopy:
         attributes = Attributes(
             srcAccessOrder=ORDERS[order], flags=_PREFER_OVERLAP if overlap else 0
         )
-        first = ctypes.c_size_t(0)  # a single set of attributes, valid from copy 0 on
+        first = ctypes.c_size_t(0)  # one set of attributes, for all copies from number 0 on
         failed = ctypes.c_size_t(0)
         pointers = tuple(ctypes.c_void_p(array.ctypes.data) for array in kept)
         where = () if self.version >= WITHOUT_FAIL_INDEX else (ctypes.byref(failed),)
@@ -121,7 +121,7 @@ class BatchCopy:
                 ctypes.c_void_p(stream),
             )
             if status:
-                # The driver reports SIZE_MAX if the failure does not belong to a single copy.
+                # SIZE_MAX means that the failure does not belong to a single copy.
                 which = f" (copy {failed.value})" if where and failed.value < kept[0].size else ""
                 raise MembenchError(f"the batch copy failed{which}: {self._explain(status)}")
 
@@ -129,10 +129,10 @@ class BatchCopy:
 
 
 def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
-    """Find the batch copy in the driver ``library``.
+    """Find the batch copy in the driver's ``library``.
 
     Raises:
-        BackendUnavailable: there is no driver, or it is older than CUDA 12.8.
+        BackendUnavailable: there is no driver, or the driver is older than CUDA 12.8.
     """
     driver = open_driver(library)
     for version in VERSIONS:
@@ -141,12 +141,12 @@ def find_batch_copy(library: str = LIBRARY) -> BatchCopy:
             return BatchCopy(version, _prototype(version)(address), explainer(driver))
     raise BackendUnavailable(
         "the driver has no batch copy (cuMemcpyBatchAsync)",
-        "drivers for CUDA 12.8 or newer have it",
+        "install a driver for CUDA 12.8 or newer",
     )
 
 
 def _look_up(driver: Any, version: int) -> int:
-    """The address of the function with the signature of ``version``; 0 if the driver lacks it."""
+    """Address of the function with the signature of ``version``; 0 if the driver has none."""
     ask = getattr(driver, "cuGetProcAddress_v2", None)
     if ask is None:  # a driver before CUDA 12.0
         return 0

@@ -1,8 +1,8 @@
-"""Compilation of CUDA C++ to machine code by NVRTC; it needs no driver and no GPU.
+"""Compilation of CUDA C++ to machine code by NVRTC, on a machine with or without a driver and GPU.
 
-The result is the same on every machine, so the tests disassemble the machine code, and execute the
-PTX, that a GPU would load. CuPy's compiler is not used, because it asks the driver for the
-architecture even if the caller gives one (cupy 14.2, `compiler.py`).
+The result is the same on every machine. So the tests check the machine code and execute the PTX
+that a GPU would load. CuPy's compiler is not used, because it asks the driver for the architecture
+even if the caller gives one (cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -23,38 +23,40 @@ from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
 
 ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
-"""The compute capabilities for which every source is tested: Ampere, Ada, Hopper, Blackwell."""
+"""Compute capabilities for which the tests compile every source: Ampere, Ada, Hopper, Blackwell."""
 
 OPTIONS = (
     "-std=c++17",
-    # Spills and indexed local arrays are errors: such a kernel would measure local memory.
+    # Spills and indexed local arrays are errors, because such a kernel would also measure local
+    # memory.
     "--ptxas-options=-v",
     "--ptxas-options=--warn-on-spills",
     "--ptxas-options=--warn-on-local-memory-usage",
     "--ptxas-options=--warning-as-error",
 )
-"""Options of every compilation, in addition to its architecture and its macros."""
+"""Options of every compilation. Each compilation adds its architecture and its macros."""
 
 FEATURE_SETS = 90
 """First compute capability with architecture-specific instructions (``sm_90a``)."""
 
 _OLDEST = 75
-"""The oldest architecture that NVRTC 13 supports; CUDA 12 supports older ones."""
+"""The oldest architecture that NVRTC 13 supports. CUDA 12 also supports older architectures."""
 
 _COMPLAINT = re.compile(r"error|warning", re.IGNORECASE)
 _SPILLED = re.compile(r"local memory|spill", re.IGNORECASE)
-_TOO_WIDE = "exceeds 128 bit limit"  # the assembler of CUDA 12.8 has no wider loads
+_TOO_WIDE = "exceeds 128 bit limit"  # the assembler of CUDA 12.8 has no loads wider than 128 bits
 _ENTRY = re.compile(r"Compiling entry function '(\w+)' for '\w+'(.*?)Compile time", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The resources of one entry function, as the assembler reports them.
+    """The resources of one entry function, from the assembler's report.
 
     Attributes:
         registers: registers per thread.
         shared_bytes: static shared memory per block.
-        stack_bytes, spill_bytes: local memory per thread for arrays and for spilled registers.
+        stack_bytes: local memory per thread for arrays.
+        spill_bytes: local memory per thread for spilled registers.
     """
 
     registers: int
@@ -64,7 +66,10 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory per thread in bytes. Byte counts do not include its traffic."""
+        """Local memory per thread in bytes.
+
+        A bench's byte counts do not include traffic to local memory.
+        """
         return self.stack_bytes + self.spill_bytes
 
 
@@ -75,7 +80,7 @@ class Image:
     Attributes:
         cubin: an ELF image for exactly one architecture.
         ptx: the intermediate code of the same compilation.
-        resources: resources by name of the entry function.
+        resources: name of an entry function -> its resources.
         log: the compiler's messages.
         compiler: NVRTC's version, such as ``13.0.88``.
     """
@@ -90,10 +95,10 @@ class Image:
 def target(arch: str) -> str:
     """The compilation target for compute capability ``arch``, such as ``90a`` for ``90``.
 
-    The ``a`` allows architecture-specific instructions; all other machine code stays the same
+    The ``a`` allows architecture-specific instructions and changes no other machine code
     (``docs/compilers.md``). If this NVRTC does not support a device, the target is the latest
-    earlier one of its generation, such as ``120`` for ``121``: its images also run on the device
-    ("Binary compatibility" in the CUDA programming guide).
+    earlier capability of the same generation, such as ``120`` for ``121``. Images for this target
+    also run on the device ("Binary compatibility" in the CUDA programming guide).
     """
     if not arch.isdigit():
         return arch
@@ -106,7 +111,7 @@ def target(arch: str) -> str:
 
 @cache
 def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile ``file`` of ``kernels/``; results are cached on disk.
+    """Compile the source ``file`` of ``kernels/``, or load the result from the cache on disk.
 
     Args:
         file: file name, such as ``stream.cu``.
@@ -115,12 +120,13 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
-        MembenchError: the source does not compile; `RegistersSpilled` if it would use local memory.
+        MembenchError: the source does not compile.
+        RegistersSpilled: the machine code would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
-        # An entry with other fields is compiled again.
+        # An entry whose fields differ comes from another version: compile again.
         with suppress(TypeError, KeyError, AttributeError):
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
@@ -132,17 +138,17 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile sources that are not cached yet, in parallel, so that no case waits for them.
+    """Compile sources that are not cached yet, in parallel, so that no case waits for NVRTC.
 
-    While NVRTC compiles, it holds no lock, not even Python's. If a source does not compile, the
-    case that needs it reports the error.
+    NVRTC runs without locks and without Python's lock (GIL). If a source does not compile, the case
+    that needs the source reports the error later.
 
     Args:
-        asked: files and their additional options.
+        asked: pairs of a file name and additional options.
         threads: number of threads; by default one per CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
-    # Without a cache, each process compiles only what it needs.
+    # If there is no cache, each process compiles only the sources that it needs.
     if not missing or cache_directory(IMAGES) is None:
         return
     workers = threads or len(os.sched_getaffinity(0))
@@ -156,7 +162,7 @@ def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
 
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
-    """The cache key: everything that the result of a compilation depends on."""
+    """The cache key: a digest of everything that determines the result of a compilation."""
     parts = (
         _compiler(),
         target(arch),
@@ -169,11 +175,12 @@ def _key(file: str, options: tuple[str, ...], arch: str) -> str:
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile a source that is given as ``text``; ``file`` names it in messages.
+    """Compile the source ``text``; messages call it ``file``.
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
-        MembenchError: the source does not compile; `RegistersSpilled` if it would use local memory.
+        MembenchError: the source does not compile.
+        RegistersSpilled: the machine code would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """
     nvrtc = _nvrtc()
@@ -187,12 +194,13 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         except nvrtc.NVRTCError as error:
             raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
         log: str = nvrtc.getProgramLog(program)
-        # CuPy's wrapper drops the last byte, without which the image is not a valid ELF file.
+        # CuPy's wrapper drops the last byte. The image is not a valid ELF file if this byte is
+        # missing.
         cubin: bytes = nvrtc.getCUBIN(program) + b"\0"
         ptx: str = nvrtc.getPTX(program).rstrip(b"\0").decode()
     finally:
         nvrtc.destroyProgram(program)
-    if "warning" in log:  # the front end has no option that makes its warnings errors
+    if "warning" in log:  # NVRTC's front end has no option that turns warnings into errors
         raise _explained(file, arch, compiler, log, MembenchError("a warning"))
     return Image(cubin, ptx, resources_of(log), log, compiler)
 
@@ -203,17 +211,23 @@ def _nvrtc() -> Any:
 
         nvrtc.getVersion()
     except ImportError as error:
-        raise BackendUnavailable("CuPy is not installed", "membench doctor names it") from error
-    except RuntimeError as error:  # cuda.pathfinder's "not found" is one
         raise BackendUnavailable(
-            "NVRTC, CUDA's run-time compiler, is not installed", "membench doctor names it"
+            "CuPy is not installed", "'membench doctor' shows the command to install it"
+        ) from error
+    except RuntimeError as error:  # such as the "not found" error of cuda.pathfinder
+        raise BackendUnavailable(
+            "NVRTC, CUDA's run-time compiler, is not installed",
+            "'membench doctor' shows the command to install it",
         ) from error
     return nvrtc
 
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version, if possible with the patch number, because machine code may depend on it."""
+    """NVRTC's version, with the patch number if known.
+
+    The machine code can differ between patches.
+    """
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):
@@ -229,7 +243,7 @@ def _architectures() -> tuple[int, ...]:
 
 @cache
 def kernel_headers() -> dict[str, str]:
-    """Header name -> text, for the headers that the sources include."""
+    """Header name -> text, for all headers of the CUDA sources."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }
@@ -255,9 +269,9 @@ def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) 
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
             f"NVRTC {compiler} does not support compute capability {arch[:-1]}.{arch[-1]}",
-            "install membench[cuda12]: CUDA 13 needs compute capability 7.5"
+            "install membench[cuda12]: CUDA 13 needs compute capability 7.5 or newer"
             if arch.isdigit() and int(arch) < _OLDEST
-            else "install a newer CuPy with its CUDA toolkit: membench doctor names it",
+            else "install a newer CuPy with its CUDA toolkit: 'membench doctor' shows the command",
         )
     if _TOO_WIDE in log:
         return Skip(f"NVRTC {compiler} has no 256-bit loads: CUDA 12.9 or newer is needed")

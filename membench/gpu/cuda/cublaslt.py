@@ -1,6 +1,6 @@
-"""FP8 and FP4 matrix products by cublasLt, called through ctypes, as CuPy has no bindings.
+"""FP8 and FP4 matrix products by cublasLt, called through ctypes because CuPy has no bindings.
 
-Constants and structures are taken from cublasLt.h and library_types.h.
+Constants and structures are from cublasLt.h and library_types.h.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from membench.core.errors import BackendUnavailable, MembenchError
 
 WORKSPACE_BYTES = 32 << 20
-"""Workspace that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul").
+"""Bytes of workspace that NVIDIA recommends for Hopper (cuBLAS manual, "cublasLtMatmul").
 
-Its alignment is 256 bytes.
+The workspace is aligned to 256 bytes.
 """
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
@@ -32,12 +32,12 @@ _PREF_MAX_WORKSPACE_BYTES = 1  # cublasLtMatmulPreferenceAttributes_t
 
 @dataclass(frozen=True)
 class OperandScales:
-    """The scales of an operand; each is one byte.
+    """The scales of an operand. Each scale is one byte.
 
     Attributes:
         mode: value of cublasLtMatmulMatrixScale_t.
         numbers: count of numbers along k that share one scale.
-        one: the byte that encodes 1.
+        one: the byte that encodes the scale 1.
     """
 
     mode: int
@@ -45,17 +45,21 @@ class OperandScales:
     one: int
 
     def bytes_of(self, rows: int, k: int) -> int:
-        """Bytes of an operand's scales; the library stores them in tiles of 128 rows by 4."""
+        """Bytes of the scales of an operand with ``rows`` rows and ``k`` numbers per row.
+
+        The library stores the scales in tiles of 128 rows by 4 scales.
+        """
         return -(-rows // 128) * 128 * (-(-k // self.numbers // 4) * 4)
 
 
 SCALES = {
-    "mxfp8": OperandScales(mode=2, numbers=32, one=0x7F),  # VEC32_UE8M0: 2^(byte - 127)
+    # VEC32_UE8M0: a byte b encodes 2^(b - 127)
+    "mxfp8": OperandScales(mode=2, numbers=32, one=0x7F),
     "nvfp4": OperandScales(
         mode=1, numbers=16, one=0x38
     ),  # VEC16_UE4M3: exponent field 7, with bias 7
 }
-"""Format -> its scales, for formats that have scales."""
+"""Format -> the scales of an operand, for formats with scales."""
 
 _STORED = {"fp8": _R_8F_E4M3, "mxfp8": _R_8F_E4M3, "nvfp4": _R_4F_E2M1}
 
@@ -71,7 +75,7 @@ class _Heuristic(ctypes.Structure):
 
 
 class CublasLt:
-    """The loaded library with one handle.
+    """The loaded cublasLt library with one handle.
 
     Raises:
         BackendUnavailable: cublasLt is not installed or cannot be initialised.
@@ -98,7 +102,7 @@ class CublasLt:
 
         Args:
             kind: format of w and x: ``fp8``, or one of `SCALES`.
-            shape: m, n, k as in `Gpu.gemm`.
+            shape: m, n, k. w is m x k, x is n x k, and y is n x m, all in row-major order.
             operands: addresses of w, x and y.
             workspace: address of `WORKSPACE_BYTES` bytes.
             out: format of y, one of `OUTPUTS`.
@@ -168,7 +172,7 @@ class CublasLt:
         )
         if status or not count.value:
             raise BackendUnavailable(
-                f"cublasLt has no {kind.upper()} product for this device ({status})"
+                f"cublasLt has no {kind.upper()} product for this device (cublasStatus_t {status})"
             )
         return found
 

@@ -1,4 +1,4 @@
-"""Find a device by UUID, and read its properties from the driver."""
+"""Find a CUDA device by UUID, and read the device's properties from the driver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from membench.gpu.protocol import Properties
 
 
 def ordinal_of(uuid_hash: str) -> int:
-    """CUDA's ordinal of the device whose UUID in the snapshot has that hash.
+    """CUDA's ordinal of the device whose hashed UUID is ``uuid_hash``, as in the snapshot.
 
     Raises:
         BackendUnavailable: CUDA does not list the device, or cannot be used.
@@ -35,10 +35,10 @@ def ordinal_of(uuid_hash: str) -> int:
 
 
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
-    """Hashes of the device's UUID in NVML's form, as a GPU and as a MIG instance.
+    """Two hashes of a device's UUID in NVML's form: as a GPU, and as a MIG instance.
 
-    The UUID is read from the driver, because CuPy's `getDeviceProperties` cuts it at its first zero
-    byte.
+    The UUID is read from the driver, because CuPy's `getDeviceProperties` cuts the UUID at its
+    first zero byte.
     """
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
     device = device_handle(driver, ordinal)
@@ -51,7 +51,7 @@ def uuid_hashes(ordinal: int) -> tuple[str, ...]:
 
 
 def properties_of(ordinal: int) -> Properties:
-    """The properties of CUDA's device ``ordinal``."""
+    """The properties of the device with CUDA's ordinal ``ordinal``."""
     found: dict[str, Any] = cupy.cuda.runtime.getDeviceProperties(ordinal)
     return Properties(
         name=found["name"].decode(),

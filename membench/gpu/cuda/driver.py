@@ -1,4 +1,4 @@
-"""Calls of NVIDIA's driver through ctypes, for functions that CuPy does not wrap suitably."""
+"""Calls of NVIDIA's driver through ctypes, where CuPy's wrapper is missing or not suitable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 
 
 class _Attribute(ctypes.Structure):
-    """``CUlaunchAttribute`` with the dimensions of a cluster in its union of 64 bytes."""
+    """The driver's ``CUlaunchAttribute``, with cluster dimensions in the union of 64 bytes."""
 
     _fields_ = (
         ("id", ctypes.c_int),
@@ -48,7 +48,7 @@ def open_driver(library: str = LIBRARY) -> Any:
 
 
 def explainer(driver: Any) -> Callable[[int], str]:
-    """A function that returns the name of a CUresult."""
+    """A function from a CUresult to its name, such as ``CUDA_ERROR_INVALID_VALUE``."""
 
     def explain(status: int) -> str:
         name = ctypes.c_char_p()
@@ -61,17 +61,17 @@ def explainer(driver: Any) -> Callable[[int], str]:
 
 
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
-    """Number of clusters (``size`` blocks of ``block`` threads) that are resident at once.
+    """Number of clusters of ``size`` blocks with ``block`` threads that are resident at once.
 
-    A cluster runs within one GPC. A GPC's number of SMs is not always a multiple of ``size``, so
-    there may be fewer clusters than the total number of SMs suggests.
+    A cluster runs within one GPC. If the number of SMs in a GPC is not a multiple of ``size``,
+    fewer clusters fit than the total number of SMs suggests.
 
     Args:
         function: a ``CUfunction``.
         shared: dynamic shared memory per block in bytes.
 
     Raises:
-        BackendUnavailable: the driver cannot compute the number; drivers since CUDA 11.8 can.
+        BackendUnavailable: the driver is older than CUDA 11.8, or cannot place such clusters.
     """
     ask = getattr(driver, "cuOccupancyMaxActiveClusters", None)
     if ask is None:

@@ -1,4 +1,4 @@
-"""Which CUDA errors make a process unusable, and hints for the other errors."""
+"""Which CUDA errors make a process unusable, and the hints for CUDA errors at the start."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import cupy
 from membench.core.errors import BackendUnavailable, DeviceLost, MembenchError
 from membench.core.installing import install_extra
 
-# cudaError_t after which a context is unusable (driver_types.h: "leaves the process in an
+# Values of cudaError_t that make a context unusable (driver_types.h: "leaves the process in an
 # inconsistent state").
 _STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
 
-# cudaError_t for machines on which CUDA does not work -> hint (driver_types.h).
+# cudaError_t -> hint, for errors that mean that CUDA does not work on this machine
+# (driver_types.h).
 _UNUSABLE = {
     35: "the driver is older than CuPy's CUDA: update it, or {cuda12}",
     100: "no device is visible: check CUDA_VISIBLE_DEVICES and the container's devices",
@@ -28,7 +29,12 @@ _UNUSABLE = {
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Convert CuPy's exceptions to membench's; `DeviceLost` if the context is unusable."""
+    """A context that converts CuPy's exceptions to membench's; ``what`` begins the message.
+
+    Raises:
+        DeviceLost: the CUDA context is unusable.
+        MembenchError: any other CUDA error.
+    """
     try:
         yield
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as error:
@@ -44,7 +50,7 @@ def check(status: int) -> None:
 
 
 def unusable(error: cupy.cuda.runtime.CUDARuntimeError) -> BackendUnavailable:
-    """The error to raise if the first CUDA call failed with ``error``, with a hint if known."""
+    """The error for a first CUDA call that failed with ``error``, with a hint for this error."""
     told = _UNUSABLE.get(error.status, "run 'membench doctor' and nvidia-smi for details")
     hint = told.format(cuda12=install_extra("cuda12"))
     return BackendUnavailable(f"CUDA cannot be used: {error}", hint)

@@ -1,8 +1,9 @@
 """GPUDirect Storage through KvikIO: reads from a file directly into device memory.
 
-KvikIO comes with the extra ``gds``. Without the kernel driver, KvikIO works in compatibility mode:
-it reads through host memory, and the rows report this. These reads use the page cache unless this
-is turned off before KvikIO opens the file; the rows report the share that the cache served.
+KvikIO is in the extra ``gds``. If the kernel driver is missing, KvikIO works in compatibility mode:
+it reads through host memory, and the rows report this mode. Reads in compatibility mode use the
+page cache by default. So membench turns the page cache off before KvikIO opens the file. The rows
+report the share of the data that came from the page cache.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from membench.gpu.protocol import Buffer
 
 
 class _Place:
-    """Device memory as an object with ``__cuda_array_interface__``."""
+    """A range of device memory as an object with ``__cuda_array_interface__``."""
 
     def __init__(self, address: int, size: int) -> None:
         self.__cuda_array_interface__ = {
@@ -31,7 +32,8 @@ class GdsReader:
 
     Args:
         path: path of the file.
-        pool: device memory; page ``slot`` begins at byte ``slot * block``.
+        pool: device memory. Page ``slot`` begins at byte ``slot * block`` of the pool.
+        block: bytes per page.
 
     Raises:
         Skip: KvikIO is not installed, or cannot be used.
@@ -45,7 +47,7 @@ class GdsReader:
             skip("needs KvikIO: kvikio-cu13 for cupy-cuda13x, kvikio-cu12 for cupy-cuda12x")
         except Exception as error:
             skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
-        # Releases before 25.12 lack this setting; in compatibility mode they always use the page
+        # Releases before 25.12 lack this setting: their compatibility mode always uses the page
         # cache.
         with contextlib.suppress(Exception):
             kvikio.defaults.set({"auto_direct_io_read": True})
@@ -60,7 +62,9 @@ class GdsReader:
         ]
 
     def read(self, slot: int, offset: int) -> None:
-        """Read the page at ``offset`` of the file into page ``slot``; any thread may call this.
+        """Read the page at byte ``offset`` of the file into page ``slot`` of the pool.
+
+        Any thread may call this method.
 
         Raises:
             MembenchError: fewer bytes arrived than requested.

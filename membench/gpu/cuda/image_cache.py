@@ -1,4 +1,4 @@
-"""A cache on disk for compilations, keyed by everything that they depend on."""
+"""A cache of compilations on disk. The key is a digest of all inputs of a compilation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from membench.core.cache_dir import cache_directory
 
 IMAGES = "images"
-"""Name of the directory for images in the cache."""
+"""Name of the subdirectory for compiled images in membench's cache directory."""
 
 
 def image_key(parts: Iterable[bytes]) -> str:
-    """Hex digest of ``parts``, including their lengths, so that no two lists have the same key."""
+    """Hex digest of ``parts`` and their lengths, so that different lists have different keys."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -27,7 +27,7 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """The entry stored under ``key``, with ``cubin`` as bytes; None if missing or damaged."""
+    """The cache entry with the key ``key``, with ``cubin`` as bytes; None if missing or damaged."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return None
@@ -37,7 +37,7 @@ def load_image(key: str) -> dict[str, Any] | None:
         whole = data.pop("sha256") == hashlib.sha256(cubin).hexdigest()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # Damaged machine code must not reach a GPU.
+    # A GPU must never get damaged machine code.
     return {**data, "cubin": cubin} if whole else None
 
 
@@ -48,7 +48,10 @@ def is_kept(key: str) -> bool:
 
 
 def store_image(key: str, image: dict[str, Any]) -> None:
-    """Store ``image`` under ``key``, completely or not at all; ignore an unwritable cache."""
+    """Store ``image`` under ``key``, completely or not at all.
+
+    An unwritable cache is not an error.
+    """
     directory = cache_directory(IMAGES)
     if directory is None:
         return

@@ -1,8 +1,7 @@
 """The CUDA sources, in the installed package or in the checkout.
 
-Imports only the error classes from membench. A wheel contains ``kernels/`` as
-``membench/kernels/``; an editable install and a bare checkout read the folder of the checkout
-itself.
+This module imports only the error classes from membench. A wheel contains ``kernels/`` as
+``membench/kernels/``. An editable install and a bare checkout read the checkout's ``kernels/``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def kernel_root() -> Path:
     """The folder with the ``.cu`` and ``.cuh`` files.
 
     Raises:
-        MembenchError: neither the package nor its parent folder contains it.
+        MembenchError: neither the package nor the package's parent folder has a folder ``kernels``.
     """
     places = (_PACKAGE / "kernels", _PACKAGE.parent / "kernels")
     for place in places:
@@ -30,7 +29,7 @@ def kernel_root() -> Path:
 
 
 def kernel_names() -> tuple[str, ...]:
-    """The file names of all sources except headers, sorted: ``("stream.cu", ...)``."""
+    """Sorted file names of all sources except headers, such as ``("cache.cu", "chase.cu")``."""
     return tuple(sorted(path.name for path in kernel_root().glob("*.cu")))
 
 
@@ -43,5 +42,5 @@ def read_kernel(name: str) -> str:
     path = kernel_root() / name
     if path.parent != kernel_root() or not path.is_file():
         known = ", ".join(kernel_names()) or "none"
-        raise MembenchError(f"there is no CUDA source '{name}' (there are: {known})", _REPAIR)
+        raise MembenchError(f"there is no CUDA source '{name}' (the sources are: {known})", _REPAIR)
     return path.read_text(encoding="ascii")

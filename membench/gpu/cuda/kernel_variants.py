@@ -1,9 +1,10 @@
-"""The compilations that a bench may request, known before it is built so that they can run early.
+"""The compilations that each bench may request, so that they can run before the bench is built.
 
-``kernel_variants.json`` lists them by bench. Each has the first compute capability that requests
-it, and the last one if later ones do not. ``python ci/documents.py`` writes the file, and a test
-compares it with the requests of the benches in it. For a bench that is not listed, kernels are
-compiled at first use.
+``kernel_variants.json`` lists the compilations by bench. An entry has the first compute capability
+that requests the compilation. If later compute capabilities do not request it, the entry also has
+the last compute capability. ``python ci/documents.py`` writes the file. A test compares the file
+with the requests of the benches. Kernels of a bench that is not in the file are compiled at first
+use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ PATH = Path(__file__).with_suffix(".json")
 
 
 def variants_of(benches: Iterable[str], arch: str) -> tuple[KernelVariant, ...]:
-    """The listed compilations that ``benches`` need on ``arch``."""
+    """The compilations in the file that ``benches`` need on compute capability ``arch``."""
     found = {
         KernelVariant.of(each["file"], **each["defines"])
         for bench in benches

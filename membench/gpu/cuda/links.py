@@ -1,4 +1,4 @@
-"""The links of a GPU, implemented with CuPy: see `membench.gpu.link_protocol`."""
+"""The links of a GPU with CuPy; implements the interface `membench.gpu.link_protocol.Links`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 PAGE = 4096
 LOAD_BYTES = 64 * MIB
 LOAD_COPIES = 16
-"""Number of copies during which the link state is read.
+"""Number of copies during which the state of the PCI Express link is read.
 
-They take about 20 ms on PCI Express 5.0, which wakes the link up.
+The copies take about 20 ms on PCI Express 5.0. The traffic wakes the link up.
 """
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
@@ -44,7 +44,7 @@ _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 @dataclass(frozen=True)
 class LinkMemory:
-    """An allocation; ``free`` releases it."""
+    """An allocation for the links. The function ``free`` releases the allocation."""
 
     address: int
     size: int
@@ -63,8 +63,8 @@ class CudaLinks:
     """The links of one GPU: host memory, other GPUs, further queues.
 
     Args:
-        uuid: hashed, as in the snapshot.
-        ordinal: CUDA's ordinal of the device.
+        uuid: hash of the GPU's UUID, as in the snapshot.
+        ordinal: CUDA's ordinal of the GPU.
         queue: the measured stream.
     """
 
@@ -79,12 +79,15 @@ class CudaLinks:
 
     @property
     def near(self) -> int | None:
-        """The node in the snapshot."""
+        """The GPU's NUMA node according to the snapshot; None if unknown."""
         return next((one.node for one in self._machine.links if one.uuid == self._uuid), None)
 
     @property
     def far(self) -> int | None:
-        """The node with the largest firmware distance; nodes of GPU memory are left out."""
+        """The host node with the largest distance from the GPU's node; None if there is one node.
+
+        The firmware reports the distances. Nodes of GPU memory are left out.
+        """
         memory, near = self._machine.memory, self.near
         if near is None:
             return None
@@ -97,13 +100,13 @@ class CudaLinks:
 
     @property
     def nodes_here(self) -> str:
-        """The nodes of the CPUs in the scheduler's affinity mask."""
+        """The NUMA nodes of the CPUs in the scheduler's affinity mask, such as ``0+1``."""
         mask = os.sched_getaffinity(0)
         found = {one.node for one in self._machine.memory.nodes if mask & set(one.cpus)}
         return "+".join(str(node) for node in sorted(found))
 
     def under_load(self) -> dict[str, str]:
-        """The link state; it is read once per process."""
+        """The state of the link while copies run; measured once per process."""
         return dict(self._pcie)
 
     @cached_property
@@ -128,7 +131,7 @@ class CudaLinks:
     # Memory.
 
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
-        """Memory from hostAlloc, hostRegister, mallocManaged, or an anonymous mapping."""
+        """Host memory from a CUDA allocator, or an anonymous mapping, which CUDA may register."""
         if kind not in MEMORY_KINDS:
             raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
         with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
@@ -153,13 +156,13 @@ class CudaLinks:
             )
 
     def mapped_file(self, fd: int, size: int) -> LinkMemory:
-        """A private read-only mapping."""
+        """A private read-only mapping of the first ``size`` bytes of ``fd``."""
         mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         array = np.frombuffer(mapping, np.uint8)
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
 
     def peer(self, size: int) -> LinkMemory:
-        """An allocation on the other GPU of `pair`."""
+        """An allocation of ``size`` bytes on the other GPU of `pair`."""
         _, other = self.pair
         with explained(f"{about_size(size)} cannot be allocated on GPU {other}"):
             self._open_peer(other)
@@ -171,10 +174,10 @@ class CudaLinks:
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """An allocation and a stream on each GPU."""
+        """An allocation of ``size`` bytes and a stream on each GPU."""
         others = self._others()
         if peers:
-            assert self.pair  # raises unless there is at least one
+            assert self.pair  # raises if there is no other GPU with direct access
             others = [one for one in others if self._open_both_ways(one)]
         return tuple(self._lane(size, gpu) for gpu in (self._ordinal, *others))
 
@@ -185,7 +188,10 @@ class CudaLinks:
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:
-        """Enable peer access to and from the GPU ``other``; False if impossible."""
+        """Enable direct access to and from the GPU ``other``.
+
+        Returns False if this is impossible.
+        """
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
             return False
@@ -196,7 +202,7 @@ class CudaLinks:
         return True
 
     def multicast(self, size: int) -> Multicast:
-        """Memory from the driver's multicast objects."""
+        """``size`` bytes per GPU from the driver's multicast objects."""
         gpus = (self._ordinal, *self._others())
         try:
             made = multicast_memory(open_driver(), gpus, size)
@@ -246,7 +252,7 @@ class CudaLinks:
             check(self._managed.prefetch(buffer.address, buffer.size, queue, to_host=to_host))
 
     def advise(self, buffer: Buffer, advice: str) -> None:
-        with explained(f"the advice {advice} was rejected"):
+        with explained(f"the driver rejected the advice {advice} for managed memory"):
             check(self._managed.advise(buffer.address, buffer.size, advice))
 
     @cached_property
@@ -257,25 +263,26 @@ class CudaLinks:
 
     def record(self, stream: Stream | None = None) -> Any:
         queue: Any = stream or self._queue
-        with cupy.cuda.Device(queue.device_id):  # another device may be current on this thread
+        # another device may be the current device of this thread
+        with cupy.cuda.Device(queue.device_id):
             event = cupy.cuda.Event()
         event.record(queue)
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Make a queue wait for the event."""
+        """Make ``stream`` wait for ``event``; without a stream, the measured queue waits."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
     @staticmethod
     def happened(event: Any) -> bool:
-        """Query the event without waiting."""
+        """Whether ``event`` has completed; does not wait."""
         return bool(event.done)
 
     @staticmethod
     def between(first: Any, last: Any) -> float:
-        """Nanoseconds by the device's clock."""
-        with explained("the events cannot be read"):
+        """Nanoseconds between two events by the device's clock."""
+        with explained("the times of the CUDA events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
     # Batch copies.
@@ -319,7 +326,7 @@ class CudaLinks:
         return memory
 
     def reclaim(self) -> None:
-        """Free what the last case allocated; its queues must be empty."""
+        """Free all memory that the last case allocated. The case's queues must be empty."""
         while self._given:
-            with explained("memory cannot be freed"):
+            with explained("GPU memory cannot be freed"):
                 self._given.pop().free()

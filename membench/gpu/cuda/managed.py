@@ -1,8 +1,8 @@
 """The placement of managed memory, with the driver's prefetch and advice functions.
 
 CuPy for CUDA 13 cannot select the host as a target: its ``memPrefetchAsync`` and ``memAdvise``
-interpret every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). The driver functions have been
-declared in cuda.h since CUDA 8.0, and every driver keeps them for old programs::
+treat every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). So this module calls the driver.
+cuda.h declares these functions since CUDA 8.0, and every driver keeps them for old programs::
 
     cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
     cuMemAdvise(CUdeviceptr, size_t, CUmem_advise, CUdevice)
@@ -23,13 +23,13 @@ _HOST = -1  # CU_DEVICE_CPU
 
 
 class ManagedMemory:
-    """The two calls, for one GPU and the host.
+    """Prefetch and advice for managed memory, between one GPU and the host.
 
     Args:
         ordinal: CUDA's ordinal of the GPU.
 
     Raises:
-        BackendUnavailable: there is no driver, or no such GPU.
+        BackendUnavailable: there is no driver, or no GPU with this ordinal.
     """
 
     def __init__(self, ordinal: int, driver: Any = None) -> None:
@@ -40,7 +40,7 @@ class ManagedMemory:
         self._device = device
 
     def prefetch(self, address: int, size: int, stream: int, *, to_host: bool) -> int:
-        """Queue on ``stream`` a move of ``size`` bytes to the host or the GPU.
+        """Queue on ``stream`` a move of ``size`` bytes at ``address`` to the host or to the GPU.
 
         Returns a CUresult.
         """
@@ -54,7 +54,10 @@ class ManagedMemory:
         )
 
     def advise(self, address: int, size: int, advice: str) -> int:
-        """Apply one of `ADVICE` to ``size`` bytes immediately. Returns a CUresult."""
+        """Apply one of `ADVICE` to ``size`` bytes at ``address`` immediately.
+
+        Returns a CUresult.
+        """
         return int(
             self._driver.cuMemAdvise(
                 ctypes.c_uint64(address),

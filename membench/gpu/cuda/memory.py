@@ -1,4 +1,4 @@
-"""Memory from CUDA's allocators, because CuPy's pools round sizes up and reuse cached lines."""
+"""Memory from CUDA's allocators. CuPy's pools round sizes up and reuse memory with cached lines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from membench.gpu.cuda.errors import explained
 from membench.gpu.protocol import Buffer
 
 HOST_FLAGS = {"pinned": 2, "wc": 6}
-"""Kind of memory -> flags: cudaHostAllocMapped, for ``wc`` also cudaHostAllocWriteCombined."""
+"""Kind of host memory -> flags of cudaHostAlloc.
+
+All kinds have cudaHostAllocMapped. ``wc`` also has cudaHostAllocWriteCombined.
+"""
 
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """Device memory, valid until it is freed."""
+    """An allocation of device memory, valid until it is freed."""
 
     address: int
     size: int
@@ -28,7 +31,10 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class HostMemory:
-    """Page-locked memory, mapped for the device at the same address; valid until it is freed."""
+    """Page-locked host memory, valid until it is freed.
+
+    The device uses the same address as the host.
+    """
 
     address: int
     size: int
@@ -52,7 +58,7 @@ def host_memory(size: int, kind: str) -> HostMemory:
 
 
 def give_back(memory: DeviceMemory | HostMemory) -> None:
-    with explained("memory cannot be freed"):
+    with explained("GPU memory cannot be freed"):
         if isinstance(memory, HostMemory):
             cupy.cuda.runtime.freeHost(memory.address)
         else:
@@ -60,12 +66,17 @@ def give_back(memory: DeviceMemory | HostMemory) -> None:
 
 
 def copy_and_wait(target: int, source: int, size: int, what: str) -> None:
-    """Copy between addresses of host or device and wait; ``what`` names the copy in errors."""
+    """Copy ``size`` bytes between addresses of host or device, and wait for the end of the copy.
+
+    ``what`` begins the message of an error.
+    """
     with explained(what):
         cupy.cuda.runtime.memcpy(target, source, size, cupy.cuda.runtime.memcpyDefault)
 
 
 def check_within(buffer: Buffer, offset: int, size: int) -> None:
-    """Raise `ValueError` if a range exceeds ``buffer``."""
+    """Raise `ValueError` if ``size`` bytes at ``offset`` are not within ``buffer``."""
     if offset < 0 or offset + size > buffer.size:
-        raise ValueError(f"{size} bytes at {offset} are not within a buffer of {buffer.size}")
+        raise ValueError(
+            f"{size} bytes at offset {offset} are not within a buffer of {buffer.size} bytes"
+        )

@@ -1,9 +1,13 @@
 """One address for the memory of several GPUs: the driver's multicast objects, through ctypes.
 
-CuPy does not wrap these functions. The steps: add the devices to an object, bind memory of each
-device to it, and map the object and each memory to addresses that all devices may use. Source:
-"Multicast Object Management" and "Virtual Memory Management" in the driver's manual; structures and
-constants from cuda.h of CUDA 12 and 13.
+CuPy does not wrap these functions. The steps are:
+
+1. Create a multicast object and add the devices to it.
+2. Bind memory of each device to the object.
+3. Map the object, and each device's memory, to addresses that all devices may use.
+
+Source: "Multicast Object Management" and "Virtual Memory Management" in the driver's manual.
+Structures and constants are from cuda.h of CUDA 12 and 13.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class _Location(ctypes.Structure):
 
 
 class _Allocation(ctypes.Structure):
-    """``CUmemAllocationProp``."""
+    """The driver's ``CUmemAllocationProp``."""
 
     _fields_ = (
         ("type", ctypes.c_int),
@@ -41,7 +45,7 @@ class _Allocation(ctypes.Structure):
 
 
 class _Object(ctypes.Structure):
-    """``CUmulticastObjectProp``."""
+    """The driver's ``CUmulticastObjectProp``."""
 
     _fields_ = (
         ("devices", ctypes.c_uint),
@@ -52,7 +56,7 @@ class _Object(ctypes.Structure):
 
 
 class _Access(ctypes.Structure):
-    """``CUmemAccessDesc``."""
+    """The driver's ``CUmemAccessDesc``."""
 
     _fields_ = (("location", _Location), ("flags", ctypes.c_int))
 
@@ -64,8 +68,8 @@ class MulticastMemory:
     Attributes:
         address: address of the multicast object, for multimem instructions only.
         each: the separate address of each GPU's memory, in the order of the request.
-        size: mapped bytes per GPU; at least the requested size.
-        free: function that releases everything.
+        size: mapped bytes per GPU, at least the requested size.
+        free: function that releases the memory and the multicast object.
     """
 
     address: int
@@ -84,7 +88,7 @@ def multicast_memory(driver: Any, ordinals: Sequence[int], size: int) -> Multica
 
 
 class _Maker:
-    """Builds one multicast object; records every step so that it can be undone in reverse order."""
+    """Builds one multicast object, and records every step to undo the steps in reverse order."""
 
     def __init__(self, driver: Any, ordinals: Sequence[int]) -> None:
         self._driver = driver
@@ -109,7 +113,7 @@ class _Maker:
         return device
 
     def make(self, size: int) -> MulticastMemory:
-        """Do all steps; release everything if a step fails."""
+        """Build the object with ``size`` bytes per GPU. If a step fails, undo the earlier steps."""
         try:
             wished = _Object(devices=len(self._devices), size=size)
             grain = lcm(

@@ -1,6 +1,6 @@
-"""Matrix products by cuBLAS, or cublasLt for FP8 and FP4.
+"""Matrix products by cuBLAS, or by cublasLt for FP8 and FP4.
 
-They measure the compute peak and the layers of a decode step.
+The products measure the compute peak and the layers of a decode step.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
-"""m, n, k: y (n x m) = x (n x k) times the transpose of w (m x k), all in row-major order."""
+"""m, n, k: y = x w', where w is m x k, x is n x k and y is n x m, all in row-major order."""
 
 
 Operands = tuple[Buffer, Buffer, Buffer]
 """w, x, y."""
 
 NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
-"""First compute capability of the formats that cublasLt multiplies."""
+"""Format -> first compute capability on which cublasLt multiplies this format."""
 
 
 def product(
@@ -49,7 +49,7 @@ def product(
             *(computed, _ANY_ALGORITHM),
         )
         try:
-            with queue:  # cuBLAS uses CuPy's current stream
+            with queue:  # cuBLAS runs on CuPy's current stream
                 cublas.gemmEx(*arguments)
         except cublas.CUBLASError as error:
             raise MembenchError(f"cuBLAS cannot multiply {m} x {n} x {k}: {error}") from error
@@ -68,13 +68,15 @@ def narrow_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """Like `product`, but for a format in `NARROW_CAPABILITY`.
+    """A function that queues one product of a format in `NARROW_CAPABILITY` (FP8 or FP4).
 
     Args:
+        out: format of the result.
         workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
+        fast: whether partial sums may have fewer bits.
         scales: scales of w and x, for a format in `cublaslt.SCALES`.
     """
-    _cublas()  # finds and loads the libraries from pip's packages
+    _cublas()  # finds and loads the libraries in pip's packages
     w, x, y = operands
     addresses = (w.address, x.address, y.address)
     places = None if scales is None else (scales[0].address, scales[1].address)
@@ -84,7 +86,7 @@ def narrow_product(
 
 
 def _cublas() -> tuple[Any, int]:
-    """CuPy's bindings for cuBLAS, and its handle for the current device."""
+    """CuPy's bindings for cuBLAS, and the cuBLAS handle of the current device."""
     try:
         from cupy.cuda import cublas, device
     except ImportError:

@@ -1,4 +1,4 @@
-"""Contents of GPU buffers that the host generates, and sums over the words that a kernel read."""
+"""Contents of GPU buffers that the host generates, and sums of the words that a kernel reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _U32 = 2**32
 
 
 class BlockSums:
-    """One 32-bit sum per block; each launch adds the words that the block read.
+    """One 32-bit sum per thread block. A launch adds the words that a block read to its sum.
 
     Attributes:
         buffer: the sums in device memory, an argument of the kernels.
@@ -29,11 +29,14 @@ class BlockSums:
         gpu.fill(self.buffer, 0)
 
     def each(self) -> npt.NDArray[np.uint32]:
-        """The present sum of each block."""
+        """The current sum of each block, modulo 2^32."""
         return self._gpu.download(self.buffer, np.uint32, self._blocks)
 
     def check(self, what: str, expected: int) -> None:
-        """Raise `VerificationFailed` unless the sums add up to ``expected`` modulo 2^32."""
+        """Raise `VerificationFailed` if the sums do not add up to ``expected`` modulo 2^32.
+
+        ``what`` begins the message.
+        """
         found = int(self.each().sum(dtype=np.uint64))
         if found % _U32 != expected % _U32:
             raise VerificationFailed(
@@ -42,7 +45,7 @@ class BlockSums:
 
 
 def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
-    """Fill ``target`` with copies of ``tile``; the last copy may be incomplete."""
+    """Fill ``target`` with copies of ``tile``. The last copy may be incomplete."""
     raw = np.ascontiguousarray(tile).reshape(-1).view(np.uint8)[: target.size]
     gpu.upload(target, raw)
     filled = raw.size
@@ -53,7 +56,7 @@ def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
 
 
 def random_words(count: int, seed: int) -> npt.NDArray[np.uint32]:
-    """``count`` words of random bits."""
+    """``count`` 32-bit words of random bits."""
     return np.random.default_rng(seed).integers(0, _U32, count, dtype=np.uint32)
 
 
@@ -62,11 +65,11 @@ class Repeated:
 
     def __init__(self, tile: npt.NDArray[np.uint32]) -> None:
         self._count = np.uint64(tile.size)
-        # Sums modulo 2^64 are also right modulo 2^32.
+        # A sum modulo 2^64 is also right modulo 2^32.
         self._before = np.concatenate(([0], np.cumsum(tile, dtype=np.uint64))).astype(np.uint64)
 
     def sum(self, first: npt.NDArray[np.uint64], count: int) -> int:
-        """Sum of the words ``first[i] .. first[i] + count - 1`` over all i, modulo 2^32."""
+        """Sum, modulo 2^32, of the words ``first[i]`` to ``first[i] + count - 1`` over all i."""
         ends = self._up_to(first + np.uint64(count))
         return int((ends - self._up_to(first)).sum(dtype=np.uint64)) % _U32
 
@@ -76,14 +79,15 @@ class Repeated:
         return result
 
 
-# Random numbers of either sign from [0.5, 1), with random mantissas: sums do not overflow, and the
-# power draw is as high as with real data.
+# Positive and negative numbers with magnitudes in [0.5, 1) and random mantissas. Sums do not
+# overflow, and the GPU uses as much power as with real data.
 _FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
     "fp32": (np.uint32, 0x807F_FFFF, 0x3F00_0000),
     "bf16": (np.uint16, 0x807F, 0x3F00),
     "fp16": (np.uint16, 0x83FF, 0x3800),
     "fp8": (np.uint8, 0x87, 0x30),
-    # Two E2M1 numbers per byte, +-1 and +-1.5: their products, and sums of thousands, are exact.
+    # Two E2M1 numbers per byte, +-1 or +-1.5. Products, and sums of thousands of products, are
+    # exact.
     "nvfp4": (np.uint8, 0x99, 0x22),
 }
 _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
@@ -92,8 +96,8 @@ _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
     """``count`` random numbers, encoded as fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
 
-    FP8 is E4M3. For MXFP8 (E4M3) and NVFP4 (E2M1) the result has only the elements, without scales.
-    For NVFP4 it has ``count`` bytes with two numbers each.
+    FP8 is E4M3. The result for MXFP8 (E4M3) and NVFP4 (E2M1) has the elements but not the scales.
+    The result for NVFP4 has ``count`` bytes with two numbers each.
     """
     stored, kept, exponent = _FORMATS[{"tf32": "fp32", "mxfp8": "fp8"}.get(kind, kind)]
     bits = np.random.default_rng(seed).integers(
@@ -104,7 +108,7 @@ def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedi
 
 
 def values(kind: str, bits: npt.NDArray[np.unsignedinteger[Any]]) -> npt.NDArray[np.float32]:
-    """Decode numbers of format ``kind``; nvfp4 has two numbers per byte, the lower half first."""
+    """Decode numbers of format ``kind``. A byte of nvfp4 has two numbers, the lower half first."""
     if kind == "nvfp4":
         halves = np.stack((bits & 0xF, bits >> 4), axis=-1).reshape(-1)
         result4: npt.NDArray[np.float32] = np.where(halves & 8, -1, 1) * _E2M1[halves & 7]

@@ -1,6 +1,6 @@
-"""Known contents for GPU buffers, and their verification afterwards.
+"""Known contents for GPU buffers, and the check of these contents.
 
-This is the Python side of ``kernels/pattern.cu``: every 32-bit word is a function of its index.
+The module matches ``kernels/pattern.cu``: every 32-bit word is a function of its index.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 STEP = 0x9E3779B1
-"""Increment of the pattern from word to word, modulo 2^32."""
+"""Increment of the pattern from one word to the next word, modulo 2^32."""
 
 POISON = 0xA5
-"""The byte that fills a buffer before a kernel must overwrite it."""
+"""The byte that fills a buffer before a kernel overwrites the buffer."""
 
 UNTOUCHED = 2**32 - 1
-"""Marks a block that no move wrote to."""
+"""Marks a block of the target to which no block was copied."""
 
 _FILE = KernelVariant("pattern.cu")
 _BLOCK = 256
@@ -36,7 +36,7 @@ def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
 
 
 def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
-    """Small whole numbers, 0 to 3, derived from the same words of the pattern."""
+    """``count`` whole numbers from 0 to 3, derived from the pattern's words from ``first`` on."""
     return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
 
 
@@ -46,13 +46,13 @@ def pattern_sum(count: int, salt: int) -> int:
 
 
 class Patterns:
-    """Fills and checks buffers on a GPU, in the measured queue."""
+    """Fills and checks buffers on a GPU. The kernels run in the measured queue."""
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
         self._grid = _BLOCKS_PER_SM * gpu.properties.sms
         self._found = gpu.allocate(16)
-        # Load the kernels now: a first launch in a held queue would deadlock.
+        # Load the kernels now: a first launch in a blocked queue would deadlock.
         self._kernels = {
             entry: gpu.kernel(_FILE, f"pattern_{entry}")
             for entry in (
@@ -69,28 +69,34 @@ class Patterns:
         self._launch("fill", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def fill_small(self, target: Buffer, salt: int) -> None:
-        """Fill ``target`` with small whole numbers in single precision."""
+        """Fill ``target`` with whole numbers from 0 to 3 in single precision."""
         self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def poison(self, target: Buffer) -> None:
-        """Fill ``target`` with a value that no measured kernel writes."""
+        """Fill ``target`` with a byte that no measured kernel writes."""
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:
-        """Raise `VerificationFailed` unless ``target`` holds the pattern."""
+        """Raise `VerificationFailed` if ``target`` differs from the pattern.
+
+        ``what`` begins the message.
+        """
         self._check(what, "check", target, np.uint32(salt))
 
     def check_value(self, what: str, target: Buffer, value: int) -> None:
-        """Raise `VerificationFailed` unless every word of ``target`` is ``value``."""
+        """Raise `VerificationFailed` if a word of ``target`` is not ``value``.
+
+        ``what`` begins the message.
+        """
         self._check(what, "check_value", target, np.uint32(value))
 
     def check_linear(
         self, what: str, target: Buffer, salt: int, factors: tuple[float, float, float]
     ) -> None:
-        """Raise `VerificationFailed` unless ``target`` has the expected sums of small numbers.
+        """Raise `VerificationFailed` if a number in ``target`` is not the expected sum.
 
-        Word i must be ``x small(i, salt) + (y small(i, salt + 1) + z small(i, salt + 2))`` with (x,
-        y, z) = ``factors``.
+        Number i must be ``x a + (y b + z c)`` with (x, y, z) = ``factors``. a, b and c are number i
+        of `small` with ``salt``, ``salt + 1`` and ``salt + 2``.
         """
         x, y, z = (np.float32(factor) for factor in factors)
         self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
@@ -98,12 +104,14 @@ class Patterns:
     def check_blocks(
         self, what: str, target: Buffer, block: int, of: npt.NDArray[np.uint32], salt: int
     ) -> None:
-        """Raise `VerificationFailed` unless ``target`` holds these blocks of the pattern.
+        """Raise `VerificationFailed` if a block of ``target`` has wrong contents.
 
         Args:
+            what: begins the message.
             block: bytes per block.
-            of: for each block of ``target``, the number of the block that it must equal in a pool
-                filled with the pattern, or `UNTOUCHED` if it must still be poison.
+            of: one number per block of ``target``: the number of the block in the pattern that the
+                block must equal, or `UNTOUCHED` if the block must still be poison.
+            salt: salt of the pattern.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

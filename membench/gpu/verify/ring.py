@@ -10,15 +10,15 @@ _U32 = 2**32 - 1
 
 @dataclass(frozen=True)
 class GpuRing:
-    """One cycle through all ``lines``.
+    """One cycle through all ``lines``, computed by a formula.
 
-    As with Sattolo's shuffle, the result is a single cycle, so that a walk visits every line.
-    Unlike a shuffle, the order is a formula, so all threads can link the ring at once, and the end
-    of a walk of any length can be computed.
+    As with Sattolo's shuffle, the result is a single cycle, so a walk visits every line. Unlike
+    with a shuffle, the order is a formula. So all threads can link the ring at once, and the end of
+    a walk of any length can be computed.
 
     Attributes:
         lines: number of lines, at least 2.
-        window: number of lines within which the order is random: a power of two below twice
+        window: number of lines within which the order is random. A power of two below twice
             ``lines``. A window smaller than ``lines`` must divide ``lines``.
     """
 
@@ -40,27 +40,27 @@ class GpuRing:
 
     @classmethod
     def random(cls, lines: int, seed: int) -> GpuRing:
-        """A ring in random order over all ``lines``."""
+        """A ring with ``lines`` lines in random order."""
         return cls(lines, 1 << (lines - 1).bit_length(), seed)
 
     @property
     def bits(self) -> int:
-        """Number of low bits of a line number that are mixed."""
+        """Number of low bits of a line number that the formula mixes."""
         return self.window.bit_length() - 1
 
     def place(self, index: int) -> int:
-        """The line at position ``index`` of the ring."""
+        """The number of the line at position ``index`` of the ring."""
         window = index >> self.bits
         first = window << self.bits
         seed = (self.seed + window * 0xC2B2AE35) & _U32
         x = _mix(index & (self.window - 1), self.bits, seed)
-        while x >= self.lines - first:  # outside an incomplete window: mix again
+        while x >= self.lines - first:  # outside an incomplete window, so mix again
             x = _mix(x, self.bits, seed)
         return first | x
 
 
 def _mix(x: int, bits: int, seed: int) -> int:
-    """A bijection on numbers of ``bits`` bits: odd factors, constants and right shifts."""
+    """A bijection on numbers of ``bits`` bits, by odd factors, constants and right shifts."""
     mask, shift = (1 << bits) - 1, bits // 2 + 1
     for round_ in range(_ROUNDS):
         x = (x * 0x9E3779B1 + (seed >> 8 * round_)) & mask

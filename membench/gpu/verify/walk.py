@@ -1,4 +1,4 @@
-"""Pointer chases with ``kernels/chase.cu`` through memory on this GPU, the host or another GPU."""
+"""Pointer chases with ``kernels/chase.cu`` through memory of this GPU, the host or another GPU."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from membench.gpu.verify.ring import GpuRing
 LINE = 128
 LOADS = 32
 SINGLE_HOPS = 1024
-"""Number of loads per launch that are timed individually."""
+"""Number of loads per launch that are timed one by one."""
 
 HINTS = ("plain", "ca", "cg", "cv")
 """Cache operators of a load.
 
-``plain`` has none, as in ordinary kernels: the machine code is ``LDG.E``. ``ca`` gives a different
-instruction (``LDG.E.STRONG.SM``), ``cg`` caches only in L2, ``cv`` bypasses the caches.
+``plain`` is a load without an operator, as in ordinary kernels (machine code ``LDG.E``). ``ca`` is
+a different instruction (``LDG.E.STRONG.SM``). ``cg`` caches only in L2. ``cv`` bypasses the caches.
 """
 
 BULK_CAPABILITY = 90
@@ -31,25 +31,25 @@ _SEED = 0x5EED
 
 
 def hint_macro(hint: str) -> str:
-    """The value of `HINT` in ``chase.cu`` and ``cache.cu`` for one of `HINTS`."""
+    """The value of the macro `HINT` in ``chase.cu`` and ``cache.cu`` for the operator ``hint``."""
     return '""' if hint == "plain" else f'".{hint}"'
 
 
 def chase_variant(hint: str) -> KernelVariant:
-    """The compilation variant of ``chase.cu`` whose loads have ``hint``."""
+    """The variant of ``chase.cu`` whose loads have the cache operator ``hint``."""
     return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
     """One GPU thread that follows a random cycle over ``lines`` lines of ``memory``.
 
-    Every walk starts at a random line, and its end is compared with the ring's formula.
+    A walk starts at a random line. The end of the walk is compared with the ring's formula.
 
     Args:
         lines: number of lines, at least 2.
         hint: the load's cache operator, one of `HINTS`.
-        bulk: a hop is a bulk copy of 16 bytes into shared memory (TMA), and single hops are not
-            timed.
+        bulk: make each hop a bulk copy of 16 bytes into shared memory (TMA). Single hops are then
+            not timed.
 
     Raises:
         Skip: the device has no bulk copies.
@@ -63,9 +63,10 @@ class Walker:
         self._ring = GpuRing.random(lines, _SEED)
         variant = chase_variant(hint)
         if bulk and gpu.properties.capability < BULK_CAPABILITY:
-            skip("bulk copies need compute capability 9.0")
+            skip("bulk copies need compute capability 9.0 or newer")
         if bulk:
-            Patterns(gpu).fill(memory, 0)  # a bulk copy moves 16 bytes, of which 8 are the address
+            # a bulk copy moves 16 bytes; 8 of these bytes are the address
+            Patterns(gpu).fill(memory, 0)
             self._run = gpu.kernel(KernelVariant.of("tma.cu", LOADS=LOADS), "tma_chase")
         else:
             self._run = gpu.kernel(variant, "chase_run")
@@ -81,17 +82,17 @@ class Walker:
         gpu.synchronize()
 
     def queue(self, turns: int, start: int = 0, stream: Stream | None = None) -> None:
-        """Queue ``turns`` times `LOADS` hops, starting at position ``start`` of the ring."""
+        """Queue a walk of ``turns * LOADS`` hops, from position ``start`` of the ring on."""
         args = (self._out, self._address(start), np.uint32(turns))
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
-        """Check whether the last queued walk ended at the right line; `verify` raises the error."""
+        """Compare the end of the last queued walk with the ring; `verify` raises the error."""
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
 
     def walk(self, turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles per hop in a walk that starts at a random line."""
+        """Nanoseconds and cycles per hop in a walk of ``turns * LOADS`` hops from a random line."""
         start = int(self._starts.integers(self._ring.lines))
         self.queue(turns, start)
         end, ns, cycles = (int(word) for word in self._gpu.download(self._out, np.uint64, 3))
@@ -99,7 +100,7 @@ class Walker:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
-        """Nanoseconds of single hops, converted with the clock rate during ``walks``."""
+        """Nanoseconds of `SINGLE_HOPS` single hops, converted with the clock rate of ``walks``."""
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
         args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
@@ -121,7 +122,7 @@ class Walker:
         )
 
     def round_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a load: median over launches of ``hops`` hops, and p99 of single hops."""
+        """Latency of a load: median over launches of ``hops`` hops, and p99 over single hops."""
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
@@ -146,6 +147,6 @@ class Walker:
         return np.uint64(self._memory.address + LINE * self._ring.place(index))
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if any walk ended at a wrong line."""
+        """Raise `VerificationFailed` if a walk ended at a wrong line."""
         if self._wrong:
             raise VerificationFailed(self._wrong[0])

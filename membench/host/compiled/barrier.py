@@ -1,8 +1,8 @@
-"""The barrier: all threads start together, and each stamps its own start and end.
+"""The barrier: all threads start their work together and record their start and end times.
 
-Compiled code takes the stamps, so times include neither waiting for the interpreter lock nor
-passing work to a thread. The shared block consists of int64: its first cache line contains the
-number of threads that have arrived, and `SLOT_BYTES` for each thread follow.
+Compiled code reads the clock. So times do not include the wait for the interpreter lock or the
+start of a job on a thread. The shared block consists of int64 words. The first word is the number
+of threads that have arrived. From byte `FIRST_SLOT` on, each thread has `SLOT_BYTES` bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ def now(scratch: Any) -> Any:
 
 @helper
 def enter(block: Any, slot: Any, parties: Any) -> Any:
-    """Wait for all ``parties`` threads and stamp the start; False if they do not arrive in time."""
+    """Wait for all ``parties`` threads, and record the start time of thread ``slot``.
+
+    Returns False if the threads do not arrive in time.
+    """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     atomic_add(block, 1)
@@ -56,6 +59,6 @@ def enter(block: Any, slot: Any, parties: Any) -> Any:
 
 @helper
 def leave(block: Any, slot: Any) -> Any:
-    """Stamp the end of this thread's work."""
+    """Record the end time of the work of thread ``slot``."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     atomic_store(line + END, now(line + SCRATCH))

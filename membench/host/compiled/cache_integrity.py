@@ -1,9 +1,9 @@
 """Digests of the files in the kernel cache, so that a damaged file is discarded and not run.
 
-Numba stores no digests, and damaged machine code may crash or compute wrong results. Numba writes a
-file before its digest can be recorded, so another process may find an intact file that differs from
-its recorded digest. Therefore a process locks the cache while it compiles, and processes check for
-damage only while no process compiles.
+Numba stores no digests. Damaged machine code may crash or compute wrong results. Numba writes a
+file before this module can record the file's digest. So another process may find an intact file
+that differs from its recorded digest. Therefore a process locks the cache while it compiles, and
+processes check for damage only while no process compiles.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DIGESTS = "digests.json"
-_COMPILING = "compiling.lock"  # processes that compile hold this lock together
-_RECORDING = "recording.lock"  # an older record of digests must not replace a newer one
+_COMPILING = "compiling.lock"  # a shared lock: all processes that compile hold it at once
+_RECORDING = "recording.lock"  # an older record of digests must not replace a newer record
 _SUFFIXES = {".nbi", ".nbc"}
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """Numba's index and machine-code files below ``directory``."""
+    """Numba's index files and machine-code files below ``directory``."""
     return (path for path in directory.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
 
 
@@ -33,10 +33,14 @@ def _digest(path: Path) -> str:
 
 @contextmanager
 def _locked(path: Path, how: int) -> Iterator[bool]:
-    """Hold an advisory lock on ``path``: True if locked, or if the filesystem has no locks."""
+    """Hold an advisory lock on ``path``; ``how`` is the operation of flock(2).
+
+    Yields True if the lock is held, or if locks or write access are impossible. Yields False if
+    another process holds the lock.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:  # no process can write here, so none compiles here
+    except OSError:  # no process can write here, so no process compiles here
         yield True
         return
     try:
@@ -54,7 +58,7 @@ def _locked(path: Path, how: int) -> Iterator[bool]:
 
 @contextmanager
 def compiling(directory: Path) -> Iterator[None]:
-    """Prevent other processes from checking the files below ``directory`` until this block ends."""
+    """Keep other processes from checking the files below ``directory`` while this block runs."""
     with _locked(directory / _COMPILING, fcntl.LOCK_SH):
         yield
 
@@ -71,11 +75,11 @@ def record_digests(directory: Path) -> None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file without a digest is kept: the process that compiled it was killed before it could record
-    the digest.
+    A file without a recorded digest is kept. The process that compiled such a file was killed
+    before it could record the digest.
 
     Returns:
-        The files that were removed; nothing is removed while another process compiles.
+        The removed files. The function removes no file while another process compiles.
     """
     with _locked(directory / _COMPILING, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
         return _discarded(directory) if alone else []

@@ -1,8 +1,8 @@
 """Instructions that Python cannot express, written with LLVM's builder.
 
-Addresses and counts are int64, because Numba would convert a sum of uint64 and int64 to float. LLVM
-cannot analyse aliases of pointers that are made from integers, so it does not replace the loops
-below with calls of memcpy or memset.
+Addresses and counts are int64, because Numba would convert a sum of uint64 and int64 to float. The
+pointers are made from integers. So LLVM cannot analyse their aliases, and does not replace the
+loops with calls of memcpy or memset.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ intrinsic: Callable[[Callable[..., Any]], Any] = _intrinsic
 Emit = Callable[[Any, Any, Sequence[Any]], Any]
 """``(context, builder, arguments) -> value``: a function that Numba calls to emit LLVM code."""
 
-VECTOR_BYTES = 64  # one cache line; LLVM splits it if registers are narrower
+VECTOR_BYTES = 64  # one cache line; LLVM splits the vector if registers are narrower
 UNROLL = 4
 BLOCK_BYTES = VECTOR_BYTES * UNROLL
 CHASE_LOADS = 32
@@ -35,7 +35,7 @@ _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 _F64X8 = ir.VectorType(ir.DoubleType(), 8)
 _I64X8 = ir.VectorType(_I64, 8)
-_CONTRACT = ("contract",)  # a multiply and an add may become one FMA, as C compilers do
+_CONTRACT = ("contract",)  # LLVM may fuse a multiply and an add (FMA), as C compilers do
 
 _types: Any = types
 clock_gettime: Any = types.ExternalFunction(
@@ -107,7 +107,7 @@ def atomic_store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def load(typing: Any, address: Any) -> Any:
-    """The int64 at ``address``."""
+    """The int64 at ``address``, read without ordering."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_pointer(builder, arguments[0], _I64))
@@ -117,7 +117,7 @@ def load(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def store(typing: Any, address: Any, value: Any) -> Any:
-    """Write ``value`` to the int64 at ``address``."""
+    """Write ``value`` to the int64 at ``address``, without ordering."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, value = arguments
@@ -129,7 +129,7 @@ def store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def relax(typing: Any) -> Any:
-    """Tell the processor that this is a spin loop, so that a sibling thread can use the core."""
+    """Tell the processor that this is a spin loop, so that the other hardware thread can run."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -143,7 +143,7 @@ def relax(typing: Any) -> Any:
 
 @intrinsic
 def drain(typing: Any) -> Any:
-    """Wait until non-temporal stores, which are weakly ordered, have left the core."""
+    """Wait until all non-temporal stores have left the core. These stores are weakly ordered."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -155,16 +155,16 @@ def drain(typing: Any) -> Any:
     return types.void(), emit
 
 
-# One pass over arrays. All arrays are 64-byte aligned and have a multiple of BLOCK_BYTES bytes.
+# One pass over arrays. All arrays are 64-byte aligned. Their size is a multiple of BLOCK_BYTES.
 
 Value = Callable[[Any, Sequence[Any]], Any]
 """``(builder, loaded vectors) -> vector``: the value that a kernel stores."""
 
 
 def _keep_rolled(builder: Any) -> None:
-    """Prevent LLVM from unrolling the loop that is being built.
+    """Prevent LLVM from unrolling the loop under construction.
 
-    The function inserts an empty instruction that may not move to other control flow.
+    The function inserts an empty instruction that LLVM may not move to other control flow.
     """
     nothing = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "", side_effect=True)
     builder.call(nothing, [], attrs=("convergent",))
@@ -173,10 +173,10 @@ def _keep_rolled(builder: Any) -> None:
 def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
     """Emitter for ``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
 
-    The loop accesses ``unroll`` vectors of each array in turn. Hardware prefetchers track single
-    instructions, and unrolling gives each instruction a longer stride: with two sources it costs 1
-    to 2 %, and up to a third if the loads are grouped by array. Only copy gains from it
-    (tests/bench/test_streams_beside_c.py).
+    One turn of the loop accesses ``unroll`` vectors of each array. Hardware prefetchers track
+    single instructions, and unrolling gives each instruction a longer stride. With two sources,
+    unrolling costs 1 to 2 %, or up to a third if the loads are grouped by array. Only copy gains
+    from unrolling (tests/bench/test_streams_beside_c.py).
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -265,7 +265,7 @@ pass_triad_nt = _define(2, _triad, nontemporal=True)
 
 @intrinsic
 def pass_read(typing: Any, a: Any, count: Any) -> Any:
-    """Sum of the int64 in ``count`` bytes at ``a``, modulo 2^64, with independent accumulators."""
+    """Sum, modulo 2^64, of the int64 in ``count`` bytes at ``a``, with independent accumulators."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         base, count = arguments
@@ -293,7 +293,10 @@ def pass_read(typing: Any, a: Any, count: Any) -> Any:
 
 @intrinsic
 def hops(typing: Any, p: Any) -> Any:
-    """Follow `CHASE_LOADS` pointers: each load uses the address that the previous load returned."""
+    """Follow `CHASE_LOADS` pointers from ``p``, and return the last pointer.
+
+    Each load uses the address that the previous load returned.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = arguments[0]
@@ -305,11 +308,11 @@ def hops(typing: Any, p: Any) -> Any:
 
 
 def _chains(chains: int) -> Any:
-    """``(heads, steps)``: follow ``chains`` independent chains, ``steps`` loads each.
+    """``(heads, steps)``: follow ``chains`` independent pointer chains, ``steps`` loads each.
 
-    ``heads`` is the address of the chains' current pointers, which are updated. The pointers are
-    kept in registers and the chains take turns, so the processor can have ``chains`` loads in
-    flight.
+    ``heads`` is the address of the chains' current pointers. The function updates these pointers.
+    The pointers stay in registers, and the chains take turns. So the processor can have ``chains``
+    loads in flight.
     """
     loads = 8
 
@@ -347,7 +350,10 @@ chains_12 = _chains(12)
 
 @intrinsic
 def gather_words(typing: Any, out: Any, table: Any, indices: Any, count: Any) -> Any:
-    """out[i] = table[indices[i]] for ``count`` int64 (a multiple of 4), without bounds checks."""
+    """out[i] = table[indices[i]] for ``count`` int64, without bounds checks.
+
+    ``count`` is a multiple of 4.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, table, indices, count = arguments

@@ -1,4 +1,4 @@
-"""The command and environment that start a Python process of membench."""
+"""The command and the environment for starting a Python process of membench."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import membench
 _SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
-"""Variables that keep libraries from starting threads, which would spoil rows of one thread."""
+"""Environment variables that keep libraries from starting threads.
+
+Additional threads would disturb the measurements of one thread.
+"""
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
-    """The command that runs ``module``, with this interpreter or the one at ``python``.
+    """The command that runs ``module`` with ``python``, by default the present interpreter.
 
     The process imports nothing from the working directory.
     """
@@ -23,9 +26,10 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment for such a process: it imports this membench.
+    """The environment for a process that `command` starts.
 
-    With ``own=False`` it imports the membench that is installed for its interpreter.
+    With ``own=True`` the process imports this membench. With ``own=False`` the process imports the
+    membench that is installed for its interpreter.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

@@ -1,8 +1,8 @@
-"""Kernels for the host: Python functions that Numba compiles on this machine, once.
+"""Kernels for the host: Python functions that Numba compiles once on this machine.
 
-Compiled code is cached between processes, because every round is a new process. The cache
-directory's name contains a digest of the sources of all kernels, because Numba checks only the file
-of a kernel and not the files that the kernel depends on.
+Every round is a new process, so compiled code is cached on disk. Numba checks only the file of a
+kernel, not the files that the kernel depends on. So the name of the cache directory contains a
+digest of the sources of all kernels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HERE = Path(__file__).parents[1]  # the package `membench.host`
 
 
 def sources_digest() -> str:
-    """Hex digest of the sources of all host kernels and of their compilation."""
+    """Hex SHA-256 digest of all sources in the package `membench.host`."""
     digest = hashlib.sha256()
     for path in sorted(_HERE.rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -45,7 +45,7 @@ _OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """Declare a function that kernels call; it is compiled into them."""
+    """Declare a function that kernels call. Numba compiles the function into each kernel."""
     return _njit(**_OPTIONS)(function)
 
 
@@ -54,7 +54,7 @@ class CompiledFunction:
 
     Attributes:
         name: name of the Python function.
-        signature: types of result and arguments, in Numba's notation; addresses are int64.
+        signature: types of the result and the arguments in Numba's notation. Addresses are int64.
     """
 
     def __init__(self, function: Callable[..., Any], signature: str) -> None:
@@ -65,9 +65,9 @@ class CompiledFunction:
 
     @cached_property
     def entry(self) -> Callable[..., Any]:
-        """The machine code, compiled now or loaded from the cache.
+        """The machine code, compiled at the first access or loaded from the cache.
 
-        Call this on one thread before several threads meet in the kernel's barrier.
+        The first access must be on one thread, before several threads meet in the kernel's barrier.
         """
         if _CACHE is None:
             self._dispatcher.compile(self.signature)
@@ -82,22 +82,22 @@ class CompiledFunction:
         try:
             self._dispatcher.compile(self.signature)
         except Exception:
-            # A truncated cache index can raise any error of pickle. If the kernel itself does not
-            # compile, the second attempt raises again.
+            # A truncated cache index can raise any error of pickle. If the kernel does not compile,
+            # the second attempt raises the error again.
             discard_all(cache)
             self._dispatcher.compile(self.signature)
         if sum(self._dispatcher.stats.cache_misses.values()):
             record_digests(cache)
 
     def assembly(self) -> str:
-        """The machine code as assembly text; compiled again if only the binary was cached."""
+        """The machine code as assembly text. Each call compiles the function again."""
         fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
         fresh.compile(self.signature)
         return "\n".join(fresh.inspect_asm().values())
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """Declare a kernel with the given Numba signature, such as ``int64(int64, int64)``."""
+    """Declare a kernel with the Numba signature ``signature``, such as ``int64(int64, int64)``."""
 
     def declare(function: Callable[..., Any]) -> CompiledFunction:
         return CompiledFunction(function, signature)

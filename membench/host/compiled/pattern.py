@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-# Element i of the source with salt s: (((i + s) * FACTOR) >> SHIFT) & MASK, an integer below 2**20.
-# So float64 computes every kernel exactly, and a shifted or swapped array fails the check.
+# Element i of the source array with salt s is (((i + s) * FACTOR) >> SHIFT) & MASK. This integer is
+# below 2**20, so float64 computes every kernel exactly. A shifted or swapped array fails the check.
 FACTOR = 0x9E3779B1  # Knuth's multiplicative hash: an odd number near 2**32 / golden ratio
 SHIFT = 12
 MASK = 0xFFFFF
 
 SALT_A = 0
 SALT_B = 7919
-SCALAR = 3.0  # STREAM's
+SCALAR = 3.0  # as in STREAM
 
-# Numbers that identify the operations in compiled code.
+# Numbers of the operations in compiled code.
 WRITE, COPY, SCALE, ADD, TRIAD = range(5)
 CODES = MappingProxyType({"write": WRITE, "copy": COPY, "scale": SCALE, "add": ADD, "triad": TRIAD})
 
 ARRAYS = MappingProxyType({"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3})
-"""Operation -> number of arrays that it reads or writes once, as STREAM counts bytes."""
+"""Operation -> number of arrays that count in STREAM's bytes.
+
+Each array is read or written once.
+"""
 
 # Odd multipliers below 2**63 with good spectral properties, derived from xorshift64* (Vigna, ACM
-# TOMS 2016), SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and PCG (O'Neill 2014). There are four
-# rounds: with three, some strides occurred 20 times too often in large rings; with four, none does.
+# TOMS 2016), SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and PCG (O'Neill 2014). The hash has four
+# rounds. With three rounds, some strides occurred 20 times too often in large rings; with four
+# rounds, no stride does.
 RING_FACTORS = (
     0x2545F4914F6CDD1D,
     0x369DEA0F31A53F85,
@@ -31,4 +35,4 @@ RING_FACTORS = (
     0x1E3779B97F4A7C15,
 )
 
-CHUNK = 16 * 1024  # bytes of traffic; a chunk is read or written as a whole
+CHUNK = 16 * 1024  # bytes; each chunk of traffic is either read or written as a whole

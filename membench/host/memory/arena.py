@@ -1,7 +1,7 @@
 """Memory with a chosen kind of page.
 
-NumPy's arrays get huge pages by default and a C program's arrays do not, which changes the latency
-of the same loop by 1.5x. So every array is mapped with a declared kind of page.
+NumPy's arrays get huge pages by default, and a C program's arrays do not. This difference changes
+the latency of the same loop by 1.5x. So every array is mapped with an explicit kind of page.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from membench.machine.pages import huge_page_bytes, huge_page_size
 Bytes = npt.NDArray[np.uint8]
 
 ALIGNMENT = 2 * MIB
-"""Alignment of every array: a huge page on machines with pages of 4 KiB."""
+"""Alignment of every array in bytes: a huge page on machines with pages of 4 KiB."""
 
 PAGES = ("thp", "4k")
 
 STAGGER = 96 * 1024
 """Gap in bytes between neighbouring arrays.
 
-Array lengths are mostly powers of two. Spacing by a power of two puts the arrays into the same
-cache sets and DRAM banks and costs 20 to 40 % (the reason for STREAM's OFFSET). Of the gaps from 4
-KiB to 544 KiB, this one was the best or nearly the best for two and three arrays, on both kinds of
-page.
+Most array lengths are powers of two. A distance of a power of two would put the arrays into the
+same cache sets and DRAM banks, and would cost 20 to 40 % of the bandwidth. STREAM has its OFFSET
+for the same reason. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB. The
+test had two and three arrays, and both kinds of page.
 """
 
 _MADVICE = {"thp": mmap.MADV_HUGEPAGE, "4k": mmap.MADV_NOHUGEPAGE}
@@ -42,14 +42,14 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """Map ``size`` bytes of new memory, aligned to a huge page if large enough.
+    """Map ``size`` bytes of new memory, aligned to a huge page if ``size`` is large enough.
 
-    No page is touched. The mapping exists as long as the array or a view of it.
+    No page is touched. The mapping exists as long as the array or a view of the array.
 
     Args:
-        pages: ``thp`` requests transparent huge pages (`huge_bytes` checks whether the kernel
-            provided them); ``4k`` forbids them.
-        node: memory node that the pages must come from.
+        pages: ``thp`` requests transparent huge pages; `huge_bytes` tells whether the kernel
+            provided them. ``4k`` forbids huge pages.
+        node: NUMA node that must provide the pages.
 
     Raises:
         Skip: the kernel has no memory policies.
@@ -66,8 +66,7 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         ) from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
     # A kernel without transparent huge pages, such as a real-time kernel, refuses both requests.
-    # The memory is then on small pages, as it is when they are switched off, and `huge_bytes`
-    # reports this.
+    # The memory is then on small pages, and `huge_bytes` reports this.
     with contextlib.suppress(OSError):
         mapping.madvise(_MADVICE[pages])
     first = mmap.PAGESIZE
@@ -82,9 +81,10 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
 
 
 def _forbid(guard: Bytes) -> None:
-    """Make these pages inaccessible, so that they separate their two neighbours.
+    """Make the pages of ``guard`` inaccessible, so that they separate the mappings on both sides.
 
-    The kernel merges two adjacent mappings with equal flags, and counts their huge pages together.
+    The kernel would merge two adjacent mappings with equal flags, and would count their huge pages
+    together.
     """
     address, size = ctypes.c_void_p(guard.ctypes.data), ctypes.c_size_t(guard.nbytes)
     ctypes.CDLL(None).mprotect(address, size, ctypes.c_int(0))  # PROT_NONE
@@ -109,28 +109,28 @@ def _bind(memory: Bytes, node: int) -> None:
         ctypes.c_ulong(0),
     )
     if failed:
-        skip(f"mbind to node {node} is not allowed here (errno {ctypes.get_errno()})")
+        skip(f"mbind to node {node} is not allowed on this system (errno {ctypes.get_errno()})")
 
 
 def huge_bytes(memory: Bytes) -> int:
-    """Bytes of a mapping from `map_pages` that are on huge pages, read from smaps."""
-    # The whole mapping, because the kernel reports only one count per mapping.
+    """Bytes on huge pages in a mapping from `map_pages`, read from smaps."""
+    # The kernel reports only one count per mapping, so this asks for the whole mapping.
     whole = memory.base if isinstance(memory.base, np.ndarray) else memory
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
 
 
 Span = tuple[int, int]
-"""Begin and end of an array, in bytes of its mapping."""
+"""Begin and end of an array, as byte offsets in its mapping."""
 
 
 @dataclass
 class _Arena:
-    """A mapping, and what is known about the arrays in it.
+    """A mapping, and the known contents of the arrays in it.
 
     Attributes:
-        taken: bytes that were given to cases, and are therefore touched.
-        spans: the spans of the arrays that were given to a case last.
-        contents: span -> content, for the arrays whose content is known.
+        taken: bytes that cases have used, and that are therefore touched.
+        spans: the spans of the arrays of the last case.
+        contents: span -> content, for arrays with known content.
     """
 
     memory: Bytes
@@ -140,9 +140,9 @@ class _Arena:
     contents: dict[Span, object] = field(default_factory=dict)
 
     def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
-        """The known content of each of ``spans``, or None.
+        """The known content of each of ``spans``; None if the content is unknown.
 
-        From then on it is unknown, because the case may overwrite it.
+        After the call all these contents are unknown, because the case may overwrite the arrays.
         """
         self.spans = spans
         found = [self.contents.get(span) for span in spans]
@@ -158,14 +158,14 @@ class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: maximum bytes of all mappings together; other mappings are freed before a new one
-            exceeds it.
-        nodes: number of NUMA nodes of the machine. If there are several, touched pages are freed
-            when a different assignment of threads would use them.
+        limit: maximum bytes of all mappings together. Before a new mapping exceeds this limit,
+            other mappings are freed.
+        nodes: number of NUMA nodes of the machine. With several nodes, touched pages are freed
+            before other threads use them.
 
     Attributes:
-        contents: the content of each array that was taken last, as given to `vouch`; None if it is
-            unknown.
+        contents: for each array of the last `take`, the content recorded by `vouch`; None if the
+            content is unknown.
     """
 
     def __init__(self, limit: int, nodes: int = 1) -> None:
@@ -175,12 +175,14 @@ class Arenas:
         self.contents: list[object] = []
 
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes, staggered; they contain what the previous case left there.
+        """Arrays of ``sizes`` bytes at staggered addresses.
 
-        Arrays from an earlier call must not be used any more.
+        Their contents come from the previous case.
+
+        The caller must no longer use arrays from an earlier call.
 
         Args:
-            owner: identifies which thread touches which part; any comparable value.
+            owner: any comparable value that identifies the assignment of threads to the arrays.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
@@ -204,25 +206,29 @@ class Arenas:
         return [arena.memory[begin:end] for begin, end in places]
 
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
-        """Remember what the arrays taken last from ``pages`` contain, until they are taken again.
+        """Record the contents of the arrays that the last `take` for ``pages`` returned.
 
         Args:
-            contents: a value for each array that identifies its content; None if it is unknown.
+            contents: for each array, a value that identifies its content; None if the content is
+                unknown.
         """
         arena = self._arenas[pages]
         known = zip(arena.spans, contents, strict=True)
         arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Reserve address space for the largest case, so that growth keeps the touched pages."""
+        """Reserve address space for the largest case, so that later cases keep the touched pages.
+
+        ``total`` is the minimum in bytes, for a system that refuses the reservation.
+        """
         try:
             return map_pages(self._limit, pages)
         except MembenchError:
-            # Strict overcommit: the system counts reserved address space as memory.
+            # With strict overcommit, the system counts reserved address space as used memory.
             return map_pages(total, pages)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the arrays that is on huge pages, read from smaps: ``100%``."""
+        """The share of the touched memory that is on huge pages, from smaps, such as ``100%``."""
         arena = self._arenas[pages]
         return f"{min(100, 100 * huge_bytes(arena.memory) / arena.taken):.0f}%"
 

@@ -1,4 +1,4 @@
-"""The host as a backend: pinned threads, chosen pages, and time stamps inside the kernels."""
+"""The host as a backend: pinned threads, chosen pages, and clock reads inside the kernels."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class CpuBackend:
     ``MEMBENCH_ENGINE=numpy`` in the environment turns compilation off.
 
     Attributes:
-        timer: the clock of all stamps.
-        resolution_ns: smallest step of that clock that this process can see.
+        timer: name of the clock that all threads read.
+        resolution_ns: smallest step of this clock that this process can see.
         cpus: the CPUs of the threads, in order.
         span_ns: nanoseconds from the first thread's start to the last thread's end in the last
-            launch; 0 if the threads took no stamps.
+            launch; 0 if the threads did not read the clock.
     """
 
     timer = "clock_monotonic"
@@ -55,7 +55,7 @@ class CpuBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that runs between two stamps or creates the data."""
+        """Digest of the sources of all code that runs in timed sections or creates the data."""
         here = Path(__file__).parents[1]
         digest = hashlib.sha256()
         for path in sorted(
@@ -86,56 +86,57 @@ class CpuBackend:
 
     @property
     def line_bytes(self) -> int:
-        """Size of a cache line, at least 64."""
+        """Size of a cache line in bytes, at least 64."""
         return max((cache.line for cache in self.machine.cpu.caches), default=LINE) or LINE
 
     def describe(self) -> Device:
-        """This machine's CPU."""
+        """The name of this machine's CPU, as a device without a driver or CUDA version."""
         return Device("cpu", self.machine.cpu.model or platform.machine())
 
     def threads(self, wanted: int | str) -> int:
         """The number of threads for ``wanted`` (a number, or ``all``) on this machine.
 
         Raises:
-            Skip: there are fewer CPUs than that.
+            Skip: ``wanted`` is more than the number of usable CPUs.
         """
         count = len(self.cpus) if wanted == "all" else int(wanted)
         if count > len(self.cpus):
-            skip(f"needs {counted(count, 'CPU')}, but may use only {len(self.cpus)}")
+            skip(f"needs {counted(count, 'CPU')}, but membench may use only {len(self.cpus)}")
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
         """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
 
-        They contain old data, and the next call reuses them. Each thread should be the first to
-        touch the part that it will use.
+        The arrays contain old data. The next call reuses the same memory. Each thread should be the
+        first thread that touches its share of the arrays.
 
         Raises:
-            Skip: this kernel has no such pages.
+            Skip: this kernel has no pages of this kind.
         """
         if pages == "4k" and mmap.PAGESIZE != 4096:
-            skip(f"the pages of this kernel are {mmap.PAGESIZE // 1024} KiB")
+            skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     @property
     def contents(self) -> list[object]:
-        """The content of each array that was taken last, as an earlier case gave it to `vouch`.
+        """The content of each array of the last `arrays` call, as an earlier `vouch` recorded it.
 
-        None if the content is unknown.
+        An entry is None if the content is unknown.
         """
         return self._arenas.contents
 
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
-        """Record the content of the arrays taken last from ``pages``, for later cases.
+        """Record the contents of the arrays that the last `arrays` for ``pages`` returned.
 
-        Call it when a verification has succeeded.
+        A case calls this method after a successful verification.
         """
         self._arenas.vouch(pages, contents)
 
     def helpers(self, threads: int) -> int:
         """The number of threads that fill and check the arrays of a case with ``threads`` threads.
 
-        All threads help, unless pages would then be on another node than the timed thread.
+        On a machine with one NUMA node, all threads help. With several nodes, only the timed
+        threads fill the arrays, so that each page is on the node of its timed thread.
         """
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
@@ -144,10 +145,12 @@ class CpuBackend:
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job per thread, all at once; `elapsed_ns` and `span_ns` read their stamps.
+        """Run one job per thread, all at once, and return their results.
+
+        `span_ns` is then the time from the first start to the last end.
 
         Args:
-            threads: indices in ``cpus`` of the threads to use; the first ones by default.
+            threads: indices in ``cpus`` of the threads to use; by default the first threads.
         """
         self._launched.update(range(len(jobs)) if threads is None else threads)
         results = self._team.run(jobs, threads)
@@ -155,12 +158,12 @@ class CpuBackend:
         return results
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
-        """Run ``job(index)`` on the threads in parallel, untimed: for filling and checking."""
+        """Run ``job(index)`` on the threads in parallel without timing, to fill or check arrays."""
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """The kind of core that the threads ran on, or the reason why they were not pinned."""
+        """The kind of core that ran the threads, or the reason why a thread was not pinned."""
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
@@ -172,24 +175,26 @@ class CpuBackend:
         return Seating({"cores": "+".join(names)})
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU; empty if all are.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
 
-        Known only for threads that have run.
+        The result is empty if all are pinned.
+
+        The reason is known only for threads that have run.
         """
         return self._team.unpinned(threads)
 
     def moved(self, slot: int) -> int:
-        """Bytes that the generator on ``slot`` counted in the last launch."""
+        """Bytes that the traffic generator on thread ``slot`` counted in the last launch."""
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations``; return nanoseconds from the first start to the last end."""
+        """Run ``iterations``, and return the nanoseconds from the first start to the last end."""
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)
 
     def reclaim(self) -> None:
-        """Forget the launched threads; the arenas keep their touched pages."""
+        """Forget which threads ran. The arenas keep their touched pages for the next case."""
         self._launched.clear()
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 """Compiled kernels for dependent loads: linking rings, pointer chases, parallel chains, gathers.
 
-A ring links ``lines`` (a power of two) lines of memory in the order of a bijective hash: line
-hash(0) points to line hash(1), and so on, and the last one to hash(0). The ring is one cycle
-because the hash is a bijection. The order needs no memory, and the position after any number of
-loads can be computed.
+A ring links ``lines`` (a power of two) lines of memory in the order of a bijective hash. Line
+hash(0) points to line hash(1), and so on. The last line points to line hash(0). The hash is a
+bijection, so the ring is one cycle. The order needs no memory, and a formula gives the position
+after any number of loads.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _F0, _F1, _F2, _F3 = RING_FACTORS
 def ring_line(index: Any, bits: Any) -> Any:
     """The line at position ``index`` of a ring of ``2**bits`` lines.
 
-    Multiplications by odd factors and xorshifts are bijections modulo a power of two, and so is
-    their composition. The shifts move the well mixed upper bits down.
+    Modulo a power of two, multiplications by odd factors and xorshifts are bijections, so their
+    composition is a bijection too. The shifts move the well mixed upper bits down.
     """
     mask = (1 << bits) - 1
     half, third = (bits + 1) // 2, (bits + 2) // 3
@@ -50,7 +50,7 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Link the positions ``first .. last`` of the ring, whose lines are ``stride`` bytes apart."""
+    """Link positions ``first`` to ``last`` of a ring at ``base`` with lines of ``stride`` bytes."""
     here = base + ring_line(first, bits) * stride
     for index in range(first, last):
         there = base + ring_line(index + 1, bits) * stride
@@ -61,13 +61,13 @@ def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def place(index: Any, bits: Any) -> Any:
-    """The line at position ``index`` of a ring."""
+    """The number of the line at position ``index`` of a ring of ``2**bits`` lines."""
     return ring_line(index, bits)
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
-    """Follow ``loads`` pointers (a multiple of 32) from ``start``; return the last pointer."""
+    """Follow ``loads`` pointers (a multiple of 32) from ``start``, and return the last pointer."""
     at = start
     if enter(block, slot, parties):
         for _ in range(loads // CHASE_LOADS):
@@ -78,9 +78,9 @@ def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def chains(block: Any, slot: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
-    """Follow ``count`` chains at once, ``steps`` loads each (a multiple of 8).
+    """Follow ``count`` pointer chains at once, ``steps`` loads each (a multiple of 8).
 
-    ``heads`` is the address of the chains' current pointers, which are updated.
+    ``heads`` is the address of the chains' current pointers. The kernel updates these pointers.
     """
     if enter(block, slot, parties):
         if count == 1:
@@ -108,7 +108,7 @@ def gather(
     indices: Any,
     count: Any,
 ) -> Any:
-    """out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times."""
+    """Compute out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             gather_words(out, table, indices, count)

@@ -1,4 +1,4 @@
-"""The compiled engine for STREAM's kernels."""
+"""The compiled engine for STREAM's kernels (class `NumbaStreams`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.host.memory.thread_pool import ThreadSlot
 
 
 def vector_bits(features: Mapping[str, bool]) -> int:
-    """Register width that LLVM uses for 64-byte vectors on a CPU with ``features``."""
+    """Bits of the registers that LLVM uses for 64-byte vectors on a CPU with ``features``."""
     if features.get("avx512f"):
         return 512
     if features.get("avx"):
@@ -24,7 +24,7 @@ def vector_bits(features: Mapping[str, bool]) -> int:
 
 
 class NumbaStreams:
-    """See `membench.host.memory.streams.Streams`."""
+    """The engine of compiled kernels; implements `membench.host.memory.streams.Streams`."""
 
     name = "numba"
 
@@ -51,21 +51,19 @@ class NumbaStreams:
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Run the compiled kernel."""
         entry = STREAMS[operation, stores].entry
         addresses = [array.ctypes.data for array in arrays]
         return int(entry(*slot.barrier, iterations, *addresses, arrays[0].nbytes))
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the pattern."""
         host_streams.fill.entry(array.ctypes.data, first, array.size, salt)
 
     def poison(self, array: Doubles) -> None:
-        """Write NaN."""
+        """Fill ``array`` with NaN."""
         host_streams.poison.entry(array.ctypes.data, array.size)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Compare every element."""
+        """Compare every element; return the first wrong index, or -1."""
         return int(
             host_streams.check.entry(
                 CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B

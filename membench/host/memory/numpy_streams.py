@@ -1,8 +1,9 @@
-"""The engine for machines without a compiler; it covers operations that NumPy measures correctly.
+"""The engine for machines without a compiler. It has the operations that NumPy measures correctly.
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
 reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
-thread: multiplying whole arrays in place and then adding would move five arrays but count three.
+thread. Whole arrays, multiplied in place and then added, would move five arrays and count only
+three.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from membench.host.memory.thread_pool import ThreadSlot
 TRIAD_BLOCK = 128 * 1024
 """Elements per block.
 
-A scratch array of 1 MiB stays in L2, and a call takes long enough to hide the interpreter's
-overhead.
+A scratch array of 1 MiB stays in L2. A call on one block takes long enough to hide the cost of the
+interpreter.
 """
 
-_PIECE = 1 << 16  # elements that are filled or checked at a time, so that they stay in the caches
+_PIECE = 1 << 16  # elements per fill or check, few enough to stay in the caches
 
 
 class NumpyStreams:
-    """See `membench.host.memory.streams.Streams`."""
+    """The NumPy engine; implements `membench.host.memory.streams.Streams`."""
 
     name = "numpy"
     vector_bits = 0
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Skip operations that NumPy cannot do."""
+        """Raise `Skip` for an operation or a kind of store that NumPy cannot measure."""
         if stores != "plain":
             skip(
                 f"stores={stores} needs compiled kernels, but Numba is not installed or is "
@@ -53,7 +54,6 @@ class NumpyStreams:
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Run NumPy's loops."""
         once = _once(operation, arrays)
         sums: list[Any] = [0] * iterations
 
@@ -65,17 +65,16 @@ class NumpyStreams:
         return _wrap(sum(map(int, sums))) if operation == "read" else 0
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the pattern."""
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             piece[:] = source(first + begin, piece.size, salt)
 
     def poison(self, array: Doubles) -> None:
-        """Write NaN."""
+        """Fill ``array`` with NaN."""
         array.fill(np.nan)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Compare every element."""
+        """Compare every element; return the first wrong index, or -1."""
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             wrong = piece != expected(operation, first + begin, piece.size)

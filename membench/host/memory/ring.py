@@ -12,9 +12,10 @@ from membench.host.memory.thread_pool import Job, ThreadSlot
 
 @dataclass(frozen=True)
 class HostRing:
-    """One cycle through ``2**bits`` lines, ``stride`` bytes apart, starting at ``base``.
+    """One cycle of pointers through ``2**bits`` lines, ``stride`` bytes apart, from ``base`` on.
 
-    It holds a reference to its memory, because Python does not count raw pointers as references.
+    The ring has a reference to its memory, because Python does not count raw pointers as
+    references.
     """
 
     base: int
@@ -24,7 +25,9 @@ class HostRing:
 
     @classmethod
     def over(cls, memory: Bytes, stride: int) -> HostRing:
-        """A ring that fills ``memory``, not linked yet.
+        """A ring that fills ``memory`` with lines of ``stride`` bytes.
+
+        The lines are not linked yet.
 
         Raises:
             Skip: the number of lines is not a power of two, or a line is too small for a pointer.
@@ -32,32 +35,32 @@ class HostRing:
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"{memory.size} B cannot hold a ring of lines of {stride} B: it needs 2, 4, 8 or "
-                "another power of two of lines"
+                f"{memory.size} B cannot hold a ring: the number of {stride} B lines must be 2, 4, "
+                "8 or another power of two"
             )
-        _ = host_chase.link.entry  # compile here, on one thread
+        _ = host_chase.link.entry  # compile now, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)
 
     @property
     def lines(self) -> int:
-        """Number of lines, which is the number of pointers."""
+        """Number of lines, and so also of pointers."""
         return 1 << self.bits
 
     def address(self, hops: int) -> int:
-        """The address that a chase reaches after ``hops`` loads."""
+        """The address of the pointer that a chase reaches after ``hops`` loads."""
         line = host_chase.place.entry(hops % self.lines, self.bits)
         return self.base + int(line) * self.stride
 
     def link(self) -> None:
-        """Write the pointers; call this on the CPU that will follow them.
+        """Write the pointers. Call this method on the CPU that will follow the pointers.
 
-        Lines that another CPU wrote may still be dirty in its caches, and a large server's caches
-        can hold a whole ring. The chase would then time transfers between caches.
+        Lines that another CPU wrote may still be dirty in that CPU's caches. The caches of a large
+        server can contain a whole ring. The chase would then time transfers between caches.
         """
         host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 
     def verify(self, address: int, hops: int) -> None:
-        """Raise `VerificationFailed` unless a chase of ``hops`` loads ended at ``address``."""
+        """Raise `VerificationFailed` if a chase of ``hops`` loads cannot end at ``address``."""
         expected = self.address(hops)
         if address != expected:
             raise VerificationFailed(
@@ -67,7 +70,7 @@ class HostRing:
 
 
 class Walk:
-    """A pointer chase through a linked ring; each run continues where the last one ended.
+    """A pointer chase through a linked ring. Each run continues where the previous run ended.
 
     Attributes:
         at: address of the next pointer.
@@ -94,5 +97,5 @@ class Walk:
         self.loads += loads
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` unless `at` is the position after `loads` loads."""
+        """Raise `VerificationFailed` if `at` is not the position after `loads` loads."""
         self.ring.verify(self.at, self.loads)

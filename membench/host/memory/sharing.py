@@ -1,4 +1,4 @@
-"""The numbers of threads that cases use, and each thread's part of an array."""
+"""The numbers of threads that cases use, and the share of an array for each thread."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HUGE_PAGE = 2 * MIB
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """``all``, and also 1 if the machine has several usable CPUs."""
+    """The values of the axis ``threads``: ``all``, and 1 if the machine has several usable CPUs."""
     return ("all", 1) if machine.cpu.usable > 1 else ("all",)
 
 
 def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """1, 2, 4, ... below the number of usable CPUs, and ``all``."""
+    """All values of the axis ``threads``: ``all``, and powers of two below the number of CPUs."""
     counts: list[Value] = []
     count = 1
     while count < machine.cpu.usable:
@@ -27,9 +27,10 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def parts(size: int, threads: int) -> list[slice]:
-    """Divide ``size`` bytes into one part per thread, at page (if possible huge page) boundaries.
+    """Divide ``size`` bytes into one slice per thread, at page boundaries.
 
-    A huge page is placed near the thread that touches it first, so threads should not share it.
+    The boundaries are boundaries of huge pages if possible. A huge page is placed near the thread
+    that touches it first, so threads should not share a huge page.
 
     Raises:
         Skip: there are more threads than pages.

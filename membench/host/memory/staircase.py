@@ -1,8 +1,8 @@
 """The staircase: pointer-chase latency over rings of growing size, measured before planning.
 
 A system may report no caches, or caches of another size than the process gets. One CPU links and
-follows rings that double in size from `LEAST_RING`. Once latency no longer rises with size, no
-cache serves the CPU; see `membench.core.sizes.reach`.
+follows rings. Their size doubles from `LEAST_RING` on. When latency stops rising with the size, the
+ring is larger than all caches. `membench.core.sizes.reach` evaluates the result.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ LEAST_RING = MIB
 LOADS = 4096
 SAMPLES = 7
 SAMPLE_S = 0.04
-"""Minimum seconds of sampling.
+"""Minimum seconds of sampling per ring.
 
-The fastest sample counts, because disturbances only slow a chase down.
+The result is the fastest sample, because disturbances only make a chase slower.
 """
 
 LIMIT_S = 2.0
-"""Seconds after which no larger ring is started."""
+"""Seconds after which the measurement starts no larger ring."""
 
 START_S = 60.0
-"""Maximum seconds for the process to start; on first use it also compiles the kernels."""
+"""Maximum seconds of the measuring process, including compilation at its first use."""
 
 
 def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
     """Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size.
 
-    A child process measures them on the first CPU that threads are pinned to. Empty if no kernel
-    can be compiled or the process fails.
+    A child process measures the latencies on the first CPU to which threads are pinned. The result
+    is empty if no kernel can be compiled or the process fails.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()
@@ -69,7 +69,10 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 
 
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
-    """The staircase on ``cpu`` for rings of at most ``top`` bytes, with lines of ``line`` bytes."""
+    """Measure rings of at most ``top`` bytes, with lines of ``line`` bytes, on CPU ``cpu``.
+
+    Returns pairs (bytes of a ring, ns per dependent load), ascending by size.
+    """
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages
     from membench.host.memory.ring import HostRing, Walk
@@ -82,7 +85,7 @@ def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
         team.close()
         return []  # an unpinned thread would measure several CPUs
     for kernel in (host_chase.link, host_chase.place, host_chase.chase):
-        _ = kernel.entry  # compile before the time limit starts
+        _ = kernel.entry  # compile before the time limit begins
     stairs: list[tuple[int, float]] = []
     size, end = LEAST_RING, time.monotonic() + LIMIT_S
     while size <= top and time.monotonic() < end:

@@ -1,12 +1,12 @@
 """Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
 
-Every kernel has the parameters ``(block, slot, parties, iterations, address..., bytes)``; the
-barrier (`membench.host.compiled.barrier`) uses the first three. It returns 0, or the sum of the
-words that it read. Addresses are 64-byte aligned; ``bytes`` is a multiple of 256.
+Every kernel has the parameters ``(block, slot, parties, iterations, address..., bytes)``. The first
+three parameters are for the barrier (`membench.host.compiled.barrier`). A kernel returns 0, or the
+sum of the words that it read. Addresses are 64-byte aligned. ``bytes`` is a multiple of 256.
 
-Values depend on the index, so that no mistake reproduces them: element i of an array with salt s is
-the upper part of a multiplicative hash of i + s. It is an integer below 2**20, so that float64
-computes all kernels exactly.
+Values depend on the index, so that a mistake cannot reproduce the values. Element i of an array
+with salt s is the upper bits of a multiplicative hash of i + s. The element is an integer below
+2**20, so float64 computes all kernels exactly.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
 
 @kernel(_ONE)
 def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
-    """Sum all int64, modulo 2^64."""
+    """Sum, modulo 2^64, of all int64 in ``count`` bytes at ``a``, ``iterations`` times."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -66,7 +66,7 @@ def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: An
 
 @kernel(_ONE)
 def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar."""
+    """d = scalar, in plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write(d, count)
@@ -87,7 +87,7 @@ def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count
 
 @kernel(_TWO)
 def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = a."""
+    """d = a, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy(d, a, count)
@@ -110,7 +110,7 @@ def copy_nt(
 
 @kernel(_TWO)
 def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = scalar * a."""
+    """d = scalar * a, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale(d, a, count)
@@ -135,7 +135,7 @@ def scale_nt(
 def add(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b."""
+    """d = a + b, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add(d, a, b, count)
@@ -160,7 +160,7 @@ def add_nt(
 def triad(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b."""
+    """d = a + scalar * b, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad(d, a, b, count)
@@ -217,7 +217,7 @@ def source_value(index: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
-    """Write ``count`` elements of the source with ``salt``, from ``first`` on, to ``address``."""
+    """Write ``count`` elements of the source array with ``salt``, from ``first`` on."""
     values = carray(doubles(address), count)
     for i in range(count):
         values[i] = source_value(first + i, salt)
@@ -226,7 +226,10 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def poison(address: Any, count: Any) -> Any:
-    """Write ``count`` NaN, which no kernel computes, without fetching what they replace."""
+    """Write ``count`` NaN to ``address`` with non-temporal stores.
+
+    No kernel computes NaN. Non-temporal stores do not fetch the old data.
+    """
     pass_poison_nt(address, count * 8)
     drain()
     return 0
@@ -250,7 +253,10 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """Index of the first element that differs from what operation ``code`` writes, or -1."""
+    """Index of the first element that operation ``code`` cannot have written.
+
+    The result is -1 if all are right.
+    """
     values = carray(doubles(address), count)
     for begin in range(0, count, 4096):
         end = min(begin + 4096, count)

@@ -1,4 +1,4 @@
-"""The interface to STREAM's kernels for two engines: compiled code, or NumPy without a compiler."""
+"""The interface to STREAM's kernels. It has two engines: compiled code, and NumPy."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Streams(Protocol):
-    """An engine that fills arrays of float64, runs STREAM's kernels on them and checks them.
+    """An engine that fills arrays of float64, runs STREAM's kernels on the arrays and checks them.
 
-    Arrays are 64-byte aligned and a multiple of 256 bytes long.
+    Arrays are 64-byte aligned. Their size is a multiple of 256 bytes.
 
     Attributes:
         name: ``numba`` or ``numpy``.
-        vector_bits: width of the vector registers that it uses, 0 if unknown.
+        vector_bits: width in bits of the engine's vector registers; 0 if unknown.
     """
 
     name: str
     vector_bits: int
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Compile or load what ``run`` needs, before several threads meet in the barrier.
+        """Compile or load the code for ``run``, before several threads meet in the barrier.
 
         Raises:
             Skip: this engine cannot measure the operation correctly.
@@ -43,30 +43,37 @@ class Streams(Protocol):
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Do ``iterations`` over this thread's parts of the arrays, from the barrier to the stamp.
+        """Wait at the barrier, run ``operation`` ``iterations`` times, and record the end time.
 
-        The first array is the destination. Returns the sum modulo 2^64, as an int64, of the words
-        that `read` loaded in all iterations; 0 for other operations.
+        ``arrays`` are this thread's shares of the arrays; the first array is the destination. For
+        `read` the result is the sum modulo 2^64, as an int64, of the words loaded in all
+        iterations. For other operations the result is 0.
         """
         ...
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        """Write the pattern of `membench.host.compiled.pattern` from element ``first`` on."""
+        """Write the pattern of `membench.host.compiled.pattern` into ``array``.
+
+        ``first`` is the index of the array's first element in the pattern.
+        """
         ...
 
     def poison(self, array: Doubles) -> None:
-        """Write NaN, which no kernel computes."""
+        """Fill ``array`` with NaN. No kernel computes NaN."""
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The first index whose value ``operation`` cannot have written; -1 if all are right."""
+        """The index of the first value that ``operation`` cannot have written.
+
+        The result is -1 if all are right.
+        """
         ...
 
 
 def expected(operation: str, first: int, count: int) -> Doubles:
-    """The ``count`` elements from ``first`` on that ``operation`` must leave in its destination.
+    """Elements ``first`` to ``first + count - 1`` of the destination after ``operation``.
 
-    For `read` and for sources, this is the pattern itself.
+    For `read` the result is the pattern of the source array.
     """
     if operation == "write":
         return np.full(count, SCALAR)
@@ -80,7 +87,7 @@ def expected(operation: str, first: int, count: int) -> Doubles:
 
 
 def source(first: int, count: int, salt: int) -> Doubles:
-    """The ``count`` elements from ``first`` on of the source array with ``salt``."""
+    """Elements ``first`` to ``first + count - 1`` of the source array with ``salt``."""
     index = np.arange(first + salt, first + salt + count, dtype=np.uint64)
     index *= np.uint64(FACTOR)
     index >>= np.uint64(SHIFT)

@@ -19,10 +19,10 @@ from membench.host.compiled.shared_block import END, FIRST_SLOT, GIVE_UP_NS, LAT
 
 @dataclass(frozen=True)
 class ThreadSlot:
-    """A thread's part in a launch: its number, and the barrier that all threads pass together.
+    """The arguments of one thread in a launch: its number, and the barrier that all threads share.
 
     Attributes:
-        index: 0 .. parties - 1.
+        index: number of the thread, 0 to parties - 1.
         block: address of the shared memory; see `membench.host.compiled.shared_block`.
         parties: number of threads that the barrier waits for.
     """
@@ -35,13 +35,14 @@ class ThreadSlot:
 
     @property
     def barrier(self) -> tuple[int, int, int]:
-        """The first three arguments of a compiled kernel."""
+        """The first three arguments of a compiled kernel: block, thread number, thread count."""
         return self.block, self.index, self.parties
 
     def timed(self, work: Callable[[], Any]) -> Any:
-        """Run ``work`` between the barrier and the end stamp, for work that is not compiled.
+        """Run ``work`` that is not compiled, after the barrier, and record its end time.
 
-        Less precise than in a compiled kernel: the time includes the interpreter's wake-up.
+        The time is less precise than in a compiled kernel, because it includes the wake-up of the
+        interpreter.
         """
         return self.team.timed_here(self.index, work)
 
@@ -50,7 +51,7 @@ Job = Callable[[ThreadSlot], Any]
 
 
 class ThreadPool:
-    """Threads that start when needed and stay pinned, if the kernel allows pinning.
+    """Threads that start at their first use and stay pinned, if the kernel allows pinning.
 
     Args:
         cpus: CPU numbers, one per thread, in the order of use.
@@ -74,19 +75,21 @@ class ThreadPool:
         return int(self._shared.ctypes.data)
 
     def run(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job per thread at the same time and return their results.
+        """Run one job per thread at the same time, and return the results in the order of the jobs.
 
         Args:
-            threads: indices in ``cpus`` of the threads to use; the first ones by default.
+            threads: indices in ``cpus`` of the threads to use; by default the first threads.
 
         Raises:
             MembenchError: a thread did not reach the barrier in time.
-            BaseException: the exception from the first job that failed.
+            BaseException: the exception of the first job that failed.
         """
         parties = len(jobs)
         threads = range(parties) if threads is None else threads
         if not 1 <= parties == len(set(threads)) <= len(self.cpus):
-            raise ValueError(f"{parties} jobs for {len(threads)} of {len(self.cpus)} CPUs")
+            raise ValueError(
+                f"{parties} jobs for {len(threads)} threads of a pool with {len(self.cpus)} CPUs"
+            )
         self._start(1 + max(threads))
         self._shared[:] = 0
         self._barrier = threading.Barrier(parties, timeout=GIVE_UP_NS / 1e9)
@@ -111,14 +114,17 @@ class ThreadPool:
         return results
 
     def span_ns(self, parties: int) -> int:
-        """Nanoseconds from the first start to the last end in the last run; 0 without stamps."""
+        """Nanoseconds from the first start to the last end in the last run.
+
+        The result is 0 if the jobs did not record times.
+        """
         starts = [self.field(slot, START) for slot in range(parties)]
         ends = [self.field(slot, END) for slot in range(parties)]
         stamped = [start for start in starts if start]
         return max(ends) - min(stamped) if stamped else 0
 
     def timed_here(self, slot: int, work: Callable[[], Any]) -> Any:
-        """See `ThreadSlot.timed`."""
+        """Run ``work`` after the barrier and record its end time, for thread ``slot``."""
         self._barrier.wait()
         line = (FIRST_SLOT + SLOT_BYTES * slot) // 8
         self._shared[line + START // 8] = time.perf_counter_ns()
@@ -127,7 +133,7 @@ class ThreadPool:
         return result
 
     def close(self) -> None:
-        """End the threads.  May be called twice."""
+        """End the threads. A second call does nothing."""
         for inbox in self._inboxes:
             inbox.put(None)
         for thread in self._threads:
@@ -136,11 +142,13 @@ class ThreadPool:
         self._threads.clear()
 
     def field(self, slot: int, offset: int) -> int:
-        """The int64 at byte ``offset`` in the slot's part of the shared memory."""
+        """The int64 at byte ``offset`` of thread ``slot`` in the shared memory."""
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU; empty if all are.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
+
+        The result is empty if all are pinned.
 
         A thread that has not run yet counts as pinned.
         """
@@ -165,20 +173,20 @@ class ThreadPool:
             error: BaseException | None = None
             try:
                 result = job(slot)
-            except BaseException as raised:  # the caller's thread handles this exception
+            except BaseException as raised:  # the calling thread raises this exception later
                 error = raised
             self._done.put((slot.index, result, error))
-            del order, job, result, error  # the results may reference arrays
+            del order, job, result, error  # the results may have references to arrays
 
 
 def _pin(cpu: int) -> str:
-    """Pin the calling thread to ``cpu``; return the error, or an empty text.
+    """Pin the calling thread to ``cpu``. Returns the error as text, or an empty text.
 
-    A seccomp filter may forbid pinning, or the control group may have lost the CPU since the
+    Pinning fails if a seccomp filter forbids it, or if the control group has lost the CPU since the
     snapshot.
     """
     try:
-        os.sched_setaffinity(0, {cpu})  # 0 is this thread, not the process
+        os.sched_setaffinity(0, {cpu})  # 0 means this thread, not the process
     except OSError as error:
         return f"CPU {cpu}: {error.strerror}"
     return ""

@@ -1,8 +1,8 @@
-"""Compiled kernels for memory traffic, for a chase during that traffic, and for page faults.
+"""Compiled kernels for memory traffic, for a pointer chase during traffic, and for page faults.
 
-Traffic consists of chunks that are read or written as a whole. Only the chunk's number decides
-whether it is read or written, so the data can be checked: chunks that are read keep the pattern,
-and chunks that are written contain the constant.
+Traffic consists of chunks. A chunk is either read or written as a whole, and only the chunk's
+number decides which. So the data can be checked: a chunk that is read keeps the pattern, and a
+chunk that is written contains the constant.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Whether ``chunk`` is read; true for ``percent`` percent of the chunks, evenly spread."""
+    """Whether ``chunk`` is read. ``percent`` percent of the chunks are read, evenly spread."""
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 
@@ -58,7 +58,11 @@ def _move(address: Any, chunk: Any, percent: Any) -> Any:
 def mix(
     block: Any, slot: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
 ) -> Any:
-    """Process ``chunks`` chunks; return the sum modulo 2^64 of the words that were read."""
+    """Read or write each of ``chunks`` chunks, ``iterations`` times.
+
+    ``percent`` percent of the chunks are read. Returns the sum modulo 2^64 of the words that were
+    read.
+    """
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -72,9 +76,10 @@ def mix(
 def generate(
     block: Any, slot: Any, parties: Any, base: Any, chunks: Any, percent: Any, pause_ns: Any
 ) -> Any:
-    """Generate traffic until told to stop, and count its bytes; pause ``pause_ns`` between chunks.
+    """Generate traffic until `STOP` is set, and count the bytes; wait ``pause_ns`` between chunks.
 
-    Returns the sum modulo 2^64 of the words that were read.
+    ``percent`` percent of the chunks are read. Returns the sum modulo 2^64 of the words that were
+    read.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     total = 0
@@ -106,7 +111,7 @@ def _moved(block: Any, parties: Any) -> Any:
 
 @helper
 def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
-    """Wait until every generator has moved ``least`` bytes; False after a time limit."""
+    """Wait until every traffic generator has moved ``least`` bytes; False after a time limit."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     for other in range(1, parties):
@@ -131,11 +136,11 @@ def chase_beside(
     least_moved: Any,
     out: Any,
 ) -> Any:
-    """Chase on slot 0 while the other slots generate traffic, and stop them at the end.
+    """Run a pointer chase on thread 0 while the other threads generate traffic, and then stop them.
 
-    A sample consists of ``loads`` loads. ``out`` receives the number of samples, and then for each
-    sample its nanoseconds and the bytes that the generators moved meanwhile. Returns the address at
-    which the chase ended.
+    A sample consists of ``loads`` loads. ``out`` receives the number of samples. Two numbers per
+    sample follow: the sample's nanoseconds, and the bytes that the generators moved in this time.
+    Returns the address at which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
@@ -162,10 +167,12 @@ def chase_beside(
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) -> Any:
-    """Index of the first wrong double after ``seen`` chunks were processed; -1 if all are right.
+    """Index of the first wrong double in ``chunks`` chunks of traffic; -1 if all are right.
 
     Args:
         first: index in the pattern of the element at ``base``.
+        percent: percentage of the chunks that are read.
+        seen: number of chunks that the traffic has processed.
     """
     values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
     for chunk in range(chunks):
@@ -179,7 +186,10 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
-    """Write one word to each page of ``count`` bytes."""
+    """Write one word to each page of ``count`` bytes at ``base``.
+
+    ``page`` is the page size in bytes.
+    """
     if enter(block, slot, parties):
         for offset in range(0, count, page):
             store(base + offset, offset + 1)
@@ -189,7 +199,7 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
-    """Let the kernel provide the pages of ``count`` bytes in one madvise call."""
+    """Let the operating system provide all pages of ``count`` bytes in one madvise call."""
     answer = 0
     if enter(block, slot, parties):
         answer = madvise(base, count, advice)

@@ -1,9 +1,8 @@
-"""The compiled submission loop; the interpreter does not run between two I/Os.
+"""The compiled submission loop. The interpreter does not run between two I/Os.
 
-It uses io_uring, or Linux native AIO because the default profiles of container engines forbid
-io_uring. The parameters are in a block of int64 words; names in capitals are byte offsets into this
-block. Except for the intrinsics, all code of a kernel is in this file, because Numba's cache checks
-no other file.
+The loop uses io_uring or Linux native AIO. Native AIO is needed because the default profiles of
+container engines forbid io_uring. The parameters are in a block of int64 words; names in capitals
+are byte offsets into this block.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ from membench.host.compiled.jit import helper, kernel
 from membench.host.compiled.shared_block import FIRST_SLOT, SCRATCH, SLOT_BYTES
 from membench.host.storage.uring_loop import ring_put, ring_submit, ring_wait, system_call
 
-CONTEXT = 0  # of io_setup
+CONTEXT = 0  # the context that io_setup returned
 DEPTH = 8
 SIZE = 16  # bytes per I/O
-SPAN = 24  # nanoseconds during which new I/Os are started
-MOST = 32  # total number of I/Os
-OFFSETS = 40  # address of COUNT int64
+SPAN = 24  # nanoseconds in which the loop starts new I/Os
+MOST = 32  # maximum number of I/Os
+OFFSETS = 40  # address of COUNT int64: file offsets
 COUNT = 48
 WRITES = 56  # address of COUNT int64, 1 for a write; 0 if all I/Os are reads
 MEMORY = 64
-SLOTS = 72  # number of I/Os that fit in the memory, more than DEPTH
-LANDED = 80  # address of SLOTS int64
+SLOTS = 72  # number of blocks that fit in the memory, more than DEPTH
+LANDED = 80  # address of SLOTS int64: for each block, the offset of its last I/O
 FILE = 88
 STRIDE = 96  # bytes between two stamps in the content
 SUBMIT = 104  # system call numbers
@@ -36,10 +35,10 @@ GETEVENTS = 112
 IOCBS = 120  # address of DEPTH iocbs
 POINTER = 128  # address of one int64
 EVENT = 136  # address of one event
-STARTS = 144  # address of DEPTH int64
-PLACES = 152  # address of DEPTH int64: the slot in memory of each I/O
-LATENCIES = 160  # address of MOST int64, negative if the I/O was a write
-FINISHED = 168  # address of MOST int64
+STARTS = 144  # address of DEPTH int64: start times
+PLACES = 152  # address of DEPTH int64: the block in memory of each I/O
+LATENCIES = 160  # address of MOST int64: nanoseconds per I/O, negative for a write
+FINISHED = 168  # address of MOST int64: end times
 DONE_AT = 176  # address of MOST int64: offsets
 TAG_KEPT = 184  # bits of a tag that a write keeps
 TAG_SET = 192  # bits of a tag that a write sets: its generation
@@ -49,21 +48,21 @@ BEGIN = 208
 END = 216
 BUSY = 224  # nanoseconds of CPU time
 VALUE = 232  # details of a failure: an errno, the result of an I/O, or the requested offset
-SUBMITTING = 240  # nanoseconds spent in the submission call
+SUBMITTING = 240  # nanoseconds in the submission call
 RING = 248  # address of the parameters of `uring_loop`; 0 for native AIO
-ASKED = 256  # address of DEPTH int64: offset, with 1 added for a write
+ASKED = 256  # address of DEPTH int64: offset of each I/O, plus 1 for a write
 WORDS = 33
 
 IOCB_BYTES = 64  # struct iocb: data, key and flags, opcode, fd; buf, nbytes, offset; reserved
 EVENT_BYTES = 32  # struct io_event: data, obj, res, res2
-FLYING = -2  # in LANDED: an I/O is using the slot
+FLYING = -2  # value in LANDED for a block that an I/O is using
 
 # Return values of `drive`.
 FINE = 0
 LATE = 1
 SUBMIT_FAILED = 2
 GETEVENTS_FAILED = 3
-IO_FAILED = 4  # a negative errno, or fewer bytes than asked for
+IO_FAILED = 4  # the I/O failed with an errno, or moved too few bytes
 WRONG_BLOCK = 5
 
 _EAGAIN = 11
@@ -87,7 +86,10 @@ def _cpu_time(scratch: Any) -> Any:
 
 @helper
 def _submit(p: Any) -> Any:
-    """Submit the I/O that `_start` prepared; return the number of I/Os that the kernel accepted."""
+    """Submit the I/O that `_start` prepared.
+
+    Returns the number of I/Os that the kernel accepted.
+    """
     if load(p + RING):
         return ring_submit(load(p + RING))
     return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)
@@ -95,7 +97,10 @@ def _submit(p: Any) -> Any:
 
 @helper
 def _take(p: Any) -> Any:
-    """Wait for one completion; the first words of EVENT then contain its number and result."""
+    """Wait for one completion.
+
+    The first words of EVENT then contain the I/O's number and result.
+    """
     event = load(p + EVENT)
     if load(p + RING):
         return ring_wait(load(p + RING), event)
@@ -106,7 +111,10 @@ def _take(p: Any) -> Any:
 
 @helper
 def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
-    """Prepare the I/O at index ``number`` of the offsets, with id ``io``; return 0 or an errno."""
+    """Prepare the I/O at index ``number`` of the offsets, with id ``io``. Returns 0 or an errno.
+
+    ``place`` is the number of the I/O's block in memory.
+    """
     size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
     offset = load(load(p + OFFSETS) + cursor)
     writes = load(load(p + WRITES) + cursor) if load(p + WRITES) else 0
@@ -143,12 +151,13 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
-    """Keep DEPTH I/Os in flight until time or number is exhausted, then wait for the rest.
+    """Keep DEPTH I/Os in flight until the time or the number of I/Os is reached; then wait for all.
 
-    After each completion the next I/O is submitted at once: submitting several together cost a
-    sixth of the rate, because the disk idled meanwhile, and collecting several together would leave
-    slots empty that count as in flight. Then the first and last stamps of the block that was read
-    are compared; its memory is not reused before that.
+    After each completion the loop submits the next I/O immediately. If it submitted several I/Os
+    together, the disk would idle in between, which costs a sixth of the rate. If it collected
+    several completions together, fewer than DEPTH I/Os would really be in flight. Then the loop
+    compares the first and the last stamp of the block that was read. Only then is the block's
+    memory reused.
     """
     if not enter(block, slot, parties):
         return LATE
@@ -166,7 +175,7 @@ def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
         if error:
             store(p + VALUE, error)
             failure = SUBMIT_FAILED
-            break  # wait for the I/Os in flight, because they write into the memory
+            break  # wait for the I/Os in flight, because reads write into the memory
         place = (place + 1) % slots
         issued += 1
     while done < issued:

@@ -25,26 +25,27 @@ from membench.host.storage.traffic import Engine
 from membench.host.storage.write_budget import WriteLedger
 
 SMALL = 64 * KIB
-"""I/O size in bytes below which one loop may not suffice; each loop then needs a spare block."""
+"""I/O size in bytes below which several loops may be needed. Each loop then needs a spare block."""
 
-LARGEST_OTHER_FILE = 256 * MIB  # bytes that this process may write in addition to the scratch file
+# bytes that this process may write to files other than the scratch file
+LARGEST_OTHER_FILE = 256 * MIB
 
 
 def open_storage(machine: Machine, scratch: ScratchHandle) -> StorageBackend:
-    """The backend for ``scratch``; the process that created the file must still hold it open.
+    """Open the backend for ``scratch``. The process that created the file must still have it open.
 
     Raises:
-        BackendUnavailable: the file cannot be reached.
+        BackendUnavailable: this process cannot open the file.
     """
     return StorageBackend(machine, scratch)
 
 
 class StorageBackend:
-    """A scratch file on a disk.
+    """The scratch file on a disk, as a backend.
 
     Attributes:
-        cpu: threads and memory of the host.
-        content: the content of the file.
+        cpu: the threads and the memory of the host.
+        content: the expected content of the file.
     """
 
     timer = CpuBackend.timer
@@ -63,13 +64,13 @@ class StorageBackend:
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
         soft, hard = self._limits
         lower = max(scratch.size, LARGEST_OTHER_FILE)
-        # A write beyond the end is then an error.
+        # After this limit, a write beyond the end of the file is an error.
         if soft == resource.RLIM_INFINITY or lower < soft:
             resource.setrlimit(resource.RLIMIT_FSIZE, (lower, hard))
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that moves data between two stamps."""
+        """Digest of the sources of all code that moves data in timed sections."""
         digest = hashlib.sha256(self.cpu.kernel_digest.encode())
         here = Path(__file__).parent
         for path in sorted(here.glob("*.py")):
@@ -77,17 +78,17 @@ class StorageBackend:
         return digest.hexdigest()
 
     def describe(self) -> Device:
-        """The filesystem and its disk, such as ``ext4 on /dev/vda (virtio_blk)``."""
+        """The filesystem and the disk, such as ``ext4 on /dev/vda (virtio_blk)``."""
         disk = disk_name(self.scratch.device)
         return Device("storage", f"{self.scratch.kind} on {disk}" if disk else self.scratch.kind)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """See `CpuBackend.elapsed_ns`."""
+        """Nanoseconds that the host backend measures for ``iterations``."""
         return self.cpu.elapsed_ns(run, iterations)
 
     @cached_property
     def engine(self) -> Engine:
-        """The fastest engine that works here: io_uring, native AIO or threads."""
+        """The fastest engine that works on this machine: io_uring, native AIO or threads."""
         if self.cpu.compiles:
             from membench.host.storage.uring_engine import NativeRing
 
@@ -97,7 +98,10 @@ class StorageBackend:
 
     @cached_property
     def plain_engine(self) -> Engine:
-        """The engine for cached reads, which io_uring would pass to kernel threads."""
+        """The engine for cached reads: native AIO or threads.
+
+        io_uring would pass cached reads to kernel threads.
+        """
         from membench.host.storage.thread_engine import Threads
 
         if self.cpu.compiles:
@@ -109,7 +113,7 @@ class StorageBackend:
 
     @contextmanager
     def opened(self, *, direct: bool, write: bool = False) -> Iterator[int]:
-        """A descriptor of the file, closed afterwards."""
+        """A context with a descriptor of the scratch file; the descriptor is closed at the end."""
         fd = self.open(direct=direct, write=write)
         try:
             yield fd
@@ -133,9 +137,9 @@ class StorageBackend:
             ) from error
 
     def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
-        """``size`` bytes on ``pages`` (``thp`` or ``4k``), all touched.
+        """``size`` bytes of memory on ``pages`` (``thp`` or ``4k``), with every page touched.
 
-        The next call reuses them.
+        The next call reuses the same memory.
 
         Args:
             shift: offset of the first byte within its page.
@@ -149,20 +153,20 @@ class StorageBackend:
 
         Args:
             pages: kind of page of the memory.
-            pool: bytes of memory over which the blocks are spread; by default only slightly more
-                than the I/Os in flight need.
-            shift: see `memory`.
+            pool: bytes of memory over which the blocks are spread. By default the memory is only
+                slightly larger than the I/Os in flight need.
+            shift: offset of the first byte of the memory within its page.
 
         Raises:
             Skip: the file is too small for this pattern.
         """
-        least = 2 * shape.depth * shape.block  # a smaller file would be read again and again
+        least = 2 * shape.depth * shape.block  # a smaller file would be read repeatedly
         if self.scratch.size < least:
             skip(
                 f"needs a scratch file of {about_size(least)}, "
                 f"but this one has {about_size(self.scratch.size)}"
             )
-        # Not more than needed: with more memory, the buffers fall out of the caches.
+        # With more memory than the I/Os need, the buffers would not stay in the caches.
         spare = min(len(self.cpu.cpus), shape.depth) if shape.block < SMALL else 1
         room = max((shape.depth + spare) * shape.block, pool // shape.block * shape.block)
         memory = self.memory(pages, room, shift)
@@ -170,46 +174,48 @@ class StorageBackend:
         return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
 
     def seating(self) -> Seating:
-        """The CPUs of the threads that submit I/Os."""
+        """The kind of core that ran the submitting threads, or why a thread was not pinned."""
         return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
-        """Remove the file from the page cache; return the share of ``size`` bytes that stayed.
+        """Remove the file from the page cache. Returns the share that stayed in the cache.
 
-        ``size`` 0 means the whole file.
+        The share is 0 to 1, of the first ``size`` bytes; ``size`` 0 means the whole file.
         """
         with self.opened(direct=False) as fd:
             return evict(fd, size or self.scratch.size)
 
     def resident(self, size: int = 0) -> float:
-        """Share of the file, or of its first ``size`` bytes, that is in the page cache."""
+        """Share (0 to 1) of the first ``size`` bytes of the file that is in the page cache.
+
+        ``size`` 0 means the whole file.
+        """
         with self.opened(direct=False) as fd:
             return resident_share(fd, size or self.scratch.size)
 
     def served(self, before: float, moved: int) -> str:
-        """The share of direct reads that the page cache may have served, as text.
+        """The share of direct reads that may have come from the page cache, such as ``0.0%``.
 
-        It is the larger of the share that was cached before the reads and the share that the reads
-        left in the cache: a filesystem without direct reads falls back to the page cache instead of
-        failing.
+        The share is the larger of two shares: cached before the reads, and left in the cache by the
+        reads. A filesystem without direct reads does not fail. It uses the page cache.
 
         Args:
             before: share of the file that `evict` left in the cache.
-            moved: bytes that were read directly since then.
+            moved: bytes that direct reads have moved since `evict`.
         """
         size = self.scratch.size
         after = self.resident() * size / min(moved, size) if moved else 0.0
         return f"{100 * min(1.0, max(before, after)):.1f}%"
 
     def requests(self) -> tuple[int, int] | None:
-        """Reads and writes that the file's device has completed; see `files.requests`."""
+        """Reads and writes that the file's device has completed since boot; None if unknown."""
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:
-        """Reserve the bytes that ``case`` writes: ``size`` in every round.
+        """Reserve the bytes that ``case`` writes in all rounds: ``size`` bytes per round.
 
         Raises:
-            Skip: the disk budget does not allow it.
+            Skip: the disk budget is too small.
         """
         scratch = self.scratch
         if not self._ledger.claim(case, size * scratch.rounds, scratch.budget):
@@ -220,11 +226,11 @@ class StorageBackend:
             )
 
     def wrote(self, size: int) -> None:
-        """Count ``size`` bytes as written."""
+        """Add ``size`` bytes to the count of written bytes."""
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Does nothing: buffers are kept for the next case, as in the host backend."""
+        """Do nothing: the buffers are kept for the next case."""
 
     def close(self) -> None:
         """End the threads, free the memory and restore the file size limit."""

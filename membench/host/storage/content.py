@@ -1,8 +1,9 @@
 """The content of the scratch file: incompressible, and every block identifies itself.
 
-Imports only the standard library. A block of 4 KiB begins with its offset in the file and a tag;
-the rest is a piece of one random pattern, which the tag identifies. So a block shows by itself
-whether it comes from the right offset, whether it is complete, and which write produced it.
+This module imports only the standard library. A block of 4 KiB begins with its offset in the file
+and a tag. The rest of the block is a piece of one random pattern, and the tag identifies this
+piece. So a block alone shows whether it comes from the right offset, whether it is complete, and
+which write produced it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import struct
 BLOCK = 4096
 PATTERN = 1 << 20
 GENERATIONS = 1 << 12
-"""Number of generations: writes have generations from 1 on; the initial layout has 0."""
-# a tag consists of a mark (32 bits), the generation (12) and the position in the pattern (20)
+"""Number of generations. The initial layout has generation 0. Writes have generations from 1 on."""
+# A tag consists of a mark (32 bits), the generation (12 bits) and the position in the pattern (20
+# bits).
 GENERATION_SHIFT = 20
 
 STAMP = struct.Struct("<QQ")
-"""The beginning of a block: offset and tag."""
+"""The first 16 bytes of a block: offset and tag."""
 
-_STRIDE = 663_461  # odd, so that no two of 2**20 successive MiB begin at the same position
+_STRIDE = 663_461  # odd, so that 2**20 successive MiB all begin at different positions
 
 
 class Content:
@@ -33,10 +35,12 @@ class Content:
         self._mark = int.from_bytes(hashlib.sha256(name).digest()[:4]) << 32
 
     def fill(self, out: memoryview, offset: int, generation: int = 0) -> None:
-        """Write the content at ``offset`` into ``out``; both are multiples of `BLOCK` long.
+        """Write the content at file offset ``offset`` into ``out``.
+
+        ``offset`` and the length of ``out`` are multiples of `BLOCK`.
 
         Args:
-            generation: 0 <= generation < `GENERATIONS`.
+            generation: 0 to `GENERATIONS` - 1.
         """
         if len(out) % BLOCK or offset % BLOCK:
             raise ValueError(f"{len(out)} bytes at {offset} are not whole blocks")
@@ -53,18 +57,24 @@ class Content:
             done += count
 
     def generation(self, block: memoryview, offset: int) -> int:
-        """The generation of ``block``, read at ``offset``; -1 if it is not from this content."""
+        """The generation of ``block``, read at file offset ``offset``.
+
+        The result is -1 if the content is wrong.
+        """
         found, tag = STAMP.unpack_from(block)
         position = tag % PATTERN
         if found != offset or tag >> 32 << 32 != self._mark:
             return -1
         piece = self._twice[position + STAMP.size : position + BLOCK]
-        # As bytes, because views are compared element by element.
+        # Compare as bytes, because Python compares memory views element by element.
         ours = bytes(block[STAMP.size : BLOCK]) == bytes(piece)
         return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
 
     def wrong(self, data: memoryview, offset: int) -> int:
-        """Offset of the first block in ``data``, read at ``offset``, that is wrong; or -1."""
+        """File offset of the first wrong block in ``data``, read at ``offset``.
+
+        The result is -1 if all are right.
+        """
         for at in range(0, len(data), BLOCK):
             if self.generation(data[at : at + BLOCK], offset + at) < 0:
                 return offset + at

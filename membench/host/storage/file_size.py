@@ -1,25 +1,26 @@
-"""The size of the scratch file, which the disk budget and the free space limit."""
+"""The size of the scratch file. The disk budget and the free space limit this size."""
 
 from __future__ import annotations
 
 from membench.core.units import MIB
 
-CHUNK = 4 * MIB  # bytes per write of the layout; a file has a whole number of chunks
+CHUNK = 4 * MIB  # bytes per write of the initial layout; a reduced file has whole chunks
 
 FREE_SHARE = 0.5
-"""Maximum share of the free space that the file may take."""
+"""Maximum share of the free space for the scratch file."""
 
 LEAST_CUT = 256 * MIB
-"""Minimum bytes to which budget or free space reduce a file.
+"""Minimum bytes of a scratch file that the budget or the free space has made smaller.
 
-The disk's own cache may serve much of a smaller one.
+The disk's own cache may contain much of a smaller file.
 """
 
 
 def cut(wanted: int, budget: int, free: int) -> int:
     """File size in bytes: ``wanted``, but at most ``budget`` and half of ``free``.
 
-    A multiple of the chunk size; 0 if the limits leave less than both ``wanted`` and `LEAST_CUT`.
+    A reduced size is a multiple of the chunk size. The result is 0 if the limits leave less than
+    the smaller of ``wanted`` and `LEAST_CUT`.
     """
     size = min(wanted, budget, int(FREE_SHARE * free))
     if size < min(wanted, LEAST_CUT):

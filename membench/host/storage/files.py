@@ -1,6 +1,6 @@
-"""Facts from the kernel about a file and its disk: residency, requests, names.
+"""Facts from the kernel about a file and its disk: cached pages, completed requests, names.
 
-Imports only the standard library.
+This module imports only the standard library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-_CACHESTAT = 451  # Linux 6.5, the same number on every architecture
+_CACHESTAT = 451  # Linux 6.5; every architecture has the same number
 _PAGE = mmap.PAGESIZE
 _LOWEST_BIT = bytes([0, 1] * 128)  # the only defined bit in mincore's result for a page
 _TRIES = 20
@@ -30,11 +30,11 @@ class _CacheStat(ctypes.Structure):
 
 
 def resident_share(fd: int, size: int) -> float:
-    """Share of the first ``size`` bytes of a file that is in the page cache.
+    """Share (0 to 1) of the first ``size`` bytes of a file that is in the page cache.
 
-    cachestat(2) reports it, or mincore(2) if cachestat is missing or refused. Neither of them reads
-    pages, whereas trying a page with RWF_NOWAIT would start to read it. 1, the worst case, if both
-    fail.
+    The source is cachestat(2), or mincore(2) if cachestat is missing or refused. Neither call reads
+    pages; a test read with RWF_NOWAIT would. If both calls fail, the result is 1, the
+    worst case.
     """
     for count in (_counted, _mapped):
         share = count(fd, size)
@@ -44,7 +44,7 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache; return the share of its first ``size`` bytes that stayed.
+    """Drop the file from the page cache. Returns the share of its first ``size`` bytes that stayed.
 
     Pages in read-ahead cannot be dropped, so the function retries for a while.
     """
@@ -72,9 +72,13 @@ def _counted(fd: int, size: int) -> float | None:
 
 
 def _mapped(fd: int, size: int) -> float | None:
-    """The share that mincore(2) reports to the file's owner and writers (Linux 5.2)."""
+    """The share (0 to 1) that mincore(2) reports; None if the call fails.
+
+    Linux 5.2 and later report it only to the file's owner and to processes that may write the file.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    # The C library's mmap, because ctypes cannot take the address of a read-only Python mapping.
+    # This calls the C library's mmap, because ctypes cannot take the address of a read-only Python
+    # mapping.
     libc.mmap.restype = ctypes.c_void_p
     length, nowhere = ctypes.c_size_t(size), ctypes.c_long(0)
     address = libc.mmap(None, length, 0, mmap.MAP_SHARED, ctypes.c_int(fd), nowhere)
@@ -88,9 +92,9 @@ def _mapped(fd: int, size: int) -> float | None:
 
 
 def dirtied_pages(root: Path = Path("/")) -> int | None:
-    """Pages of all files that any process dirtied in the page cache since boot.
+    """Number of pages in the page cache that processes have dirtied since boot, over all files.
 
-    Source: nr_dirtied of /proc/vmstat. None if the kernel does not report it.
+    Source: nr_dirtied in /proc/vmstat. None if the kernel does not report this number.
     """
     try:
         text = (root / "proc/vmstat").read_text(encoding="ascii", errors="replace")
@@ -106,7 +110,7 @@ def dirtied_pages(root: Path = Path("/")) -> int | None:
 def disk_name(device: str, root: Path = Path("/")) -> str:
     """``device`` with its model, such as ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
 
-    If the disk reports no model, the driver's name replaces it.
+    If the disk reports no model, the name of the driver replaces the model.
     """
     name = device.removeprefix("/dev/")
     disk = root / "sys/class/block" / name
@@ -125,6 +129,8 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
     """Reads and writes that ``device`` has completed since boot, for all processes.
+
+    The result is None if unknown.
 
     Source: fields 1 and 5 of /proc/diskstats.
     """

@@ -22,7 +22,7 @@ from membench.host.storage.traffic import (
 )
 
 CHECKED_BYTES = 8 << 20  # bytes of memory that are compared completely after a round
-CHECKED_WRITES = 64  # blocks that are read back after a round
+CHECKED_WRITES = 64  # number of written blocks that are read back after a round
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,12 @@ class TrafficShape:
     """An I/O pattern.
 
     Attributes:
-        pattern: ``rand``: random order, every block once before any is repeated; ``seq``: ascending
-            order from a random offset, wrapping around.
+        pattern: ``rand``: random order, every block once before a block is repeated. ``seq``:
+            ascending order from a random offset, wrapping around.
         block: bytes per I/O.
-        depth: I/Os in flight.
-        reads: percentage of I/Os that read; the others write.
-        most: maximum bytes that are written in a round.
+        depth: number of I/Os in flight.
+        reads: percentage of the I/Os that are reads; all other I/Os are writes.
+        most: maximum bytes that a round writes.
     """
 
     pattern: str
@@ -46,12 +46,12 @@ class TrafficShape:
 
 
 class Flow:
-    """I/Os with one pattern; every round uses new random offsets.
+    """I/Os with one pattern. Every round uses new random offsets.
 
     Args:
         fd: the scratch file, opened for direct I/O, and for writing if the pattern writes.
         size: bytes of the file.
-        memory: buffers for reads and writes: more than ``depth`` blocks.
+        memory: buffers for reads and writes, more than ``depth`` blocks.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Flow:
             content.fill(memory.data, start)
 
     def run(self, seconds: float) -> TrafficRecord:
-        """Run for about ``seconds``, or until ``shape.most`` bytes are written."""
+        """Run the pattern for about ``seconds``, or until ``shape.most`` bytes are written."""
         shape = self._shape
         share = (100 - shape.reads) / 100
         traffic = Traffic(
@@ -94,14 +94,15 @@ class Flow:
     def verify(self) -> None:
         """Verify a sample of the data that was read, and read back a sample of the written blocks.
 
-        A sample of the reads suffices, because the stamps of every read were already compared.
+        A sample of the reads suffices, because the engine has already compared the stamps of every
+        read.
 
         Raises:
             VerificationFailed: a block is wrong.
         """
         trace = self._trace
         if trace is None or not trace.count:
-            raise VerificationFailed("nothing was read or written")
+            raise VerificationFailed("the case completed no reads and no writes")
         if self._writes is None:
             self._check_memory(trace.landed)
         if trace.wrote.any():
@@ -144,7 +145,7 @@ class Flow:
 
 
 def _writers(count: int, reads: int, rng: np.random.Generator) -> npt.NDArray[np.bool_] | None:
-    """Flags for ``count`` I/Os: True for a write; None if all are reads."""
+    """One flag per I/O, True for a write; None if all ``count`` I/Os are reads."""
     if reads == 100:
         return None
     numbers = np.arange(count)

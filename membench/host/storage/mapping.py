@@ -1,4 +1,4 @@
-"""The scratch file mapped into memory, and threads that touch its pages."""
+"""A mapping of the scratch file, and threads that touch its pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ = 4 << 20
 
 
 class Mapping:
-    """A mapping of the first ``size`` bytes of the file ``fd``; it owns the descriptor.
+    """A mapping of the first ``size`` bytes of the file ``fd``. The mapping closes ``fd``.
 
     Attributes:
         faults: major and minor page faults of this process in the last `touch`.
@@ -34,14 +34,20 @@ class Mapping:
         self.faults = (0, 0)
 
     def evict(self) -> float:
-        """Unmap the pages and drop them from the page cache; return the share that stayed there."""
+        """Unmap the pages and drop them from the page cache.
+
+        Returns the share that stayed in the cache.
+        """
         self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay in the cache
         return evict(self._fd, self._size)
 
     def warm(self) -> float:
-        """Read all pages into the page cache, unmapped; return the share that is cached."""
-        # Start with an empty cache and read page by page: one fault on a large folio would map all
-        # its pages.
+        """Read all pages into the page cache, but do not map them.
+
+        Returns the cached share (0 to 1).
+        """
+        # Start with an empty cache and read page by page. Otherwise the cache could have large
+        # folios, and one fault would map all pages of a folio.
         self.evict()
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)
         buffer = bytearray(_READ)
@@ -51,7 +57,7 @@ class Mapping:
         return self.resident()
 
     def resident(self) -> float:
-        """Share of the mapped part that is in the page cache."""
+        """Share (0 to 1) of the mapped bytes that is in the page cache."""
         return resident_share(self._fd, self._size)
 
     def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:
@@ -83,7 +89,7 @@ class Mapping:
         return joined(traces)
 
     def close(self) -> None:
-        """Unmap and close.  May be called twice."""
+        """Unmap and close. A second call does nothing."""
         if self._fd >= 0:
             self.evict()
             self._map.close()

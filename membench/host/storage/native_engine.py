@@ -1,4 +1,4 @@
-"""The engine that runs the compiled loop: AIO contexts, parameter memory, several loops."""
+"""The engine that runs the compiled loop with native AIO: contexts, parameters, several loops."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from membench.host.storage.traffic import NEVER, Bytes, Traffic, TrafficRecord, 
 CALLS = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 """Architecture -> io_setup, io_destroy, io_getevents, io_submit (asm/unistd.h)."""
 
-FASTEST = 4_000_000  # I/Os per second for which one loop has room in its log
+FASTEST = 4_000_000  # I/Os per second for which the log of one loop has room
 LIMITED = 0.9
-"""If a loop uses more than this share of its CPU, the loop may limit the rate, not the disk."""
+"""Share of a CPU above which a loop, and not the disk, may limit the rate."""
 
 
 class NativeAio:
-    """Native AIO from one compiled loop, or from several if one loop saturates its CPU.
+    """Native AIO from one compiled loop, or from several loops if one loop saturates its CPU.
 
     Args:
         cpu: the backend whose threads run the loops.
 
     Raises:
-        BackendUnavailable: the kernel refuses contexts.
+        BackendUnavailable: the kernel refuses AIO contexts.
     """
 
     name = "aio"
@@ -50,7 +50,7 @@ class NativeAio:
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
-        """Check whether the kernel supports what the loop needs."""
+        """Raise `BackendUnavailable` if the kernel lacks the calls of the loop."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not supported on {platform.machine()}")
@@ -58,7 +58,11 @@ class NativeAio:
         self._context(0, 1)
 
     def _begin(self, loop: int, depth: int, fd: int, memory: Bytes) -> dict[int, int]:
-        """Parameters that the loop needs for its kernel interface: byte offset -> value."""
+        """Prepare one run of loop ``loop``.
+
+        Returns the loop's parameters for the kernel interface: byte offset in the parameter block
+        -> value.
+        """
         return {
             aio.CONTEXT: self._context(loop, depth),
             aio.SUBMIT: self._submit,
@@ -70,14 +74,19 @@ class NativeAio:
         return False
 
     def _end(self, loop: int, depth: int) -> None:
-        """Release what `_begin` set up for one run."""
+        """Release the resources that `_begin` prepared for one run."""
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
-        """See `Engine.run`; repeated with more loops while one of them saturates its CPU."""
+        """Run ``traffic`` as in `Engine.run`.
+
+        The run is repeated with more loops while a loop saturates its CPU.
+        """
         if memory.size < (traffic.depth + 1) * traffic.block:
-            # A block is checked before its slot is reused; without a spare block no I/O could
-            # start.
-            raise ValueError(f"{traffic.depth} I/Os in flight need memory for one more block")
+            # The loop checks a block before it reuses the block's memory. With no spare block, it
+            # could not start an I/O.
+            raise ValueError(
+                f"{traffic.depth} I/Os in flight need memory for at least one more block"
+            )
         loops = 1
         while True:
             trace = self._run(fd, memory, traffic, loops)
@@ -89,7 +98,7 @@ class NativeAio:
 
     def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
         if loops == 1:
-            # Not pinned: with other programs running, pinning cost a quarter of the rate.
+            # Not pinned: pinning cost a quarter of the rate while other programs ran.
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
         shares = [depth * n // loops for n in range(loops + 1)]
@@ -107,7 +116,7 @@ class NativeAio:
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """A barrier for the calling thread alone."""
+        """The barrier arguments for the calling thread alone."""
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
@@ -181,7 +190,7 @@ class NativeAio:
         )
 
     def _context(self, loop: int, depth: int) -> int:
-        """An AIO context, cached because destroying one may take longer than a case."""
+        """A cached AIO context. Destroying a context may take longer than a case."""
         kept = self._contexts.get((loop, depth))
         if kept is not None:
             return kept
@@ -189,20 +198,20 @@ class NativeAio:
         if self._call(self._setup, depth, ctypes.addressof(context)):
             number = ctypes.get_errno()
             why = (
-                "the limit fs.aio-max-nr is exhausted"
+                "other processes have used up the limit fs.aio-max-nr"
                 if number == errno.EAGAIN
                 else os.strerror(number)
             )
-            raise BackendUnavailable(f"io_setup is refused: {why}")
+            raise BackendUnavailable(f"the kernel refuses native AIO (io_setup): {why}")
         self._contexts[loop, depth] = context.value
         return context.value
 
     def _drop(self, loop: int, depth: int) -> None:
-        """Destroy a context; this waits for all its I/Os in flight."""
+        """Destroy a context. This waits for all I/Os of the context that are in flight."""
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:
-        """Free the contexts. May be called twice."""
+        """Free the contexts. A second call does nothing."""
         for loop, depth in tuple(self._contexts):
             self._drop(loop, depth)
 
@@ -211,7 +220,9 @@ class NativeAio:
 
 
 def _queued_ns() -> int:
-    """Nanoseconds that this thread was runnable without a CPU; 0 if the kernel does not count.
+    """Nanoseconds that this thread was runnable but had no CPU.
+
+    The result is 0 if the kernel does not count them.
 
     Source: the second field of /proc/thread-self/schedstat.
     """

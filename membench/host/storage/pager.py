@@ -2,14 +2,15 @@
 
     free slots -> reader threads -> filled slots -> copies in flight -> free slots
 
-A slot holds one page. Each of ``readers`` threads takes a free slot and the next page and reads it;
-the calling thread starts the copy of every filled slot at once and frees the slot when its copy is
-done. Reading and copying overlap as long as there are more slots than readers: with two slots per
-reader, one is filled while the other is copied out (double buffering).
+A slot has room for one page. Each of ``readers`` threads takes a free slot and the next page, and
+reads the page into the slot. The calling thread starts the copy of every filled slot immediately.
+When the copy is done, the calling thread frees the slot. Reads and copies overlap if there are more
+slots than readers: with two slots per reader, the reader fills one slot while the other slot is
+copied (double buffering).
 
-An error on any side stops the pipeline: it starts no further page, waits for the copies in flight
-because the device still reads the slots, joins all threads, and raises the first error in the
-caller.
+Any error stops the pipeline. The pipeline then starts no further page. It waits for the copies in
+flight, because the device still reads their slots. Then it joins all threads, and raises the first
+error in the caller.
 """
 
 from __future__ import annotations
@@ -29,22 +30,24 @@ from membench.host.storage.quick_switches import quick_switches
 from membench.host.storage.traffic import Longs, TrafficRecord
 
 POLL_S = 0.0002
-"""Maximum seconds to wait for a filled slot while a copy may complete."""
+"""Maximum seconds to wait for a filled slot while copies are in flight."""
 
 
 class Sink(Protocol):
-    """The destination of filled slots. Only one thread calls it; copies complete in order.
+    """The destination of filled slots.
+
+    Only one thread calls the sink, and copies complete in order.
 
     Attributes:
-        places: number of places for copied pages: successive copies go to places 0, 1, 2, ... and
-            then again from 0; 0 if pages stay in their slots.
+        places: number of destinations for copied pages. Successive copies go to destinations 0, 1,
+            2, ... and then again from 0 on. 0 if pages stay in their slots.
     """
 
     @property
     def places(self) -> int: ...
 
     def begin(self, slot: int, place: int) -> None:
-        """Start copying ``slot`` to ``place`` and return."""
+        """Start to copy ``slot`` to destination number ``place``, and return without waiting."""
         ...
 
     def done(self, slot: int) -> bool:
@@ -62,18 +65,18 @@ class Nowhere:
     places = 0
 
     def begin(self, slot: int, place: int) -> None:
-        """Do nothing."""
+        pass
 
     def done(self, slot: int) -> bool:
         return True
 
     def wait(self, slot: int) -> None:
-        """Do nothing."""
+        pass
 
 
 @dataclass(frozen=True)
 class _Filled:
-    """A page in a slot; ``begun`` is the time at which its reading began."""
+    """A page in a slot. ``begun`` is the time at which the read of the page began."""
 
     slot: int
     offset: int
@@ -84,13 +87,14 @@ class Pager:
     """A pipeline of pages that can run several times.
 
     Args:
-        read: ``(slot, offset)``: function that reads the page at ``offset`` of the file into
-            ``slot``; several threads call it at once.
+        read: function ``(slot, offset)`` that reads the page at ``offset`` of the file into
+            ``slot``. Several threads call this function at once.
+        readers: number of reader threads.
         sink: the destination of the copies.
         slots: number of slots, at least ``readers``.
 
     Attributes:
-        cancelled: set by `cancel`.
+        cancelled: event that `cancel` sets.
     """
 
     def __init__(
@@ -110,9 +114,9 @@ class Pager:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Start no further page; `run` then returns the pages that have arrived.
+        """Start no further page. `run` then returns the pages that have arrived.
 
-        Any thread may call it.
+        Any thread may call this method.
         """
         self.cancelled.set()
 
@@ -123,11 +127,11 @@ class Pager:
 
         Args:
             pace: maximum number of pages started per second; 0 for no limit.
-            least: minimum number of pages to move, however long it takes.
+            least: minimum number of pages to move, even if this takes longer than ``seconds``.
 
         Returns:
-            The record, in order of arrival; `landed` contains, for each place (or slot, if pages
-                stay there), the offset of its page, or -1.
+            The record, in order of arrival. `landed` has, for each destination, the offset of its
+            page, or -1. If pages stay in their slots, `landed` has an entry per slot.
 
         Raises:
             Exception: the first error from a reader or the sink.
@@ -139,7 +143,7 @@ class Pager:
 
 
 class _PagerRun:
-    """One run of a pager."""
+    """The state of one run of a pager."""
 
     def __init__(
         self, pager: Pager, offsets: Longs, seconds: float, pace: float, least: int
@@ -159,7 +163,7 @@ class _PagerRun:
         self._busy = 0.0
         self._landed = np.full(pager.sink.places or pager.slots, -1, np.int64)
         self._copies = 0
-        self._arrived: list[tuple[int, int, int]] = []  # offset, nanoseconds taken, finished
+        self._arrived: list[tuple[int, int, int]] = []  # per page: offset, nanoseconds, end time
         self._begin = time.monotonic_ns()
         self._deadline = self._begin + int(seconds * 1e9)
 
@@ -187,7 +191,7 @@ class _PagerRun:
             raise self._errors[0]
         return self._trace()
 
-    # The readers' side.
+    # The reader threads.
 
     def _reader(self) -> None:
         begin, cpu = time.monotonic(), time.thread_time()
@@ -226,11 +230,11 @@ class _PagerRun:
                 return None
         return number
 
-    # The copies' side.
+    # The copies, in the calling thread.
 
     def _forward(self) -> None:
         sink = self._pager.sink
-        left = self._pager.readers  # copies that have not ended
+        left = self._pager.readers  # copies in flight
         going: deque[_Filled] = deque()
         try:
             while left or going:
@@ -253,8 +257,8 @@ class _PagerRun:
                 self._landed[place] = filled.offset
                 going.append(filled)
         finally:
-            # The device reads a slot until its copy has ended; errors here are ignored, as one is
-            # already raised.
+            # The device reads a slot until the copy of the slot has ended. Errors of this wait are
+            # ignored, because an error has already been raised.
             if self._errors or sys.exc_info()[0] is not None:
                 for one in going:
                     _quietly(sink.wait, one.slot)
@@ -283,12 +287,15 @@ class _PagerRun:
 def _quietly(wait: Callable[[int], None], slot: int) -> None:
     try:
         wait(slot)
-    except Exception:  # only the first error is raised
+    except Exception:  # the caller gets only the first error
         return
 
 
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
-    """Pages per second that ``sink`` copies from full ``slots`` without reads, all in flight."""
+    """Pages per second that ``sink`` copies from full ``slots``, without reads.
+
+    A copy of every slot is in flight. The measurement takes about ``seconds``.
+    """
     places = max(1, sink.places)
     going: deque[int] = deque()
     count = 0

@@ -1,4 +1,4 @@
-"""Threads that give up the interpreter lock soon."""
+"""A shorter switch interval, so that a thread gives up the interpreter lock sooner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SWITCH_S = 50e-6
-"""Maximum seconds that a thread keeps the interpreter lock while another one waits for it.
+"""Maximum seconds that a thread keeps the interpreter lock while another thread waits.
 
 The default of 5 ms would raise the tail latency.
 """
@@ -15,7 +15,7 @@ The default of 5 ms would raise the tail latency.
 
 @contextmanager
 def quick_switches() -> Iterator[None]:
-    """Set the switch interval of the interpreter to `SWITCH_S` for the block."""
+    """A context in which the interpreter's switch interval is `SWITCH_S`."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:

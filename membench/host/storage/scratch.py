@@ -1,8 +1,8 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
-Imports only the standard library. The parent process of a run creates the file once. As the file
-has no name, the kernel removes it when the last process that holds it ends, for whatever reason.
-Other processes open it through ``/proc/<pid>/fd``.
+This module imports only the standard library. The parent process of a run creates the file once.
+The file has no name. So the kernel removes the file when the last process that has it open ends,
+even if the process is killed. Other processes open the file through ``/proc/<pid>/fd``.
 """
 
 from __future__ import annotations
@@ -32,47 +32,47 @@ from membench.host.storage.files import dirtied_pages, evict, resident_share
 from membench.host.storage.write_budget import WriteLedger
 from membench.machine.disks.filesystem import read_filesystem
 
-LEAST = 16 * MIB  # a smaller file is too small even for a test
+LEAST = 16 * MIB  # bytes of the smallest file that can be tested
 
 PROBED = 9
 """Number of chunks of the layout that are checked for page-cache use.
 
-There are several because other processes may write in bursts.
+Several chunks are checked because other processes may write in bursts.
 """
 
 CACHED = 0.5
-"""The page cache counts as used if it holds at least this share of the direct I/O.
+"""Share of direct I/O in the page cache from which the page cache counts as used.
 
-The filesystem's own blocks are a few percent.
+The filesystem's own blocks are only a few percent.
 """
 
-# linux/fs.h; the two calls take an int, although their numbers encode a long.
+# linux/fs.h; both calls take an int, although their numbers encode a long
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS
 _NOCOW = 0x00800000  # FS_NOCOW_FL
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
-_NAMES = 16  # number of names to try if the filesystem has no nameless files
+_NAMES = 16  # number of names to try if the filesystem has no files without a name
 
 
 @record
 class ScratchHandle:
-    """What a worker needs to know about the scratch file.
+    """The facts about the scratch file that a worker needs.
 
     Attributes:
-        path: ``/proc/<pid>/fd/<n>`` of the process that created it.
+        path: ``/proc/<pid>/fd/<n>`` of the process that created the file.
         size: bytes of the file.
         budget: bytes that the cases of the run may write, in addition to the layout.
-        seed: the content is a function of the seed and the offset; see `Content`.
-        rounds: number of rounds in the run; a case that writes claims its bytes for all rounds at
+        seed: seed of the content; see `Content`.
+        rounds: number of rounds in the run. A case that writes reserves its bytes for all rounds at
             once.
-        ledger: path of the file that counts claimed and written bytes; see `WriteLedger`.
+        ledger: path of the file that counts reserved and written bytes; see `WriteLedger`.
         kind: kind of filesystem, such as ext4.
-        device: its block device, such as /dev/nvme0n1p2; empty if unknown.
-        nocow: whether the file is overwritten in place on a copy-on-write filesystem.
+        device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
+        nocow: whether a copy-on-write filesystem overwrites the file in place.
         dirtied: share of the pages of direct writes that went through the page cache during the
-            layout; 0 if the kernel does not count them.
+            layout; 0 if the kernel does not count these pages.
     """
 
     path: str
@@ -93,7 +93,7 @@ class ScratchHandle:
 
 
 class ScratchFile:
-    """The open file, held by the process that created it; a context manager.
+    """The open scratch file in the process that created it; a context manager.
 
     Attributes:
         scratch: the handle for other processes.
@@ -111,18 +111,19 @@ class ScratchFile:
         """Write ``size`` bytes into a new file in ``directory``, and flush them to the device.
 
         Args:
-            size: bytes, rounded up to a multiple of `CHUNK`, at least `LEAST`.
+            size: bytes, at least `LEAST`; rounded up to a multiple of `CHUNK`.
             budget: bytes that the run may write, including the layout.
+            seed: seed of the content.
+            rounds: number of rounds of the run.
 
         Raises:
             OutputError: ``directory`` is not a directory, is not writable, or has too little space.
-            BackendUnavailable: direct I/O does not reach a device there, according to the kind of
-                filesystem or a test read of the new file.
+            BackendUnavailable: direct I/O does not reach a device, according to the kind of
+                filesystem or to a test read of the new file.
         """
         size = max(LEAST, -(-size // CHUNK) * CHUNK)
         with _opened(directory) as folder:
-            # Through the descriptor, so that the directory that was checked is the one that is
-            # used.
+            # The descriptor ensures that the checked directory is also the used directory.
             filesystem = read_filesystem(Path(os.path.realpath(f"/proc/self/fd/{folder}")))
             if filesystem.direct_io:
                 raise BackendUnavailable(
@@ -160,7 +161,7 @@ class ScratchFile:
         return self.scratch.size + WriteLedger(self.scratch.ledger).written
 
     def close(self) -> None:
-        """Release the file; its space is freed when the last worker has ended."""
+        """Close the file. The kernel frees its space when the last worker has ended."""
         for fd in (self._fd, self._ledger_fd):
             if fd >= 0:
                 os.close(fd)
@@ -180,7 +181,7 @@ class ScratchFile:
 
 @contextlib.contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    """A descriptor for ``directory``; symbolic links are followed."""
+    """A context with a descriptor for ``directory``; symbolic links are followed."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -200,7 +201,7 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
     if size > budget:
         raise OutputError(
             f"a scratch file of {about_size(size)} exceeds the budget of {about_size(budget)}",
-            "allow more: --disk-budget SIZE",
+            "raise the budget: --disk-budget SIZE",
         )
     status = os.fstatvfs(folder)
     free = status.f_bavail * status.f_frsize
@@ -243,31 +244,31 @@ def _refused(error: OSError, directory: Path) -> OutputError:
 
 
 def _without_copies(fd: int, filesystem: Filesystem) -> bool:
-    """Make btrfs overwrite the file in place; the flag takes effect only while the file is empty.
+    """Make btrfs overwrite the file in place. The flag takes effect only while the file is empty.
 
-    Without the flag, btrfs has buffered direct writes since Linux 6.15, because the checksum of a
-    page that changes during the write would be wrong. A file with the flag has no checksums and is
-    not compressed. On other filesystems the same bit means something else (f2fs pins the file) or
-    nothing.
+    Without the flag, btrfs has buffered direct writes since Linux 6.15: if a page changed during a
+    direct write, its checksum would be wrong. A file with the flag has no checksums and is not
+    compressed. On other filesystems the same bit has another meaning (f2fs pins the file) or no
+    meaning.
     """
     if filesystem.kind != "btrfs":
         return False
     try:
         (flags,) = struct.unpack_from("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
         fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I4x", flags | _NOCOW))
-    except OSError:  # the layout measures whether the writes are buffered
+    except OSError:  # the layout measures whether the page cache buffers the writes
         return False
     return True
 
 
 def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
-    """Read a little of the new file directly, and check that the page cache stays empty.
+    """Read a few MiB of the new file directly, and check that the page cache stays empty.
 
     Raises:
-        BackendUnavailable: the page cache contains the data.
+        BackendUnavailable: the direct reads fail, or the page cache contains the data.
     """
     if evict(fd, LEAST) >= CACHED:
-        return  # unknown: the rows get the flag instead
+        return  # unknown; the rows get a flag instead
     direct = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     buffer = _pages(CHUNK)
     try:
@@ -291,14 +292,16 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
 
 
 def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
-    """Write the whole file, because reads of blocks that are only allocated do not use the disk.
+    """Write the whole file, because a read of a block without data does not use the disk.
 
     Returns:
-        See `ScratchHandle.dirtied`.
+        The share of pages that went through the page cache; see `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
-        raise OutputError(f"{directory} did not provide a new file without a name")
+        raise OutputError(
+            f"{directory} did not provide a new file without a name for the scratch file"
+        )
     try:
         with _no_longer_than(size):
             os.posix_fallocate(fd, 0, size)
@@ -319,10 +322,11 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 
 
 def _write_all(fd: int, size: int, content: Content) -> float:
-    """Write ``size`` bytes directly; return the share that was dirtied in the page cache.
+    """Write ``size`` bytes directly. Returns the share (0 to 1) that was dirtied in the page cache.
 
     The share is the median over the first chunks. If a chunk's share is at least `CACHED`, the
-    pages that other processes dirty during an equally long wait are subtracted.
+    function waits as long as the write took, and subtracts the pages that other processes dirty in
+    this time.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -348,7 +352,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
 
 
 def _pages(size: int) -> mmap.mmap:
-    """A private mapping of ``size`` bytes; unlike shared ones, it can get huge pages.
+    """A private mapping of ``size`` bytes. Unlike a shared mapping, it can get huge pages.
 
     Every page is touched, because btrfs uses the page cache for reads into memory that is not yet
     mapped.
@@ -365,8 +369,8 @@ def _pages(size: int) -> mmap.mmap:
 def _no_longer_than(size: int) -> Iterator[None]:
     """Limit all files that this process writes to ``size`` bytes while the block runs.
 
-    This is a second safeguard. The interpreter ignores SIGXFSZ, so a write beyond the limit is an
-    error (EFBIG).
+    The limit is a second safeguard. The interpreter ignores SIGXFSZ, so a write beyond the limit is
+    an error (EFBIG).
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     lower = size if soft == resource.RLIM_INFINITY else min(soft, size)

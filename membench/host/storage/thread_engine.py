@@ -1,7 +1,7 @@
 """The engine for machines without a compiler or native AIO: one thread per I/O in flight.
 
-The threads make blocking calls. The interpreter runs between two I/Os and the threads share its
-lock, so at high queue depths the client also limits rate and tail latency.
+The threads make blocking calls. The interpreter runs between two I/Os, and the threads share the
+interpreter lock. So at high queue depths, the engine limits the rate and the tail latency.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Threads:
     name = "preadv"
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
-        """See `Engine.run`."""
+        """Run ``traffic`` on ``fd`` with ``traffic.depth`` threads."""
         landed = np.full(memory.size // traffic.block, NEVER, np.int64)
         workers = [_Worker(fd, memory, traffic, landed, n) for n in range(traffic.depth)]
         begin, busy = _run_together(workers)
@@ -43,21 +43,21 @@ class Threads:
             wrote=table[:, 3].astype(bool),
             begin=begin,
             deadline=begin + int(traffic.seconds * 1e9),
-            busy=min(1.0, busy),  # the interpreter lock lets one thread run at a time
+            busy=min(1.0, busy),  # the interpreter lock lets only one thread run at a time
             loops=traffic.depth,
             depth=traffic.depth,
             landed=landed,
         )
 
     def close(self) -> None:
-        """Holds no resources."""
+        """Do nothing: the engine has no kernel resources."""
 
 
 class _Worker:
     """One thread with its share of the file offsets and of the blocks in memory.
 
     Attributes:
-        log: one entry per I/O: nanoseconds, end time, offset, and whether it was a write.
+        log: one entry per I/O: nanoseconds, end time, offset, and True for a write.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class _Worker:
         self.error: Exception | None = None
 
     def run(self, barrier: threading.Barrier) -> None:
-        """Wait at the barrier, then work until the time is up."""
+        """Wait at the barrier, then do I/Os until the time is up."""
         barrier.wait()
         try:
             self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))
@@ -110,7 +110,7 @@ class _Worker:
 
 
 def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
-    """Run the workers together; return the start time and the largest CPU share of a thread."""
+    """Run the workers together. Returns the start time and the largest CPU share of a thread."""
     barrier = threading.Barrier(len(workers) + 1)
     threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
     with quick_switches():

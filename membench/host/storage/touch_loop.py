@@ -25,17 +25,17 @@ def touch_pages(
     latencies: Any,
     finished: Any,
 ) -> Any:
-    """Load one word from each of ``count`` pages for at most ``span`` ns, and stamp every load.
+    """Load one word from each of ``count`` pages for at most ``span`` ns, and time every load.
 
     Args:
-        base: address of the mapped file; every page begins with its offset.
+        base: address of the mapped file. Every page begins with its own file offset.
         offsets: address of the pages' offsets, int64.
-        latencies, finished: addresses of ``count`` int64 to fill: nanoseconds of each load, and
-            when it ended.
+        latencies: address of ``count`` int64 that receive the nanoseconds of each load.
+        finished: address of ``count`` int64 that receive the end time of each load.
 
     Returns:
-        The number of touched pages; `LATE` if the barrier timed out; `WRONG` if a page has the
-            wrong content.
+        The number of touched pages; `LATE` if the barrier timed out; `WRONG` if a page has wrong
+        content.
     """
     if not enter(block, slot, parties):
         return LATE

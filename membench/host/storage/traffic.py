@@ -1,4 +1,4 @@
-"""The I/Os that an engine must do, and the record of the I/Os that it did."""
+"""The I/Os that an engine must do, and the record of the completed I/Os."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Bytes = npt.NDArray[np.uint8]
 
 NEVER = -1
 
-GROUPS = 32  # maximum number of rates that a round is divided into
+GROUPS = 32  # maximum number of groups of I/Os in a round; each group gives one rate
 DEPTHS_IN_GROUP = 8
-"""A group has at least this many times ``depth`` I/Os.
+"""Minimum size of a group of I/Os, as a multiple of the queue depth.
 
-A disk may complete all I/Os in flight in one burst.
+A disk may complete all I/Os in flight in one burst, so smaller groups would give random rates.
 """
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """I/Os of one size, of which a fixed number is kept in flight.
+    """I/Os of one size, with a fixed number of I/Os in flight.
 
     Attributes:
         block: bytes per I/O.
-        depth: I/Os in flight at any time.
+        depth: number of I/Os in flight at any time.
         offsets: file offsets in bytes, used in order and then repeated.
-        seconds: duration in which new I/Os are started.
+        seconds: time in which new I/Os are started.
         most: maximum number of I/Os; 0 for no limit.
-        writes: one flag per offset, True for a write; None if all are reads.
+        writes: one flag per offset, True for a write; None if all I/Os are reads.
         generation: generation of the written blocks; see `Content`.
     """
 
@@ -53,17 +53,18 @@ class TrafficRecord:
         latency: nanoseconds from submission to completion of each I/O.
         finished: time of each completion in nanoseconds (monotonic clock).
         offset: file offset of each I/O.
-        wrote: whether each I/O was a write.
-        begin: time of the first submission.
+        wrote: for each I/O, True for a write.
+        begin: time of the first submission in nanoseconds.
         deadline: time after which no I/O was started.
-        busy: largest share of a CPU that one of the submitting threads used.
+        busy: largest share of a CPU that a submitting thread used.
         loops: number of submitting threads.
-        depth: I/Os in flight.
-        landed: for each block of memory, the file offset of the I/O that used it last, or `NEVER`.
+        depth: number of I/Os in flight.
+        landed: for each block of memory, the file offset of the I/O that used the block last, or
+            `NEVER`.
         submitting: largest share of time that a submitting thread spent in the submission call; 0
-            if the engine has no such call.
-        queued: share of time that this thread waited for a CPU.
-        registered: whether memory and file were registered with the kernel.
+            if the engine has no separate submission call.
+        queued: share of time in which the submitting thread waited for a CPU.
+        registered: whether the memory and the file were registered with the kernel.
     """
 
     latency: Longs
@@ -89,18 +90,18 @@ class TrafficRecord:
     def blocked(self) -> bool:
         """Whether submission waited for the disk, so that fewer than ``depth`` I/Os were in flight.
 
-        True if submission took more than half of the time, and the thread mostly neither computed
-        nor waited for a CPU during submission.
+        True if submission took more than half of the time and mostly waited. Waiting excludes
+        computing and waiting for a CPU.
         """
         waiting = (
             self.submitting - self.busy - self.queued
-        )  # a lower bound: part of these times lies outside the submission call
+        )  # a lower bound, because busy and queued also include time outside the submission call
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
-        """I/Os per second for successive groups of I/Os: size of the group divided by its duration.
+        """I/Os per second for successive groups: the I/Os of a group divided by its duration.
 
-        I/Os that completed after the deadline do not count, because the queue depth decreases then.
+        I/Os that completed after the deadline are left out, because the queue depth decreases then.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:
@@ -114,7 +115,7 @@ class TrafficRecord:
 
 
 def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
-    """Merge the records of several threads that ran at the same time."""
+    """Merge the records of threads that ran at the same time into one record."""
     finished = np.concatenate([trace.finished for trace in traces])
     order = np.argsort(finished, kind="stable")
     return TrafficRecord(
@@ -135,19 +136,19 @@ def joined(traces: Sequence[TrafficRecord]) -> TrafficRecord:
 
 
 class Engine(Protocol):
-    """Something that submits I/Os and waits for them: io_uring, native AIO or threads."""
+    """Submits I/Os and waits for them, by io_uring, native AIO or threads."""
 
     @property
     def name(self) -> str:
-        """The engine's name in `detail`."""
+        """The engine's name in a row's `detail`."""
         ...
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
-        """Do ``traffic`` on ``fd``.
+        """Run ``traffic`` on the file ``fd``.
 
         Args:
-            memory: more than ``depth`` blocks, used in turn, filled with content. The engine sets
-                the offset and generation in a block's stamps before it writes the block.
+            memory: more than ``depth`` blocks, filled with content and used in turn. Before the
+                engine writes a block, it sets the offset and the generation in the block's stamps.
 
         Raises:
             MembenchError: an I/O failed or moved fewer bytes than requested.
@@ -156,18 +157,18 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Free its kernel resources."""
+        """Free the engine's kernel resources."""
         ...
 
 
 def shuffled(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The offsets of all whole blocks in a file of ``size`` bytes, each once, in random order."""
+    """The offsets of all whole blocks in a file of ``size`` bytes, once each, in random order."""
     offsets: Longs = rng.permutation(size // block).astype(np.int64)
     return offsets * block
 
 
 def successive(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The offsets of all whole blocks in order, from a random one on, and then from 0."""
+    """The ascending offsets of all whole blocks from a random block on, wrapping around."""
     count = size // block
     offsets: Longs = (np.arange(count, dtype=np.int64) + int(rng.integers(count))) % count
     return offsets * block

@@ -16,7 +16,7 @@ from membench.host.storage import uring_loop as ring
 from membench.host.storage.native_engine import NativeAio
 from membench.host.storage.traffic import Bytes, Longs
 
-# The same numbers on every architecture (asm-generic/unistd.h).
+# Every architecture has the same numbers (asm-generic/unistd.h).
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
 _COOPERATIVE = (
     1 << 8
@@ -32,7 +32,7 @@ class _Ring:
     """An io_uring instance with its mapped rings.
 
     Attributes:
-        words: the parameters of `membench.host.storage.uring_loop`.
+        words: the parameter block of `membench.host.storage.uring_loop`.
     """
 
     fd: int
@@ -41,10 +41,10 @@ class _Ring:
 
 
 class NativeRing(NativeAio):
-    """io_uring from one compiled loop, or from several if one loop saturates its CPU.
+    """io_uring from one compiled loop, or from several loops if one loop saturates its CPU.
 
-    If the kernel allows it, memory and file are registered for each run. This saves a lookup of
-    pages and descriptor per I/O.
+    If the kernel allows it, the memory and the file are registered for each run. Registration saves
+    the lookup of pages and descriptor for each I/O.
 
     Args:
         cpu: the backend whose threads run the loops.
@@ -78,8 +78,8 @@ class NativeRing(NativeAio):
             made.words[ring.FIXED // 8] = 0
 
     def _register(self, made: _Ring, fd: int, memory: Bytes) -> bool:
-        # If a limit on locked memory or the kind of memory prevents registration, measure without
-        # it.
+        # A limit on locked memory, or the kind of memory, can prevent registration. Then measure
+        # unregistered memory.
         vector = np.array([memory.ctypes.data, memory.nbytes], np.int64)
         if self._call(_REGISTER, made.fd, _BUFFERS, vector.ctypes.data, 1):
             return False
@@ -90,7 +90,7 @@ class NativeRing(NativeAio):
         return True
 
     def _ring(self, loop: int, depth: int) -> _Ring:
-        """A ring, cached because creating one takes longer than many I/Os."""
+        """A cached ring. Creating a ring takes longer than many I/Os."""
         kept = self._rings.get((loop, depth))
         if kept is None:
             kept = self._rings[loop, depth] = self._made(depth)
@@ -105,13 +105,13 @@ class NativeRing(NativeAio):
                 break
         else:
             why = os.strerror(ctypes.get_errno())
-            raise BackendUnavailable(f"io_uring is refused: {why}")
+            raise BackendUnavailable(f"the kernel refuses io_uring: {why}")
         made = _Ring(fd, np.zeros(ring.RING_WORDS, np.int64))
         sq_entries, cq_entries, features = params[0], params[1], params[5]
         sq, cq = (
             params[10:20],
             params[20:30],
-        )  # offsets of head, tail, mask, entries, ..., then array or cqes
+        )  # offsets of head, tail, mask and entries; the last offset is the array or the cqes
         needed = _ONE_MAPPING | _CURRENT_POSITION
         if features & needed != needed:
             os.close(fd)
@@ -126,7 +126,7 @@ class NativeRing(NativeAio):
         rings, entries = (np.frombuffer(one, np.uint8) for one in made.mappings)
         base = int(rings.ctypes.data)
         order = rings[sq[6] : sq[6] + 4 * sq_entries].view(np.uint32)
-        order[:] = np.arange(sq_entries)  # index n of the ring always refers to submission entry n
+        order[:] = np.arange(sq_entries)  # entry n of the ring always refers to submission entry n
         masks = rings.view(np.uint32)
         for word, value in {
             ring.RING_FD: fd,
@@ -148,6 +148,6 @@ class NativeRing(NativeAio):
         made.mappings.clear()
 
     def close(self) -> None:
-        """Free the rings. May be called twice."""
+        """Free the rings. A second call does nothing."""
         for loop, depth in tuple(self._rings):
             self._drop(loop, depth)

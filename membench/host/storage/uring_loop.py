@@ -1,7 +1,7 @@
-"""Compiled functions for io_uring: submit one I/O, and take one completion.
+"""Compiled functions for io_uring: submit one I/O, and wait for one completion.
 
-The rings are shared with the kernel. A consumer reads an index before it reads the entries up to
-that index; a producer writes the index after the entries. Layouts: linux/io_uring.h.
+The process and the kernel share the rings. A consumer reads an index before it reads the entries up
+to this index. A producer writes the index after the entries. Layouts: linux/io_uring.h.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from numba import types
 from membench.host.compiled.instructions import intrinsic, load, store
 from membench.host.compiled.jit import helper
 
-# Parameters: byte offsets into a separate block of int64 words.
+# Parameters, as byte offsets into a separate block of int64 words.
 RING_FD = 0
-SQ_TAIL = 8  # addresses of the kernel's indices
+SQ_TAIL = 8  # addresses of the kernel's indices, in this and the next names
 CQ_HEAD = 16
 CQ_TAIL = 24
 SQ_MASK = 32
 CQ_MASK = 40
-SQES = 48  # addresses of the entries
+SQES = 48  # addresses of the entries, in this and the next name
 CQES = 56
-FIXED = 64  # 1 if memory and file are registered
-ENTER = 72  # system call number
+FIXED = 64  # 1 if the memory and the file are registered
+ENTER = 72  # number of the system call io_uring_enter
 RING_WORDS = 10
 
 SQE_BYTES = 64
@@ -68,7 +68,7 @@ def _announce(typing: Any, address: Any, value: Any) -> Any:
 
 @helper
 def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, writes: Any) -> Any:
-    """Put an I/O into the ring ``r`` without submitting it."""
+    """Put an I/O into the ring ``r``. `ring_submit` submits it."""
     tail = _index(load(r + SQ_TAIL))
     entry = load(r + SQES) + (tail & load(r + SQ_MASK)) * SQE_BYTES
     if load(r + FIXED):
@@ -89,15 +89,19 @@ def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, w
 
 @helper
 def ring_submit(r: Any) -> Any:
-    """Submit the I/O that was put last; return the number submitted, or -1 as syscall(2) does."""
+    """Submit the last I/O that `ring_put` prepared.
+
+    Returns the number of submitted I/Os, or -1 as syscall(2) does.
+    """
     return system_call(load(r + ENTER), load(r + RING_FD), 1, 0, 0, 0, 0)
 
 
 @helper
 def ring_wait(r: Any, event: Any) -> Any:
-    """Wait for one completion and take it; return 1, or at most 0 if the system call failed.
+    """Wait for one completion and take it from the ring.
 
-    ``event`` receives the I/O's number and its result, as 64-bit words.
+    ``event`` receives the I/O's number and result as 64-bit words. Returns 1 for success. Returns 0
+    or a negative number if the system call failed.
     """
     head = _index(load(r + CQ_HEAD))
     if head == _index(load(r + CQ_TAIL)):

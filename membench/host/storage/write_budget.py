@@ -1,6 +1,6 @@
-"""The bytes that a run has written and may still write, counted over all its processes.
+"""The bytes that a run has written and may still write, summed over all processes of the run.
 
-Imports only the standard library.
+This module imports only the standard library.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class _Book:
 
 
 class WriteLedger:
-    """Bytes that cases have claimed and written, in a small file that the processes share.
+    """Bytes that cases have reserved and written, in a small file shared by a run's processes.
 
-    Only one process uses it at a time, because the rounds of a run follow one another.
+    Only one process uses the file at a time, because the rounds of a run follow one another.
 
     Args:
         path: a file, initially empty.
@@ -30,7 +30,10 @@ class WriteLedger:
         self._path = path
 
     def claim(self, case: str, size: int, limit: int) -> bool:
-        """Reserve ``size`` of ``limit`` bytes for ``case``, once; False if too few are left."""
+        """Reserve ``size`` of ``limit`` bytes for ``case``, once per run.
+
+        Returns False if too few bytes are left.
+        """
         book = self._read()
         if case not in book.claims:
             if size > limit - sum(book.claims.values()):
@@ -40,11 +43,11 @@ class WriteLedger:
         return True
 
     def left(self, limit: int) -> int:
-        """Bytes of ``limit`` that no case has claimed yet."""
+        """Bytes of ``limit`` that no case has reserved yet."""
         return limit - sum(self._read().claims.values())
 
     def wrote(self, size: int) -> None:
-        """Count ``size`` bytes as written."""
+        """Add ``size`` bytes to the count of written bytes."""
         book = self._read()
         book.written += size
         self._write(book)
@@ -59,8 +62,8 @@ class WriteLedger:
         return _Book(**json.loads(text)) if text else _Book()
 
     def _write(self, book: _Book) -> None:
-        # One write without truncation: if the process is killed here, the file has the old or the
-        # new content.
+        # One write without truncation. If the process is killed here, the file has either the old
+        # or the new content.
         data = json.dumps(asdict(book)).encode("ascii")
         fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:

@@ -1,8 +1,8 @@
-"""Names of Arm cores by the implementer and part numbers that /proc/cpuinfo prints (MIDR_EL1).
+"""Names of Arm cores, by the implementer and part numbers in /proc/cpuinfo (MIDR_EL1).
 
 Sources: arch/arm64/include/asm/cputype.h of Linux; the technical reference manuals of Arm's cores
 (MIDR_EL1); for cores of other companies, sys-utils/lscpu-arm.c of util-linux 2.42. All 208 cores of
-that file are included.
+lscpu-arm.c are included.
 """
 
 from __future__ import annotations
@@ -282,14 +282,14 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
         },
     }
 )
-"""CPU implementer -> CPU part -> name without the company."""
+"""Implementer number -> part number -> name of the core without the company."""
 
 _PREFIXED = frozenset({0x41, 0x46, 0x48, 0x4E, 0x50, 0x51, 0x53, 0x61, 0x6D, 0x70})
-"""Companies whose name is put before the core's name, unless the core's name contains it."""
+"""Implementer numbers whose company name precedes the core's name."""
 
 
 def core_name(implementer: int, part: int) -> str:
-    """The name of a core, such as ``Arm Neoverse-V2``, or its numbers if the core is unknown."""
+    """The name of a core, such as ``Arm Neoverse-V2``; the two numbers if the core is unknown."""
     company = IMPLEMENTERS.get(implementer, "")
     name = PARTS.get(implementer, {}).get(part, "")
     if name:

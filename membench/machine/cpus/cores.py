@@ -1,8 +1,8 @@
-"""The core, the package and the kind of core that each logical CPU belongs to.
+"""For each logical CPU: its core, its package, and its kind of core.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
-The code prefers the kernel's lists of CPUs per core and per package to ``core_id``: these numbers
-restart in each die on some machines, and in each cluster if a device tree describes the processor.
+The code prefers the kernel's lists of CPUs per core and per package to ``core_id``. On some
+machines ``core_id`` restarts in each die, and with a device tree it restarts in each cluster.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from membench.core.snapshot import Core
 from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 SLOWER = 0.85
-"""A core whose speed is below this share of the fastest core of a kind belongs to the next kind.
+"""Share of the fastest core's speed. A slower core belongs to the next kind of core.
 
-Cores of one kind differ because the firmware lets favoured cores clock higher (1024 and 997 on
-GB10, up to 10 % on Xeons with Turbo Boost Max 3.0); kinds differ by more (0.71 on GB10, 0.74 to
-0.82 of the clock on Intel's hybrids).
+Cores of one kind differ slightly, because the firmware lets some cores clock higher. The speeds are
+1024 and 997 on GB10, and differ by up to 10 % on Xeons with Turbo Boost Max 3.0. Kinds of core
+differ by more: a slower kind has 0.71 of the speed on GB10, and 0.74 to 0.82 of the clock on
+Intel's hybrids.
 """
 
 _CORE = ("core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings")
@@ -26,7 +27,7 @@ _PACKAGE = ("package_cpus_list", "core_siblings_list", "package_cpus", "core_sib
 
 
 def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
-    """The logical ``cpus`` of the machine under ``root``, each with its core, package and kind."""
+    """The logical ``cpus`` under ``root``, each with its core, package and kind of core."""
     folder = root / "sys/devices/system/cpu"
     node_of = {
         cpu: node
@@ -54,7 +55,7 @@ def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
 
 
 def _core(cpu: int, topology: Path) -> Hashable:
-    """A key that all CPUs of one core share, and no others."""
+    """A value that is equal for all CPUs of one core, and different for CPUs of other cores."""
     listed = cpu_set(topology, *_CORE)
     if cpu in listed:
         return listed
@@ -69,11 +70,11 @@ def _package(cpu: int, topology: Path) -> Hashable:
     listed = cpu_set(topology, *_PACKAGE)
     if cpu in listed:
         return listed
-    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1: not reported
+    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1 means not reported
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """A number for each CPU's group; groups are numbered in order of appearance."""
+    """CPU -> number of its group. Groups are numbered in the order of their first CPU."""
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
 
@@ -84,14 +85,14 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """The kind of each CPU's core, from the counters that Intel's hybrids have for each kind."""
+    """CPU -> kind of core, from the performance counters that Intel's hybrids have per kind."""
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
     return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}
 
 
 def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
-    """The kind of each CPU's core, 0 for the fastest; empty if any CPU's speed is unknown."""
+    """CPU -> kind of core, 0 for the fastest; empty if the speed of a CPU is unknown."""
     known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
     if len(known) < len(speeds):
         return {}

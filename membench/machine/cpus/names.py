@@ -1,4 +1,4 @@
-"""The processor's name, which only some architectures report directly."""
+"""The processor's name. Only some architectures report the name directly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from membench.machine.cpus.arm import core_name
 from membench.machine.kernel_text import fields, read
 
 _GRACE_SOC = "jep106:036b:0241"
-"""NVIDIA's JEP-106 code with the chip T241: Grace. Other chips also have Neoverse-V2 cores."""
+"""NVIDIA's JEP-106 code and the chip T241 identify Grace.
+
+Other chips also have Neoverse-V2 cores.
+"""
 
 
 def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
@@ -20,10 +23,11 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
         root: directory that contains proc and sys.
     """
     info = fields(cpuinfo)
-    keys = ("model name", "Model Name", "cpu", "uarch")  # x86, LoongArch, POWER, RISC-V
+    keys = ("model name", "Model Name", "cpu", "uarch")  # of x86, LoongArch, POWER, RISC-V
     stated = next((info[key] for key in keys if info.get(key)), "")
     candidates = (
-        _arm_name(cpuinfo, root),  # before the model name, which is useless in a 32-bit view
+        # checked before the model name, which is useless in a 32-bit process
+        _arm_name(cpuinfo, root),
         "" if stated.lower() == "unknown" else stated,
         _x86_signature(info),
         read(root / "proc/device-tree/model"),
@@ -35,7 +39,7 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
 def _arm_name(cpuinfo: str, root: Path) -> str:
     parts: dict[
         str, None
-    ] = {}  # ordered, without duplicates: big and little cores have different parts
+    ] = {}  # in order, without duplicates, because big and little cores have different numbers
     implementer: int | None = None
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")

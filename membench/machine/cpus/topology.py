@@ -28,15 +28,15 @@ def read_cpu(
     Args:
         root: directory that contains proc and sys.
         limits: limits of the control groups.
-        affinity: CPUs that this process may run on; None: ask the kernel.
-        architecture: machine name from `os.uname`; empty: ask the kernel.
+        affinity: CPUs that this process may run on; None: the function asks the kernel.
+        architecture: machine name from `os.uname`; empty: the function asks the kernel.
     """
     limits = limits or Limits()
     architecture = architecture or os.uname().machine
     mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
     online = online_cpus(root)
     if not set(mine) <= set(online):
-        # lxcfs renumbers a container's CPUs in this file; sysfs keeps the kernel's numbers.
+        # In this file lxcfs renumbers a container's CPUs, but sysfs keeps the kernel's numbers.
         online = mine
     quota = limits.quota
     cap = len(mine) if quota is None else max(1, math.ceil(quota))
@@ -55,7 +55,7 @@ def read_cpu(
 
 
 def online_cpus(root: Path) -> tuple[int, ...]:
-    """Numbers of the CPUs that are online; empty without sysfs."""
+    """Numbers of the CPUs that are online; empty if sysfs is missing."""
     folder = root / "sys/devices/system/cpu"
     return cpu_list(read(folder / "online")) or tuple(
         number for number, one in numbered(folder, "cpu") if read(one / "online") != "0"
@@ -63,11 +63,11 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """Each physical cache once, although sysfs lists it for every CPU that shares it."""
+    """All physical caches, each cache once. sysfs lists a shared cache once per CPU."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    # Remember caches that were read, which saves thousands of reads on a large machine. The index
-    # alone does not identify a cache: a small core without an L2 has its L3 at the index of a large
-    # core's L2.
+    # Remember the caches that were read. This saves thousands of reads on a large machine. The
+    # index alone does not identify a cache. For example, a small core without an L2 has its L3 at
+    # the index of a large core's L2.
     seen: set[tuple[str, str, int]] = set()
     for cpu in online:
         for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
@@ -92,7 +92,7 @@ def _size(text: str) -> int:
 
 
 def _governor(root: Path) -> str:
-    """The clock governors, joined by commas; empty if the kernel reports none."""
+    """The clock governors in use, joined by commas; empty if the kernel reports no governor."""
     policies = numbered(root / "sys/devices/system/cpu/cpufreq", "policy")
     names = {read(folder / "scaling_governor") for _, folder in policies} - {""}
     return ",".join(sorted(names))

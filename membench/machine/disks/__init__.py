@@ -1,1 +1,1 @@
-"""Filesystems, mounts and their disks."""
+"""Filesystems, mounts, and the disks under them."""

@@ -1,4 +1,4 @@
-"""The disks under a block device, and how the kernel queues requests to them.
+"""The disks under a block device, and their request queues.
 
 Source: the kernel's ABI/stable/sysfs-block.
 """
@@ -15,13 +15,14 @@ from membench.machine.kernel_text import integer, present, read
 
 @record
 class Disk:
-    """A whole disk as sysfs describes it; a virtual machine may describe it wrongly.
+    """The facts about a whole disk from sysfs. In a virtual machine, these facts may be wrong.
 
     Attributes:
-        rotational: whether it reports itself as a spinning disk, None if it reports nothing.
-        scheduler: the I/O scheduler in use; schedulers: the available ones.
+        rotational: whether the disk reports that it spins; None if unknown.
+        scheduler: the I/O scheduler in use.
+        schedulers: the available I/O schedulers.
         write_cache: ``write back`` (a finished write may still be lost) or ``write through``.
-        requests: capacity of its request queue, None if unknown.
+        requests: capacity of the disk's request queue; None if unknown.
     """
 
     name: str
@@ -36,8 +37,9 @@ class Disk:
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
     """The disks under ``device`` (``/dev/<name>``), sorted by name; empty if unknown to sysfs.
 
-    For a partition this is its disk, for a volume or an array all its members, and for a device of
-    a btrfs all devices of that filesystem.
+    - For a partition: its disk.
+    - For a logical volume or an array: the disks of all members.
+    - For a device of a btrfs: the disks of all devices of this filesystem.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -58,7 +60,10 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """All devices of the btrfs that ``name`` belongs to; only ``name`` if it belongs to none."""
+    """All devices of the btrfs with the device ``name``.
+
+    The result is only ``name`` if there is no such btrfs.
+    """
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):
             return names
@@ -75,7 +80,7 @@ def _disk(name: str, root: Path) -> Disk:
         name=name,
         model=" ".join((read(folder / "device/model") or read(folder / "device/name")).split()),
         rotational=rotational == "1" if rotational in ("0", "1") else None,
-        # A disk without a choice of schedulers has the word "none" without brackets.
+        # If a disk has no choice of schedulers, the file has the word "none" without brackets.
         scheduler=chosen[1] if chosen else schedulers if schedulers == "none" else "",
         schedulers=tuple(re.sub(r"[\[\]]", "", schedulers).split()),
         write_cache=read(queue / "write_cache"),

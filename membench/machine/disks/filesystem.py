@@ -1,7 +1,7 @@
-"""The filesystem of a path, and whether O_DIRECT can reach a device there.
+"""The filesystem of a path, and whether O_DIRECT reaches a device there.
 
-Some kinds of filesystem accept O_DIRECT although no device is involved: tmpfs serves it from
-memory. On all other kinds, opening the scratch file shows whether direct I/O works.
+Some kinds of filesystem accept O_DIRECT although no device is involved. For example, tmpfs reads
+from memory. On all other kinds, a test with the scratch file shows whether direct I/O works.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _REASONS = (
     (_READ_ONLY, "cannot be written"),
     (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
 )
-"""Why O_DIRECT does not reach a device on these kinds of filesystem."""
+"""Kinds of filesystem -> why O_DIRECT does not reach a device there."""
 
 _PRIVATE = frozenset(
     ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
 )
-"""Mount options that identify users or places and do not affect speed."""
+"""Mount options that identify users or servers, and do not affect speed."""
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem that contains ``path``, or its nearest existing parent."""
+    """The filesystem of ``path``, or of the nearest existing parent of ``path``."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:
@@ -76,7 +76,7 @@ def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
 
 
 def _free(path: Path) -> int:
-    """Free bytes for an ordinary user, 0 if unknown."""
+    """Free bytes for an ordinary user; 0 if unknown."""
     try:
         status = os.statvfs(path)
     except OSError:
@@ -85,7 +85,10 @@ def _free(path: Path) -> int:
 
 
 def _options(mount: Mount) -> str:
-    """Options of the mount, then options of the filesystem, without paths, addresses or users."""
+    """Options of the mount, then options of the filesystem.
+
+    Paths, addresses and users are left out.
+    """
     kept: dict[str, None] = {}
     for option in [*mount.options.split(","), *mount.super_options.split(",")]:
         key, _, value = option.partition("=")
@@ -95,11 +98,12 @@ def _options(mount: Mount) -> str:
 
 
 def _device(mount: Mount, root: Path) -> str:
-    """The kernel's name of the block device, empty if there is none.
+    """The kernel's name of the block device; empty if there is no block device.
 
-    The name given at mount time is not used, because it may identify the host or a server: a volume
-    group is often named after the host. btrfs is the exception: its files have a separate device
-    number, so the mount name, which may be a link or a device mapper's name, is resolved.
+    The name from mount time is not used, because it may identify the host or a server: a volume
+    group is often named after the host. btrfs is an exception, because its files have a separate
+    device number. So the function resolves the mount name of a btrfs, which may be a link or a
+    device mapper's name.
     """
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
@@ -118,7 +122,7 @@ def _device(mount: Mount, root: Path) -> str:
 def _mapped(volume: str, root: Path) -> str:
     """The kernel's name of the device mapper's ``volume``, such as dm-0; empty if unknown.
 
-    Read from sysfs, because a container may show neither the link nor the node in /dev/mapper.
+    The source is sysfs, because a container may show neither the link nor the node in /dev/mapper.
     """
     try:
         names = sorted(root.glob("sys/class/block/dm-*/dm/name"))
@@ -128,13 +132,13 @@ def _mapped(volume: str, root: Path) -> str:
 
 
 def _direct_io(mount: Mount, root: Path) -> str:
-    """Why O_DIRECT would not reach a device here; empty if it would."""
+    """Why O_DIRECT would not reach a device on this mount; empty if it would."""
     kind = mount.kind
     for kinds, reason in _REASONS:
         if kind in kinds:
             return f"{kind} {reason}"
     if kind.startswith("fuse"):
-        return f"{kind} passes reads to a user-space process that may cache them"
+        return f"{kind} passes reads to a user-space process that may cache the data"
     device = _device(mount, root)
     if not (device or mount.source.startswith("/dev/")):
         return f"{kind or 'this filesystem'} is on no known block device"
@@ -149,7 +153,7 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    """Why the storage under ``device`` is not a disk; empty if it may be one."""
+    """Why O_DIRECT on ``device`` would not reach a disk; empty if it may reach a disk."""
     below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
     return next(filter(None, (_no_disk(name, root) for name in below)), "")
 
@@ -161,8 +165,8 @@ def _no_disk(name: str, root: Path) -> str:
         return ""
     loop = root / f"sys/block/{name}/loop"
     if read(loop / "dio") != "1":
-        return f"/dev/{name} reads its file through the page cache"
-    # A loop device can use direct reads of a file even on tmpfs.
+        return f"the loop device /dev/{name} reads its file through the page cache"
+    # A loop device can read its file directly, even if the file is on tmpfs.
     file = read(loop / "backing_file", errors="surrogateescape")
     found = root / file.lstrip("/")
     reason = read_filesystem(Path(file), root).direct_io if file and present(found) else ""

@@ -15,12 +15,13 @@ from membench.machine.kernel_text import integer, read
 
 @record
 class Mount:
-    """One line of mountinfo.
+    """One mount from /proc/self/mountinfo.
 
     Attributes:
-        number: ``major:minor``, as in st_dev of its files.
+        number: ``major:minor``, as in st_dev of the mount's files.
         root: the directory of the filesystem that is mounted at ``point``.
-        options: options of this mount; super_options: options of the filesystem.
+        options: options of this mount.
+        super_options: options of the filesystem.
     """
 
     id: int
@@ -37,7 +38,7 @@ class Mount:
 def unescape(text: str) -> str:
     r"""Decode a mountinfo field: ``a\\040b`` -> ``a b``.
 
-    The kernel escapes single bytes, so a UTF-8 name is reassembled from them.
+    The kernel escapes single bytes. The function joins the bytes and decodes them as UTF-8.
     """
     raw = text.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), raw)
@@ -45,9 +46,10 @@ def unescape(text: str) -> str:
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The mounts in the text of a mountinfo file; malformed lines are left out."""
+    """The mounts in the text of a mountinfo file. Malformed lines are left out."""
     mounts = []
-    for line in text.split("\n"):  # not splitlines(): a name may contain other line separators
+    # not splitlines(), because a name may contain other line separators
+    for line in text.split("\n"):
         left, _, right = line.partition(" - ")
         own, file_system = left.split(" "), right.split(" ")
         if len(own) < 6 or len(file_system) < 3:
@@ -72,15 +74,15 @@ def parse(text: str) -> tuple[Mount, ...]:
 
 
 def read_mounts(root: Path) -> tuple[Mount, ...]:
-    """The mounts that this process sees."""
+    """The mounts in the mount table of this process."""
     return parse(read(root / "proc/self/mountinfo", errors="surrogateescape"))
 
 
 def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
-    """The mount of an absolute ``path`` without symbolic links.
+    """The mount of an absolute ``path`` without symbolic links; None if no mount contains ``path``.
 
-    Starts at the root and descends from mount to mount, as the kernel does, so a mount hidden under
-    a later one is not chosen. None if no mount contains ``path``.
+    The function starts at the root and descends from mount to mount, as the kernel does. So it does
+    not choose a mount that a later mount hides.
     """
     here: Mount | None = None
     passed: set[int] = set()
@@ -98,6 +100,6 @@ def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _lowest(candidates: Sequence[Mount]) -> Mount:
-    """The lowest of several mounts that are stacked at one point."""
+    """The lowest of several mounts that are stacked at one mount point."""
     ids = {mount.id for mount in candidates}
     return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

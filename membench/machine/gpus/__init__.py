@@ -1,1 +1,1 @@
-"""NVIDIA GPUs as NVML and the kernel describe them."""
+"""Facts about NVIDIA GPUs, from NVML and the kernel."""

@@ -1,7 +1,7 @@
 """GPU memory sizes that NVML does not report, read from CUDA's driver in a child process.
 
-The child process is needed because a process that initialised CUDA keeps the driver's memory, and
-its forked children cannot use CUDA.
+A process that has initialised CUDA keeps the driver's memory, and its forked children cannot use
+CUDA. So a child process makes the calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DRIVER = "libcuda.so.1"
 DEADLINE_S = 20.0
 """Maximum seconds for the driver, which initialises every GPU of the machine."""
 
-# Creates no context: only cuInit and queries that need none.
+# The calls are only cuInit and queries, so that no CUDA context is created.
 _ASK = """
 import ctypes, json, sys, uuid
 cuda = ctypes.CDLL(sys.argv[1])
@@ -36,7 +36,7 @@ print(json.dumps(found))
 
 
 def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
-    """``gpus``, with missing memory sizes filled in from CUDA; matched by UUID."""
+    """``gpus``, with missing memory sizes filled in from CUDA. The GPUs are matched by UUID."""
     if all(gpu.memory is not None for gpu in gpus.devices):
         return gpus
     sizes = _sizes(driver)
@@ -50,8 +50,8 @@ def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
 
 
 def _sizes(driver: str) -> dict[str, int]:
-    """Hashed UUID -> bytes; empty without a driver or without its answer in time."""
-    import json  # both imported here because most machines need no child process
+    """Hashed UUID -> bytes of memory; empty if there is no driver or it takes too long."""
+    import json  # imported here because most machines need no child process
     import subprocess
 
     found: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Whether the installed packages fit the driver, and one line that repairs a mismatch.
+"""Whether the installed packages fit the driver, and one command that repairs a mismatch.
 
-The check imports no CUDA package: importing CuPy takes a third of a second, and a broken CuPy may
-raise anything.
+The check imports no CUDA package. An import of CuPy takes a third of a second, and a broken CuPy
+may raise any exception.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ _CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
 _OLDEST_MAJOR = 12
 _OLDEST_BRANCH = 525
 _BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
-"""(driver branch, newest CUDA version that it and later branches support), newest first.
+"""Pairs of a driver branch and the newest CUDA version that the branch supports, newest first.
 
-Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
+Later branches also support this version. Source: CUDA release notes, "CUDA Toolkit and
+Corresponding Driver Versions".
 """
-_CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles for Turing and newer
+_CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles only for Turing and newer
 
 
 @record
@@ -35,10 +36,10 @@ class CudaStack:
     """The installed CUDA packages.
 
     Attributes:
-        cupy: installed distributions of CuPy, such as ``cupy-cuda13x``, or ``cupy`` if built from
+        cupy: installed distributions of CuPy, such as ``cupy-cuda13x``; ``cupy`` if built from
             source.
         importable: whether the interpreter finds a package ``cupy``.
-        nvrtc: CUDA major versions for which the run-time compiler NVRTC was found.
+        nvrtc: CUDA major versions with an installed run-time compiler (NVRTC).
     """
 
     cupy: tuple[str, ...]
@@ -51,12 +52,12 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
-    except ValueError:  # ``sys.modules`` has a module without a specification
+    except ValueError:  # a module in ``sys.modules`` has no specification
         spec = None
     return CudaStack(
         cupy=tuple(sorted(name for name in names if _CUPY.fullmatch(name))),
         importable=spec is not None
-        and spec.origin is not None,  # a folder without __init__.py has no origin
+        and spec.origin is not None,  # a folder has no __init__.py, and so no origin
         nvrtc=frozenset(_packaged_nvrtc(names) | _library_nvrtc(root, environ)),
     )
 
@@ -64,13 +65,14 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
 def complaint(
     stack: CudaStack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
 ) -> tuple[str, str]:
-    """``(problem, remedy)``, one line each, both empty if CUDA kernels can run.
+    """The problem that prevents CUDA kernels, and its remedy; both are empty if kernels can run.
+
+    Each text is one line.
 
     Args:
-        stack: what is installed.
+        stack: the installed CUDA packages.
         driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports; None: derive it from the driver's
-            version.
+        cuda: newest CUDA version that the driver supports; None: derived from the driver's version.
         capabilities: compute capabilities of the GPUs to be used.
     """
     supported = cuda or _by_branch(driver)
@@ -94,7 +96,7 @@ def complaint(
     built = integer(_CUPY.sub(r"\1", name))
     if built is not None and built > major and (supported is not None or old_gpu):
         why = (
-            "CUDA 13 does not support such an old GPU"
+            "CUDA 13 does not support a GPU this old"
             if old_gpu
             else f"the driver {driver} supports only CUDA {major}"
         )
@@ -109,9 +111,10 @@ def complaint(
 
 
 def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
-    """The extra of pyproject.toml that fits this driver and these GPUs; see `complaint`.
+    """The extra of pyproject.toml for this driver and these GPUs, such as ``cuda13``.
 
-    Empty if the driver is too old for all extras.
+    The result is empty if the driver is too old for all extras. The arguments are described at
+    `complaint`.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
@@ -120,9 +123,9 @@ def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Versi
 
 
 def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
-    """The CUDA major version to install.
+    """The CUDA major version to install; 12 if the driver's support is unknown.
 
-    If the driver's support is unknown, it is 12, which runs on most machines.
+    Version 12 runs on most machines.
     """
     cuda = supported or (_OLDEST_MAJOR, 0)
     return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
@@ -133,7 +136,7 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 
 
 def _by_branch(driver: str) -> Version | None:
-    """The CUDA version that a driver of that version supports at least; None if unknown."""
+    """The minimum CUDA version that the driver version ``driver`` supports; None if unknown."""
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None
@@ -151,7 +154,7 @@ def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
 
 
 def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
-    """Major versions of the files ``libnvrtc.so.<major>`` in toolkits or on the loader's path."""
+    """Major versions of the files ``libnvrtc.so.<major>`` in toolkits and on the loader's path."""
     toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
     searched = environ.get("LD_LIBRARY_PATH", "").split(":")
     folders = [Path(sys.prefix) / "lib"]

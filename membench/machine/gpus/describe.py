@@ -1,7 +1,7 @@
 """Lists the NVIDIA GPUs through NVML, without opening a CUDA context or importing CuPy.
 
-NVML numbers GPUs by bus address; CUDA may number them differently (fastest first) unless
-CUDA_DEVICE_ORDER=PCI_BUS_ID is set, so membench always identifies a device by its UUID.
+NVML numbers GPUs by bus address. CUDA numbers the fastest GPU first, unless
+CUDA_DEVICE_ORDER=PCI_BUS_ID is set. So membench always identifies a device by its UUID.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _NO_JETSON_LIBRARY = (
     "install JetPack 6 or newer, which contains that library",
 )
 
-# nvmlReturn_t of nvml.h; numbers, because pynvml creates its exception classes at run time.
+# Values of nvmlReturn_t (nvml.h). They are numbers because pynvml creates its exception classes at
+# run time.
 _NO_PERMISSION = 4
 _NOT_LOADED = 9
 _NO_LIBRARY = 12
@@ -45,18 +46,18 @@ _RESET_REQUIRED = 16
 _BLOCKED = 17
 _VERSION_MISMATCH = 18
 
-_REBOOT = "reboot the machine; look at 'sudo dmesg | grep Xid'"
-_RESET = "reboot the machine, or ask its owner for a reset"
+_REBOOT = "reboot the machine; 'sudo dmesg | grep Xid' shows the cause"
+_RESET = "reboot the machine, or ask an administrator to reset the GPU"
 
 _NO_ANSWER = {
-    _LOST: ("it has fallen off the bus", _REBOOT),
-    _RESET_REQUIRED: ("it does not respond: it needs a reset", _RESET),
+    _LOST: ("the GPU has fallen off the bus", _REBOOT),
+    _RESET_REQUIRED: ("the GPU does not respond and needs a reset", _RESET),
 }
 
 _NO_VERSION = GpuFault(
     None,
     "the NVIDIA driver does not report its version",
-    "run nvidia-smi; if it does not show the version either, reinstall the driver",
+    "run nvidia-smi; if nvidia-smi shows no version either, reinstall the driver",
     shown=True,
 )
 
@@ -66,15 +67,15 @@ _ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}
 _INIT_FAILED = {
     _NO_PERMISSION: (
         "no permission to use the NVIDIA driver",
-        "add your user to the group that owns /dev/nvidiactl, or grant the container its devices",
+        "add your user to the group of /dev/nvidiactl, or grant the container the GPU's devices",
     ),
     _NOT_LOADED: (
-        "there is an NVIDIA GPU, but its kernel driver is not loaded",
-        "load it with 'sudo modprobe nvidia'; if that fails, reinstall the driver for this kernel",
+        "the machine has an NVIDIA GPU, but the NVIDIA kernel driver is not loaded",
+        "run 'sudo modprobe nvidia'; if that fails, reinstall the driver for this kernel",
     ),
     _NO_LIBRARY: (
         f"the GPU's device files exist, but the driver's library {_LIBRARY} is missing",
-        "start the container with --gpus all, or install the user-space part of the driver",
+        "start the container with --gpus all, or install the driver's user-space libraries",
     ),
     _LOST: ("a GPU has fallen off the bus", _REBOOT),
     _RESET_REQUIRED: ("a GPU needs a reset", _RESET),
@@ -83,7 +84,7 @@ _INIT_FAILED = {
         "grant the container the GPU's devices, or reboot after a driver upgrade",
     ),
     _VERSION_MISMATCH: (
-        "the NVIDIA driver's library and its kernel module differ in version",
+        "the NVIDIA driver's library and kernel module have different versions",
         "reboot: the driver was upgraded while its old kernel module stayed loaded",
     ),
 }
@@ -91,11 +92,11 @@ _INIT_FAILED = {
 
 @record
 class _Found:
-    """A GPU or MIG instance that NVML lists, with its UUID not yet hashed."""
+    """A GPU or MIG instance in NVML's list. Its UUID is not hashed yet."""
 
     uuid: str
     gpu: GpuIdentity
-    instances: tuple[_Found, ...] | None = None  # None: not in MIG mode
+    instances: tuple[_Found, ...] | None = None  # None if the GPU is not in MIG mode
     faults: tuple[GpuFault, ...] = ()
 
     @property
@@ -110,17 +111,17 @@ def read_gpus(
 ) -> Gpus:
     """The GPUs that CUDA will show to this process, and the problems that prevent their use.
 
-    A machine without a GPU or without NVIDIA's driver has no problem: the result is `Gpus()`. A MIG
-    instance is listed as a GPU with the instance's memory size and its parent's index.
+    A machine without a GPU or without NVIDIA's driver is not a problem: the result is `Gpus()`. A
+    MIG instance is listed as a GPU with the memory size of the instance and the index of its GPU.
 
     Args:
         root: directory that contains dev, proc and sys.
-        environ: the environment; None: this process's.
-        stack: the installed packages; None: look them up.
+        environ: the environment; None: the environment of this process.
+        stack: the installed packages; None: the function finds them.
     """
     environ = os.environ if environ is None else environ
     if not _driver_traces(root, environ):
-        return Gpus()  # avoids the import of pynvml
+        return Gpus()  # saves the import of pynvml
     version = read(root / "sys/module/nvidia/version")
     try:
         nvml = importlib.import_module("pynvml")
@@ -140,16 +141,16 @@ def read_gpus(
 
 
 def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
-    """Whether this machine shows any sign of an NVIDIA driver or GPU."""
+    """Whether this machine has any sign of an NVIDIA driver or GPU."""
     traces = ["dev/nvidiactl", _WSL, *_JETSON, "proc/driver/nvidia", "sys/module/nvidia"]
-    # Some container hosts mount the driver's libraries in a folder that only LD_LIBRARY_PATH names.
+    # On some container hosts, only LD_LIBRARY_PATH names the folder with the driver's libraries.
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
     traces += [f"{one.lstrip('/')}/{_LIBRARY}" for one in folders if one.startswith("/")]
     return any(present(root / trace) for trace in traces) or _on_the_bus(root)
 
 
 def _on_the_bus(root: Path) -> bool:
-    """Whether the PCI bus lists an NVIDIA GPU; NVIDIA's sound devices and switches do not count."""
+    """Whether the PCI bus lists an NVIDIA GPU. NVIDIA's sound devices and switches are ignored."""
     try:
         devices = list((root / "sys/bus/pci/devices").iterdir())
     except OSError:
@@ -162,7 +163,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised: a fault, or a machine without a GPU."""
+    """The result if NVML cannot be initialised: with a problem, or for a machine without a GPU."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -179,19 +180,22 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
 
 
 def _no_wsl_library(root: Path) -> tuple[str, str]:
-    """``(problem, remedy)`` if Windows provides a GPU (WSL) and the loader does not find NVML."""
+    """The problem that Windows provides a GPU (WSL) but the loader does not find NVML.
+
+    Returns ``(problem, remedy)``.
+    """
     return (
         f"Windows shares a GPU with WSL (/dev/dxg), but the loader does not find {_LIBRARY}",
         f"export LD_LIBRARY_PATH=/{_WSL_FOLDER}"
         if present(root / _WSL_FOLDER / _LIBRARY)
-        else "if it is an NVIDIA GPU, install its driver in Windows (not in Linux), then run "
+        else "if the GPU is from NVIDIA, install its driver in Windows (not in Linux), then run "
         "'wsl --shutdown'; other GPUs are not supported",
     )
 
 
 def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | None) -> Gpus:
     driver = text(ask(nvml, nvml.nvmlSystemGetDriverVersion, "")) or _module_version(root)
-    number = ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 for 13.2
+    number = ask(nvml, nvml.nvmlSystemGetCudaDriverVersion, 0)  # 13020 means CUDA 13.2
     cuda: Version | None = (number // 1000, number % 1000 // 10) if number else None
     named = f"{cuda[0]}.{cuda[1]}" if cuda else ""
     setting = environ.get("CUDA_VISIBLE_DEVICES")
@@ -213,7 +217,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """``(problem, remedy)`` for a machine on which no GPU can be used."""
+    """The first problem that prevents the use of a GPU, and its remedy; two empty texts if none."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -221,12 +225,12 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 
 
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES may refer to a GPU that does not report its UUID."""
+    """Whether CUDA_VISIBLE_DEVICES may refer to this GPU, which does not report its UUID."""
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
 
 def _module_version(root: Path) -> str:
-    """The driver's version from its kernel module; also visible in containers."""
+    """The driver's version from the kernel module, which containers also show; empty if unknown."""
     if version := read(root / "sys/module/nvidia/version"):
         return version
     found = re.search(r"Kernel Module.*?\s(\d[\d.]+)\s", read(root / "proc/driver/nvidia/version"))
@@ -234,7 +238,7 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """The GPUs that CUDA will show, usable or not; if none, a problem and a remedy."""
+    """The GPUs that CUDA will show, even if unusable. If there is none: a problem and a remedy."""
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
@@ -246,12 +250,13 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str,
         return (
             [],
             f"CUDA_VISIBLE_DEVICES={setting!r} does not match any GPU of this machine",
-            "unset CUDA_VISIBLE_DEVICES, or give it a number or UUID that 'nvidia-smi -L' lists",
+            "unset CUDA_VISIBLE_DEVICES, or set a number or UUID that 'nvidia-smi -L' lists",
         )
     whole = [one for one in chosen if one.instances is None]
     if whole:
         return whole, "", ""
-    # CUDA shows only one instance to a process: the named one, or the first.
+    # CUDA shows only one MIG instance to a process: the instance in CUDA_VISIBLE_DEVICES, or the
+    # first instance.
     first = next((part for one in chosen for part in one.instances or ()), None)
     if first is not None:
         return [first], "", ""
@@ -263,7 +268,7 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str,
 
 
 def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
-    """All GPUs in NVML's order, and a fault for each GPU that did not respond."""
+    """All GPUs in NVML's order, and one fault per GPU that did not respond."""
     found: list[_Found] = []
     lost: list[GpuFault] = []
     for index in range(nvml.nvmlDeviceGetCount()):
@@ -271,7 +276,7 @@ def _enumerate(nvml: Any) -> tuple[list[_Found], list[GpuFault]]:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             uuid = text(nvml.nvmlDeviceGetUUID(handle))
         except nvml.NVMLError as error:
-            fallback = (f"it does not respond: {error}", "run nvidia-smi for details")
+            fallback = (f"the GPU does not respond: {error}", "run nvidia-smi for details")
             lost.append(GpuFault(index, *_NO_ANSWER.get(error.value, fallback)))
             continue
         capability = ask(nvml, partial(nvml.nvmlDeviceGetCudaComputeCapability, handle), (0, 0))
@@ -297,7 +302,7 @@ def _instances(
             part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
             uuid = text(nvml.nvmlDeviceGetUUID(part))
         except nvml.NVMLError:
-            continue  # not every index has an instance
+            continue  # some indices have no instance
         found.append(_Found(uuid, _describe(nvml, part, uuid, index, capability)))
     return tuple(found)
 
@@ -320,7 +325,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """``gpus``, with the host's memory size ``total`` for integrated GPUs of unknown size."""
+    """``gpus``, with ``total`` bytes as the memory of integrated GPUs of unknown size."""
     return replace(
         gpus,
         devices=tuple(
@@ -332,5 +337,5 @@ def with_host_memory(gpus: Gpus, total: int) -> Gpus:
 
 def _capability(gpu: GpuIdentity) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
-    # A GPU of unknown compute capability must not count as an old GPU.
+    # A GPU of unknown compute capability must not be treated as an old GPU.
     return integer(major) or 99, integer(minor) or 0

@@ -11,18 +11,18 @@ from membench.machine.gpus.nvml import hashed, text
 
 
 def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
-    """A function that returns the joules used by a GPU since its driver was loaded.
+    """A function that returns the energy in joules that a GPU has used since its driver was loaded.
 
     The counter covers the whole board, including memory (nvmlDeviceGetTotalEnergyConsumption, since
-    Volta). It is updated about ten times per second, so the energy of a span of 10 s has an error
+    Volta). NVML updates the counter about ten times per second. So the energy of 10 s has an error
     of about 1 %.
 
     Args:
-        uuid: hashed, as in `GpuIdentity`.
-        nvml: the bindings; by default pynvml, which is initialised.
+        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
+        nvml: the initialised bindings; None: the function imports and initialises pynvml.
 
     Raises:
-        BackendUnavailable: this GPU has no such counter; the message gives the reason.
+        BackendUnavailable: this GPU has no energy counter. The message gives the reason.
     """
     if nvml is None:
         try:
@@ -43,5 +43,5 @@ def _handle(nvml: Any, uuid: str) -> Any:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         if hashed(text(nvml.nvmlDeviceGetUUID(handle))) == uuid:
             return handle
-    # This list has no MIG instances: only a whole board has a counter.
+    # The list has no MIG instances, because only a whole board has an energy counter.
     raise BackendUnavailable("NVML has no energy counter for a MIG instance")

@@ -1,8 +1,9 @@
 """``python3 -m membench.machine.gpus.extra``: print the extra for this machine's driver.
 
-It prints ``[cuda12]``, ``[cuda13]``, or nothing without a driver. The output completes a
-requirement: ``pip install ".$(python3 -m membench.machine.gpus.extra)"``. It runs before any
-package is installed, so it calls the driver's library itself and imports only the standard library.
+The output is ``[cuda12]``, ``[cuda13]``, or nothing if there is no driver. The output completes a
+requirement: ``pip install ".$(python3 -m membench.machine.gpus.extra)"``. The module runs before
+any package is installed. So it calls the driver's library directly, and imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ _OK = 0
 
 
 def found_extra() -> str:
-    """The extra for the GPUs of this machine; empty if no GPU can be used.
+    """The extra for the GPUs of this machine, such as ``cuda13``; empty if no GPU can be used.
 
-    Source of the calls: nvml.h; they are the same functions that nvidia-ml-py calls.
+    The function calls the same NVML functions as nvidia-ml-py (nvml.h).
     """
     try:
         nvml = ctypes.CDLL(_LIBRARY)

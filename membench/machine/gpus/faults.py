@@ -1,6 +1,6 @@
-"""Modes of a GPU that spoil measurements: compute mode, MPS, confidential computing, vGPU.
+"""Modes of a GPU that distort measurements: compute mode, MPS, confidential computing, vGPU.
 
-Source of names and numbers: nvml.h. The modes are read, never changed.
+Source of names and numbers: nvml.h. membench reads the modes and never changes them.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from membench.core.snapshot import GpuFault
 from membench.machine.gpus.nvml import called
 from membench.machine.gpus.state import computes_confidentially
 
-_PROHIBITED, _EXCLUSIVE_PROCESS = 2, 3  # nvmlComputeMode_t
-_VGPU = 2  # nvmlGpuVirtualizationMode_t: this system is the guest of a vGPU
+_PROHIBITED, _EXCLUSIVE_PROCESS = 2, 3  # values of nvmlComputeMode_t
+_VGPU = 2  # value of nvmlGpuVirtualizationMode_t for a system that is the guest of a vGPU
 
 
 def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
-    """Faults of the GPU with NVML's index ``index``; those that prevent measurements come first."""
+    """Faults of the GPU with NVML's index ``index``.
+
+    Faults that prevent measurements come first.
+    """
     mode = called(nvml, "nvmlDeviceGetComputeMode", handle)
     default = f"ask an administrator to run: sudo nvidia-smi -i {index} -c DEFAULT"
     if mode == _PROHIBITED:
-        yield GpuFault(index, "its compute mode prohibits all compute processes", default)
+        yield GpuFault(index, "the compute mode prohibits all compute processes", default)
     if mode == _EXCLUSIVE_PROCESS:
         yield GpuFault(
             index,
-            "its compute mode admits one process at a time: a case fails while another process "
+            "the compute mode admits one process at a time: a case fails while another process "
             "uses the GPU",
             default,
             shown=True,
@@ -33,7 +36,7 @@ def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
     if called(nvml, "nvmlDeviceGetMPSComputeRunningProcesses_v3", handle):
         yield GpuFault(
             index,
-            "processes share it through an MPS server, which may limit threads and memory",
+            "processes share the GPU through an MPS server, which may limit threads and memory",
             "end these processes, then run: echo quit | nvidia-cuda-mps-control",
             shown=True,
         )
@@ -41,13 +44,13 @@ def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
         yield GpuFault(
             index,
             "confidential computing is on: copies over the link are encrypted and slower",
-            "compare only with runs in this mode; an administrator of the host may switch it off",
+            "compare only with runs in this mode; an administrator may switch the mode off",
             shown=True,
         )
     if called(nvml, "nvmlDeviceGetVirtualizationMode", handle) == _VGPU:
         yield GpuFault(
             index,
-            "it is a vGPU: other guests use the same card in turns",
+            "the GPU is a vGPU: other guests use the same card in turns",
             "compare only with the same vGPU profile; nvidia-smi -q shows profile and licence",
             shown=True,
         )

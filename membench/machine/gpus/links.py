@@ -1,6 +1,6 @@
 """The links of a GPU: PCI Express, NVLink, chip-to-chip, its NUMA node, BAR1.
 
-Read through NVML, which opens no CUDA context. An idle link reduces its speed, so `pcie_now` is
+The source is NVML, which opens no CUDA context. An idle link reduces its speed, so `pcie_now` is
 meaningful only while copies run. Source of names and units: nvml.h.
 """
 
@@ -14,28 +14,28 @@ from typing import Any
 from membench.core.snapshot import GpuLinks, Gpus
 from membench.machine.gpus.state import GpuReader, NoAnswer
 
-# Plain numbers, because nvidia-ml-py defines NVML_P2P_CAPS_INDEX_READ as a tuple, which the call
+# nvidia-ml-py defines NVML_P2P_CAPS_INDEX_READ as a tuple, but the call accepts only a number.
 # rejects.
 _P2P_READ = 0  # nvmlGpuP2PCapsIndex_t
 
 P2P_STATUS: Mapping[int, str] = MappingProxyType(
     {
         0: "ok",
-        1: "the chipset does not support it",
-        2: "the GPU does not support it",
-        3: "the topology of the I/O hub does not support it",
-        4: "a driver setting (registry key) disables it",
+        1: "the chipset does not support direct access",
+        2: "the GPU does not support direct access",
+        3: "the topology of the I/O hub does not support direct access",
+        4: "a driver setting (registry key) disables direct access",
         5: "not supported",
     }
 )
-"""nvmlGpuP2PStatus_t in words; 6 is "unknown"."""
+"""Text for each nvmlGpuP2PStatus_t. The value 6 means "unknown" and has no text."""
 
 NVLINKS = 36
-"""Maximum number of NVLinks per GPU: NVML_NVLINK_MAX_LINKS."""
+"""Maximum number of NVLinks per GPU (NVML_NVLINK_MAX_LINKS)."""
 
 
 def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
-    """The links of ``gpus.devices``, in the same order; empty if NVML is not available.
+    """The links of ``gpus.devices``, in the order of the devices; empty if NVML is not available.
 
     Args:
         root: directory that contains sys.
@@ -57,10 +57,10 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    ``c2c`` if data go over a chip-to-chip link or stay on one chip.
+    The result is ``c2c`` if data use a chip-to-chip link or stay on one chip.
 
     Args:
-        uuid: hashed, as in `GpuLinks`.
+        uuid: hash of the GPU's UUID, as in `GpuLinks`.
     """
     try:
         reader = GpuReader.open()
@@ -79,12 +79,13 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """Whether NVML allows a GPU to read another GPU's memory: ``ok``, or the reason why not.
+    """``ok`` if NVML allows a GPU to read another GPU's memory; otherwise the reason why not.
 
-    Empty if NVML does not report this.
+    The result is empty if NVML does not report this.
 
     Args:
-        uuid, other: hashed, as in `GpuLinks`.
+        uuid: hash of the first GPU's UUID, as in `GpuLinks`.
+        other: hash of the other GPU's UUID.
     """
     try:
         reader = GpuReader.open()

@@ -1,7 +1,7 @@
 """The state of a GPU at one moment, from NVML: clocks, limits, link, errors, other processes.
 
-Reading changes nothing and opens no CUDA context, so a parent may read the state while its worker
-measures on the device. Source of names and units: nvml.h.
+Reading the state changes nothing and opens no CUDA context. So a parent process may read the state
+while its worker measures on the device. Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -28,45 +28,49 @@ SLOWDOWNS: Mapping[int, str] = MappingProxyType(
         0x80: "power brake",
     }
 )
-"""Bits of `GpuState.reasons` for a clock below the requested one.
+"""Bit of `GpuState.reasons` -> text, for the reasons that lower a clock.
 
 Bits for idleness (0x1), clocks that a user chose (0x2, 0x100) and clocks of other GPUs in a boost
 group (0x10) are left out.
 """
 
 _INTEGRATED = frozenset({(5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0), (12, 1)})
-"""Compute capabilities that only systems on a chip have: Jetson TX1, TX2, Xavier, Orin, Thor (10.1
-before CUDA 13) and GB10. Source: developer.nvidia.com/cuda-gpus and the CUDA 13 release notes.
+"""Compute capabilities that only systems on a chip have.
+
+They are Jetson TX1, TX2, Xavier, Orin, Thor (10.1 before CUDA 13) and GB10. Source:
+developer.nvidia.com/cuda-gpus and the CUDA 13 release notes.
 """
 
-_POLICIES = (0, 1, 3)  # power, thermal, board limit: nvmlPerfPolicyType_t
+_POLICIES = (0, 1, 3)  # power, thermal and board limit in nvmlPerfPolicyType_t
 
 
 @record
 class GpuState:
-    """The state of a GPU; None for what the GPU or its driver does not report.
+    """The state of a GPU. A field is None if the GPU or its driver does not report the fact.
 
     Attributes:
-        uuid: hashed, as in `GpuIdentity`.
-        sm_mhz, memory_mhz: present clocks; ``..._max``: maximum clocks; sm_mhz_set: the application
-            clock, which an administrator may have lowered.
-        performance: from 0 (busy) to 15 (idle).
+        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
+        sm_mhz, memory_mhz: present clocks.
+        sm_mhz_max, memory_mhz_max: maximum clocks.
+        sm_mhz_set: the application clock, which an administrator may have lowered.
+        performance: performance state from 0 (busy) to 15 (idle).
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
-        held_ns: nanoseconds for which power, heat or the board's limit held the clocks down, since
-            the driver was loaded.
+        held_ns: nanoseconds since the driver was loaded in which power, heat or the board's limit
+            lowered the clocks.
         temperature, memory_temperature: temperatures of the chip and of its memory, in degrees
             Celsius.
         power, power_limit, power_default: watts.
         ecc, mig, persistence: whether these modes are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
-        link_..: present PCI Express generation and lanes, and the maximum that device and slot both
-            support.
-        processes: host process ids of the processes that compute on it.
+        link_generation, link_width: present PCI Express generation and number of lanes.
+        link_generation_max, link_width_max: maximum that both the device and the slot support.
+        processes: host process ids of the processes that compute on the GPU.
         c2c: whether the chip-to-chip link to the CPU is in use.
-        integrated: whether it shares the chip with the CPU and uses the host's memory.
+        integrated: whether the GPU shares the chip with the CPU and uses the host's memory.
         bus_bits: width of the memory bus.
         confidential: whether confidential computing is on, so that the host link is encrypted.
-        node: the NUMA node that it is attached to; -1 if the firmware does not report it.
+        node: the NUMA node that the GPU is attached to; -1 if the firmware does not report the
+            node.
     """
 
     uuid: str
@@ -107,18 +111,21 @@ class GpuState:
 
     @property
     def has_pcie(self) -> bool:
-        """Whether its PCI Express figures describe a link: GB10 and similar chips report 1.0 x1."""
+        """Whether the PCI Express values describe a real link.
+
+        GB10 and similar chips report only 1.0 x1.
+        """
         least = (self.link_generation_max or 1, self.link_width_max or 1) == (1, 1)
         return not self.integrated and not (self.c2c and least)
 
     @property
     def slowdowns(self) -> tuple[str, ...]:
-        """The present reasons for a reduced clock, in words."""
+        """The present reasons for a reduced clock, as texts."""
         return tuple(word for bit, word in SLOWDOWNS.items() if (self.reasons or 0) & bit)
 
     @property
     def peak_bandwidth(self) -> float | None:
-        """Peak memory bandwidth in GB/s: two transfers per clock over the whole bus."""
+        """Peak memory bandwidth in GB/s, at two transfers per clock; None if unknown."""
         if not self.memory_mhz_max or not self.bus_bits:
             return None
         return 2 * self.memory_mhz_max * 1e6 * self.bus_bits / 8 / 1e9
@@ -129,10 +136,10 @@ class NoAnswer(MembenchError):
 
 
 class GpuReader:
-    """An open NVML session that reads the same devices repeatedly.
+    """An open NVML session for repeated reads of the same devices.
 
     Args:
-        nvml: the bindings, initialised.
+        nvml: the initialised bindings.
         root: directory that contains sys.
     """
 
@@ -146,7 +153,7 @@ class GpuReader:
                 continue
             for one in (handle, *self._instances(handle)):
                 uuid = text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), ""))
-                # For facts that a MIG instance does not report, its GPU is queried.
+                # MIG instance -> handle of its GPU, for facts that only the GPU reports.
                 self._handles[hashed(uuid)] = (index, handle)
 
     @classmethod
@@ -173,22 +180,30 @@ class GpuReader:
         return tuple(self._handles)
 
     def read(self, uuid: str) -> GpuState:
-        """The state of the device with the hashed ``uuid``; for a MIG instance, that of its GPU.
+        """The state of the device with the hashed UUID ``uuid``.
+
+        The result for a MIG instance is the state of its GPU.
 
         Raises:
-            NoAnswer: there is no such device, or it is lost.
+            NoAnswer: there is no such device, or the device no longer responds.
         """
         if uuid not in self._handles:
-            raise NoAnswer(f"NVML lists no GPU {uuid}", "nvidia-smi -L lists the GPUs")
+            raise NoAnswer(
+                f"NVML lists no GPU with the hashed UUID {uuid}",
+                "run 'nvidia-smi -L' to list the GPUs",
+            )
         index, handle = self._handles[uuid]
         try:
-            self._nvml.nvmlDeviceGetUUID(handle)  # every GPU that works responds to this query
+            self._nvml.nvmlDeviceGetUUID(handle)  # every working GPU responds to this query
         except self._nvml.NVMLError as error:
             raise NoAnswer(f"GPU {index} no longer responds to NVML: {error}") from None
         return _state(self._nvml, handle, uuid, index, self._root)
 
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
-        """Call the NVML function ``question`` on the device; None if it is not supported."""
+        """Call the NVML function ``question`` on the device ``uuid``.
+
+        The result is None if it is not supported.
+        """
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
@@ -198,7 +213,7 @@ class GpuReader:
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Shut NVML down. May be called twice."""
+        """Shut NVML down. A second call does nothing."""
         self._handles.clear()
         ask(self._nvml, self._nvml.nvmlShutdown, None)
 
@@ -232,9 +247,9 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
     sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
     reasons = one(nvml.nvmlDeviceGetCurrentClocksEventReasons)
-    if reasons is None:  # drivers before 535 have only the old name
+    if reasons is None:  # drivers before 535 have only the old function name
         reasons = one(nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
-    # With an old library, the unversioned function raises an error that is not an NVMLError.
+    # If the library is old, the unversioned function raises an error that is not an NVMLError.
     processes = one(nvml.nvmlDeviceGetComputeRunningProcesses_v3)
     performance = one(nvml.nvmlDeviceGetPerformanceState)
     c2c = called(nvml, "nvmlDeviceGetC2cModeInfoV", handle)
@@ -247,7 +262,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         sm_mhz_set=one(nvml.nvmlDeviceGetApplicationsClock, sm),
         memory_mhz=one(nvml.nvmlDeviceGetClockInfo, memory),
         memory_mhz_max=one(nvml.nvmlDeviceGetMaxClockInfo, memory),
-        performance=performance if performance in range(16) else None,  # 32 is "unknown"
+        performance=performance if performance in range(16) else None,  # 32 means "unknown"
         reasons=reasons,
         held_ns=held(),
         temperature=one(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
@@ -271,7 +286,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
         if processes is None
         else tuple(
             process.pid for process in processes if process.pid
-        ),  # 0: not a process (Jetson)
+        ),  # 0 means no process (Jetson)
         bus_bits=one(nvml.nvmlDeviceGetMemoryBusWidth),
         confidential=computes_confidentially(nvml),
         node=_node(one(nvml.nvmlDeviceGetPciInfo), root),
@@ -281,12 +296,15 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
 
 def is_integrated(capability: tuple[int, int] | None) -> bool | None:
-    """Whether a GPU of this compute capability shares chip and memory with the CPU."""
+    """Whether a GPU of this compute capability shares the chip and the memory with the CPU.
+
+    The result is None if the compute capability is unknown.
+    """
     return capability in _INTEGRATED if capability and capability[0] else None
 
 
 def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
-    """Temperature of the memory in degrees Celsius; None if the card has no sensor for it."""
+    """Temperature of the memory in degrees Celsius; None if the card has no such sensor."""
     found = one(nvml.nvmlDeviceGetFieldValues, [nvml.NVML_FI_DEV_MEMORY_TEMP])
     if found is None or found[0].nvmlReturn != nvml.NVML_SUCCESS:
         return None
@@ -294,16 +312,19 @@ def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
 
 
 def computes_confidentially(nvml: Any) -> bool | None:
-    """Whether confidential computing is on; None if driver or bindings do not report it."""
+    """Whether confidential computing is on.
+
+    The result is None if the driver or the bindings do not report this.
+    """
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
     return None if state is None else bool(state.ccFeature)
 
 
 def _node(pci: Any, root: Path) -> int | None:
-    """The NUMA node of a PCI device; None if it is not visible, as in some containers."""
+    """The NUMA node of a PCI device; None if the device is not visible, as in some containers."""
     if pci is None:
         return None
-    address = text(pci.busId).lower()  # 00000000:3B:00.0; sysfs has only four zeros
+    address = text(pci.busId).lower()  # NVML writes 00000000:3B:00.0, but sysfs has only four zeros
     domain, _, rest = address.partition(":")
     return integer(read(root / f"sys/bus/pci/devices/{domain[-4:]}:{rest}/numa_node"))

@@ -1,8 +1,9 @@
-"""Which GPUs CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
+"""The GPUs that CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
 
-Rules (CUDA C++ Programming Guide, "CUDA Environment Variables"): the order is kept; the list ends
-at the first entry that matches no device. The driver also hides all devices if an entry occurs
-twice, and reads the digits at the beginning of an entry as its number.
+Rules of the CUDA C++ Programming Guide, "CUDA Environment Variables": the order of the entries is
+kept, and the list ends at the first entry that matches no device. Two rules of the driver: it hides
+all devices if an entry occurs twice, and it reads the digits at the beginning of an entry as a
+number.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
     """UUIDs of the visible devices in CUDA's order.
 
     Args:
-        setting: value of CUDA_VISIBLE_DEVICES, None if it is not set.
+        setting: value of CUDA_VISIBLE_DEVICES; None if it is not set.
         uuids: UUIDs of the GPUs, ``GPU-...``, by index.
-        instances: UUIDs of MIG instances, ``MIG-...``; a process can use only one of them.
+        instances: UUIDs of MIG instances, ``MIG-...``. A process can use only one MIG instance.
     """
     if setting is None:
         return list(uuids)
@@ -33,7 +34,7 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
 
 
 def hides_all(setting: str | None) -> bool:
-    """Whether ``setting`` hides all GPUs on purpose, not by mistake."""
+    """Whether ``setting`` hides all GPUs on purpose, as an empty setting does."""
     if setting is None:
         return False
     first = setting.split(",")[0].strip()
@@ -41,7 +42,7 @@ def hides_all(setting: str | None) -> bool:
 
 
 def _by_prefix(entries: Sequence[str], uuids: Sequence[str]) -> list[str]:
-    """Resolve entries to UUIDs; an entry may be abbreviated if it matches only one device."""
+    """Resolve entries to UUIDs. An abbreviated entry is valid if it matches only one device."""
     chosen: list[str] = []
     for entry in entries:
         fitting = [uuid for uuid in uuids if entry and uuid.startswith(entry)]

@@ -1,4 +1,4 @@
-"""What differs on side B of a paired run: `membench run --versus`."""
+"""The difference on side B of a paired run: `membench run --versus`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _ELSEWHERE: Mapping[str, str] = {
     "PYTHONHOME": "compare two Pythons with --versus python=PATH",
     "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
 }
-"""Variables that affect the plan or select another membench -> hint.
+"""Environment variables that affect the plan or select another membench -> hint.
 
-The plan of side A would not be valid for side B.
+If side B had such a variable, the plan of side A would not be valid for side B.
 """
 
 
 @dataclass(frozen=True)
 class Change:
-    """What differs on side B; empty if only the set-up commands differ.
+    """The difference on side B of a paired run; empty if only the set-up commands differ.
 
     Attributes:
         text: the option's value as the user wrote it.
-        python: another interpreter, as an absolute path.
+        python: another interpreter, as an absolute path; empty for the same interpreter.
         variables: environment variables of the workers.
-        scratch: another directory for the scratch file.
-        device: another GPU, ``cuda:N``.
+        scratch: another directory for the scratch file; None for the same directory.
+        device: another GPU, ``cuda:N``; empty for the same GPU.
     """
 
     text: str = ""
@@ -46,17 +46,17 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """``options`` for side B."""
+        """The options of side B: ``options`` with this change."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )
 
 
 def parse_change(text: str) -> Change:
-    """Parse ``--versus TEXT``; an empty text means no difference.
+    """Parse the value of ``--versus``. An empty text means no difference.
 
     Raises:
-        UsageError: the text has none of the `FORMS`, or names something that does not exist.
+        UsageError: the text has none of the `FORMS`, or names a missing program or directory.
     """
     if not text:
         return Change()
@@ -72,8 +72,8 @@ def _python(value: str) -> Change:
         raise UsageError(
             f"there is no program {one_line(value)}", "give the path of a Python: python=PATH"
         )
-    # Links are not resolved: the interpreter of a virtual environment is a link, and finds its
-    # environment through it.
+    # Links are not resolved: the interpreter of a virtual environment is a link, and Python needs
+    # the link's path to find the environment.
     return Change(python=os.path.abspath(found))  # noqa: PTH100 - Path.absolute keeps `..`
 
 

@@ -14,7 +14,7 @@ from membench.core.untrusted import parse_json
 from membench.host.compiled.interpreter import environment
 from membench.results.plan import Plan
 
-_SECONDS = 60.0  # a first import from a cold disk is slow
+_SECONDS = 60.0  # seconds; a first import from a cold disk is slow
 _QUESTION = """
 import json
 from membench.benches import registry
@@ -31,13 +31,14 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class OtherPython:
-    """The answer of another interpreter.
+    """The facts about another interpreter and its membench.
 
     Attributes:
         path: path of the interpreter.
-        software: its membench, as in the column `membench`.
-        python: its Python version; ``packages``: versions of its packages that affect results.
-        versions: versions of its benches, by name.
+        software: the version of its membench, as in the column `membench`.
+        python: its Python version.
+        packages: versions of its packages that affect results.
+        versions: name of a bench -> version in its membench.
     """
 
     software: str
@@ -49,7 +50,7 @@ class OtherPython:
     def planned(self, plan: Plan) -> Plan:
         """``plan`` with the bench versions of this interpreter.
 
-        Cases that it does not have are skipped.
+        Cases without a bench in this interpreter are skipped.
         """
         cases = []
         for case in plan.cases:
@@ -70,7 +71,7 @@ def ask(path: str) -> OtherPython:
     """Ask the interpreter at ``path`` which membench it has.
 
     Raises:
-        UsageError: it has no membench, or one whose workers this membench cannot use.
+        UsageError: the interpreter has no membench, or this membench cannot use its workers.
     """
     try:
         done = subprocess.run(
@@ -83,7 +84,8 @@ def ask(path: str) -> OtherPython:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(
-            f"{one_line(path)} cannot be run: {one_line(str(error))}", "give a Python: python=PATH"
+            f"{one_line(path)} cannot be run: {one_line(str(error))}",
+            "give a Python: --versus python=PATH",
         ) from None
     if done.returncode == 0:
         try:
@@ -99,13 +101,17 @@ def ask(path: str) -> OtherPython:
             )
     said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no answer"]
     raise UsageError(
-        f"{one_line(path)} has no membench that can measure a side: {one_line(said[0])[:200]}",
-        "install it there: PATH -m pip install membench",
+        f"{one_line(path)} has no membench that can measure side B: {one_line(said[0])[:200]}",
+        "install membench for this Python: PATH -m pip install membench",
     )
 
 
 def _plain(output: bytes) -> Mapping[str, object]:
-    """The JSON in the last line of ``output``; packages may have printed earlier lines."""
+    """The JSON object in the last line of ``output``. Packages may have printed earlier lines.
+
+    Raises:
+        ValueError: the last line is not a JSON object.
+    """
     data = parse_json(output.strip().splitlines()[-1])
     if not isinstance(data, dict):
         raise ValueError(data)  # noqa: TRY004 - the caller handles it like broken JSON

@@ -24,12 +24,12 @@ SIDES = ("a", "b")
 
 @dataclass(frozen=True)
 class Half:
-    """One side of a paired run.
+    """One side (A or B) of a paired run.
 
     Attributes:
         prepared: the side as an ordinary prepared run.
-        python: the interpreter of its workers; empty for this one.
-        variables: environment variables of its workers, in addition to those of this process.
+        python: the interpreter of the side's workers; empty for this interpreter.
+        variables: additional environment variables of the side's workers.
     """
 
     prepared: Prepared
@@ -39,7 +39,10 @@ class Half:
 
     @classmethod
     def of(cls, prepared: Prepared, change: Change) -> Half:
-        """The side for ``prepared``; ``change`` applies if its plan names side B."""
+        """The side with the plan of ``prepared``.
+
+        ``change`` applies only if the plan is for side B.
+        """
         pairing = prepared.plan.pair
         assert pairing is not None
         if pairing.side == SIDES[0]:
@@ -48,18 +51,18 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Examine the machine and make both plans; write nothing and run no set-up command.
+    """Examine the machine and make both plans. Writes nothing, and runs no set-up command.
 
     Raises:
         UsageError: ``options.versus`` is invalid, or does not fit the other options.
         OutputError: a results file exists.
-        MembenchError: see `prepare`.
+        MembenchError: any error of `prepare`.
     """
     change = parse_change(options.versus)
     if change.device and options.device == "all":
         raise UsageError(
             "--versus device=cuda:N compares one GPU with another",
-            "give --device cuda:N for side A",
+            "choose the GPU of side A with --device cuda:N",
         )
     if options.output is not None:
         for side in SIDES:
@@ -69,7 +72,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
         observer.warned(
             f"{counted(rounds, 'pair')} of rounds: too few for a 95 % interval, so every verdict "
             "will be unclear",
-            f"leave --rounds out for {PAIRS} pairs",
+            f"omit --rounds: the default is {PAIRS} pairs",
         )
     python = ask(change.python) if change.python else None
     first = prepare(replace(options, rounds=rounds), observer)
@@ -95,7 +98,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
 def _other(
     first: Prepared, asked: RunOptions, change: Change, python: OtherPython | None
 ) -> Prepared:
-    """Side B: ``first`` with ``change`` applied to its plan and machine."""
+    """Side B: side A (``first``) with ``change`` applied to its plan and machine."""
     machine = first.machine
     if change.scratch is not None:
         places = (*machine.filesystems[:-1], read_filesystem(change.scratch))
@@ -107,7 +110,7 @@ def _other(
 
 
 def _beside(csv: Path, side: str) -> Path:
-    """``o.csv`` -> ``o_a.csv``."""
+    """The results file of a side: ``o.csv`` -> ``o_a.csv``."""
     ending = csv.suffix if csv.suffix.lower() == ".csv" else ""
     return csv.with_name(f"{csv.name.removesuffix(ending)}_{side}{ending}")
 
@@ -118,6 +121,6 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"{other} of {counted(len(first), 'case')} with another version on side B",
-            "their numbers have another meaning there, so compare shows n/a",
+            f"side B has another version of {other} of {counted(len(first), 'case')}",
+            "numbers of different versions are not compared, so the verdict of such a case is n/a",
         )

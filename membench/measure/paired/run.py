@@ -1,7 +1,7 @@
-"""A paired run, which measures two settings in turn.
+"""A paired run, which measures two settings (sides A and B) in turn.
 
-Each side has its plan, journal and results, like an ordinary run. Each side names the other
-(`Pairing`), so that their rounds can be compared as pairs.
+Each side has its own plan, journal and results, as an ordinary run does. Each journal names the
+other side (`Pairing`), so that the rounds of both sides can be compared as pairs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PairedOutcome:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """``A=o_a.csv``, ``B=o_b.csv``: the sides that have results, for `membench.compare`."""
+        """The sides with results, for `membench.compare`: ``A=o_a.csv``, ``B=o_b.csv``."""
         return tuple(
             f"{side.upper()}={one.csv}"
             for side, one in zip(SIDES, self.sides, strict=True)
@@ -66,21 +66,21 @@ class PairedOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a case failed."""
+        """Whether a case failed on side A or B."""
         return any(one.failed for one in self.sides)
 
     @property
     def signum(self) -> int:
-        """The signal that ended the run early, 0 for a complete one."""
+        """The signal that ended the run early; 0 for a complete run."""
         return max(one.signum for one in self.sides)
 
 
 def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> PairedOutcome:
-    """Carry out the paired run that `prepare_pair` prepared.
+    """Measure the paired run that `prepare_pair` prepared.
 
     Raises:
         OutputError: the results cannot be written.
-        SetupFailed: a set-up command failed; earlier measurements are kept, and the message names
+        SetupFailed: a set-up command failed. Earlier measurements are kept, and the message names
             their files.
         BackendUnavailable: another run measures on the same GPU.
     """
@@ -97,7 +97,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
             for half in halves:
                 one = half.prepared
                 journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
-                opened.callback(journal.remove)  # if the other journal cannot be created
+                # removed if the journal of side B cannot be created
+                opened.callback(journal.remove)
                 journals.append(journal)
             opened.pop_all()
         done = [Contents(half.prepared.plan, {}) for half in halves]
@@ -107,10 +108,10 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Complete the paired run to which the results file ``csv`` belongs.
+    """Complete the paired run of the results file ``csv``.
 
-    ``options`` repeats the difference between the sides: a journal may come from another person, so
-    no command, program or variable is taken from it.
+    ``options`` must repeat the difference between the sides. A journal may come from another
+    person, so no command, program or variable is taken from a journal.
 
     Raises:
         JournalError: there is nothing to resume, or the journal belongs to another machine or
@@ -120,7 +121,8 @@ def resume_pair(
     change = parse_change(options.versus)
     pairing = _pairing(csv)
     asked = (options.versus, options.setup_a, options.setup_b)
-    # Journals are read as printable lines, so a command with several lines has become one line.
+    # A journal's texts are read as single printable lines. So a command of several lines has become
+    # one line.
     if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
             f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
@@ -167,10 +169,10 @@ def resume_pair(
 
 
 def _pairing(csv: Path) -> Pairing:
-    """The pairing in the journal of ``csv``.
+    """The facts about the paired run in the journal of ``csv``.
 
     Raises:
-        JournalError: there is no journal, or it does not belong to a paired run.
+        JournalError: there is no journal, or the journal does not belong to a paired run.
     """
     pairing = read_journal(journal_path(csv)).plan.pair
     if pairing is None:
@@ -182,7 +184,7 @@ def _pairing(csv: Path) -> Pairing:
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """``halves``, each with the machine's state after its set-up command."""
+    """``halves``, each with a snapshot of the machine after the side's set-up command."""
     if not any(half.pairing.setup for half in halves):
         return halves
     found = []
@@ -205,7 +207,7 @@ def _is_empty(journal: Journal) -> bool:
 
 
 def _nothing_yet(half: Half, signum: int) -> RunOutcome:
-    """The outcome of a side of which no case was measured."""
+    """The outcome of a side without measured cases."""
     one = half.prepared
     wall = Wall(0.0, 0.0, 0.0, 0.0)
     return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
@@ -232,12 +234,13 @@ def _run(
         if begun and not end.complete and _is_empty(journal):
             outcomes.append(
                 _nothing_yet(half, end.signum)
-            )  # its journal stays, so that it can be resumed
+            )  # the journal stays, so that the user can resume the run
             trouble = trouble or end.trouble
             continue
         try:
             outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
-        except MembenchError as error:  # the other side's results are still written
+        # continue, because the results of the other side must still be written
+        except MembenchError as error:
             trouble = trouble or error
     if trouble is not None:
         raise trouble
@@ -245,7 +248,7 @@ def _run(
 
 
 def _gpus(halves: Halves) -> list[GpuIdentity]:
-    """The GPUs that either side uses, each once."""
+    """The GPUs that the two sides use, each GPU once."""
     gpus: Mapping[str, GpuIdentity] = {
         gpu.uuid: gpu for half in halves for gpu in used_gpus(half.prepared)
     }

@@ -1,4 +1,4 @@
-"""The user's commands before each round of a side, for example to set a governor."""
+"""The user's shell commands before each round of a side, for example to set a clock governor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ class SetupFailed(MembenchError):
 
 
 def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
-    """Run the shell command of ``side``, if there is one. Membench does not undo its effects.
+    """Run the shell command of ``side`` if it has one.
+
+    membench does not undo the command's effects.
 
     Raises:
         SetupFailed: the command did not exit with 0, or took longer than ``timeout`` seconds.
-        Interrupted: a signal arrived while it ran.
+        Interrupted: a signal arrived while the command ran.
     """
     command, option = side.setup, f"--setup-{side.side}"
     if not command:

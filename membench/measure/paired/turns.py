@@ -1,7 +1,8 @@
-"""Measures the rounds of two runs in turn, so that changes of the machine affect both equally.
+"""Measures the rounds of two runs in turn, so that changes of the machine affect both runs equally.
 
 Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811. They run the two sides at the
-same time; membench runs one after the other, because two runs cannot measure shared memory at once.
+same time. membench runs one side after the other, because two runs cannot measure shared memory at
+once.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ from membench.results.schema import Row
 
 
 def sides_in_turn(round_: int) -> tuple[int, int]:
-    """The order of the sides (0 = A, 1 = B) in ``round_``, counted from 1: A B, B A, A B, ...
+    """The order of the sides (0 = A, 1 = B) in round ``round_``, counted from 1.
 
-    So over two rounds a steady drift affects both sides equally.
+    The orders are A B, B A, A B, and so on. So a steady drift affects both sides equally over two
+    rounds.
     """
     return (0, 1) if round_ % 2 else (1, 0)
 
 
 @dataclass(frozen=True)
 class OneSide:
-    """An observer of one side: adds the side to events, and drops events that concern both."""
+    """An observer for one side. It adds the side to events, and drops events about both sides."""
 
     observer: Observer
     side: str
@@ -72,7 +74,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Measure both sides into their journals; return how each side ended."""
+    """Measure both sides into their journals. Returns how the measurement of each side ended."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -112,7 +114,7 @@ def measure_in_turns(
 
 @dataclass
 class _Turn:
-    """One side, and the seconds that it has taken so far, with the layout of its scratch file."""
+    """The state of one side: the seconds so far, and its scratch file."""
 
     half: Half
     rounds: Rounds
@@ -125,13 +127,13 @@ class _Turn:
 
 @dataclass
 class _Turns:
-    """Both sides, of which one is measured at a time."""
+    """The state of both sides; membench measures one side at a time."""
 
     interrupt: Interrupt
     sides: list[_Turn] = field(default_factory=list)
 
     def measure(self, pairs: int) -> None:
-        """Measure all missing rounds, up to ``pairs`` pairs."""
+        """Measure all missing rounds, up to ``pairs`` pairs of rounds."""
         for one in self.sides:
             if one.rounds.untuned():
                 with self._turn(one):
@@ -145,7 +147,7 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of ``one`` before its turn."""
+        """Run the set-up command of ``one``, and then its turn inside the block."""
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -155,10 +157,11 @@ class _Turns:
 
 
 def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> list[ScratchLayout]:
-    """The scratch files; both sides share one file if the directory is the same."""
+    """The scratch files of both sides. The sides share one file if they use the same directory."""
     if len({plan.scratch for plan in plans}) > 1:
         return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
-    # A case claims the bytes that it writes for all rounds at once, so here for both sides.
+    # A case reserves its bytes for all rounds at once, so a shared file needs the rounds of both
+    # sides.
     shared = replace(plans[0], rounds=2 * plans[0].rounds)
     layout = opened.enter_context(laid_out(shared, (), observer))
     return [layout, replace(layout, seconds=0.0)]
@@ -167,9 +170,9 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
 def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The case results in ``own`` that a resumed paired run keeps.
 
-    They belong to complete pairs, or to cases that one side no longer measures because they failed
-    or were skipped. A pair that an interruption split is measured again, because its two results
-    would come from different times.
+    A result is kept if the other side has its counterpart. It is also kept if a side no longer
+    measures the case, because the case failed or was skipped. All other pairs are measured again,
+    because their two results would come from different times.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

@@ -1,1 +1,1 @@
-"""The parent's side of a round: worker processes, and the monitoring of their environment."""
+"""The round in the parent process: worker processes, and the monitoring of their environment."""

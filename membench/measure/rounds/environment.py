@@ -1,8 +1,8 @@
-"""Conditions around a case, read before and after the case, never while it is timed.
+"""The conditions before and after a case. They are never read while a case is timed.
 
-The parent reads them, so that they cost the worker no time: the control group's count of throttled
-periods, the kernel's CPU time counters and, for a case on the GPU, NVML, which needs no CUDA
-context.
+The parent reads the conditions, so the worker loses no time. The sources are the control group's
+count of throttled periods, the kernel's CPU time counters, and NVML for a case on the GPU. NVML
+needs no CUDA context.
 """
 
 from __future__ import annotations
@@ -25,20 +25,23 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
-"""A case is flagged if power or heat reduce the clocks for more than this share of its time."""
+"""Maximum share of a case's time.
+
+A case is flagged if power or heat lower the clocks for longer.
+"""
 
 AT_WORK = 2
-"""Highest performance state of a busy GPU: GeForce cards compute in state 2, others in 0."""
+"""Highest performance state of a busy GPU. GeForce cards compute in state 2, other cards in 0."""
 
 
 @dataclass(frozen=True)
 class EnvironmentSample:
-    """The environment at one moment.
+    """The conditions at one moment.
 
     Attributes:
         seconds: time of a monotonic clock.
-        pauses: how often the control group has throttled its processes so far.
-        gpus: states by hashed UUID; empty if the case needs no GPU, or NVML does not respond.
+        pauses: number of times that the control group has throttled its processes so far.
+        gpus: hashed UUID -> state; empty if the case needs no GPU, or NVML does not respond.
         ticks: CPU time counters; ``own`` covers this process and the worker.
         pinned: whether the worker is pinned to the NUMA node of its device.
     """
@@ -51,7 +54,7 @@ class EnvironmentSample:
 
 
 class EnvironmentMonitor:
-    """Reads the conditions around the cases of a run.
+    """Reads the conditions before and after the cases of a run.
 
     Args:
         observer: gets one warning if NVML stops responding.
@@ -63,9 +66,9 @@ class EnvironmentMonitor:
         self._seen: dict[str, GpuState] = {}
         self._reader: GpuReader | None = None
         self._silent = False
-        self._contexts: set[int] = set()  # ids of workers that have opened the device
+        self._contexts: set[int] = set()  # process ids of workers that have opened the device
         self._cpus = len(online_cpus(Path("/"))) or 1
-        self._round = CpuTicks()  # summed over the cases of the round
+        self._round = CpuTicks()  # CPU time during the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
         """Read the conditions before ``case``, and pin ``worker`` to the NUMA node of its GPU."""
@@ -80,7 +83,10 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """``unit`` with the flags that follow from both readings; only `ok` results get flags."""
+        """Read the conditions after ``case``. Return ``unit`` with the flags from both readings.
+
+        Only results with the status `ok` get flags.
+        """
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
             self._contexts.add(worker)
@@ -110,10 +116,10 @@ class EnvironmentMonitor:
         return replace(unit, flags=tuple(dict.fromkeys((*unit.flags, *codes))))
 
     def cpu_time(self) -> dict[str, float]:
-        """CPU time of others while cases were measured, since the last call.
+        """The CPU time that others used during the cases since the last call; empty if unknown.
 
-        ``steal`` is a share of the machine's CPU time, ``others`` the number of CPUs that other
-        processes used.
+        ``steal`` is the hypervisor's share of the machine's CPU time. ``others`` is the average
+        number of CPUs that other processes used.
         """
         ticks, self._round = self._round, CpuTicks()
         steal, others = ticks.steal_share, ticks.others(self._cpus)
@@ -128,7 +134,7 @@ class EnvironmentMonitor:
         return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
-        """The state of each used GPU after its last case."""
+        """For each used GPU: its state after its last case."""
         return list(self._seen.values())
 
     def close(self) -> None:
@@ -138,7 +144,7 @@ class EnvironmentMonitor:
             self._reader = None
 
     def _gpus(self, case: PlannedCase) -> dict[str, GpuState]:
-        """The state of the GPU of ``case``."""
+        """The state of the GPU of ``case`` by its hashed UUID; empty if the case needs no GPU."""
         if case.gpu is None or self._silent:
             return {}
         uuid = self._machine.gpus.devices[case.gpu].uuid
@@ -162,8 +168,8 @@ class EnvironmentMonitor:
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
     """The CPU time that the hypervisor and other processes took, for `detail`; empty if small.
 
-    If a case uses a disk or a GPU, the kernel's own threads also use CPU time, which cannot be
-    distinguished from that of other processes; then only the hypervisor counts.
+    If a case uses a disk or a GPU, the kernel's own threads also use CPU time. Their time looks
+    like the time of other processes. So for such a case only the hypervisor's time is used.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -177,17 +183,17 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
-    """Whether power, heat or the board reduced the clocks for more than `HELD_SHARE`."""
+    """Whether power, heat or the board lowered the clocks for over `HELD_SHARE` of the time."""
     if before.held_ns is None or after.held_ns is None:
         return False
     return after.held_ns - before.held_ns > HELD_SHARE * seconds * 1e9
 
 
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
-    """Why the clock was reduced around a case, in words; empty if no reason is reported.
+    """The reasons for a lower clock around a case, as texts; empty if no reason is reported.
 
-    NVML reports the reasons of one moment, and they end with the load; the counter in `was_held`
-    covers the whole time.
+    NVML reports only the reasons at one moment, and reasons disappear with the load. The counter in
+    `was_held` covers the whole time.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())
@@ -196,8 +202,9 @@ def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ..
 def others(state: GpuState, worker: int, *, is_open: bool) -> int:
     """The number of other processes that compute on the GPU.
 
-    In a container, NVML may list the worker under its process id on the host. So if the ``worker``
-    is not listed but has the device open, one of the listed processes is assumed to be the worker.
+    In a container, NVML may list the worker under its process id on the host. If ``worker`` is not
+    listed but has the device open (``is_open``), one of the listed processes is assumed to be the
+    worker.
     """
     listed = set(state.processes or ())
     if worker in listed or (is_open and listed):
@@ -206,9 +213,9 @@ def others(state: GpuState, worker: int, *, is_open: bool) -> int:
 
 
 def link_is_down(state: GpuState) -> bool:
-    """Whether the link is narrower than possible, or slower although the GPU is busy.
+    """Whether the PCI Express link has too few lanes, or is too slow although the GPU is busy.
 
-    An idle GPU reduces the speed of its link to save power, but not the width.
+    An idle GPU lowers the speed of its link to save power, but keeps the number of lanes.
     """
     if not state.fed_by_pcie:
         return False
@@ -221,5 +228,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether the case moves data over the host link."""
+    """Whether the case moves data over the link between host and GPU."""
     return case.tier in (Tier.LINK, Tier.SSD)

@@ -1,4 +1,4 @@
-"""Converts Ctrl-C, SIGTERM and a closed terminal to an event that a loop can wait for."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into an event that a loop can wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """The run must stop now; ``signum`` is the signal."""
+    """The run must stop now. ``signum`` is the number of the signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -25,7 +25,7 @@ class Interrupt:
 
     Attributes:
         fd: the descriptor, for a selector that also watches the worker's pipe.
-        signum: the first signal that arrived; 0 if none.
+        signum: number of the first signal that arrived; 0 if no signal arrived.
     """
 
     fd: int
@@ -39,10 +39,10 @@ class Interrupt:
 
 @contextmanager
 def interrupts() -> Iterator[Interrupt]:
-    """Catch `SIGNALS` inside the block; only for the main thread.
+    """Catch `SIGNALS` inside the block. Only the main thread may use this context.
 
-    A handler that raises could interrupt the writing of a journal record. So the handler only sets
-    a flag, which the runner checks at safe points.
+    A handler that raises could interrupt the write of a journal record. So the handler only sets a
+    flag, and the runner checks the flag at safe points.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     interrupt = Interrupt(reader)
@@ -53,7 +53,7 @@ def interrupts() -> Iterator[Interrupt]:
     before = {
         number: signal.signal(number, handle)
         for number in SIGNALS
-        if signal.getsignal(number) != signal.SIG_IGN  # keep ignoring signals that nohup ignores
+        if signal.getsignal(number) != signal.SIG_IGN  # a signal that nohup ignores stays ignored
     }
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:

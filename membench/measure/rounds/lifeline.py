@@ -1,4 +1,4 @@
-"""A process attribute that ends a process when its parent ends, for whatever reason."""
+"""A process attribute that ends a process when its parent ends, even if the parent is killed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PR_SET_PDEATHSIG = 1
 def die_with(parent: int, by: signal.Signals) -> None:
     """Let the kernel send the signal ``by`` to this process when its parent ``parent`` ends.
 
-    The setting survives execve(2) but not fork(2), see prctl(2). Does not return if the parent has
-    already ended.
+    The setting survives execve(2) but not fork(2); see prctl(2). If the parent has already ended,
+    this function ends the process immediately.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0)
-    if os.getppid() != parent:  # the parent died before prctl took effect
+    if os.getppid() != parent:  # the parent ended before prctl took effect
         os._exit(128 + by)

@@ -1,4 +1,4 @@
-"""The parent's view of a worker: start it, send requests, detect its death, end it."""
+"""The worker process as its parent uses it: start, send requests, detect its death, end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 
 START_SECONDS = 60.0
-"""Maximum seconds for a worker to start. A first import from a cold disk is slow."""
+"""Maximum seconds for the start of a worker. A first import from a cold disk is slow."""
 
 
 class WorkerLost(Exception):
-    """The worker died or was killed during a request; the message gives the cause."""
+    """The worker died or was killed during a request. The message gives the cause."""
 
 
 class Worker:
     """One worker process.
 
     Args:
-        scratch: the run's scratch file, if there is one.
-        variables: environment variables, in addition to those of this process.
-        python: the interpreter for the worker; empty for this one.
-        benches, hold: as in `Hello`.
-        verbose: show its standard error, instead of keeping it to explain a death.
+        scratch: the run's scratch file, if the run has one.
+        variables: additional environment variables for the worker.
+        python: the interpreter for the worker; empty for this interpreter.
+        benches: names of benches. The worker compiles their kernels first.
+        hold: whether to stop a GPU's queue until the host has filled the queue.
+        verbose: show the worker's standard error. Otherwise it is kept to explain a death.
 
     Raises:
         WorkerError: the worker cannot be started.
@@ -56,7 +57,7 @@ class Worker:
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
-        # In memory, so that a run leaves no file in the temporary directory.
+        # A file in memory, so that a run leaves no file in the temporary directory.
         self._stderr: IO[bytes] = os.fdopen(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b")
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
@@ -102,13 +103,14 @@ class Worker:
 
         Raises:
             WorkerLost: the worker died, or was killed after ``timeout`` seconds.
-            Interrupted: a signal arrived; the worker still runs, or the signal has ended it.
+            Interrupted: a signal arrived. The worker may still run, or the signal may have ended
+                the worker.
         """
         try:
             self._say(encode(request))
             line = self._line(timeout)
         except WorkerLost:
-            self._interrupt.check()  # the signal may have been sent to the whole process group
+            self._interrupt.check()  # the whole process group may have received the signal
             raise
         try:
             return decode(Answer, line)
@@ -117,19 +119,19 @@ class Worker:
             raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
 
     def quit(self) -> None:
-        """End the worker cleanly; kill it if that takes too long."""
+        """End the worker cleanly. If this takes too long, kill the worker."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             self._process.wait(timeout=5)
         self.kill()
 
     def kill(self) -> None:
-        """Kill the worker and close its pipes. May be called twice."""
+        """Kill the worker and close its pipes. A second call does nothing."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         if self._process.stdin is not None:
-            with suppress(OSError):  # a request that the worker no longer read
+            with suppress(OSError):  # the worker did not read its last request
                 self._process.stdin.close()
         if self._reader >= 0:
             os.close(self._reader)
@@ -138,7 +140,7 @@ class Worker:
 
     @property
     def errors(self) -> str:
-        """The text that the worker wrote to standard error so far."""
+        """The text that the worker has written to standard error so far."""
         if self._stderr.closed:
             return ""
         self._stderr.seek(0)
@@ -174,7 +176,7 @@ class Worker:
         return line
 
     def _end(self) -> str:
-        """How the worker ended, in words."""
+        """A text that says how the worker ended."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -189,6 +191,9 @@ class Worker:
 
 
 def _offer(pid: int) -> None:
-    """Make the kernel kill the worker first if memory runs out: only a case fails, not the run."""
+    """Let the kernel kill the worker first if memory runs out.
+
+    Then only a case fails, and the run continues.
+    """
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")

@@ -1,8 +1,8 @@
 """The protocol between parent and worker: one JSON object per line, strictly in turn.
 
-The parent sends requests to the worker's standard input; the worker answers on a separate pipe.
-They take turns because the machine must be idle while a case is timed: the parent writes the
-journal and the screen, and only then sends the next request.
+The parent sends requests to the worker's standard input. The worker answers on a separate pipe.
+Only one of the two processes is active at a time, because the machine must be idle while a case is
+timed. The parent writes the journal and the screen, and only then sends the next request.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message, with everything that the worker needs for all requests.
+    """The first message to a worker, with the data that the worker needs for all requests.
 
     Attributes:
-        benches: names of benches whose kernels are compiled ahead.
-        hold: whether to hold a GPU's queue while it is filled.
+        benches: names of benches. The worker compiles their kernels first.
+        hold: whether to stop a GPU's queue until the host has filled the queue.
     """
 
     machine: Machine
@@ -40,10 +40,10 @@ class RoundRequest:
     """A request to run one case in one round.
 
     Attributes:
-        iters: the batch size of an earlier round, if there was one.
+        iters: the batch size of an earlier round; None if there was no earlier round.
         config: the configuration of a tuned case.
-        tune: choose the configuration, and answer with a case result whose `detail` is the
-            configuration.
+        tune: choose the best configuration. The answer is a case result with this configuration as
+            its `detail`.
     """
 
     round: int
@@ -58,7 +58,7 @@ class Answer:
     """The answer to a request.
 
     Attributes:
-        spent: whether the worker lost its device and must be replaced.
+        spent: whether the worker has lost its device and must be replaced.
     """
 
     unit: CaseResult
@@ -66,11 +66,11 @@ class Answer:
 
 
 def encode(message: Any) -> bytes:
-    """``message`` (a dataclass) as one line."""
+    """``message`` (a dataclass) as one line of JSON."""
     return json.dumps(dump(message), separators=(",", ":")).encode() + b"\n"
 
 
 def decode(kind: type[T], line: bytes) -> T:
-    """The message of type ``kind`` in ``line``."""
+    """Parse ``line``, one line of JSON, as a message of type ``kind``."""
     message: T = load(kind, json.loads(line))
     return message

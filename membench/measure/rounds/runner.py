@@ -1,4 +1,7 @@
-"""The parent's loop: rounds in new workers; each result is journaled before the next case."""
+"""The parent's loop: rounds in fresh workers.
+
+Each result is in the journal before the next case.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,11 @@ class Setting:
     """The constants of all rounds of a run.
 
     Attributes:
-        layout: the scratch file, or the reason why there is none.
+        layout: the scratch file, or the reason why there is no scratch file.
         monitor: reads the conditions before and after each case.
-        environment: variables for the workers, in addition to those of this process.
+        environment: additional environment variables for the workers.
         verbose: whether to show the workers' standard error.
-        python: the interpreter of the workers; empty for this one.
+        python: the interpreter of the workers; empty for this interpreter.
     """
 
     plan: Plan
@@ -50,12 +53,12 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure the part of the plan that is not in ``done``, journal it, and return all results.
+    """Measure the cases that ``done`` lacks, write them to the journal, and return all results.
 
     Raises:
-        Interrupted: a signal arrived; the results so far are in the journal.
+        Interrupted: a signal arrived. The journal has the results so far.
         OutputError: the journal can no longer be written.
-        WorkerError: workers cannot be started at all.
+        WorkerError: workers cannot be started.
     """
     rounds = Rounds(setting, journal, done, observer)
     observer.started(setting.plan, len(done.units))
@@ -66,13 +69,13 @@ def run_rounds(
 
 
 class Rounds:
-    """The rounds of one plan, measured on request; each result goes to the journal.
+    """The rounds of one plan, measured on request. The journal gets each result.
 
-    A case that failed or was skipped in one round is not run again: its outcome would not change,
-    and a hanging case would cost its timeout again.
+    A case that failed or was skipped in one round is not run again. Its outcome would not change,
+    and a hanging case would again take its full timeout.
 
     Attributes:
-        units: all case results, including those from the first part of an interrupted run.
+        units: all case results, including results from before an interruption.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class Rounds:
         self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
 
     def untuned(self) -> list[PlannedCase]:
-        """The tuned cases whose configuration has not been chosen yet."""
+        """The tuned cases without a chosen configuration."""
         return [
             case
             for case in self._setting.plan.cases
@@ -105,9 +108,7 @@ class Rounds:
         untuned = self.untuned()
         if not untuned:
             return
-        self._observer.noted(
-            f"looking for the best configuration of {counted(len(untuned), 'case')}"
-        )
+        self._observer.noted(f"tuning {counted(len(untuned), 'case')}: trying configurations")
         with _Round(self._setting, 1) as worker:
             for case in untuned:
                 unit = worker.run(RoundRequest(1, case, tune=True))
@@ -119,7 +120,7 @@ class Rounds:
                 self._setting.interrupt.check()
 
     def todo(self, round_: int) -> list[PlannedCase]:
-        """The cases that are still to be measured in ``round_``, in order."""
+        """The missing cases of round ``round_``, in the order of the round."""
         return [
             case
             for case in order(self._setting.plan, round_)
@@ -161,7 +162,10 @@ class Rounds:
 
 
 class _Round:
-    """The worker of one round; replaced when it is lost, killed if the round ends early."""
+    """The worker of one round.
+
+    It is replaced when it is lost, and killed if the round ends early.
+    """
 
     def __init__(self, setting: Setting, round_: int) -> None:
         self._setting = setting
@@ -180,7 +184,7 @@ class _Round:
                 self._worker.kill()
 
     def run(self, request: RoundRequest) -> CaseResult:
-        """The case result of ``request``; a failure if the worker is lost."""
+        """The case result of ``request``; a failed result if the worker is lost."""
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:
@@ -194,7 +198,7 @@ class _Round:
             self._replace()
             return self._failed(case, started, f"the worker {lost}")
         unit = answer.unit
-        if not request.tune:  # its `detail` contains only a configuration
+        if not request.tune:  # the `detail` is only a configuration here
             unit = setting.monitor.after(before, case, worker.pid, unit)
         if answer.spent:
             self._replace()

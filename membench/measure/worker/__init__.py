@@ -1,1 +1,1 @@
-"""The worker's side of a round: build, time and verify cases."""
+"""The round in the worker process: build, time and verify cases."""

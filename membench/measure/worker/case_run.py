@@ -37,11 +37,11 @@ def run_unit(
     stopwatches: Stopwatches,
     started: str,
 ) -> CaseResult:
-    """Run ``request`` and return its result, with status `ok`.
+    """Run ``request`` and return its result with the status `ok`.
 
     Raises:
         Skip: this machine cannot run the case.
-        Exception: whatever the bench raises.
+        Exception: any exception from the bench.
     """
     bench = _bench(request, benches)
     begin = time.monotonic()
@@ -94,11 +94,11 @@ def tune_unit(
     stopwatches: Stopwatches,
     started: str,
 ) -> CaseResult:
-    """A case result without readings; its `detail` is the best configuration of the case.
+    """A case result without measurements. Its `detail` is the best configuration of the case.
 
     Raises:
-        Skip: no configuration can run here.
-        Exception: whatever the bench raises.
+        Skip: this machine can run no configuration.
+        Exception: any exception from the bench.
     """
     bench = _bench(request, benches)
     backend = backend_of(request.case)
@@ -113,9 +113,9 @@ def tune_unit(
 
 
 def kernel_hash(bench: Bench, backend: Backend) -> str:
-    """``k`` and 12 hex digits of a digest of the sources of the bench and the backend's kernels.
+    """``k`` and 12 hex digits: a digest of the sources of the bench and of the backend's kernels.
 
-    The digest includes the modules that benches share.
+    The digest includes the modules that several benches share.
     """
     module = importlib.import_module(bench.function.__module__)
     digest = hashlib.sha256(backend.kernel_digest.encode())
@@ -159,7 +159,7 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """Facts for `detail`: lowest clock of a sample, launch floor, whether the hold is off."""
+    """For `detail`: lowest SM clock, launch floor, and ``hold=no`` if the queue was not stopped."""
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
@@ -193,7 +193,7 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """For `detail`: quantiles above which there is no sample, such as p99.9 of 200 samples."""
+    """For `detail`: quantiles that no sample exceeds, such as p99.9 of 200 samples."""
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 
@@ -210,9 +210,9 @@ def _declared(work: Work, flags: tuple[str, ...]) -> dict[str, Any]:
 
 def _bench(request: RoundRequest, benches: Mapping[str, Bench]) -> Bench:
     found = benches.get(request.case.bench)
-    if found is None:  # a plug-in that could be loaded only in the parent
+    if found is None:  # a plug-in that only the parent could load
         raise MembenchError(
-            f"the worker has no bench '{request.case.bench}': membench list names plug-ins that "
+            f"the worker has no bench '{request.case.bench}': 'membench list' names plug-ins that "
             "cannot be loaded"
         )
     return found

@@ -1,8 +1,8 @@
 """The worker process of one round: builds, times and verifies cases, one request at a time.
 
-The parent starts it as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. It ends
-when its parent ends, for whatever reason: the kernel sends SIGKILL, and a thread exits the process
-at the end of standard input.
+The parent starts the worker as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. The
+worker ends when its parent ends, even if the parent is killed. For this, the kernel sends SIGKILL,
+and a thread exits the process at the end of standard input.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from membench.results.plan import PlannedCase
 
 
 def main(argv: list[str]) -> None:
-    """Serve requests until standard input ends."""
+    """Answer requests until standard input ends."""
     parent, results = int(argv[0]), int(argv[1])
     die_with(parent, signal.SIGKILL)
-    # Ctrl-C reaches the whole foreground group; only the parent decides what it means.
+    # Ctrl-C reaches the whole foreground process group, but only the parent reacts to Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
-    # Output that a library prints must not appear between two answers.
+    # Text that a library prints must not appear between two answers.
     os.dup2(2, 1)
     lines = _lines_of_stdin()
     hello = decode(Hello, lines.get())
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
             if (used := backends.get((request.case.backend, request.case.gpu))) is not None:
                 keep(request, given.unit, used)
             _write_all(results, encode(given))
-            if given.spent:  # closing resources of a lost device may hang
+            if given.spent:  # closing the resources of a lost device may hang
                 os._exit(0)
     finally:
         for opened in backends.values():
@@ -80,7 +80,7 @@ def answer(
     backend: BackendOf,
     stopwatches: Stopwatches,
 ) -> Answer:
-    """The answer to ``request``; any exception from a bench becomes a skipped or failed result."""
+    """The answer to ``request``. Any exception from a bench becomes a skipped or failed result."""
     started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     begin = time.monotonic()
     lost: DeviceLost | None = None
@@ -110,9 +110,10 @@ def answer(
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """Find a `DeviceLost` in ``error`` or in the exceptions that led to it.
+    """Find a `DeviceLost` in ``error`` or in the exceptions that led to ``error``.
 
-    Freeing resources on a lost device also fails, and would hide the first error.
+    On a lost device, freeing resources also fails, and this second error would hide the first
+    error.
     """
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__
@@ -120,9 +121,9 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
 
 
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
-    """A queue of the lines as they arrive.
+    """A queue that receives the lines of standard input as they arrive.
 
-    An empty line asks for a clean end; the end of the stream ends the process at once.
+    An empty line asks for a clean end. The end of the stream ends the process immediately.
     """
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 

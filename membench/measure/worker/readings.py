@@ -1,4 +1,4 @@
-"""The reading of a round, computed from samples: its statistic, and the samples to keep."""
+"""The reading of a round, computed from its samples: the statistic, and samples for the file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ KEPT_QUANTILES = 129
 
 
 def reading(metric: Metric, stat: Stat, samples: Sequence[float]) -> Reading:
-    """The `Reading` of one round's ``samples`` (any order, at least one, in the metric's unit).
+    """The `Reading` of one round's ``samples``: any order, at least one, in the unit of ``metric``.
 
-    The value is the quantile of all samples that ``stat`` names, linearly interpolated (Hyndman &
-    Fan's definition 7, NumPy's default).
+    The value is the quantile ``stat`` of all samples, linearly interpolated (Hyndman & Fan's
+    definition 7, NumPy's default).
     """
     values = np.asarray(samples, dtype=np.float64)
     if values.size == 0:

@@ -16,9 +16,9 @@ from membench.measure.worker.stopping import Stop, StopRule
 from membench.measure.worker.stopwatch import Stopwatch
 
 RESOLUTION_FACTOR = 20
-"""A sample is at least this many times longer than the clock's resolution, for an error of 5 %."""
+"""Minimum length of a sample as a multiple of the clock's resolution, for an error of 5 %."""
 
-_GROWTH = 10.0  # maximum factor by which one calibration step increases the batch
+_GROWTH = 10.0  # maximum factor by which a calibration step increases the batch size
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Sampled:
 
     @property
     def sm_mhz(self) -> tuple[float, ...]:
-        """The measured SM clocks in MHz, lowest first."""
+        """The measured SM clocks in MHz in ascending order."""
         return tuple(sorted(span.sm_mhz for span in self.spans if span.sm_mhz is not None))
 
     @property
     def clock(self) -> float | None:
-        """Median SM clock in MHz; None if no sample was long enough to measure it."""
+        """Median SM clock in MHz; None if all samples were too short to measure the clock."""
         return median(self.sm_mhz) if self.sm_mhz else None
 
 
@@ -63,8 +63,9 @@ def take_samples(
     """Time ``work`` with ``stopwatch``.
 
     Args:
-        iterations: the batch size of an earlier round, so that all rounds time the same work; None:
-            calibrate.
+        rule: decides when sampling ends.
+        iterations: the batch size of an earlier round, so that all rounds time the same work; None
+            to calibrate the batch size.
         clock: function that returns seconds, used only for the rule's time limit.
 
     Raises:
@@ -86,7 +87,7 @@ def take_samples(
 
 
 def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
-    """The batch size that makes a sample long enough, and the iterations needed to find it."""
+    """The batch size for long enough samples, and the number of iterations of the search."""
     least = RESOLUTION_FACTOR * stopwatch.step_ns
     target = max(least, work.min_sample_s * 1e9)
     iterations, spent = 1, 0

@@ -4,11 +4,11 @@
 
     flush -> synchronize -> block -> probe -> mark -> WORK -> mark -> probe -> release
 
-* The flush comes first and has ended before the span begins.
-* The block holds the queue while the host is filling it, so that the host causes no gap between two
-  launches. The block has a deadline, and is released in any case.
-* The time is taken between the marks, which are events. The probes before and after the marks read
-  an SM's cycle counter, from which the real clock rate follows.
+* The flush is first. It has ended before the timed span begins.
+* The block stops the queue until the host has filled the queue. So the host causes no gap between
+two launches. The release, or a deadline, ends the block.
+* The marks are events, and the time is taken between them. The probes read an SM's cycle counter
+before and after the marks. The counter gives the real clock rate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from membench.core.backend import DeviceBackend, Edge, Stamps
 from membench.core.errors import MembenchError
 
 PROBE_NS = 100_000
-"""Minimum nanoseconds between two probes for computing a clock rate.
+"""Minimum nanoseconds between two probes from which a clock rate is computed.
 
 The global timer may advance in steps of 1 us.
 """
@@ -28,7 +28,7 @@ The global timer may advance in steps of 1 us.
 
 @dataclass(frozen=True)
 class Span:
-    """One timed span: nanoseconds, and the SM clock in MHz if known."""
+    """One timed span: nanoseconds, and the SM clock in MHz (None if unknown)."""
 
     elapsed_ns: float
     sm_mhz: float | None = None
@@ -46,10 +46,10 @@ def time_span(
 
     Args:
         cold: whether to flush the L2 cache first.
-        hold: whether to hold the queue until all work is queued.
+        hold: whether to stop the queue until all work is queued.
 
     Raises:
-        MembenchError: the hold reached its deadline, so the time is invalid.
+        MembenchError: the stopped queue reached its deadline, so the time is invalid.
     """
     try:
         _start(device, cold=cold, hold=hold)
@@ -60,7 +60,7 @@ def time_span(
     if stamps.overdue:
         raise MembenchError(
             "the device's queue was held longer than its deadline: the work waits for the queue",
-            "please report this: the case must not be run with a held queue",
+            "run with --no-hold, and report this case: its work must not run in a held queue",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))
 
@@ -84,7 +84,7 @@ def _stop(device: DeviceBackend) -> Stamps:
 
 
 def _clock(stamps: Stamps) -> float | None:
-    """Clock rate in MHz between the probes; None if they are too close."""
+    """SM clock rate in MHz between the probes; None if too little time passed between them."""
     passed = stamps.after.global_ns - stamps.before.global_ns
     if passed < PROBE_NS:
         return None

@@ -1,4 +1,4 @@
-"""Stopping rules: small pure objects that get the samples and decide when to stop."""
+"""Stopping rules: small objects without side effects that decide when sampling ends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Stop:
     """Why sampling ended.
 
     Attributes:
-        reason: the word for the row's `stop_reason`.
-        converged: whether the rule was met; None if the rule requires no convergence.
+        reason: the text for the row's `stop_reason`.
+        converged: whether the samples met the rule; None if the rule requires no convergence.
     """
 
     reason: str
@@ -29,9 +29,9 @@ class StopRule(Protocol):
     """Decides after every sample whether to stop."""
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason to stop now, or None to continue.
+        """The reason to stop now; None to continue.
 
-        ``samples`` are in the order of measurement; ``elapsed_s`` is wall time in seconds.
+        ``samples`` are in the order of measurement. ``elapsed_s`` is the wall time in seconds.
         """
         ...
 
@@ -43,16 +43,17 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason ``count``."""
+        """Stop with the reason ``count`` if there are ``count`` samples."""
         return Stop("count") if len(samples) >= self.count else None
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Stop after ``count`` samples, or after ``least`` whose mean is known within ``limit``.
+    """Stop after ``count`` samples, or earlier if the mean is known within ``limit``.
 
-    Rounds differ by a percent and more. If the standard error within a round is 0.3 % of the
-    mean, more samples narrow the interval of the rounds by less than a twentieth.
+    At least ``least`` samples are taken. Rounds differ by a percent or more. So more samples help
+    little: if the standard error in a round is 0.3 % of the mean, they narrow the interval over the
+    rounds by less than a twentieth.
     """
 
     count: int
@@ -73,8 +74,9 @@ class Agreement:
 class RelativeStandardError:
     """Stop when the standard error of the mean is at most ``limit`` times the mean.
 
-    The error is s / sqrt(n) and decreases with the number of samples, so only the time limit or the
-    maximum number of samples can prevent convergence.
+    The standard error is s / sqrt(n), with the standard deviation s and the number of samples n. It
+    decreases with n. So only the time limit or the maximum number of samples can prevent
+    convergence.
     """
 
     limit: float = 0.002
@@ -90,12 +92,16 @@ class RelativeStandardError:
 
 @dataclass(frozen=True)
 class RelativeDeviation:
-    """Stop when the spread of the samples is small, or when its estimate is stable.
+    """Stop when the spread of the samples is small, or when the estimate of the spread is stable.
 
-    Either condition ends sampling: the relative standard deviation is at most ``limit``, or over
-    the last ``window`` samples it changed by less than ``drift`` times itself. So a noisy device
-    ends with a known spread instead of at the time limit. NVBench's `stdrel` criterion has the same
-    two conditions (0.5 %, 5 % over a window).
+    Sampling ends in two cases:
+
+    - The relative standard deviation is at most ``limit``.
+    - The relative standard deviation changed by at most ``drift`` times itself over the last
+      ``window`` samples.
+
+    So a noisy device ends with a known spread, and not at the time limit. NVBench's `stdrel`
+    criterion has the same two conditions (0.5 %, and 5 % over a window).
     """
 
     limit: float = 0.005
@@ -119,14 +125,14 @@ class RelativeDeviation:
 
 @dataclass(frozen=True)
 class Capped:
-    """``rule`` with at most ``most`` samples and ``wall_s`` seconds after the first one."""
+    """``rule``, limited to ``most`` samples and to ``wall_s`` seconds."""
 
     rule: StopRule
     most: int
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason from the rule, else ``most-samples`` or ``wall-cap``."""
+        """The rule's reason to stop, else ``most-samples`` or ``wall-cap``; None to continue."""
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:
@@ -137,11 +143,11 @@ class Capped:
 
 
 WALL_CAP_S = 10.0
-"""Maximum seconds for which a round samples a case."""
+"""Maximum seconds of sampling per case and round."""
 
 
 def rule_for(work: Timed) -> StopRule:
-    """The rule that ``work`` requests, with limits."""
+    """The stopping rule that ``work`` requests, with limits on samples and time."""
     rules: dict[str, StopRule] = {
         "count": FixedCount(work.samples),
         "agreed": Agreement(work.samples),

@@ -1,4 +1,4 @@
-"""Ways to time work: with stamps from its own kernels, or with events in a queue."""
+"""Stopwatches for work: by the clock reads of host kernels, or by events in a device's queue."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from membench.core.work import Timed
 from membench.measure.worker.span import Span, time_span
 
 QUEUE_LIMIT = 64
-"""Maximum launches behind a block.
+"""Maximum number of launches in a stopped queue.
 
-With a full launch queue, the host would wait for the queue, and the queue for the host.
+If a stopped queue were full, the host would wait for the queue, and the queue for the host.
 """
 
 FLOOR_SAMPLES = 21
-"""Number of empty launches from which the median launch floor is computed."""
+"""Number of empty launches; the launch floor is their median."""
 
 
 class Stopwatch(Protocol):
@@ -26,8 +26,8 @@ class Stopwatch(Protocol):
 
     Attributes:
         timer: name of the clock.
-        step_ns: the shortest span that it can resolve, in nanoseconds.
-        most: maximum iterations per span.
+        step_ns: the shortest span in nanoseconds that the stopwatch can resolve.
+        most: maximum number of iterations per span.
     """
 
     @property
@@ -40,7 +40,10 @@ class Stopwatch(Protocol):
     def most(self) -> float: ...
 
     def warm(self) -> Span | None:
-        """Run once to load everything; return the span if it is as valid as later ones."""
+        """Run the work once, so that code is loaded and caches are warm.
+
+        Returns the span if it is as valid as later spans, otherwise None.
+        """
         ...
 
     def span(self, iterations: int) -> Span:
@@ -50,7 +53,7 @@ class Stopwatch(Protocol):
 
 @dataclass(frozen=True)
 class HostStopwatch:
-    """A stopwatch that uses the time stamps of host kernels."""
+    """A stopwatch that uses the clock reads of host kernels."""
 
     backend: HostBackend
     work: Timed
@@ -61,29 +64,29 @@ class HostStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the clock."""
+        """The resolution of the clock in nanoseconds."""
         return self.backend.resolution_ns
 
     @property
     def most(self) -> float:
-        """1 if the work cannot be batched, else unlimited."""
+        """1 if the work cannot be batched, else infinity."""
         return float("inf") if self.work.batchable else 1
 
     def warm(self) -> Span:
         return self.span(1)
 
     def span(self, iterations: int) -> Span:
-        """The time between the first stamp and the last."""
+        """The time from the first start to the last end, for ``iterations`` iterations."""
         return Span(self.backend.elapsed_ns(self.work.run, iterations))
 
 
 @dataclass(frozen=True)
 class DeviceStopwatch:
-    """A stopwatch that uses events in a device's queue; see `span`.
+    """A stopwatch that uses events in a device's queue; see `membench.measure.worker.span`.
 
     Attributes:
         floor_ns: nanoseconds of an empty launch between two events.
-        may_hold: whether the queue may be held while the host fills it.
+        may_hold: whether the queue may be stopped until the host has filled the queue.
     """
 
     device: DeviceBackend
@@ -97,12 +100,16 @@ class DeviceStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the events, or the time of an empty launch, whichever is longer."""
+        """The resolution of the events or the time of an empty launch; the larger of the two."""
         return max(self.device.resolution_ns, self.floor_ns)
 
     @property
     def most(self) -> float:
-        """1 if every sample begins cold; the capacity of the held queue if it may be held."""
+        """Maximum number of iterations per span.
+
+        The result is 1 if every sample begins cold or the work cannot be batched. It is the
+        capacity of a stopped queue if the queue may be stopped. Otherwise it is infinity.
+        """
         if self.work.cold or not self.work.batchable:
             return 1
         if not self.work.may_block:
@@ -110,14 +117,14 @@ class DeviceStopwatch:
         return max(1, QUEUE_LIMIT // self.work.launches)
 
     def warm(self) -> None:
-        """Run once without holding the queue.
+        """Run the work once without stopping the queue.
 
-        The first run loads code, which waits for the device: with a held queue it would never end.
+        The first run loads code and waits for the device. In a stopped queue it would never end.
         """
         time_span(self.device, self.work.run, 1, hold=False)
 
     def span(self, iterations: int) -> Span:
-        """The time between the two events."""
+        """The time between the two events, for ``iterations`` iterations."""
         fits = iterations * self.work.launches <= QUEUE_LIMIT
         return time_span(
             self.device,
@@ -129,12 +136,12 @@ class DeviceStopwatch:
 
 
 class Stopwatches:
-    """The stopwatches of one process; the launch floor of a device is measured once.
+    """The stopwatches of one process. The launch floor of a device is measured once.
 
     Args:
-        hold: whether to hold a device's queue while it is filled. Switch it off under a tool that
-            serialises launches (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING), because the queue
-            would be held until its deadline.
+        hold: whether to stop a device's queue until the host has filled the queue. Set this to
+            False under a tool that serialises launches (compute-sanitizer, ncu,
+            CUDA_LAUNCH_BLOCKING), because the queue would stay stopped until its deadline.
     """
 
     def __init__(self, *, hold: bool = True) -> None:
@@ -145,7 +152,7 @@ class Stopwatches:
         """The stopwatch for ``work`` on ``backend``.
 
         Raises:
-            MembenchError: the backend cannot time anything.
+            MembenchError: the backend has no clock.
         """
         if isinstance(backend, DeviceBackend):
             return DeviceStopwatch(backend, work, self.floor_ns(backend), self._hold)
@@ -154,7 +161,7 @@ class Stopwatches:
         raise MembenchError(f"the backend {backend.describe().backend} has no clock")
 
     def floor_ns(self, device: DeviceBackend) -> float:
-        """Median nanoseconds of an empty launch between two events, in a held queue if allowed."""
+        """Median nanoseconds of an empty launch between two events; measured once per device."""
         if id(device) not in self._floors:
 
             def empty(iterations: int) -> None:

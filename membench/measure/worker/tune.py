@@ -1,7 +1,7 @@
 """Chooses the configuration of a tuned case, once before the first round.
 
 The rounds then measure the chosen configuration again, because the best of many noisy numbers is
-biased: rows contain no sample from the choice.
+biased. So rows contain no sample from the choice.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import Stopwatches
 
 SAMPLES = 5
-"""Number of samples per candidate; the median counts."""
+"""Number of samples per candidate. The score is their median."""
 
 
 def best_config(
     bench: Bench, backend: Backend, params: Mapping[str, Value], stopwatches: Stopwatches
 ) -> Config:
-    """The candidate of ``bench`` with the best median; the first of equals.
+    """The candidate of ``bench`` with the best median. Of equal candidates, the first wins.
 
     Raises:
-        Skip: no candidate can run here; the reason is that of the last one.
-        MembenchError: the bench has no candidates, or its work takes its own samples.
+        Skip: no candidate can run on this machine. The reason is the reason of the last candidate.
+        MembenchError: the work of the bench takes its own samples.
     """
     scores: list[tuple[float, int]] = []
     candidates = bench.candidates(backend, params)
-    refused = Skip("there is no configuration to choose from")
+    refused = Skip(f"bench '{bench.name}' has no configuration to choose from")
     for number, config in enumerate(candidates):
         try:
             score = _score(bench, backend, params, config, stopwatches)
@@ -57,10 +57,10 @@ def _score(
     config: Config,
     stopwatches: Stopwatches,
 ) -> float:
-    """The score of a configuration; larger is better."""
+    """The score of a configuration. A larger score is better."""
     try:
         work = bench.build(backend, params, config)
-    except RegistersSpilled as spilled:  # not a candidate with this compiler
+    except RegistersSpilled as spilled:  # with this compiler, the configuration is not a candidate
         skip(str(spilled))
     try:
         if not isinstance(work, Timed):
@@ -69,7 +69,7 @@ def _score(
         sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
         value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
         if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
-            skip(f"{value:.4g} is above the peak of {work.peak:.4g}: a faster memory served it")
+            skip(f"{value:.4g} is above the peak of {work.peak:.4g}: it read a faster memory")
         return value if BETTER[work.metric] is Better.HIGHER else -value
     finally:
         work.close()
