@@ -45,10 +45,20 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
-        (', source = "a page"', "", "'source' is missing or empty", "without a source and a date"),
-        ('source = "a page"', 'source = ""', "'source' is missing or empty", "without a source"),
+        (
+            ', source = "a page"',
+            "",
+            "'source' is missing or empty",
+            "give the source and the",
+        ),
+        ('source = "a page"', 'source = ""', "'source' is missing or empty", "give the source"),
         ('source = "a page"', 'source = "  "', "'source' is not text", ""),
-        (", date = 2026-01-31", "", "'date' is missing or empty", "without a source and a date"),
+        (
+            ", date = 2026-01-31",
+            "",
+            "'date' is missing or empty",
+            "give the source and the",
+        ),
         ("date = 2026-01-31", 'date = "soon"', "'date' is not a date", ""),
         ("date = 2026-01-31", "date = 2026-01-31T10:00:00", "'date' is not a date", ""),
         ("low = 70", "low = 81", "not 0 < low <= value <= high", ""),

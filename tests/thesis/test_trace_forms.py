@@ -77,7 +77,7 @@ def test_a_folder_without_sessions_is_refused(tmp_path: Path) -> None:
 def test_lengths_without_ids_are_told_what_they_lack(head: str, tmp_path: Path) -> None:
     path = tmp_path / "lengths.csv"
     path.write_text(head + "\n")
-    with pytest.raises(TraceError, match="lengths but no block ids: nothing to replay"):
+    with pytest.raises(TraceError, match="lengths, but no block ids to replay"):
         read_trace(str(path))
 
 
@@ -324,7 +324,7 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
     found = replay_source("conversation", sizes=(80e9, 1e12), model=llama)
     block = 512 * 327_680
     assert [point.capacity for point in found.points] == [80e9 // block, 1e12 // block, None]
-    with pytest.raises(UsageError, match=r"1 KB is less than one block \(168 MB\)"):
+    with pytest.raises(UsageError, match=r"a cache of 1 KB is less than one block \(168 MB\)"):
         replay_source("conversation", sizes=(1000.0,), model=llama)
     with pytest.raises(UsageError, match="require a model"):
         replay_source("conversation", sizes=(1e9,))
