@@ -231,10 +231,10 @@ def test_a_model_is_read_from_its_configuration(tmp_path: Path) -> None:
         ('{"model_type": "llama", "num_hidden_layers": 2, "layer_types": ["x"]}', "layer_types"),
         (
             '{"model_type": "llama", "num_hidden_layers": 1, "layer_types": ["x"]}',
-            "'x' are not known",
+            "unknown layer kind 'x'",
         ),
         ('{"model_type": "llama", "num_hidden_layers": 2, "num_attention_heads": 8}', "head_dim"),
-        ('{"model_type": "deepseek_v3", "num_hidden_layers": 0}', "its number of layers is 0"),
+        ('{"model_type": "deepseek_v3", "num_hidden_layers": 0}', "the number of layers is 0"),
         ('{"model_type": "deepseek_v4", "num_hidden_layers": 2}', "compress_ratios"),
         (
             '{"model_type": "deepseek_v4", "num_hidden_layers": 1, "compress_ratios": [[]]}',

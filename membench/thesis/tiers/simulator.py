@@ -51,7 +51,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     Without sessions, all times are scaled.
     """
     if per_s <= 0:
-        raise UsageError(f"the request rate is {per_s:g} per second", "use a rate above 0")
+        raise UsageError(f"the rate is {per_s:g} requests per second", "use a rate above 0")
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)
