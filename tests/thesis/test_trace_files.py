@@ -167,7 +167,10 @@ BAD_MOONCAKE = [
 ]
 BAD_AGENT = [
     ([session(request(), block_size=0)], "the block size is 0 tokens"),
-    ([session(request()), session(request(), block_size=16)], "line 2: the block size is 16 tokens"),
+    (
+        [session(request()), session(request(), block_size=16)],
+        "line 2: the block size is 16 tokens",
+    ),
     ([session(request(), scope="global")], "scope"),
     ([session()], "at least one request"),
     ([session(request(t=-1))], "time of 0 or more"),
