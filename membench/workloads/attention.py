@@ -33,8 +33,8 @@ TOLERANCE = 2.5e-3
 
 An element is a weighted average of numbers from 0.5 to 1 of either sign. Rounding the weights to
 FP16 changes an element by at most 7e-4 / sqrt(context). (Largest change of 1024 elements, computed
-with NumPy for 128 to 131072 tokens.) One page too many or too few changes an element by about
-3 / context.
+with NumPy for 128 to 131072 tokens.) One page too many or too few changes an element by about 3 /
+context.
 """
 
 QUERY = 1.0
@@ -53,8 +53,7 @@ class AttentionShape:
 
     Attributes:
         layers: number of layers. The layers run one after the other. Each layer has a separate
-        block
-            table.
+            block table.
         heads: number of KV heads on this GPU.
         group: number of query heads per KV head.
         batch: number of sequences.

@@ -73,8 +73,8 @@ class Assumption:
         name: dotted path of the TOML table, such as ``device.h100.bandwidth``.
         value, low, high: in ``unit``, with 0 < low <= value <= high. All three are equal if the
             value is exact.
-        date: the day on which the value was published. If the source has no date: the day on
-            which the source was read.
+        date: the day on which the value was published. If the source has no date: the day on which
+            the source was read.
         evidence: the kind of evidence; None if `kind` implies the kind of evidence.
         own: whether the user gave this value.
     """

@@ -26,8 +26,8 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
     """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
 
-    The values of several names together form a Latin hypercube. Source: McKay, Beckman and
-    Conover, Technometrics 21 (1979).
+    The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
+    Technometrics 21 (1979).
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws

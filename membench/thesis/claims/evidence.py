@@ -1,7 +1,7 @@
 """Finds the rows of one machine that are evidence for an input, by case id.
 
-Only the case with the best value is used, because this case shows the ability of the hardware.
-A row is left out if a flag says that the measured accesses did not reach the tier.
+Only the case with the best value is used, because this case shows the ability of the hardware. A
+row is left out if a flag says that the measured accesses did not reach the tier.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ class Part:
     Attributes:
         id: the claim's id with a letter; without the letter if the claim has only one part.
         decided_by: the statistic in words.
-        statistic: name of a function in `membench.thesis.claims.statistics`; empty if no
-            statistic can decide the part.
+        statistic: name of a function in `membench.thesis.claims.statistics`; empty if no statistic
+            can decide the part.
         thresholds: None if and only if ``statistic`` is empty.
         measurements: names of the measurements that the statistic uses.
         assumptions: names of the assumptions and records that the statistic uses.

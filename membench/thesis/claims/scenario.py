@@ -62,8 +62,8 @@ class Scenario:
         peaks: measurement -> peak of the device, SI units.
         missing: name without values -> the reason.
         device: short name of the measured device in the assumptions; empty if unknown.
-        rows: measurement -> the rows with the values. A measurement that an assumption replaces
-            has no entry.
+        rows: measurement -> the rows with the values. A measurement that an assumption replaces has
+            no entry.
         pair_cases: the cases of ``pair-rate``, in order.
         pair_note: a caveat about the pair of machines that are compared.
         dates: names whose values are dates, in years. A change of a date is added instead of

@@ -212,8 +212,7 @@ def _claim(
     """The verdict on ``claim`` for the machine of ``scenario``.
 
     ``shared`` caches verdicts that depend on no machine. ``own`` caches verdicts that depend on
-    this
-    machine.
+    this machine.
     """
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)

@@ -85,7 +85,7 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
 
     Raises:
         ModelError: a list does not have one entry per layer, or ``config`` does not define the
-        kinds.
+            kinds.
     """
     text = resolved(config)
     found = _named(text)

@@ -38,8 +38,8 @@ class CachePoint:
         warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
         full_after_s: seconds until the cache is full. None if the cache never becomes full, or if
             the trace has no times.
-        written_per_day: bytes of missed blocks per day after the warm-up. None if the model or
-            the times are unknown.
+        written_per_day: bytes of missed blocks per day after the warm-up. None if the model or the
+            times are unknown.
         dwpd: drive writes per day: ``written_per_day`` divided by the capacity.
     """
 

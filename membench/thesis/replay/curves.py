@@ -1,8 +1,8 @@
 """Hit rate as a function of capacity, for the traces that membench contains.
 
 A replay of a trace takes seconds, so `curves.json` contains the computed curves. A test recomputes
-the curves. ``python -m
-membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
+the curves. ``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes
+the file.
 """
 
 from __future__ import annotations

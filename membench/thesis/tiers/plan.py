@@ -37,7 +37,7 @@ class TierPlan:
 
     Attributes:
         hit_rate: share of input blocks that hit in the tier. Without a trace, share of input
-        tokens.
+            tokens.
         read_per_s, written_per_s: bytes per second.
         written_per_day: bytes written per day.
         dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash.

@@ -260,8 +260,8 @@ def ssd_first(scenario: Scenario) -> Values:
     - Some blocks move from SSD to DDR. A load from DDR is faster.
     - Some blocks move into the SSD that no tier contained before. No GPU recomputes these blocks.
 
-    The resident bytes of the SSD are all bytes that are read again, even after days, because an
-    SSD is cheap.
+    The resident bytes of the SSD are all bytes that are read again, even after days, because an SSD
+    is cheap.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]

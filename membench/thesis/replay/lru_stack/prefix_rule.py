@@ -19,7 +19,7 @@ class Events(NamedTuple):
 
     Attributes:
         low, high: [n] ramps. The number of hits grows by one at every capacity from `low` to
-        `high`.
+            `high`.
         climber: [n] index of the request of each ramp.
         place, hits: [m] steps. Each step adds `hits` hits at capacity `place`.
         stepper: [m] index of the request of each step.

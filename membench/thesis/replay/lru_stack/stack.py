@@ -6,8 +6,8 @@ current request does this to the stack:
 - The prefix that both requests share is at positions 1 to n and stays there.
 - The other blocks of the previous request are *buried*. The buried blocks of all earlier requests
   are below.
-- The other blocks of the current request are *fresh*. A fresh block is either taken from the
-  buried blocks, or is new.
+- The other blocks of the current request are *fresh*. A fresh block is either taken from the buried
+  blocks, or is new.
 
 The algorithm works on whole arrays. All keys are cut where a fresh run or a buried run begins or
 ends. The blocks between two cuts form an *atom*. The blocks of an atom always move together. An

@@ -99,8 +99,7 @@ def read_trace_bytes(path: Path) -> bytes:
     """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: the file cannot be read, is damaged, is too large, or has an unsupported
-            format.
+        TraceError: the file cannot be read, is damaged, is too large, or has an unsupported format.
     """
     name = shown(path)
     try:
