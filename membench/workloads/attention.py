@@ -32,9 +32,9 @@ TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
 
 An element is a weighted average of numbers from 0.5 to 1 of either sign. Rounding the weights to
-FP16 changes an element by at most 7e-4 / sqrt(context). (Largest change of 1024 elements, computed
-with NumPy for 128 to 131072 tokens.) One page too many or too few changes an element by about 3 /
-context.
+FP16 changes an element by at most 7e-4 / sqrt(context). This limit is the largest change of 1024
+elements, computed with NumPy for 128 to 131072 tokens. One page too many or too few changes an
+element by about 3 / context.
 """
 
 QUERY = 1.0
@@ -179,7 +179,7 @@ class Attention:
             .reshape(-1, HEAD_DIM)
             for tile in self._tiles
         )
-        # The pools repeat after TILE_PAGES pages, so weight each distinct page by its count in the
+        # The pools repeat after TILE_PAGES pages, so weight each page by the count in the block
         # table.
         named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
         powers = self._queries[row].astype(np.float64) @ keys.T

@@ -1,4 +1,4 @@
-"""Shapes of the models whose decode steps are measured."""
+"""Shapes of the models in the decode benches."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Stamps = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Beside:
-    """Two concurrent streams of work, victim and aggressor, during the time when both were active.
+    """Two streams of work, victim and aggressor, during the time when both streams were active.
 
     Attributes:
         victim_ns: duration of each piece of the victim that ran entirely while the aggressor was

@@ -87,7 +87,7 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
             "unknown assumption",
             "did you mean device.h100",
         ),
-        ('unit = "GB"', 'unit = "GB/s"', "a value in GB/s cannot replace one in GB", "in GB"),
+        ('unit = "GB"', 'unit = "GB/s"', "a value in GB/s cannot replace a value in GB", "in GB"),
     ],
 )
 def test_an_entry_that_does_not_stand_is_refused_in_one_line(
@@ -134,7 +134,9 @@ def test_records_to_come_and_substitutes_may_be_added(tmp_path: Path) -> None:
     assert "record.tsmc.n2_share_2026" in names
     assert assumptions(path, declared=names)["measurement.gemm"].own
     path.write_text(path.read_text().replace("TFLOP/s", "GB/s"))
-    with pytest.raises(AssumptionError, match="in GB/s cannot replace one in GFLOP/s or TFLOP/s"):
+    with pytest.raises(
+        AssumptionError, match="in GB/s cannot replace a value in GFLOP/s or TFLOP/s"
+    ):
         assumptions(path, declared=names)
 
 

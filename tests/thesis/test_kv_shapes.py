@@ -284,7 +284,7 @@ def test_a_model_that_is_not_known_gets_a_hint() -> None:
     with pytest.raises(UsageError) as caught:
         find_model("llama-3.1-70")
     assert "llama-3.1-70b" in caught.value.hint
-    with pytest.raises(ModelError, match="no such file"):
+    with pytest.raises(ModelError, match="does not exist"):
         find_model("nowhere/config.json")
 
 

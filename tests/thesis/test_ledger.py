@@ -166,7 +166,7 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
         ('direction = "higher"', 'direction = "lower"', "do not fit the direction"),
         ('direction = "higher"', "", "C01: direction, supports and contradicts"),
         ('statistic = "number"', "", "C01: direction, supports and contradicts"),
-        ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could hold"),
+        ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could be true"),
         ('measurements = ["reads"]', 'measurements = ["writes"]', "there is no input 'writes'"),
         ("contradicts = 1", 'contradicts = 1\nrests_on = ["hope"]', "has the unused input 'hope'"),
         ('metric = "bandwidth"', 'metric = "speed"', "input reads: 'speed' is not a valid Metric"),

@@ -31,7 +31,7 @@ def amount(number: str, unit: str) -> str:
 
 
 def entry_range(entry: Assumption) -> str:
-    """The value of an assumption with its range and unit: ``22 TB/s``, ``5 (3 to 8) USD/GB``."""
+    """Value, range and unit of an assumption, such as ``22 TB/s`` or ``5 (3 to 8) USD/GB``."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
         ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")

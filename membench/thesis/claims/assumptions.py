@@ -67,7 +67,7 @@ class EntryKind(StrEnum):
 
 @record(kw_only=True)
 class Assumption:
-    """An assumed value with its range.
+    """An assumed value with a range.
 
     Attributes:
         name: dotted path of the TOML table, such as ``device.h100.bandwidth``.
@@ -171,7 +171,8 @@ def assumptions(
         if UNITS[entry.unit][0] != wanted:
             unit = base[name].unit if name in base else units_of(wanted)
             raise AssumptionError(
-                f"{shown(override)}: {name}: a value in {entry.unit} cannot replace one in {unit}",
+                f"{shown(override)}: {name}: a value in {entry.unit} cannot replace "
+                f"a value in {unit}",
                 f"give it in {unit}",
             )
     return {**base, **own}

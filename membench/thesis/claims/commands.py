@@ -51,7 +51,7 @@ def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
     """The commands that measure the inputs of ``parts`` and compute the verdicts.
 
     The result is empty if no input is a measurement. If a part of the claim compares two machines,
-    the result has a second command to measure on the other machine.
+    the result has two commands to measure, one for each machine.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -77,10 +77,10 @@ def assuming(
 
     The function tries these changes in order:
 
-    - the smallest change ``flip`` that changes the verdict, if ``flip`` changes an assumption,
-    - another kind of evidence for a value that only a vendor or a forecast gives,
-    - a record that no one has published yet,
-    - an assumption instead of a missing measurement.
+    - ``flip``, the smallest change that changes the verdict (if this changes an assumption)
+    - another kind of evidence for a value that only a vendor or a forecast gives
+    - a record that no one has published yet
+    - an assumption instead of a missing measurement
 
     Args:
         parts: the parts of one claim.

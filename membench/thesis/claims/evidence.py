@@ -45,7 +45,7 @@ class EvidenceRows:
 
     @property
     def peak(self) -> float | None:
-        """The peak in SI units: the first one that is not itself a measurement, or None."""
+        """The first peak that is not a measurement, in SI units; None without such a peak."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -94,7 +94,7 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The rows with status `ok` whose flags do not say that another tier determined the value."""
+    """The rows with status `ok` and without a flag that another tier determined the value."""
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
@@ -120,7 +120,7 @@ def _missing(need: Input, asked: Sequence[Row]) -> str:
     name = tr("{input} ({cases})", input=need.what, cases=cases)
     flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
     if any(row.status is Status.OK for row in asked):
-        return tr("{input}: its rows are flagged {flags}", input=name, flags=listed(flags))
+        return tr("{input}: all rows have a flag: {flags}", input=name, flags=listed(flags))
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
         return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))

@@ -137,7 +137,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
         raise AssumptionError(
-            f"--assume '{shown}': a value in {unit} cannot replace one in {wanted}",
+            f"--assume '{shown}': a value in {unit} cannot replace a value in {wanted}",
             f"give it in {before.unit if before else units_of(wanted)}",
         )
     if kind is not None and kind not in set(EvidenceKind):

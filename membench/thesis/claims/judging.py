@@ -203,8 +203,7 @@ def _judged(
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
-    # Search the most influential input first, because a small step found early limits the search of
-    # the other inputs.
+    # Search the most influential input first: a small step that is found early shortens the search.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
     def flipped(name: str, step: float) -> ClaimVerdict:

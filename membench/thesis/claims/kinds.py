@@ -14,7 +14,7 @@ class EvidenceKind(StrEnum):
     """Kinds of evidence, the strongest first."""
 
     HERE = "measured here"
-    ELSEWHERE = "measured elsewhere"  # others measured or counted the value, and published it
+    ELSEWHERE = "measured elsewhere"  # others measured or counted, and published
     MODEL = "model"  # computed from other values, or a convention
     VENDOR = "vendor"  # published by the vendor
     FORECAST = "forecast"  # published before the outcome

@@ -51,7 +51,7 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with the machine of equal compute whose HBM bandwidth differs most.
+    """Pair this machine with another machine: equal compute, but the most different HBM bandwidth.
 
     Args:
         own: rows of this machine.
@@ -74,7 +74,7 @@ def find_pair(
         if max(ratio, 1 / ratio) < LEAST_RATIO:
             reasons.append(
                 tr(
-                    "HBM of {other} is as fast as that of {machine}",
+                    "HBM of {other} is as fast as HBM of {machine}",
                     other=rows[0].machine,
                     machine=own[0].machine,
                 )
@@ -84,7 +84,8 @@ def find_pair(
         if compute is not None and max(compute, 1 / compute) > MOST_RATIO:
             reasons.append(
                 tr(
-                    "{other} computes {factor} times as fast as {machine}: not bandwidth alone",
+                    "{other} computes {factor} times as fast as {machine}, "
+                    "so bandwidth is not the only difference",
                     other=rows[0].machine,
                     factor=f"{compute:.2f}",
                     machine=own[0].machine,

@@ -64,7 +64,7 @@ class VerdictThresholds:
         if not (0 < self.share <= 1 and 0 < self.contradicting_share <= 1):
             raise ValueError("a share of the draws must be above 0 and at most 1")
         if self.share + self.contradicting_share <= 1:
-            raise ValueError("the shares sum to 1 or less: both verdicts could hold at once")
+            raise ValueError("the shares sum to 1 or less, so both verdicts could be true at once")
 
 
 @record

@@ -1,7 +1,7 @@
 """Computes the effect of each single input on a statistic, for a tornado chart.
 
-One input is set to the low and to the high end of its range. All other inputs stay at the middle of
-their ranges.
+The statistic is computed with one input at the low end and at the high end of the input's range.
+All other inputs are at the middle of the ranges.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def claim_reason(result: ClaimResult) -> str:
 
 
 def rule_words(rule: VerdictThresholds, unit: str) -> str:
-    """The thresholds as text: ``supported if ..., contradicted if ...``. ``unit`` is their unit."""
+    """The thresholds as text, in ``unit``: ``supported if ..., contradicted if ...``."""
     params = {
         "share": f"{100 * rule.share:g}",
         "supports": amount(f"{rule.supports:g}", unit),

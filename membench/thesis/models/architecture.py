@@ -1,4 +1,4 @@
-"""Computes a model's KV shape from its `config.json` (Hugging Face's format).
+"""Computes the KV shape of a model from the model's `config.json` (Hugging Face's format).
 
 The keys of the configuration must define the KV cache. The model_type may be unknown. This module
 rejects a configuration that does not define the cache, because a wrong guess could be wrong by a

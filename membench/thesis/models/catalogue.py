@@ -55,7 +55,7 @@ class Model:
         day: the day on which membench's authors read the configuration. None for a user's file.
         shape: layers, heads and windows of the KV cache.
         released: the day on which the weights were published; None if unknown.
-        parameters: numbers of weights; None if a user's configuration does not give them.
+        parameters: numbers of weights; None if a user's configuration omits needed keys.
         weights: bytes of the weights; None if the precision is unknown.
         cache: the KV type for which the checkpoint was made; None if the checkpoint names none.
         notes: one sentence for each assumed value that the configuration omits.
@@ -194,7 +194,7 @@ def _model(entry: Mapping[str, Any]) -> Model:
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
     if wanted is not WeightType.AUTO:
         notes.append(
-            f"the configuration gives no weight precision, so {wanted} (from the model's name) is "
+            f"the configuration gives no weight precision: {wanted}, from the model's name, is "
             "assumed for every matrix of its layers"
         )
     return Model(
@@ -236,7 +236,7 @@ def find_model(name: str) -> Model:
     if (found := by_id.get(name.lower())) is not None:
         return _shipped(found)
     if name.endswith(".json") or (name and path.is_dir()):
-        lacks = "the folder contains no config.json" if path.is_dir() else "there is no such file"
+        lacks = "the folder contains no config.json" if path.is_dir() else "the file does not exist"
         raise ModelError(f"{shown(path)}: {lacks}", _PUBLISHED)
     what = f"'{name}' is not a known model"
     if "/" in name:
@@ -254,7 +254,7 @@ def find_model(name: str) -> Model:
 def _beside(path: Path, config: Config) -> dict[str, Any]:
     """The quantization settings in the ModelOpt file `hf_quant_config.json` next to ``path``.
 
-    Empty if ``config`` itself gives a weight precision, or if there is no such file.
+    Empty if ``config`` gives a weight precision, or if the file does not exist.
     """
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:

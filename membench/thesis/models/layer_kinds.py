@@ -118,7 +118,10 @@ def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
 
 
 def _named(text: Text) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer from a list or a pattern in ``text``; None without both."""
+    """The kind of each layer from a list or a pattern in ``text``.
+
+    None if ``text`` has no list and no pattern.
+    """
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
@@ -205,7 +208,7 @@ def _of_flags(
     key: str, flags: Sequence[Any], layers: int, zero: LayerKind, other: LayerKind
 ) -> tuple[LayerKind, ...]:
     if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
-        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of its {layers} layers")
+        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of {layers} layers")
     return tuple(other if flag else zero for flag in flags[:layers])
 
 
@@ -281,7 +284,7 @@ def _rule_of_keys(text: Text) -> str:
     if strange:
         raise ModelError(
             f"unknown architecture '{text.kind}' with the unsupported key '{min(strange)}'",
-            "use a known model of the same shape, or a newer membench",
+            "use a known model with an equal KV cache, or a newer membench",
         )
     if number(text, "full_attention_interval", default=0):
         raise ModelError(

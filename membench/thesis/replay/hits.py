@@ -7,8 +7,8 @@ The cache handles a request in three steps:
 2. Touch or insert the blocks, the last block first. So the first block is the most recent block.
 3. Evict the least recent blocks beyond the capacity.
 
-So block k of a request hits at capacity C if and only if blocks 1 to k all have an LRU position of
-at most C. (The stack distance of each block alone gives other hits.)
+So block k of a request hits at capacity C if all blocks 1 to k have an LRU position of at most C.
+(The stack distance of each block alone gives other hits.)
 
 The pass works on runs of consecutive ids instead of single blocks, and on arrays for many requests
 (`stack`). So the time grows with the number of runs, not with the number of blocks.
@@ -72,7 +72,7 @@ class Replay:
     def since(self, request: int) -> HitCurve:
         """The hit curve of the requests from index ``request`` on.
 
-        The earlier requests fill the cache, but the curve does not count their hits.
+        The earlier requests fill the cache, but the curve does not count hits of earlier requests.
         """
         if not request:
             return self.curve

@@ -25,7 +25,7 @@ class TraceError(MembenchError):
 
 @record(kw_only=True)
 class Trace:
-    """Requests in the order in which they are replayed.
+    """The requests of a trace, in the order of the replay.
 
     Attributes:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.

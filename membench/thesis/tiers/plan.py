@@ -114,7 +114,7 @@ def plan_of_trace(
     """
     trace = read_trace(source)
     if not tiers:
-        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+        raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")
     notes = []
     if requests_per_s is not None:
         trace = at_request_rate(trace, requests_per_s)
@@ -129,7 +129,7 @@ def plan_of_trace(
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
         raise UsageError(
-            f"{trace.name}: all requests have the same time", "use a trace with different times"
+            f"{trace.name}: all requests have an equal time", "use a trace with different times"
         )
     found = [
         _tier(
@@ -169,7 +169,7 @@ def plan_of_lengths(
         UsageError: ``tiers`` is empty, or a tier is too small for one token.
     """
     if not tiers:
-        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+        raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")
     tokens = lengths.input_tokens + lengths.output_tokens
     per_token = mean_bytes_per_token(model.shape, max(tokens, 1), dtype)
     new = lengths.input_tokens * (1 - lengths.reuse) + lengths.output_tokens

@@ -26,7 +26,7 @@ Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model whose number of weights and bits per weight are published.
+    """A model with a published number of weights and a published precision.
 
     Attributes:
         weights: number of weights.

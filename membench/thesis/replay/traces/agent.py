@@ -1,4 +1,4 @@
-"""The agent format: sessions of a coding agent with their requests and block ids.
+"""The agent format: sessions of a coding agent, with requests and block ids.
 
 A session has these keys:
 
@@ -14,7 +14,7 @@ A request has these keys:
 - `h` (or `hash_ids`): list of block ids. An integer is one id. A pair ``[a, b]`` is the ids a to b.
 
 A file has one session per line, or a single session (as in kv-cache-tester). An entry of `requests`
-that itself has `requests` contains the requests of a sub-agent. The times of these requests start
+with the key `requests` contains the requests of a sub-agent. The times of these requests start
 at 0. In most traces only whole blocks have ids.
 """
 
