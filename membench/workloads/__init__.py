@@ -1,1 +1,1 @@
-"""Work that several benches share."""
+"""The measured operations that several benches use, such as copies and attention."""

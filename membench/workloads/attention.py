@@ -1,4 +1,4 @@
-"""A paged KV cache on the GPU, and one decode step's attention over it."""
+"""The attention of one decode step over a paged KV cache on the GPU."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""Minimum bytes of the pools of K and of V, so that L2 has no data from the previous layer."""
+"""Minimum bytes of the pool of K and of the pool of V.
+
+So large pools leave no data of the previous layer in L2.
+"""
 
 TILE_PAGES = 251
-"""Number of pages after which the contents of a pool repeat; a prime."""
+"""Number of pages (a prime) after which the contents of a pool repeat."""
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""Format -> first compute capability with matrix products in that format."""
+"""KV format -> first compute capability with matrix products in this format."""
 
 TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
 
 An element is a weighted average of numbers from 0.5 to 1 of either sign. Rounding the weights to
-FP16 changes the largest of 1024 elements by 7e-4 divided by that root (computed with the same
-rounding in NumPy, for 128 to 131072 tokens). One page too many or too few changes it by about 3
-divided by the context.
+FP16 changes an element by at most 7e-4 / sqrt(context). This limit is the largest change of 1024
+elements, computed with NumPy for 128 to 131072 tokens. One page too many or too few changes an
+element by about 3 / context.
 """
 
 QUERY = 1.0
@@ -39,7 +42,7 @@ QUERY = 1.0
 
 _LEAST_PAGES = 4
 _OF_A_SPLIT = 4
-"""Fixed cost of a thread block, in units of pages: first loads, partial result, merge."""
+"""Fixed cost of a thread block (first loads, partial result, merge), as a number of pages."""
 
 _LOG2_E = 1.4426950408889634
 
@@ -49,9 +52,12 @@ class AttentionShape:
     """The shape of one decode step's attention.
 
     Attributes:
-        layers: number of layers, which run one after the other, each with its separate block table.
-        heads: KV heads on this GPU; group: query heads per KV head.
-        batch: number of sequences; context: tokens per sequence, a multiple of 16.
+        layers: number of layers. The layers run one after the other. Each layer has a separate
+            block table.
+        heads: number of KV heads on this GPU.
+        group: number of query heads per KV head.
+        batch: number of sequences.
+        context: tokens per sequence, a multiple of 16.
     """
 
     layers: int
@@ -67,10 +73,14 @@ class AttentionShape:
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of thread blocks that share the ``pages`` of a row.
+    """The number of thread blocks among which to split the ``pages`` of each row.
 
-    It minimises the time of all waves of blocks: a last wave with few blocks takes as long as a
-    full one and leaves most of the GPU idle.
+    This number minimises the total time of all waves of thread blocks. A last wave with few blocks
+    takes as long as a full wave, but most of the GPU is idle.
+
+    Args:
+        rows: number of rows (a sequence and a KV head).
+        resident: number of thread blocks that run at the same time.
     """
 
     def time(splits: int) -> int:
@@ -86,7 +96,7 @@ class Attention:
     Attributes:
         payload: bytes of K and V that a step reads.
         launches: number of kernel launches per step.
-        splits: number of thread blocks that share a sequence and KV head.
+        splits: number of thread blocks per sequence and KV head.
 
     Raises:
         Skip: the device does not support the format.
@@ -123,7 +133,7 @@ class Attention:
         self._tables = random.integers(0, pages, places, dtype=np.uint32)
         self._table = gpu.allocate(self._tables.nbytes)
         gpu.upload(self._table, self._tables)
-        # For computing exp(q k / sqrt(d)) as a power of two.
+        # the kernel computes exp(q k / sqrt(d)) as a power of two
         scale = _LOG2_E / HEAD_DIM**0.5
         queries = random.uniform(-QUERY, QUERY, (rows, shape.group, HEAD_DIM)) * scale
         self._queries = queries.astype(np.float16)
@@ -160,7 +170,7 @@ class Attention:
                 )
 
     def _expected(self, row: int) -> npt.NDArray[np.float64]:
-        """The attention of one sequence and KV head, computed from the definition, [group][128]."""
+        """[group, 128] attention of one sequence and KV head, computed from the definition."""
         sequence, head = divmod(row, self._shape.heads)
         size = PAGE_TOKENS * HEAD_DIM
         keys, contents = (
@@ -169,7 +179,8 @@ class Attention:
             .reshape(-1, HEAD_DIM)
             for tile in self._tiles
         )
-        # The pools repeat after TILE_PAGES pages: weight each page by how often the table names it.
+        # The pools repeat after TILE_PAGES pages, so weight each page by the count in the block
+        # table.
         named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
         powers = self._queries[row].astype(np.float64) @ keys.T
         weights = np.exp2(powers - powers.max(axis=1, keepdims=True))

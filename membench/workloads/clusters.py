@@ -1,4 +1,4 @@
-"""Clusters of blocks: whether a GPU supports them, and how many are resident at once."""
+"""Clusters of thread blocks: support by a GPU, and number of resident clusters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATIC_BYTES = 128
 
 
 def needs_clusters(gpu: Gpu, cluster: int) -> None:
-    """Skip the case if the GPU cannot run a cluster of ``cluster`` blocks."""
+    """Skip the case if the GPU cannot run a cluster of ``cluster`` thread blocks."""
     if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
         skip("clusters of blocks need compute capability 9.0")
     if cluster > gpu.properties.sms:
@@ -24,17 +24,27 @@ def needs_clusters(gpu: Gpu, cluster: int) -> None:
 
 
 def alone_on_its_sm(gpu: Gpu, used: int, static: int = STATIC_BYTES) -> int:
-    """Bytes of shared memory that a block must request so that no second block fits on its SM.
+    """Bytes of shared memory with which a thread block is alone on an SM.
 
-    Otherwise two blocks of a cluster may run on the same SM, and one would read the other's data
-    from its own SM.
+    Otherwise two blocks of a cluster can run on one SM, and a read of the other block's shared
+    memory does not leave the SM.
+
+    Args:
+        used: bytes of dynamic shared memory that the block uses.
+        static: bytes of static shared memory of the kernel.
     """
     most = gpu.properties.shared_per_block - static
     return max(used, min(gpu.properties.shared_per_sm // 2, most))
 
 
 def resident_clusters(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared: int) -> int:
-    """Number of clusters that are resident at once; skips the case if none fits."""
+    """Number of clusters that run at the same time. Skip the case if no cluster fits.
+
+    Args:
+        cluster: number of thread blocks per cluster.
+        block: number of threads per thread block.
+        shared: bytes of dynamic shared memory per thread block.
+    """
     found = gpu.clusters(kernel, cluster, block, shared)
     if not found:
         skip(f"no cluster of {cluster} blocks fits into a GPC of this device")

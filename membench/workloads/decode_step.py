@@ -1,4 +1,4 @@
-"""A decode step of a model: its attention as work, and the launch of a step or of a part of it."""
+"""The decode step of a model as work: the attention, and the launch of all kernels of a step."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from membench.workloads.attention import AttentionShape
 
 MODEL, CONTEXT = "llama-3.1-8b", 32768
-"""Model and context of the step that other benches also run; the default of ``decode/attn``."""
+"""Default model and context of ``decode/attn``. Other benches run the same decode step."""
 
 TOKENS = 131072
-"""Tokens in the KV cache, summed over all sequences; the batch is this divided by the context."""
+"""Tokens in the KV cache over all sequences. The batch is this number divided by the context."""
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
-    """Bytes of K and V that one step reads; ``kv`` is fp16 or fp8."""
+    """Bytes of K and V that one decode step reads; ``kv`` is fp16 or fp8."""
     size = {"fp16": 2, "fp8": 1}[kv]
     return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of one step's attention at ``context`` tokens per sequence."""
+    """The shape of the attention of a decode step with ``context`` tokens per sequence."""
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(
@@ -40,7 +40,13 @@ def attention_shape(model: ModelShard, context: int) -> AttentionShape:
 
 
 def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: str) -> Timed:
-    """The attention of one step as work; the arguments are those of ``decode/attn``."""
+    """The attention of one decode step as work.
+
+    Args:
+        context: tokens per sequence.
+        kv: format of the KV cache, fp16 or fp8.
+        launch: `graph` or `stream` (see `timed_step`).
+    """
     from membench.workloads.attention import Attention
 
     shape = attention_shape(model, context)
@@ -57,7 +63,7 @@ def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: s
 
 
 def usual_attention(gpu: Gpu) -> Timed:
-    """The attention that runs concurrently with other work: the default of ``decode/attn``."""
+    """The default case of ``decode/attn`` as work, to run concurrently with other work."""
     return attention_step(gpu, MODELS[MODEL], CONTEXT, "fp16", "graph")
 
 
@@ -70,19 +76,19 @@ def timed_step(
     tokens: int,
     detail: Detail,
 ) -> Timed:
-    """The work of a step that is launched as a graph or kernel by kernel.
+    """A decode step as work, launched as a graph or kernel by kernel.
 
     Args:
-        work: a function that queues one step, and a function that verifies the given number of
-            steps.
-        launch: `graph` launches the whole step at once, `stream` each kernel from the host.
+        work: (function that queues one step, function that verifies a number of steps).
+        launch: `graph` launches the whole step at once. `stream` launches each kernel from the
+            host.
         launches: number of kernel launches per step.
         payload: bytes that a step reads.
         tokens: number of tokens that a step generates.
     """
     step, verify = work
     if launch == "graph":
-        step()  # loads the kernels' code, which must happen before the capture
+        step()  # the first launch loads the code of the kernels, which is not allowed in a capture
         gpu.synchronize()
     once = gpu.capture(step) if launch == "graph" else step
 
@@ -90,7 +96,7 @@ def timed_step(
         for _ in range(iterations):
             once()
 
-    # No peak: a row's peak is in the unit of its metric, and tokens per second have no peak.
+    # no peak, because tokens per second have no peak
     return Timed(
         run=run,
         verify=verify,
@@ -101,7 +107,8 @@ def timed_step(
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.002,
         samples=10,
-        # With single launches the queue is not held, because the launch time is part of the result.
+        # With single launches the GPU must not wait for a full queue: the launch time is part of
+        # the result.
         may_block=launch == "graph",
         launches=1 if launch == "graph" else launches,
         detail={**detail, "launches": launches},

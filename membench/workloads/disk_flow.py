@@ -1,6 +1,6 @@
-"""Code that the disk benches share: metrics, costs, the work of an I/O pattern, and facts for rows.
+"""Functions for disk benches: costs, metrics, and the work of an I/O pattern.
 
-Latency counts from submission to completion (fio's `lat`).
+A latency is the time from submission to completion (`lat` in fio).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from membench.host.storage.flow import Flow
     from membench.host.storage.traffic import TrafficRecord
 
-DISK = GIB  # scratch file in bytes: more than the cache memory of most disk controllers
-BLOCK_STEP = 4096  # bytes: direct I/O needs no larger alignment, and contents are checked in them
-MOST_IN_FLIGHT = 4096  # requests: IORING_MAX_ENTRIES of the first kernels with io_uring
+DISK = GIB  # bytes of the scratch file; more than the cache of most disk controllers
+BLOCK_STEP = 4096  # bytes; enough alignment for direct I/O, and the unit of verification
+MOST_IN_FLIGHT = 4096  # requests; IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
 SECONDS = 0.22  # seconds per round of one case, including set-up and verification
-CLIENT_LIMITED = 0.9  # above this share of its CPU, the loop may limit the rate, not the disk
+CLIENT_LIMITED = 0.9  # CPU share of the I/O loop above which the loop may limit the rate
 
 IOPS = (Metric.IOPS, Stat.MEDIAN)
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
@@ -33,9 +33,10 @@ P999 = (Metric.LATENCY, Stat.P999)
 
 
 def write_facts(storage: StorageBackend) -> dict[str, str]:
-    """Facts about how writes reach the disk, for the `detail` of a row; see `ScratchHandle`.
+    """How writes reach the disk, as key-value pairs for the `detail` of a row.
 
-    ``dirtied`` is present if the kernel sends writes through the page cache; it sets the flag.
+    The keys are as in `ScratchHandle`. ``dirtied`` is present if the kernel sends writes through
+    the page cache. Rows with ``dirtied`` get a flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -47,7 +48,13 @@ def write_facts(storage: StorageBackend) -> dict[str, str]:
 def disk_work(
     storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
 ) -> Observed:
-    """The work of an I/O pattern, with the facts that all disk rows have."""
+    """The I/O pattern ``flow`` as work. ``detail`` adds key-value pairs to the `detail` of a row.
+
+    Args:
+        observe: function that runs the pattern and returns the samples.
+        block: bytes per I/O.
+        pages: kind of the buffers' pages.
+    """
     return Observed(
         observe=observe,
         seconds=OBSERVE_S,
@@ -63,22 +70,23 @@ def disk_work(
 
 
 def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], list[float]]:
-    """Bandwidth in GB/s, computed from the same groups of I/Os as the I/O rates."""
+    """(metric, statistic) -> samples of the bandwidth in GB/s: I/O rates times ``block`` bytes."""
     return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
 
 
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """The latencies in ns, under each (metric, stat) of ``stats``."""
+    """(metric, statistic) -> latencies of all I/Os in ns, for each of ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 
 def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
-    """Facts about the client: its share of a CPU, and whether it may have limited the rate.
+    """Key-value pairs about the I/O loop, for the `detail` of a row.
 
-    ``submit`` is the share of its time that it spent in submission calls. ``registered`` is present
-    if memory and file were registered with the kernel.
+    - CPU use of the loop, and whether the loop may have limited the rate
+    - ``submit``: share of the time in submission calls
+    - ``registered``: present if memory and file were registered with the kernel
     """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,

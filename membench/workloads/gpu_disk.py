@@ -1,4 +1,4 @@
-"""A GPU and a disk together, for transfers between the two."""
+"""The backend for transfers between a GPU and a disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _CHUNK = 4 << 20
 
 
 class CudaStorage:
-    """The backends of a GPU and a disk; a row names the GPU, and its `detail` names the disk.
+    """The backend of a GPU and the backend of a disk as one backend.
+
+    A row has the GPU as device. The `detail` of the row names the disk.
 
     Args:
         storage: the disk; None if the run has no scratch file.
@@ -38,10 +40,10 @@ class CudaStorage:
 
     @property
     def storage(self) -> StorageBackend:
-        """The disk.
+        """The backend of the disk.
 
         Raises:
-            Skip: there is no scratch file.
+            Skip: the run has no scratch file.
         """
         if self._storage is None:
             skip("this run has no scratch file")
@@ -49,13 +51,13 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Digest of the kernels of both backends."""
+        """Digest of the source code of the kernels of both backends."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def describe(self) -> Device:
-        """The GPU."""
+        """The GPU as the device of the rows."""
         return self.gpu.describe()
 
     def warm(self, size: int) -> None:
@@ -66,15 +68,20 @@ class CudaStorage:
                 os.preadv(fd, [buffer], offset)
 
     def evict_mapped(self, mapped: Bytes) -> float:
-        """Unmap pages and drop them from the page cache; return the share that stayed.
+        """Unmap the pages of ``mapped`` and drop the pages from the page cache.
+
+        Returns:
+            The share (0 to 1) of the pages that stayed in the page cache.
 
         Raises:
-            MembenchError: the kernel does not unmap them.
+            MembenchError: the kernel does not unmap the pages.
         """
         libc = ctypes.CDLL(None, use_errno=True)
         address = ctypes.c_void_p(int(mapped.ctypes.data))
         if libc.madvise(address, ctypes.c_size_t(mapped.size), mmap.MADV_DONTNEED):
-            raise MembenchError(f"pages cannot be unmapped: {os.strerror(ctypes.get_errno())}")
+            raise MembenchError(
+                f"the kernel cannot unmap pages of the file: {os.strerror(ctypes.get_errno())}"
+            )
         return self.storage.evict(mapped.size)
 
     def reclaim(self) -> None:
@@ -107,29 +114,32 @@ class PoolSink:
 
     @property
     def places(self) -> int:
-        """Number of pages that fit in the pool."""
+        """Number of pages of ``block`` bytes that fit in the pool."""
         return self._pool.size // self._block
 
     def begin(self, slot: int, place: int) -> None:
-        """Queue an asynchronous copy, followed by an event."""
+        """Queue an asynchronous copy of the page in ``slot`` to page ``place`` of the pool."""
         source = self._slots.address + slot * self._block
         target = self._pool.address + place * self._block
         self._gpu.copy(target, source, self._block, self._stream)
         self._going[slot] = self._gpu.links.record(self._stream)
 
     def done(self, slot: int) -> bool:
-        """Whether the event of the copy has completed."""
+        """Whether the last copy from ``slot`` has completed."""
         return self._gpu.links.happened(self._going[slot])
 
     def wait(self, slot: int) -> None:
-        """Wait for all copies.
+        """Wait until the copy from ``slot`` has completed, together with all other queued copies.
 
-        Waiting for all is enough, as this copy is the oldest or the last one.
+        The wait for other copies costs no time: the copy is the oldest or the last copy.
         """
         if not self.done(slot):
             self._gpu.wait(self._stream)
 
 
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
-    """The pages at ``places`` of a pool, copied to the host after all queued work."""
+    """Wait for all queued work, and copy pages of ``block`` bytes from a GPU pool to the host.
+
+    ``places`` are the page numbers in the pool.
+    """
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

@@ -1,4 +1,4 @@
-"""STREAM's kernels and similar kernels on a GPU: arrays, configurations, work and verification."""
+"""The STREAM kernels (copy, scale, add, triad) and similar kernels on a GPU, as work."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ ACCESSES = ARRAYS | {"nstream": 4}
 """Operation -> number of arrays read plus number of arrays written."""
 
 LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
-"""Operation -> number of arrays read; all operations except read also write one."""
+"""Operation -> number of arrays read. All operations except `read` also write one array."""
 
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
-"""The fixed configuration.
+"""The default configuration of a kernel.
 
-``once`` 0 launches as many blocks as are resident at the same time, each of which processes many
-tiles; ``once`` 1 launches a block for every tile, as BabelStream and gpu-benches do. ``hint`` is an
-index into `HINTS`.
+With ``once`` 0, the GPU runs all thread blocks at the same time, and each block processes many
+tiles. With ``once`` 1, there is one thread block per tile, as in BabelStream and gpu-benches.
+``hint`` is an index of `HINTS`.
 """
 
 HINTS = ("plain", "cs", "no-allocate")
-"""Cache hints for loads: none, evict first (``.cs``), not into L1 (``.L1::no_allocate``)."""
+"""Cache hints of loads: none, evict first (``.cs``), or no L1 allocation (``.L1::no_allocate``)."""
 
 WIDE = 32
 WIDE_CAPABILITY = 100
 """First compute capability with 256-bit loads and stores."""
 
 SAMPLES = (6, 20)
-"""Minimum and maximum number of samples per round; fewer are taken if samples are long."""
+"""Minimum and maximum number of samples per round. Long samples give a small number."""
 
 SAMPLED_S = 0.02
-"""Total seconds of the samples in a round, unless the minimum number of samples takes longer."""
+"""Total seconds of the samples in a round. The minimum number of samples can take longer."""
 
 MIN_SAMPLE_S = 0.001
 
@@ -55,7 +55,7 @@ _SALT = 17
 
 
 def variant(config: Config) -> KernelVariant:
-    """The compilation variant that ``config`` needs."""
+    """The compilation of the kernel source for ``config``."""
     from membench.gpu.protocol import KernelVariant
 
     bound = 1024 if config["block"] > 512 else 512
@@ -66,7 +66,9 @@ def variant(config: Config) -> KernelVariant:
 
 
 class ReadPasses:
-    """Passes of the default read kernel over any memory that a GPU can access.
+    """Runs the default read kernel over memory of any kind that the GPU can access.
+
+    One pass reads all bytes once.
 
     Attributes:
         grid: number of thread blocks per pass.
@@ -85,12 +87,12 @@ class ReadPasses:
         self.count = 0
 
     def once(self) -> None:
-        """Queue a pass."""
+        """Queue one pass, without waiting for the result."""
         self._gpu.launch(self._kernel, self.grid, DEFAULT["block"], self._args)
         self.count += 1
 
     def sum(self) -> int:
-        """Sum of the words read in all passes, modulo 2^32."""
+        """Sum of all 32-bit words that all passes read, modulo 2^32."""
         import numpy as np
 
         sums = self._gpu.download(self._sums, np.uint32, self.grid)
@@ -147,7 +149,9 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
             found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
             expected = pattern_sum(size // 4, _SALT) * iterations % 2**32
             if found != expected:
-                raise VerificationFailed(f"read: the words sum up to {found}, not to {expected}")
+                raise VerificationFailed(
+                    f"read: the sum of all words is {found} instead of {expected}"
+                )
         else:
             _check(patterns, operation, target, iterations)
 
@@ -179,7 +183,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
 
 
 def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
-    """Fill the arrays that are read with known contents, and the other arrays with poison."""
+    """Fill input arrays with known contents, and output arrays with a poison value."""
     for number, array in enumerate(arrays):
         if number == 0 and operation not in ("read", "nstream"):
             patterns.poison(array)
@@ -205,11 +209,11 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
 
 
 def sample_seconds(operation: str, size: int) -> float:
-    """Estimated seconds of one sample, at 2.5 TB/s."""
+    """Estimated seconds of one sample for arrays of ``size`` bytes, at 2.5 TB/s."""
     return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
 
 
 def sample_count(operation: str, size: int) -> int:
-    """Number of samples per round."""
+    """Number of samples per round for arrays of ``size`` bytes."""
     fewest, most = SAMPLES
     return min(most, max(fewest, round(SAMPLED_S / sample_seconds(operation, size))))

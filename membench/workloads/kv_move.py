@@ -1,4 +1,4 @@
-"""Moves of scattered blocks from one paged pool to another with a kernel."""
+"""Copies scattered KV blocks from one paged pool to another with a GPU kernel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ BULK_CAPABILITY = 90
 
 @record
 class Move:
-    """A prepared move of all blocks.
+    """A prepared copy of all blocks.
 
     Attributes:
-        once: function that queues the move; the kernel runs in the given stream.
-        facts: facts for the row's `detail`.
+        once: function that queues the copy in the given stream.
+        facts: key-value pairs for the `detail` of a row.
     """
 
     once: Callable[..., None]
@@ -36,7 +36,10 @@ class Move:
 
 
 def pool_blocks(count: int) -> int:
-    """Blocks in a pool: ``count`` blocks to move, and a sixteenth more that must not change."""
+    """Number of blocks in a pool with ``count`` blocks to copy.
+
+    The pool has a sixteenth more blocks, which the copy must not change.
+    """
     return count + count // 16 + 1
 
 
@@ -55,11 +58,12 @@ def kernel_move(
     block: int,
     grid: int,
 ) -> Move:
-    """A move with the kernel ``kv_move`` (`sm`) or ``kv_bulk`` (`bulk`).
+    """Prepare a copy with the kernel ``kv_move`` (method `sm`) or ``kv_bulk`` (method `bulk`).
 
     Args:
-        tables: block numbers in the target, and for each the block number in the source.
-        grid: maximum number of thread blocks; 0 for as many as are useful.
+        tables: [block numbers in the target, block numbers in the source].
+        block: bytes per KV block.
+        grid: maximum number of thread blocks; 0 for the fastest number.
     """
     import numpy as np
 
@@ -74,7 +78,7 @@ def kernel_move(
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
     fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # In kv_move each warp copies a tile; in kv_bulk each thread block copies a KV block.
+    # A tile is the work of a warp (kv_move) or of a thread block (kv_bulk: a whole KV block).
     tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
     chosen = min(grid or fits, tiles, fits)
     number = np.uint32(block if bulk else block // 16)

@@ -1,4 +1,4 @@
-"""Copies between two addresses by copy engine or kernel, and the filling of host memory."""
+"""Copies over the host link, by copy engine or kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNROLL = 8
 
 TMA_BLOCK = 32
 TMA_BYTES = 64 << 10
-"""Bytes of shared memory through which a block of the kernel copies."""
+"""Bytes of shared memory per thread block of the copy kernel."""
 
 TMA_CAPABILITY = 90
 
@@ -23,15 +23,17 @@ TMA_CAPABILITY = 90
 def copies(
     gpu: Gpu, engine: str, target: int, source: int, size: int, grid: int = 0
 ) -> Callable[[Stream | None], None]:
-    """A function that queues one copy of whole vectors of 16 bytes between two addresses.
+    """A function that queues one copy of ``size`` bytes from ``source`` to ``target``.
 
     Args:
         engine: the copy engine (``ce``), a kernel with loads and stores (``sm``), or a kernel with
             bulk copies through shared memory (``tma``).
+        target, source: addresses that the GPU can access.
+        size: a multiple of 16 bytes.
         grid: number of SMs that the kernel uses; 0 for all.
 
     Raises:
-        Skip: the engine is ``tma`` and the GPU has no bulk copies.
+        Skip: the engine is ``tma``, but the GPU has no bulk copies.
     """
     import numpy as np
 
@@ -56,7 +58,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Fill ``host`` (any kind of memory) with the contents that ``fill`` writes to ``device``."""
+    """Fill ``device`` with ``fill``, and copy the contents to ``host`` (``host.size`` bytes)."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

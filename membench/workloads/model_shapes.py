@@ -1,4 +1,4 @@
-"""Shapes of the models whose decode steps are measured."""
+"""Shapes of the models in the decode benches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HEAD_DIM = 128
 
 @record
 class ModelShard:
-    """The part of a transformer that one of ``tp`` GPUs holds, from the published config.json.
+    """The share of a transformer on one of ``tp`` GPUs, with sizes from the published config.json.
 
     Attributes:
         hidden, intermediate, vocabulary: sizes of the whole model.
-        heads, kv_heads: number of heads of the whole model, with `HEAD_DIM` elements each.
-        tp: number of GPUs among which heads, MLP and vocabulary are divided.
+        heads, kv_heads: number of heads of the whole model. A head has `HEAD_DIM` elements.
+        tp: number of GPUs that divide heads, MLP and vocabulary.
     """
 
     layers: int
@@ -30,7 +30,7 @@ class ModelShard:
 
     @property
     def products(self) -> tuple[tuple[int, int], ...]:
-        """(m, k) for each matrix of a layer: QKV, output, gate and up, down."""
+        """(m, k) of each m x k matrix of a layer on one GPU: QKV, output, gate and up, down."""
         qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
         inner = self.intermediate // self.tp
         return (
@@ -42,12 +42,12 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all matrices with 16 bits per element."""
+        """Bytes of all matrices on one GPU, with 16 bits per element."""
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property
     def head(self) -> tuple[int, int]:
-        """(m, k) for the projection to the vocabulary."""
+        """(m, k) of the m x k matrix on one GPU for the projection to the vocabulary."""
         return (self.vocabulary // self.tp, self.hidden)
 
 

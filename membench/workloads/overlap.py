@@ -1,4 +1,4 @@
-"""The overlap of two streams of work, from time stamps of the same clock."""
+"""Finds the overlap in time of two concurrent streams of work, from time stamps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Stamps = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Beside:
-    """Two streams of work, restricted to the time in which both were active.
+    """Two streams of work, victim and aggressor, during the time when both streams were active.
 
     Attributes:
-        victim_ns: durations of those pieces of the victim that lie entirely within the aggressor's
-            time.
-        aggressor_pieces: number of the aggressor's pieces in the same time, including fractions.
-        window_ns: nanoseconds from the start of the first of these victim pieces to the end of the
-            last.
+        victim_ns: duration of each piece of the victim that ran entirely while the aggressor was
+            active.
+        aggressor_pieces: number of pieces of the aggressor in the window, including fractions.
+        window_ns: the window: nanoseconds from the start of the first piece in ``victim_ns`` to the
+            end of the last piece.
     """
 
     victim_ns: tuple[float, ...]
@@ -29,9 +29,10 @@ class Beside:
 
 
 def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
-    """The overlap of two sequences of pieces without gaps: n + 1 time stamps delimit n pieces.
+    """The overlap of two sequences of pieces of work, from time stamps in ns of one clock.
 
-    None if no piece of the victim lies entirely within the aggressor's time.
+    n + 1 time stamps delimit n pieces without gaps. The result is None if no piece of the victim
+    ran entirely while the aggressor was active.
     """
     v, a = (np.asarray(stamps, np.int64) for stamps in (victim, aggressor))
     within = (v[:-1] >= a[0]) & (v[1:] <= a[-1])
@@ -39,7 +40,7 @@ def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) ->
         return None
     first, last = np.flatnonzero(within)[[0, -1]]
     begin, end = int(v[first]), int(v[last + 1])
-    # Number of the aggressor's pieces that had ended at a given time, interpolated within a piece.
+    # number of ended pieces of the aggressor at a given time, interpolated within a piece
     done = np.interp([begin, end], a, np.arange(a.size))
     durations = np.diff(v)[within]
     return Beside(

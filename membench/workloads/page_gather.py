@@ -1,4 +1,4 @@
-"""Reads of pages in a pool: the tables of page numbers, and the launch shape of the kernel."""
+"""Kernel reads of scattered pages in a pool: page tables and launch shape."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 
 BLOCK = 512
 VECTOR = 16
-"""Bytes that a thread reads at a time."""
+"""Bytes that a thread reads with one load."""
 
 _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """``count`` page numbers below ``pages``.
+    """[count] page numbers below ``pages``.
 
-    ``uniform``: independent and uniformly distributed. ``zipf``: the k-th most popular page is read
-    1/k times as often as the first (exponent 1, from the inverse of the continuous distribution,
-    rank = pages^u); popular pages are scattered over the pool. ``seq``: ascending.
+    The order depends on ``kind``:
+
+    - ``uniform``: independent and uniformly distributed.
+    - ``zipf``: the k-th most popular page occurs 1/k times as often as the most popular page. The
+      rank is pages^u for uniform u. Popular pages are scattered over the pool.
+    - ``seq``: ascending.
     """
     import numpy as np
 

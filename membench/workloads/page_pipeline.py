@@ -1,4 +1,4 @@
-"""Moves of pages from the disk into GPU memory: three paths, and the check of the arrived pages."""
+"""Moves pages from the disk into GPU memory over one of three paths, and verifies the pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer
 
 CHECKED_BYTES = 8 * MIB
-"""Maximum bytes of arrived pages that are compared."""
+"""Maximum bytes of pages in GPU memory that a check compares with the file."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Pipeline:
     """A prepared path from the disk to the GPU.
 
     Attributes:
-        pager: drives both stages.
-        read: the first stage: reads a page from the disk.
-        sink: the second stage: copies a page to the GPU; None if the first stage reads directly to
-            the GPU.
-        memory: device memory that receives the pages.
+        pager: runs the two stages of the pipeline.
+        read: the first stage, which reads a page from the disk.
+        sink: the second stage, which copies a page to the GPU. None if the first stage reads
+            directly into GPU memory.
+        memory: GPU memory that receives the pages.
         offsets: file offsets of the pages, in the order of the transfers.
-        detail: facts for the rows.
-        close: function that frees its resources.
+        detail: key-value pairs for the `detail` of a row.
+        close: function that frees the resources of the pipeline.
     """
 
     pager: Pager
@@ -58,14 +58,14 @@ def open_pipeline(
             `gds` (reads directly to the GPU).
         readers: maximum number of reads in flight.
         slots: maximum number of pages in flight.
-        pool: bytes of device memory that receive bounced pages, a multiple of ``block``.
+        pool: bytes of GPU memory that receive pages, a multiple of ``block``.
 
     Raises:
         Skip: the scratch file is too small, or there is no GPUDirect Storage.
     """
     storage = both.storage
     if storage.scratch.size < 4 * block * readers:
-        skip("needs a larger scratch file (--disk-budget)")
+        skip("needs a larger scratch file (use a larger --disk-budget)")
     offsets = shuffled(storage.scratch.size, block, np.random.default_rng())
     if path == "gds":
         return _direct(both, block, readers, slots, offsets)
@@ -119,10 +119,10 @@ def _bounced(
 def check_landed(
     both: CudaStorage, memory: Buffer, block: int, trace: TrafficRecord | None
 ) -> None:
-    """Compare pages on the GPU with the same pages in the file.
+    """Compare the pages in GPU memory with the pages in the file.
 
     Raises:
-        VerificationFailed: nothing arrived, or a page is wrong.
+        VerificationFailed: no page arrived, or a page differs.
     """
     if trace is None or not trace.count:
         raise VerificationFailed("no page arrived")
@@ -134,6 +134,4 @@ def check_landed(
     for place, page in zip(chosen, landed_pages(both.gpu, memory, block, chosen), strict=True):
         wrong = both.storage.content.wrong(page.data, int(trace.landed[place]))
         if wrong >= 0:
-            raise VerificationFailed(
-                f"the page from offset {wrong} differs from the data in the file"
-            )
+            raise VerificationFailed(f"the page from file offset {wrong} differs in GPU memory")

@@ -1,4 +1,4 @@
-"""Matrix products with the vendor's library, with operands and verification."""
+"""Matrix products with the GPU vendor's library, as work with verification."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.gpu.verify.pattern import POISON
 
 TILE = 1_048_583
-"""Count of numbers after which an operand repeats; a prime, so that no two rows are equal."""
+"""Number of elements after which an operand repeats. A prime makes all rows different."""
 
 BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
 """Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
-"""Format of a result -> NumPy type that has the same bits."""
+"""Format of a result -> NumPy type with the same bits per element."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
-"""Format of a result -> maximum relative error from rounding."""
+"""Format of a result -> maximum relative error by rounding to this format."""
 
 CHECKED = 16
-"""Number of elements of a result that the host recomputes."""
+"""Number of elements of a result that the host recomputes for verification."""
 
-# Maximum error of a sum of k products of numbers below 1, in units of sqrt(k). It comes from
-# rounding the operands (tf32) and the sums (tensor cores keep fewer bits for FP8). A wrong sum has
-# an error of about half such a unit.
+# Maximum error of a sum of k products of numbers below 1, in units of sqrt(k). The error comes from
+# rounded operands (tf32) and rounded sums (tensor cores keep fewer bits for FP8). A wrong sum has
+# an error of about sqrt(k) / 2.
 _TOLERANCE = {
     "fp32": 2**-12,
     "tf32": 2**-8,
     "bf16": 2**-10,
     "fp8": 2**-5,
     "mxfp8": 2**-5,
-    "nvfp4": 2**-3,  # for numbers of up to 1.5
+    "nvfp4": 2**-3,  # the operands are up to 1.5
 }
 
 
 def bytes_of(kind: str, numbers: int) -> int:
-    """Bytes of ``numbers`` numbers of format ``kind`` in memory."""
+    """Bytes of ``numbers`` elements of the format ``kind`` in memory."""
     return numbers * BITS[kind] // 8
 
 
 class Product:
-    """The product y = x w' by `Gpu.gemm`; w is m x k, x is n x k, both random.
+    """The product y = x w' by `Gpu.gemm`, with random operands w (m x k) and x (n x k).
 
     Args:
         out, fast: as in `Gpu.gemm`.
@@ -97,7 +97,7 @@ class Product:
             if not abs(found - must) <= limit + _ROUNDED[self._out] * abs(must):
                 raise VerificationFailed(
                     f"{self._kind} product {m} x {n} x {k}: "
-                    f"element ({row}, {column}) is {found:.6g}, not {must:.6g}"
+                    f"element ({row}, {column}) is {found:.6g} instead of {must:.6g}"
                 )
 
     @cached_property

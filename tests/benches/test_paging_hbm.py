@@ -106,7 +106,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_found(
 
     monkeypatch.setattr(cuda_storage.PoolSink, "begin", crooked)
     work, _ = paged(both)
-    with pytest.raises(VerificationFailed, match="differs from the data in the file"):
+    with pytest.raises(VerificationFailed, match="differs in GPU memory"):
         work.verify()
     work.close()
 

@@ -80,7 +80,11 @@ def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
         ((str(H100), "--model", "llama-3.1-8b"), 2, "advise needs --context"),
         ((str(H100), "--model", "llama-3.1-8b", "--context", "x"), 2, "not a number of tokens"),
         (("ref:h1", "--model", "llama-3.1-8b", "--context", "99"), 2, "no reference 'ref:h1'"),
-        ((str(H100), "--model", "a/b", "--context", "99"), 2, "no shipped model has that id"),
+        (
+            (str(H100), "--model", "a/b", "--context", "99"),
+            2,
+            "neither a file nor the id of a built-in model",
+        ),
         ((str(H100), "--model", "lama-3.1-8b"), 2, "did you mean"),
         (("no.csv", "--model", "llama-3.1-8b", "--context", "99"), 1, "no.csv"),
         ((str(H100), "--model", "llama-3.1-8b", "--context", "99", "--tp", "3"), 2, "3 ranks"),

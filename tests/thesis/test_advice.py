@@ -185,7 +185,7 @@ def test_one_pool_of_memory_is_counted_once() -> None:
     shared = replace(MACHINE, gpus=Gpus(devices=(gpu,)))
     found = advise(Question(model=LLAMA, context=32768), rows, shared, shipped())
     assert [held.tier for held in found.capacities if held.tier != "ssd"] == ["hbm"]
-    assert "host memory is the same memory" in found.capacities[0].counted
+    assert "the GPU uses host memory" in found.capacities[0].counted
 
 
 def test_ranks_share_the_cache_but_not_a_latent() -> None:
@@ -273,7 +273,9 @@ def test_blocks_that_a_model_cannot_have_are_refused() -> None:
     assert usual_block(LLAMA) == 16
     with pytest.raises(UsageError, match="shorter than a block"):
         _advise([], context=8)
-    with pytest.raises(UsageError, match="64 attention heads cannot be divided by 128 ranks"):
+    with pytest.raises(
+        UsageError, match="64 attention heads of the model cannot be divided by 128 ranks"
+    ):
         _advise([], model=LLAMA, tp=128)
 
 
@@ -324,7 +326,7 @@ def test_weights_of_eight_bits_recompute_at_the_measured_rate_of_fp8() -> None:
     assert _advise([*_box(gemm=700e3, kv=40.0), product]).arithmetic == "bf16"
     noted = _advise(_box(gemm=700e3, kv=40.0), model=eight)
     assert noted.arithmetic == "bf16"
-    assert any("recomputes sooner" in note for note in noted.notes)
+    assert any("recomputes faster" in note for note in noted.notes)
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,20 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message", "hint"),
     [
-        (', source = "a page"', "", "'source' is missing or empty", "without a source and a date"),
-        ('source = "a page"', 'source = ""', "'source' is missing or empty", "without a source"),
+        (
+            ', source = "a page"',
+            "",
+            "'source' is missing or empty",
+            "give the source and the",
+        ),
+        ('source = "a page"', 'source = ""', "'source' is missing or empty", "give the source"),
         ('source = "a page"', 'source = "  "', "'source' is not text", ""),
-        (", date = 2026-01-31", "", "'date' is missing or empty", "without a source and a date"),
+        (
+            ", date = 2026-01-31",
+            "",
+            "'date' is missing or empty",
+            "give the source and the",
+        ),
         ("date = 2026-01-31", 'date = "soon"', "'date' is not a date", ""),
         ("date = 2026-01-31", "date = 2026-01-31T10:00:00", "'date' is not a date", ""),
         ("low = 70", "low = 81", "not 0 < low <= value <= high", ""),
@@ -77,7 +87,7 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
             "unknown assumption",
             "did you mean device.h100",
         ),
-        ('unit = "GB"', 'unit = "GB/s"', "a value in GB/s cannot replace one in GB", "in GB"),
+        ('unit = "GB"', 'unit = "GB/s"', "a value in GB/s cannot replace a value in GB", "in GB"),
     ],
 )
 def test_an_entry_that_does_not_stand_is_refused_in_one_line(
@@ -124,7 +134,9 @@ def test_records_to_come_and_substitutes_may_be_added(tmp_path: Path) -> None:
     assert "record.tsmc.n2_share_2026" in names
     assert assumptions(path, declared=names)["measurement.gemm"].own
     path.write_text(path.read_text().replace("TFLOP/s", "GB/s"))
-    with pytest.raises(AssumptionError, match="in GB/s cannot replace one in GFLOP/s or TFLOP/s"):
+    with pytest.raises(
+        AssumptionError, match="in GB/s cannot replace a value in GFLOP/s or TFLOP/s"
+    ):
         assumptions(path, declared=names)
 
 

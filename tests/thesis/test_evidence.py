@@ -88,7 +88,7 @@ def test_why_nothing_is_there_is_said() -> None:
     )
     assert find(need, [skipped]).missing.endswith(": no GPU")
     flagged = make_row("hbm/read/a=1", Metric.BANDWIDTH, 1, flags=("above-peak",))
-    assert "flagged above-peak" in find(need, [flagged]).missing
+    assert "all rows have a flag: above-peak" in find(need, [flagged]).missing
 
 
 def test_a_missing_measurement_is_no_data_and_never_a_specification() -> None:
@@ -152,7 +152,7 @@ def pair(scale: dict[str, float], device: str) -> list[Row]:
 @pytest.mark.parametrize(
     ("scale", "reason"),
     [
-        ({}, "HBM of b is as fast as that of box"),
+        ({}, "HBM of b is as fast as HBM of box"),
         ({"hbm-read": 2.4, "gemm": 2.3}, "b computes 2.30 times as fast as box"),
     ],
 )

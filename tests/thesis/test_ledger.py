@@ -166,9 +166,9 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
         ('direction = "higher"', 'direction = "lower"', "do not fit the direction"),
         ('direction = "higher"', "", "C01: direction, supports and contradicts"),
         ('statistic = "number"', "", "C01: direction, supports and contradicts"),
-        ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could hold"),
+        ("contradicts = 1", "contradicts = 1\nshare = 0.5", "both verdicts could be true"),
         ('measurements = ["reads"]', 'measurements = ["writes"]', "there is no input 'writes'"),
-        ("contradicts = 1", 'contradicts = 1\nrests_on = ["hope"]', "names 'hope' as its basis"),
+        ("contradicts = 1", 'contradicts = 1\nrests_on = ["hope"]', "has the unused input 'hope'"),
         ('metric = "bandwidth"', 'metric = "speed"', "input reads: 'speed' is not a valid Metric"),
         ('select = ["ssd/read"]', 'select = "ssd/read"', "input reads: 'select' must be a list"),
         ('id = "C01"', 'id = "one"', "an id must be C and two digits"),
@@ -186,7 +186,7 @@ def test_a_part_without_rule_or_reason_is_refused() -> None:
     text = SMALL
     for key in ("statistic", "direction", "supports", "contradicts"):
         text = re.sub(rf"^{key} = .*\n", "", text, flags=re.MULTILINE)
-    with pytest.raises(LedgerError, match="neither a rule for its verdict nor a reason"):
+    with pytest.raises(LedgerError, match="has no statistic, and 'waits_for' does not say why"):
         parse_ledger(text)
     assert parse_ledger(text + 'waits_for = "nobody counts"\n').parts[0].thresholds is None
 

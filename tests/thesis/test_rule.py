@@ -99,7 +99,7 @@ def test_the_share_is_of_all_draws_and_its_edge_counts() -> None:
         ({"contradicts": 10}, "do not fit the direction"),
         ({"share": 0.0}, "above 0 and at most 1"),
         ({"share": 1.1}, "above 0 and at most 1"),
-        ({"share": 0.5, "contradicting_share": 0.5}, "both verdicts could hold"),
+        ({"share": 0.5, "contradicting_share": 0.5}, "both verdicts could be true"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(changes: dict[str, float], message: str) -> None:

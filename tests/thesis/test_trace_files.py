@@ -87,7 +87,7 @@ def test_bad_lengths_are_refused(text: str) -> None:
 
 def test_lengths_that_go_back_are_refused() -> None:
     head = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-    with pytest.raises(TraceError, match="decrease"):
+    with pytest.raises(TraceError, match="before the previous time"):
         parse_lengths(head + "2023-11-16 18:15:47,1,1\n2023-11-16 18:15:46,1,1\n", "x")
 
 
@@ -156,27 +156,30 @@ BAD_MOONCAKE = [
     ([line(input_length=1.5)], "'input_length' must be a whole"),
     ([line(output_length=-1)], "'output_length' must be a whole"),
     ([line(hash_ids="gone")], "'hash_ids' must be a list"),
-    ([line(), line(hash_ids=[0, -1])], "line 2: a block id"),
-    ([line(hash_ids=[0, 2**64])], "a block id"),
-    ([line(hash_ids=[0, "1"])], "a block id"),
-    ([line(hash_ids=[0, True])], "a block id"),
-    ([line(hash_ids=[0, [1, 2]])], "a block id"),
+    ([line(), line(hash_ids=[0, -1])], "line 2: all block ids"),
+    ([line(hash_ids=[0, 2**64])], "all block ids"),
+    ([line(hash_ids=[0, "1"])], "all block ids"),
+    ([line(hash_ids=[0, True])], "all block ids"),
+    ([line(hash_ids=[0, [1, 2]])], "all block ids"),
     ([line(), line(hash_ids=[0, 1, 2])], "line 2: 3 blocks for 600 tokens"),
     ([line(input_length=0, hash_ids=[])], "no request has a block"),
     ([line(), 5], "line 2: this is not a JSON object"),
 ]
 BAD_AGENT = [
-    ([session(request(), block_size=0)], "blocks of 0 tokens"),
-    ([session(request()), session(request(), block_size=16)], "line 2: blocks of 16 tokens"),
+    ([session(request(), block_size=0)], "the block size is 0 tokens"),
+    (
+        [session(request()), session(request(), block_size=16)],
+        "line 2: the block size is 16 tokens",
+    ),
     ([session(request(), scope="global")], "scope"),
     ([session()], "at least one request"),
     ([session(request(t=-1))], "time of 0 or more"),
     ([session(request(t=5), request(t=4))], "'t' of request 2 decreases"),
-    ([session(request(h=[[2, 1]]))], "ids, 2 to 1"),
+    ([session(request(h=[[2, 1]]))], "ids: 2 to 1"),
     ([session(request(h=[[1, 2, 3]]))], "nor a pair"),
     ([session(request(h=[1.0, 2, 3]))], "nor a pair"),
-    ([session(request(h=[[1, 2**62]]))], "range of ids, 1 to"),
-    ([session(request(h=[-1, 2, 3]))], "ids, -1"),
+    ([session(request(h=[[1, 2**62]]))], "range of ids: 1 to"),
+    ([session(request(h=[-1, 2, 3]))], "ids: -1"),
     ([session(request(h=[[1, 2**61]]))], "blocks of 64 tokens for 200 tokens"),
     ([session(request(h="gone"))], "no list 'h'"),
     ([session(request(**{"in": None}))], "'in' must be a whole"),
@@ -279,5 +282,5 @@ def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
     path.write_bytes(lzma.compress(noise))
     assert lines_of(read_trace_bytes(path), "t") == [noise]
     path.write_bytes(lzma.compress(b"\n" * 999))
-    with pytest.raises(TraceError, match="its lines have 16 bytes or fewer"):
+    with pytest.raises(TraceError, match="the lines have 16 bytes or fewer"):
         read_trace_bytes(path)

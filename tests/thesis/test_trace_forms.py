@@ -60,7 +60,7 @@ def test_a_session_as_kv_cache_tester_publishes_it(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_sessions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="no trace in this folder"):
+    with pytest.raises(TraceError, match="contains no trace"):
         read_trace(str(tmp_path))
     write(tmp_path / "a.jsonl", {"timestamp": 0, "input_length": 1, "hash_ids": [1]})
     with pytest.raises(TraceError, match="not a session"):
@@ -77,7 +77,7 @@ def test_a_folder_without_sessions_is_refused(tmp_path: Path) -> None:
 def test_lengths_without_ids_are_told_what_they_lack(head: str, tmp_path: Path) -> None:
     path = tmp_path / "lengths.csv"
     path.write_text(head + "\n")
-    with pytest.raises(TraceError, match="lengths but no block ids: nothing to replay"):
+    with pytest.raises(TraceError, match="lengths, but no block ids to replay"):
         read_trace(str(path))
 
 
@@ -161,7 +161,7 @@ def test_records_of_oraclegeneral_are_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(packed))
     assert replay(read_trace(str(path))).curve.hits(np.array([3])).tolist() == [3]
     path.write_bytes(gzip.compress(packed[:-1]))
-    with pytest.raises(TraceError, match="records of 24 bytes"):
+    with pytest.raises(TraceError, match="not whole 24-byte records"):
         read_trace(str(path))
 
 
@@ -199,7 +199,7 @@ def test_lines_with_their_own_block_size_need_no_times(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the trace has none"):
         replay_source(path, warmup=1.0)
     other = {"hash_ids": ["1"], "input_length": 9, "block_size": 32}
-    with pytest.raises(TraceError, match="line 2: blocks of 32 tokens"):
+    with pytest.raises(TraceError, match="line 2: 'block_size' is 32 tokens"):
         read_trace(write(tmp_path / "l", entries[0], other))
 
 
@@ -324,7 +324,7 @@ def test_capacities_in_bytes_are_whole_blocks() -> None:
     found = replay_source("conversation", sizes=(80e9, 1e12), model=llama)
     block = 512 * 327_680
     assert [point.capacity for point in found.points] == [80e9 // block, 1e12 // block, None]
-    with pytest.raises(UsageError, match=r"1 KB is less than one block \(168 MB\)"):
+    with pytest.raises(UsageError, match=r"a cache of 1 KB is less than one block \(168 MB\)"):
         replay_source("conversation", sizes=(1000.0,), model=llama)
     with pytest.raises(UsageError, match="require a model"):
         replay_source("conversation", sizes=(1e9,))

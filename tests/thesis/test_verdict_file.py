@@ -154,7 +154,7 @@ def test_wrong_assumptions_are_one_line_and_nothing_is_written(
     error, hint = capsys.readouterr().err.splitlines()
     assert error.startswith("Error: ")
     assert "record.tsmc.capex_2026: 'source' is missing" in error
-    assert hint == "Hint: a figure without a source and a date is not taken"
+    assert hint == "Hint: give the source and the publication date of the value"
     assert not (tmp_path / "v.json").exists()
 
 

@@ -1,1 +1,1 @@
-"""Advice on restoring or recomputing KV cache, for one model and one machine's measurements."""
+"""Advises whether to restore or recompute KV cache, for one model on one machine."""

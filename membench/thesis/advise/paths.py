@@ -1,4 +1,4 @@
-"""The inputs of advice, taken from rows: rates with ranges, paths to the GPU, copy methods."""
+"""Finds the inputs of advice in result rows: rates, paths to the GPU, and copy methods."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
 _LARGE = 4
-"""A piece larger than this multiple of the largest measured block is treated as one large copy."""
+"""A piece at least this many times as large as all measured blocks counts as one large copy."""
 NEAR_BEST = 0.9
-"""A block size is large enough if it reaches this share of the best rate."""
+"""Share of the best rate. A block size that reaches this share is large enough."""
 
 
 @record
 class Rate:
-    """A rate or a time with its range over the rounds, in SI units.
+    """A rate (or a time) in SI units, with the range over the rounds.
 
     Attributes:
-        rows: the rows from which it was computed.
+        low, value, high: minimum, median and maximum.
+        rows: the result rows with the rate.
         shared: whether all ranks share the device.
-        contiguous: whether it was measured with one large copy instead of an engine's blocks.
+        contiguous: whether the rate is of one large copy instead of an engine's blocks.
     """
 
     low: float
@@ -44,7 +45,7 @@ class Rate:
 
     @classmethod
     def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
-        """The median of ``values`` (at least one) with their minimum and maximum."""
+        """The median, minimum and maximum of ``values`` (at least one value)."""
         ordered = sorted(values)
         middle = len(ordered) // 2
         value = ordered[middle]
@@ -57,21 +58,21 @@ class Rate:
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """``time(rate)`` in seconds, with its range: the highest rate gives the lowest time."""
+        """``time(rate)`` in seconds, with a range. The highest rate gives the lowest time."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
 @record
 class Choice:
-    """One way to get the KV cache of a prefix before the first token.
+    """One way to get the KV cache of a prefix: recompute, or restore from DDR or SSD.
 
     Attributes:
         name: recompute, ddr or ssd.
         ttft: seconds to the first token, with the range over the rounds.
-        rate: B/s of the path, or FLOP/s when recomputing.
-        crossover: shortest prefix, in tokens, for which restoring beats recomputing; None if it
-            never does or is unknown.
-        flips_at: B/s of the path below which recomputing would be faster; None if unknown.
+        rate: B/s of the path, or FLOP/s for recompute.
+        crossover: shortest prefix, in tokens, for which restoring beats recomputing. None if
+            recomputing always wins, or if the result is unknown.
+        flips_at: B/s of the path below which recomputing is faster; None if unknown.
     """
 
     name: str
@@ -83,13 +84,13 @@ class Choice:
 
 @record
 class Capacity:
-    """A tier of the machine.
+    """The capacity of a memory tier for KV caches.
 
     Attributes:
-        bytes: of the whole tier.
-        usable: bytes of it for KV caches: without weights, and without the reserve for others.
-        contexts: number of contexts that fit into the usable bytes.
-        counted: what was subtracted.
+        bytes: bytes of the whole tier.
+        usable: bytes for KV caches, without model weights and without a reserve.
+        contexts: number of contexts that fit into ``usable``.
+        counted: text that says which bytes are not usable.
     """
 
     tier: str
@@ -101,14 +102,14 @@ class Capacity:
 
 @record
 class Method:
-    """The fastest way to move KV blocks on this machine.
+    """The fastest method to copy KV blocks on this machine.
 
     Attributes:
         name: the fastest copy method at ``block``.
-        block: the largest measured block in bytes that is no larger than a piece, otherwise the
-            smallest measured block.
+        block: bytes of the largest measured block that is no larger than a piece. If all measured
+            blocks are larger, the smallest measured block.
         row: the measurement of ``name`` at ``block``.
-        enough: the smallest measured block, in bytes, with at least `NEAR_BEST` of the best rate.
+        enough: bytes of the smallest measured block with at least `NEAR_BEST` of the best rate.
         enough_row: the measurement at ``enough``.
     """
 
@@ -120,14 +121,19 @@ class Method:
 
 
 class Sought(NamedTuple):
-    """The rate that was found, or None, and one line for each preferred source that is missing."""
+    """The result of a search for a rate in result rows.
+
+    Attributes:
+        rate: the rate; None if no row has the rate.
+        missing: one line for each missing measurement that would be better evidence.
+    """
 
     rate: Rate | None
     missing: tuple[str, ...] = ()
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The rate of the best case that ``need`` selects."""
+    """The rate of the best case that the input ``need`` selects from ``rows``."""
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -138,7 +144,7 @@ def _rate(found: EvidenceRows) -> Rate:
 
 @record
 class _Copy:
-    """One measured method of moving blocks of ``block`` bytes."""
+    """A measured copy of blocks of ``block`` bytes with one method."""
 
     block: int
     method: str
@@ -150,9 +156,9 @@ class _Copy:
 
 
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
-    """The measured copies of ``bench`` by methods that an engine could use.
+    """The measured copies of the bench ``bench`` with methods that an engine can use.
 
-    Only rows of the best available origin are used: membench before other tools before citations.
+    Measurements by membench take precedence over other tools, and other tools over cited figures.
     """
     usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
     nearest = min((origin(row) for _, row in usable), default=0)
@@ -166,7 +172,7 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:
-    """Bytes of the block that a case moves; None if its id has no block."""
+    """Bytes of the block in the axes of a case; None if the case has no axis ``block``."""
     try:
         return parse_size(parameters["block"])
     except (KeyError, UsageError):
@@ -174,7 +180,7 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The fastest of ``copies`` at the block size that represents ``piece``."""
+    """The fastest of ``copies`` at the measured block size for ``piece``; None without copies."""
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -182,16 +188,16 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The rate of the best case of ``bench`` at the block size that represents ``piece``."""
+    """The rate of the fastest case of ``bench`` at the measured block size for ``piece``."""
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
 def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
-    """Rate from host memory to the GPU, of KV blocks of about ``piece`` bytes or of large copies.
+    """The rate from host memory to the GPU for copies of KV blocks of about ``piece`` bytes.
 
-    Large copies are used if no blocks were measured, or if the piece is far larger than any
-    measured block.
+    The rate of a large copy replaces the rate of KV blocks in two cases: no block was measured, or
+    ``piece`` is far larger than all measured blocks.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
@@ -215,7 +221,10 @@ def ssd_path(
     inputs: Mapping[str, Input],
     link: Rate | None,
 ) -> Sought:
-    """Rate from disk to GPU: that of the measured pipeline, else of the slower of its two parts."""
+    """The rate of pages from disk to the GPU.
+
+    Without a measurement of the whole path, the rate is the lower rate of disk and ``link``.
+    """
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
     source, lacks = rate_of(inputs["ssd-read"], rows)
@@ -231,9 +240,9 @@ def ssd_path(
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
-    """The fastest copy method for ``piece``, and the block size that is large enough.
+    """The fastest copy method for ``piece``, and the smallest block size that is fast enough.
 
-    Only methods that a policy (`analysis.derive.policy`) considers are compared.
+    None without measured copies.
     """
     copies = _copies(rows, "kv/h2d")
     here = _fastest(copies, piece)
@@ -246,9 +255,9 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
-    """Bytes of memory of one GPU: from the snapshot, otherwise from its specification."""
+    """Bytes of memory of one GPU, from the snapshot ``machine`` or else from ``entry``."""
     if machine is not None:
-        known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # old sidecars have 0
+        known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # 0 in old sidecars
         if known:
             return float(min(known))
     return entry.value * entry.scale if entry is not None else None

@@ -1,9 +1,10 @@
-"""Restore from DDR, restore from SSD, or recompute: which is fastest for a model on this machine.
+"""Finds the fastest way to get a KV cache: restore from DDR, restore from SSD, or recompute.
 
-Recomputing takes as long as matrix products at the measured rate, restoring as long as copies at
-the measured rate. Both times are lower bounds if the engine computes in the precision of the
-measured rate and copies in the measured way. A rate that no row provides is reported as missing; it
-is never replaced by a specification. A rate that the user assumes is marked as assumed.
+The time to recompute is the time of matrix products at the measured rate. The time to restore is
+the time of copies at the measured rate. Both times are lower bounds, if the engine computes in the
+measured precision and copies with the measured method. A rate without a measurement is reported as
+missing. A data sheet never replaces a measurement. A rate that the user assumes is marked as
+assumed.
 """
 
 from __future__ import annotations
@@ -52,34 +53,37 @@ from membench.thesis.models.kv_shape import (
 from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 
 MOST_TOKENS = 2**24
-"""Longest prefix for which a crossover is searched."""
+"""Longest prefix, in tokens, in the search for a crossover."""
 USABLE = "system.hbm_share"
-"""The assumed share of a GPU's memory that weights and KV may fill."""
+"""Name of the assumption: the share of a GPU's memory for weights and KV cache."""
 HOST_SHARE = 0.7
-"""Largest share of host memory for a cache: above it, vLLM refuses a pool (its ``swap_space``)."""
+"""Maximum share of host memory for a KV cache. vLLM refuses a larger ``swap_space``."""
 HOST_RESERVE = 10 * GIB
-"""Least bytes of host memory for everything else: SGLang's HiCache leaves as many, or refuses.
+"""Minimum bytes of host memory that a KV cache leaves free, as in SGLang's HiCache.
 
-The operating system, the engine's processes, page-locked buffers, and the page cache through which
-weights are loaded live there.
+The operating system, the engine's processes, page-locked buffers and the page cache need this
+memory.
 """
 DISK_SHARE = 0.85
-"""Share of a filesystem's free space for a cache: a kubelet evicts pods when less than 15 % is
-left (`imagefs.available`), and drives slow down when they are nearly full.
+"""Maximum share of a filesystem's free space for a KV cache.
+
+There are two reasons. A kubelet evicts pods below 15 % of free space (`imagefs.available`). Drives
+are slow when nearly full.
 """
 _EIGHT_BITS = 9.0
-"""Weights with at most this many bits can be multiplied in FP8."""
+"""Weights with fewer bits than this can be multiplied in FP8."""
 
 
 @record(kw_only=True)
 class Question:
-    """The question that the advice answers.
+    """The input of `advise`.
 
     Attributes:
-        context: number of cached tokens; all but the last block are restored.
-        tp: number of tensor-parallel ranks; each has its own link, and all share the disks.
+        context: number of cached tokens. The last block is always recomputed.
+        tp: number of tensor-parallel ranks. Each rank has a separate link. All ranks share the
+            disks.
         slo: longest acceptable time to first token, in seconds; None for no limit.
-        assumed: FLOP/s of one GPU, used instead of a measured rate; None to use measured rates.
+        assumed: FLOP/s of one GPU, instead of a measured rate. None for the measured rate.
     """
 
     model: Model
@@ -97,16 +101,17 @@ class Advice:
     """The answer to a `Question`.
 
     Attributes:
-        kv_bytes, rank_bytes: KV bytes of the whole context: over all ranks, and on one rank.
-        weight_bytes: over all ranks; None if unknown.
+        kv_bytes: bytes of KV cache of the whole context, over all ranks.
+        rank_bytes: bytes of KV cache of the whole context on one rank.
+        weight_bytes: bytes of the weights over all ranks; None if unknown.
         weights: name of the precision of the weights; empty if unknown.
-        arithmetic: the precision whose rate is used for recomputing: `bf16`, `fp8` or `assumed`;
-            empty if no rate is known.
-        gpus: number of GPUs that hold the weights; None if the memory or the weights are unknown.
-        piece: size and number of the pieces in which one block is moved on one rank.
-        choices: recompute, DDR and SSD if their rates are known, fastest first.
-        staging: seconds to bring the context from SSD into DDR; None if not measured.
-        capacities: number of contexts that each tier holds.
+        arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`. Empty if
+            the FLOP/s are unknown.
+        gpus: number of GPUs that the weights need; None if unknown.
+        piece: size and number of the pieces in which an engine moves one block on one rank.
+        choices: recompute, DDR and SSD, fastest first. A choice without a known rate is left out.
+        staging: seconds to copy the context from SSD to DDR; None if not measured.
+        capacities: number of contexts that fit in each tier.
         missing: unknown inputs, one line each.
         notes: caveats, one sentence each.
     """
@@ -131,17 +136,17 @@ class Advice:
 
     @property
     def best(self) -> Choice | None:
-        """The choice with the shortest time to first token; None unless there are at least two."""
+        """The choice with the shortest time to first token; None with fewer than two choices."""
         return self.choices[0] if len(self.choices) > 1 else None
 
     @property
     def fits(self) -> bool | None:
-        """Whether the weights fit the requested ranks; None if unknown."""
+        """Whether the weights fit in the memory of ``question.tp`` GPUs; None if unknown."""
         return None if self.gpus is None else self.gpus <= self.question.tp
 
     @property
     def clear(self) -> bool:
-        """Whether the best choice leads the second by more than the width of the intervals."""
+        """Whether the ranges of the best and the second-best choice do not overlap."""
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -150,12 +155,13 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """The advice from the rows of one machine.
+    """Answer ``question`` from the rows of one machine.
 
-    The machine is the first one with a GPU, or the first one if none has a GPU.
+    The machine is the first machine in ``rows`` with a GPU. Without GPUs, the machine is the first
+    machine in ``rows``.
 
     Args:
-        machine: the snapshot of that machine; None if no sidecar has one.
+        machine: the snapshot of the machine; None if unknown.
 
     Raises:
         UsageError: the context, block size or number of ranks is impossible for the model.
@@ -175,7 +181,7 @@ def advise(
     if weights is None:
         missing.append(
             tr(
-                "the weights of {model}: its configuration does not describe them",
+                "the weights of {model}: the configuration does not describe the weights",
                 model=question.model.name,
             )
         )
@@ -190,7 +196,7 @@ def advise(
     if weights is not None and held is None:
         missing.append(
             tr(
-                "the precision of the weights of {model}: give it, as in --weights fp8",
+                "the precision of the weights of {model}: give the precision, as in --weights fp8",
                 model=question.model.name,
             )
         )
@@ -226,9 +232,10 @@ def _gemm(
     inputs: Mapping[str, Input],
     peak: Assumption | None,
 ) -> tuple[Sought, str]:
-    """The FLOP/s for recomputing on one GPU, and their precision.
+    """(FLOP/s for recomputing on one GPU, precision of these FLOP/s).
 
-    The precision is that of the weights if a rate was measured in it.
+    The precision is FP8 if the weights have fewer than 9 bits and an FP8 rate was measured.
+    Otherwise the precision is bf16.
     """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
@@ -263,13 +270,13 @@ def _check(question: Question) -> None:
     if question.context < question.block_tokens:
         raise UsageError(
             f"a context of {counted(question.context, 'token')} is shorter than a block of "
-            f"{question.block_tokens}",
+            f"{counted(question.block_tokens, 'token')}",
             "use a longer --context or a smaller --block-tokens",
         )
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
-            f"{counted(heads, 'attention head')} cannot be divided by "
+            f"{counted(heads, 'attention head')} of the model cannot be divided by "
             f"{counted(question.tp, 'rank')}",
             f"use a --tp that divides {heads}",
         )
@@ -285,7 +292,7 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share of the KV cache on one rank: heads are divided among the ranks, latents are not."""
+    """Share of the KV cache on one rank. Ranks divide heads, but each rank has all latents."""
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
@@ -300,7 +307,7 @@ def _choices(
     paths: Mapping[str, Rate | None],
     share: float,
 ) -> tuple[Choice, ...]:
-    """The choices with known rates, the shortest time to first token first."""
+    """The choices with a known rate (recompute, DDR, SSD), sorted by time to first token."""
     found: list[Choice] = []
     if flops is not None:
         found.append(
@@ -313,7 +320,7 @@ def _choices(
     for name, path in paths.items():
         if path is None:
             continue
-        # Each rank loads its own share over its own link; the disks are shared by all.
+        # Each rank loads a share of the KV cache over a separate link. All ranks share the disks.
         part = 1.0 if name != "ddr" and path.shared else share
         found.append(_restore(question, name, path, flops, part))
     return tuple(sorted(found, key=lambda choice: choice.ttft.value))
@@ -360,12 +367,13 @@ def crossover(
 ) -> int | None:
     """The shortest prefix, in tokens, for which restoring beats recomputing.
 
-    The recompute time grows faster than the bytes, so there is at most one crossover. The result is
-    1 if restoring is always faster, and None if it is not faster for any prefix up to
-    `MOST_TOKENS`.
+    The recompute time grows faster than the bytes, so there is at most one crossover.
 
     Args:
         share: share of the KV cache (including windows and state) that moves over the path.
+
+    Returns:
+        1 if restoring is always faster; None if recomputing is faster up to `MOST_TOKENS`.
     """
     shape, dtype = question.model.shape, question.dtype
 
@@ -393,7 +401,7 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """Number of contexts that each tier holds, and a note for each tier with an unknown number."""
+    """(capacity of each known tier, one line for each tier with an unknown capacity)."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
@@ -405,14 +413,12 @@ def _capacities(
         host = machine.memory.cgroup_limit or machine.memory.total
         host = min(host, machine.memory.total)
         if found and any(gpu.integrated for gpu in machine.gpus.devices):
-            found[0] = replace(
-                found[0], counted=f"{found[0].counted}; host memory is the same memory"
-            )
+            found[0] = replace(found[0], counted=f"{found[0].counted}; the GPU uses host memory")
         else:
             room = max(0.0, min(host * HOST_SHARE, host - HOST_RESERVE))
             why = (
-                f"the larger of {100 - 100 * HOST_SHARE:.0f} % and {HOST_RESERVE // GIB} GiB is "
-                "left to the system, the engine and the page cache"
+                f"{100 - 100 * HOST_SHARE:.0f} %, and at least {HOST_RESERVE // GIB} GiB, "
+                "is left to the system, the engine and the page cache"
             )
             found.append(Capacity("ddr", host, room, contexts_held(room, whole), why))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
@@ -421,7 +427,7 @@ def _capacities(
             why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space is left free"
             found.append(Capacity("ssd", free, room, contexts_held(room, whole), why))
         else:
-            lacks = tr("the free space of a disk: no filesystem that reads reach directly")
+            lacks = tr("the free space of a disk: no filesystem supports direct reads")
             return tuple(found), (lacks,)
     else:
         lacks = tr("the capacity of DDR and SSD: no sidecar describes the machine")
@@ -435,20 +441,23 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
     if arithmetic == "bf16" and held is not None and held.bits < _EIGHT_BITS:
         notes.append(
             f"recomputing is assumed in bf16, but the weights are {held.label}: an engine that "
-            "computes in FP8 or FP4 recomputes sooner"
+            "computes in FP8 or FP4 recomputes faster"
         )
     if question.tp > 1:
         notes.append(
-            "one GPU was measured: all ranks are assumed to have equal links and to share the disks"
+            "only one GPU was measured: all ranks are assumed to have equal links and shared disks"
         )
     return tuple(notes)
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """Smallest block of at least ``tokens`` that does not split an entry of the model's cache."""
+    """The smallest block, in tokens, that has whole entries of the KV cache.
+
+    The block is a multiple of ``tokens``.
+    """
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 
 
 def missing_of(found: Iterable[Advice]) -> tuple[str, ...]:
-    """The missing inputs of several answers, each once."""
+    """The missing inputs of all answers in ``found``, without duplicates."""
     return tuple(dict.fromkeys(line for one in found for line in one.missing))

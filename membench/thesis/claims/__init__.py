@@ -1,1 +1,4 @@
-"""The claims of the thesis: their evidence, statistics and verdicts."""
+"""The claims of the thesis that inference moves memory demand from HBM to DDR and SSD.
+
+This package has the evidence, the statistics and the verdicts.
+"""

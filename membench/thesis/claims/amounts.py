@@ -1,4 +1,4 @@
-"""Numbers with their units as text, and readable names of models under workloads."""
+"""Formats numbers with units as text, and formats names such as ``llama-3.1-8b, agent``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _AMOUNTS = {
     "1e6 USD": tr("{number} million USD"),
     "1e9 USD": tr("{number} billion USD"),
 }
-"""Unit -> text of a number with this unit; units that are not listed are written as symbols."""
+"""Unit -> text of a number with this unit. `amount` writes an unlisted unit after the number."""
 _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 
 def amount(number: str, unit: str) -> str:
-    """``number`` with its unit in words; shares and plain numbers have no unit."""
+    """``number`` with ``unit``, as text; only ``number`` if ``unit`` is "", "1" or "share"."""
     if unit in ("", "1", "share"):
         return number
     if unit in _AMOUNTS:
@@ -31,7 +31,7 @@ def amount(number: str, unit: str) -> str:
 
 
 def entry_range(entry: Assumption) -> str:
-    """The value of an assumption with its range and unit: ``22 TB/s``, ``5 (3 to 8) USD/GB``."""
+    """Value, range and unit of an assumption, such as ``22 TB/s`` or ``5 (3 to 8) USD/GB``."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
         ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")
@@ -40,15 +40,15 @@ def entry_range(entry: Assumption) -> str:
 
 
 def of_workload(model: str, workload: str) -> Message:
-    """``llama-3.1-8b, agent``: a model that serves the requests of a shipped trace."""
+    """Names a model that serves the requests of a trace, such as ``llama-3.1-8b, agent``."""
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
-    """``llama-3.1-8b, agent, Hopper (2022)``: a model that serves a trace on a class of GPU."""
+    """Names a model, a trace and a class of GPU, such as ``llama-3.1-8b, agent, Hopper (2022)``."""
     return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 
 def workload_name(name: str) -> str:
-    """The readable name of a shipped trace; other names are returned unchanged."""
+    """The translatable name of a trace that membench contains, or ``name`` unchanged."""
     return _WORKLOADS.get(name, name)

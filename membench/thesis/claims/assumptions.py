@@ -1,4 +1,7 @@
-"""Assumptions: a figure without a range, a source and a date is rejected."""
+"""Reads the assumptions: values that membench does not measure.
+
+Each assumption must have a range, a unit, a source and a date.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from membench.thesis.claims.kinds import EvidenceKind
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
-"""Prefix of the name of an assumption that replaces a missing measurement."""
+"""Prefix of assumption names. An assumption with this prefix replaces a missing measurement."""
 
 
 class AssumptionError(MembenchError):
@@ -49,29 +52,31 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "1e9 USD": ("USD", 1e9),
     }
 )
-"""Unit of an entry -> the unit that the models use, and the conversion factor."""
+"""Unit in the TOML file -> (unit that the models use, conversion factor)."""
 
 
 class EntryKind(StrEnum):
-    """How the figure of an assumption was obtained."""
+    """How the value of an assumption was obtained."""
 
     SPEC = "spec"
     PRICE = "price"
     WORKLOAD = "workload"
-    DERIVED = "derived"  # computed from other figures, or a convention; its source explains it
-    RECORD = "record"  # published on a date; decides claims of class P (dated records)
+    DERIVED = "derived"  # computed from other values, or a convention
+    RECORD = "record"  # published on a known date
 
 
 @record(kw_only=True)
 class Assumption:
-    """One assumed figure.
+    """An assumed value with a range.
 
     Attributes:
-        name: dotted path of its table, such as ``device.h100.bandwidth``.
-        value, low, high: 0 < low <= value <= high, in ``unit``; equal if the figure is exact.
-        date: the day on which the figure was published, or was read if the source is undated.
-        evidence: the kind of evidence; None if `kind` implies it.
-        own: whether the user gave this figure.
+        name: dotted path of the TOML table, such as ``device.h100.bandwidth``.
+        value, low, high: in ``unit``, with 0 < low <= value <= high. All three are equal if the
+            value is exact.
+        date: the day on which the value was published. If the source has no date: the day on which
+            the source was read.
+        evidence: the kind of evidence; None if `kind` implies the kind of evidence.
+        own: whether the user gave this value.
     """
 
     name: str
@@ -87,7 +92,7 @@ class Assumption:
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """The kind of evidence: as given, otherwise as implied by ``kind``."""
+        """``evidence``, or the kind of evidence that ``kind`` implies if ``evidence`` is None."""
         return self.evidence or _EVIDENCE[self.kind]
 
     @property
@@ -96,7 +101,7 @@ class Assumption:
         return UNITS[self.unit][1]
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as plain values, the date as ISO text."""
+        """The fields as JSON values. The date is ISO text."""
         return {
             **asdict(self),
             "date": self.date.isoformat(),
@@ -114,7 +119,7 @@ def is_old(entry: Assumption, on: date) -> bool:
 
 
 OLD_DAYS = 180
-"""Number of days after which a figure is marked as old."""
+"""Number of days after which an assumption is marked as old."""
 _EVIDENCE = {
     EntryKind.SPEC: EvidenceKind.VENDOR,
     EntryKind.PRICE: EvidenceKind.ELSEWHERE,
@@ -128,7 +133,7 @@ _NUMBERS = ("value", "low", "high")
 
 
 def shipped() -> dict[str, Assumption]:
-    """The shipped assumptions and records, by name."""
+    """The assumptions and records that membench contains, by name."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")
@@ -139,14 +144,14 @@ def shipped() -> dict[str, Assumption]:
 def assumptions(
     override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
-    """The shipped assumptions; entries of the file ``override`` replace those with the same name.
+    """The built-in assumptions. Entries of the file ``override`` replace entries of equal name.
 
     Args:
-        declared: further names that the file may define, with the unit that the models use: records
-            that claims wait for, and ``measurement.<input>``.
+        declared: further names that the file may define -> the unit that the models use. These are
+            records that no one has published yet, and ``measurement.<input>``.
 
     Raises:
-        AssumptionError: a fault; the one-line message names the file and the entry.
+        AssumptionError: the file or an entry is invalid. The message names the file and the entry.
     """
     base = shipped()
     if override is None:
@@ -166,23 +171,24 @@ def assumptions(
         if UNITS[entry.unit][0] != wanted:
             unit = base[name].unit if name in base else units_of(wanted)
             raise AssumptionError(
-                f"{shown(override)}: {name}: a value in {entry.unit} cannot replace one in {unit}",
+                f"{shown(override)}: {name}: a value in {entry.unit} cannot replace "
+                f"a value in {unit}",
                 f"give it in {unit}",
             )
     return {**base, **own}
 
 
 def units_of(dimension: str) -> str:
-    """The units in which a figure of ``dimension`` may be given, as text."""
+    """The units that convert to the unit ``dimension``, as text, such as "GB/s or TB/s"."""
     return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
 def parse(text: str, where: str) -> dict[str, Assumption]:
-    """The entries of ``text`` (TOML), by dotted name; ``where`` names the text in errors.
+    """Parse TOML: dotted name -> entry. Error messages begin with ``where``.
 
     Raises:
-        AssumptionError: the text is not TOML, or an entry lacks a value, range, unit, source, date
-            or kind, has an unknown key, or has a value outside its range.
+        AssumptionError: the text is not TOML, or an entry is invalid. An entry is invalid if a key
+            is missing or unknown, or if the value is outside the range.
     """
     try:
         document = parse_toml(text.encode())
@@ -208,7 +214,7 @@ def _read(path: Path) -> str:
 def _tables(
     table: Mapping[str, Any], prefix: str, where: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The innermost tables of ``table``, each with its dotted name."""
+    """The innermost tables of ``table`` as (dotted name, table)."""
     for key, value in table.items():
         name = f"{prefix}{key}"
         if not isinstance(value, dict):
@@ -244,11 +250,11 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
 
 
 def checked(entry: Assumption, where: str) -> Assumption:
-    """``entry``, checked; for entries that were not read from a table.
+    """Check an entry that was not read from TOML, and return the entry.
 
     Raises:
-        AssumptionError: the numbers do not form a range, or are invalid for the unit; the one-line
-            message begins with ``where``.
+        AssumptionError: the numbers do not form a range, or are invalid for the unit. The message
+            begins with ``where``.
     """
     table = {**asdict(entry), "kind": str(entry.kind)}
     try:
@@ -264,7 +270,7 @@ _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
 
 
 class _Refused(Exception):
-    """A fault of an entry, with a hint."""
+    """An entry is invalid. The arguments are a message and a hint."""
 
     def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
         super().__init__(message, hint)
@@ -277,7 +283,7 @@ def _check_keys(table: Mapping[str, Any]) -> None:
     for key in _KEYS:
         if key not in _OPTIONAL and table.get(key) in (None, ""):
             origin = key in ("source", "date")
-            hint = "a figure without a source and a date is not taken" if origin else _KEYS_HINT
+            hint = "give the source and the publication date of the value" if origin else _KEYS_HINT
             raise _Refused(f"'{key}' is missing or empty", hint)
 
 
@@ -289,7 +295,7 @@ def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
     if not (0 < low <= value <= high and math.isfinite(high)):
         raise _Refused(
             f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
-            "state a quantity that cannot be zero, and its range",
+            "use a quantity that cannot be zero, with low <= value <= high",
         )
     return value, low, high
 

@@ -1,8 +1,7 @@
-"""Commands for a reader: to measure the inputs of a claim, or to change one of its assumptions.
+"""The commands that a report suggests for a claim.
 
-A reader who disagrees with a verdict disagrees with one of its inputs. For every claim, this module
-finds one input whose change changes the verdict, and the command that changes it. The changed
-verdict is computed before the command is shown.
+One command measures the inputs of the claim. Another command changes an assumption so that the
+verdict changes. This module computes the changed verdict before the report shows the command.
 """
 
 from __future__ import annotations
@@ -26,13 +25,16 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
 
 _BEYOND = 1.001
-"""Factor by which the flip is exceeded, because bisection finds it only approximately."""
+"""Factor for a step: bisection finds only approximately the step at which the verdict changes."""
 _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 
 @record
 class Assumed:
-    """`--assume` options that change the verdict on ``moves`` to ``becomes``."""
+    """``options`` of `--assume` that change the verdict on the claim or part ``moves``.
+
+    The new verdict is ``becomes``.
+    """
 
     options: tuple[str, ...]
     moves: str
@@ -40,16 +42,16 @@ class Assumed:
 
     @property
     def command(self) -> str:
-        """The command that shows the changed verdict; ``mybox.csv`` stands for the results file."""
+        """The command that computes the changed verdict. ``mybox.csv`` is a placeholder."""
         options = "".join(f" --assume '{option}'" for option in self.options)
         return f"membench report mybox.csv -o verdicts.json{options}"
 
 
 def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
-    """The commands that measure the inputs of ``parts`` and judge them.
+    """The commands that measure the inputs of ``parts`` and compute the verdicts.
 
-    Empty if no input is a measurement. A part that compares two machines also needs the commands
-    for a second machine.
+    The result is empty if no input is a measurement. If a part of the claim compares two machines,
+    the result has two commands to measure, one for each machine.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -71,15 +73,18 @@ def assuming(
     told: Ledger,
     waited: Mapping[str, str],
 ) -> Assumed | None:
-    """The first change that changes the verdict on the claim or on a part.
+    """The first change of an assumption that changes the verdict on the claim or on a part.
 
-    Changes are tried in this order: the flip of the verdict, if it changes an assumption; another
-    kind of evidence for a figure that only a vendor or a forecast gives; a record that the claim
-    waits for; a measurement that no row provides.
+    The function tries these changes in order:
+
+    - ``flip``, the smallest change that changes the verdict (if this changes an assumption)
+    - another kind of evidence for a value that only a vendor or a forecast gives
+    - a record that no one has published yet
+    - an assumption instead of a missing measurement
 
     Args:
         parts: the parts of one claim.
-        waited: names that may be given although ``entries`` do not contain them, with their units.
+        waited: names that a user may assume although ``entries`` lacks the names -> units.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -104,7 +109,7 @@ def assuming(
 
 
 def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) -> Scenario:
-    """``scenario`` with new draws for the entries that changed."""
+    """``scenario`` with new random draws for the entries that differ in ``after``."""
     values = dict(scenario.values)
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
@@ -113,7 +118,7 @@ def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) 
             continue
         own = name.removeprefix(SUBSTITUTE)
         if own != name and own in scenario.rows:
-            continue  # an assumption does not replace a measurement
+            continue  # a measurement takes precedence over an assumption
         values[own] = entry.scale * latin_hypercube(
             name, entry.low, entry.high, draws=draws, seed=scenario.seed
         )
@@ -141,7 +146,10 @@ def _candidates(
 
 
 def _flipped(flip: Flip, entry: Assumption) -> str:
-    """The value of ``entry`` just beyond the flip, rounded away from it to three digits."""
+    """The `--assume` text with the value of ``entry`` just beyond ``flip``.
+
+    The value has three digits and is rounded away from the old value.
+    """
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
     value = entry.value * math.exp(flip.step * _BEYOND)
@@ -154,7 +162,10 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 
 
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
-    """Options that give one figure of ``part`` as measured elsewhere, at and near its value."""
+    """Options that declare one assumption of ``part`` as measured elsewhere.
+
+    The first options keep the assumed value. Later options multiply the value by `_FACTORS`.
+    """
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
         for name in names:
@@ -167,7 +178,10 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 
 
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
-    """Options that give missing inputs typical H100 values; variants with one input changed."""
+    """Options that assume typical H100 values for the missing measurements ``names``.
+
+    Later options multiply one of the values by `_FACTORS`.
+    """
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):
         return

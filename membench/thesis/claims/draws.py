@@ -1,8 +1,8 @@
-"""Seeded random draws of inputs, to judge a claim under their uncertainty.
+"""Seeded random draws of the inputs of a claim, which represent the uncertainty of the inputs.
 
-Assumptions are drawn by a Latin hypercube, measurements by a bootstrap over the rounds. Every name
-has its own stream of random numbers, so that a new assumption or measurement does not change the
-draws of the others.
+A Latin hypercube draws the assumptions. A bootstrap over the rounds draws the measurements. Every
+input has a separate stream of random numbers. So a new input does not change the draws of the
+existing inputs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
     """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
 
-    The values of several names, each drawn separately, form a Latin hypercube: McKay, Beckman and
-    Conover, Technometrics 21 (1979).
+    The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
+    Technometrics 21 (1979).
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws
@@ -38,7 +38,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
     """``draws`` medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
 
-    ``rounds`` has at least one value. With a single one, all results are equal.
+    ``rounds`` has at least one value. If ``rounds`` has only one value, all medians are equal.
     """
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))

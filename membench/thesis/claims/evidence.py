@@ -1,8 +1,7 @@
-"""Finds the rows that are evidence for an input, by case id and for one machine at a time.
+"""Finds the rows of one machine that are evidence for an input, by case id.
 
-Numbers of different machines are never mixed. Only the best case of an input is used, because it
-shows the ability of the hardware. Rows are left out if a flag says that something faster than the
-tier served them.
+Only the case with the best value is used, because this case shows the ability of the hardware. A
+row is left out if a flag says that the measured accesses did not reach the tier.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ SI: Mapping[Metric, float] = MappingProxyType(
 
 @record
 class EvidenceRows:
-    """The rows of one case of one machine that are evidence for an input, one per run.
+    """The evidence for an input: the rows of one case on one machine, one row per run.
 
-    If there are no rows, ``missing`` gives the reason.
+    If ``rows`` is empty, ``missing`` gives the reason.
     """
 
     rows: tuple[Row, ...] = ()
@@ -41,12 +40,12 @@ class EvidenceRows:
 
     @property
     def rounds(self) -> tuple[float, ...]:
-        """Round values of all its runs, in SI units; for a row without rounds, the row's value."""
+        """The round values of all rows, in SI units. A row without rounds adds the row's value."""
         return rounds(self.rows)
 
     @property
     def peak(self) -> float | None:
-        """The peak in the rows, in SI units; None if the peak was itself measured."""
+        """The first peak that is not a measurement, in SI units; None without such a peak."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -54,7 +53,7 @@ class EvidenceRows:
 
 
 def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
-    """The round values of ``rows`` in SI units; for a row without rounds, the row's value."""
+    """The round values of ``rows`` in SI units. A row without rounds adds the row's value."""
     return tuple(
         value * SI[row.metric]
         for row in rows
@@ -71,10 +70,9 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 
 
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
-    """The best case of ``need`` in the ``rows`` of one machine.
+    """The rows of the best case for the input ``need``, from the ``rows`` of one machine.
 
-    Measurements by membench take precedence over imported ones, and imported ones over cited
-    figures.
+    The order of precedence is: measurements by membench, imported measurements, cited figures.
     """
     asked: list[Row] = []
     for pattern in need.select:
@@ -96,17 +94,17 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The `ok` rows without a flag that something other than the tier determined their value."""
+    """The rows with status `ok` and without a flag that another tier determined the value."""
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
 def origin(row: Row) -> int:
-    """0 for a measurement by membench, 1 for one by another tool, 2 for a cited figure."""
+    """0: measured by membench, 1: measured by another tool, 2: cited from a publication."""
     return 2 if row.cited else 1 if row.imported else 0
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
-    """The badges of a verdict that is based on ``rows``."""
+    """The badges ``imported`` and ``cited`` for a verdict that is based on ``rows``."""
     worn = {1: Badge.IMPORTED, 2: Badge.CITED}
     return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
 
@@ -122,7 +120,7 @@ def _missing(need: Input, asked: Sequence[Row]) -> str:
     name = tr("{input} ({cases})", input=need.what, cases=cases)
     flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
     if any(row.status is Status.OK for row in asked):
-        return tr("{input}: its rows are flagged {flags}", input=name, flags=listed(flags))
+        return tr("{input}: all rows have a flag: {flags}", input=name, flags=listed(flags))
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
         return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))

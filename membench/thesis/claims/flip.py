@@ -1,8 +1,8 @@
 """Finds the smallest change of a single input that changes a verdict.
 
-All draws of one input are moved together until the verdict changes: by a factor, or by years if the
-input is a date. Steps are compared as |ln factor|, so that halving and doubling are equally large.
-A year counts as much as a factor of e.
+The search multiplies all draws of the input by one factor until the verdict changes. If the input
+is a date, the search adds years instead. The size of a step is |ln factor|, so halving and doubling
+are equally large steps. A year is as large as a factor of e.
 """
 
 from __future__ import annotations
@@ -17,17 +17,24 @@ from membench.thesis.claims.scenario import NoData
 _LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
 _BISECTIONS = 7
 _ONE_WAY = math.log(2)
-"""Within a factor of two (ln 2) the verdict is assumed to change monotonically, so only the end of
-that range is tried.
+"""ln 2. If the largest allowed step is not above this step, the search tries only the largest step.
+
+The search assumes that the verdict changes at most once within a factor of two.
 """
 
 Judge = Callable[[str, float], ClaimVerdict]
-"""(name, step) -> the verdict after moving the input ``name`` by ``step``; may raise `NoData`."""
+"""(name, step) -> the verdict after the input ``name`` changed by ``step``; may raise `NoData`."""
 
 
 @record
 class Flip:
-    """Moving ``name`` by ``step`` (ln factor, or years) gives the verdict ``becomes``."""
+    """A change of one input that changes a verdict.
+
+    Attributes:
+        name: the input.
+        step: the natural logarithm of the factor, or years if the input is a date.
+        becomes: the new verdict.
+    """
 
     name: str
     step: float
@@ -40,10 +47,10 @@ def smallest_flip(
     now: ClaimVerdict,
     limits: Mapping[str, float],
 ) -> Flip | None:
-    """The smallest change of any of ``names`` that changes the verdict ``now``.
+    """The smallest change of one input in ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest allowed upward step, such as the step that makes a share 1.
+        limits: name -> the largest upward step. A share, for example, cannot exceed 1.
 
     Returns:
         None if no change up to a factor of 100 changes the verdict.
@@ -65,7 +72,7 @@ def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: floa
         try:
             return judge(name, sign * size)
         except NoData:
-            return now  # without draws the verdict cannot change
+            return now
 
     below = 0.0
     for size in _LADDER if bound > _ONE_WAY else (bound,):

@@ -1,9 +1,10 @@
 """Reads assumptions given as text: ``NAME=VALUE [UNIT] [as KIND]``.
 
-``system.link=50`` keeps the unit and scales the range with the value. ``system.link=40..60 GB/s``
-gives the range; the value is its middle. ``... as measured elsewhere`` gives the kind of evidence.
-The unit must be given for a record that a claim waits for, and for a measurement that no row
-provides, because these have no unit yet.
+- ``system.link=50`` keeps the unit of the built-in assumption and scales the range with the value.
+- ``system.link=40..60 GB/s`` gives the range. The value is the middle of the range.
+- ``system.link=50 as measured elsewhere`` also gives the kind of evidence.
+
+A name without a built-in value (an unpublished record or a missing measurement) needs a unit.
 """
 
 from __future__ import annotations
@@ -42,10 +43,9 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Names that may be given although ``entries`` do not contain them.
+    """Names that a user may assume although ``entries`` lacks the names -> unit of the models.
 
-    Each has the unit that the models use. The names are records that parts wait for, and
-    measurements that an assumption can replace.
+    The names are unpublished records of the ledger and ``measurement.<input>``.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -61,7 +61,7 @@ def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
 def assumed(
     override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
 ) -> Assumptions:
-    """The assumptions for verdicts: the shipped ones, changed by ``override`` and ``assume``."""
+    """The built-in assumptions, changed by the file ``override`` and the texts ``assume``."""
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     if not assume:
@@ -70,7 +70,10 @@ def assumed(
 
 
 def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """A warning and a hint for each measurement in ``entries`` that rows of every machine give."""
+    """A (warning, hint) for each ``measurement.<input>`` in ``entries`` without effect.
+
+    Such an assumption has no effect if every machine in ``rows`` has measured the input.
+    """
     of_machines = tuple(machines(rows).values())
     inputs = ledger().inputs
     for name in entries:
@@ -81,21 +84,21 @@ def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]
         if all(found):
             yield (
                 f"the assumption {name} has no effect, because {found[0][0].case} is measured",
-                "leave it out: such a value only stands in for what no row gives",
+                "remove the assumption: an assumption replaces only a missing measurement",
             )
 
 
 def given(
     texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
 ) -> Assumptions:
-    """``base``; the entries in ``texts`` replace those with the same name.
+    """``base`` with the entries in ``texts`` added. A new entry replaces an entry of equal name.
 
     Args:
-        further: other names that may be given, with the unit that the models use for them.
+        further: names that ``texts`` may define although ``base`` lacks the names -> unit.
         today: the date of the new entries.
 
     Raises:
-        UsageError: the one-line message quotes the text and names the fault.
+        UsageError: a text is invalid. The message quotes the text and says why.
     """
     found = dict(base)
     for text in texts:
@@ -134,7 +137,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
         raise AssumptionError(
-            f"--assume '{shown}': a value in {unit} cannot replace one in {wanted}",
+            f"--assume '{shown}': a value in {unit} cannot replace a value in {wanted}",
             f"give it in {before.unit if before else units_of(wanted)}",
         )
     if kind is not None and kind not in set(EvidenceKind):
@@ -162,7 +165,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
 def _range(
     match: re.Match[str], before: Assumption | None, unit: str
 ) -> tuple[float, float, float]:
-    """(value, low, high): the range as given, else the previous range scaled with the value."""
+    """(value, low, high) from the text. If the text has no range, scale the range of ``before``."""
     low = float(match["low"])
     if match["high"] is not None:
         high = float(match["high"])
@@ -174,12 +177,12 @@ def _range(
         return low, before.low + step, before.high + step
     factor = low / before.value
     most = 1.0 if unit == "share" else float("inf")
-    # Rounding could move an end past the value, so take min and max.
+    # min and max, because rounding could move an end of the range past the value
     return low, min(low, before.low * factor), max(low, min(most, before.high * factor))
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """The text that `given` reads as ``entry`` with the new ``value``, in the unit of ``entry``."""
+    """The `--assume` text that sets ``entry`` to ``value``, a number in the unit of ``entry``."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

@@ -1,4 +1,4 @@
-"""The verdict on one part of a claim: draws, judgement, and the smallest change that flips it."""
+"""Computes the verdict on one part of a claim, and the smallest change that changes the verdict."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from membench.thesis.claims.verdict_words import strata_words
 
 WordKey = tuple[str, VerdictThresholds, str, float]
 Words = dict[WordKey, ClaimVerdict]
-"""(statistic, rule, input, step) -> the verdict after moving the input by the step."""
+"""(statistic, thresholds, input, step) -> the verdict after the input changed by the step."""
 
 
 @record
 class VariantDraws:
-    """The draws of one model, baseline or trace, with the judgement on these draws alone."""
+    """The random draws for one model, baseline or trace, and the verdict on these draws alone."""
 
     name: str
     draws: Floats
@@ -45,17 +45,17 @@ class PartVerdict:
     """The verdict on one part of a claim.
 
     Attributes:
-        why: a few words for an inconclusive verdict whose reason the draws do not show: "no data",
-            "strata disagree", "forecasts alone".
-        judgement: judgement on the draws of all variants; None without draws.
-        strata: judgements on groups of variants; if they disagree, the verdict is inconclusive.
-        kinds: kinds of the evidence and assumptions that the part uses, the strongest first.
-        rows: input -> the rows that are its evidence.
-        missing: inputs without a value, each with the reason.
+        why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone".
+            Empty if the draws themselves show the reason.
+        judgement: the verdict on the draws of all variants together; None without draws.
+        strata: verdicts on groups of variants. If two groups disagree, ``word`` is inconclusive.
+        kinds: the kinds of evidence of all inputs, the strongest first.
+        rows: input -> the rows that are evidence for the input.
+        missing: input without a value -> the reason.
         used: the assumptions and records that the part uses.
         note: a caveat about the evidence.
-        as_of: the newest date of all inputs; None if none has a date.
-        weak: whether the evidence (only vendor figures or forecasts) is too weak for a verdict.
+        as_of: the newest date of all inputs; None if no input has a date.
+        weak: whether vendor figures and forecasts are the only evidence.
     """
 
     part: Part
@@ -78,13 +78,13 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Computes and caches verdicts after moving one input.
+    """Computes the verdict on a part of a claim after one input changed, and caches the verdict.
 
     Parts with the same statistic share the cached verdicts.
 
     Args:
-        shared, own: caches of verdicts: of parts that do not depend on a machine, and of parts that
-            depend on the machine of ``scenario``.
+        shared: cache for parts that do not depend on a machine.
+        own: cache for parts that depend on the machine of ``scenario``.
     """
 
     def __init__(self, scenario: Scenario, shared: Words, own: Words | None = None) -> None:
@@ -93,7 +93,13 @@ class Sensitivity:
         self._shared = shared
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
-        """Verdict on ``part`` after moving ``name`` by ``step``; raises `NoData` without draws."""
+        """The verdict on ``part`` after the input ``name`` changed by ``step``.
+
+        ``step`` is the natural logarithm of a factor, or years if the input is a date.
+
+        Raises:
+            NoData: ``part`` has no draws.
+        """
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
@@ -111,7 +117,7 @@ def reads_machine(part: Part) -> bool:
 def judge_part(
     part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``scenario``, with the smallest change that would flip it."""
+    """The verdict on ``part`` in ``scenario``, and the smallest change that changes the verdict."""
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
@@ -158,7 +164,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """The verdict on ``part``, without searching for a change that would flip it."""
+    """Only the verdict on ``part`` in ``scenario``, without the other results of `judge_part`."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -170,7 +176,7 @@ def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdic
 
 
 def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
-    """The newest date of rows (when measured) and entries (when published)."""
+    """The newest date of all measurements and publications; None without a date."""
     days = [entry.date for entry in used]
     days += [
         date.fromisoformat(row.started[:10])
@@ -197,7 +203,7 @@ def _judged(
     present = [name for name in names if name in scenario.values]
 
     bars = tornado(STATISTICS[part.statistic], scenario, present, _ranges(entries, present))
-    # The most influential input first: the nearer its flip, the shorter the search for the others.
+    # Search the most influential input first: a small step that is found early shortens the search.
     first = dict.fromkeys([*(bar.name for bar in bars), *present])
 
     def flipped(name: str, step: float) -> ClaimVerdict:
@@ -223,7 +229,7 @@ def _judged(
             for (name, draws), own in zip(drawn.items(), whole.variants, strict=True)
         ),
         strata=whole.strata,
-        # If the evidence is too weak for a verdict, changing a number has no effect.
+        # If the evidence is too weak, no change of a value changes the verdict.
         flip=None
         if lack is not None
         else smallest_flip(flipped, first, whole.word, limits(entries, present)),
@@ -241,7 +247,7 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """The caveat about a pair of machines, and the measurements borrowed from another machine."""
+    """A caveat about the pair of machines, and one sentence per measurement of another machine."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
@@ -253,7 +259,7 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """The names of the inputs in `Scenario` that ``part`` uses."""
+    """The names in ``scenario`` of all inputs that ``part`` uses."""
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -271,9 +277,13 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """The largest allowed upward steps of ``names``: those that make a share 1."""
+    """Share -> the largest upward step (ln factor) that keeps the share below 1.
+
+    Only the names in ``names`` that are shares have an entry.
+    """
     return {
-        name: -math.log(entries[name].high) * (1 - 1e-9)  # stay below 1 despite rounding
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # so that rounding does not give a share
+        # above 1
         for name in names
         if name in entries and entries[name].unit == "share"
     }

@@ -1,8 +1,8 @@
-"""A disk cache of verdicts computed while searching for the change that flips a verdict.
+"""A disk cache of verdicts after a change of one input.
 
-The search computes hundreds of verdicts after moving one input. They depend only on the draws, the
-assumptions and the source code. So they can be reused in later reports: always for the shipped
-assumptions, and for a machine as long as its results file is the same.
+The search for the smallest change that changes a verdict computes hundreds of verdicts. These
+verdicts depend only on the draws, the assumptions and the source code. Later reports with the same
+results file and assumptions can therefore use the cached verdicts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the cached verdicts of ``scenario`` into ``words``; store new ones on exit."""
+    """Load the cached verdicts of ``scenario`` into ``words``; store new verdicts on exit."""
     key = _key(scenario)
     content = load(_DIRECTORY, key)
     if content is not None:
@@ -39,7 +39,7 @@ def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
 
 
 def _key(scenario: Scenario) -> str:
-    """A hash of all inputs of the statistics and of their source code."""
+    """A hash of the inputs in ``scenario`` and of the source code of the statistics."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())

@@ -1,7 +1,7 @@
-"""Kinds of evidence for a figure or a verdict, the strongest first.
+"""Kinds of evidence for a value or a verdict.
 
-A vendor's figure cannot confirm the same vendor's claim, and a forecast of an outcome is not an
-outcome. So neither kind is enough for a verdict.
+A vendor cannot confirm the vendor's own claim, and a forecast is not an outcome. So vendor figures
+and forecasts alone decide no verdict.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ class EvidenceKind(StrEnum):
     """Kinds of evidence, the strongest first."""
 
     HERE = "measured here"
-    ELSEWHERE = "measured elsewhere"  # measured, counted or dated by others, and published
-    MODEL = "model"  # computed from other figures, or a convention
-    VENDOR = "vendor"  # stated by the vendor
-    FORECAST = "forecast"  # stated before the outcome
+    ELSEWHERE = "measured elsewhere"  # others measured or counted, and published
+    MODEL = "model"  # computed from other values, or a convention
+    VENDOR = "vendor"  # published by the vendor
+    FORECAST = "forecast"  # published before the outcome
 
 
 DECIDING = frozenset({EvidenceKind.HERE, EvidenceKind.ELSEWHERE, EvidenceKind.MODEL})
-"""The kinds that can support or contradict a claim."""
+"""The kinds of evidence that can support or contradict a claim."""
 
 
 def ordered(kinds: Iterable[EvidenceKind]) -> tuple[EvidenceKind, ...]:
-    """Each kind once, the strongest first."""
+    """``kinds`` without duplicates, the strongest kind of evidence first."""
     found = set(kinds)
     return tuple(kind for kind in EvidenceKind if kind in found)

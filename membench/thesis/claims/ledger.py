@@ -1,9 +1,8 @@
-"""The ledger: the claims in falsifiable form, loaded from `claims.toml`.
+"""The ledger: all claims in falsifiable form, loaded from `claims.toml`.
 
-A claim has parts. Each part has one statistic with a direction, two thresholds, and the shares of
-draws that must be beyond the thresholds. The file is rejected if a claim has no source or date, if
-a threshold is invalid, or if a part has neither a rule for its verdict nor a reason why it has no
-rule.
+A claim has one or more parts. A part has a statistic, a direction, and two thresholds. The part
+also has the shares of draws that must be beyond each threshold. A part without a statistic must
+give the reason.
 """
 
 from __future__ import annotations
@@ -25,20 +24,20 @@ from membench.thesis.claims.rule import Direction, VerdictThresholds
 
 
 class LedgerError(MembenchError):
-    """An invalid ledger."""
+    """`claims.toml` is invalid."""
 
 
 @record(kw_only=True)
 class Input:
-    """A measurement that parts of claims use by name.
+    """A measurement that claims use by name.
 
     Attributes:
-        select: globs of case ids, as in `--select`; the first one that matches any row is used.
-        part: the part of the machine that must be measured: GPU, SSD, host memory.
-        peak: the field with the peak in a device's assumptions; empty if there is no peak.
+        select: globs of case ids, as in `--select`. The first glob that matches any row is used.
+        part: the component of the machine that must be measured: GPU, SSD, host memory.
+        peak: the name of the assumption with the device's peak; empty if there is no peak.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
-        typical: approximate value on an H100, such as ``700 TFLOP/s``. It is only an example for
-            `--assume`; no verdict uses it.
+        typical: approximate value on an H100, such as ``700 TFLOP/s``. Examples of `--assume` show
+            this value. No verdict uses this value.
     """
 
     name: str
@@ -69,13 +68,13 @@ _DIMENSIONS = {
 
 @record(kw_only=True)
 class Awaited:
-    """A record that a part waits for.
+    """A quantity that would decide a part of a claim, but that no one has published yet.
 
     Attributes:
         what: the quantity in words.
-        unit: the unit in which it is given.
-        example: a value that would decide the part. It is only an example for `--assume`; no
-            verdict uses it.
+        unit: the unit of ``example``.
+        example: a value that would decide the part. Examples of `--assume` show this value. No
+            verdict uses this value.
     """
 
     name: str
@@ -86,21 +85,21 @@ class Awaited:
 
 @record(kw_only=True)
 class Part:
-    """One proposition of a claim.
+    """One part of a claim: a single proposition.
 
     Attributes:
         id: the claim's id with a letter; without the letter if the claim has only one part.
         decided_by: the statistic in words.
-        statistic: name of its function in `membench.thesis.claims.statistics`; empty if no
-            statistic can decide the part.
-        thresholds: None if and only if there is no statistic.
-        measurements: names of the inputs that the statistic uses.
+        statistic: name of a function in `membench.thesis.claims.statistics`; empty if no statistic
+            can decide the part.
+        thresholds: None if and only if ``statistic`` is empty.
+        measurements: names of the measurements that the statistic uses.
         assumptions: names of the assumptions and records that the statistic uses.
         device: fields of the measured device that the statistic uses (``device.<slug>.<field>``).
-        rests_on: the measurements and assumptions that decide the part; empty if all do. A verdict
-            is no stronger than the best kind of evidence among them.
-        traces: whether the statistic replays the shipped traces, which others recorded.
-        waits_for: the evidence that would decide the part, or why membench cannot decide it.
+        rests_on: the measurements and assumptions that decide the part. Empty if all of
+            ``measurements`` and ``assumptions`` decide the part.
+        traces: whether the statistic replays the traces that membench contains.
+        waits_for: the evidence that would decide the part, or why membench cannot decide the part.
     """
 
     id: str
@@ -123,13 +122,12 @@ class Claim:
     """One sentence of the thesis.
 
     Attributes:
-        quote: the original words (Traditional Chinese).
+        quote: the original sentence (Traditional Chinese).
         quantity: the claimed quantity, as a number or a rank.
-        notes: remarks that are shown beside the verdict, such as "misattributed".
-        contrary: published evidence against the claim, or with which a verdict must be compared.
-        not_found: facts that were searched for but not found in any available source.
-        borrows: whether a machine may use another machine's measurement that it does not have
-            itself.
+        notes: remarks that a report shows with the verdict, such as "misattributed".
+        contrary: published evidence against the claim.
+        not_found: facts that no available source gives.
+        borrows: whether a missing measurement may come from another machine.
     """
 
     id: str
@@ -145,7 +143,7 @@ class Claim:
 
     @property
     def classes(self) -> tuple[ClaimClass, ...]:
-        """The classes of its parts, each once."""
+        """The classes of all parts of the claim, without duplicates."""
         return tuple(dict.fromkeys(part.cls for part in self.parts))
 
 
@@ -155,7 +153,8 @@ class Ledger:
 
     Attributes:
         source, date: author and date of the text.
-        inputs, awaited: measurements and awaited records, by name.
+        inputs: the measurements that claims use, by name.
+        awaited: the records that no one has published yet, by name.
     """
 
     source: str
@@ -166,16 +165,18 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all assumptions and records that parts use."""
+        """The names of all assumptions and records that the claims use."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts of all claims, in order."""
+        """The parts of all claims, in the order of the claims."""
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim ``name``, or the claim of the part ``name`` (``C13a``); case-insensitive.
+        """The claim with the id ``name``, or the claim that contains the part ``name`` (``C13a``).
+
+        ``name`` is case-insensitive.
 
         Raises:
             UsageError: no claim has this name.
@@ -192,7 +193,7 @@ class Ledger:
 
 @cache
 def ledger() -> Ledger:
-    """The shipped ledger."""
+    """The ledger in `claims.toml`, read once per process."""
     return parse_ledger((files(__package__) / "claims.toml").read_text(encoding="utf-8"))
 
 
@@ -200,7 +201,7 @@ def parse_ledger(text: str) -> Ledger:
     """Parse a ledger: TOML with ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
 
     Raises:
-        LedgerError: a fault; the one-line message says where.
+        LedgerError: ``text`` is invalid. The message names the claim or input with the error.
     """
     try:
         document = tomllib.loads(text)
@@ -231,7 +232,7 @@ def parse_ledger(text: str) -> Ledger:
                 raise LedgerError(f"{part.id}: there is no input '{name}'")
         for name in part.rests_on:
             if name not in (*part.measurements, *part.assumptions):
-                raise LedgerError(f"{part.id}: names '{name}' as its basis, which it does not read")
+                raise LedgerError(f"{part.id}: 'rests_on' has the unused input '{name}'")
     return found
 
 
@@ -303,9 +304,7 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
                 "and not allowed without one"
             )
         if not values.get("statistic") and not values.get("waits_for"):
-            raise LedgerError(
-                f"{name}: has neither a rule for its verdict nor a reason why there is none"
-            )
+            raise LedgerError(f"{name}: has no statistic, and 'waits_for' does not say why")
         try:
             yield Part(
                 **{
@@ -343,9 +342,10 @@ def _check_keys(
     optional: set[str],
     given: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """Check the keys of ``table`` against the fields of ``cls``.
+    """Raise `LedgerError` if the keys of ``table`` do not match the fields of ``cls``.
 
-    Fields in ``given`` must not occur; all others are required unless ``optional``.
+    Fields in ``given`` must not occur. Fields in ``optional`` may be missing. All other fields are
+    required.
     """
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):

@@ -1,7 +1,7 @@
-"""Two machines as one experiment: the effect of memory bandwidth at equal compute.
+"""Compares two machines to find the effect of memory bandwidth at equal compute.
 
-The deciding pair is an H100 and an H200, which have equal tensor rates but 3.35 and 4.8 TB/s.
-Machines that also differ in compute cannot show the effect of bandwidth alone.
+An example is an H100 and an H200: equal FLOP rates, but 3.35 TB/s and 4.8 TB/s. Two machines that
+also differ in compute cannot show the effect of bandwidth alone.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 
 LEAST_RATIO = 1.1
-"""Minimum ratio of the two bandwidths for estimating an elasticity."""
+"""Minimum ratio of the two bandwidths. Below this ratio, the effect of bandwidth is too small."""
 MOST_RATIO = 1.1
-"""Maximum ratio of the two FLOP rates for a controlled experiment."""
+"""Maximum ratio of the two FLOP rates. Above this ratio, the machines differ in compute."""
 
 
 @record
 class MachinePair:
-    """This machine paired with another one.
+    """This machine and another machine with a different HBM bandwidth.
 
     Attributes:
-        bandwidth: HBM read bandwidth of this machine and of the other machine.
-        rates: (case and statistic) -> the rows of both machines.
+        bandwidth: (HBM read bandwidth of this machine, HBM read bandwidth of the other machine).
+        rates: case, metric and statistic -> (rows of this machine, rows of the other machine).
         compared: whether the FLOP rates of both machines are known to be equal.
     """
 
@@ -40,7 +40,7 @@ class MachinePair:
 
 @record
 class NoPair:
-    """The reason why there is no pair."""
+    """No other machine can be compared with this machine, and the reason."""
 
     reason: str
 
@@ -51,13 +51,14 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with the other machine whose HBM bandwidth differs most.
+    """Pair this machine with another machine: equal compute, but the most different HBM bandwidth.
 
     Args:
-        own, others: rows of this machine, and of each other machine.
+        own: rows of this machine.
+        others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: assumed FLOP/s of this machine and of each other machine, used if they were not
-            measured.
+        flops: (FLOP/s of this machine, FLOP/s of each other machine) as assumed. Measured FLOP/s
+            take precedence.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:
@@ -73,7 +74,7 @@ def find_pair(
         if max(ratio, 1 / ratio) < LEAST_RATIO:
             reasons.append(
                 tr(
-                    "HBM of {other} is as fast as that of {machine}",
+                    "HBM of {other} is as fast as HBM of {machine}",
                     other=rows[0].machine,
                     machine=own[0].machine,
                 )
@@ -83,7 +84,8 @@ def find_pair(
         if compute is not None and max(compute, 1 / compute) > MOST_RATIO:
             reasons.append(
                 tr(
-                    "{other} computes {factor} times as fast as {machine}: not bandwidth alone",
+                    "{other} computes {factor} times as fast as {machine}, "
+                    "so bandwidth is not the only difference",
                     other=rows[0].machine,
                     factor=f"{compute:.2f}",
                     machine=own[0].machine,
@@ -102,7 +104,10 @@ def find_pair(
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode cases that both machines have with the same version, metric and statistic."""
+    """The decode cases that both machines measured, with equal version, metric and statistic.
+
+    The key is the case with metric and statistic, the value (own rows, other rows).
+    """
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
         found: dict[tuple[object, ...], list[Row]] = {}
@@ -127,7 +132,7 @@ def _rates(
 
 
 def inverted(found: EvidenceRows) -> bool:
-    """Whether a lower number in the rows means a higher rate."""
+    """Whether a lower value in the rows means a higher rate, as for a latency."""
     return found.rows[0].better is Better.LOWER
 
 

@@ -1,9 +1,13 @@
-"""The rule by which every claim is decided.
+"""The rule that decides every claim.
 
-A statistic is drawn many times. A part is supported if the required share of the draws is at or
-beyond the supporting threshold, and contradicted if the required share is at or beyond the
-contradicting threshold; otherwise it is inconclusive. Both conditions cannot hold at once, because
-the thresholds differ and the two required shares add up to more than one.
+A statistic is computed for many random draws of the inputs. The verdict on a part of a claim is:
+
+- supported, if the required share of the draws is at or beyond the supporting threshold,
+- contradicted, if the required share of the draws is at or beyond the contradicting threshold,
+- inconclusive otherwise.
+
+A part cannot be supported and contradicted at once: the thresholds differ, and the two required
+shares add up to more than one.
 """
 
 from __future__ import annotations
@@ -36,7 +40,8 @@ class VerdictThresholds:
         supports: a draw at or beyond this value (in ``direction``) supports the claim.
         contradicts: a draw at or beyond this value (in the opposite direction) contradicts the
             claim.
-        share, contradicting_share: required shares of supporting and of contradicting draws.
+        share: required share of supporting draws.
+        contradicting_share: required share of contradicting draws.
 
     Raises:
         ValueError: the thresholds do not fit ``direction``, or the shares allow both verdicts at
@@ -59,7 +64,7 @@ class VerdictThresholds:
         if not (0 < self.share <= 1 and 0 < self.contradicting_share <= 1):
             raise ValueError("a share of the draws must be above 0 and at most 1")
         if self.share + self.contradicting_share <= 1:
-            raise ValueError("the shares sum to 1 or less: both verdicts could hold at once")
+            raise ValueError("the shares sum to 1 or less, so both verdicts could be true at once")
 
 
 @record
@@ -72,16 +77,18 @@ class Judgement:
 
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict on ``draws`` (any shape, at least one); NaN neither supports nor contradicts."""
+    """The verdict on ``draws``, an array of any shape with at least one element.
+
+    NaN counts as a draw that does not support and does not contradict the claim.
+    """
     supporting, contradicting = counts(np.ravel(draws), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
 
 def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
-    """For each row of ``draws`` ([..., draws]), the numbers of supporting and contradicting draws.
+    """(supporting, contradicting): number of draws for each row of ``draws`` ([..., draws]).
 
-    These are counts instead of shares, because sums of counts are exact, so that a share equal to
-    the required one is recognized.
+    The results are counts, because sums of shares would have rounding errors.
     """
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
@@ -102,10 +109,10 @@ def judged(supporting: float, contradicting: float, thresholds: VerdictThreshold
 
 
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
-    """The verdict on a claim from the verdicts on its parts.
+    """The verdict on a claim, from the verdicts ``words`` on the parts of the claim.
 
-    One contradicted part contradicts the claim. The claim is supported only if all parts are
-    supported. Parts that cannot be tested here are left out unless no part can be tested.
+    A part that cannot be tested is ignored, except if no part can be tested. One contradicted part
+    contradicts the claim. The claim is supported only if all other parts are supported.
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

@@ -1,4 +1,4 @@
-"""The inputs of a statistic: draws of measurements and assumptions by name, in SI units."""
+"""The inputs of a statistic: random draws of measurements and assumptions, in SI units."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NO_DATA, _NO_RECORD = tr("no data"), tr("no record")
 
 
 class NoData(Exception):
-    """Raised if a statistic cannot be drawn.
+    """An input of a statistic has no value.
 
     Attributes:
-        why: two words for the verdict.
-        reason: a sentence.
+        why: short text that a report shows after the verdict, such as "no data".
+        reason: the reason as a sentence.
     """
 
     def __init__(self, reason: str, why: str = _NO_DATA) -> None:
@@ -37,11 +37,11 @@ class NoData(Exception):
 
 @record
 class Loan:
-    """A measurement of one machine that another machine borrows.
+    """A measurement of one machine that replaces a missing measurement of another machine.
 
     Attributes:
         values: [draws], SI units.
-        device: for an input of a GPU, slug of the GPU in the assumptions; otherwise empty.
+        device: short name of the measured GPU in the assumptions; empty for other inputs.
     """
 
     values: Floats
@@ -52,25 +52,25 @@ class Loan:
 
 @record(kw_only=True)
 class Scenario:
-    """The inputs of all statistics for one machine, as draws by name.
+    """The inputs of all statistics for one machine.
 
-    Measurements have the names of the ledger's inputs; assumptions and records have dotted paths.
+    A measurement has the name of an input of the ledger. An assumption or a record has a dotted
+    name.
 
     Attributes:
-        values: name -> [draws], SI units; ``pair-rate`` is [case, draws].
-        peaks: input -> peak of the device, SI units.
-        missing: name -> the reason why it has no values.
-        device: slug of the measured device in the assumptions; empty if unknown.
-        rows: input -> the rows from which its values were drawn; empty if an assumption replaces
-            them.
+        values: name -> [draws], SI units. ``pair-rate`` is [case, draws].
+        peaks: measurement -> peak of the device, SI units.
+        missing: name without values -> the reason.
+        device: short name of the measured device in the assumptions; empty if unknown.
+        rows: measurement -> the rows with the values. A measurement that an assumption replaces has
+            no entry.
         pair_cases: the cases of ``pair-rate``, in order.
-        pair_note: a caveat about the pair.
-        dates: names whose values are points in time, in years; these are moved by addition instead
-            of by a factor.
+        pair_note: a caveat about the pair of machines that are compared.
+        dates: names whose values are dates, in years. A change of a date is added instead of
+            multiplied.
         seed: seed of the draws.
-        lent: input -> the measurement of another machine, for inputs that this machine has not
-            measured.
-        borrowed: the inputs whose values come from another machine.
+        lent: measurement that is missing here -> the measurement of another machine.
+        borrowed: the measurements whose values come from another machine.
     """
 
     values: Mapping[str, Floats]
@@ -89,7 +89,7 @@ class Scenario:
         """The draws of ``name``.
 
         Raises:
-            NoData: ``name`` has no draws; the exception gives the reason.
+            NoData: ``name`` has no draws.
         """
         if name in self.values:
             return self.values[name]
@@ -101,20 +101,28 @@ class Scenario:
         raise NoData(self.missing.get(name, tr("{name} is not known", name=name)), why)
 
     def of_device(self, what: str) -> Floats:
-        """The draws of an assumption about the measured device, such as its ``memory``."""
+        """The draws of an assumption about the measured device, such as ``memory``.
+
+        Raises:
+            NoData: the device or the assumption is unknown.
+        """
         if not self.device:
             raise NoData(tr("the {what} of the measured device is not known", what=what))
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
-        """The measured rate of ``name`` as a fraction of the device's peak; raises `NoData`."""
+        """The draws of the measured rate ``name`` as a fraction of the device's peak.
+
+        Raises:
+            NoData: the rate or the peak is unknown.
+        """
         values = self[name]
         if name not in self.peaks:
             raise NoData(tr("{name}: the peak of the device is not known", name=name))
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """This scenario, completed with other machines' measurements of missing inputs."""
+        """A copy of this scenario in which ``lent`` measurements replace missing measurements."""
         if not self.lent:
             return self
         lent = self.lent
@@ -133,12 +141,12 @@ class Scenario:
         )
 
     def only(self, names: Container[str]) -> Scenario:
-        """A scenario with the values of ``names`` only, and without a machine."""
+        """A scenario that has only the inputs ``names``, and no machine."""
         values = {name: values for name, values in self.values.items() if name in names}
         return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
-        """This scenario with all draws of ``name`` multiplied by e^step.
+        """A copy of this scenario with all draws of ``name`` multiplied by e^step.
 
         If ``name`` is a date, ``step`` years are added instead.
         """
@@ -148,12 +156,15 @@ class Scenario:
 
 
 def device_key(device: str, what: str) -> str:
-    """Name of the assumption ``what`` about ``device``; matches nothing if either is empty."""
+    """The name ``device.<device>.<what>`` of an assumption.
+
+    If ``device`` or ``what`` is empty, no assumption has the returned name.
+    """
     return f"device.{device or 'measured'}.{what}"
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The slug of the device whose name occurs in the ``device`` column of the GPU rows."""
+    """The short name, in the assumptions, of the GPU in the ``device`` column of ``rows``."""
     slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
     for text in dict.fromkeys(row.device for row in rows):
         words = re.split(r"[^a-z0-9]+", text.lower())
@@ -164,7 +175,7 @@ def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
 
 
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
-    """A Latin hypercube over the ranges of ``entries``, in SI units."""
+    """Random draws of all ``entries`` (a Latin hypercube): name -> [draws], SI units."""
     return {
         name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
         for name, entry in entries.items()
@@ -174,7 +185,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """One scenario per machine in ``rows``; without rows, one scenario with only assumptions."""
+    """Machine -> scenario. Without rows, the only scenario contains just assumptions."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -214,10 +225,11 @@ def subjects(
 
 
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
-    """The inputs that machine ``name`` has not measured, from the first other machine that has.
+    """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    All GPU inputs come from one machine: one with the same GPU model or, if ``name`` has no GPU,
-    the first machine with a GPU.
+    Each measurement comes from the first machine with this measurement. GPU measurements come only
+    from machines with an equal GPU. If ``name`` has no GPU, all GPU measurements come from the
+    first machine with a GPU.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]
@@ -315,9 +327,9 @@ def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> 
 
 
 def _draw(found: EvidenceRows, draws: int, seed: int) -> Floats:
-    """Draws of the evidence by a bootstrap over its rounds.
+    """[draws] medians of the evidence ``found``, by a bootstrap over the rounds.
 
-    Two machines, or two cases, are drawn independently.
+    Each pair of machine and case has an independent stream of random numbers.
     """
     row = found.rows[0]
     name = f"{row.machine} {row.case} {row.metric} {row.stat}"

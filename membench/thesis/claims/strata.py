@@ -1,9 +1,9 @@
-"""Strata: groups of variants that are judged separately, so that no verdict depends on their mix.
+"""Strata: groups of variants (models, GPUs, traces) that each get a separate verdict.
 
-The share over all variants depends on the mix: five old models that support a claim can outvote the
-new ones that contradict it. A statistic is therefore also judged for each generation of models,
-each class of GPU, each trace and so on. If the strata of one axis disagree, the verdict is
-`inconclusive`, whatever the share over all variants is.
+A verdict on all variants together depends on the mix of variants. For example, five old models that
+support a claim can outvote two new models that contradict the claim. Therefore each generation of
+models, each class of GPU and each trace also gets a verdict. If the strata of one axis disagree,
+the verdict is `inconclusive`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Places = NDArray[np.intp]
 
 
 class StratumAxis(StrEnum):
-    """A property by which variants are grouped."""
+    """A property that groups the variants of a statistic into strata."""
 
     GENERATION = "model generation"
     GPU = "GPU class"
@@ -42,12 +42,12 @@ _AXIS_OF_PARAMETER = {
     "point": StratumAxis.CASE,
     "case": StratumAxis.CASE,
 }
-"""Parameter of a variant's name -> the axis on which its value names the stratum."""
+"""Parameter of a variant's name -> axis. The value of the parameter names the stratum."""
 
 
 @record
 class Stratum:
-    """One group of variants.
+    """A group of variants, and the verdict on the group.
 
     Attributes:
         name: name of the group, such as "models of 2025".
@@ -62,11 +62,11 @@ class Stratum:
 
 @record
 class Outcome:
-    """The judgement on all variants together, on each variant, and on the strata.
+    """The verdicts on all variants together, on each variant, and on each stratum.
 
     Attributes:
-        word: the verdict on all variants together; `inconclusive` if the strata of an axis
-            disagree.
+        word: the verdict of ``pooled``; `inconclusive` if the strata of an axis disagree.
+        pooled: the judgement on all variants together.
     """
 
     word: ClaimVerdict
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
-    """The outcome for ``drawn``: all variants together (with equal weight), and the strata."""
+    """The verdicts for ``drawn`` (variant name -> draws). All variants have equal weight."""
     found = _Counted.of(drawn, thresholds)
     strata = found.strata()
     pooled = found.pooled()
@@ -89,14 +89,18 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """The verdict of `outcome`, without the rest."""
+    """Only the verdict ``word`` of `outcome`, which is faster."""
     found = _Counted.of(drawn, thresholds)
     return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
 
 
 @record
 class _Counted:
-    """[variant] numbers of supporting and contradicting draws, out of ``draws`` draws each."""
+    """Number of supporting and of contradicting draws for each variant, [variant].
+
+    Attributes:
+        draws: number of draws per variant.
+    """
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -140,7 +144,7 @@ class _Counted:
 
 
 def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
-    """The axes whose strata have different verdicts."""
+    """The axes on which two strata have different verdicts."""
     words: dict[StratumAxis, set[ClaimVerdict]] = {}
     for one in strata:
         words.setdefault(one.axis, set()).add(one.judgement.word)
@@ -148,11 +152,11 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """The stratum of ``variant`` on each axis that applies to it.
+    """Axis -> stratum of the variant whose name is ``variant``.
 
-    If the variant's name is a model, or a message with a ``model``, the model gives the generation.
-    The parameters ``gpu``, ``workload`` and ``case`` of a message are used as labels. Any other
-    variant is a separate case.
+    If the name contains a known model, the generation of the model is a stratum. The parameters
+    ``gpu``, ``workload`` and ``case`` of the name are strata, too. Any other variant is a separate
+    case.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}
@@ -170,7 +174,7 @@ def labels(variant: str) -> dict[StratumAxis, str]:
 
 
 def _family(case: str) -> str:
-    """The bench of a case id, without the axes; any other text is returned unchanged."""
+    """The case id without the axes. Text that is not a case id is returned unchanged."""
     if "=" not in case:
         return case
     return "/".join(part for part in case.split("/") if "=" not in part)
@@ -178,7 +182,7 @@ def _family(case: str) -> str:
 
 @cache
 def generations() -> Mapping[str, str]:
-    """Slug of a judged model -> its generation, by year of release."""
+    """Short name of a model -> generation of the model, from the year of release."""
     return MappingProxyType(
         {
             slug: _generation(model.released.year)
@@ -189,7 +193,7 @@ def generations() -> Mapping[str, str]:
 
 
 _DENSE_YEARS = 2024
-"""Up to this year, most open models were dense and had a cache of 128 KiB or more per token."""
+"""Last year in which most open models were dense, with 128 KiB or more of KV cache per token."""
 
 
 def _generation(year: int) -> Message:
@@ -200,7 +204,7 @@ def _generation(year: int) -> Message:
 
 @lru_cache(maxsize=64)
 def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Places]:
-    """Indices of the variants by axis and stratum; axes with only one stratum are left out."""
+    """(axis, stratum) -> indices of the variants. An axis with only one stratum is left out."""
     found: dict[tuple[StratumAxis, str], list[int]] = {}
     for place, variant in enumerate(variants):
         for axis, name in labels(variant).items():
@@ -213,7 +217,7 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
 
 @lru_cache(maxsize=64)
 def _members(variants: tuple[str, ...]) -> Places:
-    """[stratum, variant] 1 if the variant belongs to the stratum of `_groups`, otherwise 0."""
+    """[stratum, variant] 1 if the variant belongs to the stratum of `_groups`, else 0."""
     groups = _groups(variants).values()
     members = np.zeros((len(groups), len(variants)), np.intp)
     for row, places in zip(members, groups, strict=True):

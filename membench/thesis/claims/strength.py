@@ -1,4 +1,4 @@
-"""How strong the evidence for one part of a claim is, by the kinds of the inputs of that part."""
+"""Checks whether the evidence for a part of a claim is strong enough for a verdict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """The kind of evidence of a row: measured or, for a cited figure, the kind of its source."""
+    """The kind of evidence of a row. For a cited figure, the source decides the kind."""
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):
@@ -31,7 +31,10 @@ def kinds_read(
     rows: Mapping[str, Sequence[Row]],
     entries: Assumptions,
 ) -> tuple[EvidenceKind, ...]:
-    """The kinds of evidence of the inputs ``names`` of ``part``; a part of class D adds "model"."""
+    """The kinds of evidence of the inputs ``names`` of ``part``, the strongest first.
+
+    A part of the class "modelled" adds the kind "model". Replayed traces add "measured elsewhere".
+    """
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
         found.add(EvidenceKind.ELSEWHERE)
@@ -44,7 +47,10 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """Why the deciding evidence of ``part`` is too weak for a verdict; None if it is not."""
+    """The reason why the evidence is too weak for a verdict on ``part``.
+
+    None if the evidence is strong enough.
+    """
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):
@@ -68,4 +74,4 @@ ALONE_MEANS = {
         "it rests only on figures of the vendor and on forecasts"
     ),
 }
-"""For each short reason, its explanation as the end of a sentence."""
+"""Short reason of `weak` -> explanation, which is the end of a sentence."""

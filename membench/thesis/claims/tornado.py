@@ -1,6 +1,7 @@
-"""The effect of each input alone on a statistic.
+"""Computes the effect of each single input on a statistic, for a tornado chart.
 
-One input at a time is set to either end of its range, while all others are at their middle.
+The statistic is computed with one input at the low end and at the high end of the input's range.
+All other inputs are at the middle of the ranges.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
 _ENDS = (2.5, 97.5)
-"""Percentiles of the draws of a measurement that are used as the ends of its range."""
+"""Percentiles of the draws of a measurement: the low and the high end of the range."""
 
 
 @record
 class Bar:
-    """The statistic (median over variants) with the input ``name`` at ``low`` and at ``high``."""
+    """One bar of a tornado chart: the effect of one input on a statistic.
+
+    Attributes:
+        name: the input.
+        low, high: the ends of the range of the input, in SI units.
+        at_low, at_high: the statistic (median over variants) at ``low`` and at ``high``.
+    """
 
     name: str
     low: float
@@ -30,7 +37,7 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """The difference between the two values of the statistic."""
+        """The length of the bar: the difference between ``at_low`` and ``at_high``."""
         return abs(self.at_high - self.at_low)
 
 
@@ -40,11 +47,11 @@ def tornado(
     names: Sequence[str],
     ranges: Mapping[str, tuple[float, float, float]],
 ) -> tuple[Bar, ...]:
-    """The bars of the inputs in ``names`` that affect ``statistic``, the longest first.
+    """One bar for each input in ``names`` that affects ``statistic``, the longest bar first.
 
     Args:
-        ranges: name -> (low, middle, high) in SI units; names without an entry are measurements,
-            and their range is that of their draws.
+        ranges: name -> (low, middle, high) in SI units. An input without a range is a measurement.
+            The draws of a measurement give the range.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

@@ -1,4 +1,7 @@
-"""Writes verdicts as JSON (`verdicts.schema.json`); equal verdicts give equal bytes."""
+"""Writes verdicts as JSON text with the schema `verdicts.schema.json`.
+
+Equal verdicts give equal text.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """``value`` rounded to 6 significant digits; None if ``value`` is None or not finite."""
+    """``value`` rounded to 6 significant digits; None if ``value`` is None, NaN or infinite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -39,8 +39,8 @@ class ClaimResult:
     """The verdict on one claim for one machine.
 
     Attributes:
-        measure: the commands that measure its inputs; empty if no input is a measurement.
-        assume: one changed assumption that changes the verdict; None if none was found.
+        measure: the commands that measure the inputs; empty if no input is a measurement.
+        assume: a change of an assumption that changes the verdict; None if no change was found.
     """
 
     claim: Claim
@@ -52,18 +52,18 @@ class ClaimResult:
 
     @property
     def kinds(self) -> tuple[EvidenceKind, ...]:
-        """The kinds of evidence of its parts, each once, the strongest first."""
+        """The kinds of evidence of all parts of the claim, the strongest kind first."""
         return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """The badges of its parts, each once."""
+        """The badges of all parts of the claim, without duplicates."""
         return tuple(dict.fromkeys(badge for part in self.parts for badge in part.badges))
 
 
 @record
 class Subject:
-    """The verdicts for one machine; ``machine`` is empty if nothing was measured."""
+    """The verdicts on all claims for one machine. ``machine`` is empty without measurements."""
 
     machine: str
     device: str
@@ -72,13 +72,13 @@ class Subject:
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """The badges of its claims, each once."""
+        """The badges of all claims, without duplicates."""
         return tuple(dict.fromkeys(badge for claim in self.claims for badge in claim.badges))
 
 
 @record
 class Verdicts:
-    """The verdicts for every machine, and the inputs from which they were drawn."""
+    """The verdicts for every machine, and the inputs of the verdicts."""
 
     ledger: Ledger
     entries: Assumptions
@@ -88,7 +88,10 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """Reference day for ages: that of the newest run, otherwise of the newest assumption."""
+        """The day to which ages of assumptions refer.
+
+        This is the day of the newest run. Without a run, this is the day of the newest assumption.
+        """
         runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
         if runs:
             return date.fromisoformat(max(runs))
@@ -97,7 +100,7 @@ class Verdicts:
 
 @record
 class MachineClaim:
-    """One claim for one machine, with all inputs that the verdict needs."""
+    """A claim, a machine (as a scenario) and the assumptions: all inputs of one verdict."""
 
     claim: Claim
     scenario: Scenario
@@ -107,7 +110,7 @@ class MachineClaim:
 Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
-"""Applies a function to points, in any order and in any process; returns the results in order."""
+"""Applies a function to each item, in any process. The results have the order of the items."""
 
 
 def verdicts(
@@ -125,11 +128,13 @@ def verdicts(
     The same rows, assumptions and seed give the same verdicts.
 
     Args:
-        override: a file of assumptions that replace shipped ones.
+        override: a file of assumptions that replace built-in assumptions.
         assume: further assumptions, as text (`membench.thesis.claims.given`).
         today: the date of the assumptions in ``assume``; None for the present day.
-        spread: a function that distributes the claims to workers; None to judge them in this
-            process, one after the other.
+        seed: seed of the random draws.
+        draws: number of random draws.
+        spread: a function that distributes the claims to worker processes. None computes the
+            verdicts in this process.
 
     Raises:
         AssumptionError: the file or an entry of ``assume`` is invalid.
@@ -139,8 +144,8 @@ def verdicts(
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
-        # Parts that do not depend on a machine are judged once; with shipped assumptions, once for
-        # all reports.
+        # Compute the verdict on a part that depends on no machine only once. With built-in
+        # assumptions, later reports use the same verdict.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
         anywhere = next(iter(scenarios.values())).only(entries)
@@ -167,7 +172,7 @@ def verdicts(
 
 
 def judge_point(point: MachineClaim) -> ClaimResult:
-    """The verdict on one claim for one machine; the result depends only on ``point``."""
+    """The verdict on one claim for one machine. Any process can compute the verdict."""
     return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
@@ -185,7 +190,7 @@ def _claims(
 
 @record
 class _Shared:
-    """A cache of verdicts on parts that do not depend on a machine, shared by all machines."""
+    """A cache, for all machines, of verdicts on parts of claims that depend on no machine."""
 
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
@@ -204,7 +209,11 @@ def _claim(
     shared: _Shared,
     own: Words,
 ) -> ClaimResult:
-    """The verdict on ``claim``; ``own`` caches verdicts on parts that depend on this machine."""
+    """The verdict on ``claim`` for the machine of ``scenario``.
+
+    ``shared`` caches verdicts that depend on no machine. ``own`` caches verdicts that depend on
+    this machine.
+    """
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)
     parts = []
@@ -217,7 +226,7 @@ def _claim(
             parts.append(shared.parts[part.id])
     word = combine(part.word for part in parts)
     flip = changeable = _claim_flip(parts, moved, entries, word)
-    if flip is not None and flip.name not in entries:  # a measurement, which no option can change
+    if flip is not None and flip.name not in entries:  # no option can change a measurement
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
     return ClaimResult(
         claim,
@@ -237,12 +246,11 @@ def _claim_flip(
     *,
     assumed_only: bool = False,
 ) -> Flip | None:
-    """The smallest change that flips the verdict on the whole claim.
-
-    Every part that uses the changed input is judged again.
+    """The smallest change of one input that changes the verdict on the whole claim.
 
     Args:
-        assumed_only: move only assumptions, not measurements.
+        now: the verdict without a change.
+        assumed_only: change only assumptions, no measurements.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:

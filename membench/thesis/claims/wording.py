@@ -1,4 +1,4 @@
-"""Verdicts as text, the same in the page, the terminal and the file."""
+"""Verdicts as text. The HTML page, the terminal and the JSON file use the same text."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _BADGES = {
 
 
 def verdict_words(part: PartVerdict) -> str:
-    """The verdict as text: ``inconclusive (no data)``; without the badges."""
+    """The verdict on one part of a claim as text, such as ``inconclusive (no data) [cited]``."""
     return _verdict(part.word, part.why, part.badges)
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim as text; if nothing was drawn, with the reason."""
+    """The verdict on a claim as text. Without data, the text contains the reason."""
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)
@@ -53,7 +53,10 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """The reason in one line: that of the only part, or the verdicts on all parts."""
+    """The reason for the verdict on a claim, as one line.
+
+    A claim with several parts has the verdicts on the parts as the reason.
+    """
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(
@@ -63,7 +66,7 @@ def claim_reason(result: ClaimResult) -> str:
 
 
 def rule_words(rule: VerdictThresholds, unit: str) -> str:
-    """The thresholds as a sentence."""
+    """The thresholds as text, in ``unit``: ``supported if ..., contradicted if ...``."""
     params = {
         "share": f"{100 * rule.share:g}",
         "supports": amount(f"{rule.supports:g}", unit),
@@ -84,10 +87,11 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
 
 
 def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
-    """The smallest single change and the resulting verdict, or a statement that none was found.
+    """The smallest change that changes the verdict, and the new verdict, as text.
 
     Args:
-        weak: whether the evidence is too weak for a verdict, whatever its numbers are.
+        flip: the change; None if no change changes the verdict.
+        weak: whether the kinds of evidence are too weak for any verdict.
     """
     if flip is None and weak:
         return tr("no change of a number: another kind of evidence is needed")
@@ -102,13 +106,13 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
 
 
 def flip_name(name: str, found: Verdicts) -> str:
-    """The name of an input in words; an assumption keeps its dotted name."""
+    """The name of a measurement in words, or the unchanged dotted name of an assumption."""
     need = found.ledger.inputs.get(name)
     return need.what if need else name
 
 
 def flip_change(flip: Flip, found: Verdicts) -> str:
-    """The change as text: ``x0.52``; for an assumption, also the value before and after."""
+    """The change as text, such as ``x0.52``. An assumption also shows the old and the new value."""
     entry = found.entries.get(flip.name)
     if entry is not None and entry.unit == "year":
         return tr(

@@ -1,1 +1,1 @@
-"""Models of AI inference: sizes of KV cache and weights, rooflines, costs."""
+"""Formulas for LLM inference: bytes of KV cache and weights, time bounds, and costs."""

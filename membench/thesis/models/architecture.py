@@ -1,8 +1,8 @@
-"""Computes a model's KV shape from its `config.json` (Hugging Face's format).
+"""Computes the KV shape of a model from the model's `config.json` (Hugging Face's format).
 
-Any configuration whose keys define the cache is accepted, whatever its model_type. If the shape
-would have to be guessed, the configuration is rejected, because a wrong guess could be off by a
-large factor without notice.
+The keys of the configuration must define the KV cache. The model_type may be unknown. This module
+rejects a configuration that does not define the cache, because a wrong guess could be wrong by a
+large factor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RATIOS = {
     "sliding_attention": 0,
 }
 _INDEXED_RATIO = 4
-_INDEX_ELEMENT = 1  # DeepSeek's sparse attention stores its index in FP8, whatever the KV type is
+_INDEX_ELEMENT = 1  # DeepSeek's sparse attention stores the index in FP8, for any KV type
 
 
 def shape_of(config: Config) -> KvShape:
@@ -39,7 +39,7 @@ def shape_of(config: Config) -> KvShape:
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
-        raise ModelError("the model has no KV cache: its number of layers is 0")
+        raise ModelError("the model has no KV cache, because the number of layers is 0")
     return KvShape(
         groups=groups,
         state_bytes=state,
@@ -48,25 +48,25 @@ def shape_of(config: Config) -> KvShape:
 
 
 def is_latent(text: Config) -> bool:
-    """Whether attention uses one latent per token (MLA)."""
+    """Whether attention stores one latent vector per token (MLA) instead of K and V."""
     return bool(number(text, "kv_lora_rank", default=0))
 
 
 def is_compressed(text: Text) -> bool:
-    """Whether the model compresses several tokens into one entry (DeepSeek V4)."""
+    """Whether the KV cache has one entry for several tokens (DeepSeek V4)."""
     return text.kind == "deepseek_v4" or "compress_ratios" in text
 
 
 def head_width(config: Config) -> int:
-    """Elements of one attention head."""
+    """Number of elements of one attention head."""
     return number(resolved(config), "head_dim")
 
 
 def kv_heads(text: Text) -> int:
-    """The number of heads that hold K and V, the same in all layers.
+    """The number of KV heads in each layer.
 
     Raises:
-        ModelError: the number does not divide the number of query heads.
+        ModelError: the number of query heads is not a multiple of the result.
     """
     heads = number(text, "num_attention_heads")
     if not heads:
@@ -82,14 +82,14 @@ def kv_heads(text: Text) -> int:
     found = number(text, "num_key_value_heads")
     if not found or heads % found:
         raise ModelError(
-            f"{heads} attention heads cannot share {found} KV heads",
+            f"{heads} attention heads cannot be divided among {found} KV heads",
             "see 'num_attention_heads' and 'num_key_value_heads' of the configuration",
         )
     return found
 
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """The groups of layers that store K and V per head."""
+    """The layer groups for layers that store K and V for each head."""
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
@@ -110,15 +110,15 @@ def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
         for one in order
     ]
     if any(not group.heads or not group.width for group in groups):
-        raise ModelError("the model has no KV cache: a head count or a width is 0")
+        raise ModelError("the model has no KV cache: a number of heads or a head width is 0")
     return (*groups, *_sparse_index(text, kinds))
 
 
 def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
-    """KV heads, width of K and width of V of a layer of ``kind``."""
+    """(number of KV heads, elements of K per head, elements of V per head) of a ``kind`` layer."""
     heads, width = kv_heads(text), head_width(text)
     values = number(text, "v_head_dim", default=width)
-    if kind is LayerKind.WINDOW:  # the windows of MiMo V2 and Step have a separate number of heads
+    if kind is LayerKind.WINDOW:  # window layers of MiMo V2 and Step have another number of heads
         other = text.get("attention_other_setting")
         step: Config = other if isinstance(other, dict) else {}
         heads = number(
@@ -136,7 +136,10 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
 
 
 def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """The number of KV heads of each layer if they differ (Nemotron NAS, OpenELM); else empty."""
+    """The number of KV heads of each layer (Nemotron NAS, OpenELM).
+
+    Empty if the configuration gives one number for all layers.
+    """
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
         found = []
@@ -161,12 +164,15 @@ def _window(text: Text, kind: LayerKind) -> int:
     key = "sliding_window" if kind is LayerKind.WINDOW else "attention_chunk_size"
     window = number(text, key, default=0)
     if not window:
-        raise ModelError(f"the model has layers of the kind '{kind}', but does not give their size")
+        raise ModelError(f"the model has layers of the kind '{kind}', but no '{key}'")
     return window
 
 
 def _sparse_index(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """Keys that block-sparse attention stores beside K and V (MiniMax M3), one head per layer."""
+    """The layer group for the index keys of block-sparse attention (MiniMax M3), if any.
+
+    The index has one head per layer, in addition to K and V.
+    """
     width = number(text, "index_head_dim", default=0)
     frequency = text.get("sparse_attention_freq")
     if not width or text.get("use_sparse_attention") is False:
@@ -194,7 +200,10 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """The number of latent layers with their own index; the others use that of an earlier layer."""
+    """The number of latent layers that store an index.
+
+    The other latent layers use the index of an earlier layer.
+    """
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
@@ -204,7 +213,7 @@ def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
     if isinstance(given, list):
         words = [{"F": "full", "S": "shared"}.get(str(word), str(word)) for word in given]
         if len(words) < len(kinds) or set(words) - {"full", "shared"}:
-            raise ModelError("'indexer_types' of the model does not fit its layers")
+            raise ModelError("'indexer_types' of the model must be full or shared for each layer")
         return sum(words[place] == "full" for place in attends)
     frequency = max(number(text, "index_topk_freq", default=1), 1)
     offset = number(text, "index_skip_topk_offset", default=2)
@@ -223,9 +232,9 @@ def _index(layers: int, width: int) -> LayerGroup:
 
 
 def compress_ratios(text: Text) -> list[int]:
-    """[layers] number of tokens that share an entry in each layer.
+    """For each layer, the number of tokens per compressed entry of the KV cache.
 
-    The number is 0 for a layer with only a window.
+    The number is 0 for a layer with only a sliding window.
     """
     layers = layer_count(text)
     named = text.get("compress_ratios")
@@ -247,15 +256,15 @@ def compress_ratios(text: Text) -> list[int]:
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     """The layer groups of DeepSeek V4.
 
-    Each layer stores one latent for each `ratio` tokens, and the last tokens uncompressed. Layers
-    with ratio 4 also have an index.
+    Each layer stores one latent for each `ratio` tokens. Each layer also stores the last tokens
+    uncompressed. Layers with ratio 4 also store an index.
     """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()
     width, rotary = number(text, "head_dim"), number(text, "qk_rope_head_dim", default=0)
     if not layers or not width:
         raise ModelError(
-            "the model has no KV cache: its latent's width or its number of layers is 0"
+            "the model has no KV cache, because 'head_dim' or the number of layers is 0"
         )
 
     def latents(count: int, *, every: int = 1, window: int = 0) -> LayerGroup:

@@ -1,7 +1,7 @@
-"""Restore or recompute: the bandwidth at which both take the same time.
+"""The break-even bandwidth: restoring a KV cache takes as long as recomputing the KV cache.
 
-The recompute time is a lower bound (`roofline`), so the computed bandwidth is an upper bound:
-restoring from a tier with more bandwidth is certainly faster.
+The recompute time is a lower bound (`roofline`). So the break-even bandwidth is an upper bound. A
+restore at a higher bandwidth is certainly faster than recomputing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ def breakeven_bandwidth(
     flops_per_s: float,
     efficiency: float = 1.0,
 ) -> float:
-    """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing them.
+    """The bandwidth (B/s) above which restoring ``prefix`` tokens beats recomputing.
 
-    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. This is also the rate at which a
-    GPU that only prefills produces cache.
+    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. A GPU that only prefills produces
+    KV cache at this rate.
     """
     return (
         bytes_per_token
@@ -40,11 +40,12 @@ def mooncake_bandwidth(
     linear: float = 22,
     element_bytes: float = 2,
 ) -> float:
-    """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25) with its constants.
+    """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25).
 
-    It compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes; the number of layers
-    l cancels. There are two differences from `breakeven_bandwidth`: it counts all pairs of
-    attention instead of the causal half, and its b = 22 is below the 25.5 of Llama 70B.
+    The equation compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes. The number
+    of layers l cancels. The equation differs from `breakeven_bandwidth` in two ways. The equation
+    counts all pairs of attention instead of the causal half. The equation has b = 22, but Llama 70B
+    has b = 25.5.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2
     return 2 * width * element_bytes / gqa * flops_per_s / flops_per_token_and_layer
@@ -53,17 +54,18 @@ def mooncake_bandwidth(
 def load_seconds(
     kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
 ) -> float:
-    """Seconds to load ``kv_bytes`` to the GPU: at the slower of source and link, plus latency."""
+    """Seconds to load ``kv_bytes`` to the GPU: bytes / min(source rate, link rate) + latency."""
     return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
 
 
 def restored_ttft(
     load_s: float, suffix_s: float, layers: int, *, overlap: bool, fixed_s: float = 0.0
 ) -> float:
-    """Time to first token if a prefix is loaded and the suffix is prefilled, seconds.
+    """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
-    With ``overlap``, layers are computed while later layers are loaded; the first layer waits for
-    its own share, ``load_s / layers``. Without ``overlap``, the prefill begins after the load.
+    With ``overlap``, the GPU computes a layer while later layers load. Only the load of the first
+    layer, ``load_s / layers``, comes before all computation. Without ``overlap``, the prefill
+    begins after the load.
     """
     if overlap:
         return max(load_s, suffix_s) + load_s / layers + fixed_s
@@ -71,7 +73,7 @@ def restored_ttft(
 
 
 def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool) -> float:
-    """Seconds by which loading delays the first token."""
+    """Seconds by which the load delays the first token; arguments as in `restored_ttft`."""
     return restored_ttft(load_s, suffix_s, layers, overlap=overlap) - suffix_s
 
 
@@ -83,5 +85,5 @@ def contexts_held(
 
 
 def drain_seconds(capacity_bytes: float, bytes_per_s: float) -> float:
-    """Seconds to read a whole tier once."""
+    """Seconds to read all ``capacity_bytes`` of a tier once."""
     return capacity_bytes / bytes_per_s

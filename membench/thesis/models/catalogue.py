@@ -1,4 +1,4 @@
-"""The shipped models, and any other model described by a `config.json`."""
+"""Finds a model: one of the models that membench contains, or the model of a `config.json`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from membench.thesis.models.weight_bits import (
     weights_of,
 )
 
-_MOST_BYTES = 16 * 2**20  # a configuration has some kB; a larger file is something else
-_PUBLISHED = "name the config.json of the model as it is published"
+_MOST_BYTES = 16 * 2**20  # a config.json has some kB, so a larger file is no config.json
+_PUBLISHED = "use the published config.json of the model"
 _PRECISION = re.compile(
     r"(?<![a-z0-9])(NVFP4|MXFP4|FP8|INT8|INT4|AWQ|GPTQ)(?![a-z0-9])", re.IGNORECASE
 )
@@ -46,20 +46,20 @@ _RELEASED = "released"
 
 @record(kw_only=True)
 class Model:
-    """A model: its KV shape, its weights and the FLOPs that it needs.
+    """A language model.
 
     Attributes:
-        slug: name of the model on the command line, or the path of its configuration.
-        ids: its names on Hugging Face.
-        source, day: where its configuration was published, and the day it was read; None for a
-            user's configuration.
-        released: the day its weights were published; None if unknown.
-        parameters: counts of its weights; None if a user's configuration does not describe them.
-        weights: how its weights are stored; None if neither the configuration nor the user
-            specifies that.
-        cache: the KV type for which the checkpoint was made; None if it does not name one.
-        notes: one sentence for each value that was assumed because the configuration omits it.
-        config: the configuration itself.
+        slug: name of the model on the command line, or the path of the configuration.
+        ids: the names of the model on Hugging Face.
+        source: where the configuration was published.
+        day: the day on which membench's authors read the configuration. None for a user's file.
+        shape: layers, heads and windows of the KV cache.
+        released: the day on which the weights were published; None if unknown.
+        parameters: numbers of weights; None if a user's configuration omits needed keys.
+        weights: bytes of the weights; None if the precision is unknown.
+        cache: the KV type for which the checkpoint was made; None if the checkpoint names none.
+        notes: one sentence for each assumed value that the configuration omits.
+        config: the content of `config.json`.
     """
 
     slug: str
@@ -76,7 +76,7 @@ class Model:
     released: date | None = None
 
     def held_as(self, wanted: WeightType) -> Model:
-        """The same model with its weights in the precision ``wanted`` (`auto`: as configured).
+        """A copy of this model with weights in the precision ``wanted``. `auto` changes nothing.
 
         Raises:
             ModelError: the weights cannot be counted.
@@ -88,7 +88,7 @@ class Model:
 
 
 class _Built(Mapping[str, Model]):
-    """The models of ``entries``, each built on first use."""
+    """Maps each name in ``entries`` to a `Model`. Builds a model when the model is first read."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._entries = entries
@@ -107,21 +107,21 @@ class _Built(Mapping[str, Model]):
 
 @cache
 def models() -> Mapping[str, Model]:
-    """The shipped models by slug, in the order of the files."""
+    """All models that membench contains, by `Model.slug`."""
     return _Built(_entries())
 
 
 @cache
 def judged_models() -> Mapping[str, Model]:
-    """The models for which the claims are evaluated, by slug, in the order of the file."""
+    """The models of `models.toml`, by `Model.slug`. Verdicts on claims use only these models."""
     return _Built(_judged())
 
 
 def parse_models(text: str) -> dict[str, Model]:
-    """The models in ``text`` (TOML: ``[[model]]`` tables), by slug.
+    """The models in ``text`` (TOML: ``[[model]]`` tables), by `Model.slug`.
 
     Raises:
-        ModelError: the message is one line that names the model and the fault.
+        ModelError: an entry is invalid. The message names the model.
     """
     found = {}
     for slug, entry in _parsed(text).items():
@@ -134,7 +134,7 @@ def parse_models(text: str) -> dict[str, Model]:
 
 @cache
 def _shipped(slug: str) -> Model:
-    """The shipped model ``slug``; other models are not built."""
+    """The model ``slug`` that membench contains, built on the first call."""
     return _model(_entries()[slug])
 
 
@@ -159,7 +159,7 @@ def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 def _published(text: str) -> dict[str, Mapping[str, Any]]:
-    """Parse ``text`` (JSON): the first line names the sources, each further line is a model."""
+    """Parse JSON lines: slug -> entry. The first line has the source and date of all entries."""
     about, *entries = map(json.loads, text.splitlines())
     day = date.fromisoformat(about["date"])
     return _by_slug(
@@ -188,7 +188,7 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
-    """A shipped model with known weights."""
+    """Build the model of an entry of `models.toml` or `published_models.jsonl`."""
     config = entry["config"]
     notes = [*resolved(config).taken]
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
@@ -214,14 +214,14 @@ def _model(entry: Mapping[str, Any]) -> Model:
 
 
 def find_model(name: str) -> Model:
-    """The shipped model ``name``, or the model of the `config.json` at the path ``name``.
+    """The built-in model ``name``, or the model of the `config.json` at the path ``name``.
 
     Args:
-        name: a slug, a Hugging Face id (case-insensitive), a file, or a folder with a
+        name: a `Model.slug`, a Hugging Face id (case-insensitive), a file, or a folder with a
             `config.json`.
 
     Raises:
-        UsageError: no shipped model has that name.
+        UsageError: no built-in model has this name.
         ModelError: the file does not exist, or does not describe a supported model.
     """
     known = _entries()
@@ -236,23 +236,26 @@ def find_model(name: str) -> Model:
     if (found := by_id.get(name.lower())) is not None:
         return _shipped(found)
     if name.endswith(".json") or (name and path.is_dir()):
-        lacks = "no config.json is in it" if path.is_dir() else "there is no such file"
+        lacks = "the folder contains no config.json" if path.is_dir() else "the file does not exist"
         raise ModelError(f"{shown(path)}: {lacks}", _PUBLISHED)
     what = f"'{name}' is not a known model"
     if "/" in name:
-        what = f"{name}: there is no such file, and no shipped model has that id"
+        what = f"{name}: this is neither a file nor the id of a built-in model"
     raise UsageError(
         what,
         did_you_mean(
             name,
             [*known, *by_id],
-            "membench advise --model list shows the names; for others give a config.json",
+            "use a name from 'membench advise --model list', or the path of a config.json",
         ),
     )
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """Keys that ``config`` does not have, from the ModelOpt file in the same folder."""
+    """The quantization settings in the ModelOpt file `hf_quant_config.json` next to ``path``.
+
+    Empty if ``config`` gives a weight precision, or if the file does not exist.
+    """
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:
         return {}
@@ -264,24 +267,24 @@ def _beside(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _of_name(path: Path, config: Config) -> Iterator[str]:
-    """Names of the model that may contain a weight precision, if the configuration omits it."""
+    """A note if the name of the model contains a weight precision that ``config`` omits."""
     own = config.get("_name_or_path")
     names = (path.name, path.parent.name, own if isinstance(own, str) else "")
     found = next((match for name in names if (match := _PRECISION.search(name))), None)
     if found is not None and not says_precision(config):
         yield (
-            f"the name says {found[1]}, but the configuration gives no weight precision: the "
-            "weights are counted as not quantized; "
-            f"--weights {_MEANS[found[1].lower()]} counts them as the name says"
+            f"the name says {found[1]}, but the configuration gives no weight precision and the "
+            "weights are counted as not quantized: "
+            f"use --weights {_MEANS[found[1].lower()]} to count quantized weights"
         )
 
 
 def _no_json(path: Path, content: bytes) -> ModelError:
-    """The error for a file that is not JSON; it says what kind of file it is."""
+    """The error for a file that is not JSON. The message names the actual format if known."""
     if content.startswith(b"version https://git-lfs.github.com/spec/"):
         return ModelError(
             f"{path}: this is a Git LFS pointer, not the configuration",
-            "in the clone of its repository: git lfs pull",
+            "run 'git lfs pull' in the clone of the model's repository",
         )
     if content.startswith(b"\x1f\x8b"):
         return ModelError(f"{path}: this file is compressed with gzip", f"gzip -dk {path}")

@@ -1,9 +1,9 @@
-"""A model's `config.json`: its language part, and the meaning of absent keys.
+"""Reads the language model in a `config.json`, and fills in absent keys.
 
-The meaning of an absent key depends on `model_type`: `mixtral` without `num_key_value_heads` has 8
-KV heads, `qwen3` without `head_dim` has 128. `absent_keys.toml` has a row for each known type. For
-any other type only one default is used, which vLLM uses for every model: a head has ``hidden_size /
-num_attention_heads`` elements. Any other absent key is an error.
+The meaning of an absent key depends on `model_type`. For example, `mixtral` without
+`num_key_value_heads` has 8 KV heads. `absent_keys.toml` has the defaults of each known type. An
+unknown type has only one default, as in vLLM: a head has ``hidden_size / num_attention_heads``
+elements. Any other absent key is an error.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from membench.core.errors import MembenchError
 Config = Mapping[str, Any]
 
 LAYERS = "layers"
-"""The key in `absent_keys.toml` for the attention kind of each layer."""
+"""The key in `absent_keys.toml` that gives the attention kind of each layer."""
 _PARTS = ("text_config", "language_config", "llm_config", "thinker_config")
 _MOST_NESTED = 4
 _ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
-# Alternative spellings of keys. Each list starts with the spelling of its model family.
+# Key that membench uses -> alternative spellings in configurations.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_attention_heads": ("n_head", "n_heads"),
@@ -51,25 +51,25 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
 _BY_LAYER = frozenset(
     ("n_routed_experts", "n_shared_experts", "num_experts_per_tok", "moe_intermediate_size")
 )
-"""Keys that Hunyuan gives as a list with one entry per layer, all equal."""
+"""Keys for which Hunyuan gives a list: one entry per layer, all entries equal."""
 _NESTED = ("attn_config", "sparse_attention_config")
 _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index_n_heads"}
 
 
 class ModelError(MembenchError):
-    """A configuration that cannot be interpreted."""
+    """A model's configuration is missing, invalid or not supported."""
 
-    usual_hint = "name the config.json of the model as it is published"
+    usual_hint = "use the published config.json of the model"
 
 
 class Text(dict[str, Any]):
-    """The language part of a configuration, with its absent keys filled in.
+    """The configuration of a language model, with absent keys filled in.
 
     Attributes:
         kind: the model_type.
-        known: whether `absent_keys.toml` has a row for ``kind``.
-        taken: one sentence for each value that was assumed, because neither the configuration nor
-            `absent_keys.toml` gives it.
+        known: whether `absent_keys.toml` has an entry for ``kind``.
+        taken: one sentence for each assumed value. A value is assumed if the configuration and
+            `absent_keys.toml` omit the value.
     """
 
     def __init__(self, kind: str, known: bool) -> None:
@@ -80,7 +80,7 @@ class Text(dict[str, Any]):
 
 
 def text_part(config: Config) -> Config:
-    """The part of ``config`` that describes the language model."""
+    """The nested object of ``config`` that describes the language model, or ``config`` itself."""
     for _ in range(_MOST_NESTED):
         inner = next((config[key] for key in _PARTS if isinstance(config.get(key), Mapping)), None)
         if inner is None:
@@ -91,7 +91,7 @@ def text_part(config: Config) -> Config:
 
 @cache
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
-    """model_type -> the values of absent keys; all names of a type map to the same row."""
+    """model_type -> {absent key: default value}, from `absent_keys.toml`."""
     text = (files(__package__) / "absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
     rows: dict[str, Mapping[str, Any]] = dict(document["types"])
@@ -100,7 +100,7 @@ def absent_keys() -> Mapping[str, Mapping[str, Any]]:
 
 
 def resolved(config: Config) -> Text:
-    """The language part of ``config`` with uniform key names and with absent keys filled in.
+    """The language model of ``config``, with uniform key names and with absent keys filled in.
 
     Raises:
         ModelError: the model_type is missing, or two keys contradict each other.
@@ -119,7 +119,7 @@ def resolved(config: Config) -> Text:
         text["tie_word_embeddings"] = config["tie_word_embeddings"]
     absent = dict(_ANY if row is None else row)
     if "kv_lora_rank" in text and not text["kv_lora_rank"] and "head_dim" in absent:
-        absent |= _ANY  # without a latent, DeepSeek's rotary width is not the width of a head
+        absent |= _ANY  # the default head_dim of DeepSeek applies only to models with a latent
     for key, meant in absent.items():
         if key in text or key == LAYERS or _spelled(text, key):
             continue
@@ -129,7 +129,7 @@ def resolved(config: Config) -> Text:
         text[key] = value
         if row is None:
             text.taken.append(
-                f"'{key}' is absent, and its default for '{kind}' is not known: "
+                f"'{key}' is absent, and membench knows no default for '{kind}', so "
                 f"{_ANY[key]} = {value} is assumed, as in vLLM"
             )
     _null_heads(text)
@@ -137,7 +137,7 @@ def resolved(config: Config) -> Text:
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """Value of the first of ``keys`` in ``config``, which must be a whole number (0 or more)."""
+    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more."""
     for key in keys:
         value = config.get(key)
         if value is None:
@@ -147,14 +147,14 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
         return value
     if default is None:
         raise ModelError(
-            f"the model has no '{keys[0]}', and membench has no default for its model_type",
+            f"the model has no '{keys[0]}', and membench has no default for this model_type",
             f"add '{keys[0]}' to the configuration",
         )
     return default
 
 
 def _stated(part: Config) -> Iterator[tuple[str, Any]]:
-    """The keys of ``part``, renamed to the names that this module uses."""
+    """The (key, value) pairs of ``part``, with the key names that membench uses."""
     flat = dict(part)
     for key in _NESTED:
         if isinstance(part.get(key), Mapping):
@@ -170,19 +170,19 @@ def _stated(part: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _one_for_all(value: Any) -> Any:
-    """If ``value`` is a list of equal numbers, that number; otherwise ``value``."""
+    """The first element if ``value`` is a list of equal elements, otherwise ``value``."""
     if isinstance(value, list) and value and all(one == value[0] for one in value):
         return value[0]
     return value
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has another spelling of ``key``."""
+    """Whether ``text`` has the uniform name for the alternative spelling ``key``."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 
 def _null_heads(text: Text) -> None:
-    """Replace null numbers and widths of heads by the values that the model classes compute."""
+    """Replace a null number of KV heads or a null head width by the default of `transformers`."""
     if "num_key_value_heads" in text and text["num_key_value_heads"] is None:
         text["num_key_value_heads"] = text.get("num_attention_heads")
     if "head_dim" in text and text["head_dim"] is None:
@@ -190,9 +190,9 @@ def _null_heads(text: Text) -> None:
 
 
 def _quotient(text: Config, rule: str) -> int | None:
-    """The value of ``rule``: a key, a quotient of two keys, or twice a quotient.
+    """The value of ``rule``: "KEY", "KEY / KEY" or "2 * KEY / KEY", rounded down.
 
-    The result is None if a key is missing.
+    None if ``text`` has no valid value for a key.
     """
     over, _, under = rule.partition(" / ")
     factor = 2 if over.startswith("2 * ") else 1

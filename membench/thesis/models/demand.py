@@ -12,12 +12,13 @@ def resident_bytes(
     weights: NDArray[np.float64],
     ttl_s: float = float("inf"),
 ) -> float:
-    """Bytes that a tier holds on average: ``rate * E[min(gap, TTL)]``.
+    """Bytes that a cache tier contains on average: ``rate * E[min(gap, TTL)]``.
 
     Args:
         bytes_per_s: bytes of cache that become idle per second (tokens/s times bytes/token).
-        gaps_s, weights: [n] seconds until the next use, and the amount of cache with that gap.
-        ttl_s: idle time in seconds after which cache is dropped.
+        gaps_s: [n] seconds until the next use.
+        weights: [n] share or bytes of the cache with this gap.
+        ttl_s: idle time in seconds after which the tier drops the cache.
     """
     return bytes_per_s * mean_gap(np.minimum(gaps_s, ttl_s), weights)
 
@@ -29,9 +30,10 @@ def band_traffic(
     low_s: float,
     high_s: float,
 ) -> float:
-    """B/s read from the tier that serves gaps in ``(low, high]``: ``rate * P(gap in band)``.
+    """B/s read from the tier for gaps in ``(low, high]``: ``rate * P(gap in band)``.
 
-    A band that begins at 0 includes gaps of 0, because simultaneous requests re-read cache as well.
+    A gap is the time between two uses of a block. A band that begins at 0 includes gaps of 0:
+    simultaneous requests also read a block again.
     """
     inside = ((gaps_s > low_s) | ((low_s <= 0) & (gaps_s == 0))) & (gaps_s <= high_s)
     return float(bytes_per_s * weights[inside].sum() / weights.sum())
@@ -42,12 +44,15 @@ def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float
 
 
 def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float) -> float:
-    """The bytes of a tier that its bandwidth can keep in use: ``min(C, BW * E[gap])``."""
+    """The bytes of a tier that the bandwidth can fill between two uses: ``min(C, BW * E[gap])``."""
     return min(capacity_bytes, bytes_per_s * mean_gap_s)
 
 
 def sessions_held(active: float, duty: float) -> float:
-    """Number of live sessions if ``active`` are served, each for a share ``duty`` of its life."""
+    """Number of open sessions if ``active`` sessions compute at a time: ``active / duty``.
+
+    ``duty`` is the share of time in which a session computes, above 0 and at most 1.
+    """
     if not 0 < duty <= 1:
-        raise ValueError(f"the duty cycle {duty} is not above 0 and at most 1")
+        raise ValueError(f"the duty cycle is {duty}, but must be above 0 and at most 1")
     return active / duty

@@ -1,6 +1,6 @@
-"""The cost of keeping cache: five-minute rule, keep or recompute, cheapest tier, endurance.
+"""The cost of keeping a KV cache: five-minute rule, cheapest tier, and endurance of drives.
 
-All prices are in one currency, times in seconds, rents in currency per byte and second of storage.
+All prices are in one currency. All times are in seconds. A rent is a price per byte and second.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from membench.core.record import record
 
 GB = 1e9
 HOUR = 3600.0
-YEAR = 31.5e6  # seconds; the year used in the published examples
+YEAR = 31.5e6  # seconds, as in the published examples
 RECOMPUTE = "recompute"
 
 
 def gray_interval(
     pages_per_mb: float, ios_per_s: float, disk_price: float, memory_price_per_mb: float
 ) -> float:
-    """Reuse interval below which a page belongs in memory, seconds (Gray and Putzolu, 1987).
+    """Seconds between two uses below which a page belongs in memory instead of on disk.
 
-    ``(pages/MB / IOPS) * (price of a disk / price of a MB of memory)``.
+    ``(pages/MB / IOPS) * (price of a disk / price of a MB of memory)``: the five-minute rule of
+    Gray and Putzolu, 1987.
     """
     return pages_per_mb / ios_per_s * disk_price / memory_price_per_mb
 
@@ -39,8 +40,8 @@ def streaming_interval(
 ) -> float:
     """The five-minute rule for large blocks, in seconds: cost of bandwidth over cost of capacity.
 
-    A block smaller than ``bandwidth / IOPS`` bytes costs one operation whatever its size; for such
-    blocks this is Gray's rule.
+    The IOPS of the drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For
+    small blocks the result equals `gray_interval`.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -54,7 +55,7 @@ def rent(
     watts_per_gb: float = 0.0,
     price_per_kwh: float = 0.0,
 ) -> float:
-    """Price of keeping one byte for one second: depreciation and power."""
+    """Price of keeping one byte for one second: depreciation plus electric power."""
     power = watts_per_gb / 1000 * price_per_kwh / HOUR
     return (price_per_gb / (life_years * YEAR) + power) / GB
 
@@ -62,7 +63,12 @@ def rent(
 def load_cost(
     gpu_price_per_s: float, unhidden_s: float, link_price_per_s: float = 0.0, load_s: float = 0.0
 ) -> float:
-    """Price of one restore: the GPU waits for the unhidden part; the link is busy for all."""
+    """Price of one restore.
+
+    Args:
+        unhidden_s: seconds of the load during which the GPU waits.
+        load_s: seconds of the load during which the link is busy.
+    """
     return gpu_price_per_s * unhidden_s + link_price_per_s * load_s
 
 
@@ -73,19 +79,24 @@ def keep_interval(
     rent_per_byte_s: float,
     loading: float = 0.0,
 ) -> float:
-    """Seconds for which keeping a prefix is cheaper than recomputing it; 0 if one load costs more.
+    """Seconds for which keeping a prefix is cheaper than recomputing the prefix.
 
-    ``tau = (c_gpu T_recompute - load) / (kv rent)``: keep the prefix if it is reused sooner than
-    tau.
+    ``tau = (c_gpu T_recompute - load) / (kv rent)``. The result is 0 if one load costs more than
+    recomputing.
     """
     return max(0.0, gpu_price_per_s * recompute_s - loading) / (kv_bytes * rent_per_byte_s)
 
 
 @record
 class Keeping:
-    """A place to keep a prefix: its rent (per byte and second) and the cost of one restore.
+    """A way to get a prefix back, such as a tier of memory.
 
-    Recomputing is modelled as a place with zero rent, whose restore costs GPU time.
+    Recomputing is also a `Keeping`: the rent is zero, and the restore costs GPU time.
+
+    Attributes:
+        name: name of the tier.
+        rent: price per byte and second.
+        loading: price of one restore.
     """
 
     name: str
@@ -93,13 +104,13 @@ class Keeping:
     loading: float
 
     def cost(self, kv_bytes: float, gap_s: float) -> float:
-        """Price of keeping ``kv_bytes`` for ``gap_s`` and restoring them once."""
+        """Price of keeping ``kv_bytes`` for ``gap_s`` seconds, plus one restore."""
         return self.rent * kv_bytes * gap_s + self.loading
 
 
 @record
 class Band:
-    """The range of gaps, from ``low`` to ``high`` seconds, for which ``name`` is cheapest."""
+    """The tier ``name`` is cheapest for gaps from ``low`` to ``high`` seconds between two uses."""
 
     name: str
     low: float
@@ -107,10 +118,10 @@ class Band:
 
 
 def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ...]:
-    """The cheapest place for each gap from 0 to infinity: the lower envelope of the costs.
+    """The cheapest of ``places`` for each gap between two uses, from 0 s to infinity.
 
-    The cost is linear in the gap, so each place is cheapest in at most one interval. Of places with
-    equal cost the first one is taken.
+    The cost of each place is linear in the gap. So each place is cheapest in at most one interval.
+    If two places cost the same, the result has the first place.
     """
     if not places:
         raise ValueError("no places to keep a prefix")
@@ -134,7 +145,13 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
 
 @record
 class Shares:
-    """Shares of one gap band: of re-read bytes (traffic), and of idle byte-seconds (residency)."""
+    """The shares of one band of gaps. A gap is the time between two uses of a block.
+
+    Attributes:
+        low, high: the edges of the band in seconds.
+        traffic: share of all bytes that are read again.
+        residency: share of all idle byte-seconds.
+    """
 
     low: float
     high: float
@@ -145,14 +162,14 @@ class Shares:
 def shares(
     gaps_s: NDArray[np.float64], weights: NDArray[np.float64], edges_s: Iterable[float]
 ) -> tuple[Shares, ...]:
-    """The shares of re-reads and of idle byte-seconds in each gap band.
+    """The shares of re-reads and of idle byte-seconds in each band of gaps.
 
-    Bands are ``(edge, next edge]``; the first one starts at 0.
+    A band is ``(edge, next edge]``. The first band starts at 0. The last band has no upper edge.
 
     Args:
         gaps_s: [n] seconds between two uses.
-        weights: [n] bytes (or tokens, or blocks) that were reused after that gap.
-        edges_s: ascending upper edges; gaps beyond the last edge form the last band.
+        weights: [n] bytes, tokens or blocks that were reused after this gap.
+        edges_s: upper edges of the bands, ascending.
     """
     bounds = np.array([*edges_s], np.float64)
     place = np.searchsorted(bounds, gaps_s, side="left")
@@ -168,12 +185,12 @@ def shares(
 
 
 def drive_writes_per_day(write_bytes_per_s: float, capacity_bytes: float) -> float:
-    """DWPD: full writes per day of a drive of ``capacity_bytes``."""
+    """Drive writes per day (DWPD): bytes written per day divided by ``capacity_bytes``."""
     return write_bytes_per_s * 86400 / capacity_bytes
 
 
 def sustainable_write_rate(capacity_bytes: float, rated_dwpd: float) -> float:
-    """The write rate (B/s) that a drive rated at ``rated_dwpd`` sustains over its rated life."""
+    """The mean write rate (B/s) of ``rated_dwpd`` drive writes per day."""
     return rated_dwpd * capacity_bytes / 86400
 
 

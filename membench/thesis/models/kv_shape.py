@@ -1,29 +1,30 @@
-"""KV shapes: the bytes of a model's cache per context, and the pieces in which engines move them.
+"""KV shapes: bytes of a model's KV cache for a context, and sizes of the pieces that engines move.
 
-A model is a list of groups of equal layers, each of one of these kinds::
+A KV shape is a list of groups of equal layers. Each group is of one of these kinds::
 
     full attention (MHA, GQA)   parts=2 (K and V), one entry per token
-    latent attention (MLA)      parts=1, heads=1: one latent and its rotary part per token
-                                (`rotary` of its elements)
-    sliding window, chunked     as full, but never more than `window` entries
+    latent attention (MLA)      parts=1, heads=1: one latent per token, with `rotary` elements
+                                for the rotary embedding
+    sliding window, chunked     like full attention, but at most `window` entries
     compressed                  one entry for each `every` tokens
     linear attention            no entries: a constant `state_bytes`
 
     kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
 
-An index that sparse attention keeps beside the cache (`LayerRole.INDEX`) is counted separately,
-because published figures omit it for some models.
+Sparse attention also stores an index (`LayerRole.INDEX`). The index is counted separately, because
+published sizes omit the index for some models.
 
 The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 
-    fp16, bf16    2 bytes per element; the index of DeepSeek V3.2 and GLM-5 is in FP8 also
-                  then, and only its elements are counted
-    fp8           1 byte per element, one scale per tensor (MLA of 512 + 64: 576 bytes); an
-                  index as vLLM and SGLang store it, with a float32 scale per 128 elements
-    fp8_ds_mla    vLLM's layout for sparse latent attention: the latent in FP8 with scales, its
-                  rotary part in bfloat16. 512 + 4 float32 + 64 x 2 = 656 bytes (DeepSeek
-                  V3.2, GLM-5); 448 + 8 + 64 x 2 = 584 for DeepSeek V4, whose scales are
-                  one byte per 64 elements, padded to 8
+    fp16, bf16    2 bytes per element. The index of DeepSeek V3.2 and GLM-5 is always in FP8.
+                  Scales of the index are not counted.
+    fp8           1 byte per element, one scale per tensor. An MLA entry has 512 + 64 = 576
+                  bytes. An index has a float32 scale per 128 elements, as in vLLM and SGLang.
+    fp8_ds_mla    vLLM's layout for sparse latent attention. The latent is in FP8 with scales,
+                  the rotary elements are in bfloat16.
+                  DeepSeek V3.2, GLM-5: 512 + 4 x 4 (float32 scales) + 64 x 2 = 656 bytes.
+                  DeepSeek V4: 448 + 8 (scales) + 64 x 2 = 584 bytes, with a scale of one byte
+                  per 64 elements, padded to 8 bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from membench.core.text import counted
 
 
 class KvDtype(StrEnum):
-    """The data type and layout of the cache, with vLLM's names."""
+    """The data type and layout of a KV cache. The values are vLLM's names."""
 
     FP16 = "fp16"
     BF16 = "bf16"
@@ -48,44 +49,43 @@ class KvDtype(StrEnum):
 
 ELEMENT_BYTES = {KvDtype.FP16: 2, KvDtype.BF16: 2, KvDtype.FP8: 1, KvDtype.FP8_DS_MLA: 1}
 _SCALED = 128
-"""Number of elements that share a float32 scale, in an index and in the latent of `fp8_ds_mla`."""
+"""Number of FP8 elements per float32 scale, in an index and in a latent of `fp8_ds_mla`."""
 _SCALE_BYTES = 4
 _V4_SCALED = 64
 _V4_PADDED = 8
 
 
 class LayerRole(StrEnum):
-    """The kind of data that a group of layers stores."""
+    """What a group of layers stores: K and V, or the index of sparse attention."""
 
     KV = "kv"
     INDEX = "index"
 
 
 class BlockLayout(StrEnum):
-    """How an engine lays out the cache of one block of tokens."""
+    """The memory layout of one block of tokens in an engine's KV cache."""
 
     SPLIT = "split"  # layer by layer, K and V separate
     JOINT = "joint"  # layer by layer, K and V together
-    WHOLE = "whole"  # all layers of a block contiguous
+    WHOLE = "whole"  # all layers together
 
 
 @record(kw_only=True)
 class LayerGroup:
-    """Layers with caches of the same shape.
+    """A group of layers whose KV caches have equal shapes.
 
     Attributes:
         layers: number of layers.
-        heads: number of heads, which tensor parallelism can divide; 1 for a latent, which every
-            rank stores.
-        width: elements of one head in one part of an entry (of K, if V has another width).
-        value_width: elements of V; 0 if equal to ``width``.
-        rotary: number of elements of a latent that belong to its rotary part.
-        parts: 2 if K and V are stored, 1 if one latent serves for both.
-        window: maximum number of stored entries; 0 if all are stored.
-        every: number of tokens that share one entry.
-        compressed: whether the layers are of DeepSeek V4, whose latents have a different layout of
-            the scales.
-        element_bytes: bytes of an element if they do not depend on the KV type; otherwise 0.
+        heads: number of KV heads, which tensor parallelism can divide. A latent has 1 head, and
+            every rank stores the whole latent.
+        width: elements of K per head, or elements of a latent.
+        value_width: elements of V per head; 0 if equal to ``width``.
+        rotary: number of elements of a latent for the rotary embedding.
+        parts: 2 for K and V, 1 for a latent or an index.
+        window: maximum number of entries per layer; 0 without a maximum.
+        every: number of tokens per entry.
+        compressed: whether the scales have the layout of DeepSeek V4.
+        element_bytes: bytes of an element for any KV type; 0 if the KV type decides.
     """
 
     layers: int
@@ -101,16 +101,16 @@ class LayerGroup:
     role: LayerRole = LayerRole.KV
 
     def entries(self, tokens: int) -> int:
-        """Number of entries that one layer holds for a context of ``tokens``."""
+        """Number of entries in one layer for a context of ``tokens``."""
         entries = tokens // self.every
         return min(entries, self.window) if self.window else entries
 
     def entry_bytes(self, dtype: KvDtype) -> int:
-        """Bytes of one entry of one layer."""
+        """Bytes of one entry in one layer, over all heads."""
         return self.heads * sum(self.part_bytes(dtype))
 
     def part_bytes(self, dtype: KvDtype) -> tuple[int, ...]:
-        """Bytes of each part of an entry of one head: of K and of V, or of the latent.
+        """Bytes of one entry per head: (K, V) or (latent,).
 
         Raises:
             UsageError: ``dtype`` is `fp8_ds_mla`, but the cache has no latent.
@@ -131,7 +131,7 @@ class LayerGroup:
     def _latent_bytes(self) -> int:
         if self.parts != 1 or not self.rotary:
             raise UsageError(
-                "fp8_ds_mla requires latents with a rotary part, which this model does not have",
+                "fp8_ds_mla requires latents with rotary elements, but this model has none",
                 "use fp8",
             )
         plain = self.width - self.rotary
@@ -147,9 +147,9 @@ class KvShape:
     """The KV shape of a model.
 
     Attributes:
-        groups: the groups of layers with a cache; empty if every layer keeps only a state.
-        state_bytes: bytes of the constant state of one sequence, over all layers.
-        state_layers: number of layers that keep a state.
+        groups: the groups of layers with a KV cache; empty if all layers are recurrent.
+        state_bytes: bytes of the recurrent state of one sequence, over all layers.
+        state_layers: number of layers with a recurrent state.
     """
 
     groups: tuple[LayerGroup, ...]
@@ -158,15 +158,15 @@ class KvShape:
 
     @property
     def layers(self) -> int:
-        """Number of layers with a cache.
+        """Number of layers with a KV cache.
 
-        An index is not counted, because it belongs to a layer with a cache. If no layer has a
-        cache, the result is the number of layers that keep a state.
+        The group of an index adds no layers. If no layer has a KV cache, the result is the number
+        of recurrent layers.
         """
         if not self.groups:
             return self.state_layers
         held = [group for group in self.groups if group.role is LayerRole.KV]
-        # Every layer of DeepSeek V4 has a window; most of them also have latents.
+        # Every layer of DeepSeek V4 is in the window group. Other groups have the same layers.
         windows = [group for group in held if group.compressed and group.window]
         return sum(group.layers for group in windows or held)
 
@@ -174,9 +174,12 @@ class KvShape:
 def kv_bytes(
     shape: KvShape, tokens: int, dtype: KvDtype = KvDtype.FP16, *, index: bool = True
 ) -> int:
-    """Bytes that one sequence of ``tokens`` holds, with windows, state and, if wanted, index."""
+    """Bytes of KV cache and recurrent state for one sequence of ``tokens``.
+
+    ``index`` says whether to add the index of sparse attention.
+    """
     if tokens < 0:
-        raise UsageError(f"invalid context: {tokens} tokens", "a context is 0 tokens or more")
+        raise UsageError(f"invalid context: {tokens} tokens", "use a context of 0 tokens or more")
     return shape.state_bytes + sum(
         group.layers * group.entries(tokens) * group.entry_bytes(dtype)
         for group in shape.groups
@@ -185,13 +188,13 @@ def kv_bytes(
 
 
 def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
-    """Bytes per token of a context of ``tokens`` (1 or more), with windows and state.
+    """`kv_bytes` divided by ``tokens``: bytes per token, including windows and recurrent state.
 
-    This is `kv_bytes` divided by the number of tokens. Without windows and state it equals
-    `bytes_per_token` for any context. ``tokens`` may be fractional.
+    ``tokens`` must be at least 1 and may be fractional. For a model without windows and state, the
+    result equals `bytes_per_token`.
     """
     if tokens < 1:
-        raise UsageError(f"invalid context: {tokens:g} tokens", "use one token or more")
+        raise UsageError(f"invalid context: {tokens:g} tokens", "use a context of 1 token or more")
     return (
         sum(
             group.layers
@@ -204,7 +207,7 @@ def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype
 
 
 def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: bool = True) -> float:
-    """Bytes by which each further token enlarges a long context (windows full, states constant)."""
+    """Bytes that each further token adds to a long context, in which all windows are full."""
     return sum(
         group.layers * group.entry_bytes(dtype) / group.every
         for group in shape.groups
@@ -213,14 +216,14 @@ def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: boo
 
 
 def constant_bytes(shape: KvShape, dtype: KvDtype = KvDtype.FP16) -> int:
-    """Bytes of a long context that do not depend on its length: full windows and the state."""
+    """Bytes of full windows and recurrent state. A long context of any length needs these bytes."""
     return shape.state_bytes + sum(
         group.layers * group.window * group.entry_bytes(dtype) for group in shape.groups
     )
 
 
 class Pieces(NamedTuple):
-    """``number`` contiguous pieces of ``bytes`` bytes each."""
+    """``number`` separate pieces of memory with ``bytes`` contiguous bytes each."""
 
     bytes: int
     number: int
@@ -229,13 +232,16 @@ class Pieces(NamedTuple):
 def piece_sizes(
     shape: KvShape, block_tokens: int, tp: int, layout: BlockLayout, dtype: KvDtype
 ) -> tuple[Pieces, ...]:
-    """The pieces of one block on one rank, grouped by size; the size with the most bytes first.
+    """The pieces of one block on one rank, grouped by size. The group with the most bytes is first.
 
-    Only cache that grows with the context is counted, because windows and states are not moved
-    block by block. (If every layer has a window, the windows' blocks are counted; if every layer
-    keeps a state, the states are counted, whatever the block size.) Each rank holds a whole copy of
-    a latent, and of heads if there are fewer heads than ranks. A state is divided by its heads, as
-    in vLLM's MambaStateShapeCalculator.
+    Only layers whose cache grows with the context are counted, because engines do not move windows
+    and states block by block. There are two exceptions:
+
+    - If every layer has a window, the windows are counted.
+    - If every layer is recurrent, the states are counted for any block size.
+
+    Each rank stores a whole latent. If there are fewer heads than ranks, each rank stores a whole
+    head. The ranks divide a state, as in vLLM's MambaStateShapeCalculator.
 
     Raises:
         UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
@@ -243,7 +249,7 @@ def piece_sizes(
     if block_tokens < 1 or tp < 1:
         raise UsageError(
             f"blocks of {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
-            "both must be 1 or more",
+            "use 1 token or more per block, and 1 rank or more",
         )
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
     if not grows:
@@ -274,10 +280,10 @@ def pieces(
     layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """The pieces (bytes, number) that an engine moves for one block on one rank.
+    """The pieces that an engine moves for one block on one rank.
 
-    If layers have different piece sizes, the one with the most bytes in total is returned;
-    `piece_sizes` returns all.
+    If the pieces have different sizes, the result is the size with the most bytes in total.
+    `piece_sizes` returns all sizes.
     """
     return piece_sizes(shape, block_tokens, tp, layout, dtype)[0]
 
@@ -286,7 +292,7 @@ def _heads_per_rank(heads: int, tp: int) -> int:
     if heads <= tp:
         if tp % heads:
             raise UsageError(
-                f"{counted(heads, 'KV head')} cannot be shared by {counted(tp, 'rank')}",
+                f"{counted(heads, 'KV head')} cannot be copied evenly to {counted(tp, 'rank')}",
                 f"use a multiple of {counted(heads, 'rank')}",
             )
         return 1

@@ -1,15 +1,15 @@
 """Attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
 
-A configuration lists the kinds of its layers in one of many ways; if it lists none, the rule of its
-model_type in `absent_keys.toml` applies. The rules are words:
+A configuration can list the kinds of the layers in one of several forms. Without a list, the
+model_type decides: `absent_keys.toml` has one of these rules for each model_type.
 
     full                                 every layer attends to the whole context
-    window                               every layer has a window, if there is a sliding_window
-    window from max_window_layers        the layers from that number on have a window
-    window if used[, from ...]           the same, but only if use_sliding_window is true
-    full last of N, full first of N      of N layers one attends to all, the others to a window
-    chunked, full last of N              ... the others to a chunk
-    linear, full last of N               ... the others keep a state
+    window                               every layer has a window, if 'sliding_window' is given
+    window from max_window_layers        the layers from this number on have a window
+    window if used[, from ...]           like "window", but only if use_sliding_window is true
+    full last of N, full first of N      one of N layers is "full", the other layers have a window
+    chunked, full last of N              one of N layers is "full", the other layers have a chunk
+    linear, full last of N               one of N layers is "full", the other layers are recurrent
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """The part of a context that a layer keeps."""
+    """What a layer stores of a context, such as all tokens, a window or a recurrent state."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"
     CHUNK = "chunked_attention"
     STATE = "linear_attention"
     BOTH = "hybrid"
-    """Full attention together with a state."""
+    """Full attention and a recurrent state in one layer."""
     CONV = "conv"
     NONE = "mlp"
-    """No attention: an MLP, experts, or a removed layer."""
+    """A layer without attention: only an MLP, only experts, or a removed layer."""
 
 
 _NAMES: dict[str, LayerKind] = {
@@ -55,7 +55,7 @@ _NAMES: dict[str, LayerKind] = {
     **dict.fromkeys(("moe", "E", "-", "dense"), LayerKind.NONE),
     "short_conv": LayerKind.CONV,
 }
-# Keys that define layer kinds in ways that are not supported.
+# Key fragments of unsupported definitions of layer kinds.
 _STRANGE = (
     *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
     *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),
@@ -64,11 +64,11 @@ _STRANGE = (
 
 
 _MOST_LAYERS = 10_000
-"""Limit on the number of layers; the deepest published model has 126 (Llama 3.1 405B)."""
+"""Maximum number of layers. The deepest published model (Llama 3.1 405B) has 126 layers."""
 
 
 def layer_count(text: Config) -> int:
-    """Number of layers that attend or keep a state; a LongCat layer counts twice."""
+    """Number of layers in the configuration. A LongCat layer counts twice (two attentions)."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
@@ -81,10 +81,11 @@ def layer_count(text: Config) -> int:
 
 
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
-    """[layers] the kind of each layer of the model, in order.
+    """The kind of each layer of the model, from the first layer to the last.
 
     Raises:
-        ModelError: a list does not have one entry per layer, or the kinds cannot be determined.
+        ModelError: a list does not have one entry per layer, or ``config`` does not define the
+            kinds.
     """
     text = resolved(config)
     found = _named(text)
@@ -105,7 +106,10 @@ def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
 
 
 def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
-    """The number of layers of each kind; a layer with attention and state counts for both kinds."""
+    """The number of layers of each kind.
+
+    A layer of the kind `BOTH` adds one to `FULL` and one to `STATE`.
+    """
     counts = Counter(kinds)
     both = counts.pop(LayerKind.BOTH, 0)
     counts[LayerKind.FULL] += both
@@ -114,7 +118,10 @@ def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
 
 
 def _named(text: Text) -> tuple[LayerKind, ...] | None:
-    """The kinds from a list or a pattern of the configuration; None if it has neither."""
+    """The kind of each layer from a list or a pattern in ``text``.
+
+    None if ``text`` has no list and no pattern.
+    """
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
@@ -141,7 +148,7 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kinds from lists of layer numbers; Kimi's numbers start at 1."""
+    """The kind of each layer from lists of layer numbers, which start at 0 (Kimi: at 1)."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -155,7 +162,7 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kinds of RecurrentGemma, whose attention always has a window."""
+    """The kind of each layer of RecurrentGemma. Attention in RecurrentGemma always has a window."""
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
         return None
@@ -169,7 +176,9 @@ def _of_blocks(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
     if not isinstance(blocks, list):
         return None
     if len(blocks) != layers:
-        raise ModelError(f"'block_configs' of the model does not describe its {layers} layers")
+        raise ModelError(
+            f"'block_configs' of the model must have one entry for each of {layers} layers"
+        )
     return tuple(map(_of_block, blocks))
 
 
@@ -177,7 +186,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """The kind of one layer of a model that was found by architecture search (Nemotron NAS)."""
+    """The kind of the layer that an entry of 'block_configs' describes (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
@@ -188,10 +197,10 @@ def _of_block(block: Any) -> LayerKind:
 def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[LayerKind, ...]:
     spare = number(text, "num_nextn_predict_layers", default=0)
     if len(names) not in {layers, layers + spare} or not names:
-        raise ModelError(f"'{key}' of the model does not name its {layers} layers")
+        raise ModelError(f"'{key}' of the model must have one entry for each of {layers} layers")
     words = [str(name) for name in names[:layers]]
     if unknown := set(words) - set(_NAMES):
-        raise ModelError(f"layers of the kind '{min(unknown)}' are not known")
+        raise ModelError(f"'{key}' of the model has the unknown layer kind '{min(unknown)}'")
     return tuple(_NAMES[word] for word in words)
 
 
@@ -199,7 +208,7 @@ def _of_flags(
     key: str, flags: Sequence[Any], layers: int, zero: LayerKind, other: LayerKind
 ) -> tuple[LayerKind, ...]:
     if len(flags) < layers or set(map(str, flags)) - {"0", "1"}:
-        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of its {layers} layers")
+        raise ModelError(f"'{key}' of the model must have a 0 or 1 for each of {layers} layers")
     return tuple(other if flag else zero for flag in flags[:layers])
 
 
@@ -246,12 +255,12 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """N, if one of every N layers has full attention."""
+    """N if one of N layers has full attention. ``default`` applies if ``text`` has no such key."""
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)
         if isinstance(value, str) and set(value) <= {"L", "G"} and value.endswith("G"):
-            return len(value)  # EXAONE: a pattern such as LLLG
+            return len(value)  # EXAONE has a pattern such as LLLG
         if value is not None and key in text:
             return number(text, key)
     return default
@@ -262,7 +271,11 @@ def _chunk(text: Config) -> int:
 
 
 def _rule_of_keys(text: Text) -> str:
-    """The rule for an unknown model_type, if its keys are sufficient."""
+    """The rule (see the module) for an unknown model_type, from the keys of ``text``.
+
+    Raises:
+        ModelError: the keys do not define the kinds of the layers.
+    """
     strange = [
         key
         for key, value in text.items()
@@ -271,11 +284,11 @@ def _rule_of_keys(text: Text) -> str:
     if strange:
         raise ModelError(
             f"unknown architecture '{text.kind}' with the unsupported key '{min(strange)}'",
-            "use a known model of the same shape, or a newer membench",
+            "use a known model with an equal KV cache, or a newer membench",
         )
     if number(text, "full_attention_interval", default=0):
         raise ModelError(
-            f"unknown architecture '{text.kind}' without a list of its layers",
+            f"unknown architecture '{text.kind}' without a list of layer kinds",
             "add 'layer_types' to the configuration",
         )
     if not number(text, "sliding_window", default=0) or text.get("use_sliding_window") is False:
@@ -283,14 +296,14 @@ def _rule_of_keys(text: Text) -> str:
     if number(text, "sliding_window_pattern", default=0):
         return "full last of 1"
     raise ModelError(
-        f"unknown architecture '{text.kind}': its configuration does not define which layers have "
+        f"unknown architecture '{text.kind}': the configuration does not define which layers have "
         f"the 'sliding_window' of {text['sliding_window']} tokens",
         "add 'layer_types' to the configuration",
     )
 
 
 def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
-    """The kinds of model types that define them by special keys."""
+    """The kind of each layer for a model_type with special keys, such as `jamba`."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")
@@ -323,5 +336,5 @@ def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
         )
     raise ModelError(
         f"the configuration does not define which layers of '{text.kind}' have attention",
-        "use the published config.json, with 'layer_types' or its pattern",
+        "use the published config.json, which has 'layer_types' or a pattern",
     )

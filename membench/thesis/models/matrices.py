@@ -1,8 +1,8 @@
 """Lists the matrices of a model: name, number of weights, and role.
 
-Norms and biases (below 0.1 %), a vision tower and multi-token-prediction layers are left out. Names
-are those of Llama checkpoints on Hugging Face, from `layers.` on, because quantization
-configurations refer to matrices by these names.
+The list omits norms and biases (below 0.1 %), vision towers, and layers for multi-token prediction.
+The names are the names in Llama checkpoints on Hugging Face, from `layers.` on. Quantization
+configurations use these names.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _UNGATED = frozenset(
     {"nemotron_h", "nemotron", "phi", "falcon", "gpt2", "gptj", "gpt_neox", "bloom", "mpt", "opt"}
     | {"starcoder2", "persimmon", "gpt_bigcode", "arcee", "apertus"}
 )
-"""Model types whose MLP has two matrices (up and down) instead of three."""
+"""Model types with two matrices per MLP (up and down) instead of three."""
 
 
 class MatrixRole(StrEnum):
-    """How a matrix is used."""
+    """What a matrix is for. The role decides the precision and the reads per decode step."""
 
     LAYER = "layer"
-    """A matrix by which every token is multiplied."""
+    """A matrix that multiplies every token."""
     EXPERTS = "experts"
-    """All routed experts of a layer."""
+    """The matrices of all routed experts of a layer together."""
     ROUTER = "router"
     HEAD = "head"
     EMBEDDING = "embedding"
-    """A matrix whose rows are looked up, not multiplied."""
+    """A table from which a step reads one row per token, without a multiplication."""
 
 
 class WeightMatrix(NamedTuple):
-    """The matrix ``name``, which has ``weights`` weights."""
+    """A matrix of a model, or all experts of a layer. ``weights`` is the number of weights."""
 
     name: str
     role: MatrixRole
@@ -54,7 +54,7 @@ def matrices(text: Text) -> list[WeightMatrix]:
     """All matrices of the language model.
 
     Raises:
-        ModelError: a key is missing, or a layer is of an unsupported kind.
+        ModelError: a key is missing, or a kind of layer is not supported.
     """
     hidden = number(text, "hidden_size")
     kinds = (
@@ -74,7 +74,7 @@ def matrices(text: Text) -> list[WeightMatrix]:
     if text.get("tie_word_embeddings") is not True:
         found.append(WeightMatrix("embed_tokens", MatrixRole.EMBEDDING, vocabulary))
     own = number(text, "hidden_size_per_layer_input", default=0)
-    if own:  # Gemma's additional embeddings of each layer
+    if own:  # Gemma has an additional embedding for each layer
         rows = number(text, "vocab_size_per_layer_input", "vocab_size")
         found.append(
             WeightMatrix("embed_tokens_per_layer", MatrixRole.EMBEDDING, rows * own * len(kinds))
@@ -93,7 +93,7 @@ def active_experts(text: Config) -> int:
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """The matrices of a layer's token mixer: attention, recurrent state, or both."""
+    """(name, number of weights) of each attention matrix and recurrent matrix of one layer."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
@@ -139,9 +139,10 @@ def _latent(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
 
 
 def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, float]]:
-    """Attention matrices of DeepSeek V4: low-rank query and output, a compressor, and an indexer.
+    """(name, number of weights) of each attention matrix of one DeepSeek V4 layer.
 
-    Only layers with ratio 4 have the indexer.
+    ``ratio`` is the number of tokens per compressed entry. Only layers with ratio 4 have an
+    indexer.
     """
     width, query = head_width(text), number(text, "q_lora_rank")
     wide = number(text, "num_attention_heads") * width
@@ -152,7 +153,7 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
     yield "self_attn.o_a_proj", wide * rank
     yield "self_attn.o_b_proj", groups * rank * hidden
     overlapping = 2 if ratio == 4 else 1
-    if ratio:  # matrices for entries and for gates
+    if ratio:  # 2: a matrix for entries and a matrix for gates
         yield "self_attn.compressor", 2 * overlapping * hidden * width
     if ratio == 4:
         index, heads = number(text, "index_head_dim"), number(text, "index_n_heads")
@@ -163,7 +164,10 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 
 
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
-    """Matrices of layers with a state: gated delta rule, Kimi's, Mamba 1 and 2, or lightning."""
+    """(name, number of weights) of each matrix of a recurrent layer.
+
+    Known are the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning attention.
+    """
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
         heads = number(text, "linear_num_value_heads")
@@ -231,7 +235,7 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatr
     many = 2 if text.kind in _UNGATED else 3
     count = experts(text)
     sparse = count > 0 and _sparse(text, place)
-    # Gemma 4 has an MLP in addition to its experts, and so does every second attention of LongCat.
+    # Gemma 4 and LongCat have an MLP in addition to experts in one layer.
     gemma = text.get("enable_moe_block") is True
     both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
@@ -269,15 +273,15 @@ def _dense_width(text: Text, place: int, hidden: int) -> int:
 
 def _shared_width(text: Text, width: int) -> int:
     if "interleave_moe_layer_step" in text:
-        return width  # Llama 4: all tokens share one expert
+        return width  # Llama 4 has one shared expert
     shared = number(text, "shared_expert_intermediate_size", default=0)
     return shared or number(text, "n_shared_experts", default=0) * width
 
 
 def _ernie(text: Text, place: int) -> bool:
-    """Whether layer ``place`` of ERNIE 4.5 has experts.
+    """Whether layer number ``place`` of ERNIE 4.5 has experts.
 
-    The bounds in the configuration may be lists; -1 is the last layer.
+    The first and the last layer number with experts may be lists. -1 means the last layer.
     """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
@@ -292,7 +296,7 @@ def _ernie(text: Text, place: int) -> bool:
 
 
 def _sparse(text: Text, place: int) -> bool:
-    """Whether layer ``place`` has experts."""
+    """Whether layer number ``place`` (from 0) of a model with experts has experts."""
     if text.kind == "nemotron_h":
         pattern = text.get("hybrid_override_pattern")
         named = text.get("layer_types")
@@ -312,7 +316,7 @@ def _sparse(text: Text, place: int) -> bool:
 
 
 def _by_numbers(text: Text, place: int) -> bool:
-    """Whether layer ``place`` has experts, according to keys that list or count these layers."""
+    """Whether layer number ``place`` has experts, by keys such as `first_k_dense_replace`."""
     if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
         return False
     if place < number(text, "first_k_dense_replace", default=0):

@@ -1,7 +1,7 @@
-"""Counts a model's weights and the FLOPs of its attention from its configuration.
+"""Counts a model's weights and attention FLOPs from the configuration.
 
-The weights of all matrices are counted (`matrices`), but not norms and biases (below 0.1 %). The
-embedding is looked up, so only the output head counts as a matrix product.
+All matrices are counted (`matrices`). Norms and biases (below 0.1 %) are not counted. The input
+embedding is a table lookup, so only the output head counts as a matrix product.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from membench.thesis.models.matrices import MatrixRole, active_experts, experts,
 
 @record(kw_only=True)
 class Parameters:
-    """Counts of weights (not bytes), and FLOPs of attention.
+    """Numbers of weights (not bytes), and FLOPs of attention.
 
     Attributes:
         total: all weights, including the embedding.
-        matmul: weights by which one token is multiplied (`N_mm`).
-        shared: weights that every decode step reads: all except experts and embedding.
+        matmul: weights that multiply one token (`N_mm`).
+        shared: weights that every decode step reads: no experts, no embedding.
         expert: weights of all routed experts.
-        experts, active: number of routed experts in a layer, and how many a token activates; 0 for
-            a dense model.
+        experts: number of routed experts in a layer; 0 for a dense model.
+        active: number of routed experts that one token uses; 0 for a dense model.
         attention: FLOPs for one pair of query and key, over all layers (`c_a`).
     """
 
@@ -42,10 +42,10 @@ class Parameters:
 
 
 def count(config: Config) -> Parameters:
-    """Count the weights of the model of ``config``.
+    """Count the weights of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key is missing, or the weights are of an unsupported kind.
+        ModelError: a key is missing, or a kind of layer is not supported.
     """
     text = resolved(config)
     found = matrices(text)
@@ -70,9 +70,9 @@ def count(config: Config) -> Parameters:
 def attention_flops(config: Config) -> float:
     """``c_a``: FLOPs for one pair of query and key, summed over the full-attention layers.
 
-    This is ``4 L n_h d_h``, or ``2 L n_h (d_nope + d_rope + d_v)`` for a latent. The cost of
-    windows, chunks and linear layers does not grow quadratically, so they are left out. Sparse
-    attention is counted as dense, which gives an upper bound.
+    ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent. Windows,
+    chunks and linear layers are left out, because the cost does not grow quadratically. Sparse
+    attention counts as dense attention, so the result is an upper bound.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

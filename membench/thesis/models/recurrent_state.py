@@ -1,8 +1,8 @@
-"""Bytes per sequence of the recurrent state of one layer.
+"""Bytes of the recurrent state of one layer, per sequence.
 
-The matrices of linear attention and of state-space models are stored in float32 unless the
-configuration names another type. The last inputs of a convolution (one fewer than its kernel is
-wide) are stored in 16 bits.
+A state consists of matrices and of the last inputs of a convolution. The matrices are in float32,
+if the configuration names no other type. The convolution inputs (kernel width minus 1) have 16
+bits.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ STATE_HEADS = ("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
 
 
 def state_bytes(text: Text) -> int:
-    """Bytes of the state of one layer.
+    """Bytes of the recurrent state of one layer, per sequence.
 
     Raises:
-        ModelError: the configuration matches no known kind of state.
+        ModelError: membench does not know the kind of state.
     """
     for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
         if (found := reader(text)) is not None:
@@ -28,7 +28,7 @@ def state_bytes(text: Text) -> int:
 
 
 def convolution_bytes(text: Config) -> int:
-    """Bytes of the state of one short-convolution layer (LFM2)."""
+    """Bytes of the state of one short-convolution layer (LFM2), per sequence."""
     return _tail(number(text, "hidden_size"), number(text, "conv_L_cache"))
 
 
@@ -36,7 +36,7 @@ def _element(text: Config) -> int:
     for key in ("mamba_ssm_dtype", "mamba_ssm_cache_dtype"):
         if (name := text.get(key)) is not None:
             if name not in _BYTES:
-                raise ModelError(f"'{key}' of the model is '{name}', which is not known")
+                raise ModelError(f"'{key}' of the model has the unknown value '{name}'")
             return _BYTES[name]
     return _BYTES["float32"]
 
@@ -46,7 +46,10 @@ def _tail(channels: int, kernel: int) -> int:
 
 
 def _gated_delta(text: Text) -> int | None:
-    """Gated delta rule (Qwen3-Next): one matrix per value head."""
+    """Bytes of a gated-delta-rule state (Qwen3-Next): a matrix per value head.
+
+    None if ``text`` is another kind of model.
+    """
     if "linear_num_key_heads" not in text:
         return None
     width = number(text, "linear_key_head_dim")
@@ -57,7 +60,10 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Kimi Delta Attention: a square matrix per head, and a convolution each for q, k and v."""
+    """Bytes of a Kimi Delta Attention state: a square matrix per head, convolutions of q, k and v.
+
+    None if ``text`` is another kind of model.
+    """
     inner = text.get("linear_attn_config")
     part: Config = inner if isinstance(inner, dict) else {}
     if not part and "linear_num_heads" not in text:
@@ -70,7 +76,10 @@ def _kimi_delta(text: Text) -> int | None:
 
 
 def _mamba(text: Text) -> int | None:
-    """Mamba 1 (a state per channel) and Mamba 2 (a matrix per head, inputs in groups)."""
+    """Bytes of a Mamba 1 state (a vector per channel) or a Mamba 2 state (a matrix per head).
+
+    None if ``text`` is another kind of model.
+    """
     states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
     if not states:
         return None
@@ -89,7 +98,10 @@ def _mamba(text: Text) -> int | None:
 
 
 def _lightning(text: Text) -> int | None:
-    """Lightning attention (MiniMax): a square matrix per head."""
+    """Bytes of a lightning-attention state (MiniMax): a square matrix per head.
+
+    None if ``text`` is another kind of model.
+    """
     if not text.kind.startswith("minimax"):
         return None
     width = number(text, "head_dim")
@@ -97,7 +109,10 @@ def _lightning(text: Text) -> int | None:
 
 
 def _gated_recurrence(text: Text) -> int | None:
-    """RG-LRU (RecurrentGemma): a number per channel, and a convolution."""
+    """Bytes of an RG-LRU state (RecurrentGemma): a number per channel, and a convolution.
+
+    None if ``text`` is another kind of model.
+    """
     if "lru_width" not in text:
         return None
     width = number(text, "lru_width", default=number(text, "hidden_size"))

@@ -1,11 +1,15 @@
 """Lower bounds on prefill and decode time at a machine's measured rates.
 
-A time computed here is the shortest that the given rates allow, not a prediction. The decode time
-is a **lower bound** if weights and cache are counted in the precision in which they are served;
-`SERVED_DECODE` says by how much served models exceed it. The prefill time is a lower bound if the
-FLOP/s are those of the arithmetic's precision: prefills served in FP8 and FP4 take as little as
-0.54 of the time at 75 % of the BF16 peak. Efficiencies are measured shares of the peak (bandwidth
-from a read test, FLOP/s from a matrix product); with measured rates instead of peaks they are 1.
+A lower bound is the shortest time that the given rates allow. A lower bound is not a prediction.
+
+- The decode time is a lower bound if weights and KV cache have the precision of the real server.
+  `SERVED_DECODE` compares real servers with the bound.
+- The prefill time is a lower bound if the FLOP/s are measured in the precision of the real server.
+  A prefill in FP8 or FP4 can take only 0.54 of the time at 75 % of the BF16 peak.
+
+An efficiency is the measured rate divided by the peak. The measured rates are the bandwidth of a
+read test and the FLOP/s of a matrix product. If a measured rate replaces the peak, the efficiency
+is 1.
 """
 
 from __future__ import annotations
@@ -19,13 +23,13 @@ from membench.core.record import record
 
 @record(kw_only=True)
 class BoundRatios:
-    """Distribution of the ratio of served times to their lower bound.
+    """Distribution of the ratio of measured decode times to the lower bound.
 
     Attributes:
-        points: number of measured points.
+        points: number of measurements.
         p5, median, p95: quantiles of the ratio.
-        low, high: a range of the ratio that includes at least a share ``covers`` of the points.
-        below: number of points below the bound.
+        low, high: a range that contains at least a share ``covers`` of the ratios.
+        below: number of measurements below the lower bound.
     """
 
     points: int
@@ -39,7 +43,7 @@ class BoundRatios:
     source: str
 
     def sentence(self) -> str:
-        """The statistics as a sentence: range, quantiles, number of points and source."""
+        """The distribution as a sentence without capital and full stop."""
         return tr(
             "of {points} published measurements of served models, at least {share} % take {low} "
             "to {high} times the lower bound for decoding (5 % take less than {p5} times, half "
@@ -69,18 +73,21 @@ SERVED_DECODE = BoundRatios(
         "and 92 % of the memory bandwidth"
     ),
 )
-"""Served decode times relative to their lower bound; a test recomputes the statistics."""
+"""Measured decode times of real servers divided by the lower bound.
+
+A test recomputes the values.
+"""
 
 
 def prefill_flops(
     tokens: float, matmul_params: float, attention_flops: float, cached: float = 0
 ) -> float:
-    """FLOPs to prefill ``tokens`` tokens, of which the first ``cached`` are restored.
+    """FLOPs to prefill ``tokens`` tokens if the first ``cached`` tokens are restored.
 
-    ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``; attention is causal, so half of all pairs count.
+    ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``. Attention is causal, so half of all pairs count.
 
     Args:
-        matmul_params: weights by which every token is multiplied (for MoE the active ones).
+        matmul_params: weights that multiply a token; for MoE, the weights of active experts.
         attention_flops: ``c_a``, FLOPs for one pair of query and key, over all layers.
     """
     if not 0 <= cached <= tokens:
@@ -91,13 +98,13 @@ def prefill_flops(
 def prefill_formula(
     tokens: float, matmul_params: float, attention_flops: float, cached: float
 ) -> float:
-    """`prefill_flops` without its check, so that it also works on arrays."""
+    """`prefill_flops` without the check of the arguments. The arguments may be arrays."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 
 
 def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -> float:
-    """The least time in seconds for ``flops`` FLOPs at ``efficiency`` times ``flops_per_s``."""
+    """Lower bound in seconds for ``flops`` FLOPs at ``efficiency`` times ``flops_per_s``."""
     return flops / (efficiency * flops_per_s)
 
 
@@ -106,9 +113,14 @@ def touched_weights(
 ) -> float:
     """Bytes of weights that one decode step reads.
 
-    ``W = W_shared + W_exp (1 - (1 - k/E)^B)``: each of ``batch`` tokens chooses ``active`` of
-    ``experts`` at random; ``shared_bytes`` is W_shared, and ``expert_bytes`` is W_exp, the size of
-    all experts.
+    ``W = W_shared + W_exp (1 - (1 - k/E)^B)``, if each token chooses experts at random.
+
+    Args:
+        shared_bytes: W_shared, bytes of weights that every step reads.
+        expert_bytes: W_exp, bytes of all experts.
+        experts: E, number of experts in a layer.
+        active: k, number of experts that a token chooses.
+        batch: B, number of tokens.
     """
     if not experts:
         return shared_bytes
@@ -118,7 +130,7 @@ def touched_weights(
 
 @record
 class DecodeBound:
-    """Lower bounds (seconds) on the time of one decode step, by memory and by compute."""
+    """Two lower bounds on the seconds of a decode step: from memory rate and from compute rate."""
 
     memory_s: float
     compute_s: float
@@ -126,7 +138,7 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The lower bound: the longer of memory and compute, which overlap, plus the fixed time."""
+        """The lower bound: max(memory, compute) + fixed, because memory and compute overlap."""
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
@@ -148,13 +160,13 @@ def decode_bound(
     compute_efficiency: float = 1.0,
     fixed_s: float = 0.0,
 ) -> DecodeBound:
-    """The least time of a step that produces one token for each sequence of a batch.
+    """Lower bound on the time of a decode step: one token for each sequence of a batch.
 
     Args:
-        weight_bytes: bytes of weights read (`touched_weights`).
-        kv_bytes: bytes of cache of each sequence.
-        contexts: tokens of each sequence, in the same order.
-        active_params: weights by which a token is multiplied.
+        weight_bytes: bytes of weights that the step reads (`touched_weights`).
+        kv_bytes: bytes of KV cache of each sequence.
+        contexts: tokens of each sequence, in the order of ``kv_bytes``.
+        active_params: weights that multiply a token.
         attention_flops: FLOPs for one pair of query and key, over all layers.
     """
     lengths = tuple(contexts)
@@ -182,5 +194,5 @@ def decode_intensity(
 
 
 def ridge(flops_per_s: float, bytes_per_s: float) -> float:
-    """FLOP per byte below which computation on the machine is memory-bound."""
+    """The ridge point of the roofline: FLOP per byte below which the memory limits the rate."""
     return flops_per_s / bytes_per_s

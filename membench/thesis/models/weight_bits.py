@@ -1,11 +1,19 @@
-"""Bytes of a model's weights as served, from the precision of each matrix.
+"""Bytes of a model's weights, from the precision of each matrix.
 
-`quantization_config` of a `config.json` gives the bits of each matrix. Supported are the formats of
-Hugging Face (fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8), of compressed-tensors and of
-NVIDIA's ModelOpt, with groups, per-matrix lists and exceptions. Scales are included: NVFP4 has a
-scale of 8 bits per 16 weights (4.5 bits per weight), MXFP4 one of 8 bits per 32 weights (4.25), and
-FP8 in blocks of 128 x 128 a float32 per block (8.002). The precision counts as unknown if the
-format is unknown or does not define which matrices it covers.
+`quantization_config` of a `config.json` gives the bits of each matrix. Supported formats:
+
+- Hugging Face: fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8
+- compressed-tensors
+- NVIDIA ModelOpt
+
+The bytes include the scales:
+
+- NVFP4 has 8 bits of scale per 16 weights: 4.5 bits per weight.
+- MXFP4 has 8 bits of scale per 32 weights: 4.25 bits per weight.
+- FP8 in blocks of 128 x 128 has a float32 scale per block: 8.002 bits per weight.
+
+The precision is unknown if the format is unknown. The precision is also unknown if the
+configuration does not define the quantized matrices.
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ from membench.thesis.models.matrices import MatrixRole, WeightMatrix, matrices
 
 
 class Precision(NamedTuple):
-    """Bits per weight, including the share of the scales, and the name of the precision."""
+    """A precision of weights. ``bits`` is the number of bits per weight, including scales."""
 
     bits: float
     name: str
@@ -55,9 +63,9 @@ _ALGORITHMS = {
     "W8A8_SQ_PER_CHANNEL": _INT8,
     "W8A16": _INT8,
 }
-_GIVE = "give it: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
+_GIVE = "give the precision: --weights fp8, nvfp4, mxfp4, int8, int4 or bf16"
 _SCALE_BITS = {"float": 8, "int": 16}
-# Names of the parts of a layer: name in checkpoints -> name in membench.
+# (pattern of a name in checkpoints, name in membench) for components of a layer
 _SPELLINGS = (
     (re.compile(r"(?<=\.)(attn|attention|self_attention)(?=\.|\*|$)"), "self_attn"),
     (re.compile(r"(?<=\.)(ffn|block_sparse_moe|feed_forward|moe)(?=\.|\*|$)"), "mlp"),
@@ -69,7 +77,7 @@ _EXPERT_LEAF = re.compile(r"(\.experts)\.(\d+|\*)(\..*)?$")
 
 
 class WeightType(StrEnum):
-    """The precision of a model's matrices; `auto` uses that of the configuration."""
+    """A precision that a user can choose for a model's matrices. `auto`: from the configuration."""
 
     AUTO = "auto"
     BF16 = "bf16"
@@ -92,11 +100,11 @@ _UNIFORM = {
 
 @record(kw_only=True)
 class Weights:
-    """The weights of a model as stored.
+    """Bytes of a model's weights, including scales.
 
     Attributes:
-        stored: bytes of all weights, over all GPUs, with scales.
-        read: bytes that every decode step reads: all except experts and embedding.
+        stored: bytes of all weights, over all GPUs.
+        read: bytes that every decode step reads: no experts, no embedding.
         experts: bytes of all routed experts.
         label: the name of the precision of the matrices with the most weights.
         bits: mean bits per weight.
@@ -110,20 +118,22 @@ class Weights:
 
 
 def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
-    """The weights of the model of ``config``, as configured or converted to ``wanted``.
+    """The bytes of the weights of the model that ``config`` describes.
 
     Args:
-        wanted: any value except `auto` applies to every matrix of the layers; embedding, output
-            head and routers stay in 16 bits.
+        wanted: precision of the matrices of the layers. Embedding, output head and routers have 16
+            bits. `auto` takes all precisions from ``config``.
 
     Raises:
-        ModelError: the weights cannot be counted, or their precision is unknown.
+        ModelError: the weights cannot be counted, or the precision is unknown.
     """
     text = resolved(config)
     found = matrices(text)
     count = sum(one.weights for one in found)
     if not count:
-        raise ModelError("the matrices of the model have no weights", "see its 'hidden_size'")
+        raise ModelError(
+            "the matrices of the model have no weights", "see 'hidden_size' in the configuration"
+        )
     held_as = _uniform(_UNIFORM[wanted]) if wanted in _UNIFORM else _stated(config, text)
     precisions = [held_as(one) for one in found]
     size = [
@@ -149,7 +159,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """KV type for which a quantized checkpoint was made: `fp8`, or None if it does not name one."""
+    """The KV type for which a quantized checkpoint was made: `fp8`, or None if not given."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -163,13 +173,13 @@ def cache_type(config: Config) -> str | None:
 
 
 def _quantization(part: Config) -> Mapping[str, Any]:
-    """The quantization settings in ``part``; empty if ``part`` has none.
+    """The quantization settings in ``part``; empty if ``part`` has no such settings.
 
-    ModelOpt's own file has them in ``quantization``. Older compressed-tensors files use
+    A file of ModelOpt has the settings in ``quantization``. Older compressed-tensors files use
     ``compression_config`` instead of ``quantization_config``.
 
     Raises:
-        ModelError: the value is not an object.
+        ModelError: the settings are not a JSON object.
     """
     for key in ("quantization_config", "compression_config"):
         stated = part.get(key)
@@ -177,7 +187,7 @@ def _quantization(part: Config) -> Mapping[str, Any]:
             continue
         if not isinstance(stated, Mapping):
             raise ModelError(
-                f"the precision of the weights is not known: '{key}' is only {str(stated)[:40]!r}",
+                f"the precision of the weights is not known: '{key}' is {str(stated)[:40]!r}",
                 _GIVE,
             )
         inner = stated.get("quantization")
@@ -186,7 +196,7 @@ def _quantization(part: Config) -> Mapping[str, Any]:
 
 
 def says_precision(config: Config) -> bool:
-    """Whether ``config`` declares quantized weights, in any format."""
+    """Whether ``config`` has quantization settings, in a known or unknown format."""
     keys = ("quantization_config", "compression_config")
     return any(part.get(key) for part in (config, text_part(config)) for key in keys)
 
@@ -199,10 +209,10 @@ def _uniform(held: Precision) -> Held:
 
 
 def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
-    """The precision of weights that are not quantized.
+    """The precision of the matrices that are not quantized; 16 bits if not given.
 
     Raises:
-        ModelError: the weights are not quantized, and the name of their type is unknown.
+        ModelError: ``quantized`` is false, and the name of the data type is unknown.
     """
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
@@ -225,7 +235,7 @@ def _stated(config: Config, text: Text) -> Held:
         return lambda _: plain
     method = str(quantized.get("quant_method") or "").lower().replace("_", "-")
     if not method and (quantized.get("load_in_4bit") or quantized.get("load_in_8bit")):
-        method = "bitsandbytes"  # transformers before 4.32 had only this method
+        method = "bitsandbytes"  # the only method before transformers 4.32
     scheme = str(quantized.get("quant_algo") or "").upper()
     lists = "config_groups" in quantized or "quantized_layers" in quantized
     kept = _pattern(
@@ -246,7 +256,7 @@ def _stated(config: Config, text: Text) -> Held:
         within = _of_roles({MatrixRole.LAYER: eight, MatrixRole.EXPERTS: own or eight}, plain)
     elif method in {"gptq", "awq", "auto-round", "gptqmodel", "intel/auto-round"}:
         bits = _positive(quantized, "bits")
-        scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # with zero points
+        scales = _per_group(quantized.get("group_size", 128), 16 + bits)  # scale and zero point
         packed = Precision(bits + scales, f"INT{bits}")
         within = _of_roles({MatrixRole.LAYER: packed, MatrixRole.EXPERTS: packed}, plain)
     elif method == "bitsandbytes":
@@ -268,9 +278,12 @@ def _of_roles(held: Mapping[MatrixRole, Precision], plain: Precision) -> Held:
 def _by_lists(
     quantized: Mapping[str, Any], scheme: str, kept: Callable[[str], bool], plain: Precision
 ) -> Held:
-    """Bits per matrix for ModelOpt and compressed-tensors: groups of targets, lists, exceptions."""
+    """Maps a matrix to a precision, for ModelOpt and compressed-tensors.
+
+    ``kept`` says which matrix names keep the precision ``plain``.
+    """
     groups = _groups(quantized, scheme)
-    # matrices that are not listed are in block FP8 (DeepSeek V4 with experts in NVFP4)
+    # DeepSeek V4 with NVFP4 experts: unlisted matrices are in FP8 with block scales
     rest = plain
     if quantized.get("quant_method") == "fp8" and "weight_block_size" in quantized:
         rest = Precision(8 + _block_scale(quantized), "FP8")
@@ -287,7 +300,7 @@ def _by_lists(
             ),
             None,
         )
-        if rest != plain:  # ignored matrices are in FP8, except head and routers
+        if rest != plain:  # ignored matrices are in FP8; head and routers are not
             fallback = rest if one.role in {MatrixRole.LAYER, MatrixRole.EXPERTS} else plain
             return fallback if listed is None or kept(one.name) else listed
         return plain if listed is None or kept(one.name) else listed
@@ -298,7 +311,13 @@ def _by_lists(
 def _groups(
     quantized: Mapping[str, Any], scheme: str
 ) -> list[tuple[Callable[[str], bool] | None, Precision]]:
-    """(predicate, precision) pairs; the predicate None matches every matrix of a layer."""
+    """Pairs of a predicate on matrix names and a precision.
+
+    The predicate None matches every matrix of the layers.
+
+    Raises:
+        ModelError: ``quantized`` names no precision.
+    """
     groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
     layers = quantized.get("quantized_layers")
     if isinstance(layers, Mapping):
@@ -370,7 +389,11 @@ def _words(value: Any) -> list[str]:
 
 
 def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
-    """A predicate on matrix names: equals one of ``names``, is below one, or matches one."""
+    """A predicate that is true for a matrix name that matches an element of ``names``.
+
+    An element is a name, a prefix of dotted names, a glob with ``*``, or ``re:`` and a regular
+    expression.
+    """
     own = [name for name in names if name.startswith("re:")]
     plain = {_canonical(name) for name in names if not name.startswith("re:")}
     globs = [translate(name) for name in plain if "*" in name]
@@ -386,7 +409,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
         above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
         if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
             return True
-        # A pattern for the matrices of an MLP does not include the matrices of its experts.
+        # a regular expression for MLP matrices must not match the matrices of experts
         spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
         return any(one.match(spelled) for one in written)
 
@@ -394,7 +417,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _canonical(name: str) -> str:
-    """``name`` from `layers.` on, with membench's names of the parts."""
+    """``name`` as in `matrices`: from `layers.` on, with membench's names of components."""
     at = name.find("layers.")
     tail = name[at:] if at >= 0 else name.rpartition(".")[2] if "*" not in name else name
     for pattern, ours in _SPELLINGS:

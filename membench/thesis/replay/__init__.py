@@ -1,1 +1,1 @@
-"""Traces of requests, and hit rates of caches that serve them."""
+"""Reads traces of requests, and computes the hit rates of KV caches for a trace."""

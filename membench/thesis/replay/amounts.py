@@ -1,4 +1,4 @@
-"""Amounts in the form that users write: of memory (``80GB``, ``1.5TiB``), of tokens (``32K``)."""
+"""Parses and formats memory sizes (``80GB``, ``1.5TiB``) and numbers of tokens (``32K``)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ _MOST = 1e18
 _TOKENS = re.compile(r"(\d{1,20})(?:(\.\d{1,6})?([km])|([KM]))?")
 _SCALE = {"k": 1000, "m": 1000**2, "K": 1024, "M": 1024**2}
 LENGTH_FORMS = "write a number of tokens, such as 32768, 32K (of 1024) or 32k (of 1000)"
-"""The forms of a number of tokens, for hints."""
+"""Hint for an invalid number of tokens."""
 
 
 def parse_amount(word: str) -> float:
-    """Parse an amount to bytes: GB and TB are 1e9 and 1e12 bytes, GiB and TiB powers of 1024.
+    """Parse a memory size such as ``80GB`` to bytes.
+
+    GB and TB are 1e9 and 1e12 bytes. GiB and TiB are powers of 1024.
 
     Raises:
-        UsageError: the number or the unit is missing, or the amount is not above 0.
+        UsageError: the number or the unit is missing, or the size is not above 0.
     """
     match = _AMOUNT.fullmatch(word.strip())
     value = float(match[1]) * _UNITS.get(match[2], 0.0) if match else 0.0
     if not 0 < value <= _MOST:
         raise UsageError(
-            f"'{word}' is not an amount of memory above 0",
+            f"'{word}' is not a memory size above 0",
             "write a number and GB, TB, GiB or TiB, such as 80GB",
         )
     return value
 
 
 def show_amount(size: float) -> str:
-    """``size`` bytes as text with three digits and a decimal unit: ``1.02 TB``."""
+    """``size`` bytes as text with three digits and a decimal unit, such as ``1.02 TB``."""
     for prefix, power in (("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1)):
         if size >= 1000.0**power:
             return f"{size / 1000.0**power:.3g} {prefix}B"
@@ -44,10 +46,11 @@ def show_amount(size: float) -> str:
 
 
 def parse_tokens(word: str) -> int | None:
-    """Tokens of ``32768``, ``32K``, ``1M`` or ``25.6k``; None if it is not whole.
+    """Parse a number of tokens such as ``32768``, ``32K``, ``1M`` or ``25.6k``.
 
-    The suffixes are vLLM's (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M` are
-    1024 and 1024^2, and only the decimal ones take a fraction.
+    The suffixes are as in vLLM (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M`
+    are 1024 and 1024^2. Only `k` and `m` allow a fraction. The result is None if ``word`` is not a
+    whole number of tokens.
     """
     match = _TOKENS.fullmatch(word.strip())
     if match is None or not word.isascii():

@@ -1,4 +1,4 @@
-"""The results of `membench replay`: hit rates by capacity, policy and tier, warm and cold."""
+"""Computes the results of `membench replay`: hit rates by capacity, policy and tier."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ DAY = 86_400.0
 
 @record(kw_only=True)
 class CachePoint:
-    """The results for a cache of one size.
+    """The results for an LRU cache of one capacity.
 
     Attributes:
-        capacity: in blocks; None for an unlimited cache.
+        capacity: number of blocks; None for an unlimited cache.
         hit_rate: share of the blocks of all requests that hit.
-        gigabytes: size of ``capacity`` blocks of the model's cache in 1e9 bytes; for an unlimited
-            cache the size that is enough for all hits.
+        gigabytes: size of ``capacity`` blocks in 1e9 bytes. For an unlimited cache, the size that
+            is enough for all hits. None without a model.
         token_hit_rate: share of the input tokens that hit; None if blocks have no tokens.
         warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
-        full_after_s: seconds until the trace has named ``capacity`` different blocks, so that the
-            cache is full; None if that never happens, or if the trace has no times.
-        written_per_day: bytes of missed blocks written per day, after the warm-up; None if the
-            model or the times are unknown.
+        full_after_s: seconds until the cache is full. None if the cache never becomes full, or if
+            the trace has no times.
+        written_per_day: bytes of missed blocks per day after the warm-up. None if the model or the
+            times are unknown.
         dwpd: drive writes per day: ``written_per_day`` divided by the capacity.
     """
 
@@ -56,9 +56,9 @@ class CachePoint:
 
 @record(kw_only=True)
 class PolicyPoint:
-    """The results for a cache of one size under a named policy.
+    """The results for a cache of one capacity under another policy than LRU.
 
-    For the attributes see `CachePoint`.
+    The attributes are as in `CachePoint`.
     """
 
     policy: str
@@ -73,14 +73,14 @@ class PolicyPoint:
 
 @record(kw_only=True)
 class TierRow:
-    """The results of one tier.
+    """The results of one cache tier.
 
     Attributes:
-        capacity_blocks: None for an unlimited tier.
-        hit_rate: share of all requested blocks that the tier served.
+        capacity_blocks: number of blocks; None for an unlimited tier.
+        hit_rate: share of all requested blocks that hit in this tier.
         read_per_s, written_per_s: mean bytes per second; None if the trace has no times.
-        written_per_day: see `CachePoint`.
-        dwpd: the same divided by the capacity; None also for a tier that is not flash.
+        written_per_day: bytes written per day; None if the trace has no times.
+        dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash.
         mean_gigabytes: time average of the resident bytes, in 1e9 bytes.
     """
 
@@ -104,13 +104,13 @@ class Replayed:
         full_blocks_only: whether a partial last block of a request has no id.
         timed: whether the trace has request times.
         sessions: whether the trace has sessions with separate ids and times.
-        arrivals: `file`, or `poisson:RATE` with the seed.
-        block_bytes: bytes of the model's cache per block, with windows and state, at the context
-            lengths of the trace.
+        arrivals: `file`, or `poisson:RATE`.
+        block_bytes: mean bytes of the model's KV cache per block, with windows and state; None
+            without a model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
-        enough: capacity in blocks beyond which the hit rate no longer rises.
-        reread: shares of the re-read cache by gap; empty without times.
-        resting: shares of whole contexts by the gap to the next request of the session; empty
+        enough: capacity in blocks beyond which the hit rate is constant.
+        reread: shares of the re-read cache, by the time between two uses; empty without times.
+        resting: shares of whole contexts, by the time to the next request of the session; empty
             without sessions.
     """
 
@@ -138,7 +138,7 @@ class Replayed:
 
 @record(kw_only=True)
 class TierAsked:
-    """A tier as specified by a user: its bytes and its admission rule."""
+    """A cache tier that a user describes: name, capacity, time to live and admission rule."""
 
     name: str
     capacity_bytes: float
@@ -162,24 +162,26 @@ def replay_source(
     policies: Sequence[CachePolicy] = (),
     tiers: Sequence[TierAsked] = (),
 ) -> Replayed:
-    """Replay a shipped trace, a file or a folder (`read_trace`) and evaluate its hit curve.
+    """Replay the trace ``source`` (`read_trace`), and compute hit rates at several capacities.
+
+    Without ``capacities``, ``sizes`` and ``shares``, the capacities are the knees of the hit curve.
 
     Args:
         shared_prefix: number of tokens at the start of each session that all sessions share.
-        capacities, sizes: capacities to evaluate, in blocks and in bytes of the model's cache.
-        shares: shares of all hits, above 0 and at most 1; for each, the smallest cache with that
-            many hits is evaluated. Without capacities, sizes and shares, the knees of the curve are
-            evaluated.
-        rate: sessions per second (requests, if there are no sessions), which then start at random
-            times; None for the order and the times of the file.
+        capacities: capacities in blocks.
+        sizes: capacities in bytes; require ``model``.
+        shares: shares of all hits, above 0 and at most 1. Each share adds the smallest capacity
+            that reaches this share.
+        rate: sessions per second (without sessions: requests per second), with random start times.
+            None for the order and the times of the trace.
         model, dtype: the model and KV type that convert blocks to bytes.
         warmup: seconds after the first request that the warm hit rates leave out.
         policies: policies to replay at each capacity, in addition to LRU.
-        tiers: fastest first; they require a model.
+        tiers: tiers to simulate, fastest first; require ``model``.
 
     Raises:
-        UsageError: sizes in bytes are given without a model, or an argument needs times that the
-            trace does not have.
+        UsageError: ``sizes`` or ``tiers`` are given without ``model``. Or an argument needs request
+            times, but the trace has none.
     """
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
@@ -194,7 +196,7 @@ def replay_source(
     warm = _first_counted(trace, warmup)
     if block is not None and min(sizes, default=block) < block:
         raise UsageError(
-            f"{show_amount(min(sizes))} is less than one block ({show_amount(block)})",
+            f"a cache of {show_amount(min(sizes))} is less than one block ({show_amount(block)})",
             "use a larger --capacity or a smaller --block-tokens",
         )
     blocks = {*capacities, *(int(size // block) for size in sizes if block)}
@@ -226,10 +228,10 @@ def replay_source(
 
 
 def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
-    """Bytes of cache per block: mean bytes per token of the prompts, times the tokens per block.
+    """Mean bytes of KV cache per block, over the prompts of ``trace``.
 
-    Windows and a constant state count as far as the prompts fill them. Without windows and state,
-    the mean is `bytes_per_token`.
+    The bytes include the filled entries of windows, and the recurrent state. For a model without
+    windows and state, the result is `bytes_per_token` times the tokens per block.
 
     Raises:
         UsageError: the blocks of the trace are objects without tokens.
@@ -237,7 +239,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
         raise UsageError(
-            f"{trace.name}: its blocks are objects without tokens, so their size is unknown",
+            f"{trace.name}: blocks are objects without tokens, so the bytes per block are unknown",
             "omit --model",
         )
     held = shape.state_bytes * tokens.size + sum(
@@ -250,7 +252,11 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The index of the first request after the warm-up."""
+    """The index of the first request after ``warmup`` seconds; 0 without a warm-up.
+
+    Raises:
+        UsageError: the trace has no common clock, or ends during the warm-up.
+    """
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")
@@ -258,7 +264,7 @@ def _first_counted(trace: Trace, warmup: float | None) -> int:
     if first >= trace.requests:
         span = float(trace.arrival[-1] - trace.arrival[0])
         raise UsageError(
-            f"a warm-up of {warmup:g} s leaves no request: the trace lasts {span:g} s",
+            f"no request is after the warm-up of {warmup:g} s, because the trace lasts {span:g} s",
             "use a shorter --warmup",
         )
     return first
@@ -268,17 +274,17 @@ def _demand_order(trace: Trace, what: str) -> None:
     if not trace.timed:
         raise UsageError(
             f"{what} needs request times, but the trace has none",
-            "generate them: --arrivals poisson:RATE",
+            "generate request times: --arrivals poisson:RATE",
         )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
-            f"{what} needs a common clock, but each session of the trace has its own",
-            "interleave them: --arrivals poisson:RATE",
+            f"{what} needs a common clock, but each session of the trace has a separate clock",
+            "interleave the sessions: --arrivals poisson:RATE",
         )
 
 
 def _days(trace: Trace, first: int) -> float | None:
-    """Days from request ``first`` to the last one; None if the sessions have no common clock."""
+    """Days from request number ``first`` to the last request; None without a common clock."""
     if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
         return None
     span = float(trace.arrival[-1] - trace.arrival[first])
@@ -288,7 +294,7 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """One point for each capacity in ``asked``, and one for an unlimited cache."""
+    """The results for each capacity in ``asked`` (blocks), and last for an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)
@@ -319,12 +325,12 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """For each of ``ends``, seconds until the trace has named that many blocks; None for never."""
+    """Seconds until a cache is full, for each capacity in ``ends`` (blocks); None if never full."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
     np.add.at(known, found.reuse.request, found.reuse.blocks)
-    # Blocks after a miss do not hit, so they count as new even if the trace named them before.
+    # a block after a miss cannot hit, so each block after a miss counts as a new block
     new = np.cumsum(np.maximum(found.blocks - known, 0))
     place = np.searchsorted(new, ends)
     return [
@@ -367,11 +373,11 @@ def _policies(
 
 
 def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
-    """The tiers ``asked``, with capacities in blocks of ``block`` bytes."""
+    """The tiers ``asked``, with capacities in blocks of ``block`` bytes instead of bytes."""
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(
-                f"{one.name}: {show_amount(one.capacity_bytes)} is less than one block "
+                f"tier {one.name}: {show_amount(one.capacity_bytes)} is less than one block "
                 f"({show_amount(block)})",
                 "use a larger tier in --tiers",
             )

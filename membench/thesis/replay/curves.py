@@ -1,8 +1,8 @@
-"""Hit rate as a function of capacity for the shipped traces, for the statistics of the claims.
+"""Hit rate as a function of capacity, for the traces that membench contains.
 
-Replaying the traces takes seconds, and they do not change, so their curves are shipped in
-`curves.json`. `computed` makes them, and a test recomputes them. ``python -m
-membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes the file.
+A replay of a trace takes seconds, so `curves.json` contains the computed curves. A test recomputes
+the curves. ``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes
+the file.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from membench.thesis.claims.draws import Floats
 
 POINTS = 240
 SESSIONS_PER_S = 1 / 60
-"""Rate at which sessions of the agent trace start; the curves scale with the request rate."""
+"""Session starts per second in the agent trace. Capacities of a curve scale with this rate."""
 _MIDDLE = (5, 95)
-"""Percentiles of the arrival time between which a trace of interleaved sessions is in steady state.
-"""
+"""Percentiles of the arrival times. Between these times the number of active sessions is steady."""
 
 
 _NARROWER = 0.999
-"""Width of a bin as a fraction of the smallest distance of two points, so that no bin has two."""
+"""Width of a bin divided by the smallest distance of two points. Below 1, a bin has at most one
+point.
+"""
 _ROUNDING = 1e-9
-"""A logarithm may be counted into a bin whose start is above it by this much, due to rounding."""
+"""Rounding error of a logarithm. A point this little above the start of a bin is in the earlier
+bin.
+"""
 
 
 class _Bins(NamedTuple):
@@ -40,7 +43,7 @@ class _Bins(NamedTuple):
         logarithms: [n] logarithms of the capacities.
         slopes: [n] rise of the hit rate from each point to the next; 0 for the last point.
         per_unit: number of bins per unit of the logarithm.
-        first: [bin] index of the last point at or below the start of the bin.
+        first: for each bin, the index of the last point at or below the start of the bin.
     """
 
     logarithms: Floats
@@ -57,7 +60,7 @@ class Curve:
         requests_per_s: rate at which requests arrive.
         tokens_per_request: mean number of input tokens.
         capacity: [n] ascending, tokens of cache.
-        hits: [n] share of input blocks that hit at that capacity (LRU, whole prefixes).
+        hits: [n] share of input blocks that hit at this capacity (LRU, whole prefixes).
     """
 
     name: str
@@ -67,14 +70,14 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rate with ``tokens`` of cache, interpolated in the logarithm of the capacity.
+        """Hit rate of a cache of ``tokens``, interpolated in the logarithm of the capacity.
 
-        The result equals that of `numpy.interp` bit for bit, for any shape. It is three times as
-        fast, because a table of equal-width bins replaces the binary search.
+        The result equals the result of `numpy.interp` bit for bit. A table of equal-width bins
+        replaces the binary search, so this function is three times as fast.
         """
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))
-        with np.errstate(invalid="ignore"):  # NaN belongs to no bin, and stays NaN
+        with np.errstate(invalid="ignore"):  # NaN has no bin; the result is NaN
             which = ((place - bins.logarithms[0]) * bins.per_unit).astype(np.intp)
         point = bins.first.take(which, mode="clip")
         point += place >= bins.logarithms.take(point + 1, mode="clip")
@@ -99,7 +102,7 @@ class Curve:
 
     @property
     def most_tokens(self) -> float:
-        """The smallest capacity, in tokens, beyond which the hit rate no longer rises."""
+        """The smallest capacity, in tokens, with the maximum hit rate."""
         return float(self.capacity[-1])
 
 
@@ -119,7 +122,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """The entry of `curves.json` for the shipped trace ``name``, computed by replaying it."""
+    """Replay the trace ``name``, and return the entry for `curves.json`."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.trace import with_poisson_arrivals
     from membench.thesis.replay.traces import read_trace

@@ -1,10 +1,10 @@
-"""How long cache is idle between two uses, weighted by traffic and by residency.
+"""Gaps: the time for which KV cache is idle between two uses.
 
-There are two measures, which answer different questions:
+There are two measures:
 
-- `resting`: the whole context of a request is idle until the next request of its session, whether
-    or not it is read again. A tier that keeps sessions warm holds this much.
-- `reread`: only blocks that a later request actually reads again (prefix hits of an unlimited
+- `resting`: the whole context of a request is idle until the next request of the session, whether
+    or not the next request reads the context. A tier that keeps sessions needs this capacity.
+- `reread`: only blocks that a later request really reads again (prefix hits of an unlimited
     cache). Context that was dropped or rewritten does not count.
 """
 
@@ -19,18 +19,18 @@ from membench.thesis.replay.hits import Reuse
 from membench.thesis.replay.trace import Trace, TraceError
 
 EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
-"""Upper edges of the gap bands, seconds."""
+"""Upper edges, in seconds, of the bands into which gaps are sorted."""
 
 
 @record
 class Gaps:
-    """[n] seconds between two uses, and [n] the number of tokens with that gap."""
+    """Idle times of KV cache: [n] seconds between two uses, and [n] tokens that were idle."""
 
     seconds: NDArray[np.float64]
     tokens: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
-        """Shares of traffic and residency in each gap band."""
+        """The shares of traffic and residency in each band of gaps; ``edges_s`` are upper edges."""
         return shares(self.seconds, self.tokens, edges_s)
 
     @property
@@ -41,15 +41,15 @@ class Gaps:
 
 
 def resting(trace: Trace) -> Gaps:
-    """The gap from each request to the next one of its session, with the tokens of its context.
+    """The time from each request to the next request of the session, and the idle tokens.
 
-    The context is the prompt and the answer, which are idle during the gap.
+    The idle tokens are the prompt and the answer of the earlier request.
 
     Raises:
         TraceError: the trace has no sessions.
     """
     if not trace.sessions:
-        raise TraceError(f"{trace.name}: it has no sessions, so no idle contexts")
+        raise TraceError(f"{trace.name}: no sessions, so no idle times of contexts")
     order = np.lexsort((trace.arrival, trace.session))
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1
@@ -59,6 +59,6 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """Tokens that hit in an unlimited cache, by the time since their last use."""
+    """The time since the last use, and the tokens, of all hits in an unlimited cache."""
     gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
     return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)

@@ -11,24 +11,25 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MOST_REFERENCES = 10**12
-"""Maximum number of references; with more, sums of positions could exceed 64 bits."""
+"""Maximum number of references to blocks. With more references, sums could exceed 64 bits."""
 _CANDIDATES = 4096
 TOLERANCE = 0.01
-"""Largest distance, in hit rate, of the curve from the line between two neighbouring knees."""
+"""Maximum difference in hit rate between the curve and the straight line from knee to knee."""
 
 
 @record
 class HitCurve:
-    """The exact number of hits at every capacity.
+    """The exact number of hits at every cache capacity.
 
-    The curve is a sum of ramps and steps. A ramp adds one hit at each capacity from `low` to
-    `high`. A step adds `count` hits at capacity `place` and all larger ones.
+    The curve is a sum of ramps and steps. A ramp makes the number of hits grow by one with each
+    block of capacity from `low` to `high`. A step adds `count` hits at all capacities from `place`
+    on.
 
     Attributes:
         references: number of references to blocks, hits or misses.
-        low, high: [n] ramps, each array sorted separately; `high` is the capacity after the last
-            one.
-        place, count: [m] steps, sorted by place.
+        low, high: [n] first capacity of each ramp, and capacity after the last of each ramp. Each
+            array is sorted separately.
+        place, count: [m] capacity and hits of each step, sorted by capacity.
     """
 
     references: int
@@ -39,9 +40,12 @@ class HitCurve:
 
     @classmethod
     def of(cls, references: int, low: Ints, high: Ints, place: Ints, count: Ints) -> HitCurve:
-        """The curve of the given ramps and steps, in any order.
+        """Build a curve from ramps and steps in any order.
 
-        ``high`` is the last capacity of each ramp.
+        Args:
+            references: number of references to blocks.
+            low, high: [n] first and last capacity of each ramp.
+            place, count: [m] capacity and hits of each step.
         """
         order = np.argsort(place, kind="stable")
         ends = np.sort(high)
@@ -64,7 +68,7 @@ class HitCurve:
 
     @property
     def enough(self) -> int:
-        """The smallest capacity beyond which the hit rate no longer rises."""
+        """The smallest capacity, in blocks, with the maximum hit rate."""
         return int(max(self.high.max(initial=1) - 1, self.place.max(initial=0)))
 
     @property
@@ -87,9 +91,9 @@ class HitCurve:
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
         """Capacities (blocks) at which the curve bends, ascending.
 
-        Between two neighbouring ones, the hit rate is linear in the logarithm of the capacity,
-        within ``tolerance``. The last one is the smallest capacity with the maximum hit rate.
-        (Ramer 1972; Douglas and Peucker 1973.)
+        Between two neighbouring knees, the hit rate is linear in the logarithm of the capacity,
+        within ``tolerance``. The last knee is the smallest capacity with the maximum hit rate.
+        Source: Ramer 1972; Douglas and Peucker 1973.
         """
         places = self._bent()
         if not places.size:
@@ -102,9 +106,9 @@ class HitCurve:
         return tuple(places[kept].tolist())
 
     def _bent(self) -> Ints:
-        """Capacities at which the slope of the curve changes.
+        """Capacities (blocks) at which the slope of the curve changes, ascending.
 
-        The result does not depend on how the curve was divided into ramps.
+        A point between two adjoining ramps is left out.
         """
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)
@@ -114,7 +118,7 @@ class HitCurve:
 
 
 def _climbed(begins: Ints, capacities: Ints) -> Ints:
-    """[k] sum at ``capacities`` of endless ramps of slope 1 from ``begins`` (sorted)."""
+    """[k] sum over ``begins`` (sorted) of max(capacity + 1 - begin, 0), for each capacity."""
     under = np.searchsorted(begins, capacities, side="right")
     sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
     total: Ints = under * (capacities + 1) - sums[under]

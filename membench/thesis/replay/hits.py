@@ -1,15 +1,17 @@
-"""One pass over a trace that finds the exact hits at every cache capacity at once.
+"""Finds the exact hits of a trace at every cache capacity, in one pass over the trace.
 
-Hits are counted in blocks, by this convention. The hits of a request are determined in the cache
-before any of its blocks is touched. They count only up to the first missing block, because a block
-can only be used together with all blocks before it. Then the blocks are touched or inserted
-tail-first (last block first, so that the first block is the most recent). Then the cache is trimmed
-to its capacity. So block k of a request hits at capacity C if and only if the largest LRU position
-among its blocks 1 to k is at most C. The stack distance of each reference alone would give other
-hits.
+The cache handles a request in three steps:
 
-The pass works on arrays for many requests at once (`stack`), and on runs of consecutive ids instead
-of single blocks. So its time grows with the number of runs, not with the number of references.
+1. Count the hits of the request, in blocks. The count ends at the first missing block, because a
+   block is useful only together with all earlier blocks.
+2. Touch or insert the blocks, the last block first. So the first block is the most recent block.
+3. Evict the least recent blocks beyond the capacity.
+
+So block k of a request hits at capacity C if all blocks 1 to k have an LRU position of at most C.
+(The stack distance of each block alone gives other hits.)
+
+The pass works on runs of consecutive ids instead of single blocks, and on arrays for many requests
+(`stack`). So the time grows with the number of runs, not with the number of blocks.
 """
 
 from __future__ import annotations
@@ -30,11 +32,13 @@ _MOST_ATOMS = 2**20
 
 @record
 class Reuse:
-    """Blocks that hit in an unlimited cache, grouped by the pair of requests that use them.
+    """Blocks that hit in an unlimited cache.
+
+    Each element counts the blocks that one request reads and another request used last.
 
     Attributes:
-        request: [n] index of the request that reads them again.
-        before: [n] index of the request that used them last.
+        request: [n] index of the request that reads the blocks.
+        before: [n] index of the request that used the blocks last.
         blocks: [n] number of blocks.
     """
 
@@ -48,13 +52,13 @@ class Replay:
     """The results of one pass over a trace.
 
     Attributes:
-        curve: the hits of all requests by capacity.
+        curve: the number of hits of all requests, by capacity.
         reuse: the blocks that are read again.
-        events: the ramps and steps of the curve, with the request of each.
+        events: the ramps and steps of the curve, with the request of each ramp and step.
         blocks: [n] number of blocks in each request.
         lost: [n] number of tokens that the last block of each request lacks to be whole.
-        block_tokens, tokens: tokens per block, and [n] tokens per request; 0 if blocks have no
-            tokens.
+        block_tokens: tokens per block; 0 if blocks have no tokens.
+        tokens: [n] tokens per request; 0 if blocks have no tokens.
     """
 
     curve: HitCurve
@@ -66,9 +70,9 @@ class Replay:
     tokens: Ints
 
     def since(self, request: int) -> HitCurve:
-        """The curve of the requests from index ``request`` on.
+        """The hit curve of the requests from index ``request`` on.
 
-        The earlier requests only warm the cache.
+        The earlier requests fill the cache, but the curve does not count hits of earlier requests.
         """
         if not request:
             return self.curve
@@ -85,9 +89,8 @@ class Replay:
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
         """[k] share of tokens that hit, over the requests from index ``request`` on.
 
-        The result is None if blocks have no tokens.
-
-        The last block of a request may hold fewer tokens; it hits completely or not at all.
+        The last block of a request can have fewer tokens than other blocks. The result is None if
+        blocks have no tokens.
         """
         total = int(self.tokens[request:].sum())
         if not total or not self.block_tokens:
@@ -103,16 +106,16 @@ class Replay:
 
 
 def replay(trace: Trace) -> Replay:
-    """Replay the requests of ``trace`` in their order.
+    """Replay the requests in the order of ``trace``, and find the hits at all capacities.
 
     Raises:
-        TraceError: there are so many references that their sums would exceed 64 bits.
+        TraceError: ``trace`` has more than `MOST_REFERENCES` references to blocks.
     """
     references = trace.references
     if not 0 <= references <= MOST_REFERENCES:
         raise TraceError(
             f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
-            "look for a run that ends far beyond its start",
+            "check the trace for a range of block ids that is far too long",
         )
     events = _joined(_events(touches(trace)))
     blocks = trace.blocks
@@ -128,15 +131,15 @@ def replay(trace: Trace) -> Replay:
 
 
 def _narrowed(events: Events) -> Events:
-    """``events`` with the indices of requests in 32 bits, which are always enough."""
+    """``events`` with request indices in 32 bits instead of 64, to save memory."""
     names = ("climber", "stepper", "whole", "request", "before")
     return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
 
 
 def _joined(parts: list[Events]) -> Events:
-    """All ``parts`` as one.
+    """Concatenate all ``parts``.
 
-    They are joined field by field, so that only one field is in memory twice at a time.
+    The fields are concatenated one by one, so that only one field at a time is in memory twice.
     """
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
@@ -147,14 +150,13 @@ def _joined(parts: list[Events]) -> Events:
 
 
 def _events(whole: Touches) -> list[Events]:
-    """The events of all requests, computed for as many requests at a time as memory permits."""
+    """The events of all requests, computed in chunks of requests that fit in memory."""
     found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size
     while begin < whole.number.size:
         part = whole.between(begin, min(begin + count, whole.number.size))
-        # Each part has the fixed cost of the stack, so no part should be much smaller than the
-        # others.
+        # Each chunk processes the whole stack, so a chunk much smaller than the stack wastes time.
         most = max(_MOST_ATOMS, stack.first.size // 2) if part.number.size > 1 else None
         done = advance(stack, part, most)
         if done is None:

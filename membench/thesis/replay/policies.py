@@ -1,8 +1,8 @@
-"""Hits of a cache under policies other than LRU, for one size and one policy at a time.
+"""Computes the hits of a cache under another policy than LRU, for one capacity at a time.
 
-`replay` computes LRU at all sizes at once. This module has other policies of engines and papers,
-and the optimal policy. The blocks of a prefix form a chain: a block can only be used after the
-block before it.
+(`hits` computes LRU for all capacities at once.) The policies come from engines and papers, and
+include the optimal policy. The blocks of a prefix form a chain: a block can hit only if the
+previous block hits.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from membench.thesis.replay.lru_stack.touches import keys_of
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 
 _MOST = 2**27
-"""Maximum number of references that are expanded block by block; they take about 4 GiB."""
+"""Maximum number of references to blocks. This number of references needs about 4 GiB."""
 
 
 class EvictionRule(StrEnum):
-    """Which block is evicted from a full cache, or which blocks are admitted to it."""
+    """The rule that evicts blocks from a full cache or admits blocks to the cache."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -40,13 +40,13 @@ class EvictionRule(StrEnum):
 
 @record
 class CachePolicy:
-    """A policy with its parameter: the seconds of `ttl`."""
+    """A cache policy: a rule, and the time to live in seconds for the rule `ttl`."""
 
     rule: EvictionRule
     ttl: float = math.inf
 
     def __str__(self) -> str:
-        """The policy as written on the command line."""
+        """The policy as on the command line, such as ``ttl:60``."""
         return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
@@ -54,7 +54,7 @@ def parse_policy(word: str) -> CachePolicy:
     """Parse ``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
 
     Raises:
-        UsageError: ``word`` is none of these.
+        UsageError: ``word`` is not a policy.
     """
     name, _, rest = word.strip().partition(":")
     untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)
@@ -80,10 +80,10 @@ class Requests(NamedTuple):
     """The requests of a trace, block by block.
 
     Attributes:
-        ids: [n] the blocks of all requests one after the other, numbered from 0 without gaps.
-        bounds: [r + 1] the start of each request.
+        ids: [n] numbers of the blocks of all requests, one request after the other.
+        bounds: [r + 1] the start of each request in ``ids``, and last n.
         arrival: [r] seconds.
-        blocks: number of distinct blocks.
+        blocks: number of distinct blocks, which are numbered from 0 without gaps.
     """
 
     ids: Ints
@@ -94,21 +94,21 @@ class Requests(NamedTuple):
 
 @record
 class ServedBlocks:
-    """[r] for each request, the number of blocks that hit, and that were written to the cache."""
+    """For each request, [r] blocks that hit, and [r] blocks that were written to the cache."""
 
     hits: Ints
     written: Ints
 
 
 def expanded(trace: Trace) -> Requests:
-    """``trace`` with its blocks numbered from 0 without gaps.
+    """``trace`` block by block. The blocks are renumbered from 0 without gaps.
 
     Raises:
-        TraceError: there are more references than the memory limit allows.
+        TraceError: ``trace`` has more references than fit in memory.
     """
     if trace.references > _MOST:
         raise TraceError(
-            f"{trace.name}: more than {_MOST} references: only LRU can replay so many",
+            f"{trace.name}: --policy can replay at most {_MOST} references to blocks",
             "omit --policy, or shorten the trace",
         )
     first, last = keys_of(trace)
@@ -132,11 +132,11 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
     """Hits and writes of a cache of ``capacity`` blocks (0 or more) under ``policy``.
 
     Raises:
-        UsageError: the policy depends on time, and the requests are not in the order of arrival.
+        UsageError: the policy is `ttl`, but the requests are not in the order of arrival.
     """
     if policy.rule is EvictionRule.TTL and (np.diff(requests.arrival) < 0).any():
         raise UsageError(
-            "a time to live requires the requests in the order of arrival",
+            "the policy ttl requires requests in the order of arrival",
             "generate random arrivals: --arrivals poisson:RATE",
         )
     count, blocks = requests.bounds.size - 1, requests.blocks
@@ -168,13 +168,12 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] for each reference, the next later request that names the same block."""
+    """[n] for each reference, the index of the next later request with this block."""
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
     found = np.full(ids.size, policy_kernels.NEVER)
-    # Go backwards: the last reference to a block in a request gets the next request; earlier
-    # references in the same request get the same one.
+    # Go backwards. All references to a block within one request get the same next request.
     changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
     heads = np.concatenate([[0], changes + 1]) if ids.size else changes
     group = np.zeros(ids.size, np.int64)
@@ -188,7 +187,10 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] for each block, the block before it in the request that names it first; -1 if none."""
+    """[b] for each block, the previous block in the first request that names the block.
+
+    The value is -1 if the block is the first block of this request.
+    """
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1

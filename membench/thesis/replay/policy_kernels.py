@@ -1,9 +1,12 @@
-"""Caches of one size under policies other than LRU: loops that Numba compiles.
+"""Simulations of a cache of one capacity, one loop per policy. Numba compiles the loops.
 
-Each loop takes requests as numbers of blocks and follows the convention of `replay`: hits are
-determined before the request changes the cache, and count up to the first missing block; then the
-blocks are touched or inserted tail-first; then the cache is trimmed. Without Numba, the loops run
-as plain Python.
+Each loop handles a request in three steps, as in `hits`:
+
+1. Count the hits up to the first missing block.
+2. Touch or insert the blocks, the last block first.
+3. Evict blocks beyond the capacity.
+
+Without Numba, the loops run as plain Python.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 NEVER = 2**40
 """Request index that means "never used again"."""
 
-# `Any`, because Numba derives array types from elements, and mypy from annotations.
+# Arrays are `Any`, because Numba derives array types from elements, and mypy from annotations.
 
 
 def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
@@ -30,19 +33,23 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Least recently used; with ``moves`` false, first in first out.
+    """Least recently used (``moves`` true) or first in, first out (``moves`` false).
 
     Args:
-        ids, bounds: [n] blocks of all requests; [r + 1] the start of each request.
-        arrival: [r] seconds; blocks that were idle for more than ``ttl`` are dropped.
-        parent: [b] the block before each block in its first request; -1 for none.
-        state: [5, b + 1] int64, zeros; working memory.
-        second: whether a block is admitted only on its second use.
-        leaf: whether a block is kept as long as a block that follows it is in the cache.
-        hits, written: [r] outputs: number of blocks that hit, and number that were inserted.
+        ids: [n] blocks of all requests.
+        bounds: [r + 1] the start of each request in ``ids``.
+        arrival: [r] seconds.
+        parent: [b] the previous block in the first request with this block; -1 if none.
+        state: [5, b + 1] int64 zeros, working memory.
+        ttl: seconds without use after which the cache drops a block.
+        second: whether the cache admits a block only on the second use.
+        leaf: whether the cache keeps a block while a block with this ``parent`` is cached.
+        hits: [r] output, number of blocks that hit.
+        written: [r] output, number of blocks that were inserted.
     """
     before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
-    end = state.shape[1] - 1  # ring: after[end] is the newest block, before[end] the oldest
+    end = state.shape[1] - 1  # a ring of blocks: after[end] is the newest block, before[end] is the
+    # oldest block
     before[end] = end
     after[end] = end
     count = 0
@@ -108,16 +115,16 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 ) -> None:
     """S3-FIFO (Yang and others, SOSP 2023) with a small, a main and a ghost queue.
 
-    The small queue has a tenth of the cache, but at least one block; the ghost queue has as many
-    entries as the main queue. A block that leaves the small queue goes to the main queue if it hit
-    twice there, otherwise to the ghost queue. In the main queue, each hit (up to three) keeps a
-    block for one more round.
+    The small queue has a tenth of the capacity, and at least one block. The ghost queue has as many
+    entries as the main queue. A block leaves the small queue to the main queue if the block hit
+    twice, otherwise to the ghost queue. In the main queue, each hit (up to three) keeps a block for
+    one more round.
 
     Args:
-        state: [3, b] int64, zeros: for each block, its queue (1 small, 2 main, 3 ghost), its hits,
-            and its last sequence number in the ghost queue.
-        queues: [3, k] int64: ring buffers of the three queues; k exceeds the number of blocks in
-            any of them.
+        ids, bounds, hits, written: as in `lru`.
+        state: [3, b] int64 zeros. Row 0 is the queue of each block (1 small, 2 main, 3 ghost), row
+            1 the hits, row 2 the last sequence number in the ghost queue.
+        queues: [3, k] int64, ring buffers of the three queues. k is larger than any queue.
     """
     where, used, ghosted = state[0], state[1], state[2]
     small, main, ghost = queues[0], queues[1], queues[2]
@@ -188,14 +195,16 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Belady's policy: evict the block whose next use is last.
+    """Belady's optimal policy: evict the block whose next use is latest.
 
-    Of several such blocks, the one that is later in its prefix is evicted.
+    If several blocks have the latest next use, evict the block that is last in its prefix.
 
     Args:
-        following: [n] for each reference, the next request that names the block, or `NEVER`.
-        keys: [b] int64, zeros: the sort key of each cached block; 0 if it is not in the cache.
-        heap, owners: [n + 1] int64: sort keys, the largest on top, and the block of each.
+        ids, bounds, hits, written: as in `lru`.
+        following: [n] for each reference, the next request with this block, or `NEVER`.
+        keys: [b] int64 zeros, the sort key of each cached block; 0 if the block is not cached.
+        heap: [n + 1] int64, sort keys as a heap with the largest key on top.
+        owners: [n + 1] int64, the block of each key in ``heap``.
     """
     width = 1
     for number in range(bounds.size - 1):

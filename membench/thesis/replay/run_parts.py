@@ -8,17 +8,17 @@ from itertools import pairwise
 Run = tuple[int, int]
 """The first and the last id of a run, inclusive."""
 Part = tuple[int, int, bool]
-"""First and last id, and whether the request has named these blocks before."""
+"""(first id, last id, whether the same request named these blocks earlier)."""
 
 
 def overlap(runs: list[Run]) -> bool:
-    """Whether ``runs`` name a block more than once."""
+    """Whether a block is in two of ``runs``."""
     ordered = sorted(runs)
     return any(one[1] >= other[0] for one, other in pairwise(ordered))
 
 
 def first_uses(runs: list[Run]) -> list[Part]:
-    """``runs`` split into parts that are named for the first time (False) or again (True)."""
+    """Split the runs of one request into first uses (False) and repeated uses (True) of blocks."""
     seen: list[Run] = []  # disjoint, ascending
     parts: list[Part] = []
     for begin, last in runs:
@@ -50,14 +50,14 @@ def _merged(runs: list[Run]) -> list[Run]:
 
 
 def distinct(runs: list[Run]) -> list[Run]:
-    """``runs`` with each block only once."""
+    """``runs`` without repeated blocks."""
     if not overlap(runs):
         return runs
     return [(first, last) for first, last, again in first_uses(runs) if not again]
 
 
 def split(runs: list[Run], blocks: int) -> tuple[list[Run], list[Run]]:
-    """The runs of the first ``blocks`` blocks, and the runs of the rest."""
+    """(runs of the first ``blocks`` blocks, runs of the remaining blocks)."""
     for place, (first, last) in enumerate(runs):
         if blocks < last - first + 1:
             head = [(first, first + blocks - 1)] if blocks else []

@@ -1,4 +1,4 @@
-"""The kind of memory that the name of a cache tier stands for."""
+"""Finds the kind of memory from the name of a cache tier."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "remote": ("remote", "network", "object"),
     }
 )
-"""Kind -> words for it; a name such as `ddr5` or `local-nvme` has one of them in it."""
+"""Kind of memory -> words. A tier name such as `ddr5` or `local-nvme` contains one of the words."""
 
 
 def kind_of(name: str) -> str:
-    """The kind of the tier ``name``: ``hbm``, ``ddr``, ``ssd`` or ``remote``.
+    """The kind of memory of the tier ``name``: ``hbm``, ``ddr``, ``ssd`` or ``remote``.
 
     Raises:
-        UsageError: the name has no word of any kind in it.
+        UsageError: ``name`` contains no word of `KINDS`.
     """
     for kind, words in KINDS.items():
         if any(word in name.lower() for word in words):
             return kind
     known = [word for words in KINDS.values() for word in words]
-    usual = f"a tier is named after its memory: {', '.join(known)}"
+    usual = f"use a name with one of: {', '.join(known)}"
     raise UsageError(f"'{name}' is not a tier", did_you_mean(name, known, usual))

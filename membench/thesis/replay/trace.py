@@ -18,29 +18,29 @@ _MOST_IDS = 2**62
 
 
 class TraceError(MembenchError):
-    """A trace that cannot be read or replayed."""
+    """A trace cannot be read or replayed."""
 
-    usual_hint = "docs/replay.md describes the traces that can be replayed"
+    usual_hint = "docs/replay.md describes the formats of traces"
 
 
 @record(kw_only=True)
 class Trace:
-    """Requests in the order in which they are replayed.
+    """The requests of a trace, in the order of the replay.
 
     Attributes:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
         timed: whether the trace has request times; otherwise ``arrival`` is the index of the
             request.
-        full_only: whether only whole blocks have an id, so that a partial last block has none.
-        sessions: whether times start at 0 in each session; otherwise all sessions share one clock.
+        full_only: whether only whole blocks have an id. If so, a partial last block has no id.
+        sessions: whether times start at 0 in each session. If not, all requests share one clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds since the start of the session or of the trace.
-        served: [n] seconds that the traced server took; NaN if unknown.
+        served: [n] seconds that the recorded server took for the request; NaN if unknown.
         prompt, output: [n] tokens.
         nested: [n] whether a sub-agent sent the request.
         offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
-        first, last: [m] the ids of a run, inclusive.
+        first, last: [m] first and last id of each run.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Trace:
 
     @property
     def references(self) -> int:
-        """Number of references to blocks."""
+        """Number of references to blocks: the sum of `blocks` over all requests."""
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
-        """The requests with the indices ``order``, in that order."""
+        """A trace of the requests with the indices ``order``, in the order of ``order``."""
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -104,9 +104,10 @@ class Trace:
 
 
 def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
-    """``trace`` with sessions that start at random times, ``rate`` per second, in order of arrival.
+    """``trace`` with random start times of sessions: ``rate`` sessions per second on average.
 
-    Without sessions, the requests arrive at random times, in the order of the trace.
+    The requests are in the order of arrival. Without sessions, each request gets a random time, and
+    the order of the requests stays.
     """
     draw = np.random.default_rng(seed)
     if not trace.sessions:
@@ -126,11 +127,11 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
 
 
 def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
-    """``trace`` with the first ``tokens`` tokens of its sessions shared, in whole blocks.
+    """``trace`` in which all sessions share the first ``tokens`` tokens, in whole blocks.
 
-    If ids are private to a session, they do not show the tokens that all sessions share (tools,
-    system prompt). This function makes the blocks at the start of each session's first request the
-    same in all sessions. A request that does not begin with these blocks is not changed.
+    Ids that are private to a session do not show which tokens all sessions share (such as a system
+    prompt). This function gives the blocks at the start of each session's first request equal ids
+    in all sessions. Requests that do not contain these blocks do not change.
     """
     wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:
@@ -142,7 +143,7 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
     span = int(trace.last.max()) + 1
     if span * sessions.size >= _MOST_IDS:
-        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
+        raise TraceError(f"{trace.name}: the block ids are too large to keep sessions apart")
     own = wanted + of_run * span  # shared ids come first, then the ids of each session
     parts = [
         (trace.first + own, np.minimum(trace.last, head - 1) + own),

@@ -1,4 +1,4 @@
-"""The shipped traces as demand on the tiers: reads, writes and resident cache of one GPU."""
+"""Computes what a trace demands from the cache tiers of one GPU: reads, writes, resident bytes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from membench.thesis.replay.hits import replay
 from membench.thesis.replay.traces import SHIPPED, read_trace
 
 FAST_S = 60.0
-"""Gaps up to this many seconds are served by HBM and DDR; longer ones by SSD, because an agent then
-waits for a person.
+"""Longest time between two uses, in seconds, for which HBM and DDR keep cache.
+
+After a longer time (an agent waits for a person), the SSD keeps the cache.
 """
 KEPT_S = 86400.0
-"""Seconds after which idle cache is dropped (a day)."""
+"""Seconds (a day) after which the SSD drops idle cache."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A shipped trace with its hit rate by capacity and the idle times of its cache."""
+    """A trace that membench contains: hit rate by capacity, and idle times of the cache."""
 
     name: str
     curve: Curve
@@ -38,12 +39,15 @@ class Workload:
 
 @cache
 def workloads() -> tuple[Workload, ...]:
-    """All shipped traces with reuse; the first call replays them, which takes a second."""
+    """All traces that membench contains and that use blocks again.
+
+    The first call replays the traces, which takes a second.
+    """
     return tuple(Workload(curve.name, curve, _gaps(curve.name)) for curve in curves())
 
 
 def _gaps(name: str) -> Gaps:
-    """The gaps of the shipped trace ``name``, from the disk cache if it was replayed before."""
+    """The idle times in the trace ``name``. A disk cache has the result of an earlier process."""
 
     def made() -> bytes:
         gaps = _replayed(name)
@@ -56,7 +60,7 @@ def _gaps(name: str) -> Gaps:
 
 
 def _replayed(name: str) -> Gaps:
-    """Idle times of whole contexts if the trace has sessions, otherwise of re-read cache."""
+    """The idle times of whole contexts, or of re-read blocks if the trace has no sessions."""
     trace = read_trace(name)
     if trace.sessions:
         return resting(trace)
@@ -65,14 +69,16 @@ def _replayed(name: str) -> Gaps:
 
 @dataclass(frozen=True)
 class Demand:
-    """The demand of one GPU on the tiers, for one model and workload.
+    """The demand of one GPU on the cache tiers, for one model and workload.
 
     Attributes:
-        requests_per_s: number of requests that it can prefill if it computes only the misses.
-        fast_bytes, slow_bytes: bytes resident in HBM and DDR, and in SSD, which also holds those.
-        fast_read, slow_read: B/s re-read from HBM and DDR, and from SSD.
-        written: B/s of new cache that are written.
-        dwpd: drive writes per day if all new cache is written to the GPU's share of the flash.
+        requests_per_s: requests per second that the GPU can prefill if only misses are computed.
+        fast_bytes: resident bytes in HBM and DDR.
+        slow_bytes: resident bytes in SSD, including a copy of ``fast_bytes``.
+        fast_read: B/s read again from HBM and DDR.
+        slow_read: B/s read again from SSD.
+        written: B/s of new cache.
+        dwpd: drive writes per day if all new cache is written to the GPU's flash.
     """
 
     requests_per_s: float
@@ -89,12 +95,12 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill.
 
-    By Little's law, the resident bytes are the rate at which cache becomes idle times its idle
-    time.
+    By Little's law, the resident bytes are the B/s that become idle times the mean idle time.
 
     Args:
         model: a model with known weights.
-        capacity_bytes: capacity of the flash to which ``dwpd`` refers.
+        flops_per_s: FLOP/s of the GPU for prefill.
+        capacity_bytes: bytes of flash per GPU, for ``dwpd``.
     """
     weights = model.parameters
     assert weights is not None

@@ -1,1 +1,1 @@
-"""Simulates several cache tiers that serve a trace."""
+"""Simulates several tiers of a KV cache for a trace of requests."""

@@ -1,4 +1,7 @@
-"""Maps ids to cached blocks: non-overlapping pieces of runs, each in one slot of an LRU order."""
+"""Maps block ids to slots of an LRU order.
+
+A piece is a range of consecutive ids in one slot. Pieces do not overlap.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """The blocks ``first`` to ``last`` of the piece that begins at ``start`` and is in ``slot``."""
+    """The ids ``first`` to ``last`` of the piece that starts at ``start`` and is in ``slot``."""
 
     first: int
     last: int
@@ -16,14 +19,14 @@ class Piece(NamedTuple):
 
 
 class PieceMap:
-    """Pieces by scope and id; equal ids of different scopes are different blocks."""
+    """The pieces of all cached blocks. Equal ids in different scopes are different blocks."""
 
     def __init__(self) -> None:
-        self._starts: dict[int, list[int]] = {}  # ascending
-        self._pieces: dict[int, dict[int, tuple[int, int]]] = {}  # start: last, slot
+        self._starts: dict[int, list[int]] = {}  # scope: starts of pieces, ascending
+        self._pieces: dict[int, dict[int, tuple[int, int]]] = {}  # scope: start: (last, slot)
 
     def insert(self, scope: int, first: int, last: int, slot: int) -> None:
-        """Put the ids ``first`` to ``last`` into ``slot``; none of them may be in the map yet."""
+        """Add a piece: the ids ``first`` to ``last`` in ``slot``. All ids must be new."""
         if scope not in self._starts:
             self._starts[scope] = []
             self._pieces[scope] = {}
@@ -32,7 +35,7 @@ class PieceMap:
         self._pieces[scope][first] = last, slot
 
     def find(self, scope: int, first: int, last: int) -> list[Piece]:
-        """The pieces that contain any of the ids ``first`` to ``last``, ascending."""
+        """The pieces with ids from ``first`` to ``last``, cut to this range, in ascending order."""
         starts = self._starts.get(scope)
         if not starts:
             return []
@@ -50,10 +53,10 @@ class PieceMap:
         return self._pieces[scope][start][0]
 
     def cut(self, scope: int, first: int, last: int) -> tuple[int, list[int]]:
-        """Remove the ids ``first`` to ``last`` from the one piece that contains them.
+        """Remove the ids ``first`` to ``last``, which must be in one piece.
 
         Returns:
-            The start of that piece, and the starts of the pieces that remain of it.
+            (start of the old piece, starts of the remaining pieces).
         """
         starts, pieces = self._starts[scope], self._pieces[scope]
         place = bisect_right(starts, first) - 1

@@ -1,8 +1,7 @@
-"""Plans KV-cache tiers: size, traffic, number of drives and their endurance.
+"""Plans the tiers of a KV cache: hit rates, traffic, and number of drives.
 
-With a trace, the tiers are simulated (`simulator`) at the request rate that the user gives, or at
-that of the trace. With lengths only (no trace), the resident bytes follow from Little's law:
-arrival rate times idle time.
+With a trace, `simulator` simulates the tiers at the user's request rate or at the rate of the
+trace. Without a trace, Little's law gives the resident bytes: arrival rate times idle time.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 @record(kw_only=True)
 class Drive:
-    """A drive: its bytes, its rated drive writes per day, and its B/s if measured."""
+    """A type of flash drive: bytes, rated drive writes per day, B/s (None if not measured)."""
 
     capacity_bytes: float
     dwpd: float
@@ -37,14 +36,14 @@ class TierPlan:
     """The plan for one tier.
 
     Attributes:
-        hit_rate: share of the input's blocks (with lengths only: of its tokens) that the tier
-            serves.
+        hit_rate: share of input blocks that hit in the tier. Without a trace, share of input
+            tokens.
         read_per_s, written_per_s: bytes per second.
         written_per_day: bytes written per day.
-        dwpd: the same divided by the capacity; None for a tier that is not flash.
-        drives: number of drives of the given type; None for a tier that is not flash.
-        decided_by: which limit decides the number of drives: capacity, read rate, write rate or
-            endurance; empty without drives.
+        dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash.
+        drives: number of drives; None if the tier is not flash.
+        decided_by: limit that decides ``drives``: capacity, read rate, write rate or endurance.
+            Empty without drives.
     """
 
     name: str
@@ -60,14 +59,14 @@ class TierPlan:
 
 @record(kw_only=True)
 class TierWork:
-    """The load on all tiers.
+    """The plan for all tiers.
 
     Attributes:
-        source: the trace, or `lengths`.
-        requests_per_s: requests per second for which the plan is made.
+        source: name of the trace; `lengths` without a trace.
+        requests_per_s: requests per second that the plan assumes.
         tokens_per_request: mean number of input tokens.
-        tiers: fastest first.
-        drive: the type of drive that ``drives`` counts.
+        tiers: the plan of each tier, fastest tier first.
+        drive: the type of all drives.
         notes: caveats, one sentence each.
     """
 
@@ -81,11 +80,11 @@ class TierWork:
 
 @record(kw_only=True)
 class Lengths:
-    """Request lengths and reuse, as given instead of a trace.
+    """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
-        reuse: share of the input that is read again.
-        gap_s: mean seconds until that share is read again.
+        reuse: share of the input tokens that are read from the cache.
+        gap_s: mean seconds between two uses of these tokens.
     """
 
     input_tokens: int
@@ -102,31 +101,35 @@ def plan_of_trace(
     drive: Drive,
     requests_per_s: float | None = None,
 ) -> TierWork:
-    """The plan for a trace, at the trace's request rate or at ``requests_per_s``.
+    """Plan the tiers for a trace.
+
+    Args:
+        source: name or path of the trace (`read_trace`).
+        requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: no tier is given, or the sessions of the trace have no common clock and no rate
-            is given.
+        UsageError: ``tiers`` is empty. Or ``requests_per_s`` is None, but the trace has no common
+            clock.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
     if not tiers:
-        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+        raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")
     notes = []
     if requests_per_s is not None:
         trace = at_request_rate(trace, requests_per_s)
         if not trace.sessions:
-            notes.append("times of the trace are scaled to the rate; reuse distances are its own")
+            notes.append("the times of the trace are scaled to the given request rate")
     elif trace.sessions or not trace.timed:
         raise UsageError(
-            f"{trace.name}: its requests have no common clock",
-            "give their rate: --requests-per-second R",
+            f"{trace.name}: the requests have no common clock",
+            "give a request rate: --requests-per-second R",
         )
     block = block_bytes(trace, model.shape, dtype)
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
         raise UsageError(
-            f"{trace.name}: all its requests have the same time", "draw arrivals with a rate"
+            f"{trace.name}: all requests have an equal time", "use a trace with different times"
         )
     found = [
         _tier(
@@ -138,7 +141,7 @@ def plan_of_trace(
         )
         for asked, use in zip(tiers, outcome.tiers, strict=True)
     ]
-    notes.append("each tier sees every request; a trace that is a sample understates capacity")
+    notes.append("if the trace is only a sample of all requests, real caches need more capacity")
     return TierWork(
         source=trace.name,
         requests_per_s=trace.requests / outcome.seconds,
@@ -157,16 +160,16 @@ def plan_of_lengths(
     tiers: Sequence[TierAsked],
     drive: Drive,
 ) -> TierWork:
-    """The plan for requests with known lengths only, by Little's law.
+    """Plan the tiers from mean request lengths, by Little's law.
 
-    A tier keeps written blocks for ``capacity / rate`` seconds; blocks that are idle for a shorter
-    time hit. Gaps are assumed exponential with mean ``gap_s``.
+    A tier keeps a written block for ``capacity / rate`` seconds. A block hits if the next use comes
+    earlier. The time between two uses has an exponential distribution with mean ``gap_s``.
 
     Raises:
-        UsageError: no tier is given.
+        UsageError: ``tiers`` is empty, or a tier is too small for one token.
     """
     if not tiers:
-        raise UsageError("a plan needs tiers", "name them: --tiers ddr=1TB,ssd=16TB")
+        raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")
     tokens = lengths.input_tokens + lengths.output_tokens
     per_token = mean_bytes_per_token(model.shape, max(tokens, 1), dtype)
     new = lengths.input_tokens * (1 - lengths.reuse) + lengths.output_tokens
@@ -175,7 +178,7 @@ def plan_of_lengths(
     for asked in tiers:
         if asked.capacity_bytes < per_token:
             raise UsageError(
-                f"{asked.name}: {show_amount(asked.capacity_bytes)} is less than one token "
+                f"tier {asked.name}: {show_amount(asked.capacity_bytes)} is less than one token "
                 f"({show_amount(per_token)})",
                 "use a larger tier in --tiers",
             )
@@ -196,8 +199,8 @@ def plan_of_lengths(
         drive=drive,
         notes=(
             (
-                f"cache that is idle {lengths.gap_s:g} s on average needs {show_amount(needed)} "
-                "(Little's law); exponential gaps assumed"
+                f"a cache that keeps blocks for {lengths.gap_s:g} s needs {show_amount(needed)} "
+                "(Little's law)"
             ),
         ),
     )
@@ -225,7 +228,10 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
 def drives_needed(
     capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
 ) -> tuple[int, str]:
-    """Number of drives, and the limit that decides it: capacity, endurance, or a measured rate."""
+    """(number of drives, limit that decides the number).
+
+    The limit is capacity, endurance, read rate or write rate.
+    """
     wants = {
         "capacity": capacity_bytes / drive.capacity_bytes,
         "endurance": written_per_s * DAY / (drive.capacity_bytes * drive.dwpd),

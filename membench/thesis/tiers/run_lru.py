@@ -1,4 +1,4 @@
-"""The LRU cache of a simulated tier, which works on runs of block ids."""
+"""The LRU cache of one simulated tier. The cache works on runs of block ids instead of blocks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """The remaining blocks of a run that was touched at ``time``.
+    """A run of blocks in the cache, as far as no later request touched the blocks.
 
     Attributes:
-        reused: whether the touch was a hit.
-        starts: starts of the remaining pieces, ascending; later blocks are less recent.
+        time: time of the last use.
+        reused: whether the last use was a hit.
+        starts: start ids of the remaining pieces, ascending. Later ids are less recent.
     """
 
     scope: int
@@ -27,7 +28,7 @@ class Slot:
 
 @record
 class Dropped:
-    """A run that was evicted from the cache."""
+    """A run of blocks (``first`` to ``last``) that left the cache, with the last use."""
 
     scope: int
     first: int
@@ -41,21 +42,21 @@ class Dropped:
 
 
 class RunLru:
-    """A cache that keeps blocks in the order of their last use."""
+    """A cache that evicts the least recently used blocks."""
 
     def __init__(self) -> None:
         self._map = PieceMap()
         self.find = self._map.find
-        self._slots: dict[int, Slot] = {}  # the least recently used first
+        self._slots: dict[int, Slot] = {}  # in the order of the last use, oldest first
         self._next = 0
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
-        """The slot (last touch) of ``piece``."""
+        """The slot of ``piece``, with the time of the last use."""
         return self._slots[piece.slot]
 
     def take(self, scope: int, first: int, last: int) -> int:
-        """Remove those ids of ``first`` to ``last`` that are cached; returns their number."""
+        """Remove the cached blocks from ``first`` to ``last``. Return the number of blocks."""
         taken = 0
         for piece in self._map.find(scope, first, last):
             self._remove(scope, piece.slot, piece.first, piece.last)
@@ -63,14 +64,17 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Make ``run`` the most recent, its first block on top; its blocks must not be cached."""
+        """Insert ``run`` as the most recent blocks. No block of ``run`` may be cached.
+
+        The first block of ``run`` becomes the most recent block of all.
+        """
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict the least recently used blocks until at most ``capacity`` are left."""
+        """Evict the least recently used blocks until at most ``capacity`` blocks are left."""
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -82,7 +86,7 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Evict all blocks that were last touched before the time ``before``."""
+        """Evict all blocks whose last use is before the time ``before``."""
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

@@ -1,4 +1,4 @@
-"""The inputs of the simulation (tiers, policy, GPU) and its results."""
+"""The inputs and results of the simulation of cache tiers."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Inclusion(StrEnum):
 
 
 class Admission(StrEnum):
-    """Which blocks the tiers below the first admit."""
+    """Which blocks a tier admits. The first tier admits every block."""
 
-    THROUGH = "write-through"  # every block
-    SELECTIVE = "selective"  # a block on its second use
+    THROUGH = "write-through"  # admits every block
+    SELECTIVE = "selective"  # admits a block on the second use
 
 
 @record(kw_only=True)
 class TierSpec:
-    """A tier of cache with its measured rates.
+    """A cache tier of the simulation.
 
     Attributes:
-        capacity: number of blocks; fractions are rounded down.
+        capacity: number of blocks, rounded down.
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
-        ttl: seconds after its last use at which a block is dropped.
-        shared: whether all GPUs share this tier; otherwise each GPU has its own.
-        second: whether a block is admitted only on its second use.
+        ttl: seconds after the last use at which the tier drops a block.
+        shared: whether all GPUs share one tier. If not, each GPU has a separate tier.
+        second: whether the tier admits a block only on the second use.
     """
 
     name: str
@@ -57,7 +57,8 @@ class TierSpec:
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
-                f"{self.name}: a capacity, latency or TTL below 0, or a bandwidth not above 0",
+                f"tier {self.name}: capacity, latency and TTL must be 0 or more, "
+                "bandwidths above 0",
                 "leave out tiers that do not exist",
             )
         if self.capacity < INFINITE:
@@ -66,13 +67,13 @@ class TierSpec:
 
 @record(kw_only=True)
 class PrefillGpu:
-    """The inputs for the prefill time of a GPU, a lower bound (see `roofline`).
+    """A GPU and a model, for the lower bound of the prefill time (see `roofline`).
 
     Attributes:
-        matmul_params, attention_flops: of the model (see `roofline`).
+        matmul_params, attention_flops: of the model, as in `roofline.prefill_flops`.
         flops_per_s: achieved FLOP/s of the GPU.
-        layers: number of layers of the model; with ``overlap``, the load of all layers but the
-            first is hidden.
+        layers: number of layers of the model.
+        overlap: whether a layer is computed while later layers load.
     """
 
     matmul_params: float = 0.0
@@ -88,14 +89,14 @@ class TierUse:
     """The results of one tier, over all GPUs.
 
     Attributes:
-        hits: number of blocks that the tier served.
-        written: number of blocks that were put into the tier, also for the GPU's own memory.
+        hits: number of blocks that hit in the tier.
+        written: number of blocks that were written to the tier.
         mean_blocks, most_blocks: resident blocks, time average and maximum.
-        read_busy, write_busy: share of the time in which the tier moved data; above 1, its
+        read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
             bandwidth is not enough.
-        gaps_s, gap_blocks: [n] seconds since the last use, and the number of served blocks with
-            that gap.
-        dwpd: how often its capacity is written per day.
+        gaps_s: [n] seconds since the last use of the blocks that hit.
+        gap_blocks: [n] number of blocks with this gap.
+        dwpd: drive writes per day: how often the capacity is written per day.
     """
 
     name: str
@@ -113,12 +114,12 @@ class TierUse:
     seconds: float
 
     def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
-        """The served blocks as shares of traffic and residency in each gap band (see `shares`)."""
+        """The shares of traffic and residency in each band of gaps (see `shares`), for the hits."""
         return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day."""
+        """Drive writes per day: written blocks per day divided by the capacity."""
         if not self.seconds or not self.written_bytes:
             return 0.0
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)
@@ -130,9 +131,9 @@ class TierOutcome:
 
     Attributes:
         references: number of requested blocks.
-        tiers: in the order of the input, fastest first.
+        tiers: the results of each tier, fastest tier first.
         ttft_s: [n] seconds to the first token of each request, in the order of arrival.
-        gpu_busy: share of the time in which the GPUs computed; above 1, they are too slow.
+        gpu_busy: share of the time in which the GPUs compute. Above 1, the GPUs are too slow.
         seconds: time from the first arrival to the last.
     """
 
@@ -144,9 +145,9 @@ class TierOutcome:
 
     @property
     def hits(self) -> int:
-        """Number of blocks that any tier served."""
+        """Number of blocks that hit in any tier."""
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:
-        """Percentiles of the time to the first token, seconds."""
+        """Percentiles ``percents`` (0 to 100) of the time to the first token, in seconds."""
         return [float(value) for value in np.percentile(self.ttft_s, percents)]

@@ -1,4 +1,4 @@
-"""Remembers which blocks were requested before, for admission on the second use."""
+"""Records which blocks were requested, for tiers that admit a block on the second use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from membench.thesis.tiers.run_lru import RunLru
 
 
 class Sightings:
-    """The blocks that exactly one request has named, and those that several have named."""
+    """Two sets: blocks of exactly one request, and blocks of several requests."""
 
     def __init__(self) -> None:
         self._once = RunLru()
@@ -24,6 +24,6 @@ class Sightings:
             self._once.push(scope, run, 0.0, reused=False)
 
     def again(self, scope: int, run: Run) -> list[Run]:
-        """The parts of ``run`` that more than one request has named, in order."""
+        """The blocks of ``run`` that more than one request has named, as runs in order."""
         found = self._again.find(scope, *run)
         return sorted((max(one.first, run[0]), min(one.last, run[1])) for one in found)

@@ -1,19 +1,24 @@
-"""A simulation of several tiers: hits in each tier, data movement, and waiting times.
+"""Simulates several cache tiers: hits in each tier, data movement, and waiting times.
 
-Requests arrive at their times. Hits are determined at arrival, by the convention of `replay`: they
-count up to the first block that no tier holds. Each tier evicts the least recently used blocks
-beyond its capacity. At the next request it also evicts blocks that were idle for longer than its
-TTL. With inclusive tiers, each tier sees every request. With exclusive tiers, a block is in one
-tier only, a hit moves it to the first tier, and evicted blocks go to the next tier.
+Hits:
 
-A tier may admit a block only on its second use, by any request.
+- The hits of a request are counted when the request arrives. The count ends at the first block that
+  is in no tier.
+- Each tier evicts the least recently used blocks beyond the capacity, and blocks that were idle for
+  longer than the TTL.
+- Inclusive tiers: every request touches the blocks in each tier.
+- Exclusive tiers: a block is in only one tier. A hit moves a block to the first tier. Evicted
+  blocks go to the next tier.
+- A tier can admit a block only on the second use.
 
-Loads wait in a queue at each tier: a tier does one at a time at its bandwidth, and tiers work in
-parallel. Prefills wait in a queue at each GPU. Writes have separate queues: they are counted, but
-do not delay loads. Decoding is left out: times are for a GPU that only prefills, and are a lower
-bound.
+Times:
 
-With one tier, no TTL and infinite bandwidth the hits equal those of `replay`.
+- Each tier does one load at a time. Tiers work in parallel.
+- Each GPU does one prefill at a time.
+- Writes do not delay loads.
+- Decoding is left out, so times are lower bounds.
+
+With one tier, no TTL and infinite bandwidth, the hits equal the hits of `hits.replay`.
 """
 
 from __future__ import annotations
@@ -42,11 +47,11 @@ from membench.thesis.tiers.sightings import Sightings
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     """``trace`` with ``per_s`` requests per second on average.
 
-    Sessions keep the times between their requests, and start at random so that the rate is
-    ``per_s``. Without sessions, all times are scaled.
+    Sessions start at random times. The times between the requests of a session do not change.
+    Without sessions, all times are scaled.
     """
     if per_s <= 0:
-        raise UsageError(f"a rate of {per_s:g} requests per second", "use a rate above 0")
+        raise UsageError(f"the rate is {per_s:g} requests per second", "use a rate above 0")
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)
@@ -56,7 +61,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
 @dataclass
 class _Store:
-    """One tier of one GPU (or of all GPUs): its cache, its queues and its counters."""
+    """The state of one tier of one GPU, or of a shared tier: cache, queues and counters."""
 
     spec: TierSpec
     cache: RunLru = field(default_factory=RunLru)
@@ -71,13 +76,17 @@ class _Store:
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def age(self, now: float) -> list[Dropped]:
-        """Advance the tier to the time ``now``; returns the blocks that expired."""
+        """Advance the tier to the time ``now``. Return the blocks that exceeded the TTL."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
         return self.cache.expire(now - self.spec.ttl)
 
     def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
-        """The time at which ``blocks`` are on the GPU, and the transfer time without waiting."""
+        """Queue a load of ``blocks`` blocks at the time ``now``.
+
+        Returns:
+            (time at which the load ends, seconds of the transfer without waiting).
+        """
         took = self.spec.latency + blocks * block_bytes / self.spec.read
         self.read_free = max(now, self.read_free) + took
         self.read_s += took
@@ -98,21 +107,23 @@ def simulate(
     inclusion: Inclusion = Inclusion.INCLUSIVE,
     admission: Admission = Admission.THROUGH,
 ) -> TierOutcome:
-    """Send ``trace`` (in order of arrival) through ``tiers``, fastest first.
+    """Simulate ``tiers`` (fastest first) for the requests of ``trace``.
 
     Args:
-        block_bytes: bytes of one block of cache.
-        gpus: number of GPUs; requests go to the GPU of their session, or round robin without
-            sessions.
+        trace: requests in the order of arrival.
+        block_bytes: bytes of one block of KV cache.
+        gpus: number of GPUs. All requests of a session go to one GPU. Without sessions, requests go
+            to the GPUs round robin.
 
     Raises:
-        UsageError: there is no tier, or the trace is not in the order of arrival.
+        UsageError: ``tiers`` is empty, or ``trace`` is not in the order of arrival.
     """
     if not tiers or gpus < 1:
         raise UsageError("a simulation needs at least one tier and one GPU")
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
-            "the requests are not in the order of arrival", "draw arrivals first: poisson:RATE"
+            "the requests are not in the order of arrival",
+            "generate random arrivals: --arrivals poisson:RATE",
         )
     model = _EventModel(tiers, block_bytes, gpu or PrefillGpu(), gpus, inclusion, admission)
     runs = list(zip(trace.first.tolist(), trace.last.tolist(), strict=True))
@@ -180,9 +191,9 @@ class _EventModel:
     def _look_up(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run]
     ) -> tuple[list[int], int]:
-        """The number of blocks that each tier serves, and their sum.
+        """(number of blocks that hit in each tier, sum over all tiers).
 
-        Together they are the longest prefix that the tiers hold.
+        The hits are the longest prefix of the request that is in the tiers.
         """
         served = [0] * len(stores)
         for first, last in runs:
@@ -202,7 +213,10 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last block before the first block that a faster tier holds."""
+        """The last id before the first id (from ``begin`` on) that one of ``faster`` has.
+
+        ``last`` if no tier in ``faster`` has an id from ``begin`` to ``last``.
+        """
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:
@@ -231,7 +245,10 @@ class _EventModel:
     def _touch(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run], hits: int
     ) -> None:
-        """Touch the blocks of a request tail-first: the missed blocks, then the prefix that hit."""
+        """Touch or insert the blocks of a request, the last block first.
+
+        ``hits`` is the number of blocks at the start that hit.
+        """
         prefix, rest = split(runs, hits)
         below: list[Dropped] = []
         for depth, store in enumerate(stores):
@@ -252,13 +269,16 @@ class _EventModel:
             self._sink(stores, 1, below)
 
     def _admitted(self, depth: int, scope: int, runs: list[Run]) -> list[Run]:
-        """The parts of ``runs`` that the tier at ``depth`` admits."""
+        """The blocks of ``runs`` that tier number ``depth`` admits, as runs."""
         if self.sightings is None or not self.second[depth]:
             return runs
         return [part for run in runs for part in self.sightings.again(scope, run)]
 
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
-        """Move evicted blocks to the next tier, and so on until a tier has room."""
+        """Move the evicted blocks ``dropped`` to tier number ``depth``.
+
+        Blocks that this tier evicts go to the next tier, and so on.
+        """
         while dropped and depth < len(stores):
             store = stores[depth]
             for run in dropped:

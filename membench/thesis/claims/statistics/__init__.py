@@ -1,6 +1,7 @@
-"""The statistics of the ledger: pure functions that map a `Scenario` to draws for each variant.
+"""The statistics that decide claims. Each is a pure function of a `Scenario`.
 
-A variant is one of the models, baselines or traces for which a claim must hold.
+The result is one array of draws for each variant. A variant is a model, a baseline or a trace for
+which the claim must be true.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
-"""Scenario -> variant -> [draws]; raises `NoData` if an input is missing."""
+"""Maps a scenario to variant -> [draws]. Raises `NoData` if an input is missing."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {

@@ -1,8 +1,7 @@
 """Functions that several statistics use: the list of LLMs, and formulas for arrays of draws.
 
-The functions in `roofline`, `breakeven`, `kv_shape` and `demand` use plain arithmetic, so most of
-them also work element by element on arrays of random draws. This module wraps these functions with
-type annotations for arrays.
+The formulas in `roofline`, `breakeven`, `kv_shape` and `demand` also accept arrays of random draws.
+This module gives these formulas type annotations for arrays.
 """
 
 from __future__ import annotations
@@ -21,15 +20,17 @@ from membench.thesis.models.parameters import Parameters
 from membench.thesis.models.weight_bits import Weights
 
 FP4 = 0.5
-"""Bytes per weight in FP4, the format in which Blackwell and Rubin are advertised."""
+"""Bytes per weight in FP4. NVIDIA advertises Blackwell and Rubin with FP4 rates."""
 
 Formula = Callable[..., Floats]
 
 
 class Known(NamedTuple):
-    """A model with known weights, and the bits per weight in which it is published.
+    """A model with a published number of weights and a published precision.
 
     Attributes:
+        weights: number of weights.
+        held: bytes of the weights in the published precision.
         place: index of the model in the arrays of `all_models`.
     """
 
@@ -40,14 +41,14 @@ class Known(NamedTuple):
     place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of a context of ``tokens``: the row of `AllModels.kv` for this model."""
+        """Bytes of KV cache and state for contexts of ``tokens``, in the shape of ``tokens``."""
         row: Floats = all_models().kv(tokens, dtype)[self.place]
         return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
-    """The shipped models with known weights; statistics that depend on a model use all of them."""
+    """The built-in models with known weights. Each is a variant of a statistic."""
     known = [
         (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
@@ -59,13 +60,16 @@ def known_models() -> tuple[Known, ...]:
 class AllModels(NamedTuple):
     """The `known_models` as arrays, for arithmetic on all models and all draws at once.
 
+    A layer group is a set of layers with equal KV cache. A model with few groups is padded with
+    empty groups.
+
     Attributes:
         names: [model].
         matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every, window, entry: lists of [model, 1], one per layer group: tokens per entry, entries in
-            a window, and, for each KV type, bytes per entry over all layers of the group. Models
-            with fewer groups have empty ones.
+        every: for each layer group, [model, 1] tokens per cache entry.
+        window: for each layer group, [model, 1] maximum number of cache entries.
+        entry: KV type -> for each layer group, [model, 1] bytes per entry over all layers.
     """
 
     names: tuple[str, ...]
@@ -77,16 +81,16 @@ class AllModels(NamedTuple):
     entry: dict[KvDtype, Floats]
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[model, draws] bytes of a context of ``tokens`` ([draws]).
+        """[model, draws] bytes of KV cache for contexts of ``tokens`` ([draws]).
 
-        The bytes include the growing cache, windows as far as they are filled, and the state.
+        The bytes include the filled entries of sliding windows, and the constant state.
         """
         return _kv(dtype, tokens.tobytes())
 
 
 @cache
 def all_models() -> AllModels:
-    """The shipped models as arrays."""
+    """The `known_models` as arrays, computed once per process."""
     models = known_models()
     most = max(len(model.shape.groups) for model in models)
 
@@ -120,7 +124,10 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """Cached, because most changes of an input leave the contexts unchanged."""
+    """[model, draws] bytes for ``contexts``, a float array as bytes (a hashable cache key).
+
+    The result is cached, because most changes of an input leave the contexts unchanged.
+    """
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -130,19 +137,21 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
 
 
 def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
-    """The result of ``value`` for each model, by the model's name."""
+    """Model name -> ``value(model)``, for all `known_models`."""
     return {model.name: value(model) for model in known_models()}
 
 
 def by_model(values: Floats) -> dict[str, Floats]:
-    """The rows of ``values`` ([model, draws]) by the model's name."""
+    """Model name -> row of ``values`` ([model, draws])."""
     return dict(zip(all_models().names, values, strict=True))
 
 
 def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """The rate in B/s above which restoring ``prefix`` tokens is faster than recomputing them.
+    """[model, draws] rate in B/s above which restoring a KV cache beats recomputing.
 
-    The array has the shape [model, draws]. ``flops`` is the rate of recomputing in FLOP/s.
+    Args:
+        prefix: [draws] tokens to restore.
+        flops: [draws] FLOP/s of recomputing.
     """
     models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)
@@ -152,20 +161,20 @@ def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
 
 
 def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
-    """[model, draws] FLOPs to prefill ``tokens``; the first ``cached`` of them are restored.
+    """[model, draws] FLOPs to prefill ``tokens`` if the first ``cached`` tokens are restored.
 
     Raises:
-        ValueError: ``cached`` exceeds ``tokens``.
+        ValueError: ``cached`` is negative or exceeds ``tokens``.
     """
     if not ((cached >= 0) & (cached <= tokens)).all():
-        raise ValueError("more tokens are cached than there are")
+        raise ValueError("the number of cached tokens is below 0 or above the number of tokens")
     models = all_models()
     formula = cast("Formula", roofline.prefill_formula)
     return formula(tokens, models.matmul, models.attention, cached)
 
 
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
-    """Bytes of weights that a step of ``batch`` tokens reads, in the shape of ``batch``.
+    """Bytes of weights that a decode step reads, in the shape of ``batch`` (tokens per step).
 
     Args:
         element: bytes per weight; None for the published precision.
@@ -180,9 +189,10 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """`touched` in weights or bytes.
+    """The weights that decode steps read, in the unit of ``shared`` and ``expert``.
 
-    The result is cached, because most changes of an input leave the batches equal.
+    ``batches`` is a float array as bytes. The result is cached, because most changes of an input
+    leave the batches equal.
     """
     return np.array(
         [
@@ -198,10 +208,9 @@ _LAST: dict[tuple[str, ...], tuple[tuple[Floats, ...], Floats]] = {}
 def remembered(
     key: tuple[str, ...], inputs: tuple[Floats, ...], compute: Callable[[], Floats]
 ) -> Floats:
-    """The result of ``compute``; the last one for ``key`` if ``inputs`` are the same objects.
+    """The result of ``compute()``, cached per ``key`` while ``inputs`` are the same array objects.
 
-    While one input of a statistic is moved, most variants use only other inputs, whose arrays
-    remain the same objects.
+    When one input of a statistic changes, most variants use only inputs that did not change.
     """
     last = _LAST.get(key)
     if last is not None and all(a is b for a, b in zip(last[0], inputs, strict=True)):
@@ -212,7 +221,7 @@ def remembered(
 
 
 class TokenTime(NamedTuple):
-    """Lower bounds (seconds) on the time per token of a decode step, by memory and by compute."""
+    """Two lower bounds on the seconds per decoded token: from memory rate and from compute rate."""
 
     memory: Floats
     compute: Floats
@@ -233,9 +242,13 @@ def token_time(
     dtype: KvDtype,
     element: float | None = None,
 ) -> TokenTime:
-    """Lower bounds on the time per token of a decode step; ``batch`` tokens share the weights.
+    """Lower bounds on the time per token of a decode step.
 
     Args:
+        batch: number of tokens for which the step reads the weights once.
+        context: tokens in the KV cache per sequence.
+        rate: memory rate in B/s.
+        flops: compute rate in FLOP/s.
         element: bytes per weight; None for the published precision.
     """
     formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
@@ -252,7 +265,7 @@ def token_time(
 
 
 def batches(most: float) -> Iterator[float]:
-    """1, 2, 4, ... up to ``most``."""
+    """The batch sizes 1, 2, 4, ... up to ``most``."""
     batch = 1.0
     while batch <= most:
         yield batch

@@ -1,4 +1,4 @@
-"""Statistics of compute: the cost of reasoning, and whether Rubin's FLOPS can be used."""
+"""Statistics of compute: FLOPs of reasoning, and memory limits on NVIDIA Rubin."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: for its input that is not restored, and for its output."""
+    """[model, draws] FLOPs of a request: for the recomputed input and for the output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
 
 def reasoning_request(scenario: Scenario) -> Values:
-    """FLOPs of a thinking request, divided by those of a chat request."""
+    """FLOPs of a thinking request divided by the FLOPs of a chat request, by model."""
     return by_model(_request(scenario, "thinking") / _request(scenario, "chat"))
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent divided by those of a chat: for a whole session, and for one request.
+    """FLOPs of an agent divided by FLOPs of a chat, per session and per request, by model.
 
-    Both assume that shared prefixes are restored.
+    Shared prefixes are assumed to be restored instead of recomputed.
     """
     context, written = scenario["workload.agent.context_p50"], scenario["workload.agent.output"]
     restored = context * scenario["workload.agent.shared"]
@@ -62,7 +62,10 @@ def _compared() -> tuple[str, ...]:
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
-    """(B/s, FLOP/s) of a device that is not present, at the efficiencies measured here."""
+    """(B/s, FLOP/s) of a GPU that is not in this machine.
+
+    The published peaks are multiplied by the efficiencies that this machine's GPU reaches.
+    """
     return (
         scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
         scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
@@ -70,7 +73,7 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
-    """The batch sizes, [batch, 1], and whether each draw includes them, [batch, draws]."""
+    """([batch, 1] batch sizes, [batch, draws] 1 if the draw includes the batch size, else 0)."""
     most = scenario["workload.decode.batch_max"]
     sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
     return sizes, (sizes <= np.maximum(most, 1)).astype(float)
@@ -85,7 +88,7 @@ def _decode(
 def decode_memory_bound(scenario: Scenario) -> Values:
     """Share of decode time on Rubin that is memory-bound, with weights in FP4 and KV in FP8.
 
-    Every batch size (powers of two) and both contexts are assumed to produce equally many tokens.
+    Each batch size (powers of two) and each of two contexts produces equally many tokens.
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
@@ -105,7 +108,7 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the two contexts for which a prefill step on Rubin is memory-bound."""
+    """Share of the contexts (agent and conversation) whose prefill on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -119,7 +122,10 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 
 
 def hardware_fall(scenario: Scenario) -> Values:
-    """Cost of a decoded token on Rubin relative to GB200, from decode bounds and rack prices."""
+    """Cost of a decoded token on GB200 divided by the cost on Rubin, by model.
+
+    The cost is a lower bound on the decode time multiplied by the price of a rack.
+    """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
     devices = [_device(scenario, device) for device in ("gb200", "rubin")]

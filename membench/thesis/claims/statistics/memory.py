@@ -20,12 +20,15 @@ from membench.thesis.models.kv_shape import KvDtype
 Values = dict[str, Floats]
 
 _PEAK_SHARE = 0.8
-"""A batch is large enough if it reaches this share of the highest decode rate."""
+"""Share of the highest decode rate. A batch that reaches this share is large enough."""
 _LARGEST_BATCH = 2.0**17
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of the smallest large-enough batch over the HBM that the weights leave free."""
+    """KV bytes of a batch divided by the bytes of HBM without weights.
+
+    The batch is the smallest one that reaches `_PEAK_SHARE` of the highest decode rate.
+    """
     memory = scenario.of_device("memory") * scenario["system.hbm_share"]
     size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
     found: Values = {}
@@ -50,7 +53,10 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """Elasticity between two machines for each case: d ln(decode rate) / d ln(HBM bandwidth)."""
+    """Elasticity for each decode case: ln(ratio of decode rates) / ln(ratio of HBM bandwidths).
+
+    Each ratio compares two machines.
+    """
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
@@ -61,18 +67,18 @@ def host_slowdown(scenario: Scenario) -> Values:
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU, divided by the break-even rate."""
+    """Rate from host memory to the GPU, divided by the break-even rate of `breakeven_rate`."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate divided by the peak of the device, for each tier with a known peak."""
+    """Measured rate divided by the peak of the device, for each rate with a known peak."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:
             found[name] = scenario.efficiency(name)
     if not found:
-        raise NoData(tr("no measured rate comes with the peak of its device"))
+        raise NoData(tr("no device with a measured rate has a known peak"))
     return found

@@ -1,4 +1,4 @@
-"""Statistics of dated records: ratios of published figures, for each baseline."""
+"""Statistics of published figures, such as the ratio of two specifications."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
-    """Distance of ``value`` from ``claimed``, as a fraction of ``claimed``."""
+    """|value - claimed| / claimed."""
     distance: Floats = np.abs(value / claimed - 1)
     return distance
 
 
 def inference_spec(scenario: Scenario) -> Values:
-    """Peak FP4 rate of Rubin divided by that of each Blackwell product."""
+    """Peak FP4 rate of Rubin divided by the peak FP4 rate of each Blackwell product."""
     baselines = {
         tr("GB200 dense"): "device.gb200.fp4",
         tr("B200 dense"): "device.b200.fp4",
@@ -37,13 +37,13 @@ def training_spec(scenario: Scenario) -> Values:
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """Distance of the ratio of transistor counts from 1.6."""
+    """|ratio - 1.6| / 1.6 for the ratio of transistor counts, Rubin to Blackwell."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
 
 def yearly_fall(scenario: Scenario) -> Values:
-    """An announced price fall per generation, converted to a fall per year."""
+    """The announced price fall per GPU generation (a factor), converted to a factor per year."""
     years = scenario["record.token.generation"]
     return {
         report: scenario[f"record.token.{name}"] ** (1 / years) for name, report in _REPORTS.items()
@@ -51,24 +51,27 @@ def yearly_fall(scenario: Scenario) -> Values:
 
 
 def announced_fall(scenario: Scenario) -> Values:
-    """The announced price fall, for each report of it."""
+    """The announced price fall per GPU generation (a factor), for each news report."""
     return {report: scenario[f"record.token.{name}"] for name, report in _REPORTS.items()}
 
 
 def software_fall(scenario: Scenario) -> Values:
-    """A software gain on unchanged hardware, converted to a gain per year."""
+    """The speed-up by software on unchanged hardware, converted to a factor per year."""
     gain = scenario["record.token.software"] ** (1 / scenario["record.token.software_years"])
     return {"GB300, DeepSeek-R1": gain}
 
 
 def volume_growth(scenario: Scenario) -> Values:
-    """Tokens per month divided by the tokens per month a year before."""
+    """Tokens per month in 2026, divided by tokens per month in 2025."""
     growth = scenario["record.token.volume_2026"] / scenario["record.token.volume_2025"]
     return {"Google": growth}
 
 
 def density_growth(scenario: Scenario) -> Values:
-    """Distance of the yearly growth in transistors per area from the range 15 to 25 %."""
+    """Distance of the yearly growth in transistors per area from the range 0.15 to 0.25.
+
+    The distance is 0 within the range.
+    """
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     growth = (ratio / scenario["record.die.area"]) ** (1 / scenario["record.die.years"]) - 1
     outside: Floats = np.maximum(0, np.maximum(0.15 - growth, growth - 0.25))
@@ -76,12 +79,12 @@ def density_growth(scenario: Scenario) -> Values:
 
 
 def discarded_share(scenario: Scenario) -> Values:
-    """Share of served requests whose KV cache was discarded after use."""
+    """Share of requests whose KV cache a service discarded after use."""
     return {tr("served requests"): scenario["record.sharing.discarded_share"]}
 
 
 def reachable_capacity(scenario: Scenario) -> Values:
-    """Distances of the published capacities per GPU from the claimed ones."""
+    """|published / claimed - 1| for the memory per GPU: 1 TB without flash, 16 TB with flash."""
     gpus, extra = scenario["record.rack.gpus"], scenario["system.extra_capacity"]
     near = (scenario["record.rack.hbm"] + scenario["record.rack.lpddr"]) / gpus
     return {
@@ -91,7 +94,10 @@ def reachable_capacity(scenario: Scenario) -> Values:
 
 
 def hbm_price(scenario: Scenario) -> Values:
-    """Contract price of HBM relative to the previous quarter (reported) or year (forecast)."""
+    """Contract price of HBM divided by an earlier price.
+
+    The earlier price is one quarter old for a reported price, one year old for a forecast.
+    """
     return {
         tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],
         tr("2026 as forecast"): scenario["record.hbm.price_year"],
@@ -99,7 +105,7 @@ def hbm_price(scenario: Scenario) -> Values:
 
 
 def hbm_booked(scenario: Scenario) -> Values:
-    """End of the period for which HBM is sold out, as a year."""
+    """Year until which HBM is sold out, by vendor."""
     return {
         "Micron": scenario["record.hbm.booked_until"],
         "Samsung": scenario["record.hbm.booked_samsung"],
@@ -107,12 +113,12 @@ def hbm_booked(scenario: Scenario) -> Values:
 
 
 def host_memory_growth(scenario: Scenario) -> Values:
-    """Memory of a CPU divided by that of the previous generation."""
+    """Memory of NVIDIA's Vera CPU divided by the memory of NVIDIA's Grace CPU."""
     return {"Vera / Grace": scenario["record.host.vera"] / scenario["record.host.grace"]}
 
 
 def transfer_spec(scenario: Scenario) -> Values:
-    """Published transfer rates divided by those of the previous generation."""
+    """Published transfer rates of Rubin divided by the transfer rates of GB200."""
     what = {"NVLink": "nvlink", tr("CPU memory"): "host_bandwidth", tr("CPU to GPU"): "c2c"}
     return {
         name: scenario[f"device.rubin.{key}"] / scenario[f"device.gb200.{key}"]
@@ -121,17 +127,17 @@ def transfer_spec(scenario: Scenario) -> Values:
 
 
 def nvlink_loaded(scenario: Scenario) -> Values:
-    """All-to-all rate of a loaded NVLink 6 domain as a share of its peak."""
+    """All-to-all rate of a loaded NVLink 6 domain divided by the peak rate."""
     return {"NVLink 6": scenario["record.nvlink6.loaded_share"]}
 
 
 def tsmc_capex(scenario: Scenario) -> Values:
-    """Distance of TSMC's guidance from the claimed 46 billion USD."""
+    """|guidance / claimed - 1| for TSMC's capital expenditure. The claim is 46 billion USD."""
     return {"2026": _off(scenario["record.tsmc.capex_2026"], 46e9)}
 
 
 def cowos_2026(scenario: Scenario) -> Values:
-    """Distance of the wafer growth in 2026 from 89 %, as a fraction of 89 %, for each analyst."""
+    """|growth / 0.89 - 1| for the growth of CoWoS wafers in 2026, by analyst."""
     demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
     return {
         tr("demand, Silicon Analysts"): _off(demand, 0.89),
@@ -140,18 +146,18 @@ def cowos_2026(scenario: Scenario) -> Values:
 
 
 def cowos_2027(scenario: Scenario) -> Values:
-    """Distance of the wafer growth in 2027 from 81 %, as a fraction of 81 %."""
+    """|growth / 0.81 - 1| for the growth of CoWoS wafers in 2027."""
     growth = scenario["record.cowos.wafers_2027"] / scenario["record.cowos.wafers_2026"] - 1
     return {"2027": _off(growth, 0.81)}
 
 
 def n2_revenue(scenario: Scenario) -> Values:
-    """Distance of the reported share of revenue from 7.5 %, as a fraction of 7.5 %."""
+    """|share / 0.075 - 1| for N2's share of TSMC's revenue."""
     return {tr("fiscal 2026"): _off(scenario["record.tsmc.n2_share_2026"], 0.075)}
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years from the second half of 2026 to the start of volume shipments."""
+    """Years by which the start of volume shipments misses the second half of 2026; else 0."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

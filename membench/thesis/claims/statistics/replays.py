@@ -1,16 +1,16 @@
-"""Statistics of replayed traces: how many hits the capacity of each tier adds.
+"""Statistics of replayed traces: how many cache hits the capacity of each tier adds.
 
-The hit rate of a trace as a function of capacity is exact for LRU (`membench.thesis.replay.hits`).
-Stacked LRU tiers hold the same blocks as one cache of their total capacity. A trace was recorded
-from one service at one request rate. Here a GPU gets as many requests as it can prefill with its
-FLOP/s, not counting hits. The capacity that it needs grows with the request rate, so capacities are
-scaled by the ratio of the rates. If no device is measured, every statistic is drawn for each class
-of GPU.
+`membench.thesis.replay.hits` gives the exact hit rate of a trace for an LRU cache of any capacity.
+Several LRU tiers together contain the same blocks as one LRU cache of the total capacity.
 
-Hits on flash count only if they pay: if the link restores the mean request of the trace no slower
-than the GPU recomputes it.
+A trace was recorded at one request rate. Here a GPU receives as many requests as the GPU can
+prefill. A higher request rate needs a larger capacity. So the statistics multiply the capacities by
+the ratio of the two request rates.
 
-Arrays of hits are [trace, model, draws]: one operation computes all variants of a class.
+A hit on flash counts only if the hit pays. A hit pays if the link restores the mean request of the
+trace no slower than the GPU recomputes the mean request.
+
+Arrays of hits have the shape [trace, model, draws].
 """
 
 from __future__ import annotations
@@ -40,21 +40,20 @@ from membench.thesis.replay.curves import curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Factor by which a capacity is increased to compute the additional hits."""
+"""Factor for a capacity. The additional hits of the larger capacity give the hits per byte."""
 
 
 class _Constants(NamedTuple):
-    """The values that do not depend on draws, in shapes that broadcast with draws as the last axis.
+    """The values that do not depend on random draws. The last axis broadcasts with the draws.
 
     Attributes:
         stored: [model, 1] bytes of weights.
         matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
-        token: [trace, model, 1] bytes per token of a mean request, with windows and state.
-        kept: [trace, model, 1] bytes per token used for the break-even rate.
-        work: [trace, model, 1] FLOP/s that the requests of the trace need if hits are not computed.
-        most: [trace, 1, 1] the smallest capacity, in tokens, beyond which the hit rate no longer
-            rises.
+        token: [trace, model, 1] KV bytes per token of a mean request, with windows and state.
+        kept: [trace, model, 1] KV bytes per token for the break-even rate.
+        work: [trace, model, 1] FLOP/s to prefill all tokens of the trace that are not hits.
+        most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
     """
 
     stored: Floats
@@ -92,7 +91,13 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes per GPU: of HBM; of HBM and DDR; of HBM, DDR and SSD."""
+    """Bytes per GPU for KV cache, [model, draws].
+
+    Attributes:
+        hbm: bytes of HBM without the weights.
+        ddr: bytes of HBM and DDR.
+        ssd: bytes of HBM, DDR and SSD.
+    """
 
     hbm: Floats
     ddr: Floats
@@ -108,19 +113,24 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """Request rate of the trace, divided by the rate that a GPU can prefill with ``flops``."""
+    """Request rate of the trace divided by the request rate that a GPU (FLOP/s) can prefill."""
     scale: Floats = _constants().work / flops
     return scale
 
 
 def _hits(held: Floats, flops: Floats) -> Floats:
-    """Hit rates with ``held`` bytes ([draws] or [model, draws]) on one GPU."""
+    """[trace, model, draws] hit rates of a cache of ``held`` bytes per GPU.
+
+    Args:
+        held: [draws] or [model, draws].
+        flops: [draws] FLOP/s of the GPU.
+    """
     tokens = held * (_scale(flops) / _constants().token)
     return np.stack([curve.hit_rate(own) for curve, own in zip(curves(), tokens, strict=True)])
 
 
 def _breakeven_rate(flops: Floats) -> Floats:
-    """B/s above which restoring a mean request is faster than recomputing it at ``flops``."""
+    """[trace, model, draws] B/s above which restoring a mean request beats recomputing."""
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     constants = _constants()
     return formula(constants.kept, constants.matmul, constants.attention, constants.asked, flops)
@@ -131,14 +141,14 @@ CLASSES = {
     "blackwell": tr("Blackwell (2024)"),
     "rubin": tr("Rubin (2026)"),
 }
-"""Class of GPU in the assumptions -> its readable name with the year of its first GPU."""
+"""Class of GPU in the assumptions -> name with the year of the first GPU of the class."""
 
 
 @cache
 def _class_variants() -> tuple[str, ...]:
-    """The names of all variants: every model, trace and class of GPU.
+    """The names of all combinations of class of GPU, model and trace.
 
-    Traces of a model are adjacent.
+    The trace changes fastest, then the model.
     """
     return tuple(
         on_class(model.name, curve.name, title)
@@ -156,7 +166,7 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """The results of ``value`` ([trace, model, draws]) for every class of GPU, by variant."""
+    """Variant name -> [draws]. ``value`` maps a class of GPU to [trace, model, draws]."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
@@ -167,20 +177,29 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Paying hits with a rack's flash, minus those with the 1 TB of a GPU without flash."""
+    """Hit rate with a rack's flash minus hit rate with 1 TB per GPU and no flash.
+
+    Hits on flash count only if restoring from flash is no slower than recomputing.
+    """
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Paying hits with DDR and SSD, minus those with DDR alone."""
+    """Hit rate with DDR and SSD minus hit rate with DDR alone.
+
+    Hits on the SSD count only if restoring from the SSD is no slower than recomputing.
+    """
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
 def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
-    """Hits that flash adds to a capacity of ``near`` bytes; 0 if they do not pay."""
+    """[trace, model, draws] hit rate that flash adds to a capacity of ``near`` bytes.
+
+    The result is 0 if restoring from flash is slower than recomputing. ``asking`` is a cache key.
+    """
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
     beyond = remembered(
         (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
@@ -191,7 +210,10 @@ def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
 
 
 def _pays(scenario: Scenario, gpu: str) -> Floats:
-    """1 if the link restores a mean request no slower than the GPU recomputes it, otherwise 0."""
+    """[trace, model, draws] 1 if a hit on flash pays, else 0.
+
+    A hit pays if the link restores a mean request no slower than the GPU recomputes the request.
+    """
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
@@ -201,7 +223,10 @@ def _pays(scenario: Scenario, gpu: str) -> Floats:
 
 
 def ddr_share_of_hits(scenario: Scenario) -> Values:
-    """Share of the paying hits of all tiers that are served by DDR."""
+    """Hits in DDR divided by the hits in all tiers.
+
+    Hits on the SSD count only if restoring from the SSD is no slower than recomputing.
+    """
     usable = (scenario["system.hbm_share"], scenario["system.weights_share"])
     beyond = (scenario["system.ddr_capacity"], scenario["system.ssd_capacity"])
 
@@ -212,7 +237,7 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
             ("tiers", gpu), (*read, *beyond), lambda: np.stack(_tiers(scenario, memory))
         )
         hbm, ddr, ssd = (
-            # The hits of a tier do not depend on the size of the tiers below it.
+            # The hits of a tier do not depend on the capacity of slower tiers.
             remembered(
                 ("served", gpu, str(place)),
                 (*read, *beyond[:place]),
@@ -228,12 +253,15 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 if SSD is first both in GPU seconds saved per dollar and in resident bytes, otherwise 0.
+    """1 if the SSD is best for one more dollar and also has the most resident bytes, else 0.
 
-    One more byte in a tier moves one block up into that tier, and one block up in each tier below.
-    So a byte of DDR saves two things: loading from DDR instead of SSD, for the hits at the end of
-    DDR; and recomputing, for the hits at the end of all tiers. Resident bytes are all bytes that
-    are read again, however late, because SSD is cheap enough to keep them for days.
+    The best tier saves most GPU seconds per dollar. One more byte of DDR saves two kinds of time:
+
+    - Some blocks move from SSD to DDR. A load from DDR is faster.
+    - Some blocks move into the SSD that no tier contained before. No GPU recomputes these blocks.
+
+    The resident bytes of the SSD are all bytes that are read again, even after days, because an SSD
+    is cheap.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
@@ -242,7 +270,7 @@ def ssd_first(scenario: Scenario) -> Values:
         (_hits(held * _MARGIN, flops) - _hits(held, flops)) / (held * (_MARGIN - 1))
         for held in tiers
     ]
-    # seconds per byte: restored from each tier, and (last) recomputed
+    # seconds per byte, to restore from DDR or SSD, or to recompute
     recompute = 1 / _breakeven_rate(scenario["gemm"])
     ddr = np.minimum(1 / scenario["h2d"], recompute)
     ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)

@@ -1,4 +1,4 @@
-"""Statistics of restoring KV cache from storage and of writing it."""
+"""Statistics of reading KV cache from storage and of writing KV cache to storage."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
 
 
 def restore_over_recompute(scenario: Scenario) -> Values:
-    """Rate from SSD to HBM, divided by the break-even rate."""
+    """Rate from SSD to HBM, divided by the break-even rate of `breakeven_rate`, by model."""
     return _over_breakeven(scenario, scenario["ssd-hbm"])
 
 
 def ssd_over_breakeven(scenario: Scenario) -> Values:
-    """Rate of the SSD alone, divided by the break-even rate."""
+    """Read rate of the SSD without the copy to the GPU, divided by the break-even rate."""
     return _over_breakeven(scenario, scenario["ssd-read"])
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link divided by the break-even rate at Rubin's FP4 FLOPS, with KV in FP8."""
+    """Rate of a rack's link divided by the break-even rate on Rubin (FP4 FLOP/s, KV in FP8)."""
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
 
 
 def ssd_ttft(scenario: Scenario) -> Values:
-    """Time to restore the median prefix of agent traffic, divided by the accepted time."""
+    """Seconds to restore the median prefix of agents from SSD, divided by the accepted seconds."""
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
-    byte = load(1.0, rate, np.inf)  # seconds per byte: the time is linear in bytes
+    byte = load(1.0, rate, np.inf)  # seconds per byte
     return by_model((latency + all_models().kv(prefix, KvDtype.FP16) * byte) / accepted)
 
 
@@ -58,17 +58,20 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Capacity that a rack's link can keep in use, divided by 16 TB."""
+    """Flash capacity that a rack's link can fill between two uses of the data, divided by 16 TB."""
     return _usable(scenario, scenario["system.link"])
 
 
 def usable_capacity_here(scenario: Scenario) -> Values:
-    """Capacity that the measured path can keep in use, divided by 16 TB."""
+    """Flash capacity that the measured path can fill between two uses, divided by 16 TB."""
     return _usable(scenario, scenario["ssd-hbm"])
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day if a saturated GPU writes all cache it produces over the rating."""
+    """Drive writes per day divided by the rated drive writes per day.
+
+    A saturated GPU writes all KV cache of its prefills to the drives.
+    """
     prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
@@ -76,7 +79,7 @@ def endurance(scenario: Scenario) -> Values:
 
 
 def write_over_production(scenario: Scenario) -> Values:
-    """Measured write rate divided by the rate at which a saturated GPU produces cache."""
+    """Measured write rate of the SSD, divided by the rate at which a busy GPU produces KV cache."""
     prompt, flops, rate = (
         scenario["workload.prefill.prompt"],
         scenario["gemm"],

@@ -1,8 +1,7 @@
-"""Weighted inversions of a sequence, by halving it down to single elements.
+"""For each element of a sequence, sums the weights of earlier elements with smaller values.
 
-They answer this question: if elements are put on a stack in a known order, how much was removed
-before a given element was removed? (Knuth, The Art of Computer Programming 3, 5.1.1, counts
-inversions by the same halving.)
+The algorithm halves the sequence repeatedly, as in Knuth, The Art of Computer Programming 3, 5.1.1.
+The LRU stack uses this sum: the number of blocks that left the stack before a given block.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from membench.thesis.replay.lru_stack.ragged import Ints
 
 _SHORT = 32
-"""Length of the stretches in which all pairs of elements are compared."""
+"""Length of the segments in which all pairs of elements are compared directly."""
 _EARLIER = np.tri(_SHORT, k=-1, dtype=np.bool_)
 
 
@@ -20,21 +19,21 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
     """[n] for each element, the sum of ``weights`` of earlier elements with smaller values.
 
     Args:
-        values: [n] any integers; an equal value is not smaller.
-        weights: [n].
+        values: [n] any integers. Equal values do not count.
+        weights: [n] integers.
     """
     count = values.size
     size = max(1 << max(count - 1, 0).bit_length(), _SHORT)
     sums = np.zeros(size, np.int64)
     weighed = np.zeros(size, np.int64)
     weighed[:count] = weights
-    # Sorted by value. Of equal values the later one comes first, so that equal ones are not
-    # counted.
+    # Indices sorted by value. Among equal values the later index is first, so that equal values do
+    # not count.
     place = np.arange(size)
     place[:count] = count - 1 - np.argsort(values[::-1], kind="stable")
-    # Each row holds the places of one aligned stretch of the sequence, ordered by value. For a
-    # place in the upper half, the places of the lower half with smaller values are before it in the
-    # row. Then each half becomes a row.
+    # Each row has the indices of one aligned segment of the sequence, sorted by value. An index in
+    # the upper half of the segment adds the weights of all earlier entries of the row that are in
+    # the lower half. Then each half becomes a row.
     while size > _SHORT:
         half = size >> 1
         upper = (place & half) != 0
@@ -51,14 +50,14 @@ def smaller_before(values: Ints, weights: Ints) -> Ints:
 
 
 def _within(values: Ints, weights: Ints) -> Ints:
-    """[n] `smaller_before` within each stretch of `_SHORT` elements, by comparing every pair."""
+    """[n] `smaller_before` within each segment of `_SHORT` elements, by comparing every pair."""
     count = values.size
     rows = -(-count // _SHORT)
     table = np.zeros((2, rows * _SHORT), np.int64)
     table[0, :count], table[1, :count] = values, weights
     value, weight = table.reshape(2, rows, _SHORT)
     smaller = (value[:, None, :] < value[:, :, None]) & _EARLIER
-    # Integers far below 2^53 are exact in double precision.
+    # doubles are exact here, because all integers are far below 2^53
     found = np.matmul(smaller.astype(np.float64), weight.astype(np.float64)[:, :, None])
     sums: Ints = found.reshape(-1)[:count].astype(np.int64)
     return sums

@@ -1,4 +1,7 @@
-"""The prefix rule: from which capacity on each block of a request hits."""
+"""Finds the smallest capacity at which each block of a request hits.
+
+A block hits only if all earlier blocks of the request hit (the prefix rule).
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,16 @@ class Events(NamedTuple):
     """The capacities at which blocks become hits, and the blocks that were read again.
 
     Attributes:
-        low, high: [n] ramps: each adds one hit at every capacity from `low` to `high`.
+        low, high: [n] ramps. The number of hits grows by one at every capacity from `low` to
+            `high`.
         climber: [n] index of the request of each ramp.
-        place, hits: [m] steps: each adds `hits` hits at capacity `place`.
+        place, hits: [m] steps. Each step adds `hits` hits at capacity `place`.
         stepper: [m] index of the request of each step.
-        whole, enough: [j] a request whose blocks can all hit, and the smallest capacity at which
-            they do.
-        request, before, blocks: [k] the request that reads blocks again, the request that touched
-            them last, and the number of blocks.
+        whole: [j] index of a request whose blocks can all hit.
+        enough: [j] the smallest capacity at which all blocks of `whole` hit.
+        request: [k] index of a request that reads blocks again.
+        before: [k] index of the request that touched these blocks last.
+        blocks: [k] number of these blocks.
     """
 
     low: Ints
@@ -39,13 +44,16 @@ class Events(NamedTuple):
 
 
 class _Warm(NamedTuple):
-    """The atoms of each request before its first new atom; only these can hit.
+    """The atoms that can hit: the atoms of each request before the first new atom.
+
+    An atom is a group of blocks that always move together (see `stack`).
 
     Attributes:
         atom: [n] index in `StackDistances`, ascending.
         turn: [n] index of the atom's request.
-        begin, end: [n] positions of the atom's first and last block.
-        before, worst: [n] the largest position in the request, before the atom and including it.
+        begin, end: [n] stack positions of the atom's first and last block.
+        before: [n] the largest stack position in the request before the atom.
+        worst: [n] the largest stack position in the request up to the end of the atom.
     """
 
     atom: Ints
@@ -57,9 +65,9 @@ class _Warm(NamedTuple):
 
 
 def judge(touches: Touches, found: StackDistances) -> Events:
-    """The events of ``touches``, whose blocks have the stack positions ``found``.
+    """Find the ramps and steps of the hit curve from the stack positions ``found``.
 
-    Block k of a request hits at all capacities from the largest position of its blocks 1 to k on.
+    Block k of a request hits if the capacity is at least the largest position of blocks 1 to k.
     """
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
@@ -99,14 +107,14 @@ def _warm(found: StackDistances) -> _Warm:
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """Merge neighbouring entries that have the same two requests."""
+    """Merge neighbouring entries with equal ``turn`` and ``toucher``, and add their blocks."""
     heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
     total = np.add.reduceat(blocks, heads) if heads.size else blocks
     return turn[heads], toucher[heads], total
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """The requests without a new block, and for each the capacity at which its last block hits."""
+    """The requests without a new block, and the smallest capacity at which all their blocks hit."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()
@@ -118,13 +126,13 @@ def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Int
 
 
 def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints, Ints]:
-    """Steps for blocks that a request names repeatedly: capacity, number of hits, request.
+    """Steps of the hit curve for repeated blocks of a request: (capacity, hits, request).
 
-    A repeated block hits at the largest position of the blocks before it in the request.
+    A repeated block hits if all earlier blocks of the request hit.
     """
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
-    # Without an earlier atom, all blocks before it are shared with the request before.
+    # Without an earlier atom, all earlier blocks are shared with the previous request.
     ends = offsets(touches.last - touches.first + 1)
     place = ends[after + 1] - ends[touches.offsets[turn]]
     hits = np.ones(after.size, np.bool_)

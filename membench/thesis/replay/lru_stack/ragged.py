@@ -10,18 +10,18 @@ Bools = NDArray[np.bool_]
 
 
 def offsets(lengths: Ints) -> Ints:
-    """[n + 1] the start of each row; the last element is the end of the last row."""
+    """[n + 1] start index of each row, and last the end of the last row."""
     found = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths, out=found[1:])
     return found
 
 
 _DENSE = 4
-"""A table is faster than sorting if it has at most this many entries per value."""
+"""Maximum number of table entries per value. A larger table is slower than sorting."""
 
 
 def distinct(values: Ints) -> tuple[Ints, Ints]:
-    """The distinct ``values``, ascending, and for each value its index among them."""
+    """(distinct values in ascending order, [n] index of each value in the distinct values)."""
     if not values.size:
         return values, values
     low = int(values.min())
@@ -36,22 +36,22 @@ def distinct(values: Ints) -> tuple[Ints, Ints]:
 
 
 def rows(begins: Ints) -> Ints:
-    """[m] for each element the index of its row; ``begins`` is [n + 1], as from `offsets`."""
+    """[m] index of the row of each element. ``begins`` is [n + 1], as from `offsets`."""
     return np.repeat(np.arange(begins.size - 1), np.diff(begins))
 
 
 def ranges(begins: Ints, lengths: Ints) -> Ints:
-    """For each i in turn, the ``lengths[i]`` integers from ``begins[i]`` on."""
+    """Concatenate ``arange(begins[i], begins[i] + lengths[i])`` for all i."""
     ends = offsets(lengths)
     return np.repeat(begins - ends[:-1], lengths) + np.arange(ends[-1])
 
 
 def running_max(row: Ints, values: Ints) -> Ints:
-    """[n] for each element, the largest of ``values`` in its row up to this element.
+    """[n] running maximum of ``values`` within each row.
 
     Args:
         row: [n] ascending, from 0.
-        values: [n] [n] not negative; the last row index times the largest value must fit 63 bits.
+        values: [n] not negative. The last row index times the largest value must fit into 63 bits.
     """
     step = int(values.max(initial=0)) + 1
     raised: Ints = np.maximum.accumulate(row * step + values)
@@ -59,9 +59,9 @@ def running_max(row: Ints, values: Ints) -> Ints:
 
 
 def joined(group: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
-    """The runs ``first`` to ``last``; a run that continues the one before is merged with it.
+    """Merge each run (``first`` to ``last``) with the next run if the next run continues the run.
 
-    Only neighbours in the same ``group`` are merged.
+    Only neighbouring runs with equal ``group`` are merged.
     """
     heads = np.ones(first.size, np.bool_)
     heads[1:] = (group[1:] != group[:-1]) | (first[1:] != last[:-1] + 1)

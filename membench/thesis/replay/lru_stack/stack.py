@@ -1,15 +1,18 @@
 """The LRU stack of a trace, advanced by many requests at once.
 
-The last request is at the top of the stack, in its own order. The prefix that the current request
-shares with the last one is at positions 1 to n and stays there. The other blocks of the last
-request are *buried*: they are put on top of the blocks that were buried before. The other blocks of
-the current request are *fresh*: each is either taken from the buried blocks, or is new.
+The blocks of the previous request are at the top of the stack, in the order of the request. The
+current request does this to the stack:
 
-All of this is done on whole arrays. Keys are cut wherever a fresh or a buried run begins or ends.
-The blocks between two cuts form an *atom*: they always move together. In the course of time an atom
-is buried, fresh, buried, fresh and so on, so the burial before each time it is fresh is known. At
-that time, the blocks above the atom are those buried later, minus those already taken: a count of
-inversions.
+- The prefix that both requests share is at positions 1 to n and stays there.
+- The other blocks of the previous request are *buried*. The buried blocks of all earlier requests
+  are below.
+- The other blocks of the current request are *fresh*. A fresh block is either taken from the buried
+  blocks, or is new.
+
+The algorithm works on whole arrays. All keys are cut where a fresh run or a buried run begins or
+ends. The blocks between two cuts form an *atom*. The blocks of an atom always move together. An
+atom is buried, fresh, buried, fresh and so on. The blocks above a buried atom are the blocks that
+were buried later and not yet taken. `inversions` counts these blocks.
 """
 
 from __future__ import annotations
@@ -27,12 +30,12 @@ _NOTHING = np.zeros(0, np.int64)
 
 
 class LruStack(NamedTuple):
-    """The stack between two requests: runs of keys, from the top down.
+    """The LRU stack between two requests: runs of keys, from the top down.
 
     Attributes:
-        first, last: [n] keys of a run, inclusive.
+        first, last: [n] first and last key of each run.
         toucher: [n] index of the request that touched the run last.
-        top: number of runs that belong to the last request.
+        top: number of runs of the last request.
     """
 
     first: Ints
@@ -49,11 +52,11 @@ class StackDistances(NamedTuple):
     """The stack positions of the blocks of several requests, at the time of each request.
 
     Attributes:
-        shared: [n] for each request, the number of blocks shared with the last one, at positions 1,
-            2 and so on.
-        before: [n] index of the request that touched these last.
-        turn, run: [m] indices in the `Touches` of the request and the run of each further atom, in
-            order.
+        shared: [n] for each request, the number of blocks shared with the previous request. These
+            blocks are at positions 1, 2 and so on.
+        before: [n] index of the previous request.
+        turn: [m] for each atom of the other blocks, the index of the request in `Touches`.
+        run: [m] for each of these atoms, the index of the run in `Touches`.
         blocks: [m] number of blocks of each atom.
         position: [m] position of the atom's first block; 0 if the atom is new.
         toucher: [m] index of the request that touched the atom last; -1 if the atom is new.
@@ -69,10 +72,10 @@ class StackDistances(NamedTuple):
 
 
 class _Atoms(NamedTuple):
-    """Runs, cut into atoms.
+    """Runs of keys, cut into atoms.
 
     Attributes:
-        number: [n] index of the atom, in key order.
+        number: [n] index of the atom, in the order of the keys.
         of: [n] index of the run that contains the atom.
         turn: [n] index of the request in which the atom is fresh or buried.
         blocks: [n] number of blocks.
@@ -90,8 +93,8 @@ def advance(
     """Advance ``stack`` by the requests of ``touches`` (at least one).
 
     Returns:
-        The positions of their blocks, and the stack after them; None if there would be more than
-            ``most`` atoms.
+        (positions of the blocks of all requests, stack after the last request), or None if there
+            would be more than ``most`` atoms.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])
@@ -111,7 +114,7 @@ def advance(
     source = _sources(new, old, turns)
     known = np.flatnonzero(source >= 0)
     source = source[known]
-    taken = np.full(old.number.size, turns)  # the turn that takes the atom
+    taken = np.full(old.number.size, turns)  # index of the request that takes the atom
     taken[source] = new.turn[known]
     position = np.zeros(new.number.size, np.int64)
     position[known] = shared[new.turn[known]] + _above(old, taken, turns)[source] + 1
@@ -125,9 +128,9 @@ def advance(
 
 
 def _buried(stack: LruStack, left: Runs) -> Runs:
-    """All runs that were ever buried, from the top.
+    """All buried runs, from the top of the stack down.
 
-    Turn -1 marks those buried before these requests.
+    ``turn`` is -1 for runs that an earlier call of `advance` buried.
     """
     below = np.full(stack.first.size - stack.top, -1)
     return Runs(
@@ -139,11 +142,11 @@ def _buried(stack: LruStack, left: Runs) -> Runs:
 
 
 def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
-    """All keys at which an atom begins, or after which one ends, ascending.
+    """Cut all runs into atoms.
 
     Returns:
-        The keys, and for each run of both inputs the index of its first atom and its number of
-            atoms.
+        The keys at which atoms begin or end, ascending. For each run of ``fresh`` and then of
+            ``buried``: the index of the first atom, and the number of atoms.
     """
     runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
     cuts, number = distinct(np.concatenate(runs))
@@ -158,8 +161,8 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
 
 
 def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
-    """[n] for each fresh atom, the index in ``old`` of its burial; -1 if it is new."""
-    # Sort by atom, then by turn. Within a turn, burying comes before taking.
+    """[n] for each fresh atom in ``new``, the index in ``old`` of the last burial; -1 if none."""
+    # Sort by atom, then by request. Within a request, burials are before fresh atoms.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
     order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
     one, next_ = order[:-1], order[1:]
@@ -173,17 +176,17 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] for each burial in ``old``, the number of buried blocks above it when it is taken.
+    """[n] for each buried atom, the number of buried blocks above the atom when it is taken.
 
-    The number has no meaning for a burial that is not taken.
+    The number has no meaning for an atom that is never taken.
 
     Args:
-        taken: [n] the turn in which each burial is taken; ``turns`` if it is not taken.
+        taken: [n] index of the request that takes each atom; ``turns`` if never taken.
     """
     ends = offsets(old.blocks)
-    # Blocks that were buried above it before that turn ...
+    # blocks that were buried later than the atom, before the atom is taken, ...
     above = ends[:-1] - ends[np.searchsorted(-old.turn, -taken)]
-    # ... minus those that were taken before. Neighbours that are taken together count as one.
+    # ... minus the blocks among these that were taken earlier; neighbours taken together count once
     goes = np.flatnonzero(taken < turns)
     turn = taken[goes]
     heads = np.flatnonzero(np.diff(turn, prepend=-1))
@@ -194,7 +197,7 @@ def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
 
 
 def _stack(touches: Touches, first: Ints, blocks: Ints, toucher: Ints) -> LruStack:
-    """The stack after ``touches``: the last request above the atoms that are still buried."""
+    """The stack after ``touches``: the last request, then the atoms that are still buried."""
     toucher, first, last = joined(toucher, first, first + blocks - 1)
     top = slice(touches.offsets[-2], touches.offsets[-1])
     mine = touches.first[top]

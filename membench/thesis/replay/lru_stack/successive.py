@@ -1,4 +1,4 @@
-"""The blocks that each request shares with the request before it, and the other blocks."""
+"""Compares each request with the previous request: shared blocks at the start, other blocks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from membench.thesis.replay.lru_stack.ragged import Ints, offsets, ranges, rows
 
 
 class Runs(NamedTuple):
-    """Runs of keys, each a run of a request or the rest of one.
+    """Runs of keys. A run is a whole run of a request, or the end of such a run.
 
     Attributes:
-        turn: [n] index of the request in which the run is fresh or buried.
-        run: [n] index of the original run.
-        first, last: [n] keys, inclusive.
+        turn: [n] index of the request in which the run is fresh or buried (see `stack`).
+        run: [n] index of the whole run.
+        first, last: [n] first and last key.
     """
 
     turn: Ints
@@ -25,13 +25,12 @@ class Runs(NamedTuple):
 
 
 class Succession(NamedTuple):
-    """The comparison of each request with the request before.
+    """The comparison of each request with the previous request.
 
     Attributes:
-        shared: [n] number of blocks that are equal at the start of both requests.
-        fresh: the other blocks of the request, in order.
-        left: the other blocks of the request before; the latest request first, the blocks of each
-            in order.
+        shared: [n] number of equal blocks at the start of both requests.
+        fresh: the other blocks of each request, in order.
+        left: the other blocks of each previous request, in order; the latest request is first.
     """
 
     shared: Ints
@@ -43,13 +42,14 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
     """Compare requests 1 to n with requests 0 to n - 1.
 
     Args:
-        first, last: [m] the keys of the runs of all requests, inclusive.
-        begins: [n + 2] the start of each request; only request 0 may be empty.
+        first, last: [m] first and last key of each run, one request after the other.
+        begins: [n + 2] index of the first run of each request, and last m. Only request 0 may be
+            empty.
     """
     lengths, starts = np.diff(begins), begins[1:-1]
     same = _equal_runs(first, last, begins)
     mine, other = starts + same, begins[:-2] + same
-    # The first two runs that differ may still have equal blocks at their start.
+    # The first pair of different runs can still have equal blocks at the start.
     both = np.flatnonzero((same < lengths[1:]) & (same < lengths[:-1]))
     both = both[first[mine[both]] == first[other[both]]]
     ends = np.minimum(last[mine[both]], last[other[both]]) + 1
@@ -65,7 +65,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] number of runs at the start of each request that equal those of the request before."""
+    """[n] for each request, the number of runs at the start that the previous request also has."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)
@@ -79,7 +79,7 @@ def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
 
 
 def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
-    """For each of ``turns``, the runs ``begins`` to ``ends`` without the first ``head`` blocks."""
+    """For all i: the runs ``begins[i]`` to ``ends[i] - 1`` without the first ``head[i]`` blocks."""
     lengths = ends - begins
     run = ranges(begins, lengths)
     turn = np.repeat(turns, lengths)

@@ -1,7 +1,7 @@
-"""The blocks that each request of a trace touches, each block once, as runs of keys.
+"""Lists the blocks that each request of a trace touches, each block once, as runs of keys.
 
-A key identifies a block in the whole trace. It is the block's id. If ids are private to a session,
-each session's ids are shifted so that the ranges of sessions do not overlap.
+A key identifies a block in the whole trace. The key is the block's id. If ids are private to a
+session, the ids of each session are shifted, so that no two sessions have equal keys.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MOST_KEYS = 2**62
 
 
 class Again(NamedTuple):
-    """Blocks that a request names again; they hit whenever the blocks before them hit.
+    """Repeated blocks: blocks that a request names a second time.
 
     Attributes:
-        after: [k] index of the last run in `Touches` before them, ascending; it belongs to the same
-            request.
-        blocks: [k] number of blocks.
+        after: [k] index of the last run in `Touches` before the repeated blocks, ascending. This
+            run is in the same request.
+        blocks: [k] number of repeated blocks.
     """
 
     after: Ints
     blocks: Ints
 
     def between(self, begin: int, end: int) -> Again:
-        """The entries after the runs ``begin`` to ``end - 1``; these runs are renumbered from 0."""
+        """The entries for the runs ``begin`` to ``end - 1``. The runs are renumbered from 0."""
         found = slice(*np.searchsorted(self.after, [begin, end]))
         return Again(self.after[found] - begin, self.blocks[found])
 
@@ -43,8 +43,8 @@ class Touches:
     Attributes:
         number: [n] index of the request in the trace.
         offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
-        first, last: [m] the keys of a run, inclusive; a key occurs at most once in a request.
-        again: blocks that a request names again; they are not in the runs.
+        first, last: [m] first and last key of each run. A key occurs at most once in a request.
+        again: blocks that a request names a second time. The runs do not contain these blocks.
     """
 
     number: Ints
@@ -93,7 +93,7 @@ def keys_of(trace: Trace) -> tuple[Ints, Ints]:
 
 
 def _moves(trace: Trace) -> Ints | int:
-    """[m] the shift that turns the ids of each run into keys."""
+    """[m] number to add to the ids of each run to get keys; 0 if ids are not private."""
     if not trace.private or not trace.runs:
         return 0
     sessions, session = np.unique(trace.session, return_inverse=True)
@@ -102,9 +102,9 @@ def _moves(trace: Trace) -> Ints | int:
     highest = np.zeros(sessions.size, np.int64)
     np.minimum.at(lowest, session, trace.first)
     np.maximum.at(highest, session, trace.last)
-    spans = np.maximum(highest - lowest + 1, 0)  # a session may be without runs
+    spans = np.maximum(highest - lowest + 1, 0)  # 0 for a session without runs
     if spans.sum(dtype=np.float64) >= _MOST_KEYS:
-        raise TraceError(f"{trace.name}: its ids are too large to be separated by session")
+        raise TraceError(f"{trace.name}: the block ids are too large to keep sessions apart")
     moves: Ints = (offsets(spans)[:-1] - lowest)[session]
     return moves
 
@@ -112,7 +112,7 @@ def _moves(trace: Trace) -> Ints | int:
 def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
     """The requests that contain a block more than once."""
     suspects = _meeting(request, first, last)
-    if not suspects.any():  # the runs ascend in every request
+    if not suspects.any():  # the runs of every request ascend, so no block is repeated
         return np.zeros(0, np.int64)
     runs = np.flatnonzero(np.isin(request, request[1:][suspects]))
     runs = runs[np.lexsort((first[runs], request[runs]))]
@@ -120,7 +120,7 @@ def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
 
 
 def _meeting(request: Ints, first: Ints, last: Ints) -> Bools:
-    """[m - 1] whether a run starts before the end of the run before it, in the same request."""
+    """[m - 1] whether a run starts at or before the end of the previous run of the same request."""
     return np.asarray((request[1:] == request[:-1]) & (first[1:] <= last[:-1]))
 
 
@@ -138,7 +138,7 @@ def _without_repeats(
     request = np.concatenate([request[others], cut[new]])
     order = np.argsort(request, kind="stable")
     begins = offsets(np.bincount(request, minlength=number.size))
-    # For each repeated part, the number of parts before it in its request.
+    # number of earlier runs in the same request, for each repeated run
     within = np.cumsum(new) - np.searchsorted(cut[new], cut)
     return Touches(
         number,

@@ -1,4 +1,4 @@
-"""Traces of requests: the shipped ones, and any file in the same formats."""
+"""Reads traces of requests: the traces that membench contains, and files of several formats."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from membench.thesis.replay.traces.lines import (
 
 @record(kw_only=True)
 class Shipped:
-    """A trace that is shipped with membench.
+    """A trace that membench contains.
 
     Attributes:
         file: name of the compressed file in `data/`.
-        sha256: digest of the uncompressed file, which has the same bytes as the published one.
-        origin: repository, commit and path; licence: the licence of the data.
+        sha256: digest of the uncompressed file, which equals the published file.
+        origin: repository, commit and path of the published file.
+        licence: the licence of the data.
     """
 
     name: str
@@ -59,22 +60,24 @@ SHIPPED = (
 
 
 def shipped_bytes(file: str) -> bytes:
-    """The decompressed content of the shipped ``file``."""
+    """The decompressed content of ``file`` in `data/`."""
     return unpack((files(__package__) / "data" / file).read_bytes(), file, MAX_BYTES)
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
-    """Read a trace: a shipped one by its name, a file, or a folder of sessions.
+    """Read a trace.
 
     Args:
-        block_tokens: number of tokens per block; None for the size that the format or the file
-            gives. Smaller blocks of the trace are merged to this size.
-        nested: whether to keep the requests of sub-agents, if the trace has any.
+        source: name of a trace that membench contains, a file, or a folder with one session per
+            file.
+        block_tokens: number of tokens per block. Smaller blocks of the trace are merged. None for
+            the block size of the trace.
+        nested: whether to keep the requests of sub-agents.
 
     Raises:
-        UsageError: no trace of membench has that name.
-        TraceError: the file does not exist, has no blocks, or violates its format; the one-line
-            message gives the line and the fault.
+        UsageError: ``source`` is neither a built-in trace nor a file.
+        TraceError: the file does not exist, has no blocks, or is invalid. The message gives the
+            line.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -92,8 +95,8 @@ def _read(source: str, block_tokens: int | None) -> Trace:
         names = [one.name for one in SHIPPED]
         error = UsageError if path.name == source and not path.suffix else TraceError
         raise error(
-            f"{one_line(source)}: there is no such trace",
-            did_you_mean(source, names, f"name a file, or {' or '.join(names)}"),
+            f"{one_line(source)}: this is neither a file nor the name of a trace",
+            did_you_mean(source, names, f"give a file, or {' or '.join(names)}"),
         )
     from membench.thesis.replay.traces import objects
 
@@ -123,26 +126,28 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
 
 def _of_folder(path: Path, block_tokens: int | None) -> Trace:
-    """Read a folder in the form of kv-cache-tester: one session per file."""
+    """Read a folder in the format of kv-cache-tester: one session per file."""
     from membench.thesis.replay.traces import agent
     from membench.thesis.replay.traces.regroup import regrouped
 
     files_here = sorted(one for one in path.iterdir() if ".json" in one.name and one.is_file())
     if not files_here:
         raise TraceError(
-            f"{path}: there is no trace in this folder",
+            f"{path}: the folder contains no trace",
             "give a folder with .json or .jsonl files",
         )
     parts = [_lines(shown(one), read_trace_bytes(one)) for one in files_here]
     for part in parts:
         if not agent.is_form_of(part):
-            raise TraceError(f"{part.name}: this is not a session", "name the file itself")
+            raise TraceError(
+                f"{part.name}: this is not a session", "give one file instead of the folder"
+            )
     own = agent.read_files(parts, shown(path))
     return own if block_tokens in {None, own.block_tokens} else regrouped(own, block_tokens or 0)
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """JSON objects, one per line; a file with a single multi-line object counts as one line."""
+    """The lines of ``content``. A JSON object over several lines counts as one line."""
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):

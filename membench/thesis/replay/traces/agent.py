@@ -1,12 +1,21 @@
-"""The agent format: sessions of a coding agent with their requests and block ids.
+"""The agent format: sessions of a coding agent, with requests and block ids.
 
-A session has `block_size`, `scope` ("local" if its ids are private) and `requests`. A request has
-`t` (seconds from the session's start), `in`, `out`, `api` (server time in seconds, may be null) and
-`h`: an integer is one id, a pair ``[a, b]`` is the ids from a to b. The shipped trace has this
-format, with one session per line. kv-cache-tester publishes one session per file, with the keys
-`hash_id_scope`, `api_time` and `hash_ids`; both spellings are read, and also a folder of such
-files. An entry with the key `requests` contains the requests of a sub-agent, with times from the
-sub-agent's start. In most traces only whole blocks have ids.
+A session has these keys:
+
+- `block_size`: tokens per block
+- `scope` (or `hash_id_scope`): "local" if block ids are private to the session
+- `requests`: list of requests
+
+A request has these keys:
+
+- `t`: seconds from the start of the session
+- `in`, `out`: numbers of tokens
+- `api` (or `api_time`): seconds of the server, may be null
+- `h` (or `hash_ids`): list of block ids. An integer is one id. A pair ``[a, b]`` is the ids a to b.
+
+A file has one session per line, or a single session (as in kv-cache-tester). An entry of `requests`
+with the key `requests` contains the requests of a sub-agent. The times of these requests start
+at 0. In most traces only whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -24,7 +33,7 @@ _MOST_ID = 2**62
 
 
 def is_form_of(lines: Lines) -> bool:
-    """Whether the first line is a session."""
+    """Whether ``lines`` are in the agent format: the first line is a session."""
     first = lines.first
     return bool(first) and "requests" in lines.parse(first, lines.lines[first - 1])
 
@@ -43,7 +52,11 @@ def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """Read a trace from ``lines``; raises `TraceError` with the line number and the fault."""
+    """Read a trace in the agent format.
+
+    Raises:
+        TraceError: a line is invalid. The message gives the line number.
+    """
     reader = _Reader(lines)
     for number, session in lines.objects():
         reader.session(number, session, block_tokens, number)
@@ -68,12 +81,21 @@ class _Reader:
     def session(
         self, number: int, session: Mapping[str, Any], wanted: int | None, count: int
     ) -> None:
-        """Add the session in line ``number`` as session ``count`` of the trace."""
+        """Add a session to the trace.
+
+        Args:
+            number: the line number, for errors.
+            session: the JSON object of the session.
+            wanted: tokens per block that the user wants; None for any number.
+            count: index of the session in the trace.
+        """
         lines = self.lines
         self.number = count
         size = lines.whole(number, session, "block_size")
         if not size or size != (self.block or size):
-            lines.fail(number, f"blocks of {size} tokens instead of {self.block or '1 or more'}")
+            lines.fail(
+                number, f"the block size is {size} tokens instead of {self.block or '1 or more'}"
+            )
         if wanted not in {None, size}:
             lines.fail(
                 number,
@@ -82,7 +104,7 @@ class _Reader:
             )
         self.block = size
         if session.get("scope", session.get("hash_id_scope", "local")) != "local":
-            lines.fail(number, "'scope' must be \"local\": no other is supported")
+            lines.fail(number, "'scope' must be \"local\"")
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
             lines.fail(number, "'requests' must be a list with at least one request")
@@ -125,7 +147,9 @@ class _Reader:
                     f"request {place} has an id that is neither a number nor a pair of numbers",
                 )
             if not 0 <= first <= last < _MOST_ID:
-                lines.fail(number, f"request {place}: invalid range of ids, {first} to {last}")
+                lines.fail(
+                    number, f"request {place} has an invalid range of ids: {first} to {last}"
+                )
             if blocks and first == self.last[-1] + 1:
                 self.last[-1] = last
             else:
@@ -151,7 +175,7 @@ class _Reader:
 
     def trace(self) -> Trace:
         if not self.first:
-            raise TraceError(f"{self.lines.name}: no request has a block")
+            raise TraceError(f"{self.lines.name}: no request has a block id")
         return Trace(
             name=self.lines.name,
             block_tokens=self.block,

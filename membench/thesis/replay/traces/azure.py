@@ -1,4 +1,4 @@
-"""Azure's published requests: lengths and arrival times, without block ids.
+"""Reads Azure's published requests: arrival times and numbers of tokens, but no block ids.
 
 Each line is one request: `TIMESTAMP,ContextTokens,GeneratedTokens` (Patel et al., ISCA 2024).
 """
@@ -19,7 +19,12 @@ _HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens"
 
 @dataclass(frozen=True)
 class RequestTable:
-    """Requests: [n] arrival (seconds from the first one), [n] prompt and [n] output (tokens)."""
+    """Requests as arrays.
+
+    Attributes:
+        arrival: [n] seconds from the first request.
+        prompt, output: [n] tokens.
+    """
 
     arrival: Floats
     prompt: Ints
@@ -27,17 +32,17 @@ class RequestTable:
 
 
 def azure_lengths(name: str) -> RequestTable:
-    """The shipped trace ``name``: `conv` or `code`."""
+    """The requests of Azure's trace ``name``, which is `conv` or `code`."""
     return parse_lengths(
         shipped_bytes(f"AzureLLMInferenceTrace_{name}.csv.xz").decode("ascii"), name
     )
 
 
 def parse_lengths(text: str, name: str) -> RequestTable:
-    """The requests in ``text``.
+    """Parse requests from CSV ``text``. ``name`` is for error messages.
 
     Raises:
-        TraceError: the one-line message gives the line and the fault.
+        TraceError: a line is invalid. The message gives the line.
     """
     head, *lines = text.splitlines() or [""]
     if head != _HEADER:
@@ -46,15 +51,19 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     for number, line in enumerate(lines, 2):
         try:
             stamp, asked, made = line.split(",")
-            # The times have seven decimals, but Python reads six: 0.1 us is cut off.
+            # The times have seven decimals, but Python reads only six decimals.
             arrival.append(datetime.fromisoformat(f"{stamp[:26]}+00:00").timestamp())
             prompt.append(int(asked))
             output.append(int(made))
         except ValueError:
-            raise TraceError(f"{name}, line {number}: this is not a time and two numbers") from None
+            raise TraceError(
+                f"{name}, line {number}: the line must be a time and two numbers"
+            ) from None
     times = np.array(arrival, np.float64)
     if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
-        raise TraceError(f"{name}: times decrease, or a length is negative")
+        raise TraceError(
+            f"{name}: a time is before the previous time, or a number of tokens is negative"
+        )
     return RequestTable(
         times - times[0] if times.size else times,
         np.array(prompt, np.int64),

@@ -1,4 +1,4 @@
-"""The lines of a trace file, and errors that give the line number."""
+"""Reads the lines of a trace file. Error messages give the line number."""
 
 from __future__ import annotations
 
@@ -19,42 +19,43 @@ MAX_BYTES = 4 << 30
 """Maximum size of a decompressed trace in bytes."""
 SMALL = 64 << 20
 RATIO = 32
-"""A compressed trace may expand to `SMALL` bytes, or to this multiple of its size if that is more.
+"""Maximum ratio of the decompressed size to the compressed size, if above `SMALL` bytes.
 
-The shipped traces expand by half of this.
+The traces that membench contains have half of this ratio.
 """
 MAX_LINE = 32 << 20
-"""Maximum bytes of a line, enough for a session of thousands of requests; parsing it may take 20
-times as much memory.
-"""
-_SHORTEST = 16  # minimum mean bytes per line: a file of empty lines is not a trace
+"""Maximum bytes of a line: enough for a session of thousands of requests.
 
-_MOST = 1 << 53  # largest exact integer in a double; lengths and times must be below
+The parser can need 20 times as much memory.
+"""
+_SHORTEST = 16  # minimum mean bytes per line, to reject a file of empty lines
+
+_MOST = 1 << 53  # limit of lengths and times: a double is exact up to here
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?schema,run_id,|[^\n]*membench\.results/")
-_FORMS = "docs/replay.md says which forms of traces are read"
+_FORMS = "docs/replay.md describes the formats of traces"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @record
 class Lines:
-    """The name of a file and its lines."""
+    """The lines of a trace file, with the name of the file for error messages."""
 
     name: str
     lines: list[bytes]
 
     @property
     def first(self) -> int:
-        """The number of the first line that is not blank; 0 if all lines are blank."""
+        """The number (from 1) of the first line that is not blank; 0 if all lines are blank."""
         return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
 
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
-        """Raise a `TraceError` about line ``number`` (the first line is 1)."""
+        """Raise a `TraceError`: ``what`` is wrong in line ``number`` (from 1)."""
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """The JSON object in each line, with the line number."""
+        """(line number, JSON object) of each line that is not blank."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
@@ -62,7 +63,7 @@ class Lines:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
-        """The JSON object in one line."""
+        """Parse the JSON object in ``line``. ``number`` is the line number for errors."""
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
@@ -73,15 +74,15 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """``entry[key]``, which must be a time (0 or more)."""
+        """``entry[key]``, or a `TraceError` if the value is not a number of 0 or more."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
-        if not numeric or value is None or not 0 <= value < _MOST:  # also rejects NaN
+        if not numeric or value is None or not 0 <= value < _MOST:  # false for NaN, too
             self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """``entry[key]``, which must be a whole number (0 or more)."""
+        """``entry[key]``, or a `TraceError` if the value is not a whole number of 0 or more."""
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
@@ -89,7 +90,7 @@ class Lines:
 
 
 def _shown(value: object) -> str:
-    """``value`` for a message: shortened, on one line, in ASCII."""
+    """``value`` as text for a message: shortened, on one line, in ASCII."""
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -98,8 +99,7 @@ def read_trace_bytes(path: Path) -> bytes:
     """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: the file cannot be read, is damaged, has another compression, is a Git LFS
-            pointer, or is too large.
+        TraceError: the file cannot be read, is damaged, is too large, or has an unsupported format.
     """
     name = shown(path)
     try:
@@ -111,38 +111,43 @@ def read_trace_bytes(path: Path) -> bytes:
     if data.startswith(_POINTER):
         raise TraceError(
             f"{name}: this is a Git LFS pointer, not the trace",
-            "in the clone of its repository: git lfs pull",
+            "run 'git lfs pull' in the clone of the trace's repository",
         )
     if _PAGE.match(data):
         raise TraceError(f"{name}: this is a web page, not the trace", "download the raw file")
     if _RESULTS.match(data):
         raise TraceError(
             f"{name}: this is a results file of membench, not a trace",
-            "membench compare and report read it",
+            "read the file with 'membench compare' or 'membench report'",
         )
     if data.startswith(_ZSTD):
         raise TraceError(
-            f"{name}: compressed with zstd, which is not supported", "decompress it: zstd -d FILE"
+            f"{name}: the file is compressed with zstd, which membench cannot read",
+            "decompress the file: zstd -d FILE",
         )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
-        raise TraceError(f"{name}: not a trace: its lines have {_SHORTEST} bytes or fewer")
+        raise TraceError(
+            f"{name}: this is not a trace, because the lines have {_SHORTEST} bytes or fewer"
+        )
     return data
 
 
 def as_utf8(content: bytes) -> bytes:
-    """``content`` as UTF-8 without a byte order mark; PowerShell writes UTF-16."""
+    """Convert UTF-16 (as PowerShell writes) to UTF-8, and remove a byte order mark."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
 def lines_of(data: bytes, name: str) -> list[bytes]:
-    """The lines of ``data``.
+    """Split ``data`` into lines.
 
     Raises:
-        TraceError: a line is too long for a trace.
+        TraceError: a line has more than `MAX_LINE` bytes.
     """
     lines = data.splitlines()
     if len(max(lines, key=len, default=b"")) > MAX_LINE:
-        raise TraceError(f"{name}: not a trace: a line is longer than {about_size(MAX_LINE)}")
+        raise TraceError(
+            f"{name}: this is not a trace, because a line is longer than {about_size(MAX_LINE)}"
+        )
     return lines

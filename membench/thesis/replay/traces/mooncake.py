@@ -1,17 +1,18 @@
-"""The Mooncake format: one request per line, with the ids of its blocks.
+"""The Mooncake format: one request per line, with the ids of the request's blocks.
 
-The keys are `timestamp`, `input_length`, `output_length` and `hash_ids`. The last block of a
-request may be partial, so there are ``ceil(input / block)`` ids. Traces recorded from engines list
-only whole blocks: ``floor(input / block)`` ids. These variants are also read:
+The keys are `timestamp` (ms), `input_length`, `output_length` and `hash_ids`. A block has 512
+tokens. A request has ``ceil(input / block)`` ids, because the last block can be partial. A trace
+that an engine recorded has only whole blocks: ``floor(input / block)`` ids.
 
-- lines with a `chat_id` (Qwen-Bailian): seconds instead of milliseconds, 16 tokens per block
-    instead of 512;
-- lines with a `block_size` (kvcache-simulator), which may have no `timestamp`: the trace then has
-    an order, but no times;
-- lines with a `session_id` and a `delay` (ms) instead of a `timestamp`: the request arrives this
-    long after the previous one of its session;
-- ids that are whole numbers below 2^64, or strings (hashes in hexadecimal digits);
-- Dynamo's alternative key names: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
+The module also reads these variants:
+
+- Lines with a `chat_id` (Qwen-Bailian) have times in seconds and 16 tokens per block.
+- Lines with a `block_size` (kvcache-simulator) can have no `timestamp`. The trace then has no
+  times.
+- Lines with a `session_id` can have a `delay` (ms) instead of a `timestamp`. The delay is the time
+  since the previous request of the session.
+- Ids can be whole numbers below 2^64, or strings such as hashes in hexadecimal digits.
+- Dynamo has other key names: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from membench.thesis.replay.traces.numbering import numbered, runs_of
 BLOCK_TOKENS = 512
 BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
-_SPARSE = 4  # ids are renumbered if fewer than one in this many is used
+_SPARSE = 4  # maximum ratio of the largest id to the number of ids without renumbering
 _PRECISE = 1e3  # milliseconds per second
 _ALIASES = {
     "created_time": "timestamp",
@@ -43,7 +44,7 @@ _ALIASES = {
 
 @dataclass
 class _Columns:
-    """The values of all lines, in columns."""
+    """The values of all lines of a trace, one list per key."""
 
     arrival: array[float] = field(default_factory=lambda: array("d"))
     prompt: array[int] = field(default_factory=lambda: array("q"))
@@ -55,7 +56,11 @@ class _Columns:
 
 
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
-    """Read a trace from ``lines``; raises `TraceError` with the line number and the fault."""
+    """Read a trace in the Mooncake format.
+
+    Raises:
+        TraceError: a line is invalid. The message gives the line number.
+    """
     columns = _Columns()
     clock: _Clock | None = None
     bailian = False
@@ -105,7 +110,7 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
 
 
 class _Clock:
-    """Computes the arrival time of each line's request, from its timestamp or its delay."""
+    """Computes the arrival time of each request from the request's timestamp or delay."""
 
     def __init__(self, lines: Lines, first: Mapping[str, Any]) -> None:
         self.lines = lines
@@ -118,7 +123,7 @@ class _Clock:
         lines = self.lines
         if not self.timed:
             if "timestamp" in entry:
-                lines.fail(number, "has a 'timestamp', but the first line has none")
+                lines.fail(number, "the line has a 'timestamp', but the first line has none")
             columns.arrival.append(0.0)
             return
         if not self.sessions:
@@ -139,27 +144,32 @@ class _Clock:
             delay = lines.time(number, entry, "delay") if name in self.last else 0.0
             time = self.last.get(name, 0.0) + delay
         if time < self.last.get(name, 0.0):
-            lines.fail(number, f"the session {name[:40]!r} has decreasing times", "sort its lines")
+            lines.fail(
+                number, f"the session {name[:40]!r} has decreasing times", "sort the lines by time"
+            )
         self.last[name] = time
         columns.arrival.append(time)
 
 
 def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
-    """Check that all lines with a block size give the same one."""
+    """Check that all lines with a `block_size` have an equal `block_size`."""
     if "block_size" not in entry:
         return
     size = lines.whole(number, entry, "block_size")
     if not size or (columns.block and size != columns.block):
         expected = columns.block or "1 or more"
-        lines.fail(number, f"blocks of {size} tokens instead of {expected}")
+        lines.fail(number, f"'block_size' is {size} tokens instead of {expected}")
     columns.block = size
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
-    """All ids in one array; hashes are replaced by numbers in the order of first use."""
+    """[n] block ids of all requests.
+
+    Strings and sparse ids become numbers in the order of first use.
+    """
     flat = list(chain.from_iterable(named))
     if not flat:
-        raise TraceError(f"{lines.name}: no request has a block")
+        raise TraceError(f"{lines.name}: no request has a block id")
     kinds = set(map(type, flat))
     if kinds == {str}:
         return _numbered_words(flat)
@@ -169,7 +179,7 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
                     lines.fail(
                         number,
-                        f"a block id must be a whole number from 0 to {_MOST_ID}, or all must be "
+                        f"all block ids must be whole numbers from 0 to {_MOST_ID}, or all must be "
                         "strings",
                     )
     hashes = np.array(flat, np.uint64)
@@ -184,7 +194,11 @@ def _numbered_words(words: list[str]) -> Ints:
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
-    """Whether only whole blocks have ids; raises if the numbers of ids do not fit ``size``."""
+    """Whether only whole blocks have ids.
+
+    Raises:
+        TraceError: the numbers of ids do not match blocks of ``size`` tokens.
+    """
     wrong = np.flatnonzero(-(-prompts // size) != counts)
     if not wrong.size:
         return False
@@ -196,7 +210,7 @@ def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
-    """A hint: the block sizes that fit all requests, with or without a partial last block."""
+    """A hint with a block size that matches all requests, with or without partial last blocks."""
     some = counts > 0
     if not some.any():
         return "no block size fits all lines: is the file damaged?"

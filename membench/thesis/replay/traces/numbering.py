@@ -11,9 +11,9 @@ from membench.thesis.replay.trace import Ints
 
 
 def numbered(ids: NDArray[Any]) -> Ints:
-    """[n] a number for each of ``ids``, equal for equal ids, from 0 in the order of first use.
+    """[n] for each id, a number from 0 in the order of first use. Equal ids get equal numbers.
 
-    Ids that follow each other at their first use get consecutive numbers, which form runs.
+    So new blocks of a request get consecutive numbers, which form a run.
     """
     _, firsts, places = np.unique(ids, return_index=True, return_inverse=True)
     fresh = np.empty(firsts.size, np.int64)
@@ -27,7 +27,7 @@ def runs_of(ids: Ints, bounds: Ints) -> tuple[Ints, Ints, Ints]:
 
     Args:
         ids: [n] ids of all requests, one request after the other.
-        bounds: [k + 1] the start of each request.
+        bounds: [k + 1] the start of each request in ``ids``, and last n.
 
     Returns:
         offsets [k + 1], first [m], last [m], as in `Trace`.

@@ -1,7 +1,7 @@
-"""Traces of object caches: libCacheSim's CSV and oracleGeneral formats.
+"""Reads traces of object caches, in libCacheSim's CSV and oracleGeneral formats.
 
 Each access to an object is a request of one block. These traces have no tokens, so hits are counted
-in blocks; object sizes are ignored. Tables without object ids are rejected.
+in blocks. Object sizes are ignored.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def is_binary(name: str) -> bool:
 
 
 def read_binary(content: bytes, name: str) -> Trace:
-    """Read ``content``: records of time (s), id, size and next access.
+    """Read oracleGeneral records: time (s), object id, size, next access.
 
     Raises:
-        TraceError: the file is truncated or empty, or its times decrease.
+        TraceError: ``content`` is truncated or empty, or times decrease.
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are not whole records of {_RECORD.itemsize} bytes",
-            "an oracleGeneral file of libCacheSim is expected: is it cut off?",
+            f"{name}: {len(content)} bytes are not whole {_RECORD.itemsize}-byte records",
+            "check whether the oracleGeneral file (libCacheSim) is complete",
         )
     records = np.frombuffer(content, _RECORD)
     return _trace(name, records["time"].astype(np.float64), numbered(records["id"]))
 
 
 def is_table(lines: Lines) -> bool:
-    """Whether the file is a table of comma-separated values."""
+    """Whether ``lines`` are a table of comma-separated values."""
     if not lines.first:
         return False
     head = lines.lines[lines.first - 1].strip()
@@ -56,16 +56,16 @@ def is_table(lines: Lines) -> bool:
 
 
 def read_table(lines: Lines) -> Trace:
-    """Read a table with columns for time and object id.
+    """Read a CSV table with an object id, and optionally a time, in each line.
 
     Raises:
-        TraceError: the table has lengths but no ids, or a malformed line.
+        TraceError: the table has no column of object ids, or a line is invalid.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):
         raise TraceError(
-            f"{lines.name}: this trace has lengths but no block ids: nothing to replay",
-            "hit rates depend on the blocks that requests share; docs/kv-tier.md shows how to "
+            f"{lines.name}: the trace has lengths, but no block ids to replay",
+            "a replay needs the blocks that requests share: docs/kv-tier.md shows how to "
             "record them from an engine",
         )
     head = any(name in names for name in (*_TIMES, *_IDS))
@@ -73,8 +73,8 @@ def read_table(lines: Lines) -> Trace:
     key = next((names.index(name) for name in _IDS if name in names), None if head else 1)
     if key is None:
         raise TraceError(
-            f"{lines.name}: this table has no column of object ids",
-            "the columns of libCacheSim are expected: time,obj_id,size",
+            f"{lines.name}: the table has no column of object ids",
+            "use the columns of libCacheSim: time,obj_id,size",
         )
     arrival: list[float] = []
     ids: list[object] = []
@@ -91,7 +91,7 @@ def read_table(lines: Lines) -> Trace:
         if not word:
             lines.fail(number, "the id of the object is empty")
     if not ids:
-        raise TraceError(f"{lines.name}: no request has a block")
+        raise TraceError(f"{lines.name}: no request has an object id")
     texts = [str(one) for one in ids]
     same = all(isinstance(one, int) for one in ids)
     found = numbered(np.array(ids, np.uint64) if same else np.array(texts))

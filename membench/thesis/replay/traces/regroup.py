@@ -1,4 +1,4 @@
-"""Merges the blocks of a trace to larger blocks."""
+"""Merges the blocks of a trace into larger blocks."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from membench.thesis.replay.trace import Ints, Trace, TraceError
 from membench.thesis.replay.traces.numbering import numbered, runs_of
 
 _MOST_BLOCKS = 2**28
-"""Maximum number of references that are expanded one by one; their ids take 2 GiB."""
+"""Maximum number of references to blocks. The ids of this number of references take 2 GiB."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def regrouped(trace: Trace, block_tokens: int) -> Trace:
-    """``trace`` with blocks of ``block_tokens`` tokens, a multiple of its present block size.
+    """``trace`` with larger blocks of ``block_tokens`` tokens.
 
-    A large block is a sequence of small blocks; two large blocks are equal if all their small
-    blocks are equal. The last large block of a request may be partial, as in the original. If only
-    whole blocks have an id, a partial large block has no id.
+    A large block is a sequence of small blocks. Two large blocks are equal if all small blocks are
+    equal. The last large block of a request can be partial. If only whole blocks of ``trace`` have
+    an id, a partial large block has no id.
 
     Raises:
-        TraceError: ``block_tokens`` is not a multiple of the block size, or there are more
-            references than the memory limit allows.
+        TraceError: ``block_tokens`` is not a multiple of the block size of ``trace``, or ``trace``
+            has more references than fit in memory.
     """
     size = trace.block_tokens
     if not size:
         raise TraceError(
-            f"{trace.name}: its blocks are objects without tokens, which cannot be regrouped",
+            f"{trace.name}: blocks are objects without tokens, so --block-tokens is impossible",
             "omit --block-tokens",
         )
     if block_tokens % size or block_tokens < size:
@@ -60,9 +60,10 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
 
 
 def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
-    """[g] a small number for each group, separate for each session if ids are private.
+    """[g] number of each large block, in the order of first use.
 
-    Sessions are sorted separately, because many short sorts are faster than one long sort.
+    If ids are private, each session is numbered separately: many short sorts are faster than one
+    long sort.
     """
     session = trace.session
     if not trace.private or (np.diff(session) < 0).any():
@@ -74,7 +75,10 @@ def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
 
 
 def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
-    """[g] a 64-bit hash of the blocks of each group, and of the session if ids are private."""
+    """[g] a 64-bit hash of the small blocks of each large block.
+
+    If ids are private, the hash includes the session.
+    """
     lengths = trace.last - trace.first + 1
     ends = np.cumsum(lengths)
     ids = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - trace.first, lengths)
@@ -84,7 +88,7 @@ def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uin
         mixed *= _mixed((place % many).astype(np.uint64)) | np.uint64(1)
     heads = np.flatnonzero(place % many == 0)
     summed = np.add.reduceat(mixed, heads) if heads.size else mixed
-    begun = -(-counts // many)  # number of groups, including partial ones
+    begun = -(-counts // many)  # number of large blocks, including partial blocks
     order = np.arange(heads.size) - np.repeat(np.cumsum(begun) - begun, begun)
     kept = order < np.repeat(groups, begun)
     summed, order = summed[kept], order[kept]
@@ -97,7 +101,7 @@ def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uin
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A bijection that maps neighbouring values to distant ones (splitmix64)."""
+    """Hash each value with the bijection of splitmix64. Neighbouring values get distant hashes."""
     with np.errstate(over="ignore"):
         values = values + _STEP
         values = (values ^ (values >> np.uint64(30))) * _MIX
