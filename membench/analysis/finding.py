@@ -1,4 +1,4 @@
-"""The differences between the values of labels and those of the reference."""
+"""The differences between the values of a label and the values of the reference."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How the values of a label differ from those of the reference.
+    """How the values of a label differ from the values of the reference.
 
     Attributes:
         ratio: label / reference; None if the two are not comparable. If only their sizes differ,
-        there is a ratio but no verdict.
+            there is a ratio but no verdict.
         interval: confidence interval of the ratio; None if there are too few values.
         best: ratio of the best samples; it does not affect the verdict.
         counts: number of values of the reference and of the label.
-        single_round: whether the values are samples of one round per side; a gate must not use
-        them.
+        single_round: whether the values are samples of one round per label. Such a difference must
+            not fail a check with an exit code.
         in_turns: whether the values are pairs of rounds that were measured in turns.
-        detail: the reason in words; empty if the numbers are enough.
-        settle: how to turn `unclear` or `n/a` into a verdict.
-        offset: fraction by which other runs of the machine differ from each other; None unless each
-            side is one run and such runs are known.
+        detail: why the values are not comparable; empty if they are comparable.
+        settle: how to get a verdict instead of `unclear` or `n/a`.
+        offset: fraction by which other, unchanged runs of the machine differ. None if no such runs
+            are known, or if a label has several runs.
     """
 
     verdict: Verdict
@@ -63,7 +63,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """Whether the ratio is no larger than the offset between two runs without any change."""
+        """Whether the difference is no larger than the difference between two unchanged runs."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -71,11 +71,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CasePair:
-    """The values of the reference and of a contender, to compare with each other.
+    """The values of the reference and of the label that is compared with the reference.
 
     Attributes:
+        contender: the values of the label.
         threshold: smallest relative difference that matters, a fraction.
-        in_turns: the values of both as pairs; None unless their rounds were measured in turns.
+        in_turns: the values as pairs of rounds; None unless the rounds were measured in turns.
     """
 
     reference: CaseRuns
@@ -86,7 +87,7 @@ class CasePair:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A comparable pair, with the values that are used: of rounds, runs or samples."""
+    """A comparable pair, with the values that the estimate uses: rounds, runs or samples."""
 
     place: int
     pair: CasePair
@@ -96,12 +97,15 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """Numbers of values and kind; pairs of equal shape are estimated in one call."""
+        """Number of values of each label, and whether the values are samples of a single round.
+
+        Pairs of equal shape are estimated in one call.
+        """
         return len(self.first.values), len(self.second.values), self.single
 
 
 def find(pairs: Sequence[CasePair]) -> list[Difference]:
-    """The difference of each of ``pairs``, in the same order."""
+    """Compute the difference for each of ``pairs``, in the order of ``pairs``."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
@@ -133,7 +137,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
-    """The difference of each of ``pairs``, which must have equally many pairs of rounds."""
+    """Yield the difference for each of ``pairs``; all have the same number of paired rounds."""
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
     estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
     for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
@@ -176,7 +180,7 @@ def _best(pair: CasePair) -> float | None:
 
 @record
 class _Ground:
-    """A column that must be equal on both sides for their numbers to be comparable."""
+    """A column that must be equal for both labels. Otherwise the numbers are not comparable."""
 
     reason: Reason
     column: str
@@ -196,13 +200,16 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _of_one_kind(pair: CasePair) -> bool:
-    """Whether all rows share one object with their column values, so that nothing can differ."""
+    """Whether all rows share one `Common` object without invalid flags: then no column differs."""
     first, *others = (*pair.reference.commons, *pair.contender.commons)
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
-    """Why two figures cannot be compared, None if they can."""
+    """A `Difference` that says why two values are not comparable; None if they are comparable.
+
+    The `Difference` has a ratio if only the sizes differ or the nearest published figure was taken.
+    """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
         return Difference(
@@ -251,7 +258,7 @@ def _is_ours(one: CaseRuns) -> bool:
 
 
 def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]) -> Difference:
-    """The ratio of two memory figures: one has a requested size, the other ``size=auto``."""
+    """The ratio of two memory rows: one has a requested size, the other has ``size=auto``."""
     here, there = (
         f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'requested'} "
         f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
@@ -270,7 +277,10 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest published figure; None if the figure permits the differing axes."""
+    """The ratio to the nearest published figure, without a verdict.
+
+    None if the figure permits all differing axes, so that a verdict is possible.
+    """
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -290,10 +300,10 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The smallest step that would give a verdict: several runs per side.
+    """Say what gives a verdict with the least effort: usually several runs per label.
 
-    More rounds do not help: all rounds of a run share its offset. With more rounds, a verdict that
-    only reflects the offset would look more certain.
+    More rounds do not help, because all rounds of a run share its offset. They would make a verdict
+    that only reflects the offset look more certain.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

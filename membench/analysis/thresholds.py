@@ -1,6 +1,6 @@
-"""The smallest differences that matter, from presets or from files of users.
+"""The smallest differences that matter, from presets or from users' files.
 
-A file is strict TOML (`membench compare --dump-config` prints one)::
+A file is strict TOML (`membench compare --dump-config` prints an example)::
 
     schema = "membench.thresholds/1"
     base = "default"      # the preset for all values that this file does not set
@@ -28,7 +28,7 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
-"""Name of the table that applies to all tiers."""
+"""Name of the TOML table that applies to all tiers."""
 _LARGEST = 10.0  # a larger threshold is surely a percentage by mistake
 _HINT = "membench compare --dump-config prints a file of this kind"
 
@@ -41,8 +41,8 @@ class Thresholds:
 
     Attributes:
         name: name of the preset or of the file.
-        every: by metric, for all tiers.
-        tiers: by tier and metric, if different from ``every``.
+        every: thresholds of all tiers, by metric.
+        tiers: thresholds that override ``every``, by tier and metric.
     """
 
     name: str
@@ -50,15 +50,15 @@ class Thresholds:
     tiers: Mapping[Tier, Mapping[Metric, float]]
 
     def of(self, tier: Tier, metric: Metric) -> float:
-        """The threshold for ``metric`` of ``tier``."""
+        """The threshold for ``metric`` of ``tier``, a fraction."""
         return self.tiers.get(tier, {}).get(metric, self.every[metric])
 
 
 def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
-    """A preset from three fractions.
+    """Build a preset from three fractions.
 
-    ``latency`` applies to latency and energy, ``throughput`` to all other metrics, and ``ssd`` to
-    every metric of disks, because their results scatter more.
+    ``latency`` applies to latency and energy, and ``throughput`` to all other metrics. ``ssd``
+    applies to every metric of disks, because disk results scatter more.
     """
     lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
     return Thresholds(
@@ -81,10 +81,10 @@ PRESETS: Mapping[str, Thresholds] = MappingProxyType(
 
 
 def thresholds(name: str) -> Thresholds:
-    """The preset ``name``, or the thresholds in the file of that name.
+    """Return the preset ``name``, or read the thresholds from the file ``name``.
 
     Raises:
-        UsageError: no preset has that name.
+        UsageError: ``name`` is no preset and looks like no file.
         MembenchError: the file does not exist or is invalid; the message is one line.
     """
     if name in PRESETS:
@@ -102,7 +102,7 @@ def thresholds(name: str) -> Thresholds:
 
 
 def to_toml(one: Thresholds) -> str:
-    """``one`` as the text of a complete TOML file."""
+    """Format ``one`` as a complete TOML file."""
     return "\n".join(_lines(one)) + "\n"
 
 
@@ -130,7 +130,7 @@ def _read(path: Path) -> Thresholds:
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """``base`` overridden by ``tables``; [all] in the file also overrides single tiers."""
+    """Override ``base`` with ``tables``; the table [all] also overrides values of single tiers."""
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:
