@@ -135,11 +135,11 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
 
 
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of many differences second - first; the places are close together.
+    """The differences second - first at the sorted positions ``places``, for long inputs.
 
-    A sample of the differences gives bounds. Only the differences between the bounds are collected,
-    from the sorted sides. If the places are not within the bounds, all differences are searched; so
-    the result is always exact.
+    The positions must be close together. A sample of the differences gives bounds, and only the
+    differences between these bounds are collected and sorted. If a bound was wrong, all differences
+    are computed, so that the result is always exact.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)

@@ -1,4 +1,4 @@
-"""The verdict on one quantity of one device, from its best comparable row."""
+"""Judge one quantity of one device, such as read bandwidth, from its best comparable row."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of rows whose value was determined by another part of the machine than the row's tier."""
+"""Flags of rows whose value another level of the memory hierarchy determined."""
 
 Match = tuple[Expectation, Likeness]
 
 
 def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The verdict on the ``rows`` of one quantity on one device.
+    """Judge the ``rows`` of one quantity on one device.
 
     Args:
         figures: the figures of that quantity in all references.
@@ -48,7 +48,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
 
 
 def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
-    """The binding figures, then data sheets, then lower bounds and thresholds."""
+    """Sort ``figures`` into required values, data-sheet values, and lower bounds or thresholds."""
     bound = [one for one in figures if one.binding]
     sheets = [one for one in figures if not one.binding and one.kind == "datasheet"]
     others = [one for one in figures if not one.binding and one.kind != "datasheet"]
@@ -56,7 +56,7 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The line for a quantity without a usable row: never a pass; ``fail`` if its case failed."""
+    """The result for a quantity without a usable row: ``fail`` if its case failed."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -79,7 +79,7 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The ``figures`` that are comparable with ``row``, each with the axes in which it differs."""
+    """The ``figures`` that are comparable with ``row``, each with the axes that differ from it."""
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -90,7 +90,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """``row`` judged by the range of all figures that are comparable with it."""
+    """Judge ``row`` against the range of all comparable figures."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
@@ -112,7 +112,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
-    """Whether the row was measured at the queue depth for which the data sheet gives its figure."""
+    """Whether the row has the queue depth for which the data sheet gives its value."""
     here = split_case(row.case)[1].get("qd", "")
     return figure.kind == "datasheet" and figure.trust != "c" and figure.depth == here != ""
 
@@ -145,7 +145,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The line if no figure is comparable, with the nearest figure or the share of the peak."""
+    """The result if no figure is comparable: the ratio to the nearest figure, or to the peak."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:
@@ -206,7 +206,7 @@ def _value(row: Row) -> float:
 
 
 def _best_sample(row: Row) -> float:
-    """The best sample if samples were kept, otherwise the best round."""
+    """The best sample if the run kept its samples, otherwise the best round."""
     higher = row.better is Better.HIGHER
     end = row.max if higher else row.min
     seen = [_value(row), *row.round_values, *([end] if end else [])]
@@ -214,5 +214,5 @@ def _best_sample(row: Row) -> float:
 
 
 def _peak(row: Row) -> float | None:
-    """The hardware's limit; None if the row's peak was itself measured."""
+    """The peak of the hardware; None if unknown, or if the row's peak was itself measured."""
     return None if row.peak_basis is PeakBasis.MEASURED else row.peak

@@ -1,4 +1,4 @@
-"""Expected figures from the machine's own earlier runs: the noise band of each case."""
+"""Expected values from the machine's own earlier runs: the noise band of each case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """The noise bands of the present levels of the cases that a check uses.
+    """The range of usual values (noise band) of each case that a check uses.
+
+    Each band is computed from the runs since the last change of the case.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.

@@ -1,7 +1,7 @@
 """Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-They come from the flags of the rows, and from the sidecar, which has NVML's state of each GPU under
-load. A precondition that could not be read is unknown, and its line cannot pass.
+They are read from the flags of the rows and from the sidecar, which contains NVML's state of each
+GPU under load. A precondition that could not be read is unknown, and the tier cannot pass.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from membench.results.schema import Row
 
 _PCIE = re.compile(r"gen(\d+)x(\d+)")
 _WRONG = ("heat", "hardware slowdown", "power brake")
-"""Throttle reasons that mean a fault; a power cap is normal at full load."""
+"""Throttle reasons that mean a fault.
+
+A power cap is not a fault, because it is normal at full load.
+"""
 ON_CHIP = GPU_TIERS - {Tier.LINK}
 _LINK = frozenset({Tier.LINK})
 _HOST = frozenset({Tier.DDR})
@@ -41,18 +44,18 @@ STATES = {
     PreconditionState.OTHER: tr("not comparable"),
     PreconditionState.UNKNOWN: tr("unknown"),
 }
-"""The states in the reader's language."""
+"""The translated names of the states."""
 
 
 @dataclass(frozen=True)
 class Precondition:
-    """One precondition and its state.
+    """A precondition for judging a tier, such as the clock, with its state.
 
     Attributes:
         name: the checked property.
         seen: what was found, with numbers.
         device: index of the GPU; None for the host.
-        tiers: the tiers that it affects.
+        tiers: the tiers that depend on the precondition.
     """
 
     name: str
@@ -65,11 +68,11 @@ class Precondition:
 def preconditions(
     rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
 ) -> tuple[Precondition, ...]:
-    """All preconditions that affect ``rows``.
+    """Find the states of all preconditions for judging ``rows``.
 
     Args:
-        machine: the snapshot; None if there is none.
-        states: for each GPU index, NVML's state under load.
+        machine: the snapshot; None if there is no snapshot.
+        states: for each GPU index, the state of the GPU under load, from NVML.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -119,7 +122,7 @@ def _of_gpu(
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """The precondition on the PCI Express link, as seen during copies; an idle link runs slower."""
+    """The state of the PCI Express link during copies, because an idle link runs slower."""
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)
@@ -179,9 +182,9 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """The throttling observed in the rows of ``device``.
+    """Yield the throttling recorded in ``rows``, all rows of the GPU ``device``.
 
-    ``known`` says that NVML was queried, so that a row without a flag was not throttled.
+    ``known`` is whether NVML was queried. A row without a flag was then not throttled.
     """
     words = {
         word.strip()
@@ -218,7 +221,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """The last state of each GPU, by the index of the GPU in the snapshot."""
+    """Map the index of each GPU in the snapshot to the last state of the GPU."""
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}
