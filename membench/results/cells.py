@@ -1,7 +1,7 @@
-"""Kinds of cells: how values of a column are written, read and validated.
+"""Kinds of cells: how the values of a column are written, read and validated.
 
-For every kind, an empty cell is an absent value. Writing a value that was read gives the same bytes
-again.
+For every kind, an empty cell means that the value is absent. If a value is read and written again,
+the bytes are the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
 _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
 _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
-"""Pattern of a number that a float can hold: at most 1e15 times 1e99."""
+"""Pattern of a number that fits into a float: at most 1e15 times 1e99."""
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
 
@@ -43,12 +43,12 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @record
 class CellKind:
-    """The format of a column's values.
+    """How the values of a column are written, read and validated.
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.
         read: function that parses a cell that is not empty; raises ValueError.
-        valid: function that tells whether a value is allowed in a file.
+        valid: function that returns whether a value is allowed in a file.
         absent: the value of an empty cell.
     """
 
@@ -62,7 +62,11 @@ class CellKind:
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """The value of ``cell``; raises ValueError with a readable message."""
+        """Parse ``cell``.
+
+        Raises:
+            ValueError: the cell is invalid; the message quotes the cell.
+        """
         if cell == "":
             return self.absent
         try:
@@ -73,15 +77,15 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """The shortest text from which exactly ``value`` is read back."""
+    """Format ``value`` as the shortest text that is read back as the same float."""
     return repr(float(value)).removesuffix(".0")
 
 
 def decimal_text(value: float) -> str:
-    """The shortest text with a decimal point from which exactly ``value`` is read back.
+    """Format ``value`` like `number_text`, but always with a decimal point.
 
-    Without the point, other tools would read a column of whole numbers as integers, so that its
-    type would differ between files.
+    Other tools read a column of whole numbers as integers. With the point, every file has the same
+    column types.
     """
     return _with_point(repr(float(value)))
 
@@ -131,9 +135,9 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are numbers and ``least`` holds for the smallest, by a fast check.
+    """Whether all ``values`` are finite numbers and the smallest passes ``least``, by a fast check.
 
-    A False result is not final: integers and very large sums need a complete check.
+    If the result is False, a complete check is needed: integers and very large sums fail this one.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -161,12 +165,12 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 
 def _sample_texts(samples: Sequence[float]) -> str:
-    """`sample_text` of each, made in one go: there may be thousands."""
+    """Apply `sample_text` to all ``samples`` in one formatting call: there may be thousands."""
     return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
 
 
 def _pointed(text: str) -> str:
-    """The numbers in ``text``, with ``;`` between them, each with a decimal point."""
+    """Add a decimal point to each number in ``text`` that has none; ``;`` separates the numbers."""
     points = text.count(".")
     if not text or points == text.count(";") + 1:  # each has one or none
         return text
@@ -185,21 +189,25 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 
 
 def are_plain_samples(cell: str) -> bool:
-    """Whether ``cell`` has valid samples, by a fast check that does not parse the numbers.
+    """Whether ``cell`` contains valid samples, by a fast check that does not parse the numbers.
 
-    A False result is not final: very long numbers and large exponents need a complete check.
+    If the result is False, a complete check is needed: very long numbers and large exponents fail
+    this one.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
 
 
 def written_samples(cell: str) -> str | None:
-    """``cell``, plain samples, as they are written again; None if the numbers must be read."""
+    """The text of ``cell`` as `sample_text` writes its samples; None if the numbers must be parsed.
+
+    ``cell`` must pass `are_plain_samples`.
+    """
     pointed = "|".join(map(_pointed, cell.split("|")))
     return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
 
 
 def rounds_of_samples(cell: str) -> int:
-    """The number of rounds whose samples ``cell`` has."""
+    """The number of rounds in ``cell``, a cell of the column `samples`."""
     return cell.count("|") + 1 if cell else 0
 
 
@@ -229,11 +237,11 @@ def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
-    """``detail`` with keys and values that a cell can hold.
+    """``detail`` with keys and values that are valid in a cell.
 
-    Keys are lower-cased, and characters other than ``a-z 0-9 _`` become ``_``; in values ``;``
-    becomes ``,`` and ``=`` becomes ``:``; empty values and numbers that are not finite are left
-    out.
+    - Keys are converted to lower case, and characters other than ``a-z 0-9 _`` become ``_``.
+    - In values, ``;`` becomes ``,`` and ``=`` becomes ``:``.
+    - Empty values and numbers that are not finite are left out.
     """
     clean = {}
     for key, value in detail.items():
@@ -266,7 +274,7 @@ def _are_flags(flags: Any) -> bool:
 
 
 def word(vocabulary: type[StrEnum]) -> CellKind:
-    """The kind of cells that hold a word of ``vocabulary``."""
+    """The kind of cells that contain a word of the enumeration ``vocabulary``."""
     return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
@@ -276,7 +284,10 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """The kind of cells that hold text matching ``pattern`` completely."""
+    """The kind of cells whose whole text matches the regular expression ``pattern``.
+
+    ``what`` describes a valid cell in error messages.
+    """
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:

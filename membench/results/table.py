@@ -1,4 +1,4 @@
-"""The results file: writes rows to CSV and reads them."""
+"""Write rows to a results file (CSV), and read results files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from membench.results.formats.recognise import format_of, opened
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
 
 MAX_BYTES = 512 << 20
-"""Maximum bytes of a results file: two thousand concatenated runs."""
+"""Maximum size of a results file in bytes; two thousand concatenated runs fit."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times two thousand full runs."""
+"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
 MAX_CELLS = 10_000
-"""Maximum number of cells in a line: a hundred times the number of columns."""
+"""Maximum number of cells in a line: more than a hundred times the number of columns."""
 
 _HEAD = 1 << 16  # this many characters show what kind of file it is
 _FAMILY = SCHEMA.partition("/")[0]
 _WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that occur together only in a header; they identify further headers in the file."""
+"""Words that occur together only in a header, also in headers of concatenated files."""
 
 _QUOTED = ('"', "\r", "\n")
-"""Characters beside the comma for which the csv module quotes a cell."""
+"""Characters other than the comma for which the csv module quotes a cell."""
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -42,7 +42,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def to_csv(rows: Iterable[Row]) -> bytes:
-    """``rows`` as the content of a results file.
+    """Format ``rows`` as the content of a results file.
 
     Raises:
         SchemaError: a row breaks the schema.
@@ -67,10 +67,13 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 
 
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
-    """The rows of ``path`` in order; ``pipe`` permits a pipe, for paths that a user named.
+    """Read the rows of the results file ``path`` in order.
 
     Columns may be in any order; unknown columns are ignored. Files of several runs may be
-    concatenated, with their headers. Identical rows are read once.
+    concatenated, with their headers. Of identical rows, only the first is returned.
+
+    Args:
+        pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
         SchemaError: the file is invalid; the one-line message names the file and, if known, the
@@ -83,13 +86,13 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """``error`` from reading ``path``, with the path in its message and hint."""
+    """Add ``path`` to the message and the hint of ``error``, which reading the file raised."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
-    """The rows of ``text``, the content of a results file; see `read_rows`."""
+    """Parse ``text``, the content of a results file, with the rules of `read_rows`."""
     return list(_distinct(_rows(text)))
 
 
@@ -99,7 +102,11 @@ def _checked(row: Row) -> Row:
 
 
 def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
-    """``rows`` without identical ones, so that no run counts twice."""
+    """Yield ``rows`` without repetitions, so that no run counts twice.
+
+    Raises:
+        SchemaError: two rows of the same run, case, metric and statistic differ.
+    """
     seen: dict[object, Row] = {}
     for row in rows:
         first = seen.setdefault(row.key, row)
@@ -113,7 +120,7 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def read_text(path: Path, *, pipe: bool) -> str:
-    """The content of ``path``, which may be a results file.
+    """Read the text of ``path``, which may be a results file; ``pipe`` as in `read_rows`.
 
     Raises:
         SchemaError: the file cannot be read, or is not text.
@@ -157,7 +164,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; blank lines are left out."""
+    """Yield line number and cells of each CSV record; blank lines are left out."""
     if csv.field_size_limit() < len(text):
         csv.field_size_limit(len(text))  # a samples cell may exceed the default of 128 KiB
     reader = csv.reader(_lines(text), strict=True)
@@ -189,7 +196,7 @@ def _header(record: list[str], text: str) -> list[str]:
 
 
 def _what_helps(text: str) -> str:
-    """A hint for ``text`` that is not a results file."""
+    """A hint for the user who gave ``text``, which is not a results file."""
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)

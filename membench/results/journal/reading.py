@@ -1,7 +1,7 @@
-"""The content of a journal, and functions to read it.
+"""The content of a journal, and functions that read a journal.
 
-A journal is JSON lines. The first line is the plan, so that a run can be resumed from its journal
-alone. Case results and events follow.
+A journal consists of JSON lines. The first line contains the plan, so that membench can resume a
+run from the journal alone. Case results and events follow.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in the order of measurement; of several results for one (round,
-            case) only the last one.
+        units: the case results in the order of measurement; only the last result of a (round,
+            case).
         machine: the machine snapshot, as plain data.
-        length: number of bytes of the complete records; any further bytes are an incomplete record.
+        notes: the events in the order of the journal.
+        length: number of bytes of the complete records; further bytes are an incomplete record.
     """
 
     plan: Plan
@@ -52,7 +53,7 @@ class Contents:
 def read_journal(path: Path) -> Contents:
     """Read the journal at ``path``; its run may still be in progress.
 
-    If the process died while it wrote the last record, that record is incomplete and is left out.
+    If the process died while it wrote the last record, the record is incomplete and is left out.
 
     Raises:
         JournalError: the journal cannot be read; the one-line message gives the line number of a
@@ -123,7 +124,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """The object in ``record``; None for an unknown kind, which a newer version may have added."""
+    """Load the object in ``record``; None for a kind of record that only newer versions know."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -143,7 +144,7 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link, because a run replaces and removes its journal by name."""
+    """Reject a symbolic link, because a run replaces and removes its journal by name."""
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, and a journal is a file",
@@ -152,7 +153,7 @@ def refuse_link(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> JournalError:
-    """The error for a journal at ``path`` that cannot be opened."""
+    """Create the error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
             f"there is no {shown(path)}, so nothing to resume",
