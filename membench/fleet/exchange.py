@@ -32,9 +32,9 @@ Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
 MAX_VALUES = 10_000_000
-"""Maximum number of values: twice a fleet of ten thousand machines with five hundred rows each.
+"""Maximum number of values: two fleets of ten thousand machines with five hundred rows each.
 
-Reading them needs 1 GiB.
+Reading this many values needs 1 GiB.
 """
 MAX_BYTES = 512 << 20
 """Maximum bytes of the file, and also of its unpacked content."""
@@ -47,7 +47,7 @@ _MARK = b"membench.schema"
 
 
 def write_parquet(values: Values, path: Path) -> None:
-    """Write the values to ``path``; an existing file is replaced completely or not at all.
+    """Write ``values`` to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
         OutputError: ``path`` is a file of another kind, or it cannot be written.
@@ -82,7 +82,7 @@ def read_parquet(path: Path) -> Values:
     """Read a file that `write_parquet` wrote.
 
     Raises:
-        SchemaError: it is another kind of file, or it contains invalid values.
+        SchemaError: ``path`` is a file of another kind, or contains invalid values.
     """
     try:
         return _isolated(_whole, path)
@@ -93,7 +93,7 @@ def read_parquet(path: Path) -> Values:
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
     """Call ``function(path)`` in a child process with limited memory.
 
-    Arrow is not safe for untrusted files: a damaged footer can crash the process.
+    Arrow is not safe for untrusted files, because a damaged footer can crash the process.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -119,7 +119,11 @@ def _footer(path: Path) -> None:
 
 
 def _whole(path: Path) -> Values:
-    """The values in ``path``; raises `SchemaError` without the path."""
+    """Read the values in ``path``.
+
+    Raises:
+        SchemaError: the file is invalid; the message does not name the file.
+    """
     try:
         with _opened(path) as file:
             return _read(file)
@@ -131,10 +135,10 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The opened Parquet file ``path``; only its footer is read.
+    """Open the Parquet file ``path``; only its footer is read.
 
     Raises:
-        SchemaError: it is not a file of fleet values.
+        SchemaError: the file does not contain the values of a fleet.
     """
     try:
         with open_file(path) as stream:
@@ -168,7 +172,11 @@ def _read(file: pq.ParquetFile) -> Values:
 
 
 def _check_sizes(file: pq.ParquetFile) -> None:
-    """Raise an error if, according to its footer, a file is too large or is no table of values."""
+    """Check the footer of a file: its size, and whether it has the columns of a fleet's values.
+
+    Raises:
+        SchemaError: the file is too large, or a column is missing or has another type.
+    """
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
         raise SchemaError(f"more than {MAX_VALUES} values")
@@ -197,7 +205,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """A text column as indices into its distinct words, and these words."""
+    """Return a text column as indices into its distinct words, and these words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")

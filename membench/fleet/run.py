@@ -24,7 +24,7 @@ class Where:
     """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
 
     Attributes:
-        insecure: see `cluster.connected`.
+        insecure: whether to accept a scheduler without TLS, see `cluster.connected`.
     """
 
     scheduler: str = ""
@@ -40,7 +40,7 @@ class Order:
         output: directory for the results.
         arguments: arguments of `membench run` on every host.
         hosts: the expected hosts; empty for all connected hosts.
-        per: see `hosts.by_host`.
+        per: ``host`` or ``worker``: what counts as a host, see `hosts.by_host`.
         directory: working directory on every host; empty for the default.
     """
 
@@ -72,7 +72,7 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     """Complete the newest fleet run in ``output``: ask hosts without results again.
 
     Raises:
-        NothingMatched: there is nothing to complete.
+        NothingMatched: ``output`` has no fleet run, or all its hosts have results.
     """
     ledger = latest_ledger(output)
     if ledger is None:
@@ -95,7 +95,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait for ``enough`` hosts with a worker, or until the time is up; return the hosts."""
+    """Wait until ``enough`` hosts have a worker, or until the time is up; return these hosts."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)

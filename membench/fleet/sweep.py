@@ -1,4 +1,4 @@
-"""Distribute the judging of claims over a cluster; each machine is judged independently."""
+"""Judge the claims of the thesis on a cluster; each machine is judged independently."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """A function for `thesis.verdicts.verdicts` that judges on the cluster at ``scheduler``.
+    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: see `cluster.connected`; also if there is no worker, or a worker has another
-            version.
+        MembenchError: as in `cluster.connected`; or the cluster has no worker, or a worker has
+            another version.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -29,7 +29,7 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 
 
 def spread_by(client: Client) -> Spread:
-    """Like `spread_over`, for an existing ``client``."""
+    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster of ``client``."""
 
     def spread(
         function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
@@ -48,7 +48,7 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Raise an error if a worker has another version, because its verdicts might differ."""
+    """Raise an error if a worker has another version of membench: its verdicts might differ."""
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
         raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")

@@ -1,8 +1,8 @@
 """Import of other tools' results, and export of membench's results.
 
-An importer turns the bytes of a file into rows with ``backend=import:<tool>``. It never guesses: a
-fact that is not in the file comes from `Origin.given`, or is named under ``assumed`` in ``detail``.
-An exporter turns rows into files.
+An importer converts the bytes of a file to rows with ``backend=import:<tool>``. It never guesses
+silently: a fact that the file lacks comes from `Origin.given`, or is named under ``assumed`` in the
+column ``detail``. An exporter converts rows to files.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
 
 Importer = Callable[[bytes, "Origin"], "Imported"]
-"""Maps the content of a file and its origin to rows; raises `SchemaError` or `UsageError`."""
+"""Converts the content of a file and its origin to rows.
+
+Raises `SchemaError` or `UsageError`.
+"""
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Maps rows to file contents, by the suffix of the file name; a single file has an empty suffix."""
+"""Converts rows to file contents, by the suffix of the file name; a single file has no suffix."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -59,14 +62,14 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
 """Format -> description of the format."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
-"""Export formats that can hold skipped and failed rows."""
+"""Export formats that have a way to represent skipped and failed rows."""
 
 
 def importer(name: str) -> Importer:
-    """The importer of the format ``name``.
+    """Return the importer of the format ``name``.
 
     Raises:
-        UsageError: the format does not exist.
+        UsageError: there is no such format.
     """
     if name not in IMPORTS:
         hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
@@ -100,10 +103,10 @@ def importer(name: str) -> Importer:
 
 
 def exporter(name: str) -> Exporter:
-    """The exporter of the format ``name``.
+    """Return the exporter of the format ``name``.
 
     Raises:
-        UsageError: the format does not exist.
+        UsageError: there is no such format.
     """
     if name not in EXPORTS:
         hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")

@@ -1,4 +1,4 @@
-"""Recognises the format of a file from its first lines, so that an error can name the command."""
+"""Recognise the format of a file by its first lines, so that an error can name the command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from membench.core.errors import SchemaError
 
 MAX_BYTES = 256 << 20
-"""Maximum bytes of an imported file, and of the content of a compressed one."""
+"""Maximum bytes of an imported file, and of the content of a compressed file."""
 
 _HEAD = 1 << 16
 
@@ -41,7 +41,7 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
         }.items()
     }
 )
-"""Format -> pattern that only its files have in their first lines."""
+"""Format -> pattern that occurs in the first lines of its files only."""
 
 _PACKED = (
     (b"PK\x03\x04", "a ZIP archive", "unzip it and name the file that was in it"),
@@ -59,21 +59,21 @@ _OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
 
 
 def looks_like(name: str, data: bytes) -> bool:
-    """Whether the pattern of the format ``name`` is in the first lines of ``data``."""
+    """Whether the first lines of ``data`` match the pattern of the format ``name``."""
     return _LOOKS[name].search(data[:_HEAD]) is not None
 
 
 def format_of(data: bytes) -> str:
-    """The format whose pattern is in the first lines of ``data``; empty if none is."""
+    """The format whose pattern matches the first lines of ``data``; empty if no pattern matches."""
     return next((name for name in _LOOKS if looks_like(name, data)), "")
 
 
 def opened(data: bytes) -> bytes:
-    """``data`` as UTF-8, decompressed if it is compressed with gzip.
+    """Convert ``data`` to UTF-8, and decompress gzip.
 
     Raises:
-        SchemaError: the data are not a tool's output, but another compression, a Git LFS pointer, a
-            web page, or a file of membench.
+        SchemaError: the data are not a tool's output, but compressed in another way, a Git LFS
+            pointer, a web page, or a file of membench.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)
@@ -101,7 +101,7 @@ def opened(data: bytes) -> bytes:
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """``data`` as UTF-8 without a byte order mark; PowerShell writes UTF-16."""
+    """Convert ``data`` to UTF-8 without a byte order mark, because PowerShell writes UTF-16."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     return data.removeprefix(b"\xef\xbb\xbf")

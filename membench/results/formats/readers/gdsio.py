@@ -1,8 +1,10 @@
 """gdsio of GPUDirect Storage: one line per run; GiB is 2^30 bytes, and each byte counts once.
 
-``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path: ``GPUD`` reads
-directly into GPU memory, ``CPUONLY`` into host memory, ``CPU_GPU`` into GPU memory through host
-memory.
+``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path of the data:
+
+- ``GPUD`` reads directly into GPU memory.
+- ``CPUONLY`` reads into host memory.
+- ``CPU_GPU`` reads into GPU memory through host memory.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _LINE = re.compile(
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each run."""
+    """Yield a record for each run of gdsio."""
     text = text_in(data, _TOOL)
     lines = list(_LINE.finditer(text))
     for line in lines:

@@ -1,7 +1,7 @@
 """likwid-bench, versions 4 and 5: text; 1 MByte is 1e6 bytes, reads plus writes.
 
 ``MByte/s`` is ``Data volume (Byte)`` / ``Time``. The volume of ``copy`` counts both streams (2 * 8
-bytes per element), but not the cache lines that a store reads first.
+bytes per element). It does not count the cache lines that a store reads first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _THREADS = re.compile(r"Using (\d+) threads")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each test."""
+    """Yield a record for each test of likwid-bench."""
     for block in text_in(data, _TOOL).split(_START)[1:]:
         said = {match[1]: match[2] for match in map(_FIELD.match, block.splitlines()) if match}
         threads = _THREADS.search(block)

@@ -1,7 +1,7 @@
 """stress-ng ``--metrics``, versions 0.12 to 0.21: text and ``--yaml``; MB is 2^20 bytes.
 
-Since 0.15 ``--stream`` reports bytes read and bytes written separately, before that their sum
-(ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``, ``stress-ng.h``).
+Since 0.15, ``--stream`` reports bytes read and bytes written separately. Before, it reports their
+sum (ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``, ``stress-ng.h``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each rate in MB per second; other metrics are only "bogus operations"."""
+    """Yield a record for each rate in MB per second.
+
+    All other metrics are "bogus operations", which have no unit.
+    """
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]
     rates = [one for one in metrics if _RATE.search(one[1])]

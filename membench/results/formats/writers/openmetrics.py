@@ -28,7 +28,7 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """A gauge for each metric, and the time at which each machine was measured."""
+    """Write a gauge for each metric, and the time at which each machine was measured."""
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
@@ -64,7 +64,7 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """``2026-01-31T08:04:12Z`` as seconds since 1970; empty for an absent time."""
+    """Convert ``2026-01-31T08:04:12Z`` to seconds since 1970; empty if there is no valid time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
