@@ -277,7 +277,7 @@ def _of_peak(row: Measurement) -> Measurement:
     if row.value is None:
         return row
     if row.peak is None:
-        reason = "no peak is known to normalize by"
+        reason = "the peak is unknown, so the value cannot be normalized"
         lost = row.common._replace(status=Status.SKIPPED, reason=reason)
         return row._replace(common=lost, value=None)
     return row._replace(

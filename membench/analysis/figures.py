@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 MANY = 16
 """Figures from which on those of a line are kept as an array."""
-_LARGEST = 1e300  # the sum of two is finite
-_MEDIAN_TOLERANCE = 1e-9  # as `is_median` has it
+_LARGEST = 1e300  # the sum of two such values is finite
+_MEDIAN_TOLERANCE = 1e-9  # same tolerance as `is_median`
 
 
 class Figures:
@@ -41,7 +41,7 @@ class Figures:
     def __init__(self, rows: Sequence[Sequence[Measurement]]) -> None:
         """Raise `SchemaError` if the values of a row contradict each other."""
         self.rows = rows
-        self.places: Sequence[int] = range(len(rows))  # no list, of which there would be many
+        self.places: Sequence[int] = range(len(rows))  # a list per line would cost memory
         if not all(rows):
             self.places = [place for place, several in enumerate(rows) if several]
         self.rounds = self._sorted_rounds()

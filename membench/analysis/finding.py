@@ -26,7 +26,7 @@ SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence level for samples of a single round; higher, because they do not show the noise
 between rounds.
 """
-SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
+SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per label, alternately (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ _FEW_HUGE_PAGES = "few-huge-pages"
 _SAME_VERSION = "run both sides with the same version of membench"
 _GROUNDS = (
     _Ground(Reason.CASE_VERSION, "case_version", _SAME_VERSION),
-    _Ground(Reason.UNIT, "unit", "run both sides with this membench"),
+    _Ground(Reason.UNIT, "unit", "measure both sides again with this version of membench"),
     _Ground(Reason.BYTES, "bytes_convention", _SAME_VERSION),
     _Ground(Reason.BACKEND, "backend", "run both sides on the same kind of device"),
 )
@@ -216,7 +216,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.ABOVE_PEAK,
             counts=counts,
-            detail="a value is above the peak of its tier, so it measures something else",
+            detail="a value is above the peak of its tier, so the measurement is not of this tier",
             settle="use a larger size",
         )
     if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
@@ -224,7 +224,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.PAGES,
             counts=counts,
-            detail="one side used huge pages, the other did not",
+            detail="only one side used huge pages",
             settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
@@ -233,7 +233,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
         return None
     for place, ground in enumerate(_GROUNDS):
         if alike and ground.reason is Reason.CASE_VERSION:
-            continue  # the versions differ because the sizes do
+            continue  # a bench got a new version when its default size changed
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
             # The backend of an imported or published figure does not say which hardware it used.
@@ -291,7 +291,8 @@ def _unlike_figure(
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the case of the figure: membench run --select {cited.rows[0].case}",
+        settle="measure the case of the published figure: membench run --select "
+        f"{cited.rows[0].case}",
     )
 
 
@@ -310,7 +311,7 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     if any(one.cited for one in (first, second)):
         return "a published figure is a single value: only a run on that machine can give a verdict"
     if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
-        return f"import {VALUES_NEEDED} runs of the other tool or more under one label"
+        return f"import at least {VALUES_NEEDED} runs of the other tool under one label"
     if Basis.RUNS in (first.basis, second.basis):
         fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
         if fewest < VALUES_NEEDED:

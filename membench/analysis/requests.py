@@ -32,12 +32,13 @@ def sides_of(
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
         raise UsageError(
-            "--against cannot be combined with --ref or --by", "give only one of these"
+            "--against cannot be combined with --ref or --by",
+            "omit --against, or omit --ref and --by",
         )
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
         raise UsageError(
-            "--by takes its labels from the values of its key", "give files without labels"
+            "--by cannot be combined with labels (LABEL=FILE)", "give files without labels"
         )
     compared_with = find_reference(against) if against else None
     with for_many_files():

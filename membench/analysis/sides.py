@@ -86,14 +86,14 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         name = label if label is not None else next(found)
         if label is None and name in labels:
             raise UsageError(
-                f"{source.name} would be labelled '{name}', which is another file's label",
-                f"give it another label: LABEL={source.name}",
+                f"{source.name} would get the label '{name}', but another file has this label",
+                f"choose another label: LABEL={source.name}",
             )
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
-            "only one side is given",
-            "give at least two files; files with the same label are one side",
+            "only one label is given, but a comparison needs two",
+            "give at least two files with different labels",
         )
     sides = [
         Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()
@@ -125,7 +125,7 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
         values = f"only the value '{next(iter(parts))}'" if parts else "no value"
         raise UsageError(
             f"--by {key}: the given rows have {values}",
-            f"name a part of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
+            f"give an axis of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
         )
     sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]
     return _reference_first(sides, reference)
@@ -192,8 +192,8 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
         for row in source.rows:
             if seen.setdefault(row.key, row) != row:
                 raise SchemaError(
-                    f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
-                    f"{row.run_id} already has the label '{label}'",
+                    f"{source.name}: two different rows for {row.case} ({row.metric} {row.stat}) "
+                    f"of run {row.run_id} have the label '{label}'",
                     "compare separate runs, not edited copies",
                 )
     return tuple(seen.values())

@@ -120,7 +120,7 @@ def null_counts(n: int) -> NDArray[np.int64]:
     before = null_counts(n - 1)
     counts[: len(before)] = before
     counts[n:] += before
-    counts.flags.writeable = False  # the cache returns this same array to every caller
+    counts.flags.writeable = False  # the cache returns this array to every caller
     return counts
 
 

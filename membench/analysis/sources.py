@@ -83,7 +83,9 @@ def read_source(path: Path) -> Source:
     """
     rows = tuple(read_measurements(path))
     if not rows:
-        raise SchemaError(f"{path}: it has no rows", "no case of that run was measured")
+        raise SchemaError(
+            f"{path}: the file has no rows", "give a file of a run that measured at least one case"
+        )
     facts: dict[str, str] = {}
     problem = pair_id = ""
     try:

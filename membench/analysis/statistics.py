@@ -44,7 +44,7 @@ against eight values. But two values do not show the noise of their label.
 """
 _DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
 _FEW_DIFFERENCES, _MANY_DIFFERENCES = 1 << 8, 1 << 14
-_SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
+_SAMPLE, _MARGIN = 48, 0.02  # sampled values per label; margin as a fraction of the differences
 _ROUNDING = 1e-12  # well above rounding errors, well below any relevant difference
 _LOG_LIMIT = 700.0  # exp() of larger values overflows
 
@@ -143,7 +143,7 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
-    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # a + low is rounded, just as b - a is
+    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # both a + low and b - a are rounded
     starts = np.searchsorted(b, a + (low - slack), "left")
     counts = np.searchsorted(b, a + (high + slack), "right") - starts
     ends = np.cumsum(counts)
@@ -198,7 +198,7 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
     counts = np.zeros(n * m + 1, np.int64)
     counts[m:] += null_counts(n - 1, m)
     counts[: n * (m - 1) + 1] += null_counts(n, m - 1)
-    counts.flags.writeable = False  # the cache returns this same array to every caller
+    counts.flags.writeable = False  # the cache returns this array to every caller
     return counts
 
 

@@ -27,7 +27,9 @@ class TableMaker:
         self.wanted = wanted
         self.every_ok = True
         self.any_cited = False
-        self._keys: dict[int, Key | None] = {}  # by the id of the common values; None: not wanted
+        self._keys: dict[
+            int, Key | None
+        ] = {}  # by the id of the `Common` object; None if not wanted
 
     def table(self, rows: Sequence[Measurement]) -> Table:
         """Group ``rows`` by (case, metric, stat), in the order of the first occurrence.
@@ -41,7 +43,7 @@ class TableMaker:
                 if id(one) in unknown:
                     self._add(one)
         keys = list(map(self._keys.__getitem__, ids))
-        if len(set(keys)) == len(keys):  # the usual case: a run has one row of each
+        if len(set(keys)) == len(keys):  # usually a run has one row per key
             singles = dict(zip(keys, zip(rows), strict=True))
             return {key: row for key, row in singles.items() if key is not None}
         alike: defaultdict[int, list[Measurement]] = defaultdict(list)

@@ -29,8 +29,8 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
 """Name of the TOML table that applies to all tiers."""
-_LARGEST = 10.0  # a larger threshold is surely a percentage by mistake
-_HINT = "membench compare --dump-config prints a file of this kind"
+_LARGEST = 10.0  # a larger value is probably a percentage
+_HINT = "membench compare --dump-config prints a valid file"
 
 Table = Mapping[str, Mapping[Metric, float]]
 
@@ -124,7 +124,7 @@ def _read(path: Path) -> Thresholds:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
-        raise MembenchError(f"base must be one of {', '.join(PRESETS)}")
+        raise MembenchError(f"base = {base!r:.40} is not one of {', '.join(PRESETS)}")
     tables = {name: _table(name, table) for name, table in content.items()}
     return _over(PRESETS[base], one_line(path.name), tables)
 
@@ -148,7 +148,7 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
     if name != ALL and name not in tuple(Tier):
         raise MembenchError(f"'{name:.40}' is not '{ALL}' or a tier: {', '.join(Tier)}")
     if not isinstance(table, dict):
-        raise MembenchError(f"'{name}' is not a table: write [{name}] and the metrics below it")
+        raise MembenchError(f"'{name}' is not a table: write the metrics below a line [{name}]")
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):

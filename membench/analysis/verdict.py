@@ -6,7 +6,7 @@ import math
 
 from membench.core.terms import Better, Word
 
-_DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is within it
+_DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is not beyond it
 
 
 class Verdict(Word):
@@ -40,8 +40,8 @@ class Reason(Word):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
-    PAGES = "pages"  # only one side had the huge pages that its case asks for
-    SIZE = "size"  # one side's size was requested, the other side's was chosen by membench
+    PAGES = "pages"  # only one label had the huge pages that its case requires
+    SIZE = "size"  # a size that the user requested, against a size that membench chose
     CASE = "case"  # the nearest case to a published figure, which is not comparable
     ABOVE_PEAK = "above-peak"  # a value above the peak of the hardware
 

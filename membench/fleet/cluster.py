@@ -43,7 +43,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         except Exception as error:  # various errors: no answer, a bad address, TLS, timeouts
             raise MembenchError(
                 f"no Dask scheduler responds at {one_line(scheduler)}: {first_line(error)}",
-                "start one with: dask scheduler --no-dashboard",
+                "start a scheduler with: dask scheduler --no-dashboard",
             ) from None
         try:
             if not insecure:
@@ -138,9 +138,8 @@ def reachable_workers(
     problems: dict[str, str] = {}
     for address in asked:
         name, answer = workers[address], answers.get(address)
-        plain = (
-            answer if type(answer) is dict else {}
-        )  # exactly str: a subclass from another machine could run its own code
+        # Exactly dict, because a subclass from another machine could run its own code.
+        plain = answer if type(answer) is dict else {}
         host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
         if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
             said = ascii_line(host)[:200], ascii_line(boot)[:64], ascii_line(version)[:40]

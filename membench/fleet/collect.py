@@ -75,12 +75,12 @@ def _is_there(target: Path, csv: bytes) -> bool:
 
 def _parts(reply: Any) -> tuple[int, bytes, bytes]:
     if not isinstance(reply, dict):
-        raise SchemaError("the host's answer is invalid: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: the exit code or a file is missing")
     code, csv, sidecar = (reply.get(name) for name in ("code", "csv", "sidecar"))
     if not (isinstance(code, int) and isinstance(csv, bytes) and isinstance(sidecar, bytes)):
-        raise SchemaError("the host's answer is invalid: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: the exit code or a file is missing")
     if max(len(csv), len(sidecar)) > MAX_FILE:
-        raise SchemaError("the host's answer is invalid: larger than the files of any run")
+        raise SchemaError("the host's answer is invalid: a file is too large for a run")
     return code, csv, sidecar
 
 
@@ -100,9 +100,9 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
-        raise SchemaError("it has no rows")
+        raise SchemaError("the rows or the sidecar are missing")
     if {row.machine for row in rows} != {host}:
-        raise SchemaError(f"it belongs to a machine other than {host}")
+        raise SchemaError(f"the results belong to a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
         raise SchemaError("the CSV and the JSON belong to different runs")
     if not verify_sha256(csv, sidecar):
@@ -111,7 +111,7 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
         raise SchemaError("the run was interrupted")
     plan = sidecar.plan
     if plan.profile not in {"quick", "full"} or not _is_stamp(plan.started):
-        raise SchemaError("its plan has no time or profile")
+        raise SchemaError("the plan has no valid time or profile")
     failed = sum(row.status is Status.FAILED for row in rows)
     return plan.started, plan.profile, len(rows), failed
 

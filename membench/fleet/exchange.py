@@ -100,7 +100,7 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
         with ProcessPoolExecutor(1, context, _alone) as pool:
             return pool.submit(function, path).result()
     except BrokenProcessPool:
-        raise SchemaError("damaged: the process that read it died") from None
+        raise SchemaError("damaged: the process that read the file died") from None
 
 
 def _alone() -> None:
@@ -146,21 +146,22 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
                 raise SchemaError(f"larger than {about_size(MAX_BYTES)}")
             file = pq.ParquetFile(
                 stream,
-                read_dictionary=_TEXT,  # otherwise every row would hold a copy of its word
+                read_dictionary=_TEXT,  # otherwise every row would have a copy of its text
                 thrift_string_size_limit=_FOOTER,
                 thrift_container_size_limit=_FOOTER,
                 schema_depth_limit=_DEPTH,
             )
             if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
                 raise SchemaError(
-                    f"not a {SCHEMA}", "membench fleet report DIR -o FILE.parquet writes one"
+                    f"not a {SCHEMA}",
+                    "membench fleet report DIR -o FILE.parquet writes a valid file",
                 )
             yield file
     except pa.ArrowException:
-        raise SchemaError("not a Parquet file, or a damaged one") from None
+        raise SchemaError("not a Parquet file, or a damaged Parquet file") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else ""
-        raise SchemaError(reason or "not a Parquet file, or a damaged one") from None
+        raise SchemaError(reason or "not a Parquet file, or a damaged Parquet file") from None
 
 
 def _read(file: pq.ParquetFile) -> Values:
@@ -190,7 +191,7 @@ def _check_sizes(file: pq.ParquetFile) -> None:
             kind = kind.value_type
         fits = pa.types.is_string(kind) if name in _TEXT else pa.types.is_primitive(kind)
         if not fits:
-            raise SchemaError(f"column '{name}' is of another type")
+            raise SchemaError(f"column '{name}' has the wrong type")
     unpacked = sum(
         max(0, metadata.row_group(group).column(column).total_uncompressed_size)
         for group in range(metadata.num_row_groups)
@@ -223,13 +224,13 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
         raise SchemaError("a value is not above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
-        raise SchemaError("a value does not come from a measurement")
+        raise SchemaError("a value is too large or too small for a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:
             if not is_cell(name, word):
                 raise SchemaError(
-                    f"column '{name}': {ascii_line(word)[:60]!r} is not allowed there"
+                    f"column '{name}': {ascii_line(word)[:60]!r} is not a valid value"
                 )
     _, key = np.unique(version, return_inverse=True)
     for name in parts:  # renumbered after each column, so that no product of counts overflows

@@ -91,11 +91,11 @@ class FleetRun:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers: dict[str, HostWorker] = {}  # workers that were asked, by address
         self._unfit: set[str] = set()  # addresses of workers that could not identify themselves
-        self._versions = {__version__}  # this one, and those already warned about
+        self._versions = {__version__}  # this version, and versions with a warning
         self._said: dict[str, str] = {}  # messages that are not shown yet, by host
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
-        self._absent: dict[str, float] = {}  # hosts without a worker: when they count as missing
+        self._absent: dict[str, float] = {}  # deadline of each host without a worker
         self._looked = 0.0
         self._unreachable = 0.0
 
@@ -183,7 +183,9 @@ class FleetRun:
         } | {worker.address: worker for worker in found}
         self._unfit.update(problems)
         for problem in problems.values():
-            self._observer.warned(problem, "is membench with its extra fleet installed there?")
+            self._observer.warned(
+                problem, "install membench with the extra 'fleet' on the worker's host"
+            )
         self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
@@ -193,7 +195,11 @@ class FleetRun:
             if time.monotonic() > deadline:
                 del self._absent[name]
                 if self._hosts[name].attempts:
-                    self._set(name, HostState.FAILED, "its worker was lost and did not return")
+                    self._set(
+                        name,
+                        HostState.FAILED,
+                        "the worker of this host was lost and did not return",
+                    )
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
 
@@ -210,8 +216,8 @@ class FleetRun:
             self._versions.add(version)
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             self._observer.warned(
-                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, this host "
-                f"has {__version__}; results may differ only because of the versions",
+                f"worker {names[0]}{more} has membench {version or 'of unknown version'}, but this "
+                f"host has {__version__}: results may differ only because of the versions",
                 "install the same version on all hosts",
             )
 
@@ -298,10 +304,12 @@ class FleetRun:
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()
         if self._hosts[name].attempts > self._patience.retries:
-            self._set(name, HostState.FAILED, "its worker was lost at every attempt")
+            self._set(name, HostState.FAILED, "the worker of this host was lost at every attempt")
             return
         self._absent[name] = time.monotonic() + self._patience.wait
-        self._set(name, HostState.WAITING, "its worker was lost; waiting for another one")
+        self._set(
+            name, HostState.WAITING, "the worker of this host was lost; waiting for another worker"
+        )
 
     def _set(self, name: str, state: HostState, detail: str, *, durable: bool = True) -> None:
         host = replace(self._hosts[name], state=state, detail=ascii_line(detail)[:500])

@@ -78,7 +78,7 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     if ledger is None:
         raise NothingMatched(
             f"there is no fleet run in {shown(output)}",
-            "give the directory that the fleet run got as -o",
+            "give the directory that was -o of the fleet run",
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
@@ -104,7 +104,7 @@ def _present(
             break
         time.sleep(0.2)
     for problem in problems.values():
-        observer.warned(problem, "is membench with its extra fleet installed there?")
+        observer.warned(problem, "install membench with the extra 'fleet' on the worker's host")
     if not names:
         raise MembenchError(
             f"the cluster has no worker with the resource {RESOURCE}",

@@ -40,7 +40,7 @@ def spread_by(client: Client) -> Spread:
         except KilledWorker as error:
             raise MembenchError(
                 f"the workers that judge the claims were lost: {error.last_worker.address}",
-                "without --scheduler this process judges the claims",
+                "omit --scheduler to judge the claims in this process",
             ) from None
         return results
 
@@ -51,15 +51,16 @@ def _check_versions(client: Client) -> None:
     """Raise an error if a worker has another version of membench: its verdicts might differ."""
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
-        raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
+        raise MembenchError("the cluster has no worker", "start a worker with: dask worker ADDRESS")
     for address, answer in identities(client, workers).items():
         if isinstance(answer, TimeoutError):
             raise MembenchError(
-                f"the worker {one_line(address)}: {first_line(answer)}", "restart it, or remove it"
+                f"the worker {one_line(address)}: {first_line(answer)}",
+                "restart the worker, or remove it from the cluster",
             )
         version = answer.get("membench") if type(answer) is dict else None
         if version != __version__:
-            known = version if isinstance(version, str) else "not at all"
+            known = version if isinstance(version, str) else "of unknown version"
             raise MembenchError(
                 f"the worker {one_line(address)} has membench {known:.40}, but this host has "
                 f"{__version__}",

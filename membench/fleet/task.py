@@ -31,7 +31,7 @@ from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
 """Maximum bytes of a CSV or sidecar to send: thirty times the size from a full run."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")  # all containers on one kernel have the same one
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # equal in all containers on one kernel
 _POLL = 0.2
 _ERRORS = 400  # maximum characters of a failed run's standard error to send
 
@@ -136,7 +136,7 @@ def _private(directory: Path) -> Path:
     if not stat.S_ISDIR(status.st_mode) or foreign:
         raise OutputError(
             f"{shown(directory)} is not a directory that only you can write to",
-            "choose another with --host-directory",
+            "choose another directory with --host-directory",
         )
     return directory
 
@@ -159,7 +159,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
             except BlockingIOError:
                 task.say("waiting for another run on this host to end")
                 if not task.wanted():
-                    raise MembenchError("cancelled before it began") from None
+                    raise MembenchError("the run was cancelled before it began") from None
                 time.sleep(_POLL)
         yield
     finally:
@@ -178,7 +178,7 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
     else:
         command = ["run", *arguments, "--label", csv.stem, "-o", str(csv)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets these for its workers
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets this variable for its workers
     with tempfile.TemporaryFile(dir=csv.parent) as errors:
         try:
             process = subprocess.Popen(

@@ -30,7 +30,7 @@ _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
 
-_WRITTEN = (  # with one point each, as `sample_text` writes them, without an exponent
+_WRITTEN = (  # numbers with a point and without an exponent, as `sample_text` writes them
     r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
 )
 _WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
@@ -129,7 +129,7 @@ def _read_number(cell: str) -> float:
 
 
 def _read_numbers(cell: str) -> tuple[float, ...]:
-    if _NUMBERS.fullmatch(cell) is None:  # all at once, because there may be thousands
+    if _NUMBERS.fullmatch(cell) is None:  # one check for all numbers: there may be thousands
         raise ValueError(cell)
     return tuple(map(float, cell.split(";")))
 
@@ -172,7 +172,7 @@ def _sample_texts(samples: Sequence[float]) -> str:
 def _pointed(text: str) -> str:
     """Add a decimal point to each number in ``text`` that has none; ``;`` separates the numbers."""
     points = text.count(".")
-    if not text or points == text.count(";") + 1:  # each has one or none
+    if not text or points == text.count(";") + 1:  # every number has a point
         return text
     if not points and "e" not in text:
         return text.replace(";", ".0;") + ".0"
@@ -304,7 +304,7 @@ TEXT = CellKind(
     absent="",
 )
 HASH = CellKind(
-    what="text that no spreadsheet takes for a number: put a letter before a hash",
+    what="text that a spreadsheet leaves as text: put a letter before the hash",
     write=TEXT.write,
     read=TEXT.read,
     valid=lambda value: isinstance(value, str) and not looks_like_a_number(ascii_line(value)),
@@ -333,7 +333,8 @@ VALUES = CellKind(
     absent=(),
 )
 SAMPLES = CellKind(
-    what=f"finite numbers, ';' between samples and '|' between rounds, {SAMPLES_KEPT} a round",
+    what="finite numbers with ';' between samples and '|' between rounds, at most "
+    f"{SAMPLES_KEPT} per round",
     write=_write_samples,
     read=_read_samples,
     valid=_are_samples,
@@ -347,7 +348,7 @@ DETAIL = CellKind(
     absent={},
 )
 FLAG_CODES = CellKind(
-    what=f"codes with ';' between them, each once, of {', '.join(FLAGS)}",
+    what=f"distinct codes with ';' between them, from {', '.join(FLAGS)}",
     write=";".join,
     read=lambda cell: tuple(cell.split(";")),
     valid=_are_flags,

@@ -126,10 +126,10 @@ def read_ledger(path: Path) -> FleetLedger:
 
 def _check(ledger: FleetLedger) -> None:
     if not _ID.fullmatch(ledger.fleet_id):
-        raise SchemaError("its fleet_id is invalid")
+        raise SchemaError("fleet_id is invalid")
     if len({host.name for host in ledger.hosts}) != len(ledger.hosts):
-        raise SchemaError("it names a host twice")
+        raise SchemaError("a host occurs twice")
     for host in ledger.hosts:
         path = PurePosixPath(host.csv)
         if path.is_absolute() or ".." in path.parts:
-            raise SchemaError("it names a file outside its directory")
+            raise SchemaError("a results file is outside the directory of the ledger")

@@ -31,7 +31,7 @@ def check_magnitude(rows: Iterable[Row]) -> None:
         if wrong is not None:
             raise SchemaError(
                 f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a measurement",
-                f"numbers from {1 / LARGEST:g} to {LARGEST:g} can be computed with",
+                f"numbers from {1 / LARGEST:g} to {LARGEST:g} are possible",
             )
 
 

@@ -38,7 +38,7 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
     rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
         if unit.case not in rounds:
-            raise SchemaError(f"there is a result of '{unit.case}', which is not in the plan")
+            raise SchemaError(f"there is a result of '{unit.case}', but the plan has no such case")
         rounds[unit.case][unit.round] = unit
     result: list[Row] = []
     for case in plan.cases:

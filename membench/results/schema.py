@@ -266,12 +266,12 @@ _OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
-        "must stand in an ok row, and in no other",
+        "must be set in an ok row, and empty in all other rows",
     ),
     _Rule(
         "reason",
         lambda row: (ascii_line(row.reason) != "") == (row.status is not Status.OK),
-        "must stand in a skipped or failed row, and in no other",
+        "must be set in a skipped or failed row, and empty in all other rows",
     ),
     _Rule(
         "rounds",
@@ -288,7 +288,7 @@ _OWN_RULES = (
     _Rule(
         "spread",
         lambda row: row.spread is None or len(row.round_values) > 1,
-        "cannot be known from fewer than two rounds",
+        "must be empty for fewer than two rounds",
     ),
     _Rule(
         "samples",
@@ -297,7 +297,7 @@ _OWN_RULES = (
             or not row.round_values
             or _rounds_of_samples(row) in (0, len(row.round_values))
         ),
-        "are not of as many rounds as there are round values",
+        "does not have as many rounds as the column 'round_values'",
     ),
     _Rule(
         "min",
@@ -478,7 +478,7 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     if not fault:
         columns = _OWN_COLUMNS_BUT_SAMPLES if later else _OWN_COLUMNS
         name, fault, own = _read(columns, [get(column.name, "") for column in columns])
-    if fault:  # the first in the order of the columns is named
+    if fault:  # name the first invalid column in the order of `COLUMNS`
         name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)

@@ -128,7 +128,7 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
         elif seen or cache is None or 2 * stair.size <= cache:
             found[place] = caches if cached[place] else None
         elif stair.size > cache:
-            found[place] = None  # memory is not visible; the cache holds a part at most
+            found[place] = None  # larger than the cache, but the curve does not reach memory
     if name == "gpu/chase" and params.get("hint") not in PAST_L1:
         large = {place: tier for place, tier in found.items() if stairs[place].size >= L1_END}
         return large | _beside_l1(stairs, cached)

@@ -21,9 +21,11 @@ MAX_LINES = 5_000_000
 MAX_CELLS = 10_000
 """Maximum number of cells in a line: more than a hundred times the number of columns."""
 
-_HEAD = 1 << 16  # this many characters show what kind of file it is
+_HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]
-_WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
+_WHAT_IT_IS = (
+    "give a file from 'membench run', or convert another tool's output with 'membench import'"
+)
 _MARKS = frozenset({"schema", "run_id", "case"})
 """Words that occur together only in a header, also in headers of concatenated files."""
 
@@ -57,7 +59,7 @@ def to_csv(rows: Iterable[Row]) -> bytes:
         record = checked_cells(row)
         return row
 
-    for _ in _distinct(map(checked, rows)):  # yields each before it takes the next
+    for _ in _distinct(map(checked, rows)):  # yields a row before it takes the next row
         line = ",".join(record)
         if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
@@ -130,7 +132,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     except NotText:
         if _is_gzip(path):
             raise SchemaError(
-                "compressed with gzip", "unpack it with gunzip, and name the result"
+                "compressed with gzip", "decompress the file with gunzip first"
             ) from None
         raise SchemaError("binary, not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:
@@ -155,7 +157,7 @@ def _rows(text: str) -> Iterator[Row]:
             continue
         if len(record) != len(header):
             raise SchemaError(
-                f"line {line}: {len(record)} cells where the header has {len(header)}",
+                f"line {line}: {len(record)} cells, but the header has {len(header)}",
                 "the file was cut off or edited",
             )
         yield _row(dict(zip(header, record, strict=True)), line)
@@ -188,10 +190,10 @@ def _lines(text: str) -> Iterator[str]:
 def _header(record: list[str], text: str) -> list[str]:
     if "schema" not in record:
         semicolons = len(record) == 1 and "schema;" in record[0]
-        hint = "save it with commas between the cells" if semicolons else _what_helps(text)
+        hint = "save the file with commas between the cells" if semicolons else _what_helps(text)
         raise SchemaError("not a results file of membench: no column 'schema'", hint)
     if len(set(record)) != len(record):
-        raise SchemaError("two columns of the same name")
+        raise SchemaError("two columns have the same name")
     return record
 
 
@@ -203,7 +205,7 @@ def _what_helps(text: str) -> str:
     except SchemaError as error:
         return f"{error}: {error.hint}"
     tool = format_of(data)
-    return f"membench import {tool} FILE -o OUTPUT.csv makes one of it" if tool else _WHAT_IT_IS
+    return f"membench import {tool} FILE -o OUTPUT.csv converts the file" if tool else _WHAT_IT_IS
 
 
 def _row(cells: Mapping[str, str], line: int) -> Row:

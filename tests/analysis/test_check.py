@@ -293,7 +293,7 @@ class TestNothingPassesForWantOf:
     ("change", "seen"),
     [
         ({"power_limit": 400.0}, "power limit: 400 W of 700 W"),
-        ({"mig": True}, "MIG: on: a part of the GPU was measured"),
+        ({"mig": True}, "MIG: on: only a MIG instance was measured"),
         ({"sm_mhz_set": 1200}, "clock: set to 1200 MHz of 1980 MHz"),
     ],
 )

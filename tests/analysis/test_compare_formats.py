@@ -230,7 +230,7 @@ def test_json(capsys: pytest.CaptureFixture[str], old: Path, new: Path) -> None:
     few = by_case["ssd/read", "p99"][1]["against_reference"]
     assert (few["reason"], few["ci"], few["settle"]) == (
         *("too-few-values", None),
-        "measure at least 4 runs per side, alternately (A B B A ...)",
+        "measure at least 4 runs per label, alternately (A B B A ...)",
     )
     assert by_case["smem/read", "median"][1] == {
         "label": "new",
@@ -411,7 +411,11 @@ def test_many_regressions_are_one_exit_code(
         ((), 0, ""),
         (("--fail-on", "missing", "--cross-machine"), 3, "Found: 2 missing"),
         (("--fail-on", "failed", "--cross-machine"), 3, "Found: 1 failed"),
-        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are from different machines: dev"),
+        (
+            ("--fail-on", "worse"),
+            1,
+            "Error: --fail-on: the results are from different machines: dev",
+        ),
         (
             ("--fail-on", "worse", "--cross-machine"),
             1,

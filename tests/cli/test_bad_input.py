@@ -40,7 +40,7 @@ NAMES = [
     ("compare run.csv ref:h200-smx", "did you mean ref:h200-sxm"),
     ("compare run.csv --against ref:h200-smx", "did you mean ref:h200-sxm"),
     ("compare a=run.csv b=run.csv --ref c", "the labels are a, b"),
-    ("compare run.csv --by storse", "name a part"),
+    ("compare run.csv --by storse", "give an axis"),
     ("compare a=run.csv b=run.csv --preset strikt", "did you mean strict"),
     ("compare a=run.csv b=run.csv --status beter", "did you mean better"),
     ("compare a=run.csv b=run.csv --fail-on wors", "did you mean worse"),

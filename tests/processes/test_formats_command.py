@@ -34,14 +34,14 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (
             ["import", "fio", "a.csv", "-o", "o.csv"],
             1,
-            "a.csv: a results file of membench already",
+            "a.csv: already a results file of membench",
             "as it is",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
         (
             ["import", "babelstream", "b", "-o", "o.csv"],
             2,
-            "does not name the memory",
+            "does not say which memory",
             "--set tier=ddr",
         ),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
@@ -123,7 +123,7 @@ def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
         ((AWKWARD / "nvb-06-text.txt").read_bytes(), "membench import nvbandwidth x.csv"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull --include=x.csv"),
         (b"\x1f\x8b\x08\0", "gunzip"),
-        (b'{"schema": "membench.run/1"}', "name the CSV beside it"),
+        (b'{"schema": "membench.run/1"}', "the CSV of the same run"),
     ],
 )
 def test_another_tools_file_given_as_results_is_answered_with_the_command_that_reads_it(

@@ -218,7 +218,7 @@ def line(row: Row, **changes: str) -> str:
         (b'schema,case\n"torn', "line 2: not CSV: unexpected end of data"),
         (b"schema,case\nmembench.results/1\n", "line 2: 1 cells where the header has 2"),
         (b"schema,case\nmembench.results/1,x\n", "no column run_id, machine, tier"),
-        (b"schema,schema\n", "two columns of the same name"),
+        (b"schema,schema\n", "two columns have the same name"),
         (b"schema\nsomething/1\n", "line 2: 'something/1' is not a schema"),
         (b'schema\n"a\nb"\n', "line 3: 'a b' is not a schema"),
     ],

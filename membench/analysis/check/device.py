@@ -122,7 +122,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     match figure.kind:
         case "datasheet" if figure.depth:
             why = tr(
-                "the data sheet's queue depth is {depth}, here it is {qd}",
+                "queue depth {qd} was measured, but the data sheet is for {depth}",
                 depth=figure.depth,
                 qd=here,
             )

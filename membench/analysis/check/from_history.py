@@ -35,8 +35,9 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
     if len(others) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"too few other runs of this machine in {folders}: {len(others)} of {LEAST}",
-            "--expect FILE compares with a single run",
+            f"too few other runs of this machine in {folders}: {len(others)} instead of at least "
+            f"{LEAST}",
+            "compare with a single run: --expect FILE",
         )
     record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}

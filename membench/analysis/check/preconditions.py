@@ -34,7 +34,7 @@ class PreconditionState(StrEnum):
 
     OK = "ok"
     BAD = "wrong"  # the machine has a fault
-    OTHER = "not comparable"  # other settings, or a shared machine: a low figure proves nothing
+    OTHER = "not comparable"  # other settings, or a shared machine: a low value proves nothing
     UNKNOWN = "unknown"
 
 
@@ -115,7 +115,11 @@ def _of_gpu(
     yield from _throttling(rows, device, known=state is not None)
     if any("busy-gpu" in row.flags for row in rows):
         yield Precondition(
-            tr("company"), PreconditionState.OTHER, tr("another process used it"), GPU_TIERS, device
+            tr("company"),
+            PreconditionState.OTHER,
+            tr("another process used the GPU"),
+            GPU_TIERS,
+            device,
         )
 
 
@@ -128,7 +132,9 @@ def _link(
         return Precondition(tr("link"), state, seen, _LINK, device)
 
     if any("encrypted-link" in row.flags for row in rows):
-        return found(PreconditionState.OTHER, tr("its data are encrypted (confidential computing)"))
+        return found(
+            PreconditionState.OTHER, tr("data on the link are encrypted (confidential computing)")
+        )
     under_load = {text for row in rows for text in row.detail.get("pcie", "").split(",") if text}
     if under_load == {"c2c"}:
         return found(PreconditionState.OK, tr("chip to chip"))
@@ -151,10 +157,10 @@ def _link(
             return found(PreconditionState.BAD, seen)
         return found(PreconditionState.OK if most else PreconditionState.UNKNOWN, seen)
     if any("link-downtrained" in row.flags for row in rows):
-        return found(PreconditionState.BAD, tr("below its maximum width or speed under load"))
+        return found(PreconditionState.BAD, tr("below the maximum width or speed under load"))
     if state is None:
         return found(PreconditionState.UNKNOWN, tr("not observed under load"))
-    return found(PreconditionState.OK, most or tr("at its maximum width and speed"))
+    return found(PreconditionState.OK, most or tr("at the maximum width and speed"))
 
 
 def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
@@ -173,7 +179,7 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
         seen = tr("set to {set} MHz of {most} MHz", set=set_to, most=most)
         yield found(tr("clock"), PreconditionState.OTHER, seen)
     if state.mig:
-        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: a part of the GPU was measured"))
+        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: only a MIG instance was measured"))
     if state.ecc_errors:
         seen = tr("{count} uncorrected errors since the driver was loaded", count=state.ecc_errors)
         yield found(tr("ECC"), PreconditionState.BAD, seen)
@@ -216,7 +222,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
         yield found(
-            PreconditionState.OTHER, tr("the control group throttled them to enforce its quota")
+            PreconditionState.OTHER, tr("the control group throttled the CPUs to enforce its quota")
         )
 
 

@@ -107,9 +107,9 @@ def judge(
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
     """Judge ``value`` without a published figure: never a pass, but perhaps below `FLOOR`."""
-    why, brief = tr("no figure to compare with"), tr("no figure")
+    why, brief = tr("no expected value to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
-        why = tr("no figure to compare with, and below the floor of 70 % of the peak")
+        why = tr("no expected value to compare with, and below 70 % of the peak")
         brief = tr("below the floor")
     return TierJudgement(CheckVerdict.NOT_JUDGED, None, why, brief)
 

@@ -27,7 +27,7 @@ from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
-_ALONE = 64  # up to this many files are read in this process, because starting others takes longer
+_ALONE = 64  # files that this process reads alone, because starting other processes takes longer
 _REFERENCE = "reference"  # results/reference has runs of other people's machines
 
 

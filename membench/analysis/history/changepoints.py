@@ -111,7 +111,7 @@ def find_changes(
     largest = np.sort(_largest_by_chance(usable, permutations))
     allowed = math.floor(chance * (permutations + 1) + 1e-9)
     if allowed < 1:
-        raise ValueError(f"{permutations} permutations cannot show a chance of {chance}")
+        raise ValueError(f"{permutations} permutations are too few for a probability of {chance}")
     critical = float(largest[-allowed])
     found = []
     for one in scored:

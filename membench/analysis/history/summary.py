@@ -39,8 +39,8 @@ BAND = 0.9
 """Share of the runs of a level whose values are within the noise band."""
 PAIRS = 0.95
 """Share of the pairs of runs in a level that differ by at most `HistoryLine.offset`."""
-_OFTEN = 0.9  # a case must be in this share of the runs that the tier's most frequent case is in
-_PAIRED = 500  # at most this many of the newest runs are used
+_OFTEN = 0.9  # minimum share of runs with a case, relative to the tier's most frequent case
+_PAIRED = 500  # maximum number of runs to pair, the newest
 
 
 _FEWEST = 10

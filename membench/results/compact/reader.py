@@ -39,7 +39,7 @@ SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "
 The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
 """
 
-_QUOTED, _QUOTE = "\x1f", "\x1e"  # for a quoted cell, and a quote in one; in no text
+_QUOTED, _QUOTE = "\x1f", "\x1e"  # placeholders: a quoted cell, and a quote in a quoted cell
 _CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
 # Exponents of two digits. A number with more digits may be infinite or 0: the strict reader checks.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
@@ -156,7 +156,7 @@ class _CommonColumns(NamedTuple):
     unique: bool
 
 
-_files: dict[tuple[str, ...], _CommonColumns] = {}  # by their length and first row
+_files: dict[tuple[str, ...], _CommonColumns] = {}  # key: number of rows, cells of the first row
 
 
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
@@ -265,7 +265,7 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
     None if quotes are not paired, or if a line ends inside quotes.
     """
     parts = text.split('"')
-    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part stand for one
+    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part mean one quote
     if doubled:
         parts = text.replace('""', _QUOTE).split('"')
     outside, inside = _QUOTED.join(parts[::2]), parts[1::2]

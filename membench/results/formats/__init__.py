@@ -44,7 +44,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "sysbench": "sysbench memory run",
         "mbw": "mbw",
         "tinymembench": "tinymembench",
-        "cited": "TOML with figures that somebody published",
+        "cited": "TOML with published figures",
     }
 )
 """Format -> the tool that writes the format."""
@@ -54,8 +54,8 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "github-action-benchmark": "two JSON files, one for each direction",
         "bencher": "Bencher Metric Format, JSON",
         "pytest-benchmark": "JSON as pytest --benchmark-json writes it",
-        "samples": "CSV with one sample a line",
-        "parquet": "Parquet, a column for each of the results file (needs pyarrow)",
+        "samples": "CSV with one sample per line",
+        "parquet": "Parquet with the columns of the results file (needs pyarrow)",
         "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
@@ -94,9 +94,9 @@ def importer(name: str) -> Importer:
         except SchemaError as error:
             if error.hint:
                 raise
-            hint = f"membench reads what this writes: {IMPORTS[name]}"
+            hint = f"give a file from this tool: {IMPORTS[name]}"
             if its_own:
-                hint = "look whether the run came to its end; docs/formats.md says what is read"
+                hint = "check that the run was complete; docs/formats.md lists what membench reads"
             raise SchemaError(str(error), hint) from None
 
     return read

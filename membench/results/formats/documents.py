@@ -28,7 +28,7 @@ def text_in(data: bytes, tool: str) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # if a name is in another encoding; the numbers are ASCII
+        text = data.decode("latin-1")  # a name may have another encoding; numbers are ASCII
     if "\0" in text:
         raise SchemaError(f"binary, not an output of {tool}")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
@@ -51,7 +51,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     except (ValueError, RecursionError) as error:
         yield from _one_by_one(text, tool, error)
         return
-    del text  # it is as large as the file, and not needed while rows are made
+    del text  # free memory: the text is as large as the file, and no longer needed
     if not isinstance(whole, dict):
         raise SchemaError(f"not the JSON of {tool}: it contains no object")
     yield whole

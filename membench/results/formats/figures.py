@@ -53,7 +53,7 @@ class Origin:
         name = self.given.get("tier", default or "")
         if name not in of:
             raise UsageError(
-                f"a file of {self.tool} does not name the memory that it measured",
+                f"a file of {self.tool} does not say which memory tier was measured",
                 " or ".join(f"--set tier={tier}" for tier in of),
             )
         return Tier(name)

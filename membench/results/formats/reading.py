@@ -87,7 +87,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
             found.append(rows)
     if not found:
         why = next(iter([*notes, *unplaced]), "")
-        raise SchemaError(f"no result of {tool} in it" + (f": {why}" if why else ""))
+        raise SchemaError(f"the file has no result of {tool}" + (f": {why}" if why else ""))
     return Imported(_numbered(found), unplaced, tuple(notes))
 
 

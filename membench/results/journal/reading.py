@@ -79,8 +79,8 @@ def read_journal(path: Path) -> Contents:
         length += len(line) + 1
     if not records:
         raise JournalError(
-            f"{shown(path)} holds no plan: the run ended before it began",
-            "delete it and start a new run",
+            f"{shown(path)} has no plan: the run ended before its first record",
+            "delete the file and start a new run",
         )
     return _contents(path, records, length)
 
@@ -147,8 +147,8 @@ def refuse_link(path: Path) -> None:
     """Reject a symbolic link, because a run replaces and removes its journal by name."""
     if path.is_symlink():
         raise JournalError(
-            f"{shown(path)} is a symbolic link, and a journal is a file",
-            "give --resume the -o path that the run was given",
+            f"{shown(path)} is a symbolic link, but a journal must be a regular file",
+            "give --resume the path that was -o of the run",
         )
 
 
@@ -156,7 +156,7 @@ def unreadable(path: Path, error: OSError) -> JournalError:
     """Create the error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
-            f"there is no {shown(path)}, so nothing to resume",
+            f"there is no {shown(path)}: nothing to resume",
             "give --resume the -o path of an interrupted run",
         )
     return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")

@@ -230,7 +230,8 @@ def _lock(path: Path, descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise JournalError(
-            f"another run is writing {shown(path)}", "wait for it, or choose another -o"
+            f"another run is writing {shown(path)}",
+            "wait until the other run ends, or choose another -o",
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # measure even if the filesystem has no locks

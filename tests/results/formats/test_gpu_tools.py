@@ -34,7 +34,7 @@ def test_nvbandwidth_text_of_the_newest_version() -> None:
     assert failed == {
         "all_to_host_memcpy_sm/src=0/dst=0": "CUDA_ERROR_OUT_OF_MEMORY out of memory",
         "link/d2h/size=512MiB/mem=pinned/engine=sm/streams=1": (
-            "nvbandwidth was still running it when the file ended"
+            "nvbandwidth was still running this test when the file ended"
         ),
     }
     assert {(row.driver, row.cuda) for row in found} == {("610.57.04", "13.3")}
@@ -77,7 +77,7 @@ def test_nvbandwidth_an_error_of_the_whole_leaves_the_tests_before_it() -> None:
 def test_nvbandwidth_a_test_without_a_unit_takes_no_other_with_it() -> None:
     found = imported("nvbandwidth", nvb(passed("a", ["1.5"], text="?"), passed("b_ce", ["2.5"])))
     assert [row.value for row in found] == [2.5]
-    assert list(found.unplaced) == ["a: its description names neither GB/s nor ns"]
+    assert list(found.unplaced) == ["a: the description names neither GB/s nor ns"]
 
 
 def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:

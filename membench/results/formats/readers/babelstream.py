@@ -112,9 +112,9 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
         value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]
         yield _figure(_Line("Triad", value, run.repetitions, run.size, mean=True), run)
     elif phase := _PHASE.match(line):
-        yield (Unplaced(f"the phase {phase[1]}, which is no function"),)
+        yield (Unplaced(f"the phase {phase[1]}, which is not a function"),)
     elif run.header and len(cells) > 2:
-        yield (Unplaced("a line that is cut off or has other columns than its header"),)
+        yield (Unplaced("a line that is truncated or does not match its header"),)
     else:
         _about(line, run)
 
@@ -151,7 +151,7 @@ def _power_of_2(shown: str, unit: int) -> int | None:
 def _csv(cells: Mapping[str, str], run: _Header) -> Record:
     rate = next((match for name in cells if (match := _RATE.fullmatch(name))), None)
     if "phase" in cells:
-        return (Unplaced(f"the phase {cells['phase']}, which is no function"),)
+        return (Unplaced(f"the phase {cells['phase']}, which is not a function"),)
     if rate is None:
         return (Unplaced("a line under a header without a unit"),)
     elements, width = number(cells.get("n_elements")), number(cells.get("sizeof"))
@@ -173,7 +173,7 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 def _table(cells: Sequence[str], run: _Header) -> Record:
     """Parse a line of the text output: three decimals of the rate, five decimals of the time."""
     if len(cells) != 5:
-        return (Unplaced("a line of a function that is cut off"),)
+        return (Unplaced("a truncated line of a function"),)
     size = _given_size(run) or run.size
     shown, fastest = number(cells[1]) or 0, number(cells[2])
     value = shown * _UNITS[f"{run.table.lower()}b"]
@@ -197,7 +197,7 @@ def _given_size(run: _Header) -> int | None:
 def _figure(line: _Line, run: _Header) -> Iterator[Item]:
     operation = _OPERATIONS.get(line.function)
     if operation is None or line.value is None:
-        yield Unplaced(f"a line that is no result of a function: {line.function or 'no name'}")
+        yield Unplaced(f"a line without a result of a function: {line.function or 'no name'}")
         return
     word, arrays = operation
     size, origin, tier = line.size, run.origin, run.tier

@@ -80,7 +80,7 @@ _RULE = re.compile(r"(?P<sign>>=|<=)?(?P<value>[A-Za-z0-9_-]+)(?:\.\.(?P<end>[A-
 _SIGNS = {">=": "from ", "<=": "to "}
 
 USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
-    # Device memory: share of bus width x clock, or of the data sheet, that kernels reach.
+    # Device memory: fraction of the peak (bus width x clock, or data sheet) that kernels reach.
     ("BabelStream", "hbm/*", (0.75, 0.97)),
     ("gpu-stream", "hbm/*", (0.78, 1.0)),
     ("mt4g", "hbm/*", (0.85, 1.0)),
@@ -89,9 +89,9 @@ USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
     ("clpeak", "hbm/*", (0.80, 1.0)),
     ("bandwidthTest*", "hbm/*", (0.65, 0.95)),
     ("p2pBandwidthLatencyTest", "hbm/*", (0.70, 0.95)),
-    ("nvbandwidth*", "hbm/*", (0.40, 0.95)),  # its local copy counts each byte once
+    ("nvbandwidth*", "hbm/*", (0.40, 0.95)),  # nvbandwidth's local copy counts each byte once
     ("FluidX3D*", "*", (0.45, 0.95)),
-    # Host links and links between GPUs: the share that packet headers leave.
+    # Host links and links between GPUs: the fraction that packet headers leave for data.
     ("nvbandwidth*", "link/*/engine=ce/*", (0.75, 0.93)),
     ("bandwidthTest*", "link/*", (0.75, 0.93)),
     ("nvbandwidth*", "link/*/engine=sm/*", (0.70, 0.93)),
@@ -129,7 +129,7 @@ def read(data: bytes, origin: Origin) -> list[Record]:
     allowed = _ALLOWED[schema]
     unknown = content.keys() - set(_OF_FILE if schema == SCHEMAS[0] else _OF_FILE_2)
     if unknown:
-        raise SchemaError(f"'{min(unknown):.40}' is not known here")
+        raise SchemaError(f"unknown key '{min(unknown):.40}'")
     _check_names(content)
     named = replace(origin, machine=text_of(content.get("machine")) or origin.machine)
     device = text_of(content.get("device"))
@@ -146,7 +146,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     missing = [name for name in _NEEDED if not figure.get(name)]
     unknown = sorted(figure.keys() - allowed)
     if missing or unknown:
-        what = f"no {', '.join(missing)}" if missing else f"'{unknown[0]:.40}' is not known here"
+        what = f"no {', '.join(missing)}" if missing else f"unknown key '{unknown[0]:.40}'"
         raise SchemaError(f"{case or 'a figure without a case'}: {what}")
     value = number(figure["value"])
     if value is None or isinstance(figure["value"], str):
@@ -209,7 +209,7 @@ def _scale(figure: dict[str, Any], case: str) -> float:
     """Factor that converts the figure's values to the unit of their metric."""
     metric = figure["metric"]
     if metric not in tuple(Metric):
-        raise SchemaError(f"{case}: '{metric!s:.40}' is not a valid Metric")
+        raise SchemaError(f"{case}: '{metric!s:.40}' is not a metric")
     units = {**_UNITS.get(metric, {}), UNIT[metric]: 1.0}
     unit = figure.get("unit", UNIT[metric])
     if unit not in units:
@@ -231,14 +231,14 @@ def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
         raise SchemaError(
             f"{case}: {value:g} is {share:.0%} of the peak, and {tool} usually reaches "
             f"{usual[0]:.0%} to {usual[1]:.0%}",
-            "is it of another machine, in another unit, or of a run that did not saturate it?",
+            "check the machine, the unit, and whether the run saturated the memory",
         )
 
 
 def _check_names(content: Mapping[str, Any]) -> None:
     names, sockets = content.get("names", []), content.get("sockets", 1)
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise SchemaError("names is not a list of texts")
+        raise SchemaError("names is not a list of strings")
     if not isinstance(sockets, int) or isinstance(sockets, bool) or sockets < 1:
         raise SchemaError("sockets is not a whole number above 0")
 
@@ -254,7 +254,7 @@ def _alike(axes: object, case: str) -> str:
 
 
 def _in_words(rule: str, case: str) -> str:
-    """A rule as text: ``>=1GiB`` as ``from 1GiB``, ``16KiB..64KiB`` as ``16KiB to 64KiB``."""
+    """Convert a rule to text: ``>=1GiB`` to ``from 1GiB``, ``1MiB..4MiB`` to ``1MiB to 4MiB``."""
     found = _RULE.fullmatch(rule)
     if found is None or (found["sign"] and found["end"]):
         raise SchemaError(

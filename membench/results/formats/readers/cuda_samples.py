@@ -88,7 +88,7 @@ def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
     elif state.matrix and state.columns and (match := _ROW.match(line)):
         yield from _row(match, state, origin)
     elif state.matrix and state.columns and line[:1].isdigit():
-        yield (Unplaced("a row of a matrix that is not whole"),)
+        yield (Unplaced("an incomplete row of a matrix"),)
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:
@@ -109,7 +109,7 @@ def _copy(
 ) -> Record:
     value, bytes_ = number(rate), number(size)
     if value is None or bytes_ is None or not kind:
-        return (Unplaced("a line of bandwidthTest that is not whole"),)
+        return (Unplaced("an incomplete line of bandwidthTest"),)
     local = kind == "d2d"
     params = [f"op={kind}", f"size={format_size(int(bytes_))}"]
     params += [f"mem={memory}"] if memory and not local else []

@@ -49,7 +49,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         return text_records(text_in(data, TOOL), origin)
     if _TERSE.search(data):
         return terse_records(text_in(data, TOOL), origin)
-    raise SchemaError("neither JSON of fio nor its text", "run fio with --output-format=json")
+    raise SchemaError("neither JSON nor text output of fio", "run fio with --output-format=json")
 
 
 def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
@@ -58,16 +58,14 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
         if isinstance(document, SchemaError):
             yield broken(document)
         elif not any(key in document for key in ("jobs", "client_stats")):
-            continue  # a line of the log around it
+            continue  # an object of the surrounding log
         elif runs and _continues(runs[-1], document):
             runs[-1] = document
-            yield (
-                ReaderNote("earlier states of the same run (--status-interval) were passed over"),
-            )
+            yield (ReaderNote("earlier states of the same run (--status-interval) were ignored"),)
         else:
             runs.append(document)
     if len(runs) > 1:
-        yield (ReaderNote(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
+        yield (ReaderNote(f"{len(runs)} runs of fio in one file were imported as one run"),)
     jobs: list[_Job] = []
     for run in runs:
         common = part(run, "global options")

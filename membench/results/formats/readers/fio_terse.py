@@ -33,11 +33,11 @@ def terse_records(text: str, origin: Origin) -> Iterator[Record]:
             key = head if head not in lines or grows else (*head, str(len(lines)))
             lines[key] = fields
     if not lines:
-        yield (Unplaced("lines that are not whole"),)
+        yield (Unplaced("incomplete lines"),)
     yield (
         ReaderNote(
-            "terse output has whole KiB/s and microseconds and does not say how a job was set up: "
-            "--output-format=json does"
+            "terse output rounds to whole KiB/s and microseconds, and lacks the options of a job: "
+            "run fio with --output-format=json"
         ),
     )
     for fields in lines.values():

@@ -66,10 +66,9 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
             job.sides[side], latency = _with_latency(job.sides[side], line, latency)
     yield (
         ReaderNote(
-            "this is fio's normal output, which rounds to three digits or four: "
-            "run it with --output-format=json"
+            "fio's normal output rounds to three or four digits: run fio with --output-format=json"
         ),
-        *[Unplaced("a line of rates that is not understood")] * lost,
+        *[Unplaced("a line of rates in an unknown format")] * lost,
     )
     for found in jobs.values():
         yield _rows(found, engines.get(found.name, ""), origin)

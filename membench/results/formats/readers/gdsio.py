@@ -35,7 +35,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
     for line in lines:
         yield _run(line, origin)
     for _ in range(len(_START.findall(text)) - len(lines)):
-        yield (Unplaced("a line that is cut off or has other fields"),)
+        yield (Unplaced("a line that is truncated or has unknown fields"),)
 
 
 def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:

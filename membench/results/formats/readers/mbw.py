@@ -40,7 +40,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         if match is None:
             runs += line.startswith("Getting down to business")
             if _START.match(line):
-                yield (Unplaced("a line that is cut off"),)
+                yield (Unplaced("a truncated line"),)
             continue
         size, rate = number(match[4]), number(match[5])
         if size is None or rate is None:

@@ -75,11 +75,15 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
     elif section.columns and (match := _ROW.match(line)):
         yield from _matrix(match, section, origin)
     elif section.columns and line[:1].isdigit():
-        yield (Unplaced("a row of a matrix that is not whole"),)
+        yield (Unplaced("an incomplete row of a matrix"),)
     elif match := _COMPLAINT.match(line):
         yield (ReaderNote(f"mlc says: {match[0]}"),)
     elif section.test and (match := _FIGURE.search(line)):
-        yield (Unplaced(f"a line that ends in a figure: {line.partition(match[0])[0]}"),)
+        yield (
+            Unplaced(
+                f"a line with a number, but in an unknown format: {line.partition(match[0])[0]}"
+            ),
+        )
 
 
 def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator[Record]:
@@ -102,7 +106,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
             params = ("test=bandwidth", f"traffic={_word(section.traffic or 'not said')}", *where)
             yield _bandwidth(origin, params, cell)
         else:
-            yield (Unplaced("a matrix under a heading that is not known"),)
+            yield (Unplaced("a matrix with an unknown heading"),)
 
 
 def _number(cell: str) -> float | None:

@@ -74,7 +74,9 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
-        raise SchemaError(f"nvbandwidth says: {log.error}", "solve that, and run it again")
+        raise SchemaError(
+            f"nvbandwidth says: {log.error}", "solve this problem, and run nvbandwidth again"
+        )
     run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
     yield (
         *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),
@@ -140,7 +142,7 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
     for matrix in test.matrices:
         described = _described(matrix.description)
         if described is None:
-            yield Unplaced(f"{test.name}: its description names neither GB/s nor ns")
+            yield Unplaced(f"{test.name}: the description names neither GB/s nor ns")
             continue
         metric, factor, said = described
         yield from _unusable(test, matrix)
@@ -180,13 +182,13 @@ def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
         return
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
-        yield Unplaced(f"{test.name}: its matrix is {_ABSENT} throughout")
+        yield Unplaced(f"{test.name}: the whole matrix is {_ABSENT}")
     for _ in range(len(cells) - absent):
         yield Unplaced(f"{test.name}: a cell that is no number above 0")
 
 
 def _without_result(test: Test, run: _FileFacts) -> Item:
-    still = "nvbandwidth was still running it when the file ended"
+    still = "nvbandwidth was still running this test when the file ended"
     status = still if test.status == "Running" else f"nvbandwidth says: {test.status}"
     return row(
         run.origin,

@@ -109,7 +109,7 @@ def _end(log: Log, status: str, reason: str) -> None:
     if test and test.status == "Running" and not test.matrices:
         test.status, test.reason = status.capitalize(), f"{reason} {test.reason}".strip()
     elif status == "Waived":
-        log.lost.append("a waived test, which the text does not name (nvbandwidth -j does)")
+        log.lost.append("a waived test without a name (nvbandwidth -j prints the name)")
     else:
         log.error = log.error or reason
 

@@ -48,7 +48,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         elif match := _LINE.match(line):
             lines.append((run, match))
         elif _BROKEN.match(line):
-            yield (Unplaced("a line of a kernel that is cut off"),)
+            yield (Unplaced("a truncated line of a kernel"),)
         else:
             _about(line, run)
     for about, match in lines:

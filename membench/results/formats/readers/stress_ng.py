@@ -43,10 +43,12 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
     rates += _from_yaml(text)
     for stressor, label, cell, instances in rates:
         yield _rate(stressor, label, cell, instances, origin)
-    yield [Unplaced("a metric that is no rate of bytes")] * (
+    yield [Unplaced("a metric that is not a byte rate")] * (
         len(metrics) - sum(bool(_RATE.search(one[1])) for one in metrics)
     )
-    yield [Unplaced("a stressor that ran too short to know its rate")] * len(_SHORT.findall(text))
+    yield [Unplaced("a stressor that ran too briefly to measure a rate")] * len(
+        _SHORT.findall(text)
+    )
 
 
 def _from_yaml(text: str) -> list[tuple[str, str, str, str]]:

@@ -42,7 +42,9 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     rate, block = _RATE.search(text), _BLOCK.search(text)
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
-        yield ReaderNote("a run without 'transferred': only the test 'memory' is read")
+        yield ReaderNote(
+            "a run without 'transferred' in its output: membench reads only the test 'memory'"
+        )
         return
     size = int(block[1]) * _FACTOR[(block[2] or "").upper()] if block else None
     operation, threads = _OPERATION.search(text), _THREADS.search(text)

@@ -35,7 +35,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         elif match := _LATENCY.match(line):
             yield _latency(match, advice, origin)
         elif _BROKEN.match(line) and not line.startswith("="):
-            yield (Unplaced("a line that is cut off"),)
+            yield (Unplaced("a truncated line"),)
 
 
 def _rate(match: re.Match[str], origin: Origin) -> Record:

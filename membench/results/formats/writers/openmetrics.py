@@ -15,12 +15,12 @@ from membench.results.formats.exporting import measured
 from membench.results.schema import Row
 
 _FAMILIES: Mapping[Metric, tuple[str, float, str]] = {
-    Metric.BANDWIDTH: ("membench_bandwidth_bytes_per_second", 1e9, "Bytes moved a second."),
+    Metric.BANDWIDTH: ("membench_bandwidth_bytes_per_second", 1e9, "Bytes moved per second."),
     Metric.LATENCY: ("membench_latency_seconds", 1e-9, "Time of one access or operation."),
-    Metric.IOPS: ("membench_io_operations_per_second", 1.0, "Operations on a disk a second."),
-    Metric.RATE: ("membench_rate_per_second", 1.0, "Events a second."),
-    Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations a second."),
-    Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy of moving a byte."),
+    Metric.IOPS: ("membench_io_operations_per_second", 1.0, "Disk operations per second."),
+    Metric.RATE: ("membench_rate_per_second", 1.0, "Events per second."),
+    Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations per second."),
+    Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy for moving one byte."),
 }
 """Metric -> name of the family, factor from the unit of a results file, help text."""
 _STARTED = "membench_started_timestamp_seconds"
