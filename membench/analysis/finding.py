@@ -26,7 +26,7 @@ SINGLE_ROUND_CONFIDENCE = 0.99
 """Confidence level for samples of a single round; higher, because they do not show the noise
 between rounds.
 """
-SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per label, alternately (A B B A ...)"
+SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,7 @@ def test_json(capsys: pytest.CaptureFixture[str], old: Path, new: Path) -> None:
     few = by_case["ssd/read", "p99"][1]["against_reference"]
     assert (few["reason"], few["ci"], few["settle"]) == (
         *("too-few-values", None),
-        "measure at least 4 runs per label, alternately (A B B A ...)",
+        "measure at least 4 runs per side, alternately (A B B A ...)",
     )
     assert by_case["smem/read", "median"][1] == {
         "label": "new",

@@ -288,7 +288,7 @@ def test_imports_stand_in_one_table_with_ours(
     (line,) = [one for one in out.splitlines() if one.startswith(case)]
     assert "27.19 import" in line
     assert "? unclear (n=5/1)" in line
-    assert "import 4 runs of the other tool or more under one label" in out
+    assert "import at least 4 runs of the other tool under one label" in out
     assert "best-of in babelstream: " in out
 
 

@@ -124,7 +124,7 @@ FILES = [
     ("import mlc /dev/null -o x.csv", "name a file"),
     ("import mlc text.json -o x.csv", "Intel Memory Latency Checker"),
     ("import fio bad.json -o x.csv", ""),
-    ("import mlc run.csv -o x.csv", "as it is"),
+    ("import mlc run.csv -o x.csv", "without an import"),
     ("import mlc run.csv -o run.csv", "another -o"),
     ("import cited text.json -o x.csv", ""),
     ("export bencher nofile.csv", "check the file name"),

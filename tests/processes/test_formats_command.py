@@ -35,7 +35,7 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
             ["import", "fio", "a.csv", "-o", "o.csv"],
             1,
             "a.csv: already a results file of membench",
-            "as it is",
+            "without an import",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
         (
@@ -90,9 +90,9 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     assert done.returncode == 0
     assert done.stdout.startswith("o.csv: 7 rows of 7 cases")
     said = done.stderr.splitlines()
-    assert "not taken over: 1 x a waived test, which the text does not name" in done.stderr
+    assert "not taken over: 1 x a waived test without a name" in done.stderr
     assert "not read: runs/fio.json: the output of fio, not of nvbandwidth" in said
-    assert any(line.startswith("not read: runs/README.md: no result") for line in said)
+    assert any(line.startswith("not read: runs/README.md: the file has no result") for line in said)
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: no stream file in runs: runs/1.json: the output of nvb")

@@ -47,7 +47,8 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         if key == "gpu" and equals:
             if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= _MOST_GPUS):
                 raise UsageError(
-                    f"--require {word}: not a number of GPUs", f"give gpu=1 to gpu={_MOST_GPUS}"
+                    f"--require {word}: not a number of GPUs",
+                    f"give a number from 1 to {_MOST_GPUS}",
                 )
             gpus = int(number)
         elif word in tuple(Tier):
