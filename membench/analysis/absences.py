@@ -17,9 +17,9 @@ class Absence:
 
     Attributes:
         kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.
-        labels: the labels whose case failed or was skipped; for ``only``, the labels with a number.
+        labels: the labels whose case failed or was skipped; for ``only``, the labels with a value.
         reason: the reason of the failure or skip; empty for ``only``.
-        cases: case ids. An id is followed by metric and statistic if only some rows of the case are
+        cases: case ids; metric and statistic follow the id if only some rows of the case are
             affected.
     """
 

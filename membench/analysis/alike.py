@@ -29,12 +29,13 @@ def is_auto(case: str) -> bool:
 
 
 def put_alike_together(tables: Sequence[Table]) -> None:
-    """Move comparable rows of other cases to the key of the row in the reference, ``tables[0]``.
+    """Give comparable rows of different cases the same key: the key in ``tables[0]``.
 
-    A row is moved only under these conditions:
+    ``tables[0]`` has the rows of the reference. A row of another table is moved to the key of a row
+    in ``tables[0]`` only under these conditions:
 
     - Exactly one of the two rows has ``size=auto``.
-    - The table has no row of the reference's case.
+    - The other table has no row with this key.
     - Neither row has a flag that says that a cache served the accesses.
 
     If several rows qualify, the row with the nearest size is moved.
@@ -149,10 +150,10 @@ def _bench(key: Key) -> tuple[str, Metric, Stat]:
 
 
 def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """The distance between the case of a figure and the case of a row, as a sort key.
+    """The distance between the case of a published figure and the case of a row, as a sort key.
 
-    Its elements are the number of differing axes that the figure does not permit to differ, the
-    number of differing axes that it permits, and the GPU index.
+    The first element is the number of differing axes that the figure does not permit to differ. The
+    second is the number of differing axes that the figure permits. The third is the GPU index.
     """
     found = likeness_of(figures[0], rows[0])
     assert found is not None

@@ -195,18 +195,18 @@ def compare(
     normalize: bool = False,
     offsets: RunOffsets | None = None,
 ) -> Comparison:
-    """Compare ``sides`` with the first of them.
+    """Compare each of ``sides`` with the first side, the reference.
 
     Args:
-        sides: two or more.
+        sides: the results under two or more labels.
         select: globs for case ids; all cases if empty.
         normalize: compare fractions of the peak; a row without a peak counts as skipped.
-        offsets: result of `offsets_of`; findings from one run per side then name the offset between
-        runs.
+        offsets: result of `offsets_of`: how much unchanged runs differ. Findings from one run per
+            side then contain this difference.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
-        SchemaError: the values of a row contradict each other, with file and line.
+        SchemaError: the values of a row contradict each other; the message has file and line.
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)

@@ -182,9 +182,10 @@ class EstimatedDifferences(Differences):
     def _by_side(
         self, of_sides: Sequence[T | None], of: Callable[[Difference], T | None]
     ) -> list[T | None]:
-        """Combine ``of_sides``, one entry for each of `sides`, with ``of`` applied to `hindered`.
+        """Make one entry for each label.
 
-        Returns one entry for each label; None where neither has an entry.
+        ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get ``of``
+        of their difference. All other labels get None.
         """
         if len(self.sides) == len(self.figures.rows) - 1:
             return [None, *of_sides]
@@ -204,8 +205,12 @@ def _ratio(first: float | None, second: float | None) -> float | None:
 def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None:
     """The differences of all labels of a line from the reference, computed as one array.
 
-    None if the values are no array (see `Figures.rounds`), if the reference has no value, if a row
-    was published or imported, or if no label is comparable with the reference.
+    The result is None in four cases:
+
+    - The values are no array (see `Figures.rounds`).
+    - The reference has no value.
+    - A row was published or imported.
+    - No label is comparable with the reference.
     """
     rounds, commons = figures.rounds, figures.commons
     if rounds is None or figures.places[0] != 0:

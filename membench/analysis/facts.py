@@ -16,7 +16,7 @@ COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
 PACKAGE = "package "
 """Prefix of the names of facts about installed software."""
 AS_STARTED = "as started"
-"""The setting of a side on which nothing was changed."""
+"""The setting of a side of a paired run on which nothing was changed."""
 _LARGEST_MEMORY = 1 << 60
 
 
@@ -110,9 +110,9 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
-    """The setting under which this side of a paired run was measured; None for other runs.
+    """The setting with which this side (A or B) of a paired run was measured.
 
-    The setting is `AS_STARTED` if nothing was changed on this side.
+    `AS_STARTED` if nothing was changed on this side; None if the run is not a paired run.
     """
     pair = _part(_part(sidecar, "plan"), "pair")
     side = pair.get("side")

@@ -19,7 +19,7 @@ from membench.results.compact.row import Common, Measurement, distinct
 T = TypeVar("T")
 
 MANY = 16
-"""Figures from which on those of a line are kept as an array."""
+"""Number of labels with a value from which the values of a line are stored as an array."""
 _LARGEST = 1e300  # the sum of two such values is finite
 _MEDIAN_TOLERANCE = 1e-9  # same tolerance as `is_median`
 

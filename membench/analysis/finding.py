@@ -23,8 +23,9 @@ from membench.core.terms import FLAGS, INVALID_FLAGS
 from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
-"""Confidence level for samples of a single round; higher, because they do not show the noise
-between rounds.
+"""Confidence level for samples of a single round.
+
+The level is higher than usual, because such samples do not show the noise between rounds.
 """
 SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
 
@@ -34,13 +35,13 @@ class Difference:
     """How the values of a label differ from the values of the reference.
 
     Attributes:
-        ratio: label / reference; None if the two are not comparable. If only their sizes differ,
+        ratio: label / reference; None if the two are not comparable. If only the sizes differ,
             there is a ratio but no verdict.
         interval: confidence interval of the ratio; None if there are too few values.
-        best: ratio of the best samples; it does not affect the verdict.
+        best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.
-        single_round: whether the values are samples of one round per label. Such a difference must
-            not fail a check with an exit code.
+        single_round: whether the values are samples of a single round per label. ``--fail-on``
+            rejects such differences.
         in_turns: whether the values are pairs of rounds that were measured in turns.
         detail: why the values are not comparable; empty if they are comparable.
         settle: how to get a verdict instead of `unclear` or `n/a`.
@@ -206,9 +207,11 @@ def _of_one_kind(pair: CasePair) -> bool:
 
 
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
-    """A `Difference` that says why two values are not comparable; None if they are comparable.
+    """Check whether two values are comparable.
 
-    The `Difference` has a ratio if only the sizes differ or the nearest published figure was taken.
+    Returns None if they are comparable, and otherwise a `Difference` with the reason. The
+    `Difference` has a ratio if only the sizes differ, or if the label is compared with the nearest
+    published figure.
     """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
@@ -301,10 +304,10 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """Say what gives a verdict with the least effort: usually several runs per label.
+    """Say how to get a verdict with the least effort: usually by several runs per label.
 
-    More rounds do not help, because all rounds of a run share its offset. They would make a verdict
-    that only reflects the offset look more certain.
+    More rounds do not help, because all rounds of a run share the run's offset. With more rounds, a
+    verdict that only reflects the offset would look more certain.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

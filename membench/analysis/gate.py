@@ -17,7 +17,7 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Check that the result of ``--fail-on`` with the verdicts ``classes`` would mean something.
+    """Reject ``--fail-on`` with the verdicts ``classes`` if its result would mean nothing.
 
     Raises:
         MembenchError: in one of three cases. First, the labels are from different machines or

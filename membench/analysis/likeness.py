@@ -19,7 +19,7 @@ from membench.core.record import record
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
-"""Parameters that name the GPU on which a case ran; they are not part of the case's definition."""
+"""Parameters that name the GPU on which a case ran; the case's definition does not include them."""
 
 Rules = Mapping[str, str]
 

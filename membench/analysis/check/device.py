@@ -21,7 +21,7 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of rows whose value another level of the memory hierarchy determined."""
+"""Flags of rows whose value does not belong to the row's tier, although it is possible."""
 
 Match = tuple[Expectation, Likeness]
 
@@ -30,7 +30,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
     """Judge the ``rows`` of one quantity on one device.
 
     Args:
-        figures: the figures of that quantity in all references.
+        figures: the published or earlier values of this quantity, from all references.
     """
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
@@ -79,7 +79,10 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The ``figures`` that are comparable with ``row``, each with the axes that differ from it."""
+    """The published values in ``figures`` that are comparable with ``row``, with differing axes.
+
+    The differing axes of each pair are in the `Likeness`.
+    """
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -90,7 +93,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """Judge ``row`` against the range of all comparable figures."""
+    """Judge ``row`` against the range of all comparable published values."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
@@ -145,7 +148,10 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The result if no figure is comparable: the ratio to the nearest figure, or to the peak."""
+    """The result if no published value is comparable with any row: not judged.
+
+    The result shows the ratio to the nearest published value, or else to the peak.
+    """
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:

@@ -28,12 +28,13 @@ class Expectation:
         low, high: the range in the source, in the unit of the metric; equal for a single value.
         kind: measured, target, datasheet, derived or threshold.
         trust: a, b or c; empty for a run of membench.
-        best: whether the value is the best of a tool's repetitions; it is then compared with the
-            best sample of the checked row.
-        depth: queue depth of a data sheet's value; empty if the sheet does not give it.
+        best: whether the value is the best of a tool's repetitions, and is compared with a best
+            sample.
+        depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in a run of membench; None for other tools.
-        of_memory: whether the row is of a memory tier and no flag says that a cache served it.
+        of_memory: whether the row is of a memory tier, without a flag that a cache served the
+            accesses.
         reference: ``ref:NAME``, or the name of the file.
     """
 
@@ -58,15 +59,16 @@ class Expectation:
 
     @property
     def binding(self) -> bool:
-        """Whether a machine fails if it does not reach this value."""
+        """Whether a machine fails the check if the machine does not reach this value."""
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """How the case of ``row`` differs from the figure's case; None if they are not comparable.
+        """Compare the case of ``row`` with the case of this value; None if they are not comparable.
 
-        The benches, metrics and statistics must be equal, and the case versions of two membench
-        rows too. There is one exception: a bench got a new version when its default size became
-        ``auto``. So memory rows that differ only in ``size=auto`` are compared across versions.
+        The benches, metrics and statistics must be equal. The case versions of two membench rows
+        must also be equal, with one exception. A bench got a new version when its default size
+        became ``auto``. So memory rows that differ only in ``size=auto`` are compared across
+        versions.
         """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None

@@ -1,4 +1,4 @@
-"""The results of a check, one for each quantity and device."""
+"""The classes for the results of a check, for each quantity and device."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class ReferenceRange:
     """The range of published values with which a measured value is compared.
 
     Attributes:
-        low, high: the range over all comparable figures, in the unit of the metric.
-        kind: kind of the nearest figure, such as measured, target or datasheet.
-        sources: the distinct sources of the figures.
-        references: the distinct names (``ref:NAME``) of the figures' references.
-        case: case of the nearest figure.
-        differs: the axes in which the case of the nearest figure differs from the measured case.
+        low, high: the range over all comparable published values, in the unit of the metric.
+        kind: kind of the nearest published value, such as measured, target or datasheet.
+        sources: the distinct sources of the published values.
+        references: the distinct names (``ref:NAME``) of the references.
+        case: case of the nearest published value.
+        differs: the axes in which ``case`` differs from the measured case.
     """
 
     low: float
@@ -41,8 +41,8 @@ class DeviceLine:
     Attributes:
         device: index of the GPU; None for the host and its disks.
         case: the measured case; empty if no case was measured.
-        value: in the unit of the metric: the best sample if the figure is the best of a tool's
-            repetitions, otherwise the row's value.
+        value: the row's value in the unit of the metric; the best sample if ``best`` is True.
+        best: whether the published value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
     """

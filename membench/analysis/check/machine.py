@@ -1,4 +1,4 @@
-"""Check a whole machine: its tiers, preconditions, and GPUs that are slower than the others."""
+"""Check a whole machine: tiers, preconditions, and GPUs that are slower than other GPUs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ class MachineCheck:
     """The results of a check.
 
     Attributes:
-        references: ``ref:NAME`` or names of the files that the machine was compared with; may be
-            empty.
-        lines: one per quantity; their verdicts take the preconditions into account.
+        references: ``ref:NAME`` or names of the files with expected values; may be empty.
+        lines: one per quantity; the verdicts take the preconditions into account.
         preconditions: all preconditions, met or not.
-        stragglers: GPUs and pairs of GPUs that are slower than the others.
+        stragglers: GPUs and pairs of GPUs that are slower than the other GPUs of the machine.
     """
 
     references: tuple[str, ...]
@@ -84,7 +83,7 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """The parts of the machine that the snapshot lists, even if they were not measured."""
+    """The hardware that the snapshot lists, measured or not; empty without a snapshot."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)

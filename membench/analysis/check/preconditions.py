@@ -1,7 +1,8 @@
 """Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-They are read from the flags of the rows and from the sidecar, which contains NVML's state of each
-GPU under load. A precondition that could not be read is unknown, and the tier cannot pass.
+The preconditions come from the flags of the rows and from the sidecar, which contains NVML's state
+of each GPU under load. If a precondition could not be read, its state is unknown, and the tier
+cannot pass.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ from membench.results.schema import Row
 
 _PCIE = re.compile(r"gen(\d+)x(\d+)")
 _WRONG = ("heat", "hardware slowdown", "power brake")
-"""Throttle reasons that mean a fault.
-
-A power cap is not a fault, because it is normal at full load.
-"""
+"""Throttle reasons that mean a fault. A power cap is normal at full load, and so no fault."""
 ON_CHIP = GPU_TIERS - {Tier.LINK}
 _LINK = frozenset({Tier.LINK})
 _HOST = frozenset({Tier.DDR})
@@ -188,9 +186,10 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """Yield the throttling recorded in ``rows``, all rows of the GPU ``device``.
+    """Yield the throttling recorded in ``rows``, which are all rows of the GPU ``device``.
 
-    ``known`` is whether NVML was queried. A row without a flag was then not throttled.
+    ``known`` is True if NVML was queried. A row without the flag `throttled` was then not
+    throttled.
     """
     words = {
         word.strip()

@@ -27,10 +27,10 @@ class Quantity:
 
     Attributes:
         name: readable name.
-        stats: the accepted statistics, the usual one first.
+        stats: the accepted statistics, the usual statistic first.
         fixed: axis -> value, for the axes with the same value in all cases of the quantity.
-        main: whether a check lists the quantity even without a published figure. Other quantities
-            are listed only if a reference has a figure for them.
+        main: whether a check always lists the quantity. Without ``main``, the quantity is listed
+            only if a reference has a value for it.
     """
 
     name: str

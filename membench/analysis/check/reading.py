@@ -1,4 +1,4 @@
-"""Read results files and check the machine that they describe."""
+"""Read results files, and check the machine that the files describe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requirements of the user on a check; a requirement without data is not met."""
+"""The user's requirements on a check. A requirement is met only if there is a verdict."""
 
 from __future__ import annotations
 

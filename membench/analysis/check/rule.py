@@ -17,11 +17,17 @@ from membench.core.terms import Better, Metric, Tier
 PASS = 0.95
 """Memory and compute pass if they reach this share of the low end of the expected range."""
 LOOK = 0.90
-"""Memory and compute between this share and `PASS` get the verdict "look"; below, they fail."""
+"""Memory and compute between this share and `PASS` get the verdict "look".
+
+Below this share, memory and compute fail.
+"""
 LINK = 0.87
-"""A link passes if it reaches this share of the low end of the range; otherwise it fails."""
+"""A link passes if its bandwidth reaches this share of the low end of the range.
+
+Below this share, the link fails.
+"""
 WIDE = 0.10
-"""If the range is wider than this share of its low end, it is too uncertain for a verdict."""
+"""Width of a range, as a fraction of its low end, above which membench gives no verdict."""
 TOO_HIGH = 1.05
 """A value above the high end times this factor is a measurement fault, not a fast machine."""
 TOO_FAST = 1.25
@@ -78,7 +84,10 @@ def width(low: float, high: float) -> float:
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """Judge ``value`` against ``low`` to ``high``, which others measured; same unit, above 0."""
+    """Judge ``value`` against the range ``low`` to ``high`` of published measurements.
+
+    All three have the same unit and are above 0.
+    """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
     limit = TOO_FAST if metric is Metric.LATENCY else TOO_HIGH

@@ -1,6 +1,6 @@
-"""Find GPUs, or pairs of GPUs, that are slower than the others of the same host.
+"""Find GPUs, or pairs of GPUs, that are slower than the other GPUs of the same host.
 
-The rule is the rule for the machines of a fleet (`membench.analysis.fleet.summary`). Here each GPU
+The rule is the same as for the machines of a fleet (`membench.analysis.fleet.summary`). Each GPU
 counts as a machine, and cases that differ only in the GPU count as one case.
 """
 
@@ -27,12 +27,12 @@ _MATRICES = ("p2p", "device_to_device")
 
 @dataclass(frozen=True)
 class Straggler:
-    """A GPU, or a pair of GPUs, that is slower than the others of the host.
+    """A GPU, or a pair of GPUs, that is slower than the other GPUs of the host.
 
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
-        slow: the cases in which it was slow, the slowest first.
-        chance: probability of this result if no GPU is slower than the others; at most 1.
+        slow: the cases in which the GPU was slow, the slowest first.
+        chance: probability of this result if all GPUs are equally fast; at most 1.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Judge a machine's rows against results from the same hardware, one result per quantity.
 
-The best row that is comparable with a reference decides about a quantity. If several GPUs have such
-a row, the worst GPU counts. A quantity without a figure or without a row never passes.
+For each quantity, the best row that is comparable with a published value decides. With several
+GPUs, the worst GPU counts. A quantity without a published value or without a row never passes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity that was measured, should have been measured, or has a figure.
+    """Judge each quantity that was measured, should have been measured, or has an expected value.
 
     Args:
         rows: the rows of one machine.
         expected: the values with which the machine is compared.
-        parts: hardware of the machine, even if it was not measured.
+        parts: hardware of the machine, measured or not.
     """
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
@@ -43,8 +43,8 @@ def judge_tiers(
 def gpu_of(row: Row) -> int | None:
     """The index of the GPU on which the case ran; None for a case without a GPU.
 
-    If a run uses several GPUs, the case id has the index, except for the first GPU of an imported
-    file.
+    With several GPUs, the case id contains the index. In an imported file, the first GPU has no
+    index.
     """
     if row.tier not in GPU_TIERS:
         return None

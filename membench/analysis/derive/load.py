@@ -30,8 +30,8 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
     The points may have any order. Both axes are scaled to 1. The knee is the point farthest below
     the straight line from the point with the least traffic to the point with the most (Satopaa et
-    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). Beyond the maximum, more
-    injected traffic lowers the bandwidth; points there do not count.
+    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). Points beyond the maximum do
+    not count, because there more injected traffic lowers the bandwidth.
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:

@@ -38,7 +38,7 @@ class Cell:
     """The best method for one block size and number of blocks.
 
     Attributes:
-        lead: factor by which it is faster than the second best method; 1 if there is no second
+        lead: factor by which ``best`` is faster than the second best method; 1 without a second
             method.
     """
 
@@ -89,9 +89,9 @@ class MethodRule:
 def measured_for(blocks: Iterable[int], size: int) -> int:
     """Choose the measured block size whose results are used for blocks of ``size`` bytes.
 
-    This is the largest of ``blocks`` that does not exceed ``size``. If all are larger, it is the
-    smallest. So a rule treats ``size`` and the chosen block size alike. ``blocks`` must not be
-    empty.
+    The result is the largest element of ``blocks`` that does not exceed ``size``. If all elements
+    are larger, the result is the smallest element. So a rule chooses the same method for ``size``
+    and for the result. ``blocks`` must not be empty.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))

@@ -94,8 +94,7 @@ def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """Find the upward steps of latencies over the working set, smallest size first.
 
     A single point between two levels is a ramp, because only a share of its cache lines is in each
-    level. A ramp belongs to no level. The last size counts as a level, because no later size shows
-    whether it is a ramp.
+    level. A ramp belongs to no level. The last size always counts as a level.
     """
     found = levels(sizes, values)
     if not found:

@@ -88,9 +88,9 @@ class _Batch(NamedTuple):
 def read_fleet(directory: Path, workers: int | None = None) -> Values:
     """Read the values of the fleet in ``directory``.
 
-    The ledger of the newest fleet run lists its hosts and their files. Without a ledger, all CSV
-    files in ``directory`` and its subdirectories are read. If a machine has several runs, the
-    newest is used.
+    The ledger of the newest fleet run lists the hosts and their files. If there is no ledger, all
+    CSV files in ``directory`` and its subdirectories are read. If a machine has several runs, only
+    the newest run counts.
 
     Args:
         workers: number of reading processes; None for one per usable CPU.

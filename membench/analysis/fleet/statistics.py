@@ -87,8 +87,8 @@ def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
     Args:
         shares: for each case in which the machine was judged, the result of `share_beyond`.
 
-    The cases are assumed to be independent. For one machine, the probability is then exact (a
-    Poisson binomial distribution). For several machines it is an upper bound, and at most 1.
+    The cases are assumed to be independent. The probability is exact for one machine (a Poisson
+    binomial distribution). For several machines, the result is an upper bound, and at most 1.
     """
     if not slow:
         return 1.0

@@ -4,15 +4,15 @@ A series has the shape (n,), in the order of time. On logarithms, a rise and the
 the rise are equally large. The same values always give the same answer.
 
 The method is a CUSUM: the largest standardized difference of means over all ways to divide the
-series. Four additions make it usable for real runs:
+series. Real runs require four additions:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
   deviations from the median. So a single disturbed run is not reported as a change.
 - *Windows of all lengths* (seeded binary segmentation) find a temporary week of slow runs as well
   as a permanent step.
 - *Critical values by permutation* (Westfall and Young's max-T): each series is put in some hundred
-  random orders. For each order, the largest statistic of all series is noted. The critical value is
-  a quantile of these maxima. This bounds the probability of a false alarm for the whole history,
+  random orders. For each order, the largest statistic of all series is computed. The critical value
+  is a quantile of these maxima. It bounds the probability of a false alarm for the whole history,
   for any distribution of the noise.
 - *A correction for autocorrelation*: successive runs are similar, and permutations destroy this
   similarity. Autocorrelation increases the variance of a mean by the factor (1 + r) / (1 - r). The
@@ -26,7 +26,7 @@ Sources:
 - Page, "Continuous inspection schemes", Biometrika 41 (1954), for the CUSUM.
 - Vostrikova, "Detecting 'disorder' in multidimensional random processes", Soviet Mathematics
   Doklady 24 (1981), for binary segmentation.
-- Kovacs, Buhlmann, Li and Munk, "Seeded binary segmentation", Biometrika 110 (2023), for its
+- Kovacs, Buhlmann, Li and Munk, "Seeded binary segmentation", Biometrika 110 (2023), for the
   windows.
 - Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964).
 - Westfall and Young, "Resampling-Based Multiple Testing", Wiley (1993).

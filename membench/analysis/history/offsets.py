@@ -1,4 +1,4 @@
-"""How much unchanged runs of a machine differ: a comparison of two runs cannot show it.
+"""How much unchanged runs of a machine differ, which a comparison of two runs cannot show.
 
 All rounds of a run share an offset, for example from the placement of its pages or from other load.
 Two files show only one offset each. Other runs in the same folder show how large the offsets are on
