@@ -34,10 +34,10 @@ def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
 def paired_values(
     reference: CaseRuns, contender: CaseRuns, pairs: Mapping[str, str]
 ) -> Values | None:
-    """The values of both labels, pair of rounds by pair of rounds; None if a run has no partner.
+    """The values of both labels, one value for each paired round; None if a run has no partner.
 
-    After an interruption, one label may have fewer rounds. The surplus rounds of the other label
-    are then ignored. Pairs of several paired runs are pooled, because a run's offset affects both
+    After an interruption, one label may have fewer rounds. Surplus rounds of the other label are
+    then ignored. Pairs of several paired runs are pooled, because a run's offset affects both
     values of a pair.
     """
     if not pairs:

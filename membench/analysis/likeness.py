@@ -1,4 +1,4 @@
-"""Which axes of a case differ from the case of a published figure, and which are permitted to.
+"""Which axes differ between a case and the case of a published figure, and which may differ.
 
 The ``alike`` entry of a figure lists the axes that may differ, each with a rule. In the column
 `detail` the rules are written as ``size from 256MiB, vec any``, because ``;`` and ``=`` are

@@ -19,7 +19,7 @@ Key = tuple[str, Metric, Stat]
 
 
 class Lost(NamedTuple):
-    """The distinct reasons of the failed and of the skipped rows of one label."""
+    """Why rows of one label failed or were skipped: the distinct reasons."""
 
     failures: tuple[str, ...] = ()
     skips: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ class Line:
 
     @property
     def in_turns(self) -> bool:
-        """Whether the rounds of each label were measured in turns with those of the reference."""
+        """Whether the rounds of each label were measured in turns with rounds of the reference."""
         return self.differences is not None and self.differences.in_turns
 
     @property

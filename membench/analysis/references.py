@@ -106,10 +106,11 @@ def references_of(
 
 
 def _is_named(name: str, device: str) -> bool:
-    """Whether ``device`` equals ``name`` (GPUs, processors) or contains it in parentheses (disks).
+    """Whether the device of a row is the device ``name`` of a reference.
 
-    The device of a disk's row consists of the filesystem, the block device and, in parentheses, the
-    model with its size. The names of some processors end with their clock frequency.
+    The names of GPUs and processors must be equal, except that some processors' names end with the
+    clock frequency. The device of a disk's row must contain ``name`` in parentheses. It consists of
+    the filesystem, the block device and, in parentheses, the model with its size.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
@@ -124,7 +125,10 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """Read the device names and the number of sockets from ``figures``; None if not given."""
+    """Read the device names and the number of sockets from the file ``figures``.
+
+    Without the file, there are no names, and the number is None.
+    """
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

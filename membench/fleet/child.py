@@ -1,8 +1,9 @@
 """A process that executes ``membench ...`` and ends when its parent process ends.
 
-A worker of the cluster starts it as ``python -m membench.fleet.child PARENT_PID ARGUMENT...``. If
-the worker dies for any reason, the kernel sends SIGTERM to this process. The run then ends cleanly.
-So its journal can be resumed, and the next run on this host does not overlap it.
+A worker of the cluster starts this process as ``python -m membench.fleet.child PARENT_PID
+ARGUMENT...``. If the worker dies for any reason, the kernel sends SIGTERM to this process. The run
+then ends cleanly. So membench can resume the run's journal, and the next run on this host does not
+overlap this run.
 """
 
 from __future__ import annotations

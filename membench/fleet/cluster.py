@@ -34,8 +34,8 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         insecure: also accept a scheduler that anybody on the network can control.
 
     Raises:
-        MembenchError: no scheduler responds. Or the scheduler has no TLS and other hosts can reach
-            it, so that anybody could run code here.
+        MembenchError: no scheduler responds. Or the scheduler has no TLS and is reachable from
+            other hosts, so that anybody could run code here.
     """
     with _quiet():
         try:

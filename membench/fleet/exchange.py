@@ -50,7 +50,7 @@ def write_parquet(values: Values, path: Path) -> None:
     """Write ``values`` to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
-        OutputError: ``path`` is a file of another kind, or it cannot be written.
+        OutputError: ``path`` is a file of another kind, or cannot be written.
     """
     there = path.exists() or path.is_symlink()
     if there:

@@ -1,8 +1,9 @@
 """One fleet run: ask every host, store the results, ask lost hosts again, report missing hosts.
 
 Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. A
-host's journal is on the host, so no other host gets its task. A host that loses its worker has some
-time to return with another worker, which continues the journal.
+host's journal is stored on the host, so only this host can continue its run. If a host loses its
+worker, the run waits some time for another worker on the same host, which then continues the
+journal.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Patience:
 
 @dataclass
 class _Asked:
-    """The Dask task that measures a host, and the address of its worker."""
+    """The Dask task (a future) that measures a host, and the address of its worker."""
 
     future: Future[Any]
     address: str
@@ -107,10 +108,10 @@ class FleetRun:
     def run(self) -> FleetLedger:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The ledger is written once per tick, not once per event. So if ten thousand hosts are lost
-        at once, it is written once. If the run ends early, the ledger on disk has the state of the
-        last tick. ``--resume`` then asks a host that arrived after this tick again. The host sends
-        its files without a new measurement.
+        The ledger is written once per tick, not once per event, because ten thousand hosts may be
+        lost at once. If the run ends early, the ledger on disk has the state of the last tick. A
+        host that arrived after this tick is asked again by ``--resume``, and sends its files
+        without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -169,7 +170,7 @@ class FleetRun:
                 self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
 
     def _look(self) -> None:
-        """Find new and lost workers, and update the states of their hosts."""
+        """Find new and lost workers, and update the states of the workers' hosts."""
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
@@ -204,9 +205,9 @@ class FleetRun:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
-        """Warn once about each other version of membench among the workers.
+        """Warn once about each version of membench that differs from the client's version.
 
-        Different versions may measure differently, which would look like a slow host.
+        Different versions may measure differently, and a host would then look slow.
         """
         others: dict[str, list[str]] = {}
         for worker in workers:

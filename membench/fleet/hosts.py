@@ -37,9 +37,9 @@ class HostWorker:
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """Choose one worker for each host, by the host's name in the results.
 
-    Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Only the
-    first of them, by address, is used, so that workers do not disturb each other. If ``per`` is
-    ``worker``, each worker counts as a host, named after the worker.
+    Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Of these
+    workers, only the first by address is used, so that workers do not disturb each other. If
+    ``per`` is ``worker``, each worker counts as a host, named after the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":

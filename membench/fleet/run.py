@@ -69,10 +69,10 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
 
 
 def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Complete the newest fleet run in ``output``: ask hosts without results again.
+    """Complete the newest fleet run in ``output``: ask the hosts that have no results again.
 
     Raises:
-        NothingMatched: ``output`` has no fleet run, or all its hosts have results.
+        NothingMatched: ``output`` has no fleet run, or all hosts of the fleet run have results.
     """
     ledger = latest_ledger(output)
     if ledger is None:

@@ -87,7 +87,7 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """The path of a directory on a local disk; it belongs to this user and survives a reboot."""
+    """The path of a directory on a local disk that belongs to this user and survives a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 
@@ -169,7 +169,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
     """Run membench or resume its run; return the exit code and the error line.
 
-    If the run is already complete, nothing is run.
+    If the run is already complete, the function starts no process.
     """
     if journal_path(csv).exists():
         command = ["run", "--resume", str(csv)]
@@ -213,7 +213,7 @@ def _reason(said: str) -> str:
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
-    """End ``process`` cleanly when its task was cancelled."""
+    """Wait for the end of ``process``; terminate it if its task was cancelled."""
     while process.poll() is None:
         if not task.wanted():
             process.terminate()

@@ -16,10 +16,11 @@ class Reading:
     """The samples of one (metric, stat) in one round, in the metric's unit.
 
     Attributes:
-        value: the statistic over all samples; it becomes the value of the round.
+        value: the statistic over all samples, which becomes the value of the round.
         n: number of samples that were taken.
-        samples: the samples. If more than 512 were taken, 129 evenly spaced quantiles of the
-            samples, and ``quantiles`` is True.
+        samples: the samples. If more than 512 samples were taken, 129 evenly spaced quantiles of
+            the samples.
+        quantiles: whether ``samples`` are quantiles.
     """
 
     metric: Metric

@@ -137,7 +137,8 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
     """Whether all ``values`` are finite numbers and the smallest passes ``least``, by a fast check.
 
-    If the result is False, a complete check is needed: integers and very large sums fail this one.
+    If the result is False, the caller must check completely, because integers and very large sums
+    also give False.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -191,16 +192,16 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 def are_plain_samples(cell: str) -> bool:
     """Whether ``cell`` contains valid samples, by a fast check that does not parse the numbers.
 
-    If the result is False, a complete check is needed: very long numbers and large exponents fail
-    this one.
+    If the result is False, the caller must check completely, because very long numbers and large
+    exponents also give False.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
 
 
 def written_samples(cell: str) -> str | None:
-    """The text of ``cell`` as `sample_text` writes its samples; None if the numbers must be parsed.
+    """The text of ``cell``, normalized as `sample_text` writes each sample.
 
-    ``cell`` must pass `are_plain_samples`.
+    None if the numbers must be parsed to normalize them. ``cell`` must pass `are_plain_samples`.
     """
     pointed = "|".join(map(_pointed, cell.split("|")))
     return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None

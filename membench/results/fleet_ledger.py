@@ -72,11 +72,11 @@ class FleetLedger:
     schema: str = SCHEMA
 
     def host(self, name: str) -> Host:
-        """Return the host named ``name``; it must be in the ledger."""
+        """Return the host named ``name``, which must be in the ledger."""
         return next(host for host in self.hosts if host.name == name)
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
-        """The hosts whose state is one of ``states``."""
+        """The hosts with one of the states in ``states``."""
         return tuple(host for host in self.hosts if host.state in states)
 
 

@@ -33,7 +33,10 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """Combine `detail` of ``units``; different numbers become their median, with 4 digits."""
+    """Combine the column `detail` of ``units``; numbers that differ become their median.
+
+    The median has 4 significant digits.
+    """
     values: dict[str, list[DetailValue]] = {}
     for unit in units:
         for key, value in unit.detail.items():

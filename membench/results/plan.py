@@ -16,14 +16,14 @@ class PlannedCase:
     """A case that a run will measure or skip.
 
     Attributes:
-        skipped: why the case cannot run on this machine; empty if it can.
+        skipped: why the case cannot run on this machine; empty if the case can run.
         memory: bytes of host memory that the case allocates.
-        disk: bytes of its scratch file.
+        disk: bytes of the scratch file of the case.
         gpu_memory: bytes of GPU memory that the case allocates.
-        tuned: whether its configuration is chosen before the first round.
+        tuned: whether membench chooses the configuration of the case before the first round.
         gpu: index among the visible GPUs; None for a case without a GPU.
         rounds: number of rounds in which the case is measured, spread over the run; 0 for all.
-        flags: flags of its rows that are known before the measurement.
+        flags: flags of the case's rows that are known before the measurement.
     """
 
     id: str
@@ -82,11 +82,11 @@ class Plan:
     """What a run will measure, and how.
 
     Attributes:
-        run_id: ``<UTC>-<4 hex>``; it keeps runs apart when files are concatenated.
+        run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.
         seed: seed of the random order of the cases in every round.
         timeout: maximum seconds for one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
-        scratch: directory of the scratch file; empty if no case needs one.
+        scratch: directory of the scratch file; empty if no case needs a scratch file.
         disk_budget: maximum bytes of the scratch file, and of all writes together.
         hold: whether a GPU starts only after all its work is queued.
         pair: the pairing of a paired run; None for other runs.

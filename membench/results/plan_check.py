@@ -13,7 +13,7 @@ _MAX_CASES = 100_000
 
 
 def check(plan: Plan) -> None:
-    """Reject a ``plan`` that membench cannot have written, for example after a user edited it.
+    """Reject a ``plan`` that membench cannot have written, for example an edited plan.
 
     Raises:
         SchemaError: a value is out of range; the one-line message names the field.

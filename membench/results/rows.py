@@ -23,7 +23,7 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
     """Compute one row per planned (case, metric, stat), in the order of ``plan``.
 
     The numbers are rounded as in a results file. A case that failed in any round is `failed`, and
-    keeps its samples. A case whose numbers are impossible (not finite, or not above 0) is `failed`
+    keeps its samples. A case with an impossible number (not finite, or not above 0) is `failed`
     too. A case that was measured in fewer rounds than planned is `ok`.
 
     Args:

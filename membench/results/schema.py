@@ -181,10 +181,10 @@ _SAMPLES_CELL = "_samples"
 
 
 class _SamplesOnDemand:
-    """The samples of a row from a file, parsed when they are used for the first time.
+    """The samples of a row from a file, parsed on first access.
 
-    Most readers need no samples, and a file has many thousands. The class is not a data descriptor:
-    samples given to the constructor, or parsed before, take precedence.
+    Most readers need no samples, and a file has many thousands. The class is not a data descriptor.
+    So samples that were given to the constructor, or parsed before, take precedence.
     """
 
     def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
@@ -431,7 +431,7 @@ def to_cells(row: Row) -> list[str]:
 
 
 def checked_cells(row: Row) -> list[str]:
-    """Check ``row`` like `check`, and format it like `to_cells`."""
+    """Check ``row`` like `check`, and format the row like `to_cells`."""
     return _cells(row, _check(row))
 
 

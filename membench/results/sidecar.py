@@ -1,6 +1,7 @@
 """The sidecar: a JSON file beside the results file that describes the run.
 
-It also shows whether somebody changed the CSV after the run. `membench compare` works without it.
+The sidecar also contains the digest of the CSV, which shows whether somebody changed the CSV.
+`membench compare` works without a sidecar.
 """
 
 from __future__ import annotations

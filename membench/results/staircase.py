@@ -1,9 +1,9 @@
 """Find the memory tier of each footprint of a pointer chase, from latencies and cache sizes.
 
 The latency over growing footprints (working sets) is a staircase. Each flat step is a tier. A ramp
-between two steps belongs to no tier. The cache sizes that the system reports name the tier of a
-step, unless the latencies contradict them. On a GPU, the cache operator of the loads decides
-whether L1 can serve them.
+between two steps belongs to no tier. The cache sizes that the system reports decide which tier a
+step is, unless the latencies contradict these sizes. On a GPU, the cache operator of the loads
+decides whether L1 can serve the loads.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 def leading(rows: Sequence[Row]) -> list[Row]:
     """The rows that may represent the best of their tier.
 
-    They have a value, only their tier served the accesses, and they were not measured under load.
-    So rows of ``host/loaded`` and ``hbm/loaded`` are left out.
+    Such a row has a value, only its tier served the accesses, and the row was not measured under
+    load. So rows of ``host/loaded`` and ``hbm/loaded`` are left out.
     """
     return [
         row
@@ -138,8 +138,8 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
     """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
 
-    If the first step has a visible end, footprints on it are in L1, and footprints on the second
-    step are in L2. Otherwise L1 and L2 cannot be distinguished.
+    If the latency curve has a visible end of its first step, footprints on the first step are in
+    L1, and footprints on the second step are in L2. Otherwise L1 and L2 cannot be distinguished.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -158,9 +158,8 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """For each footprint, whether no cache serves its loads.
 
-    One of two conditions is enough. The footprint is at least four times the cache size. Or the
-    latency is constant from a quarter of the footprint on. Without a visible step, only the first
-    condition counts.
+    This is true if the footprint is at least four times the cache size. It is also true if the
+    latency is constant from a quarter of the footprint on, unless the curve has no visible step.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1

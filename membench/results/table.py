@@ -71,8 +71,8 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
     """Read the rows of the results file ``path`` in order.
 
-    Columns may be in any order; unknown columns are ignored. Files of several runs may be
-    concatenated, with their headers. Of identical rows, only the first is returned.
+    Columns may be in any order; unknown columns are ignored. The file may be a concatenation of
+    several results files, including their headers. Of identical rows, only the first is returned.
 
     Args:
         pipe: whether ``path`` may be a pipe; True only for paths that a user gave.

@@ -56,7 +56,7 @@ class HistoryRun:
 
     @property
     def when(self) -> str:
-        """The time as ``2026-11-25 04:12`` (UTC); ``run_id`` if it does not begin with a time."""
+        """The time of the run as ``2026-11-25 04:12`` (UTC); ``run_id`` if it contains no time."""
         found = _STAMP.match(self.run_id)
         if found is None:
             return self.run_id
@@ -104,9 +104,9 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
-    In a directory, the CSV files are read; if there are none, the CSV files of its subdirectories.
-    If several files contain the same run, only the first file counts. Published figures do not
-    count as runs.
+    In a directory, the CSV files are read. If there are none, the CSV files of its subdirectories
+    are read. If several files contain the same run, only the first file counts. Published figures
+    do not count as runs.
 
     Raises:
         SchemaError: a given file is not a results file, or a directory has no results files.

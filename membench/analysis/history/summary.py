@@ -252,8 +252,8 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    Two kinds of rows do not count: rows measured under load, and rows with a flag that their value
-    does not belong to their tier.
+    Rows measured under load do not count. Rows whose flag says that the value does not belong to
+    the tier do not count either.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():

@@ -1,8 +1,8 @@
 """Find facts about a machine that changed at the same time as its measured values.
 
 The snapshots of the runs before and after a change are compared fact by fact. Many facts differ
-from run to run, such as free memory and load. So a fact counts only if it had one value in all runs
-before the change, and another value in all runs after the change.
+from run to run, such as free memory and load. So a fact counts only if all runs before the change
+have one value, and all runs after the change have another value.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def switched(
     """Find the facts that changed once, at the boundary between ``before`` and ``after``.
 
     Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
-    A fact that no run before, or no run after the boundary has is left out.
+    A fact is left out if no run in ``before``, or no run in ``after``, has a value.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

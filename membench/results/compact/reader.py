@@ -230,8 +230,8 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    None if a line may contain more or less than one record, or if the header is not the header of a
-    results file.
+    The result is None in two cases: a line may contain more or less than one record, or the first
+    line is not the header of a results file.
     """
     if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")

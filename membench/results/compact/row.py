@@ -53,8 +53,8 @@ class Common(NamedTuple):
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; each field is the column of the same name.
 
-    `best` is the better of the columns `max` and `min`. Fields that end in ``_cell`` are unparsed
-    cells. `detail`, `round_values` and `samples` parse the cells on access.
+    `best` is the better of the columns `max` and `min`. Fields whose name ends in ``_cell`` are
+    unparsed cells. The properties `detail`, `round_values` and `samples` parse the cells on access.
     """
 
     common: Common

@@ -1,8 +1,9 @@
 """Import of other tools' results, and export of membench's results.
 
-An importer converts the bytes of a file to rows with ``backend=import:<tool>``. It never guesses
-silently: a fact that the file lacks comes from `Origin.given`, or is named under ``assumed`` in the
-column ``detail``. An exporter converts rows to files.
+An importer converts the bytes of a file to rows with ``backend=import:<tool>``. If the file lacks a
+fact, the importer takes the fact from `Origin.given`. If the user gave none, the importer assumes a
+usual value and names the fact under ``assumed`` in the column ``detail``. An exporter converts rows
+to files.
 """
 
 from __future__ import annotations

@@ -14,5 +14,5 @@ def measured(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def full_name(row: Row) -> str:
-    """The case id, followed by the statistic unless it is the median."""
+    """The case id, followed by the statistic if the statistic is not the median."""
     return row.case if row.stat is Stat.MEDIAN else f"{row.case} {row.stat}"

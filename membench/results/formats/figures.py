@@ -27,9 +27,9 @@ class Origin:
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.
-        started: time of the run if the file contains it, otherwise time of the file; ISO 8601 with
-            Z.
-        given: facts that the user gave because the file lacks them, by name.
+        started: time of the run if the file contains a time, otherwise time of the file; ISO 8601
+            with Z.
+        given: facts that the user gave because the file lacks the facts, by name.
     """
 
     tool: str
@@ -195,7 +195,7 @@ _short_line = lru_cache(maxsize=8192)(ascii_line)  # the same words recur in eve
 
 
 def number(value: object) -> float | None:
-    """Return ``value`` as a float if it is a finite number above 0, also as text; otherwise None.
+    """Convert ``value``, a number or a text, to a float; None unless it is finite and above 0.
 
     So ``"N/A"``, null, infinities, and a 0 for an absent value never become results.
     """

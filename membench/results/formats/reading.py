@@ -28,7 +28,10 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Content of the file that gave no row; counted by its description ``what``."""
+    """Content of the file that gave no row, described by ``what``.
+
+    Equal descriptions are counted.
+    """
 
     what: str
 

@@ -37,7 +37,7 @@ class Journal:
     """An open journal, locked against other processes while it is open.
 
     Attributes:
-        restored: whether somebody removed the file during the run, and the run wrote it again.
+        restored: whether the run had to write the file again because somebody removed the file.
     """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
@@ -110,7 +110,9 @@ class Journal:
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Restore the journal if somebody removed its file or directory; returns True if restored.
+        """Restore the journal if somebody removed its file or directory.
+
+        Returns whether the journal was restored.
 
         Raises:
             OutputError: the journal cannot be restored, or another file has its name.

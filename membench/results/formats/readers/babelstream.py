@@ -1,9 +1,9 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
 The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (to
-version 5.0) and in the order ``Isolated`` (6.0) it is the mean. The file seldom names the device.
-It never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so the user must
-give the tier.
+version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file seldom names the
+device. The file never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so
+the user must give the tier.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNITS = {  # the unit, lower case and without "ytes" -> GB/s
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
-"""Function -> membench's name for it, and how many arrays it moves.
+"""Function -> membench's name for the function, and how many arrays the function moves.
 
 membench has no case that matches Dot.
 """
@@ -143,7 +143,7 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The power of 2 that is printed as ``shown``, with one decimal; None if there is none."""
+    """The power of 2 that is printed as ``shown``, with one decimal; None if no power is."""
     sizes = (1 << power for power in range(10, 48))
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 

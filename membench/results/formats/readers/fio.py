@@ -2,11 +2,11 @@
 
 Versions differ in these fields (axboe/fio, ``stat.c`` at the tags of the versions):
 
-- ``bw`` is in KiB/s. Before 3.2 it is the only bandwidth.
+- ``bw`` is in KiB/s. Before 3.2, it is the only bandwidth.
 - Latencies are ``clat`` in microseconds before 3.0, and ``clat_ns`` since 3.0.
 - ``io_bytes`` is in KiB before 2.21.
-- With lat_percentiles, the quantiles are of the whole latency. They are under ``clat_ns`` before
-  3.17, and under ``lat_ns`` since 3.17.
+- With the option lat_percentiles, the quantiles are of the whole latency. The quantiles are under
+  ``clat_ns`` before 3.17, and under ``lat_ns`` since 3.17.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class _Job:
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
     """Yield the rows of ``job``; ``shared`` are the case ids that several jobs would get.
 
-    A job with such an id keeps fio's name.
+    A job with a case id in ``shared`` keeps fio's name.
     """
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:

@@ -1,7 +1,7 @@
 """likwid-bench, versions 4 and 5: text; 1 MByte is 1e6 bytes, reads plus writes.
 
 ``MByte/s`` is ``Data volume (Byte)`` / ``Time``. The volume of ``copy`` counts both streams (2 * 8
-bytes per element). It does not count the cache lines that a store reads first.
+bytes per element), but not the cache lines that a store reads first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (1.1 calls it MB).
+"""mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (version 1.1 writes MB).
 
 mbw counts each copied byte once (``MiB`` / ``Elapsed``); STREAM counts each copied byte twice.
 """

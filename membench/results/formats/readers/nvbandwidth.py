@@ -1,11 +1,11 @@
 """nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text output.
 
-A result is the median of the ``-i`` samples, or the mean with ``-m``. Many files do not say which,
-and do not give the size set by ``-b``. membench then assumes 512 MiB unless the user gives the
-size. Bandwidth is decimal: bytes * 1e-9.
+A result is the median of the ``-i`` samples, or the mean with ``-m``. Many files do not show
+whether ``-m`` was used. Many files also lack the size set by ``-b``: membench then assumes 512 MiB
+unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
 
 For tests of both directions between host and device, nvbandwidth counts one direction, but membench
-counts the sum. So these tests keep the tool's names. For transfers between devices, nvbandwidth
+counts the sum. So these tests keep nvbandwidth's names. For transfers between devices, nvbandwidth
 prints three matrices: one for each direction and one for the total. ``-j`` appends these matrices
 to one another (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
@@ -128,7 +128,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """``tests`` without each entry with the status ``Running`` whose test has a final entry too."""
+    """Remove entries with the status ``Running`` if their test also has a final entry."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -245,7 +245,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the matrix column, and the GPU of the row if it is another model."""
+    """The GPU of the matrix column, and the GPU of the row if the two models differ."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

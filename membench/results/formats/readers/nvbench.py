@@ -2,8 +2,8 @@
 
 NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
 ``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). The
-imported time is the median if the file has it, and otherwise the mean. The column ``detail`` says
-which.
+imported time is the median if the file has a median, and otherwise the mean. The column ``detail``
+names the statistic.
 """
 
 from __future__ import annotations

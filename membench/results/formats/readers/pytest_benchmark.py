@@ -112,7 +112,7 @@ def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
 
 
 def _name(test: dict[str, Any]) -> str:
-    """The name of the test, with the name of its file if the file is known."""
+    """The full name of the test, with its file; otherwise the name of the test alone."""
     return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
 
 

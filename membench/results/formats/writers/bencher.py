@@ -11,7 +11,7 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write one measure per metric; its name includes the statistic if it is not the median."""
+    """Write one measure per metric; statistics other than the median are part of its name."""
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"

@@ -1,7 +1,7 @@
 """pytest-benchmark JSON, which contains only times in seconds; smaller is better.
 
-A latency is only converted to seconds. A bandwidth becomes the time to move ``bytes_moved``, and a
-rate the time of one operation. Rows that cannot be converted are left out.
+A latency is only converted to seconds. A bandwidth becomes the time to move ``bytes_moved``. A rate
+becomes the time of one operation. Rows that cannot be converted are left out.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 def _statistics(data: Sequence[float]) -> dict[str, object]:
     """The statistics of ``data`` that pytest-benchmark stores.
 
-    It counts two kinds of outliers: values beyond one standard deviation, and values beyond 1.5 IQR
-    (Tukey).
+    Two kinds of outliers are counted: values beyond one standard deviation, and values beyond 1.5
+    IQR (Tukey).
     """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (
