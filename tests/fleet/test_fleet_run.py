@@ -205,7 +205,7 @@ def test_two_versions_in_one_fleet_are_named_and_both_measured(
     assert {host.state for host in done.hosts} == {HostState.ARRIVED}
     (warning,) = watcher.warnings
     assert warning.startswith(
-        f"worker other: membench {other_version}, this host has {membench.__version__};"
+        f"worker other has membench {other_version}, but this host has {membench.__version__}:"
     )
     for name, version in (("worker-0", membench.__version__), ("other", other_version)):
         host = done.host(name)

@@ -38,7 +38,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
         return _absent(rows, ok)
     impossible = [row for row in usable if _is_impossible(row)]
     if impossible:
-        why = tr("more than the peak of the hardware")
+        why = tr("the value is above the peak of the hardware")
         judgement = TierJudgement(CheckVerdict.FAULT, None, why, tr("above the peak"))
         return _line(_best(impossible), judgement)
     for several in _by_weight(figures):
@@ -60,7 +60,7 @@ def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
-        why = tr("every row is flagged {flags}", flags=flags)
+        why = tr("every row has a flag: {flags}", flags=flags)
         return DeviceLine(
             CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("not the tier's")
         )
@@ -134,15 +134,17 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
         case "derived":
-            why = tr("the figure is a lower bound from an application: only the ratio is shown")
+            why = tr(
+                "the published value is a lower bound from an application: only the ratio is shown"
+            )
             brief = tr("floor")
         case "threshold":
             why, brief = (
-                tr("the figure is a published pass mark: only the ratio is shown"),
+                tr("the published value is a pass mark: only the ratio is shown"),
                 tr("a pass mark"),
             )
         case _:
-            why = tr("the figure is not confirmed: only the ratio is shown")
+            why = tr("the published value is not confirmed: only the ratio is shown")
             brief = tr("doubtful figure")
     return TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
 
@@ -160,7 +162,7 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     differs = clauses(one.told for one in nearest[1].others)
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
-    why = tr("the nearest figure is for another case: {differs}", differs=differs)
+    why = tr("the nearest expected value is for another case: {differs}", differs=differs)
     brief = tr("other size") if nearest[1].but_for_auto else ""
     judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)

@@ -104,7 +104,7 @@ def _of_gpu(
         yield Precondition(
             tr("state"),
             PreconditionState.UNKNOWN,
-            tr("power limit, clocks, errors and other users unknown"),
+            tr("power limit, clocks, errors and other users are unknown"),
             GPU_TIERS,
             device,
         )
@@ -157,7 +157,7 @@ def _link(
     if any("link-downtrained" in row.flags for row in rows):
         return found(PreconditionState.BAD, tr("below the maximum width or speed under load"))
     if state is None:
-        return found(PreconditionState.UNKNOWN, tr("not observed under load"))
+        return found(PreconditionState.UNKNOWN, tr("the link was not observed under load"))
     return found(PreconditionState.OK, most or tr("at the maximum width and speed"))
 
 
@@ -217,7 +217,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
         yield found(PreconditionState.UNKNOWN, tr("the number of usable CPUs is unknown"))
         return
     usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
-    seen = tr("{usable} of {every} usable", usable=usable, every=every)
+    seen = tr("{usable} of {every} CPUs are usable", usable=usable, every=every)
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
         yield found(

@@ -95,7 +95,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.FAULT,
             share,
-            tr("better than any published measurement: look for a cache or another byte count"),
+            tr("better than all published measurements: check for cache hits or other byte counts"),
             tr("too good"),
         )
     if width(low, high) > WIDE + _DUST:
