@@ -1,4 +1,4 @@
 """Analysis of results: statistics, and comparisons of runs.
 
-Floor 6. This package neither measures nor draws nor prints.
+The package only computes: it does not measure, draw or print.
 """

@@ -1,4 +1,4 @@
-"""The cases that could not be compared. They are listed, so that no case is dropped silently."""
+"""The cases that could not be compared, listed so that membench drops no case silently."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from membench.core.terms import Status
 
 @record
 class Absence:
-    """Cases for which some labels have no number, all for the same kind of reason.
+    """Cases that could not be compared, for one reason and the same labels.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for cases without a row under the other labels.
-        labels: the labels whose case failed or was skipped; for ``only``, the labels with a number.
-        cases: case ids; metric and statistic are added if only some rows of the case are affected.
+        kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.
+        labels: the labels whose case failed or was skipped; for ``only``, the labels with a value.
+        reason: the reason of the failure or skip; empty for ``only``.
+        cases: case ids; metric and statistic follow the id if only some rows of the case are
+            affected.
     """
 
     kind: str
@@ -28,7 +30,10 @@ class Absence:
 
 
 def absences(comparison: Comparison) -> list[Absence]:
-    """The cases without a comparison: failures first, then cases of only one side, then skips."""
+    """List the cases that could not be compared.
+
+    Failed cases come first, then cases that only some labels measured, then skipped cases.
+    """
     groups: dict[tuple[str, tuple[str, ...], str], list[Line]] = {}
     for line in comparison.lines:
         for key in _keys(comparison, line):

@@ -1,9 +1,11 @@
 """Rows that are comparable although they belong to different cases.
 
-There are two kinds. Rows with a requested size and rows of ``size=auto`` both measure memory if
-both are large enough; their ratio is shown, but no verdict is based on it. A published figure is
-comparable with rows that differ only in the axes that the figure permits
-(`membench.analysis.likeness`).
+Two kinds of rows are comparable:
+
+- A row with a requested size and a row of ``size=auto``, if both sizes are too large for the
+  caches. The report shows the ratio of the two rows, but gives no verdict.
+- A published figure and a row whose case differs only in axes that the figure permits to differ
+  (`membench.analysis.likeness`).
 """
 
 from __future__ import annotations
@@ -27,10 +29,16 @@ def is_auto(case: str) -> bool:
 
 
 def put_alike_together(tables: Sequence[Table]) -> None:
-    """Move comparable rows of the other tables to the key of the reference's row.
+    """Give comparable rows of different cases the same key: the key in ``tables[0]``.
 
-    A row is moved only if one of the two has ``size=auto``, the reference has no row of the same
-    case, and neither row is flagged as served by a cache. Among several sizes the nearest is used.
+    ``tables[0]`` has the rows of the reference. A row of another table is moved to the key of a row
+    in ``tables[0]`` only under these conditions:
+
+    - Exactly one of the two rows has ``size=auto``.
+    - The other table has no row with this key.
+    - Neither row has a flag that says that a cache served the accesses.
+
+    If several rows qualify, the row with the nearest size is moved.
     """
     reference, *others = tables
     for table in others:
@@ -55,11 +63,12 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Give each published figure and the row that is comparable with it the same key.
+    """Give each published figure and the row that is comparable with the figure the same key.
 
-    The figure may be on either side. Each figure without a row of the same case gets the comparable
-    row that differs least. If no row of a bench is comparable with any figure of that bench, the
-    figure gets the nearest row, so that a reader sees which axes differ.
+    The figures may be in the reference, ``tables[0]``, or in another table. A figure without a row
+    of the same case gets the comparable row that differs least. If a bench has no row that is
+    comparable with a figure, the figure gets the nearest row, so that the report shows which axes
+    differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))
@@ -106,7 +115,10 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """The row nearest to the figure among the ``free`` rows of its bench, with the distance."""
+    """Return the nearest of the ``free`` rows of the figure's bench, with its distance.
+
+    None if the bench has no free row with the status ok.
+    """
     found = [
         (_distance(rows, others), key)
         for key, others in measured.items()
@@ -118,14 +130,14 @@ def _nearest(
 
 
 def is_cited(row: Measurement) -> bool:
-    """Whether the row is a figure that others published."""
+    """Whether the row is a published figure, not a measurement."""
     return row.backend == "cited"
 
 
 def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
-    """How the case of ``row`` differs from a published figure's; None for another bench.
+    """Compare the axes of ``row`` with the axes of a published figure; None for different benches.
 
-    If ``row`` is the published one, the roles are swapped.
+    If ``row`` is the published figure, the two arguments are exchanged.
     """
     if is_cited(row) and not is_cited(figure):
         figure, row = row, figure
@@ -138,10 +150,10 @@ def _bench(key: Key) -> tuple[str, Metric, Stat]:
 
 
 def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """The distance of two cases, for sorting.
+    """The distance between the case of a published figure and the case of a row, as a sort key.
 
-    It consists of the number of differing axes that the figure does not permit, the number of
-    differing axes that it permits, and the GPU index.
+    The first element is the number of differing axes that the figure does not permit to differ. The
+    second is the number of differing axes that the figure permits. The third is the GPU index.
     """
     found = likeness_of(figures[0], rows[0])
     assert found is not None

@@ -1,4 +1,4 @@
-"""The comparison of runs: matched rows with their verdicts, and rows without a match."""
+"""The comparison of runs: rows of equal cases with verdicts, and rows that only some runs have."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ OF_PEAK = "fraction-of-peak"
 
 @record
 class Mean:
-    """The geometric mean of one label's ratios to the reference: for orientation, not a verdict.
+    """Geometric mean of one label's ratios to the reference; a guide for the reader, not a verdict.
 
     Attributes:
-        side: index of the label.
-        count: number of lines whose ratios are averaged.
+        side: index of the label in the comparison.
+        count: number of ratios in the mean.
     """
 
     tier: Tier
@@ -59,12 +59,16 @@ class Mean:
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Several sides compared with the first one. Notebooks show it as a table of the matched lines.
+    """The results of several labels, each compared with the first label, the reference.
+
+    Notebooks show the comparison as a table of the matched rows.
 
     Attributes:
-        lines: one per (case, metric, stat) of any side, in the order of first occurrence.
+        sides: the results of each label; the reference comes first.
+        lines: one for each (case, metric, stat) that any label has, in the order of first
+            occurrence.
         normalized: whether values and peaks are fractions of the peak.
-        offsets: offsets between other runs of the machine; None if unknown.
+        offsets: differences between unchanged runs of the machine; None if unknown.
     """
 
     sides: tuple[Side, ...]
@@ -75,12 +79,12 @@ class Comparison:
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
-        """The lines for which the reference and another side have a number."""
+        """The lines for which the reference and at least one other label have a value."""
         return tuple(line for line in self.lines if line.matched)
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """The facts about machine and run of the matched rows, or of all rows if no row matched."""
+        """Facts about machine and software of the matched lines; of all lines if none matched."""
         lines = self.matched or self.lines
         of_sides = zip(*(line.figures.rows for line in lines), strict=True)
         rows = [list(chain.from_iterable(several)) for several in of_sides]
@@ -90,7 +94,7 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The means by tier, metric, statistic and label."""
+        """The geometric means of the ratios, one for each tier, metric, statistic and label."""
         ratios: dict[tuple[Tier, Metric, Stat], dict[int, list[float]]] = {}
         order: list[tuple[tuple[Tier, Metric, Stat], int]] = []
         for line in self.matched:
@@ -110,7 +114,10 @@ class Comparison:
 
     @cached_property
     def in_turns(self) -> bool:
-        """Whether all findings with a verdict, or else all, are of pairs of rounds."""
+        """Whether all findings with a verdict compare paired rounds.
+
+        If no finding has a verdict, all findings must compare paired rounds.
+        """
         lines = self.matched
         if all(line.in_turns for line in lines):
             return bool(lines)
@@ -119,7 +126,10 @@ class Comparison:
         return all(judged) and any({*line.verdicts} - {None, Verdict.NA} for line in lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """The matched lines as a data frame; see `membench.analysis.frame.comparison_frame`."""
+        """The matched lines as a data frame.
+
+        `membench.analysis.frame.comparison_frame` lists its columns.
+        """
         from membench.analysis.frame import comparison_frame
 
         return comparison_frame(self)
@@ -153,7 +163,7 @@ class Comparison:
         return html_table(repr(self)[1:-1], head, cells, numbers)
 
     def _cells(self, line: Line, side: int, entry: ComparisonCell) -> list[str]:
-        """The cells of one side: its value, and except for the reference its ratio and verdict."""
+        """The cells of one label: value, ratio and verdict; only the value for the reference."""
         value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
         if not side:
             return [value]
@@ -167,7 +177,7 @@ class Comparison:
         return f"{100 * value:.1f}%" if self.normalized else format_value(metric, value)
 
     def counts(self, side: int) -> Counter[Verdict]:
-        """The number of lines with each verdict for the label of index ``side``."""
+        """Count the lines by verdict for the label of index ``side``."""
         return self._counts[side]
 
     @cached_property
@@ -185,18 +195,18 @@ def compare(
     normalize: bool = False,
     offsets: RunOffsets | None = None,
 ) -> Comparison:
-    """Compare ``sides`` with the first of them.
+    """Compare each of ``sides`` with the first side, the reference.
 
     Args:
-        sides: two or more.
+        sides: the results under two or more labels.
         select: globs for case ids; all cases if empty.
         normalize: compare fractions of the peak; a row without a peak counts as skipped.
-        offsets: result of `offsets_of`; findings from one run per side then name the offset between
-        runs.
+        offsets: result of `offsets_of`: how much unchanged runs differ. Findings from one run per
+            side then contain this difference.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
-        SchemaError: the values of a row contradict each other, with file and line.
+        SchemaError: the values of a row contradict each other; the message has file and line.
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)
@@ -211,7 +221,7 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """``line`` with the offset added to each of its findings on one run per side."""
+    """``line`` with the offset added to its findings; unchanged if a label has several runs."""
     first = line.figures.rows[0]
     if len(first) != 1 or line.differences is None:
         return line
@@ -234,7 +244,8 @@ def _compared(
         if maker.every_ok and table.keys() <= keys.keys():
             continue
         for key, rows in table.items():
-            # An ok row says more than a skipped one that comes first.
+            # An ok row replaces a skipped row of the same case, because only the ok row has a
+            # value.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     gone = [] if maker.every_ok else [absent(side.rows) for side in sides]
@@ -262,11 +273,11 @@ def _line(
 
 
 def _of_peak(row: Measurement) -> Measurement:
-    """``row`` as a fraction of its peak; marked as skipped if it has no peak."""
+    """Return ``row`` with its values as fractions of its peak; skipped if the row has no peak."""
     if row.value is None:
         return row
     if row.peak is None:
-        reason = "no peak is known to normalize by"
+        reason = "the peak is unknown, so the value cannot be normalized"
         lost = row.common._replace(status=Status.SKIPPED, reason=reason)
         return row._replace(common=lost, value=None)
     return row._replace(
@@ -279,7 +290,7 @@ def _of_peak(row: Measurement) -> Measurement:
 
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
-    """The cases that match one of ``patterns``."""
+    """The case ids that match at least one of the globs ``patterns``."""
     cases = {one.case for side in sides for one in distinct(side.rows)}
     chosen = set[str]()
     for pattern in patterns:
@@ -291,9 +302,10 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
 
 
 def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
-    """``lines``, with a finding for each label that has values if the reference has values too.
+    """Yield each line with a finding for each label that has values.
 
-    ``partners`` is the result of `pair_ids`.
+    A line without a value for the reference has no findings. ``partners`` is the result of
+    `pair_ids`: the id of each run's partner in a paired run.
     """
     at_once = [None if partners else estimated(one.figures, one.threshold) for one in lines]
     pairs = [

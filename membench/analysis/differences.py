@@ -1,4 +1,4 @@
-"""The differences of one line of a comparison, one per side."""
+"""The differences from the reference on one line of a comparison, one for each label."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _OUTCOMES = (
 
 
 class Differences:
-    """The differences of a line by side; None for the reference, and where a number is missing."""
+    """The differences of one line, by the index of the label.
+
+    An entry is None for the reference and for a label without a value.
+    """
 
     def __init__(self, found: Sequence[Difference | None]) -> None:
         self._found = found
@@ -40,12 +43,12 @@ class Differences:
 
     @property
     def remarkable(self) -> Mapping[int, Difference]:
-        """Those that are not ordinary, by side."""
+        """The differences by index of the label, without the None entries."""
         return {side: one for side, one in enumerate(self._found) if one is not None}
 
     @property
     def in_turns(self) -> bool:
-        """Whether all sides were measured in turns with the reference."""
+        """Whether all differences are from rounds measured in turns with the reference."""
         return all(one.in_turns for one in self._found if one is not None)
 
     @property
@@ -61,11 +64,18 @@ class Differences:
         return [None if one is None else one.best for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
-        """``of`` each, which is the same for two with the same verdict and reason and no offset."""
+        """Apply ``of`` to each difference.
+
+        ``of`` must depend only on the verdict, the reason and the offset of a difference, so that a
+        subclass can call it once for equal outcomes.
+        """
         return [None if one is None else of(one) for one in self._found]
 
     def with_offset(self, figures: Figures, offset: float | None) -> Differences:
-        """The same with ``offset`` for those on one run; in paired rounds the offset cancels."""
+        """Return the differences with ``offset`` in each difference between two single runs.
+
+        Differences of paired rounds stay unchanged, because the offset cancels in a pair.
+        """
         pairs = zip(self._found, figures.rows, strict=True)
         return Differences(
             [
@@ -76,13 +86,16 @@ class Differences:
 
 
 class EstimatedDifferences(Differences):
-    """The differences of many runs, made when somebody asks for them: their numbers are arrays.
+    """The differences of one line with many labels, computed as arrays.
+
+    A `Difference` object is created only on access.
 
     Attributes:
-        sides: those whose ratio was estimated; ``hindered`` has the differences of others.
-        logs: logarithms of the ratios and of the ends of their intervals, of shape (3, sides), or
-            (1, sides) without intervals.
-        outcomes: places in `_OUTCOMES`, one for each of ``sides``.
+        sides: indices of the labels whose ratio was estimated.
+        hindered: differences of the labels that are not comparable, by index of the label.
+        logs: logarithms of the ratios and of the ends of their intervals, of shape (3, sides); of
+            shape (1, sides) if there are too few values for intervals.
+        outcomes: index into `_OUTCOMES` for each of ``sides``.
     """
 
     def __init__(
@@ -169,7 +182,11 @@ class EstimatedDifferences(Differences):
     def _by_side(
         self, of_sides: Sequence[T | None], of: Callable[[Difference], T | None]
     ) -> list[T | None]:
-        """``of_sides``, one for each of `sides`, and ``of`` the hindered, by side."""
+        """Make one entry for each label.
+
+        ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get ``of``
+        of their difference. All other labels get None.
+        """
         if len(self.sides) == len(self.figures.rows) - 1:
             return [None, *of_sides]
         found: list[T | None] = [None] * len(self.figures.rows)
@@ -186,9 +203,14 @@ def _ratio(first: float | None, second: float | None) -> float | None:
 
 
 def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None:
-    """The differences of the ``figures`` of a line to the first, computed all at once.
+    """The differences of all labels of a line from the reference, computed as one array.
 
-    None unless the figures are an array (see `Figures.rounds`) of runs of membench.
+    The result is None in four cases:
+
+    - The values are no array (see `Figures.rounds`).
+    - The reference has no value.
+    - A row was published or imported.
+    - No label is comparable with the reference.
     """
     rounds, commons = figures.rounds, figures.commons
     if rounds is None or figures.places[0] != 0:
@@ -212,7 +234,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
 
 
 def _unlike(figures: Figures) -> set[int]:
-    """The ids of the common values that cannot be compared with the reference's."""
+    """The ids of the ``common`` objects of rows that are not comparable with the reference."""
     sides = {id(figures.rows[side][0].common): side for side in reversed(figures.places[1:])}
     first = figures.single_rows[0].common
     plain = INVALID_FLAGS.isdisjoint(first.flags)
@@ -231,7 +253,10 @@ def _obstacle(figures: Figures, side: int) -> Difference | None:
 
 
 def _outcomes(logs: Floats, limit: float, better: Better) -> list[int]:
-    """`membench.analysis.verdict.judge` of each interval, as places in `_OUTCOMES`."""
+    """Judge each interval like `membench.analysis.verdict.judge`.
+
+    Returns an index into `_OUTCOMES` for each interval.
+    """
     if len(logs) == 1:
         return [_FEW] * logs.shape[1]
     low, high = (logs[1], logs[2]) if better is Better.HIGHER else (-logs[2], -logs[1])

@@ -1,4 +1,4 @@
-"""Facts about the machine and the software of a result, and whether they differ between sides."""
+"""Facts about the machine and the software of a result, and how the facts differ between labels."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
 PACKAGE = "package "
 """Prefix of the names of facts about installed software."""
 AS_STARTED = "as started"
-"""The setting of a side on which nothing was changed."""
+"""The setting of a side of a paired run on which nothing was changed."""
 _LARGEST_MEMORY = 1 << 60
 
 
 @record
 class Fact:
-    """One property with its value on each side; a value is empty if unknown."""
+    """A property of machine or software with its value for each label; empty where unknown."""
 
     name: str
     values: tuple[str, ...]
 
     @property
     def differs(self) -> bool:
-        """Whether at least two sides have known values that differ."""
+        """Whether two labels have known values that differ."""
         return len({value for value in self.values if value}) > 1
 
     @property
     def same(self) -> bool:
-        """Whether all values are known and equal."""
+        """Whether the values of all labels are known and equal."""
         return len(set(self.values)) == 1 and bool(self.values[0])
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """The facts in ``sidecar`` by name; facts that the sidecar does not contain are left out.
+    """Extract the facts about machine and software by name, without facts that the sidecar lacks.
 
-    The sidecar is read as plain data, so that older sidecars can be used as well.
+    ``sidecar`` is the parsed JSON without a schema check, so sidecars of older versions work too.
     """
     machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
@@ -70,7 +70,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """A list of bytes as ``64KiB 128KiB``; ``none`` for an empty list."""
+    """Format a list of byte counts, such as ``64KiB 128KiB``; ``none`` if the list is empty."""
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]
@@ -80,11 +80,11 @@ def _sizes(value: object) -> str:
 def compare_facts(
     rows: Sequence[Sequence[Measurement]], sidecars: Sequence[Sequence[Mapping[str, str]]]
 ) -> list[Fact]:
-    """The facts of several sides.
+    """Collect the facts of each label.
 
     Args:
-        rows: the compared rows of each side.
-        sidecars: for each side, the facts in the sidecars of its files.
+        rows: the compared rows of each label.
+        sidecars: for each label, the facts from the sidecar of each of its files.
     """
     columns = [[_joined(values) for values in _columns(side)] for side in rows]
     facts = [
@@ -99,7 +99,7 @@ def compare_facts(
 
 
 def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
-    """For each of `COLUMNS` the values in ``rows``, with few duplicates."""
+    """Yield the values in ``rows`` for each of `COLUMNS`, mostly without duplicates."""
     commons = distinct(rows)
     for name in COLUMNS:
         yield map(attrgetter(name), rows if name == "machine" else commons)
@@ -110,7 +110,10 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
-    """The setting of this side of a paired run, or `AS_STARTED`; None for other runs."""
+    """The setting with which this side (A or B) of a paired run was measured.
+
+    `AS_STARTED` if nothing was changed on this side; None if the run is not a paired run.
+    """
     pair = _part(_part(sidecar, "plan"), "pair")
     side = pair.get("side")
     if side not in ("a", "b"):

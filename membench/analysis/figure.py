@@ -1,4 +1,4 @@
-"""The values of one label for one (case, metric, stat), as a comparison uses them."""
+"""The values of one label for one (case, metric, stat) in the form that a comparison needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from membench.results.compact.row import Common, Measurement, distinct
 
 
 class Basis(StrEnum):
-    """Whether the compared values are of rounds, runs or samples."""
+    """What the compared values are: medians of rounds, medians of runs, or single samples."""
 
     ROUNDS = "rounds"  # the rounds of one run, each a fresh process
     RUNS = "runs"  # the medians of several runs, because the rounds of one run share its offset
@@ -35,7 +35,7 @@ class CaseRuns:
 
     @property
     def value(self) -> float:
-        """The median of the rounds, or of the runs."""
+        """The median of the rounds of one run, or the median of several runs."""
         if self.basis is Basis.RUNS:
             return statistics.median(self.values)
         if len(self.rows) == 1 and self.rows[0].value is not None:
@@ -44,10 +44,10 @@ class CaseRuns:
 
     @property
     def best(self) -> float | None:
-        """The best sample of all runs, as STREAM reports it; None unless all runs kept samples.
+        """The best sample of all runs, the number that STREAM reports.
 
-        It is also None for a tail statistic, because the samples are those of the whole
-        distribution.
+        None unless every run kept its samples. Also None for a tail statistic such as p99, because
+        the samples belong to the whole distribution.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None
@@ -63,7 +63,7 @@ class CaseRuns:
 
     @property
     def peak_share(self) -> float | None:
-        """``value`` as a fraction of the peak; None if the rows have no peak, or different ones."""
+        """``value`` as a fraction of the peak; None if the peak is unknown or not unique."""
         peaks = {one.peak for one in self.commons}
         (peak,) = peaks if len(peaks) == 1 else (None,)
         share = self.value / peak if peak else math.inf
@@ -71,7 +71,7 @@ class CaseRuns:
 
     @property
     def commons(self) -> tuple[Common, ...]:
-        """The objects with the column values that the rows share, each once."""
+        """The distinct `Common` objects, which hold the column values that several rows share."""
         return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
 
     @property
@@ -86,7 +86,7 @@ class CaseRuns:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The flags of all rows, each once."""
+        """The distinct flags of all rows."""
         if len(self.rows) == 1:
             return self.rows[0].common.flags
         sets = dict.fromkeys(one.flags for one in self.commons)
@@ -94,7 +94,10 @@ class CaseRuns:
 
 
 def figure(rows: Sequence[Measurement]) -> CaseRuns:
-    """The values of ``rows``, which are ok rows of one (case, metric, stat), at least one."""
+    """Build the compared values from ``rows``, which are ok rows of one (case, metric, stat).
+
+    At least one row is necessary, and each row is from another run.
+    """
     if len(rows) > 1:
         return CaseRuns(
             tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows)))
@@ -104,11 +107,14 @@ def figure(rows: Sequence[Measurement]) -> CaseRuns:
 
 
 def pooled(one: CaseRuns) -> CaseRuns | None:
-    """``one`` with the samples of its only round as its values; None if they cannot be used.
+    """Return ``one`` with the samples of its only round as its values, or None.
 
-    They cannot be used in four cases: there are several rounds; the samples were not kept, or only
-    as quantiles; the statistic is not a median, because samples do not scatter around another
-    statistic; or a sample is 0, which has no logarithm.
+    The result is None in four cases:
+
+    - There are several rounds.
+    - The file has no samples, or only their quantiles.
+    - The statistic is not a median. Samples do not scatter around another statistic.
+    - A sample is 0 and has no logarithm.
     """
     if len(one.rows) > 1 or len(one.values) > 1:
         return None

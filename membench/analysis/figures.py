@@ -1,4 +1,4 @@
-"""The figures of one line of a comparison, one per side."""
+"""The values of all labels on one line of a comparison."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from membench.results.compact.row import Common, Measurement, distinct
 T = TypeVar("T")
 
 MANY = 16
-"""Figures from which on those of a line are kept as an array."""
-_LARGEST = 1e300  # the sum of two is finite
-_MEDIAN_TOLERANCE = 1e-9  # as `is_median` has it
+"""Number of labels with a value from which the values of a line are stored as an array."""
+_LARGEST = 1e300  # the sum of two such values is finite
+_MEDIAN_TOLERANCE = 1e-9  # same tolerance as `is_median`
 
 
 class Figures:
-    """The figures of a line by side, None where a side has no number.
+    """The values of one comparison line, by the index of the label; None if a label has no value.
 
-    A comparison of a thousand labels has hundreds of thousands of figures. If there are `MANY`, no
-    side has several runs, and all runs have the same number of rounds, their numbers are one array,
-    and a figure is made when somebody asks for it.
+    A comparison of a thousand labels has hundreds of thousands of values. So they are stored as one
+    array if at least `MANY` labels have a value, every label has one run, and all runs have the
+    same number of rounds. `CaseRuns` objects are then created only on access.
 
     Attributes:
-        rows: the ok rows of each side, one per run; empty where a side has no number.
-        places: the sides with a figure.
-        rounds: the round values of these sides, ascending, of shape (places, rounds); None if the
-            figures are not kept as an array.
+        rows: the ok rows of each label, one row per run; empty for a label without a value.
+        places: indices of the labels with a value.
+        rounds: the values of the rounds, ascending, of shape (places, rounds); None if the values
+            are not stored as an array.
     """
 
     def __init__(self, rows: Sequence[Sequence[Measurement]]) -> None:
         """Raise `SchemaError` if the values of a row contradict each other."""
         self.rows = rows
-        self.places: Sequence[int] = range(len(rows))  # no list, of which there would be many
+        self.places: Sequence[int] = range(len(rows))  # a list per line would cost memory
         if not all(rows):
             self.places = [place for place, several in enumerate(rows) if several]
         self.rounds = self._sorted_rounds()
@@ -68,7 +68,7 @@ class Figures:
         return None if np.any(apart) or np.isnan(values).any() else found
 
     def at(self, place: int) -> CaseRuns | None:
-        """The figure of the side ``place``."""
+        """The values of the label of index ``place``; None if the label has no value."""
         return _figure(self.rows[place]) if self._made is None else self._made[place]
 
     def __iter__(self) -> Iterator[CaseRuns | None]:
@@ -76,38 +76,38 @@ class Figures:
 
     @property
     def single_rows(self) -> list[Measurement]:
-        """The first row of each of `places`."""
+        """The first row of each label in `places`."""
         return [self.rows[place][0] for place in self.places]
 
     @cached_property
     def commons(self) -> tuple[Common, ...]:
-        """The distinct objects of values that the rows share."""
+        """The distinct `Common` objects, which hold the column values that several rows share."""
         return distinct(list(chain.from_iterable(self.rows)))
 
     @property
     def flags(self) -> list[tuple[str, ...]]:
-        """The flags of each side."""
+        """The flags of each label; empty for a label without a value."""
         if self._made is None:
             return self.spread([row[0].flags for row in self.single_rows], ())
         return [() if one is None else one.flags for one in self._made]
 
     @property
     def flag_sets(self) -> set[tuple[str, ...]]:
-        """The distinct flags of the figures."""
+        """The distinct combinations of flags."""
         if self._made is None:
             return {one.flags for one in self.commons}
         return {one.flags for one in self._made if one is not None}
 
     @property
     def values(self) -> list[float | None]:
-        """`CaseRuns.value` of each side."""
+        """`CaseRuns.value` of each label; None for a label without a value."""
         if self._made is None:
             return self.spread([row.value for row in self.single_rows], None)
         return [None if one is None else one.value for one in self._made]
 
     @property
     def half_ranges(self) -> list[float | None]:
-        """`CaseRuns.half_range` of each side."""
+        """`CaseRuns.half_range` of each label, a fraction of the median; None if unknown."""
         if self.rounds is None:
             return [None if one is None else one.half_range for one in self]
         spans = (self.rounds[:, -1] - self.rounds[:, 0]) / 2 / _medians(self.rounds)
@@ -115,14 +115,14 @@ class Figures:
 
     @property
     def peak_shares(self) -> list[float | None]:
-        """`CaseRuns.peak_share` of each side."""
+        """`CaseRuns.peak_share` of each label, a fraction of the peak; None if unknown."""
         if all(one.peak is None for one in self.commons):
             return [None] * len(self.rows)
         return [None if one is None else one.peak_share for one in self]
 
     @property
     def bests(self) -> list[float | None]:
-        """`CaseRuns.best` of each side."""
+        """`CaseRuns.best` of each label; None if unknown."""
         if self._made is None:
             if self.commons[0].stat not in (Stat.MEDIAN, Stat.P50):
                 return [None] * len(self.rows)
@@ -130,7 +130,10 @@ class Figures:
         return [None if one is None else one.best for one in self._made]
 
     def spread(self, of_places: list[T], absent: T) -> list[T]:
-        """``of_places``, with ``absent`` for the sides without a figure."""
+        """Expand ``of_places``, one entry for each of `places`, to one entry for each label.
+
+        Labels without a value get ``absent``.
+        """
         if len(of_places) == len(self.rows):
             return of_places
         found = [absent] * len(self.rows)
@@ -140,7 +143,7 @@ class Figures:
 
     @property
     def detail_cells(self) -> set[str]:
-        """The distinct cells of the column `detail`."""
+        """The distinct texts in the column `detail`."""
         return set(map(attrgetter("detail_cell"), chain.from_iterable(self.rows)))
 
 
@@ -149,7 +152,7 @@ def _figure(rows: Sequence[Measurement]) -> CaseRuns | None:
 
 
 def _medians(rounds: Floats) -> Floats:
-    """The medians as `membench.analysis.statistics.median` adds them up."""
+    """Medians of the rows of a sorted array, rounded like `membench.analysis.statistics.median`."""
     low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
     found: Floats = np.where(low == high, low, low / 2 + high / 2)
     return found

@@ -1,4 +1,4 @@
-"""The differences between the values of labels and those of the reference."""
+"""The differences between the values of a label and the values of the reference."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ from membench.core.terms import FLAGS, INVALID_FLAGS
 from membench.core.units import about_size
 
 SINGLE_ROUND_CONFIDENCE = 0.99
-"""Confidence level for samples of a single round; higher, because they do not show the noise
-between rounds.
+"""Confidence level for samples of a single round.
+
+The level is higher than usual, because such samples do not show the noise between rounds.
 """
 SEVERAL_RUNS = f"measure at least {VALUES_NEEDED} runs per side, alternately (A B B A ...)"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How the values of a label differ from those of the reference.
+    """How the values of a label differ from the values of the reference.
 
     Attributes:
-        ratio: label / reference; None if the two are not comparable. If only their sizes differ,
-        there is a ratio but no verdict.
+        ratio: label / reference; None if the two are not comparable. If only the sizes differ,
+            there is a ratio but no verdict.
         interval: confidence interval of the ratio; None if there are too few values.
-        best: ratio of the best samples; it does not affect the verdict.
+        best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.
-        single_round: whether the values are samples of one round per side; a gate must not use
-        them.
+        single_round: whether the values are samples of a single round per label. ``--fail-on``
+            rejects such differences.
         in_turns: whether the values are pairs of rounds that were measured in turns.
-        detail: the reason in words; empty if the numbers are enough.
-        settle: how to turn `unclear` or `n/a` into a verdict.
-        offset: fraction by which other runs of the machine differ from each other; None unless each
-            side is one run and such runs are known.
+        detail: why the values are not comparable; empty if they are comparable.
+        settle: how to get a verdict instead of `unclear` or `n/a`.
+        offset: fraction by which other, unchanged runs of the machine differ. None if no such runs
+            are known, or if a label has several runs.
     """
 
     verdict: Verdict
@@ -63,7 +64,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """Whether the ratio is no larger than the offset between two runs without any change."""
+        """Whether the difference is no larger than the difference between two unchanged runs."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -71,11 +72,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class CasePair:
-    """The values of the reference and of a contender, to compare with each other.
+    """The values of the reference and of the label that is compared with the reference.
 
     Attributes:
+        contender: the values of the label.
         threshold: smallest relative difference that matters, a fraction.
-        in_turns: the values of both as pairs; None unless their rounds were measured in turns.
+        in_turns: the values as pairs of rounds; None unless the rounds were measured in turns.
     """
 
     reference: CaseRuns
@@ -86,7 +88,7 @@ class CasePair:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A comparable pair, with the values that are used: of rounds, runs or samples."""
+    """A comparable pair, with the values that the estimate uses: rounds, runs or samples."""
 
     place: int
     pair: CasePair
@@ -96,12 +98,15 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """Numbers of values and kind; pairs of equal shape are estimated in one call."""
+        """Number of values of each label, and whether the values are samples of a single round.
+
+        Pairs of equal shape are estimated in one call.
+        """
         return len(self.first.values), len(self.second.values), self.single
 
 
 def find(pairs: Sequence[CasePair]) -> list[Difference]:
-    """The difference of each of ``pairs``, in the same order."""
+    """Compute the difference for each of ``pairs``, in the order of ``pairs``."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
@@ -133,7 +138,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
-    """The difference of each of ``pairs``, which must have equally many pairs of rounds."""
+    """Yield the difference for each of ``pairs``; all have the same number of paired rounds."""
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
     estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
     for pair, (first, _), one in zip(pairs, values, estimated, strict=True):
@@ -176,7 +181,7 @@ def _best(pair: CasePair) -> float | None:
 
 @record
 class _Ground:
-    """A column that must be equal on both sides for their numbers to be comparable."""
+    """A column that must be equal for both labels. Otherwise the numbers are not comparable."""
 
     reason: Reason
     column: str
@@ -187,7 +192,7 @@ _FEW_HUGE_PAGES = "few-huge-pages"
 _SAME_VERSION = "run both sides with the same version of membench"
 _GROUNDS = (
     _Ground(Reason.CASE_VERSION, "case_version", _SAME_VERSION),
-    _Ground(Reason.UNIT, "unit", "run both sides with this membench"),
+    _Ground(Reason.UNIT, "unit", "measure both sides again with this version of membench"),
     _Ground(Reason.BYTES, "bytes_convention", _SAME_VERSION),
     _Ground(Reason.BACKEND, "backend", "run both sides on the same kind of device"),
 )
@@ -196,20 +201,25 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _of_one_kind(pair: CasePair) -> bool:
-    """Whether all rows share one object with their column values, so that nothing can differ."""
+    """Whether all rows share one `Common` object without invalid flags: then no column differs."""
     first, *others = (*pair.reference.commons, *pair.contender.commons)
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
-    """Why two figures cannot be compared, None if they can."""
+    """Check whether two values are comparable.
+
+    Returns None if they are comparable, and otherwise a `Difference` with the reason. The
+    `Difference` has a ratio if only the sizes differ, or if the label is compared with the nearest
+    published figure.
+    """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
         return Difference(
             Verdict.NA,
             Reason.ABOVE_PEAK,
             counts=counts,
-            detail="a value is above the peak of its tier, so it measures something else",
+            detail="a value is above the peak of its tier, so the measurement is not of this tier",
             settle="use a larger size",
         )
     if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
@@ -217,7 +227,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.PAGES,
             counts=counts,
-            detail="one side used huge pages, the other did not",
+            detail="only one side used huge pages",
             settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]
@@ -226,7 +236,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
         return None
     for place, ground in enumerate(_GROUNDS):
         if alike and ground.reason is Reason.CASE_VERSION:
-            continue  # the versions differ because the sizes do
+            continue  # a bench got a new version when its default size changed
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
             # The backend of an imported or published figure does not say which hardware it used.
@@ -251,7 +261,7 @@ def _is_ours(one: CaseRuns) -> bool:
 
 
 def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]) -> Difference:
-    """The ratio of two memory figures: one has a requested size, the other ``size=auto``."""
+    """The ratio of two memory rows: one has a requested size, the other has ``size=auto``."""
     here, there = (
         f"{'auto' if all(is_auto(one.case) for one in side.commons) else 'requested'} "
         f"({', '.join(map(about_size, sizes(side.rows))) or 'bytes unknown'})"
@@ -270,7 +280,10 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest published figure; None if the figure permits the differing axes."""
+    """The ratio to the nearest published figure, without a verdict.
+
+    None if the figure permits all differing axes, so that a verdict is possible.
+    """
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -281,7 +294,8 @@ def _unlike_figure(
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle=f"measure the case of the figure: membench run --select {cited.rows[0].case}",
+        settle="measure the case of the published figure: membench run --select "
+        f"{cited.rows[0].case}",
     )
 
 
@@ -290,17 +304,17 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """The smallest step that would give a verdict: several runs per side.
+    """Say how to get a verdict with the least effort: usually by several runs per label.
 
-    More rounds do not help: all rounds of a run share its offset. With more rounds, a verdict that
-    only reflects the offset would look more certain.
+    More rounds do not help, because all rounds of a run share the run's offset. With more rounds, a
+    verdict that only reflects the offset would look more certain.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
         return "a published figure is a single value: only a run on that machine can give a verdict"
     if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
-        return f"import {VALUES_NEEDED} runs of the other tool or more under one label"
+        return f"import at least {VALUES_NEEDED} runs of the other tool under one label"
     if Basis.RUNS in (first.basis, second.basis):
         fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
         if fewest < VALUES_NEEDED:

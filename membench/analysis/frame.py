@@ -20,10 +20,10 @@ _WORDS += ("bytes_convention", "cache_state", "peak_basis")
 
 
 def rows_frame(rows: Sequence[Row]) -> DataFrame:
-    """One line for each of ``rows``, one column for each column of the file.
+    """A data frame with one line for each of ``rows`` and one column for each column of the file.
 
-    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values`` and ``flags`` are
-    tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+    Absent numbers are NaN or `pandas.NA`, and absent text is ``""``. ``round_values`` and ``flags``
+    are tuples, ``samples`` is a tuple of tuples, and ``detail`` is a dict.
     """
     import pandas as pd
 
@@ -36,10 +36,11 @@ def rows_frame(rows: Sequence[Row]) -> DataFrame:
 
 
 def comparison_frame(comparison: Comparison) -> DataFrame:
-    """One line for each matched row and each label other than the reference.
+    """A data frame with one line for each matched row and each label except the reference.
 
-    Columns: the identity of the row, ``label``, the two values, ``ratio`` with ``ci_low`` and
-    ``ci_high``, ``best_ratio`` (of the best samples), ``verdict``, ``reason`` and ``settle``.
+    Its columns are case, metric and statistic, ``label``, the two values, ``ratio`` with ``ci_low``
+    and ``ci_high``, ``best_ratio`` (ratio of the best samples), ``verdict``, ``reason`` and
+    ``settle``.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The gate: decides from a comparison whether a change passes."""
+"""Decide from a comparison whether a change passes a check that is run with ``--fail-on``."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Refuse a gate on ``classes`` whose result would mean nothing.
+    """Reject ``--fail-on`` with the verdicts ``classes`` if its result would mean nothing.
 
     Raises:
-        MembenchError: one of three reasons. The sides are from different machines or devices and
-            ``cross_machine`` is not set. The gate uses verdicts, and a row was measured in a single
-            round, which does not show the noise between rounds. The gate uses `worse` without
-            `unclear`, and a row has so few values that it can never be judged worse.
+        MembenchError: in one of three cases. First, the labels are from different machines or
+            devices, and ``cross_machine`` is not set. Second, ``classes`` contains `worse` or
+            `unclear`, and a row has only one round, which does not show the noise between rounds.
+            Third, ``classes`` contains `worse` without `unclear`, and a row has too few values to
+            be judged worse.
     """
     differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]
     if differing and not cross_machine:
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
-            f"--fail-on: the sides are from different machines: {what}",
+            f"--fail-on: the results are from different machines: {what}",
             "compare runs from one machine, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
@@ -66,10 +67,11 @@ def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) 
 
 
 def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
-    """The number of lines in each of ``classes`` (`GATE_CLASSES`); empty classes are left out.
+    """Count the lines in each of ``classes`` (`GATE_CLASSES`); classes without a line are left out.
 
-    ``missing``: the reference has a number, and another label has no row or a skipped one.
-    ``failed``: a row of any label failed. The other classes are verdicts.
+    ``missing`` counts the lines where the reference has a value, and another label has no row or a
+    skipped row. ``failed`` counts the lines where the row of any label failed. All other classes
+    are verdicts.
     """
     counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
     return {name: count for name, count in counts.items() if count}

@@ -1,7 +1,7 @@
-"""Comparison of two sides whose rounds were measured in turns: as pairs, by signed ranks.
+"""Compare two labels whose rounds were measured in turns, as pairs, with signed ranks.
 
-Drift, and an offset of the whole run, affect both values of a pair and cancel in their ratio. In
-two separate runs they could not be distinguished from a change.
+Drift of the machine, or an offset of the whole run, affects both values of a pair equally and
+cancels in their ratio. In two separate runs, drift could not be distinguished from a change.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from membench.results.plan import MAX_ROUNDS
 Values = tuple[tuple[float, ...], tuple[float, ...]]
 
 _STEPS = (10, 12, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, MAX_ROUNDS)
-"""Numbers of rounds to which `pairs_for` is rounded: from a dozen pairs it is known to one digit.
+"""Numbers of rounds that `pairs_for` may return.
+
+The noise measured with a dozen pairs is too uncertain for a finer step.
 """
 
 
 def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
-    """Run id -> id of the paired run; runs that are not part of a paired run are left out."""
+    """Map the id of each run of a paired run to the id of the pair; leave out all other runs."""
     return {run: source.pair_id for source in sources if source.pair_id for run in source.runs}
 
 
 def paired_values(
     reference: CaseRuns, contender: CaseRuns, pairs: Mapping[str, str]
 ) -> Values | None:
-    """The round values of both, pair by pair; None if a run lacks its partner on the other side.
+    """The values of both labels, one value for each paired round; None if a run has no partner.
 
-    If a side has fewer rounds after an interruption, only the first rounds of the other are used.
-    The pairs of several paired runs are pooled, because the offset of a run is in both of its
-    sides.
+    After an interruption, one label may have fewer rounds. Surplus rounds of the other label are
+    then ignored. Pairs of several paired runs are pooled, because a run's offset affects both
+    values of a pair.
     """
     if not pairs:
         return None
@@ -44,7 +46,7 @@ def paired_values(
     if not first or first.keys() != second.keys():
         return None
     if any(first[pair].run_id == second[pair].run_id for pair in first):
-        return None  # both are parts of one file
+        return None  # both rows are from the same file
     values = [
         value
         for pair in first
@@ -54,15 +56,16 @@ def paired_values(
 
 
 def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str, Measurement]:
-    """``rows`` by paired run; empty unless each row belongs to a different paired run."""
+    """Index ``rows`` by the id of their pair; empty unless each row has its own pair."""
     found = {pairs[row.run_id]: row for row in rows if row.run_id in pairs}
     return found if len(found) == len(rows) else {}
 
 
 def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float) -> str:
-    """How to turn `unclear` into a verdict after ``count`` pairs.
+    """Say how to get a verdict instead of `unclear` after ``count`` pairs; empty for other reasons.
 
-    ``deviation`` is the standard deviation of the log ratio of one pair.
+    ``deviation`` is the standard deviation of the log ratio of one pair. ``threshold`` is a
+    fraction.
     """
     if reason is Reason.FEW:
         return f"run again with --versus and --rounds {PAIRS}"

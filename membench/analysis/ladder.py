@@ -1,4 +1,4 @@
-"""The ladder of a machine: the best measurement of each tier, in the order of the hierarchy."""
+"""The best measurement of each tier of a machine, in the order of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from membench.results.schema import Row
 from membench.results.staircase import leading
 
 SHOWN = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS, Metric.FLOPS)
-"""Metrics shown in a ladder. For rates of different operations, and energies, "best" means nothing.
+"""Metrics that the overview of the tiers shows.
+
+The best of several energies, or of the rates of different operations, has no meaning.
 """
 
 _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
-"""Benches that add up several transfers, so that the sum exceeds the rate of one transfer."""
+"""Benches that add up several transfers; the sum exceeds the rate of a single transfer."""
 _INSIDE = frozenset({"kv/d2d"})
-"""Benches of the link's family whose bytes do not leave the GPU."""
+"""Benches of the tier `link` that move bytes only within the GPU."""
 _PEER = "peer/"
-"""Prefix of benches on the link between two GPUs, which is not the link to the host."""
+"""Prefix of the benches on the link between two GPUs, not on the link to the host."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The best rows of one tier.
+    """The best row of one tier for each metric.
 
     Attributes:
-        peer: whether the tier is the link between GPUs, not the link to the host.
-        best: by metric, in the order of `SHOWN`; a latency is the median or the p50.
+        peer: whether the tier is the link between two GPUs, not the link to the host.
+        best: row by metric, in the order of `SHOWN`; a latency is the median or the p50.
     """
 
     tier: Tier
@@ -44,11 +46,11 @@ class Rung:
 def ladder(
     rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]] = frozenset()
 ) -> tuple[Rung, ...]:
-    """One rung for each tier that has a row which may represent it (see `leading`).
+    """Find the best rows of each tier; tiers without a usable row (see `leading`) are left out.
 
     Args:
-        judged: case and metric of rows that are used even if another row of the tier is better,
-        because a check compares them with published figures.
+        judged: case and metric of rows that a check compares with published figures. Such a row is
+            used even if another row of the tier is better.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
@@ -76,7 +78,7 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
 
 
 def _of_memory(row: Row) -> bool:
-    """Whether ``row`` is the bandwidth of a decode step, which is that of the GPU's memory."""
+    """Whether ``row`` is the bandwidth of a decode step, which GPU memory limits."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 
@@ -85,7 +87,10 @@ def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The best of ``rows``, which share one metric; the first of equal ones, None without rows."""
+    """The best of ``rows``, which all have the same metric; None if there are no rows.
+
+    If several rows are equally good, the first is returned.
+    """
     if not rows:
         return None
     pick = max if rows[0].better is Better.HIGHER else min

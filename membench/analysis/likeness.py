@@ -1,7 +1,8 @@
-"""The axes in which a case differs from the case of a published figure, and if that does harm.
+"""Which axes differ between a case and the case of a published figure, and which may differ.
 
-A figure lists in ``alike`` the axes that may differ without harm, each with a rule. In `detail`
-these rules are words (``size from 256MiB, vec any``), because ``;`` and ``=`` are separators there.
+The ``alike`` entry of a figure lists the axes that may differ, each with a rule. In the column
+`detail` the rules are written as ``size from 256MiB, vec any``, because ``;`` and ``=`` are
+separators in that column.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from membench.core.record import record
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
-"""Parameters that say on which GPU a case ran, and are not part of its definition."""
+"""Parameters that name the GPU on which a case ran; the case's definition does not include them."""
 
 Rules = Mapping[str, str]
 
 
 @record
 class AxisDifference:
-    """An axis in which two cases differ; a value is empty if the case does not have the axis."""
+    """An axis with different values in two cases; a value is empty if a case lacks the axis."""
 
     axis: str
     theirs: str
@@ -36,14 +37,14 @@ class AxisDifference:
 
     @property
     def told(self) -> Message:
-        """``size 256MiB, here auto``."""
+        """The difference as text, such as ``size 256MiB, here auto``."""
         theirs, ours = self.theirs or "-", self.ours or "-"
         return tr("{axis} {theirs}, here {ours}", axis=self.axis, theirs=theirs, ours=ours)
 
 
 @record
 class Likeness:
-    """The differences between a case and the case of a published figure.
+    """The axes that differ between a case and the case of a published figure.
 
     Attributes:
         harmless: differences that the figure's rules permit.
@@ -55,28 +56,29 @@ class Likeness:
 
     @property
     def alike(self) -> bool:
-        """Whether the two cases may be compared."""
+        """Whether the figure's rules permit all differences. Then the two cases are comparable."""
         return not self.others
 
     @property
     def but_for_auto(self) -> bool:
-        """Whether only the size differs: one case names it, the other has ``size=auto``."""
+        """Whether only the size differs, and exactly one of the cases has ``size=auto``."""
         axes = [(one.axis, AUTO in (one.theirs, one.ours)) for one in self.others]
         return axes == [("size", True)]
 
 
 @lru_cache(maxsize=512)
 def read_rules(text: str) -> Rules:
-    """Parse ``size from 256MiB, vec any`` to axis -> rule; text that is not a rule is ignored."""
+    """Parse ``size from 256MiB, vec any`` into axis -> rule; parts that are no rule are ignored."""
     pairs = (part.strip().partition(" ") for part in text.split(","))
     return MappingProxyType({axis: rule for axis, space, rule in pairs if space})
 
 
 def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness | None:
-    """The differences between the case ``ours`` and the case ``theirs`` of a figure with ``rules``.
+    """Find the axes in which the case ``ours`` differs from ``theirs``, the case of a figure.
 
     Args:
-        size: bytes of each array of ``ours``, which the id does not give for ``size=auto``.
+        rules: the figure's rules for axes that may differ, from `read_rules`.
+        size: bytes of each array of ``ours``. The case id lacks this number for ``size=auto``.
 
     Returns:
         None if the cases are of different benches.
@@ -113,7 +115,7 @@ def _fits(rule: str, value: str, size: int | None) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """``text`` as a size in bytes or a whole number; None if it is neither."""
+    """Parse ``text`` as a whole number or as a size in bytes; None for all other text."""
     if text.isascii() and text.isdecimal():
         return int(text[:18])
     try:

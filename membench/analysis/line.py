@@ -1,4 +1,4 @@
-"""A line of a comparison: one case, metric and statistic on all sides."""
+"""A line of a comparison: the values of all labels for one case, metric and statistic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Key = tuple[str, Metric, Stat]
 
 
 class Lost(NamedTuple):
-    """The reasons of the failed and skipped rows of one side, each once."""
+    """Why rows of one label failed or were skipped: the distinct reasons."""
 
     failures: tuple[str, ...] = ()
     skips: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ NOTHING_LOST = Lost()
 
 @dataclass(frozen=True, slots=True)
 class ComparisonCell:
-    """The cell of one label in a line.
+    """The value of one label on a line of a comparison.
 
     Attributes:
-        figure: its number, or None.
-        finding: difference to the reference; None for the reference itself, or if either has no
-            number.
-        failures, skips: the reasons of its failed and skipped rows; a label with several runs may
-            have them as well as a figure.
+        figure: the value; None if the label has no value.
+        finding: difference from the reference; None for the reference itself, or if a value is
+            missing.
+        failures, skips: reasons of the failed and skipped rows. A label with several runs can have
+            a value and failed or skipped rows.
     """
 
     figure: CaseRuns | None
@@ -47,25 +47,26 @@ class ComparisonCell:
 
     @property
     def status(self) -> str:
-        """``ok``, ``failed``, ``skipped``, or ``missing`` if there is no row at all."""
+        """``ok``, ``failed``, ``skipped``, or ``missing`` if the label has no row for this line."""
         return _status(self.figure is not None, Lost(self.failures, self.skips))
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why there is no number, or no number for some runs."""
+        """The reasons of failed and skipped rows: why all or some runs have no value."""
         return self.failures + self.skips
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One (case, metric, stat) on all sides.
+    """The values of all labels for one (case, metric, stat).
 
     Attributes:
-        row: the first ok row, otherwise the first row; it gives tier, unit and direction.
-        threshold: fraction above which a difference matters.
-        figures: one per side, the reference first.
-        lost: what sides have lost, by side.
-        differences: one per side; None if the reference has no number.
+        row: the first ok row, otherwise the first row; tier, unit and direction are taken from this
+            row.
+        threshold: smallest relative difference that matters, a fraction.
+        figures: the values by index of the label; the reference comes first.
+        lost: reasons of failed and skipped rows, by index of the label.
+        differences: differences from the reference; None if the reference has no value.
     """
 
     row: Measurement
@@ -80,12 +81,12 @@ class Line:
 
     @property
     def matched(self) -> bool:
-        """Whether the reference and another side have a number."""
+        """Whether the reference and at least one other label have a value."""
         return self.differences is not None and len(self.figures.places) > 1
 
     @property
     def entries(self) -> tuple[ComparisonCell, ...]:
-        """One per side, the reference first; made anew each time."""
+        """The cells of all labels, the reference first; created on each access."""
         sides = len(self.figures.rows)
         return tuple(
             ComparisonCell(figure, finding, *self.lost.get(side, NOTHING_LOST))
@@ -96,7 +97,7 @@ class Line:
 
     @property
     def statuses(self) -> list[str]:
-        """`ComparisonCell.status` of each side."""
+        """`ComparisonCell.status` of each label, the reference first."""
         return [
             _status(bool(rows), self.lost.get(side, NOTHING_LOST))
             for side, rows in enumerate(self.figures.rows)
@@ -104,41 +105,41 @@ class Line:
 
     @property
     def verdicts(self) -> Sequence[Verdict | None]:
-        """The verdict of each side; none if the line is not matched."""
+        """The verdict of each label, None for the reference; empty if the line is not matched."""
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("verdict"))
 
     @property
     def ratios(self) -> Sequence[float | None]:
-        """The ratio of each side; none if the line is not matched."""
+        """The ratio of each label to the reference; empty if the line is not matched."""
         return () if self.differences is None else self.differences.ratios
 
     @property
     def bests(self) -> Sequence[float | None]:
-        """The ratio of the best samples of each side; none if the line is not matched."""
+        """The ratio of the best samples of each label; empty if the line is not matched."""
         return () if self.differences is None else self.differences.bests
 
     @property
     def settles(self) -> Sequence[str | None]:
-        """The remedy of each difference; none if the line is not matched."""
+        """How to get a verdict for each label; empty if the line is not matched."""
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("settle"))
 
     @property
     def in_turns(self) -> bool:
-        """Whether all sides were measured in turns with the reference."""
+        """Whether the rounds of each label were measured in turns with rounds of the reference."""
         return self.differences is not None and self.differences.in_turns
 
     @property
     def remarkable(self) -> Mapping[int, Difference]:
-        """The differences that are not ordinary, and may have a remark, by side."""
+        """The differences that the report may have to explain, by index of the label."""
         return {} if self.differences is None else self.differences.remarkable
 
     @property
     def findings(self) -> tuple[Difference, ...]:
-        """The differences of all labels that could be compared with the reference."""
+        """The differences of all labels that have a value, without the reference."""
         return tuple(one for one in self.differences or () if one is not None)
 
 

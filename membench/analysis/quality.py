@@ -1,4 +1,4 @@
-"""The quality of a run's data: a grade, and the counts from which it is computed."""
+"""The quality of a run's results: a grade, and the counts from which the grade is computed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from membench.core.terms import FLAGS, Status
 from membench.results.schema import Row
 
 GOOD, FAIR = 0.1, 0.5
-"""Shares of noisy rows up to which the data of a run is graded good, and up to which fair."""
+"""Largest share of noisy rows for the grade good, and for the grade fair."""
 
 NOISY = "noisy"
 
 
 class Grade(Enum):
-    """Grade of a run's data, by the share of noisy rows."""
+    """Grade of a run's results, from the share of noisy rows."""
 
     NONE = auto()
     """No row has a value."""
     CITED = auto()
     """All rows are published figures."""
     UNKNOWN = auto()
-    """A single round does not show noise."""
+    """All rows have a single round, which does not show the noise between rounds."""
     GOOD = auto()
     FAIR = auto()
     POOR = auto()
@@ -32,7 +32,7 @@ class Grade(Enum):
 
 @dataclass(frozen=True)
 class Quality:
-    """The quality of a run's data.
+    """The quality of a run's results.
 
     Attributes:
         rows: number of rows with a value.
@@ -47,12 +47,12 @@ class Quality:
 
     @property
     def of_all(self) -> tuple[str, ...]:
-        """The flags that all rows have; empty for a single row."""
+        """The codes of the flags that all rows have; empty if there is only one row."""
         return tuple(code for code, count in self.flags.items() if count == self.rows > 1)
 
 
 def quality(rows: Sequence[Row]) -> Quality:
-    """The quality of the data in the ``rows`` of one run."""
+    """Grade the results in ``rows``, which are all rows of one run."""
     ok = [row for row in rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     cases = Counter({row.case: row.status for row in rows}.values())
@@ -69,7 +69,7 @@ def _grade(ok: Sequence[Row], noisy: int) -> Grade:
         return Grade.NONE
     if all(row.cited for row in ok):
         return Grade.CITED
-    # Cases that are measured once per run always have a single round; they have their own flag.
+    # Cases that are measured once per run always have a single round and a flag of their own.
     if max(row.rounds for row in ok) < 2:
         return Grade.UNKNOWN
     share = noisy / len(ok)

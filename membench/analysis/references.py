@@ -1,7 +1,7 @@
-"""The references that are shipped with membench: runs of named machines, and published figures.
+"""The references that membench contains: runs of named machines, and published figures.
 
-Each is a folder of results files with a ``README.md`` whose first line is its title.
-`results/README.md` defines which files may be added.
+A reference is a folder of results files with a ``README.md``. The first line of this file is the
+title. `results/README.md` defines which files may be added.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ FIGURES = "figures.toml"
 
 @record
 class Reference:
-    """One reference.
+    """A reference: results of a named machine, or published figures.
 
     Attributes:
         name: name of its folder; ``ref:NAME`` on the command line.
-        title: its title in one line.
+        title: one line that describes the reference.
         devices_named: names of the GPU, processor or disk of its figures, as the system reports
-        them; empty if unknown.
+            them; empty if unknown.
         sockets: number of processor sockets of its figures; None if irrelevant.
     """
 
@@ -46,7 +46,7 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """The label of the reference in a comparison."""
+        """The label of the reference in a comparison: ``ref:NAME``."""
         return f"{PREFIX}{self.name}"
 
     @property
@@ -57,7 +57,7 @@ class Reference:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The devices that were measured, each once."""
+        """The distinct device names in the rows of the reference."""
         rows = (row for source in self.sources for row in source.rows)
         return tuple(dict.fromkeys(row.device for row in rows if row.device))
 
@@ -69,17 +69,17 @@ class Reference:
 
 
 def find_reference(argument: str) -> Reference:
-    """The reference ``ref:NAME``.
+    """Find and read the reference that ``argument``, such as ``ref:NAME``, names.
 
     Raises:
-        UsageError: ``argument`` does not have that form, or no such reference exists.
-        SchemaError: one of its files cannot be read.
+        UsageError: ``argument`` is not of the form ``ref:NAME``, or no reference has this name.
+        SchemaError: a file of the reference cannot be read.
     """
     return _read(reference_name(argument))
 
 
 def references() -> Sequence[Reference]:
-    """All references, by name.
+    """Read all references, in the order of their names.
 
     Raises:
         SchemaError: a file cannot be read.
@@ -90,9 +90,10 @@ def references() -> Sequence[Reference]:
 def references_of(
     devices: Iterable[str], sockets: int | None, found: Iterable[Reference]
 ) -> tuple[Reference, ...]:
-    """The references in ``found`` for any of ``devices``, which are names from results files.
+    """The references in ``found`` that are about at least one of ``devices``.
 
     Args:
+        devices: device names from results files.
         sockets: number of sockets of the machine; None if unknown.
     """
     several = tuple(devices)
@@ -105,10 +106,11 @@ def references_of(
 
 
 def _is_named(name: str, device: str) -> bool:
-    """Whether ``device`` is ``name`` (GPUs, processors) or contains it in parentheses (disks).
+    """Whether the device of a row is the device ``name`` of a reference.
 
-    The device of a disk's row names the filesystem, the block device and, in parentheses, the model
-    of the disk with its size. The names of some processors end with their clock.
+    The names of GPUs and processors must be equal, except that some processors' names end with the
+    clock frequency. The device of a disk's row must contain ``name`` in parentheses. It consists of
+    the filesystem, the block device and, in parentheses, the model with its size.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
@@ -123,7 +125,10 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """The device names and the number of sockets, from the file ``figures``."""
+    """Read the device names and the number of sockets from the file ``figures``.
+
+    Without the file, there are no names, and the number is None.
+    """
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

@@ -1,4 +1,4 @@
-"""Makes the sides of a comparison from the user's arguments."""
+"""Read the files that the user wants to compare, and group them by label."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from membench.results.reference_files import PREFIX
 def sides_of(
     files: Sequence[str], *, reference: str = "", against: str = "", by: str = ""
 ) -> list[Side]:
-    """The sides of ``files``, each ``[LABEL=]FILE`` or ``[LABEL=]ref:NAME``, the reference first.
+    """Read ``files`` and group their results by label; the reference comes first.
 
     Args:
-        files: at least one.
+        files: at least one ``[LABEL=]FILE`` or ``[LABEL=]ref:NAME``.
         reference: the label of the reference; if empty, the first label.
-        against: ``ref:NAME`` as the reference.
-        by: the key whose values become the labels.
+        against: ``ref:NAME`` of a built-in reference to compare with.
+        by: a column or an axis whose values become the labels.
 
     Raises:
-        UsageError: the arguments contradict each other, give fewer than two sides, or name a
+        UsageError: the arguments contradict each other, give fewer than two labels, or name a
             reference that does not exist.
         SchemaError: a file cannot be read.
     """
@@ -32,12 +32,13 @@ def sides_of(
         raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
         raise UsageError(
-            "--against cannot be combined with --ref or --by", "give only one of these"
+            "--against cannot be combined with --ref or --by",
+            "omit --against, or omit --ref and --by",
         )
     given = [split_label(argument) for argument in files]
     if by and any(label is not None for label, _ in given):
         raise UsageError(
-            "--by takes its labels from the values of its key", "give files without labels"
+            "--by cannot be combined with labels (LABEL=FILE)", "give files without labels"
         )
     compared_with = find_reference(against) if against else None
     with for_many_files():
@@ -51,7 +52,10 @@ def sides_of(
 
 
 def _read(label: str | None, path: Path) -> Iterator[tuple[str | None, Source]]:
-    """The files of one argument; those of a reference are labelled with it."""
+    """Yield label and content of each file of one argument; ``ref:NAME`` may have several files.
+
+    A file of a reference without ``label`` gets the label of the reference.
+    """
     name = str(path)
     if not name.startswith(PREFIX):
         yield label, read_source(path)

@@ -1,4 +1,4 @@
-"""The sides of a comparison: results under labels."""
+"""The sides of a comparison: each consists of the results under one label."""
 
 from __future__ import annotations
 
@@ -33,16 +33,15 @@ class Side:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The ids of the runs of this side, in the order of the files."""
+        """The ids of the runs under this label, in the order of the files."""
         return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
 
 
 def split_label(argument: str) -> tuple[str | None, Path]:
-    """``[LABEL=]FILE`` as label and path.
+    """Split ``[LABEL=]FILE`` into label and path; the label is None if absent.
 
-    If a file with the whole name exists, there is no label. Otherwise the label ends at the first
-    ``=`` that is followed by the name of an existing file, so label and file name may contain
-    ``=``.
+    If a file named ``argument`` exists, there is no label. Otherwise the label ends at the first
+    ``=`` before the name of an existing file, because a label and a file name may contain ``=``.
 
     Raises:
         UsageError: the label has no printable characters.
@@ -62,21 +61,21 @@ def split_label(argument: str) -> tuple[str | None, Path]:
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
-    except (OSError, ValueError):  # too long for a file name, or not a valid file name
+    except (OSError, ValueError):  # the name is too long for a file, or is not valid
         return False
 
 
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
-    """The sides made from ``given`` labels and sources, the reference first.
+    """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
-    Sources with the same label are pooled. The default label of a source is its machine; if another
-    file is from the same machine, its file name without ``.csv``; if that is not unique, its path.
+    Sources with the same label are pooled. A source without a label gets the first of these labels
+    that is unique: its machine, its file name without ``.csv``, its path.
 
     Args:
-        reference: label of the reference; by default the first label.
+        reference: label of the reference; if empty, the first label.
 
     Raises:
-        UsageError: there are fewer than two sides, a given label equals a default one, or
+        UsageError: there are fewer than two labels, a given label equals a default label, or
             ``reference`` is not a label.
         SchemaError: two rows of the same run, case, metric and statistic differ.
     """
@@ -87,14 +86,14 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         name = label if label is not None else next(found)
         if label is None and name in labels:
             raise UsageError(
-                f"{source.name} would be labelled '{name}', which is another file's label",
-                f"give it another label: LABEL={source.name}",
+                f"{source.name} would get the label '{name}', but another file has this label",
+                f"choose another label: LABEL={source.name}",
             )
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
-            "only one side is given",
-            "give at least two files; files with the same label are one side",
+            "only one label is given, but a comparison needs two",
+            "give at least two files with different labels",
         )
     sides = [
         Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()
@@ -103,14 +102,14 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
 
 
 def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> list[Side]:
-    """One side for each value of ``key`` in ``sources``, the reference first.
+    """Group the rows of ``sources`` by the value of ``key``; the reference comes first.
 
-    ``key`` is a column (`BY_COLUMNS`) or a parameter of case ids: with ``--by stores`` the case
-    ``ddr/copy/stores=nt`` becomes ``ddr/copy`` with the label ``nt``. Rows without the key are left
+    ``key`` is a column (`BY_COLUMNS`) or an axis of the case ids. With ``--by stores`` the case
+    ``ddr/copy/stores=nt`` becomes ``ddr/copy`` with the label ``nt``. Rows without ``key`` are left
     out.
 
     Raises:
-        UsageError: the key has fewer than two values, or ``reference`` is not one of them.
+        UsageError: the rows have fewer than two values of ``key``, or ``reference`` is not a value.
         SchemaError: two rows of the same run, case, metric and statistic differ.
     """
     parts: dict[str, list[Source]] = {}
@@ -126,7 +125,7 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
         values = f"only the value '{next(iter(parts))}'" if parts else "no value"
         raise UsageError(
             f"--by {key}: the given rows have {values}",
-            f"name a part of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
+            f"give an axis of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
         )
     sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]
     return _reference_first(sides, reference)
@@ -138,7 +137,7 @@ def _renamed(row: Measurement, case: str) -> Measurement:
 
 
 def _value_of(row: Measurement, key: str) -> tuple[str, str]:
-    """The value of ``key`` in ``row``, empty if absent, and the case without the key."""
+    """Return the value of ``key`` in ``row``, empty if absent, and the case id without ``key``."""
     if key in BY_COLUMNS:
         return str(getattr(row, key)), row.case
     start = f"{key}="
@@ -155,7 +154,7 @@ def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
 
 
 def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
-    """The label of each of ``given``; those without one get a label that no other has."""
+    """Choose a distinct label for each source in ``given`` that has no label."""
     sources = [source for label, source in given if label is None]
     machines = Counter(_machine(source) for _, source in given)
     names = [_machine(source) for source in sources]
@@ -165,12 +164,12 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
     for names in (stems, [source.name for source in sources]):
         if all(names) and len(set(names)) == len(names):
             return names
-    # The same file is given several times.
+    # The user gave the same file several times.
     return [f"{stem or 'file'}#{number}" for number, stem in enumerate(stems, start=1)]
 
 
 def _machine(source: Source) -> str:
-    """The machine of ``source``; empty if the file has several machines."""
+    """The machine name in the rows of ``source``; empty if the rows name several machines."""
     machines = set(map(attrgetter("machine"), source.rows))
     return machines.pop() if len(machines) == 1 else ""
 
@@ -180,7 +179,11 @@ def _stem(path: Path) -> str:
 
 
 def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
-    """The rows of ``sources``; the rows of a file that is given twice count once."""
+    """The rows of all ``sources``; if a file is given twice, its rows count once.
+
+    Raises:
+        SchemaError: two rows of the same run, case, metric and statistic differ.
+    """
     runs = [run for source in sources for run in source.runs]
     if len(set(runs)) == len(runs):
         return tuple(chain.from_iterable(source.rows for source in sources))
@@ -189,8 +192,8 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
         for row in source.rows:
             if seen.setdefault(row.key, row) != row:
                 raise SchemaError(
-                    f"{source.name}: another row for {row.case} ({row.metric} {row.stat}) of run "
-                    f"{row.run_id} already has the label '{label}'",
+                    f"{source.name}: two different rows for {row.case} ({row.metric} {row.stat}) "
+                    f"of run {row.run_id} have the label '{label}'",
                     "compare separate runs, not edited copies",
                 )
     return tuple(seen.values())

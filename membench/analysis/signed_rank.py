@@ -1,13 +1,12 @@
-"""Ratio of two sides whose values were measured in pairs.
+"""Ratio of two labels whose values were measured in pairs.
 
-A disturbance that affects both values of a pair equally (drift of the machine, an offset of the
-whole run) cancels in their ratio. As in `membench.analysis.statistics`, all functions work on
-logarithms and use no random numbers. Values are positive and finite, of shape (K, n): K rows of n
-pairs each.
+Drift of the machine, or an offset of the whole run, affects both values of a pair equally and
+cancels in their ratio. As in `membench.analysis.statistics`, all functions work on logarithms and
+use no random numbers. Values are positive and finite, of shape (K, n): K rows of n pairs each.
 
-Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945);
-Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3, for the null
-distribution, the estimate from Walsh averages, the interval and its normal approximation.
+Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945).
+Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3. The book describes
+the null distribution, the estimate from Walsh averages, the interval and its normal approximation.
 """
 
 from __future__ import annotations
@@ -24,11 +23,10 @@ from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
 from membench.core.record import record
 
 EXACT_MAX = 50
-"""Largest number of pairs for which the exact null distribution is used; above, an approximation.
-"""
+"""Largest number of pairs for the exact null distribution; more pairs use an approximation."""
 POWER = 0.95
 SHOWN = 5 / 3
-"""`pairs_for` plans for a difference of this many thresholds: 5 % at a threshold of 3 %."""
+"""Factor on the threshold in `pairs_for`: with a threshold of 3 %, plan for 5 %."""
 _AVERAGES_AT_ONCE = 1 << 20  # numbers in memory at once: 8 MiB
 _NORMAL_QUARTILES = 1.3489795  # interquartile range of the standard normal distribution
 
@@ -51,12 +49,13 @@ def paired_estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[PairedEstimate]:
-    """The ratio second / first of each of K rows of n pairs; both arguments have the shape (K, n).
+    """Estimate the ratio second / first for each row of pairs.
 
-    The interval is closed. It contains every shift that a two-sided signed-rank test at level 1 -
-    ``confidence`` would not reject. Up to `EXACT_MAX` pairs, its coverage is at least
-    ``confidence`` if the log ratios are symmetric around their centre. Ties and zeros among the log
-    ratios make the interval wider, never narrower.
+    Both arguments have the shape (K, n): K rows of n pairs. The interval is closed. It contains
+    every shift that a two-sided signed-rank test at level 1 - ``confidence`` does not reject. If
+    the log ratios are symmetric around their centre, the coverage is at least ``confidence`` for up
+    to `EXACT_MAX` pairs. Ties and zeros among the log ratios make the interval wider, never
+    narrower.
     """
     ratios = np.log(np.asarray(seconds, float)) - np.log(np.asarray(firsts, float))
     n = ratios.shape[1]
@@ -65,7 +64,7 @@ def paired_estimates(
     places = [(count - 1) // 2, count // 2, (count - 1) // 4, count - 1 - (count - 1) // 4]
     places += [] if rank is None else [rank - 1, count - rank]
     found = _of_walsh_averages(ratios, places)
-    # The average of two independent log ratios has 1 / sqrt(2) of the standard deviation of one.
+    # The average of two independent log ratios has 1 / sqrt(2) of their standard deviation.
     deviations = (found[:, 3] - found[:, 2]) * math.sqrt(2) / _NORMAL_QUARTILES
     made = []
     for (low, high, _, _, *ends), deviation in zip(
@@ -77,9 +76,10 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """For each row of ``ratios``, its ``places``-th smallest Walsh averages, shape (K, places).
+    """For each row of ``ratios``, the Walsh averages at the sorted positions ``places``.
 
-    A Walsh average is the average of two values of a row, or of one value with itself.
+    The result has the shape (K, places). A Walsh average is the average of two values of a row, or
+    of a value with itself.
     """
     one, other = np.triu_indices(ratios.shape[1])
     at_once = max(1, _AVERAGES_AT_ONCE // len(one))
@@ -92,9 +92,9 @@ def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
 
 
 def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
-    """The k for which the interval runs from the k-th smallest to the k-th largest Walsh average.
+    """The rank k of the interval from the k-th smallest to the k-th largest Walsh average.
 
-    None if no k gives the ``confidence`` with ``n`` pairs.
+    None if ``n`` pairs are too few for ``confidence``.
     """
     tail = (1 - confidence) / 2
     if n <= EXACT_MAX:
@@ -107,9 +107,11 @@ def interval_rank(n: int, confidence: float = CONFIDENCE) -> int | None:
 
 @cache
 def null_counts(n: int) -> NDArray[np.int64]:
-    """Number of the 2^n sign assignments to the ranks 1 to n whose positive ranks sum to 0, 1, ...
+    """Null distribution of the signed-rank statistic for ``n`` pairs, as counts.
 
-    Recurrence: the largest rank is positive or negative; removing it leaves the case n - 1.
+    Entry s is the number of the 2^n sign assignments to the ranks 1 to n whose positive ranks sum
+    to s. Recurrence: the largest rank is positive or negative; without this rank, n - 1 ranks are
+    left.
     """
     counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
     if n == 0:
@@ -118,16 +120,17 @@ def null_counts(n: int) -> NDArray[np.int64]:
     before = null_counts(n - 1)
     counts[: len(before)] = before
     counts[n:] += before
-    counts.flags.writeable = False  # the cache returns this same array to every caller
+    counts.flags.writeable = False  # the cache returns this array to every caller
     return counts
 
 
 def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
-    """Number of pairs with which a true difference of `SHOWN` thresholds is found significant.
+    """Number of pairs that show a true difference with the probability `POWER`.
 
-    The probability of finding it beyond the threshold is then `POWER`. The estimate from n normal
-    log ratios with this ``deviation`` has the variance pi / 3 deviation^2 / n (Hollander and Wolfe,
-    section 3.2: the efficiency 3 / pi).
+    The true difference is `SHOWN` times ``threshold``. To show a difference means that the whole
+    interval is beyond the threshold. ``deviation`` is the standard deviation of the log ratio of
+    one pair. The estimate from n normal log ratios has the variance pi / 3 deviation^2 / n
+    (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)

@@ -26,11 +26,11 @@ _LARGEST_BLOCK = 8 << 20  # bytes; this much memory is freed at once but never w
 
 @record
 class Source:
-    """A results file.
+    """The rows of a results file, with facts from its sidecar.
 
     Attributes:
-        facts: the facts about machine and run from the sidecar; empty without a sidecar.
-        problem: why the sidecar cannot be used, in one line; empty if it can.
+        facts: facts about machine and run by name, from the sidecar; empty without a sidecar.
+        problem: why the sidecar cannot be used, in one line; empty if it can be used.
         pair_id: an id that both files of a paired run share; empty for other files.
     """
 
@@ -52,7 +52,7 @@ class Source:
 
 
 def read_sources(paths: Iterable[Path]) -> list[Source]:
-    """The results files ``paths``, in their order; see `read_source`.
+    """Read the results files ``paths`` in their order, each with `read_source`.
 
     Raises:
         SchemaError: a file cannot be read.
@@ -62,7 +62,7 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def check_strictly(sources: Iterable[Source]) -> None:
-    """Read every cell of the files again and report faults with file and line.
+    """Read every cell of the files again, to find the file and line of an invalid cell.
 
     Raises:
         SchemaError: a cell is invalid.
@@ -73,17 +73,19 @@ def check_strictly(sources: Iterable[Source]) -> None:
 
 
 def read_source(path: Path) -> Source:
-    """The results file ``path`` with its sidecar.
+    """Read the results file ``path`` with its sidecar.
 
-    If the sidecar is invalid or belongs to another run, ``problem`` says so. This is not an error,
-    because a comparison needs only the CSV.
+    If the sidecar is invalid or belongs to another run, ``problem`` of the result says so. The
+    function raises no error then, because a comparison needs only the CSV.
 
     Raises:
         SchemaError: the results file cannot be read.
     """
     rows = tuple(read_measurements(path))
     if not rows:
-        raise SchemaError(f"{path}: it has no rows", "no case of that run was measured")
+        raise SchemaError(
+            f"{path}: the file has no rows", "give a file of a run that measured at least one case"
+        )
     facts: dict[str, str] = {}
     problem = pair_id = ""
     try:
@@ -107,25 +109,28 @@ def _run(sidecar: Mapping[str, Any]) -> str:
 
 @contextmanager
 def for_many_files() -> Iterator[None]:
-    """Make reading many files fast: keep freed memory, and pause the garbage collector."""
+    """Make the code in the ``with`` block read many files faster.
+
+    Freed memory is kept, and the garbage collector is paused.
+    """
     _keep_freed_memory()
     with without_collector():
         yield
 
 
 def _keep_freed_memory() -> None:
-    """Let the memory of one file be reused for the next.
+    """Make the C library reuse the memory of one file for the next file.
 
-    The C library returns freed blocks above a threshold to the system. The threshold adapts to the
-    largest block freed so far (mallopt(3), M_MMAP_THRESHOLD); until then, every file costs a
-    hundred page faults.
+    The C library returns freed blocks above a threshold to the system, and every file then costs a
+    hundred page faults. The threshold rises to the size of the largest block freed so far
+    (mallopt(3), M_MMAP_THRESHOLD). So this function allocates and frees one large block.
     """
     bytes(_LARGEST_BLOCK)
 
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Pause the garbage collector: rows are tuples of text and numbers, which have no cycles."""
+    """Pause the garbage collector, which finds nothing: rows of text and numbers have no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

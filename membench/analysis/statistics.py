@@ -1,14 +1,19 @@
-"""Ratio of the values of two sides: pure functions on arrays.
+"""Ratio of the values of two labels: pure functions on arrays.
 
-All functions work on logarithms, so that a ratio and its inverse are treated alike. None uses
-random numbers: the same values always give the same answer. The values are positive and finite, in
-any unit, of shape (n,) and (m,). The first side is the reference, and a ratio is second / first.
+All functions work on logarithms, so that a ratio and its inverse are treated equally. No function
+uses random numbers: the same values always give the same answer. The values are positive and
+finite, in any unit, of shape (n,) and (m,). The first argument is the reference, and a ratio is
+second / first.
 
-Sources: Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical
-Statistics 34 (1963); Mann and Whitney, "On a test of whether one of two random variables is
-stochastically larger than the other", the same journal 18 (1947), for the recurrence of the null
-distribution; Hollander and Wolfe, "Nonparametric Statistical Methods", section 4.3, for the
-interval and its normal approximation.
+Sources:
+
+- Hodges and Lehmann, "Estimates of location based on rank tests", Annals of Mathematical Statistics
+  34 (1963), for the estimate.
+- Mann and Whitney, "On a test of whether one of two random variables is stochastically larger than
+  the other", Annals of Mathematical Statistics 18 (1947), for the recurrence of the null
+  distribution.
+- Hollander and Wolfe, "Nonparametric Statistical Methods", section 4.3, for the interval and its
+  normal approximation.
 """
 
 from __future__ import annotations
@@ -26,30 +31,31 @@ Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 EXACT_MAX = 20
-"""Largest number of values per side for which the exact null distribution is used; above, an
-approximation.
+"""Largest number of values per label for the exact null distribution.
+
+Comparisons with more values use an approximation.
 """
 VALUES_NEEDED = 4
-"""Minimum number of values per side for an interval.
+"""Minimum number of values per label for an interval.
 
-4 against 4 is the smallest balanced comparison in which the exact null distribution allows 95 %: 2
-/ C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. The null distribution alone would also allow 2 against 8,
-but two values do not show the spread of their side.
+Four against four values is the smallest balanced comparison in which the exact null distribution
+allows 95 %: 2 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. The null distribution would also allow two
+against eight values. But two values do not show the noise of their label.
 """
 _DIFFERENCES_AT_ONCE = 1 << 20  # 8 MiB: limit for one step, not for the whole input
 _FEW_DIFFERENCES, _MANY_DIFFERENCES = 1 << 8, 1 << 14
-_SAMPLE, _MARGIN = 48, 0.02  # sampled values per side; margin as a share of the differences
+_SAMPLE, _MARGIN = 48, 0.02  # sampled values per label; margin as a fraction of the differences
 _ROUNDING = 1e-12  # well above rounding errors, well below any relevant difference
 _LOG_LIMIT = 700.0  # exp() of larger values overflows
 
 
 @dataclass(frozen=True, slots=True)
 class RatioEstimate:
-    """A ratio in natural logarithms, so that swapping the sides flips the sign exactly.
+    """A ratio in natural logarithms; exchanging the labels exactly inverts the sign.
 
     Attributes:
         log_ratio: the Hodges-Lehmann estimate.
-        log_interval: its confidence interval, None if there are too few values.
+        log_interval: confidence interval of ``log_ratio``; None if there are too few values.
     """
 
     log_ratio: float
@@ -61,7 +67,7 @@ class RatioEstimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The confidence interval of `ratio`."""
+        """The two ends of the confidence interval of `ratio`; None if there are too few values."""
         if self.log_interval is None:
             return None
         low, high = self.log_interval
@@ -71,12 +77,11 @@ class RatioEstimate:
 def estimate(
     first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE
 ) -> RatioEstimate:
-    """The median of all pairwise ratios second / first, with its Mann-Whitney interval.
+    """Estimate second / first by the median of all pairwise ratios, with the Mann-Whitney interval.
 
     The interval is closed. It contains every shift that a two-sided Mann-Whitney test at level 1 -
-    ``confidence`` would not reject. Up to `EXACT_MAX` values per side, its coverage is at least
-    ``confidence`` for any distribution, provided that the sides differ only by a factor. Ties make
-    the interval wider.
+    ``confidence`` does not reject. If the two distributions differ only by a factor, the coverage
+    is at least ``confidence`` for up to `EXACT_MAX` values per label. Ties make the interval wider.
     """
     (one,) = estimates([first], [second], confidence)
     return one
@@ -87,7 +92,7 @@ def estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[RatioEstimate]:
-    """`estimate` for each of K pairs, of shapes (K, n) and (K, m) with the same n and m for all."""
+    """Call `estimate` for K pairs of rows, in one step; the shapes are (K, n) and (K, m)."""
     found = log_ratios(_logs(firsts), _logs(seconds), confidence)
     medians = found[0].tolist()
     if len(found) == 1:
@@ -96,10 +101,10 @@ def estimates(
 
 
 def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) -> Floats:
-    """`estimates` of the logarithms of values, as an array of shape (3, K).
+    """Estimate ratios like `estimates`, from logarithms of values of shape (K, n) and (K, m).
 
-    Its rows are the log ratios and the ends of their intervals; the first alone, of shape (1, K),
-    if there are too few values for an interval.
+    The result has the shape (3, K): log ratios, lower ends and upper ends of the intervals. If
+    there are too few values for an interval, the result has only the log ratios, of shape (1, K).
     """
     n, m = firsts.shape[1], seconds.shape[1]
     rank = interval_rank(n, m, confidence)
@@ -110,7 +115,10 @@ def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) 
 
 
 def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
-    """For each row, the ``places``-th smallest differences second - first, of shape (K, places)."""
+    """For each row, the differences second - first at the sorted positions ``places``.
+
+    The result has the shape (K, places).
+    """
     size = firsts.shape[1] * seconds.shape[1]
     if size > _MANY_DIFFERENCES:
         pairs = zip(firsts, seconds, strict=True)
@@ -120,22 +128,22 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
     for start in range(0, len(firsts), at_once):
         some = slice(start, start + at_once)
         differences = (seconds[some, :, None] - firsts[some, None, :]).reshape(-1, size)
-        # Few are sorted faster than they are divided at several places.
+        # Sorting a few differences is faster than partitioning them at several positions.
         inner = np.sort if size <= _FEW_DIFFERENCES else partial(np.partition, kth=places)
         found.append(inner(differences, axis=1)[:, places])
     return np.concatenate(found)
 
 
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
-    """The ``places``-th smallest of many differences second - first; the places are close together.
+    """The differences second - first at the sorted positions ``places``, for long inputs.
 
-    A sample of the differences gives bounds. Only the differences between the bounds are collected,
-    from the sorted sides. If the places are not within the bounds, all differences are searched; so
-    the result is always exact.
+    The positions must be close together. A sample of the differences gives bounds, and only the
+    differences between these bounds are collected and sorted. If a bound was wrong, all differences
+    are computed, so that the result is always exact.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
-    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # a + low is rounded, just as b - a is
+    slack = _ROUNDING * (np.abs(a).max() + np.abs(b).max())  # both a + low and b - a are rounded
     starts = np.searchsorted(b, a + (low - slack), "left")
     counts = np.searchsorted(b, a + (high + slack), "right") - starts
     ends = np.cumsum(counts)
@@ -150,7 +158,7 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
 
 
 def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
-    """Two numbers between which the ``places``-th smallest differences b - a should be."""
+    """Estimate two numbers between which the differences b - a at the positions ``places`` are."""
     few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
     sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
     share = len(sample) / (len(a) * len(b))
@@ -161,9 +169,9 @@ def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
 
 
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
-    """The k of the interval from the k-th smallest to the k-th largest of the n * m differences.
+    """The rank k of the interval from the k-th smallest to the k-th largest of n * m differences.
 
-    None if no k gives the ``confidence``, or a side has fewer than `VALUES_NEEDED` values.
+    None if a label has fewer than `VALUES_NEEDED` values, or too few values for ``confidence``.
     """
     if min(n, m) < VALUES_NEEDED:
         return None
@@ -179,34 +187,35 @@ def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
 
 @cache
 def null_counts(n: int, m: int) -> NDArray[np.int64]:
-    """Number of the C(n+m, n) orders of n and m distinct values with U = 0, 1, ..., n * m.
+    """Null distribution of the Mann-Whitney statistic U for n and m values, as counts.
 
-    Recurrence: the largest of all values is from one side or the other; removing it leaves a
-    smaller case.
+    Entry u is the number of the C(n+m, n) orders of n and m distinct values with U = u, for u = 0
+    to n * m. Recurrence: the largest of all values is one of the n or one of the m; without this
+    value, a smaller case is left.
     """
     if n == 0 or m == 0:
         return np.ones(1, np.int64)
     counts = np.zeros(n * m + 1, np.int64)
     counts[m:] += null_counts(n - 1, m)
     counts[: n * (m - 1) + 1] += null_counts(n, m - 1)
-    counts.flags.writeable = False  # the cache returns this same array to every caller
+    counts.flags.writeable = False  # the cache returns this array to every caller
     return counts
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """The geometric mean of ``ratios`` (> 0, at least one)."""
+    """The geometric mean of ``ratios``, at least one number above 0."""
     return _exp(statistics.fmean(math.log(ratio) for ratio in ratios))
 
 
 def median(values: Sequence[float]) -> float:
-    """The median of ``values`` (at least one), finite if they are finite."""
+    """The median of ``values``, at least one; the sum of two large values cannot overflow."""
     ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return low if low == high else low / 2 + high / 2
 
 
 def half_range(values: Sequence[float]) -> float | None:
-    """Half of max - min, as a fraction of the median; None for fewer than two values."""
+    """Half of (maximum - minimum), as a fraction of the median; None for fewer than two values."""
     if len(values) < 2:
         return None
     fraction = (max(values) - min(values)) / 2 / median(values)
@@ -219,7 +228,7 @@ def _logs(sides: Sequence[Sequence[float]]) -> Floats:
 
 
 def exponentials(logarithms: Floats) -> list[float]:
-    """The ratios of ``logarithms``, as `RatioEstimate` gives them."""
+    """Convert ``logarithms`` to ratios, with the same limits as `RatioEstimate.ratio`."""
     return list(map(math.exp, np.clip(logarithms, -_LOG_LIMIT, _LOG_LIMIT).tolist()))
 
 

@@ -1,4 +1,4 @@
-"""The rows of each side by case, metric and statistic."""
+"""Group the rows of each label by case, metric and statistic."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TableMaker:
     """Groups rows by (case, metric, stat).
 
     Attributes:
-        wanted: the ids of the cases to take; None for all.
-        every_ok: whether all rows so far are ok.
+        wanted: ids of the cases to keep; None keeps all cases.
+        every_ok: whether all rows so far have the status ok.
         any_cited: whether a row so far is a published figure.
     """
 
@@ -27,10 +27,15 @@ class TableMaker:
         self.wanted = wanted
         self.every_ok = True
         self.any_cited = False
-        self._keys: dict[int, Key | None] = {}  # by the id of the common values; None: not wanted
+        self._keys: dict[
+            int, Key | None
+        ] = {}  # by the id of the `Common` object; None if not wanted
 
     def table(self, rows: Sequence[Measurement]) -> Table:
-        """``rows`` by key, each in the order in which its common values occur first."""
+        """Group ``rows`` by (case, metric, stat), in the order of the first occurrence.
+
+        Rows that share a `Common` object are next to each other.
+        """
         commons: list[Common] = list(map(_common_of, rows))
         ids = list(map(id, commons))
         if unknown := set(ids).difference(self._keys):
@@ -38,7 +43,7 @@ class TableMaker:
                 if id(one) in unknown:
                     self._add(one)
         keys = list(map(self._keys.__getitem__, ids))
-        if len(set(keys)) == len(keys):  # the usual case: a run has one row of each
+        if len(set(keys)) == len(keys):  # usually a run has one row per key
             singles = dict(zip(keys, zip(rows), strict=True))
             return {key: row for key, row in singles.items() if key is not None}
         alike: defaultdict[int, list[Measurement]] = defaultdict(list)
@@ -59,7 +64,7 @@ class TableMaker:
 
 
 def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
-    """The failed and skipped rows by case."""
+    """Group the failed and skipped rows by case."""
     table: dict[str, list[Measurement]] = {}
     for row in rows:
         if row.status is not Status.OK:
@@ -68,10 +73,10 @@ def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
 
 
 def lost(rows: Sequence[Measurement], gone: Sequence[Measurement]) -> Lost:
-    """What is lost of the ``rows`` of one key, whose case has the failed or skipped rows ``gone``.
+    """Collect the reasons why ``rows`` of one (case, metric, stat) have no value.
 
-    A failed case has no rows for its statistics, so a run without a row for the key takes the
-    failure or skip of the case.
+    ``gone`` are the failed and skipped rows of the case. A failed case has a single row without
+    statistics. So a run without a row for this statistic gets the reason of its failed case.
     """
     if not gone and all(row.status is Status.OK for row in rows):
         return NOTHING_LOST

@@ -1,6 +1,6 @@
-"""The smallest differences that matter, from presets or from files of users.
+"""The smallest differences that matter, from presets or from users' files.
 
-A file is strict TOML (`membench compare --dump-config` prints one)::
+A file is strict TOML (`membench compare --dump-config` prints an example)::
 
     schema = "membench.thresholds/1"
     base = "default"      # the preset for all values that this file does not set
@@ -28,9 +28,9 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
-"""Name of the table that applies to all tiers."""
-_LARGEST = 10.0  # a larger threshold is surely a percentage by mistake
-_HINT = "membench compare --dump-config prints a file of this kind"
+"""Name of the TOML table that applies to all tiers."""
+_LARGEST = 10.0  # a larger value is probably a percentage
+_HINT = "membench compare --dump-config prints a valid file"
 
 Table = Mapping[str, Mapping[Metric, float]]
 
@@ -41,8 +41,8 @@ class Thresholds:
 
     Attributes:
         name: name of the preset or of the file.
-        every: by metric, for all tiers.
-        tiers: by tier and metric, if different from ``every``.
+        every: thresholds of all tiers, by metric.
+        tiers: thresholds that override ``every``, by tier and metric.
     """
 
     name: str
@@ -50,15 +50,15 @@ class Thresholds:
     tiers: Mapping[Tier, Mapping[Metric, float]]
 
     def of(self, tier: Tier, metric: Metric) -> float:
-        """The threshold for ``metric`` of ``tier``."""
+        """The threshold for ``metric`` of ``tier``, a fraction."""
         return self.tiers.get(tier, {}).get(metric, self.every[metric])
 
 
 def _preset(name: str, throughput: float, latency: float, ssd: float) -> Thresholds:
-    """A preset from three fractions.
+    """Build a preset from three fractions.
 
-    ``latency`` applies to latency and energy, ``throughput`` to all other metrics, and ``ssd`` to
-    every metric of disks, because their results scatter more.
+    ``latency`` applies to latency and energy, and ``throughput`` to all other metrics. ``ssd``
+    applies to every metric of disks, because disk results scatter more.
     """
     lower = {Metric.LATENCY: latency, Metric.ENERGY: latency}
     return Thresholds(
@@ -81,10 +81,10 @@ PRESETS: Mapping[str, Thresholds] = MappingProxyType(
 
 
 def thresholds(name: str) -> Thresholds:
-    """The preset ``name``, or the thresholds in the file of that name.
+    """Return the preset ``name``, or read the thresholds from the file ``name``.
 
     Raises:
-        UsageError: no preset has that name.
+        UsageError: ``name`` is no preset and looks like no file.
         MembenchError: the file does not exist or is invalid; the message is one line.
     """
     if name in PRESETS:
@@ -102,7 +102,7 @@ def thresholds(name: str) -> Thresholds:
 
 
 def to_toml(one: Thresholds) -> str:
-    """``one`` as the text of a complete TOML file."""
+    """Format ``one`` as a complete TOML file."""
     return "\n".join(_lines(one)) + "\n"
 
 
@@ -124,13 +124,13 @@ def _read(path: Path) -> Thresholds:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
-        raise MembenchError(f"base must be one of {', '.join(PRESETS)}")
+        raise MembenchError(f"base = {base!r:.40} is not one of {', '.join(PRESETS)}")
     tables = {name: _table(name, table) for name, table in content.items()}
     return _over(PRESETS[base], one_line(path.name), tables)
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """``base`` overridden by ``tables``; [all] in the file also overrides single tiers."""
+    """Override ``base`` with ``tables``; the table [all] also overrides values of single tiers."""
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:
@@ -148,7 +148,7 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
     if name != ALL and name not in tuple(Tier):
         raise MembenchError(f"'{name:.40}' is not '{ALL}' or a tier: {', '.join(Tier)}")
     if not isinstance(table, dict):
-        raise MembenchError(f"'{name}' is not a table: write [{name}] and the metrics below it")
+        raise MembenchError(f"'{name}' is not a table: write the metrics below a line [{name}]")
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):

@@ -1,4 +1,4 @@
-"""The verdict on a difference: whether the two sides differ, and by enough to matter."""
+"""The verdict on a difference: better, worse, same, or unclear, given a threshold."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 from membench.core.terms import Better, Word
 
-_DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is within it
+_DUST = 1e-9  # tolerance for rounding: a difference equal to the threshold is not beyond it
 
 
 class Verdict(Word):
-    """How the values of a label compare with those of the reference."""
+    """How the values of a label compare with the values of the reference."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -26,7 +26,7 @@ GATE_CLASSES = (
     Verdict.NA.value,
     "failed",
 )
-"""Classes on which a gate can fail: verdicts, and missing or failed numbers."""
+"""Classes of lines that ``--fail-on`` accepts: verdicts, and missing or failed results."""
 
 
 class Reason(Word):
@@ -40,8 +40,8 @@ class Reason(Word):
     UNIT = "unit"
     BYTES = "bytes-convention"
     BACKEND = "backend"
-    PAGES = "pages"  # only one side had the huge pages that its case asks for
-    SIZE = "size"  # one side's size was requested, the other side's was chosen by membench
+    PAGES = "pages"  # only one label had the huge pages that its case requires
+    SIZE = "size"  # a size that the user requested, against a size that membench chose
     CASE = "case"  # the nearest case to a published figure, which is not comparable
     ABOVE_PEAK = "above-peak"  # a value above the peak of the hardware
 
@@ -49,11 +49,12 @@ class Reason(Word):
 def judge(
     log_interval: tuple[float, float] | None, threshold: float, better: Better
 ) -> tuple[Verdict, Reason]:
-    """The verdict on a ratio whose logarithm is within ``log_interval``.
+    """Judge a ratio from ``log_interval``, the confidence interval of its logarithm.
 
-    Better or worse: the whole interval is beyond 1 + ``threshold`` or its inverse. Same: the whole
-    interval is between the two. Swapping the sides exchanges better and worse and changes nothing
-    else.
+    ``threshold`` is a fraction. The verdict is better or worse if the whole interval is beyond 1 +
+    ``threshold`` or below 1 / (1 + ``threshold``). The verdict is same if the whole interval is
+    between these limits, and otherwise unclear. Exchanging the two labels only exchanges better and
+    worse.
     """
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW
@@ -69,5 +70,5 @@ def judge(
 
 
 def log_limit(threshold: float) -> float:
-    """The largest logarithm of a ratio that is within ``threshold``."""
+    """The logarithm of 1 + ``threshold``, plus a tolerance for rounding errors."""
     return math.log1p(threshold) + _DUST

@@ -108,7 +108,7 @@ def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Refer
         several = [one for one in found if any(fnmatchcase(one.name, name) for name in names)]
         if not several:
             known = [one.label for one in found]
-            hint = did_you_mean(pattern, known, "membench list --references names them all")
+            hint = did_you_mean(pattern, known, "membench list --references shows the names all")
             raise NothingMatched(f"no reference matches '{pattern}'", hint)
         chosen |= {one.name: one for one in several}
     return [*chosen.values()] if chosen else found

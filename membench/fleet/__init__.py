@@ -1,1 +1,1 @@
-"""Measurements on many hosts at once; Dask distributed does the scheduling."""
+"""Measurements on many hosts at once, scheduled by Dask distributed."""

@@ -1,8 +1,9 @@
-"""A process that executes `membench ...` in its place and ends with its parent.
+"""A process that executes ``membench ...`` and ends when its parent process ends.
 
-A worker of the cluster starts it as ``python -m membench.fleet.child PARENT_PID ARGUMENT...``. If
-the worker dies for any reason, the kernel sends SIGTERM. The run then ends cleanly: its journal can
-be resumed, and the next run on this host does not overlap it.
+A worker of the cluster starts this process as ``python -m membench.fleet.child PARENT_PID
+ARGUMENT...``. If the worker dies for any reason, the kernel sends SIGTERM to this process. The run
+then ends cleanly. So membench can resume the run's journal, and the next run on this host does not
+overlap this run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Arrange the SIGTERM, then replace this process by membench; does not return."""
+    """Ask the kernel for a SIGTERM at the parent's end, and replace this process by membench.
+
+    Does not return.
+    """
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 

@@ -1,4 +1,4 @@
-"""A client of a Dask cluster: an existing cluster, or a local one for a trial."""
+"""Connect to a Dask cluster: an existing cluster, or a local cluster for a trial."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from membench.fleet.task import identify
 RESOURCE = "membench-host"
 """Resource that a worker must offer to be measured: ``--resources membench-host=1``."""
 ANSWER_SECONDS = 10.0
-"""Maximum seconds for a worker to identify itself."""
+"""Maximum seconds that a worker may take to identify itself."""
 _CONNECT_SECONDS = 20
 _ASKED_AT_ONCE = 64
 _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
@@ -28,13 +28,13 @@ _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
 
 @contextmanager
 def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
-    """A client of the cluster at ``scheduler``; TLS and timeouts come from Dask's configuration.
+    """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS and timeouts.
 
     Args:
         insecure: also accept a scheduler that anybody on the network can control.
 
     Raises:
-        MembenchError: no scheduler responds, or the scheduler has no TLS and is reachable from
+        MembenchError: no scheduler responds. Or the scheduler has no TLS and is reachable from
             other hosts, so that anybody could run code here.
     """
     with _quiet():
@@ -43,7 +43,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         except Exception as error:  # various errors: no answer, a bad address, TLS, timeouts
             raise MembenchError(
                 f"no Dask scheduler responds at {one_line(scheduler)}: {first_line(error)}",
-                "start one with: dask scheduler --no-dashboard",
+                "start a scheduler with: dask scheduler --no-dashboard",
             ) from None
         try:
             if not insecure:
@@ -57,7 +57,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
 def _quiet() -> Iterator[None]:
     """Keep Dask's log off the screen: tracebacks, and text that workers send.
 
-    Important events become an exception here, or a host's state in the ledger.
+    Important events become an exception in this process, or a host's state in the ledger.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -70,7 +70,7 @@ def _quiet() -> Iterator[None]:
 def _refuse_open_scheduler(address: str) -> None:
     """Raise an error for an insecure scheduler that other hosts can reach.
 
-    Dask's protocol contains pickles: anybody who reaches a scheduler can run code on its workers
+    Dask's protocol contains pickles. So anybody who reaches a scheduler can run code on its workers
     and clients.
     """
     protocol, _, place = address.rpartition("://")
@@ -91,10 +91,10 @@ def _refuse_open_scheduler(address: str) -> None:
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """A client of a cluster of ``workers`` threads in this process, for a trial.
+    """Start a cluster of ``workers`` threads in this process, for a trial, and connect to it.
 
-    Scheduler and workers communicate inside the process: any user of the machine could control a
-    scheduler on a socket, even on the loopback interface.
+    Scheduler and workers communicate inside the process. With a socket, even on the loopback
+    interface, any user of the machine could control the scheduler.
     """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
@@ -109,7 +109,7 @@ def local(workers: int) -> Iterator[Client]:
             processes=False,
             protocol="inproc://",
             scheduler_kwargs={"dashboard": False},
-            # Dask always starts an HTTP server; this one serves no pages
+            # Dask always starts an HTTP server. This server serves no pages.
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
@@ -124,11 +124,10 @@ def local(workers: int) -> Iterator[Client]:
 def reachable_workers(
     client: Client, known: Iterable[str] = ()
 ) -> tuple[list[HostWorker], dict[str, str]]:
-    """The workers that offer `RESOURCE`, except those at ``known`` addresses.
+    """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers, and a dict from address to one line for each worker that cannot identify
-            itself.
+        The workers, and address -> one-line problem for each worker that cannot identify itself.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -139,9 +138,8 @@ def reachable_workers(
     problems: dict[str, str] = {}
     for address in asked:
         name, answer = workers[address], answers.get(address)
-        plain = (
-            answer if type(answer) is dict else {}
-        )  # exactly str: a subclass from another machine could run its own code
+        # Exactly dict, because a subclass from another machine could run its own code.
+        plain = answer if type(answer) is dict else {}
         host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
         if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
             said = ascii_line(host)[:200], ascii_line(boot)[:64], ascii_line(version)[:40]
@@ -154,11 +152,11 @@ def reachable_workers(
 
 
 def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
-    """The result of `identify` from each worker at ``addresses``, or the error instead.
+    """Call `identify` on each worker at ``addresses``; a failed call gives its error as the result.
 
-    All workers are asked at once. If that fails because one does not answer or its answer is
-    unreadable, each is asked separately, so that the other answers are not lost. This takes at most
-    twice `ANSWER_SECONDS`.
+    All workers are called at once. If one worker does not answer, or its answer is unreadable, each
+    worker is called separately, so that the valid answers are not lost. This takes at most twice
+    `ANSWER_SECONDS`.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found
@@ -166,7 +164,7 @@ def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
 
 async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
     async def ask(several: Sequence[str]) -> dict[str, Any]:
-        # Client.run would wait for the slowest worker without a limit.
+        # Client.run would wait for the slowest worker, without a time limit.
         question = client._run(identify, workers=[*several], on_error="return")  # noqa: SLF001
         answers: dict[str, Any] = await asyncio.wait_for(question, ANSWER_SECONDS)
         return answers
@@ -190,7 +188,7 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
 
 
 def offered(client: Client) -> dict[str, str]:
-    """Address -> name of the workers that now offer `RESOURCE`.
+    """Address -> name of the workers that offer `RESOURCE` at this moment.
 
     Raises:
         OSError: the scheduler does not respond.
@@ -204,7 +202,7 @@ def offered(client: Client) -> dict[str, str]:
 
 
 def _offers(resources: Any) -> bool:
-    """Whether a worker offers `RESOURCE`; ``resources`` is whatever the worker sent."""
+    """Whether a worker offers `RESOURCE`; ``resources`` is unchecked data from the worker."""
     amount = resources.get(RESOURCE) if type(resources) is dict else None
     return isinstance(amount, int | float) and amount >= 1
 
@@ -216,7 +214,11 @@ def first_line(error: Any) -> str:
 
 
 def text_of(error: Any) -> str:
-    """``error`` as text; empty if its class, which may come from another machine, fails."""
+    """Convert ``error`` to text.
+
+    The class of ``error`` may come from another machine. If its conversion to text fails, the
+    result is empty.
+    """
     try:
         return str(error)[:10_000]
     except Exception:

@@ -1,4 +1,4 @@
-"""Checks of the files that a host returns, as for all untrusted files, before they are kept."""
+"""Check the files that a host returns, like all untrusted files, before storing them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
 DONE = (0, 3)
-"""Exit codes of a complete run: no case failed, or some failed."""
+"""Exit codes of a complete run: 0 if no case failed, 3 if some cases failed."""
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """Results of a host that are stored.
+    """The results of a host after they were stored.
 
     Attributes:
         csv: path, relative to the directory of the fleet run.
+        rows: number of rows.
         failed: number of `failed` rows.
     """
 
@@ -37,8 +38,10 @@ class Arrived:
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
     """Write the files in ``reply`` to ``directory/host`` if they are valid.
 
+    ``reply`` is the answer of ``host``.
+
     Raises:
-        MembenchError: they are invalid; nothing is stored.
+        MembenchError: a file is invalid; nothing is stored.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
@@ -63,10 +66,7 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
 
 
 def _is_there(target: Path, csv: bytes) -> bool:
-    """Whether these results are already stored.
-
-    An earlier client may have died before it wrote the ledger.
-    """
+    """Whether an earlier client stored these results, and died before it wrote the ledger."""
     try:
         return target.read_bytes() == csv and sidecar_path(target).is_file()
     except OSError:
@@ -75,12 +75,12 @@ def _is_there(target: Path, csv: bytes) -> bool:
 
 def _parts(reply: Any) -> tuple[int, bytes, bytes]:
     if not isinstance(reply, dict):
-        raise SchemaError("the host's answer is invalid: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: the exit code or a file is missing")
     code, csv, sidecar = (reply.get(name) for name in ("code", "csv", "sidecar"))
     if not (isinstance(code, int) and isinstance(csv, bytes) and isinstance(sidecar, bytes)):
-        raise SchemaError("the host's answer is invalid: not the answer of a run")
+        raise SchemaError("the host's answer is invalid: the exit code or a file is missing")
     if max(len(csv), len(sidecar)) > MAX_FILE:
-        raise SchemaError("the host's answer is invalid: larger than the files of any run")
+        raise SchemaError("the host's answer is invalid: a file is too large for a run")
     return code, csv, sidecar
 
 
@@ -92,13 +92,17 @@ def _failure(code: int, reply: dict[str, Any]) -> str:
 
 
 def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
-    """Start, profile, number of rows and of failed rows of the run in ``csv``."""
+    """Check the run in ``csv``; return its start, profile, number of rows and of failed rows.
+
+    Raises:
+        SchemaError: the files are invalid, or belong to another host or to different runs.
+    """
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
-        raise SchemaError("it has no rows")
+        raise SchemaError("the rows or the sidecar are missing")
     if {row.machine for row in rows} != {host}:
-        raise SchemaError(f"it belongs to a machine other than {host}")
+        raise SchemaError(f"the results belong to a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
         raise SchemaError("the CSV and the JSON belong to different runs")
     if not verify_sha256(csv, sidecar):
@@ -107,7 +111,7 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
         raise SchemaError("the run was interrupted")
     plan = sidecar.plan
     if plan.profile not in {"quick", "full"} or not _is_stamp(plan.started):
-        raise SchemaError("its plan has no time or profile")
+        raise SchemaError("the plan has no valid time or profile")
     failed = sum(row.status is Status.FAILED for row in rows)
     return plan.started, plan.profile, len(rows), failed
 

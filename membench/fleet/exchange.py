@@ -32,9 +32,9 @@ Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
 MAX_VALUES = 10_000_000
-"""Maximum number of values: twice a fleet of ten thousand machines with five hundred rows each.
+"""Maximum number of values: two fleets of ten thousand machines with five hundred rows each.
 
-Reading them needs 1 GiB.
+Reading this many values needs 1 GiB.
 """
 MAX_BYTES = 512 << 20
 """Maximum bytes of the file, and also of its unpacked content."""
@@ -47,10 +47,10 @@ _MARK = b"membench.schema"
 
 
 def write_parquet(values: Values, path: Path) -> None:
-    """Write the values to ``path``; an existing file is replaced completely or not at all.
+    """Write ``values`` to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
-        OutputError: ``path`` is a file of another kind, or it cannot be written.
+        OutputError: ``path`` is a file of another kind, or cannot be written.
     """
     there = path.exists() or path.is_symlink()
     if there:
@@ -82,7 +82,7 @@ def read_parquet(path: Path) -> Values:
     """Read a file that `write_parquet` wrote.
 
     Raises:
-        SchemaError: it is another kind of file, or it contains invalid values.
+        SchemaError: ``path`` is a file of another kind, or contains invalid values.
     """
     try:
         return _isolated(_whole, path)
@@ -93,14 +93,14 @@ def read_parquet(path: Path) -> Values:
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
     """Call ``function(path)`` in a child process with limited memory.
 
-    Arrow is not safe for untrusted files: a damaged footer can crash the process.
+    Arrow is not safe for untrusted files, because a damaged footer can crash the process.
     """
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(1, context, _alone) as pool:
             return pool.submit(function, path).result()
     except BrokenProcessPool:
-        raise SchemaError("damaged: the process that read it died") from None
+        raise SchemaError("damaged: the process that read the file died") from None
 
 
 def _alone() -> None:
@@ -119,7 +119,11 @@ def _footer(path: Path) -> None:
 
 
 def _whole(path: Path) -> Values:
-    """The values in ``path``; raises `SchemaError` without the path."""
+    """Read the values in ``path``.
+
+    Raises:
+        SchemaError: the file is invalid; the message does not name the file.
+    """
     try:
         with _opened(path) as file:
             return _read(file)
@@ -131,10 +135,10 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """The opened Parquet file ``path``; only its footer is read.
+    """Open the Parquet file ``path``; only its footer is read.
 
     Raises:
-        SchemaError: it is not a file of fleet values.
+        SchemaError: the file does not contain the values of a fleet.
     """
     try:
         with open_file(path) as stream:
@@ -142,21 +146,22 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
                 raise SchemaError(f"larger than {about_size(MAX_BYTES)}")
             file = pq.ParquetFile(
                 stream,
-                read_dictionary=_TEXT,  # otherwise every row would hold a copy of its word
+                read_dictionary=_TEXT,  # otherwise every row would have a copy of its text
                 thrift_string_size_limit=_FOOTER,
                 thrift_container_size_limit=_FOOTER,
                 schema_depth_limit=_DEPTH,
             )
             if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
                 raise SchemaError(
-                    f"not a {SCHEMA}", "membench fleet report DIR -o FILE.parquet writes one"
+                    f"not a {SCHEMA}",
+                    "membench fleet report DIR -o FILE.parquet writes a valid file",
                 )
             yield file
     except pa.ArrowException:
-        raise SchemaError("not a Parquet file, or a damaged one") from None
+        raise SchemaError("not a Parquet file, or a damaged Parquet file") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else ""
-        raise SchemaError(reason or "not a Parquet file, or a damaged one") from None
+        raise SchemaError(reason or "not a Parquet file, or a damaged Parquet file") from None
 
 
 def _read(file: pq.ParquetFile) -> Values:
@@ -168,7 +173,11 @@ def _read(file: pq.ParquetFile) -> Values:
 
 
 def _check_sizes(file: pq.ParquetFile) -> None:
-    """Raise an error if, according to its footer, a file is too large or is no table of values."""
+    """Check the footer of a file: its size, and whether it has the columns of a fleet's values.
+
+    Raises:
+        SchemaError: the file is too large, or a column is missing or has another type.
+    """
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
         raise SchemaError(f"more than {MAX_VALUES} values")
@@ -182,7 +191,7 @@ def _check_sizes(file: pq.ParquetFile) -> None:
             kind = kind.value_type
         fits = pa.types.is_string(kind) if name in _TEXT else pa.types.is_primitive(kind)
         if not fits:
-            raise SchemaError(f"column '{name}' is of another type")
+            raise SchemaError(f"column '{name}' has the wrong type")
     unpacked = sum(
         max(0, metadata.row_group(group).column(column).total_uncompressed_size)
         for group in range(metadata.num_row_groups)
@@ -197,7 +206,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """A text column as indices into its distinct words, and these words."""
+    """Return a text column as indices into its distinct words, and these words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
@@ -215,13 +224,13 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
         raise SchemaError("a value is not above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
-        raise SchemaError("a value does not come from a measurement")
+        raise SchemaError("a value is too large or too small for a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")
     for name in ("machine", "case", "unit"):
         for word in words[name]:
             if not is_cell(name, word):
                 raise SchemaError(
-                    f"column '{name}': {ascii_line(word)[:60]!r} is not allowed there"
+                    f"column '{name}': {ascii_line(word)[:60]!r} is not a valid value"
                 )
     _, key = np.unique(version, return_inverse=True)
     for name in parts:  # renumbered after each column, so that no product of counts overflows

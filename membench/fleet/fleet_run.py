@@ -1,8 +1,9 @@
 """One fleet run: ask every host, store the results, ask lost hosts again, report missing hosts.
 
-Dask decides when a task runs, and detects lost workers. This module adds what is specific to a
-fleet run. A host's journal is on that host, so its task goes to no other host. If a host loses its
-worker, it gets some time to return with another worker, which continues the journal.
+Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. A
+host's journal is stored on the host, so only this host can continue its run. If a host loses its
+worker, the run waits some time for another worker on the same host, which then continues the
+journal.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ _TICK = 0.5  # seconds between two checks of the workers
 
 
 class FleetObserver(Protocol):
-    """Receives the events of a fleet run."""
+    """Receives the events of a fleet run, to show them to the user."""
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """``host`` has a new state (``news``), or sent a message."""
+        """Called when ``host`` has a new state (``news`` is True) or sent a message."""
 
     def warned(self, message: str, hint: str) -> None:
-        """A condition may affect the results of the run."""
+        """Called for a condition that may affect the results of the run."""
 
     def ticked(self) -> None:
-        """All changes of this tick were reported; the observer may draw the screen."""
+        """Called after all changes of one tick were reported, so that the screen can be drawn."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for hosts.
+    """How long a fleet run waits for hosts.
 
     Attributes:
         wait: seconds to wait for a worker on an expected or lost host.
@@ -61,14 +62,17 @@ class Patience:
 
 @dataclass
 class _Asked:
-    """A host that is being measured."""
+    """The Dask task (a future) that measures a host, and the address of its worker."""
 
     future: Future[Any]
     address: str
 
 
 class FleetRun:
-    """A run of the hosts in ``ledger`` on workers of ``client``; results go to ``directory``."""
+    """Measures the hosts in ``ledger`` on workers of ``client``, and stores the results.
+
+    The results go to ``directory``.
+    """
 
     def __init__(
         self,
@@ -88,26 +92,26 @@ class FleetRun:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._workers: dict[str, HostWorker] = {}  # workers that were asked, by address
         self._unfit: set[str] = set()  # addresses of workers that could not identify themselves
-        self._versions = {__version__}  # this one, and those already warned about
+        self._versions = {__version__}  # this version, and versions with a warning
         self._said: dict[str, str] = {}  # messages that are not shown yet, by host
         self._fetchers = ThreadPoolExecutor(_FETCHERS, "membench-fetch")
         self._asked: dict[str, _Asked] = {}
-        self._absent: dict[str, float] = {}  # hosts without a worker: when they count as missing
+        self._absent: dict[str, float] = {}  # deadline of each host without a worker
         self._looked = 0.0
         self._unreachable = 0.0
 
     @property
     def ledger(self) -> FleetLedger:
-        """The present state of all hosts."""
+        """The ledger with the present state of each host."""
         return replace(self._asked_for, hosts=tuple(self._hosts.values()))
 
     def run(self) -> FleetLedger:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The ledger is written once per tick, not once per event: ten thousand hosts that go missing
-        at once are one change. If the run ends early, the ledger on disk records the state.
-        ``--resume`` asks a host that arrived within the last tick again, and fetches its files
-        without another measurement.
+        The ledger is written once per tick, not once per event, because ten thousand hosts may be
+        lost at once. If the run ends early, the ledger on disk has the state of the last tick. A
+        host that arrived after this tick is asked again by ``--resume``, and sends its files
+        without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -150,7 +154,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """Handle a message from a worker, in the client's thread; only the last one is kept."""
+        """Store a message from a worker, in the client's thread; only the last message is kept."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -166,7 +170,7 @@ class FleetRun:
                 self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
 
     def _look(self) -> None:
-        """Update which workers exist, and the states of their hosts."""
+        """Find new and lost workers, and update the states of the workers' hosts."""
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
@@ -180,7 +184,9 @@ class FleetRun:
         } | {worker.address: worker for worker in found}
         self._unfit.update(problems)
         for problem in problems.values():
-            self._observer.warned(problem, "is membench with its extra fleet installed there?")
+            self._observer.warned(
+                problem, "install membench with the extra 'fleet' on the worker's host"
+            )
         self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():
@@ -190,14 +196,18 @@ class FleetRun:
             if time.monotonic() > deadline:
                 del self._absent[name]
                 if self._hosts[name].attempts:
-                    self._set(name, HostState.FAILED, "its worker was lost and did not return")
+                    self._set(
+                        name,
+                        HostState.FAILED,
+                        "the worker of this host was lost and did not return",
+                    )
                 else:
                     self._set(name, HostState.MISSING, "no worker from this host connected")
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
-        """Warn once about each other version of membench.
+        """Warn once about each version of membench that differs from the client's version.
 
-        Different versions may measure differently, which would look like a slow host.
+        Different versions may measure differently, and a host would then look slow.
         """
         others: dict[str, list[str]] = {}
         for worker in workers:
@@ -207,8 +217,8 @@ class FleetRun:
             self._versions.add(version)
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             self._observer.warned(
-                f"worker {names[0]}{more}: membench {version or 'of unknown version'}, this host "
-                f"has {__version__}; results may differ only because of the versions",
+                f"worker {names[0]}{more} has membench {version or 'of unknown version'}, but this "
+                f"host has {__version__}: results may differ only because of the versions",
                 "install the same version on all hosts",
             )
 
@@ -223,7 +233,7 @@ class FleetRun:
         self._absent.clear()
 
     def _ask(self, hosts: Mapping[str, HostWorker]) -> None:
-        """Send tasks to waiting hosts that have a worker."""
+        """Send a task to each waiting host that has a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
             worker = hosts[name]
@@ -247,7 +257,7 @@ class FleetRun:
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
-        """A task has ended; called in a thread of the client."""
+        """Queue the end of a task; a thread of the client calls this method."""
         self._events.put(partial(self._ended, name))
 
     def _ended(self, name: str) -> None:
@@ -262,11 +272,12 @@ class FleetRun:
                 del self._asked[name]
                 self._set(name, HostState.FAILED, f"{type(error).__name__}: {text_of(error)}")
             return
-        # In another thread, so that a worker that does not deliver its result delays no other host.
+        # A worker may fail to deliver its result. A separate thread waits, so that no other host is
+        # delayed.
         self._fetchers.submit(self._fetch, name, asked)
 
     def _fetch(self, name: str, asked: _Asked) -> None:
-        """Get the result of a task; runs in a separate thread."""
+        """Fetch the result of a task, in a separate thread, and queue it."""
         try:
             reply = asked.future.result(timeout=_GATHER)
         except Exception:  # the worker was lost before it delivered the result
@@ -294,10 +305,12 @@ class FleetRun:
     def _lost(self, name: str) -> None:
         self._asked.pop(name).future.cancel()
         if self._hosts[name].attempts > self._patience.retries:
-            self._set(name, HostState.FAILED, "its worker was lost at every attempt")
+            self._set(name, HostState.FAILED, "the worker of this host was lost at every attempt")
             return
         self._absent[name] = time.monotonic() + self._patience.wait
-        self._set(name, HostState.WAITING, "its worker was lost; waiting for another one")
+        self._set(
+            name, HostState.WAITING, "the worker of this host was lost; waiting for another worker"
+        )
 
     def _set(self, name: str, state: HostState, detail: str, *, durable: bool = True) -> None:
         host = replace(self._hosts[name], state=state, detail=ascii_line(detail)[:500])
@@ -306,7 +319,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if it has changed, and call the observer."""
+        """Write the ledger to disk if it has changed, and report the end of the tick."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

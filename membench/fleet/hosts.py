@@ -1,4 +1,4 @@
-"""Pure functions that choose the worker that measures each host."""
+"""Choose the worker that measures each host; mostly pure functions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ class HostWorker:
     """A worker that can measure its host.
 
     Attributes:
-        worker: its name in the cluster.
-        host, boot: the host's name and its kernel's boot id, as the worker reports them.
-        membench: version of membench there; empty if the worker does not report it.
+        worker: name of the worker in the cluster.
+        host: name of the host, from the worker.
+        boot: boot id of the host's kernel, from the worker.
+        membench: version of membench on the host; empty if unknown.
     """
 
     address: str
@@ -34,10 +35,10 @@ class HostWorker:
 
 
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
-    """One worker for each host, by the host's name in the results.
+    """Choose one worker for each host, by the host's name in the results.
 
-    If several workers run on one kernel (in containers, for sockets or GPUs), they share the
-    memory; only the first one by address is used, so that workers do not disturb each other. If
+    Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Of these
+    workers, only the first by address is used, so that workers do not disturb each other. If
     ``per`` is ``worker``, each worker counts as a host, named after the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
@@ -57,7 +58,7 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """``text`` converted to a host name for the results."""
+    """Convert ``text`` to a host name for the results."""
     name = slugify(text)
     if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"
@@ -65,14 +66,14 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """``name`` with a digest that distinguishes hosts of the same name, such as cloned images."""
+    """``name`` with a digest that distinguishes hosts with equal names, such as cloned images."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
 
 
 def read_hosts(path: Path) -> tuple[str, ...]:
-    """The hosts listed in ``path``: one per line, ``#`` begins a comment, no host twice.
+    """Read host names from ``path``: one per line; ``#`` begins a comment; duplicates are dropped.
 
     Raises:
         SchemaError: the file cannot be read.
@@ -95,5 +96,5 @@ def read_hosts(path: Path) -> tuple[str, ...]:
 
 
 def expected(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of a fleet run: ``wanted`` if not empty, else ``found``."""
+    """The hosts of a fleet run: ``wanted``, or all hosts in ``found`` if ``wanted`` is empty."""
     return tuple(wanted) if wanted else tuple(sorted(found))

@@ -24,7 +24,7 @@ class Where:
     """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
 
     Attributes:
-        insecure: see `cluster.connected`.
+        insecure: whether to accept a scheduler without TLS, see `cluster.connected`.
     """
 
     scheduler: str = ""
@@ -40,7 +40,7 @@ class Order:
         output: directory for the results.
         arguments: arguments of `membench run` on every host.
         hosts: the expected hosts; empty for all connected hosts.
-        per: see `hosts.by_host`.
+        per: ``host`` or ``worker``: what counts as a host, see `hosts.by_host`.
         directory: working directory on every host; empty for the default.
     """
 
@@ -69,16 +69,16 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
 
 
 def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Complete the newest fleet run in ``output``: ask hosts without results again.
+    """Complete the newest fleet run in ``output``: ask the hosts that have no results again.
 
     Raises:
-        NothingMatched: there is nothing to complete.
+        NothingMatched: ``output`` has no fleet run, or all hosts of the fleet run have results.
     """
     ledger = latest_ledger(output)
     if ledger is None:
         raise NothingMatched(
             f"there is no fleet run in {shown(output)}",
-            "give the directory that the fleet run got as -o",
+            "give the directory that was -o of the fleet run",
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
@@ -95,7 +95,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait for ``enough`` hosts with a worker, or until the time is up; return the hosts."""
+    """Wait until ``enough`` hosts have a worker, or until the time is up; return these hosts."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)
@@ -104,7 +104,7 @@ def _present(
             break
         time.sleep(0.2)
     for problem in problems.values():
-        observer.warned(problem, "is membench with its extra fleet installed there?")
+        observer.warned(problem, "install membench with the extra 'fleet' on the worker's host")
     if not names:
         raise MembenchError(
             f"the cluster has no worker with the resource {RESOURCE}",

@@ -1,4 +1,4 @@
-"""Distribute the judging of claims over a cluster; each machine is judged independently."""
+"""Judge the claims of the thesis on a cluster; each machine is judged independently."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """A function for `thesis.verdicts.verdicts` that judges on the cluster at ``scheduler``.
+    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: see `cluster.connected`; also if there is no worker, or a worker has another
-            version.
+        MembenchError: as in `cluster.connected`; or the cluster has no worker, or a worker has
+            another version.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -29,7 +29,7 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 
 
 def spread_by(client: Client) -> Spread:
-    """Like `spread_over`, for an existing ``client``."""
+    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster of ``client``."""
 
     def spread(
         function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
@@ -40,7 +40,7 @@ def spread_by(client: Client) -> Spread:
         except KilledWorker as error:
             raise MembenchError(
                 f"the workers that judge the claims were lost: {error.last_worker.address}",
-                "without --scheduler this process judges the claims",
+                "omit --scheduler to judge the claims in this process",
             ) from None
         return results
 
@@ -48,18 +48,19 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Raise an error if a worker has another version, because its verdicts might differ."""
+    """Raise an error if a worker has another version of membench: its verdicts might differ."""
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
-        raise MembenchError("the cluster has no worker", "start one with: dask worker ADDRESS")
+        raise MembenchError("the cluster has no worker", "start a worker with: dask worker ADDRESS")
     for address, answer in identities(client, workers).items():
         if isinstance(answer, TimeoutError):
             raise MembenchError(
-                f"the worker {one_line(address)}: {first_line(answer)}", "restart it, or remove it"
+                f"the worker {one_line(address)}: {first_line(answer)}",
+                "restart the worker, or remove it from the cluster",
             )
         version = answer.get("membench") if type(answer) is dict else None
         if version != __version__:
-            known = version if isinstance(version, str) else "not at all"
+            known = version if isinstance(version, str) else "of unknown version"
             raise MembenchError(
                 f"the worker {one_line(address)} has membench {known:.40}, but this host has "
                 f"{__version__}",

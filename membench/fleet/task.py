@@ -1,6 +1,6 @@
-"""The task of a worker: one run on its host, in a child process.
+"""The task of a worker: a run of membench on the worker's host, in a child process.
 
-Dask sends these functions to the worker by name, so membench must be installed there.
+Dask sends these functions to the worker by name, so membench must be installed on the host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
 """Maximum bytes of a CSV or sidecar to send: thirty times the size from a full run."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")  # all containers on one kernel have the same one
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # equal in all containers on one kernel
 _POLL = 0.2
 _ERRORS = 400  # maximum characters of a failed run's standard error to send
 
@@ -41,9 +41,9 @@ class HostRequest:
     """The task for one host.
 
     Attributes:
-        host: its name in the results.
+        host: name of the host in the results.
         arguments: arguments of `membench run`, without ``-o`` and ``--label``.
-        directory: directory for its files; empty for `default_directory`.
+        directory: directory on the host for its files; empty for `default_directory`.
     """
 
     fleet_id: str
@@ -53,7 +53,7 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """The identity of this host: its name, and its kernel's boot id, which containers share."""
+    """Report the host's name, its kernel's boot id (equal in all containers), and the version."""
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -65,8 +65,9 @@ def measure(request: HostRequest) -> dict[str, Any]:
     """Run `membench run` on this host, or resume its unfinished run, and return the files.
 
     Returns:
-        ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there are none),
-        ``errors`` (the end of its standard error), ``where`` (the CSV's path on this host).
+        A dict of ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there is no
+        file), ``errors`` (the end of standard error) and ``where`` (the path of the CSV on this
+        host).
     """
     task = _Task(request)
     try:
@@ -86,12 +87,12 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """A directory on a local disk that belongs to this user and survives a reboot."""
+    """The path of a directory on a local disk that belongs to this user and survives a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 
 class _Task:
-    """The Dask task of this thread: whether it is still wanted, and its messages to the client."""
+    """The Dask task of this thread: its state, and its messages to the client."""
 
     def __init__(self, request: HostRequest) -> None:
         self._worker = get_worker()
@@ -100,13 +101,13 @@ class _Task:
         self._said = ("", 0.0)
 
     def wanted(self) -> bool:
-        """False once the task is cancelled or the worker closes."""
+        """Whether the task should go on; False after a cancellation, or if the worker closes."""
         state = self._worker.state.tasks.get(self._key)
         running = state is not None and state.state in {"executing", "long-running"}
         return running and self._worker.status.name == "running"
 
     def say(self, line: str) -> None:
-        """Send a message to the client, at most two per second: a whole fleet sends at once."""
+        """Send a message to the client, at most two per second: a whole fleet sends messages."""
         now = time.monotonic()
         if line == self._said[0] or now - self._said[1] < 0.5:
             return
@@ -116,15 +117,15 @@ class _Task:
 
 
 def topic(fleet_id: str) -> str:
-    """The Dask topic for messages from the hosts of a fleet run."""
+    """The name of the Dask topic for messages from the hosts of the fleet run ``fleet_id``."""
     return f"membench-{fleet_id}"
 
 
 def _private(directory: Path) -> Path:
-    """Create ``directory`` if needed, and check that no other user can write there.
+    """Create ``directory`` if needed, and check that no other user can write to it.
 
     Raises:
-        OutputError: it cannot be created, or another user could write there.
+        OutputError: the directory cannot be created, or another user could write to it.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,16 +136,19 @@ def _private(directory: Path) -> Path:
     if not stat.S_ISDIR(status.st_mode) or foreign:
         raise OutputError(
             f"{shown(directory)} is not a directory that only you can write to",
-            "choose another with --host-directory",
+            "choose another directory with --host-directory",
         )
     return directory
 
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Hold the ``lock`` that allows one run at a time on this host, for all clusters together.
+    """Wait for the lock that allows one run at a time on this host, for all clusters together.
 
     The kernel releases the lock if the process dies.
+
+    Raises:
+        MembenchError: the task was cancelled while it waited.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -155,7 +159,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
             except BlockingIOError:
                 task.say("waiting for another run on this host to end")
                 if not task.wanted():
-                    raise MembenchError("cancelled before it began") from None
+                    raise MembenchError("the run was cancelled before it began") from None
                 time.sleep(_POLL)
         yield
     finally:
@@ -163,9 +167,9 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 
 
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
-    """Run or resume; return the exit code and the end of standard error.
+    """Run membench or resume its run; return the exit code and the error line.
 
-    A complete run is not repeated.
+    If the run is already complete, the function starts no process.
     """
     if journal_path(csv).exists():
         command = ["run", "--resume", str(csv)]
@@ -174,7 +178,7 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
     else:
         command = ["run", *arguments, "--label", csv.stem, "-o", str(csv)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets these for its workers
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets this variable for its workers
     with tempfile.TemporaryFile(dir=csv.parent) as errors:
         try:
             process = subprocess.Popen(
@@ -203,13 +207,13 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error line in membench's output ``said``, or else the output's last line."""
+    """The error line in ``said``, which is membench's standard error; else the end of ``said``."""
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
-    """End ``process`` cleanly once its task is no longer wanted."""
+    """Wait for the end of ``process``; terminate it if its task was cancelled."""
     while process.poll() is None:
         if not task.wanted():
             process.terminate()

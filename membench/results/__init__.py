@@ -1,7 +1,8 @@
-"""Results of a run: how they are stored while it runs, written to files, and read again.
+"""Results of a run: stored while the run goes on, written to files, and read again.
 
-Floor 1; uses only the standard library. `Plan` describes what a run will measure, and `CaseResult`
-is one result. The `Journal` stores both during the run. `rows` makes the `Row`s of a results file
-from them, and the `Sidecar` describes the run. Each is in a separate module; importing the package
-imports none of them, because `membench list` needs only one.
+The package uses only the standard library. `Plan` describes what a run will measure, and
+`CaseResult` is one result. The `Journal` stores the plan and the results during the run. The
+function `rows` computes the `Row`s of a results file from the journal. The `Sidecar` describes the
+run. Importing the package imports none of its modules, because `membench list` needs only one
+module.
 """

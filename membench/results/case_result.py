@@ -1,6 +1,6 @@
-"""The result of one case in one round, as stored in the journal; rows are made from it.
+"""The result of one case in one round, as stored in the journal; rows are computed from it.
 
-Floor 1: plain data that can be written to JSON and read back unchanged.
+The classes are plain data, and can be written to JSON and read back unchanged.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ class Reading:
     """The samples of one (metric, stat) in one round, in the metric's unit.
 
     Attributes:
-        value: the statistic over all samples, which is the value of the round.
+        value: the statistic over all samples, which becomes the value of the round.
         n: number of samples that were taken.
-        samples: the samples; if more than 512 were taken, 129 evenly spaced quantiles of them, and
-            `quantiles` is True.
+        samples: the samples. If more than 512 samples were taken, 129 evenly spaced quantiles of
+            the samples.
+        quantiles: whether ``samples`` are quantiles.
     """
 
     metric: Metric
@@ -32,7 +33,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Wall time of a case in a round, in seconds, by activity."""
+    """Wall time in seconds of one case in one round, divided by activity."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing
@@ -41,9 +42,9 @@ class Seconds:
 
 @record
 class CaseResult:
-    """The result of one case in one round; the first round is 1.
+    """The result of one case in one round; rounds are numbered from 1.
 
-    Optional fields have the names of columns of the results file.
+    Every optional field has the name of a column of the results file.
     """
 
     round: int

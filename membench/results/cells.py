@@ -1,7 +1,7 @@
-"""Kinds of cells: how values of a column are written, read and validated.
+"""Kinds of cells: how the values of a column are written, read and validated.
 
-For every kind, an empty cell is an absent value. Writing a value that was read gives the same bytes
-again.
+For every kind, an empty cell means that the value is absent. If a value is read and written again,
+the bytes are the same.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
 _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
 _PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
-"""Pattern of a number that a float can hold: at most 1e15 times 1e99."""
+"""Pattern of a number that fits into a float: at most 1e15 times 1e99."""
 _PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
 _PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
 
-_WRITTEN = (  # with one point each, as `sample_text` writes them, without an exponent
+_WRITTEN = (  # numbers with a point and without an exponent, as `sample_text` writes them
     r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
 )
 _WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
@@ -43,12 +43,12 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @record
 class CellKind:
-    """The format of a column's values.
+    """How the values of a column are written, read and validated.
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.
         read: function that parses a cell that is not empty; raises ValueError.
-        valid: function that tells whether a value is allowed in a file.
+        valid: function that returns whether a value is allowed in a file.
         absent: the value of an empty cell.
     """
 
@@ -62,7 +62,11 @@ class CellKind:
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """The value of ``cell``; raises ValueError with a readable message."""
+        """Parse ``cell``.
+
+        Raises:
+            ValueError: the cell is invalid; the message quotes the cell.
+        """
         if cell == "":
             return self.absent
         try:
@@ -73,15 +77,15 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """The shortest text from which exactly ``value`` is read back."""
+    """Format ``value`` as the shortest text that is read back as the same float."""
     return repr(float(value)).removesuffix(".0")
 
 
 def decimal_text(value: float) -> str:
-    """The shortest text with a decimal point from which exactly ``value`` is read back.
+    """Format ``value`` like `number_text`, but always with a decimal point.
 
-    Without the point, other tools would read a column of whole numbers as integers, so that its
-    type would differ between files.
+    Other tools read a column of whole numbers as integers. With the point, every file has the same
+    column types.
     """
     return _with_point(repr(float(value)))
 
@@ -125,15 +129,16 @@ def _read_number(cell: str) -> float:
 
 
 def _read_numbers(cell: str) -> tuple[float, ...]:
-    if _NUMBERS.fullmatch(cell) is None:  # all at once, because there may be thousands
+    if _NUMBERS.fullmatch(cell) is None:  # one check for all numbers: there may be thousands
         raise ValueError(cell)
     return tuple(map(float, cell.split(";")))
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are numbers and ``least`` holds for the smallest, by a fast check.
+    """Whether all ``values`` are finite numbers and the smallest passes ``least``, by a fast check.
 
-    A False result is not final: integers and very large sums need a complete check.
+    If the result is False, the caller must check completely, because integers and very large sums
+    also give False.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -161,14 +166,14 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 
 def _sample_texts(samples: Sequence[float]) -> str:
-    """`sample_text` of each, made in one go: there may be thousands."""
+    """Apply `sample_text` to all ``samples`` in one formatting call: there may be thousands."""
     return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
 
 
 def _pointed(text: str) -> str:
-    """The numbers in ``text``, with ``;`` between them, each with a decimal point."""
+    """Add a decimal point to each number in ``text`` that has none; ``;`` separates the numbers."""
     points = text.count(".")
-    if not text or points == text.count(";") + 1:  # each has one or none
+    if not text or points == text.count(";") + 1:  # every number has a point
         return text
     if not points and "e" not in text:
         return text.replace(";", ".0;") + ".0"
@@ -185,21 +190,25 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 
 
 def are_plain_samples(cell: str) -> bool:
-    """Whether ``cell`` has valid samples, by a fast check that does not parse the numbers.
+    """Whether ``cell`` contains valid samples, by a fast check that does not parse the numbers.
 
-    A False result is not final: very long numbers and large exponents need a complete check.
+    If the result is False, the caller must check completely, because very long numbers and large
+    exponents also give False.
     """
     return _PLAIN_SAMPLES.fullmatch(cell) is not None
 
 
 def written_samples(cell: str) -> str | None:
-    """``cell``, plain samples, as they are written again; None if the numbers must be read."""
+    """The text of ``cell``, normalized as `sample_text` writes each sample.
+
+    None if the numbers must be parsed to normalize them. ``cell`` must pass `are_plain_samples`.
+    """
     pointed = "|".join(map(_pointed, cell.split("|")))
     return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
 
 
 def rounds_of_samples(cell: str) -> int:
-    """The number of rounds whose samples ``cell`` has."""
+    """The number of rounds in ``cell``, a cell of the column `samples`."""
     return cell.count("|") + 1 if cell else 0
 
 
@@ -229,11 +238,11 @@ def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
-    """``detail`` with keys and values that a cell can hold.
+    """``detail`` with keys and values that are valid in a cell.
 
-    Keys are lower-cased, and characters other than ``a-z 0-9 _`` become ``_``; in values ``;``
-    becomes ``,`` and ``=`` becomes ``:``; empty values and numbers that are not finite are left
-    out.
+    - Keys are converted to lower case, and characters other than ``a-z 0-9 _`` become ``_``.
+    - In values, ``;`` becomes ``,`` and ``=`` becomes ``:``.
+    - Empty values and numbers that are not finite are left out.
     """
     clean = {}
     for key, value in detail.items():
@@ -266,7 +275,7 @@ def _are_flags(flags: Any) -> bool:
 
 
 def word(vocabulary: type[StrEnum]) -> CellKind:
-    """The kind of cells that hold a word of ``vocabulary``."""
+    """The kind of cells that contain a word of the enumeration ``vocabulary``."""
     return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
@@ -276,7 +285,10 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """The kind of cells that hold text matching ``pattern`` completely."""
+    """The kind of cells whose whole text matches the regular expression ``pattern``.
+
+    ``what`` describes a valid cell in error messages.
+    """
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:
@@ -293,7 +305,7 @@ TEXT = CellKind(
     absent="",
 )
 HASH = CellKind(
-    what="text that no spreadsheet takes for a number: put a letter before a hash",
+    what="text that a spreadsheet leaves as text: put a letter before the hash",
     write=TEXT.write,
     read=TEXT.read,
     valid=lambda value: isinstance(value, str) and not looks_like_a_number(ascii_line(value)),
@@ -322,7 +334,8 @@ VALUES = CellKind(
     absent=(),
 )
 SAMPLES = CellKind(
-    what=f"finite numbers, ';' between samples and '|' between rounds, {SAMPLES_KEPT} a round",
+    what="finite numbers with ';' between samples and '|' between rounds, at most "
+    f"{SAMPLES_KEPT} per round",
     write=_write_samples,
     read=_read_samples,
     valid=_are_samples,
@@ -336,7 +349,7 @@ DETAIL = CellKind(
     absent={},
 )
 FLAG_CODES = CellKind(
-    what=f"codes with ';' between them, each once, of {', '.join(FLAGS)}",
+    what=f"distinct codes with ';' between them, from {', '.join(FLAGS)}",
     write=";".join,
     read=lambda cell: tuple(cell.split(";")),
     valid=_are_flags,

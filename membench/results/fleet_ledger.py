@@ -1,7 +1,8 @@
-"""The ledger of a fleet run: the hosts that were asked to measure, and the state of each.
+"""The ledger of a fleet run: the hosts that were asked to measure, and the state of each host.
 
-It is one JSON file beside the results, ``<fleet id>.fleet.json``. The whole file is replaced when
-the state of a host changes, so that `membench fleet run --resume` can continue if the client died.
+The ledger is a JSON file in the directory of the results, ``<fleet id>.fleet.json``. membench
+replaces the whole file when the state of a host changes. So `membench fleet run --resume` can
+continue after the client died.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 class HostState(StrEnum):
-    """The state of a host; in a finished fleet run only one of the last three."""
+    """The state of a host; after the end of a fleet run, only arrived, failed or missing."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -34,12 +35,12 @@ class HostState(StrEnum):
 
 @dataclass(frozen=True)
 class Host:
-    """One host of a fleet.
+    """A host of a fleet, with the state of its measurement.
 
     Attributes:
-        name: name of the host, of its directory, and in the `machine` column of its results.
+        name: name of the host, also of its directory and in the `machine` column of its results.
         detail: the last message of the host, or why it failed; one line of ASCII.
-        csv: results file, relative to the ledger's directory; empty until it was copied.
+        csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
         attempts: how often the host was asked to measure.
     """
@@ -54,12 +55,12 @@ class Host:
 
 @dataclass(frozen=True)
 class FleetLedger:
-    """A fleet run.
+    """The hosts and the arguments of a fleet run.
 
     Attributes:
         fleet_id: ``<UTC>-<4 hex>``.
         arguments: arguments of ``membench run`` on each host.
-        per: ``host`` or ``worker``: whether a host or a worker is measured as one unit.
+        per: ``host`` or ``worker``: what counts as one machine.
         directory: directory on each host for its journal and results; empty for the default.
     """
 
@@ -71,21 +72,21 @@ class FleetLedger:
     schema: str = SCHEMA
 
     def host(self, name: str) -> Host:
-        """The host named ``name``, which must exist."""
+        """Return the host named ``name``, which must be in the ledger."""
         return next(host for host in self.hosts if host.name == name)
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
-        """The hosts whose state is one of ``states``."""
+        """The hosts with one of the states in ``states``."""
         return tuple(host for host in self.hosts if host.state in states)
 
 
 def ledger_path(directory: Path, fleet_id: str) -> Path:
-    """The path of the ledger of ``fleet_id`` in ``directory``."""
+    """The path of the ledger of the fleet run ``fleet_id`` in ``directory``."""
     return directory / f"{fleet_id}{SUFFIX}"
 
 
 def write_ledger(directory: Path, ledger: FleetLedger) -> None:
-    """Write ``ledger`` into ``directory``.
+    """Write ``ledger`` to its file in ``directory``.
 
     Raises:
         OutputError: the file cannot be written.
@@ -95,7 +96,7 @@ def write_ledger(directory: Path, ledger: FleetLedger) -> None:
 
 
 def latest_ledger(directory: Path) -> FleetLedger | None:
-    """The ledger of the newest fleet run in ``directory``; None if no ledger exists.
+    """Read the ledger of the newest fleet run in ``directory``; None if no ledger exists.
 
     Raises:
         SchemaError: the ledger exists but cannot be read.
@@ -105,7 +106,7 @@ def latest_ledger(directory: Path) -> FleetLedger | None:
 
 
 def read_ledger(path: Path) -> FleetLedger:
-    """The ledger at ``path``.
+    """Read the ledger at ``path``.
 
     Raises:
         SchemaError: the ledger cannot be read; the one-line message names the file.
@@ -125,10 +126,10 @@ def read_ledger(path: Path) -> FleetLedger:
 
 def _check(ledger: FleetLedger) -> None:
     if not _ID.fullmatch(ledger.fleet_id):
-        raise SchemaError("its fleet_id is invalid")
+        raise SchemaError("fleet_id is invalid")
     if len({host.name for host in ledger.hosts}) != len(ledger.hosts):
-        raise SchemaError("it names a host twice")
+        raise SchemaError("a host occurs twice")
     for host in ledger.hosts:
         path = PurePosixPath(host.csv)
         if path.is_absolute() or ".." in path.parts:
-            raise SchemaError("it names a file outside its directory")
+            raise SchemaError("a results file is outside the directory of the ledger")

@@ -1,4 +1,4 @@
-"""Checks that computations with the numbers of a results file cannot overflow."""
+"""Check that computations with the values of a results file cannot overflow."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from membench.core.errors import SchemaError
 from membench.results.schema import Row
 
 LARGEST = 1e100
-"""Maximum of every measurement in its unit, and of its reciprocal; the product of three such
-numbers still fits into a double.
+"""Largest permitted value of a measurement in its unit; 1 / `LARGEST` is the smallest.
+
+The product of three such values still fits into a double.
 """
 
 
 def fits(number: float) -> bool:
-    """Whether ``number`` is 0 or within the range in which computations do not overflow."""
+    """Whether ``number`` is 0, or large and small enough for computations without overflow."""
     return number == 0 or 1 / LARGEST <= number <= LARGEST
 
 
 def check_magnitude(rows: Iterable[Row]) -> None:
-    """Refuse numbers that a file may contain, but whose sums and ratios would overflow.
+    """Reject rows whose values are valid, but whose sums and ratios would overflow.
 
     Raises:
-        SchemaError: a number is too large or too small; the one-line message names the row.
+        SchemaError: a value is too large or too small; the one-line message names the row.
     """
     for row in rows:
         wrong = next((number for number in _numbers(row) if not fits(number)), None)
         if wrong is not None:
             raise SchemaError(
                 f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a measurement",
-                f"numbers from {1 / LARGEST:g} to {LARGEST:g} can be computed with",
+                f"numbers from {1 / LARGEST:g} to {LARGEST:g} are possible",
             )
 
 

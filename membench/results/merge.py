@@ -1,4 +1,4 @@
-"""Combines the facts of several rounds of one case."""
+"""Combine what several rounds recorded about one case."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ DetailValue = str | int | float
 
 
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
-    """Column -> value for one case, combined from its rounds ``units``; absent values are included.
+    """Combine the facts of the rounds ``units`` of one case; returns column -> value.
 
-    If the rounds agree, their value is used. If they differ, the result depends on the column: an
-    integer becomes the low median (a value of some round), a frequency or a peak becomes the
-    median, text becomes the sorted distinct values joined by ``,``, and a word of a closed list
-    becomes absent. `verified` and `converged` are true only if they are true in all rounds.
+    If all rounds have the same value, the result is this value. Otherwise the result depends on the
+    column:
+
+    - For an integer: the low median, which is the value of some round.
+    - For a frequency or a peak: the median.
+    - For text: the sorted distinct values, joined by ``,``.
+    - For a word of a closed list: no value.
+
+    `verified` and `converged` are true only if they are true in all rounds.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])
@@ -28,7 +33,10 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """`detail` of ``units``; numbers that differ become their median, to 4 significant digits."""
+    """Combine the column `detail` of ``units``; numbers that differ become their median.
+
+    The median has 4 significant digits.
+    """
     values: dict[str, list[DetailValue]] = {}
     for unit in units:
         for key, value in unit.detail.items():
@@ -37,7 +45,7 @@ def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
 
 
 def merge_flags(units: Sequence[CaseResult], *more: str) -> tuple[str, ...]:
-    """All flags of ``units`` and ``more``, each once, in the order of `FLAGS`."""
+    """The distinct flags of ``units`` and ``more``, in the order of `FLAGS`."""
     raised = {flag for unit in units for flag in unit.flags} | set(more)
     return tuple(code for code in FLAGS if code in raised)
 

@@ -1,4 +1,4 @@
-"""The paths of a run's files, and a check before measuring that they can be written."""
+"""The paths of a run's files, and checks before the measurement that membench can write them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from membench.core.text import shell_word
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
-    """``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` is in ISO 8601 with Z."""
+    """The path ``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` is ISO 8601 with Z."""
     stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
     return results / machine / f"{stamp}Z_{profile}.csv"
 
 
 def unused_path(csv: Path) -> Path:
-    """``csv``; if a run has this name already, with ``_2``, ``_3`` ... before the suffix."""
+    """Return ``csv``, with ``_2``, ``_3`` ... before the suffix if a run already has the name."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
@@ -28,28 +28,28 @@ def unused_path(csv: Path) -> Path:
 
 
 def sidecar_path(csv: Path) -> Path:
-    """The JSON file beside ``csv``."""
+    """The path of the sidecar, the JSON file beside the results file ``csv``."""
     return csv.with_name(f"{_stem(csv)}.json")
 
 
 def journal_path(csv: Path) -> Path:
-    """The journal beside ``csv``; it exists until the CSV is written."""
+    """The path of the journal of ``csv``; the journal exists until the CSV is written."""
     return csv.with_name(f"{_stem(csv)}.journal")
 
 
 def _stem(csv: Path) -> str:
-    """The name without ``.csv``. Other suffixes are kept: `run.v1` and `run.v2` are two runs."""
+    """The file name without ``.csv``; other suffixes stay, because `run.v1` and `run.v2` differ."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
 
 
 def check_output(csv: Path) -> None:
-    """Check that a run can write ``csv`` and the files beside it; creates the directory.
+    """Check that a run can write ``csv``, its sidecar and its journal; create the directory.
 
-    This is checked before measuring, so that no time is lost on results that cannot be saved.
-    Nothing is ever overwritten, and only a new regular file is written.
+    The check comes before the measurement, so that no time is lost on results that cannot be saved.
+    A run never overwrites a file, and writes only new regular files.
 
     Raises:
-        OutputError: a file cannot be written; the one-line message gives the reason, the hint a
+        OutputError: a file cannot be written. The one-line message gives the reason, and the hint a
             remedy.
     """
     try:
@@ -65,10 +65,10 @@ def check_output(csv: Path) -> None:
 
 
 def check_unused(csv: Path) -> None:
-    """Check that neither ``csv`` nor a file beside it exists; writes nothing.
+    """Check that ``csv``, its sidecar and its journal do not exist; writes nothing.
 
     Raises:
-        OutputError: one of them exists, ``csv`` is a directory, or a part of its path is a file.
+        OutputError: a file exists, ``csv`` is a directory, or a directory in its path is a file.
     """
     if csv.name in ("", ".."):
         raise OutputError(

@@ -1,7 +1,4 @@
-"""The plan of a run, which is the first record of its journal.
-
-Floor 1, plain data. `membench run --resume` needs nothing else.
-"""
+"""The plan of a run: the first record of its journal, and all that ``--resume`` needs."""
 
 from __future__ import annotations
 
@@ -10,22 +7,23 @@ from membench.core.terms import Metric, Stat, Tier
 
 MAX_ROUNDS = 1000
 MAX_TIMEOUT = 7 * 86400.0
-"""Maximum seconds for one case in one round."""
+"""Maximum time of one case in one round, in seconds."""
 MAX_SEED = 2**63 - 1
 
 
 @record
 class PlannedCase:
-    """A case of the plan.
+    """A case that a run will measure or skip.
 
     Attributes:
-        skipped: why the case cannot run on this machine; empty if it can.
-        memory: bytes of memory that the case holds; disk: bytes of its scratch file.
-        gpu_memory: bytes of GPU memory that the case holds.
-        tuned: whether its configuration is chosen before the first round.
+        skipped: why the case cannot run on this machine; empty if the case can run.
+        memory: bytes of host memory that the case allocates.
+        disk: bytes of the scratch file of the case.
+        gpu_memory: bytes of GPU memory that the case allocates.
+        tuned: whether membench chooses the configuration of the case before the first round.
         gpu: index among the visible GPUs; None for a case without a GPU.
         rounds: number of rounds in which the case is measured, spread over the run; 0 for all.
-        flags: flags of its rows that are known before the measurement.
+        flags: flags of the case's rows that are known before the measurement.
     """
 
     id: str
@@ -47,23 +45,23 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The backend of the case, for rows without a measurement.
+        """The first word of the backend; ``cuda`` for ``cuda-storage`` (a GPU and a scratch file).
 
-        ``cuda-storage`` is for cases that use a GPU and a scratch file.
+        Rows without a measurement have this backend.
         """
         return self.backend.partition("-")[0]
 
 
 @record
 class Pairing:
-    """How a run is paired with another run; the rounds of both are measured in turns.
+    """How a run is paired with another run; the rounds of the two runs are measured in turns.
 
     Attributes:
         pair_id: an id that both runs share.
         side: ``a`` or ``b``.
         partner: name of the other run's results file, in the same directory.
         versus: how b differs from a, as in ``--versus``; empty if only the set-up commands differ.
-        setup_a, setup_b: the commands that are run before each round of a side.
+        setup_a, setup_b: the commands that run before each round of a and of b.
     """
 
     pair_id: str
@@ -75,23 +73,23 @@ class Pairing:
 
     @property
     def setup(self) -> str:
-        """The set-up command of this side."""
+        """The set-up command for the rounds of this run."""
         return self.setup_a if self.side == "a" else self.setup_b
 
 
 @record
 class Plan:
-    """The plan of a run.
+    """What a run will measure, and how.
 
     Attributes:
-        run_id: ``<UTC>-<4 hex>``, so that files can be concatenated.
+        run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.
         seed: seed of the random order of the cases in every round.
         timeout: maximum seconds for one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
-        scratch: directory of the scratch file; empty if no case needs one.
+        scratch: directory of the scratch file; empty if no case needs a scratch file.
         disk_budget: maximum bytes of the scratch file, and of all writes together.
-        hold: whether a GPU's queue is blocked until it is filled.
-        pair: the pairing, if the run is one side of a paired run.
+        hold: whether a GPU starts only after all its work is queued.
+        pair: the pairing of a paired run; None for other runs.
     """
 
     run_id: str
@@ -117,7 +115,7 @@ class Plan:
     def measures(self, case: PlannedCase, round_: int) -> bool:
         """Whether ``case`` is measured in round ``round_``, numbered from 1.
 
-        The rounds of a case are spread evenly, beginning with the first, so that a drift of the
-        machine affects all cases alike.
+        The rounds of a case are spread evenly, beginning with the first round. So a drift of the
+        machine affects all cases equally.
         """
         return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)

@@ -1,4 +1,4 @@
-"""Checks that membench can have written the plan of a journal."""
+"""Check that membench could have written the plan of a journal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MAX_CASES = 100_000
 
 
 def check(plan: Plan) -> None:
-    """Refuse a ``plan`` that membench cannot have made; the journal may have been edited.
+    """Reject a ``plan`` that membench cannot have written, for example an edited plan.
 
     Raises:
-        SchemaError: a value is out of range; the one-line message names it.
+        SchemaError: a value is out of range; the one-line message names the field.
     """
     cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
     wrong = [name for name, cell in cells if not is_cell(name, cell)]
@@ -38,9 +38,9 @@ def check(plan: Plan) -> None:
 
 
 def _is_pairing(pair: Pairing) -> bool:
-    """Whether the pairing is valid.
+    """Whether the fields of ``pair`` are valid.
 
-    The partner must be in the same directory, so that no other directory is read or written.
+    The partner must be a bare file name, so that membench reads and writes no other directory.
     """
     name = pair.partner
     bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
@@ -48,7 +48,7 @@ def _is_pairing(pair: Pairing) -> bool:
 
 
 def _problem(case: PlannedCase) -> str:
-    """The first field of ``case`` that is out of range; empty if none is."""
+    """The name of the first field of ``case`` that is out of range; empty if all are valid."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

@@ -1,4 +1,4 @@
-"""Writes results to their final path without changing other files."""
+"""Write results to their final path without changing other files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from membench.results.table import to_csv
 
 
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
-    """Write ``rows`` and ``sidecar`` (both or neither) to ``csv`` or the next free name.
+    """Write ``rows`` and ``sidecar`` to ``csv`` or to the next free name: both files or no file.
 
-    Files of an earlier part of the same run are replaced. All other files are kept, even if they
-    appear at this moment.
+    Files that the same run wrote earlier are replaced. All other files are kept, even if another
+    program creates them at the same moment.
 
     Returns:
         The path of the written CSV: ``csv``, or ``<name>-2.csv``, ``-3``, ... in the same
@@ -53,7 +53,7 @@ def _places(csv: Path) -> Iterator[Path]:
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:
-    """Whether run ``run_id`` wrote the existing files and they have not been changed since."""
+    """Whether the run ``run_id`` wrote ``csv`` and its sidecar, and nobody changed them since."""
     beside = sidecar_path(csv)
     if csv.is_symlink() or beside.is_symlink():
         return False

@@ -1,7 +1,7 @@
 """The folder of the reference results, in an installed package or in a checkout.
 
-Floor 0. A wheel contains ``results/reference/`` as ``membench/reference/``. An editable install and
-a bare checkout use the folder of the checkout.
+A wheel contains ``results/reference/`` as ``membench/reference/``. An editable install and a
+checkout without installation use the folder of the checkout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reference_root() -> Path | None:
-    """The folder that contains one folder per reference; None if it does not exist."""
+    """The folder with one subfolder per reference; None if the folder does not exist."""
     places = (_PACKAGE / "reference", _PACKAGE.parent / "results" / "reference")
     return next((place for place in places if place.is_dir()), None)
 
@@ -29,15 +29,15 @@ def reference_names() -> list[str]:
 
 
 def reference_name(argument: str) -> str:
-    """The name in ``ref:NAME``.
+    """Return the name in ``argument``, which has the form ``ref:NAME``.
 
     Raises:
-        UsageError: ``argument`` does not have this form, or the reference does not exist.
+        UsageError: ``argument`` has another form, or no reference has this name.
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
         near = (f"{PREFIX}{one}" for one in nearest(name, reference_names()))
-        hint = asked_back(near) or "membench list --references names them"
+        hint = asked_back(near) or "membench list --references shows the names"
         raise UsageError(f"there is no reference '{argument}'", hint)
     return name
 
@@ -55,10 +55,10 @@ def reference_paths(name: str) -> list[Path]:
 
 
 def files_of(arguments: Iterable[str | Path]) -> list[Path]:
-    """The files that a user named; ``ref:NAME`` is replaced by the files of that reference.
+    """The paths that a user gave; ``ref:NAME`` is replaced by the files of the reference.
 
     Raises:
-        UsageError: the reference does not exist.
+        UsageError: no reference has the given name.
     """
     found: list[Path] = []
     for argument in map(str, arguments):

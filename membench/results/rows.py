@@ -1,4 +1,4 @@
-"""Makes the rows of a results file from the results of the rounds; pure functions."""
+"""Compute the rows of a results file from the results of the rounds; pure functions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribut
 
 
 def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
-    """One row per planned (case, metric, stat), in the order of ``plan``, as stored in a file.
+    """Compute one row per planned (case, metric, stat), in the order of ``plan``.
 
-    A case that failed in any round is `failed`, and keeps its samples. A case with impossible
-    numbers (not finite, or not above 0) is `failed` too. A case that was measured in fewer rounds
-    than planned is `ok` with these rounds.
+    The numbers are rounded as in a results file. A case that failed in any round is `failed`, and
+    keeps its samples. A case with an impossible number (not finite, or not above 0) is `failed`
+    too. A case that was measured in fewer rounds than planned is `ok`.
 
     Args:
         plan: the run's plan.
-        units: the results from the journal; of several for one (round, case) the last one is used.
+        units: the results from the journal; the last result of a (round, case) counts.
         partial: whether to leave out cases that the run did not reach.
 
     Raises:
@@ -38,7 +38,7 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
     rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
         if unit.case not in rounds:
-            raise SchemaError(f"there is a result of '{unit.case}', which is not in the plan")
+            raise SchemaError(f"there is a result of '{unit.case}', but the plan has no such case")
         rounds[unit.case][unit.round] = unit
     result: list[Row] = []
     for case in plan.cases:
@@ -51,7 +51,10 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
 
 
 def relative_spread(values: Sequence[float]) -> float | None:
-    """1.4826 * MAD / median of ``values`` (> 0), a fraction; None for fewer than two."""
+    """1.4826 * MAD / median of ``values`` (> 0), a fraction; None for fewer than two values.
+
+    MAD is the median absolute deviation.
+    """
     if len(values) < 2:
         return None
     middle = statistics.median(values)
@@ -91,7 +94,7 @@ def _row(
     units: Sequence[CaseResult],
     planned: Sequence[str],
 ) -> Row:
-    """The row of one metric and statistic; ``planned`` are the flags in the plan."""
+    """The row of one metric and statistic of a case; ``planned`` are the flags in the plan."""
     status, reason = outcome
     found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
     found = [(unit, one) for unit, one in found if one.stat is stat]
@@ -129,7 +132,7 @@ def _row(
 
 
 def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, str]:
-    """The status of ``case`` over its rounds, and the reason if it is not `ok`."""
+    """The status of ``case`` over all its rounds, with the reason if the status is not `ok`."""
     if case.skipped:
         return Status.SKIPPED, case.skipped
     for unit in units:
@@ -143,7 +146,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` failed: its own reason, or impossible numbers; empty if it did not fail."""
+    """Why ``unit`` failed: its reason, or an impossible number; empty if it did not fail."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:
@@ -160,5 +163,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """Samples with the precision of a file, so that min and max agree with the stored samples."""
+    """The finite samples with the precision of a file, so that min and max match the file."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

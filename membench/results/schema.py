@@ -1,4 +1,4 @@
-"""The row of a results file: its columns, their kinds, and the rules between them."""
+"""The row of a results file: its columns, the kinds of cells, and rules between columns."""
 
 from __future__ import annotations
 
@@ -96,12 +96,14 @@ class Row:
 
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
-        rounds: number of rounds with a value; n: number of samples taken in them, stored or not.
+        rounds: number of rounds with a value.
+        n: number of samples taken in these rounds, stored or not.
         round_values: one number per round; these are compared between runs.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
         min, max: smallest and largest of the stored samples.
         samples: stored samples of each round; 7 significant digits in a file.
-        size_bytes: bytes of the working set; bytes_moved: payload of one sample in bytes.
+        size_bytes: bytes of the working set.
+        bytes_moved: payload of one sample in bytes.
         iters: number of iterations of one sample.
         peak: theoretical limit of the hardware, in ``unit``.
         detail: further facts about the measurement; all values are text.
@@ -152,34 +154,37 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """The key of a row: run, case, metric and statistic."""
+        """The tuple (run, case, metric, statistic), which is unique in a file."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each array of the case: the size in its id, or the size chosen for `auto`."""
+        """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
+
+        None if the case has no size.
+        """
         return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
     def cited(self) -> bool:
-        """Whether the number was published elsewhere and not measured here."""
+        """Whether the row is a published figure instead of a measurement."""
         return self.backend == "cited"
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured the number."""
+        """Whether another tool than membench measured the row."""
         return self.backend.startswith("import:")
 
 
 _SAMPLES_CELL = "_samples"
-"""Key in the `vars` of a row for its unparsed samples cell, until the samples are used."""
+"""Key in the `vars` of a row for the text of its samples, until the samples are used."""
 
 
 class _SamplesOnDemand:
-    """The samples of a row that was read from a file, parsed on first use.
+    """The samples of a row from a file, parsed on first access.
 
-    Most readers do not need them, and there are many thousands. This is not a data descriptor, so
-    that samples given to the constructor, or parsed before, take precedence.
+    Most readers need no samples, and a file has many thousands. The class is not a data descriptor.
+    So samples that were given to the constructor, or parsed before, take precedence.
     """
 
     def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
@@ -201,7 +206,10 @@ def _rounds_of_samples(row: Row) -> int:
 
 
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
-    """Bytes of each array of ``case``, from the ``detail`` and the working set of its row."""
+    """Bytes of each array of ``case``; None if the case id has no size.
+
+    For ``size=auto`` the size is taken from ``detail``, or else from ``size_bytes``.
+    """
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
     if not sizes:
         return None
@@ -215,7 +223,7 @@ def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) ->
 
 
 def is_whole(text: str) -> bool:
-    """Whether ``text`` is an integer within the range of a size."""
+    """Whether ``text`` is a decimal integer of at most 18 digits."""
     return text.isdecimal() and text.isascii() and len(text) < 19
 
 
@@ -227,7 +235,7 @@ REQUIRED: tuple[str, ...] = (
         if column.default is MISSING and column.default_factory is MISSING
     ),
 )
-"""Columns that every row must fill."""
+"""Columns that must not be empty in any row."""
 
 
 def is_median(value: float, values: Sequence[float]) -> bool:
@@ -239,7 +247,7 @@ def is_median(value: float, values: Sequence[float]) -> bool:
 
 @record
 class _Rule:
-    """A rule between the columns of a row; its error names ``column``."""
+    """A rule between the columns of a row; the error message names ``column``."""
 
     column: str
     holds: Callable[[Any], bool]
@@ -253,17 +261,17 @@ _SHARED_RULES = (
         "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
     ),
 )
-"""Rules between columns that most rows of a run share (`_SHARED`)."""
+"""Rules between the columns `_SHARED`, whose values most rows of a run share."""
 _OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
-        "must stand in an ok row, and in no other",
+        "must be set in an ok row, and empty in all other rows",
     ),
     _Rule(
         "reason",
         lambda row: (ascii_line(row.reason) != "") == (row.status is not Status.OK),
-        "must stand in a skipped or failed row, and in no other",
+        "must be set in a skipped or failed row, and empty in all other rows",
     ),
     _Rule(
         "rounds",
@@ -280,7 +288,7 @@ _OWN_RULES = (
     _Rule(
         "spread",
         lambda row: row.spread is None or len(row.round_values) > 1,
-        "cannot be known from fewer than two rounds",
+        "must be empty for fewer than two rounds",
     ),
     _Rule(
         "samples",
@@ -289,7 +297,7 @@ _OWN_RULES = (
             or not row.round_values
             or _rounds_of_samples(row) in (0, len(row.round_values))
         ),
-        "are not of as many rounds as there are round values",
+        "does not have as many rounds as the column 'round_values'",
     ),
     _Rule(
         "min",
@@ -300,11 +308,11 @@ _OWN_RULES = (
 
 
 _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples", "detail", "reason")
-"""Columns in which the rows of one run differ; most rows share the values of all others."""
+"""Columns whose values differ between the rows of a run; other columns are mostly equal."""
 
 
 class _Column(NamedTuple):
-    """What a loop over the columns of a row needs of each."""
+    """A column with its position and the properties of its cells."""
 
     place: int
     name: str
@@ -331,11 +339,11 @@ _PLACE_OF_SAMPLES = COLUMNS.index("samples")
 _OF_RUN = frozenset(
     ("schema", "run_id", "machine", "device", "driver", "cuda", "membench", "kernel", "started")
 )
-"""Columns that are the same in all rows of a run."""
+"""Columns that have the same value in all rows of a run."""
 
 
 class _Group(NamedTuple):
-    """Shared columns that are read, checked and written together; ``pick`` selects their values."""
+    """Columns that are read, checked and written together; ``pick`` selects their values."""
 
     columns: tuple[_Column, ...]
     rules: tuple[_Rule, ...]
@@ -355,12 +363,12 @@ _GROUPS = (
 
 
 class _Judgement(NamedTuple):
-    """What holds for a row with certain values in the columns of a group.
+    """The result of checking the values of a row in the columns of one group.
 
     Attributes:
-        name, fault: the first column with an invalid value, and the reason; else empty texts.
+        name, fault: the first column with an invalid value, and the reason; empty if all are valid.
         broken: the broken rules, if no value is invalid.
-        cells: of a whole row, empty in all other columns.
+        cells: the cells of a whole row; cells of columns outside the group are empty.
     """
 
     name: str
@@ -374,9 +382,9 @@ _pick_of_run, _pick_others = (group.pick for group in _GROUPS)
 
 
 def _judgements(values: Mapping[str, Any]) -> _Judged | None:
-    """The judgement of each of `_GROUPS`.
+    """Check the values of each of `_GROUPS`; equal values are checked once.
 
-    None if a value has no hash, such as a list where a tuple is meant.
+    None if a value cannot be hashed, such as a list instead of a tuple.
     """
     of_run, others = _pick_of_run(values), _pick_others(values)
     try:
@@ -403,7 +411,10 @@ def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _J
 
 
 def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
-    """The first of ``columns`` with an invalid value, and the reason; else empty texts."""
+    """The first of ``columns`` with an invalid value, and the reason.
+
+    If all values are valid, both texts are empty.
+    """
     for _, name, kind, absent, required in columns:
         value = values[name]
         if value is None or value == absent:
@@ -415,12 +426,12 @@ def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple
 
 
 def to_cells(row: Row) -> list[str]:
-    """The cells of ``row`` in the order of `COLUMNS`; free text cleaned by `ascii_line`."""
+    """Format ``row`` as cells in the order of `COLUMNS`; `ascii_line` cleans free text."""
     return _cells(row, _judgements(vars(row)))
 
 
 def checked_cells(row: Row) -> list[str]:
-    """`to_cells` of a row that passes `check`."""
+    """Check ``row`` like `check`, and format the row like `to_cells`."""
     return _cells(row, _check(row))
 
 
@@ -444,7 +455,7 @@ def _cells(row: Row, judged: _Judged | None) -> list[str]:
 
 
 def from_cells(cells_by_name: Mapping[str, str]) -> Row:
-    """The row with the cells ``cells_by_name`` (column -> cell); unknown columns are ignored.
+    """Parse a row from ``cells_by_name`` (column -> cell); unknown columns are ignored.
 
     Raises:
         SchemaError: a cell is invalid for its column, or a required cell is empty.
@@ -467,7 +478,7 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     if not fault:
         columns = _OWN_COLUMNS_BUT_SAMPLES if later else _OWN_COLUMNS
         name, fault, own = _read(columns, [get(column.name, "") for column in columns])
-    if fault:  # the first in the order of the columns is named
+    if fault:  # name the first invalid column in the order of `COLUMNS`
         name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
@@ -483,7 +494,11 @@ def _read_group(place: int, found: tuple[str, ...]) -> tuple[str, str, dict[str,
 
 
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """The first of ``columns`` whose cell is at fault, why, and the values; no fault: "", ""."""
+    """Parse the cells ``found`` of ``columns``.
+
+    Returns the first column with an invalid cell, the reason, and the values. Without an invalid
+    cell, the first two are empty.
+    """
     values: dict[str, Any] = {}
     for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
         try:
@@ -496,7 +511,11 @@ def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, d
 
 
 def check(row: Row) -> None:
-    """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    """Check that ``row`` is allowed in a results file.
+
+    Raises:
+        SchemaError: a value or a rule is broken; the message names case and column.
+    """
     _check(row)
 
 
@@ -515,7 +534,7 @@ def _check(row: Row) -> _Judged | None:
             name, fault = min(faults, key=lambda one: _SHARED.index(one[0]))
         rules = of_run.broken + others.broken
     if not fault:
-        # Samples that are still a cell were found valid when it was read.
+        # Samples that are still unparsed text were checked when the file was read.
         own = _OWN_COLUMNS if "samples" in values else _OWN_COLUMNS_BUT_SAMPLES
         name, fault = _first_fault(values, own)
     if fault:
@@ -527,7 +546,7 @@ def _check(row: Row) -> _Judged | None:
 
 
 def is_cell(column: str, cell: str) -> bool:
-    """Whether ``cell`` is valid in ``column``; an empty cell is valid if the value is optional."""
+    """Whether ``cell`` is valid in ``column``; an empty cell is valid in an optional column."""
     kind = _KINDS[column]
     try:
         value = kind.from_cell(cell)
@@ -537,7 +556,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """``row`` as a file stores it: printable free text, samples with 7 significant digits."""
+    """Return ``row`` as if read from a file: printable text, samples with 7 digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
@@ -546,4 +565,4 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
-"""Schema -> function that reads its rows; each old major version keeps its own."""
+"""Schema -> function that reads its rows; an old schema version keeps its own reader."""

@@ -1,7 +1,7 @@
-"""The sidecar: the JSON file beside a results file.
+"""The sidecar: a JSON file beside the results file that describes the run.
 
-It describes the run, and shows whether the CSV was changed after the run. `compare` works without a
-sidecar.
+The sidecar also contains the digest of the CSV, which shows whether somebody changed the CSV.
+`membench compare` works without a sidecar.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Sidecar:
         notes: the events of the journal, including the clocks at the end of each round.
         seconds: wall time by activity.
         interrupted: whether the run ended before the plan was complete.
-        pair_id: an id that both sides of a paired run share; empty for other runs.
-        sha256: hex digest of the bytes of the CSV.
+        pair_id: an id that both runs of a paired run share; empty for other runs.
+        sha256: SHA-256 of the bytes of the CSV, in hexadecimal.
     """
 
     schema: str = SCHEMA
@@ -51,7 +51,7 @@ class Sidecar:
 
 
 def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
-    """Write ``sidecar`` beside ``csv``, with the present digest of ``csv``; returns its path.
+    """Write ``sidecar`` beside ``csv``, with the SHA-256 of ``csv``; returns the sidecar's path.
 
     Raises:
         OutputError: ``csv`` cannot be read, or the sidecar cannot be written.
@@ -62,13 +62,13 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
 
 
 def to_json(sidecar: Sidecar, sha256: str) -> bytes:
-    """``sidecar`` as file content; ``sha256`` is the digest of the CSV."""
+    """Format ``sidecar`` as JSON; ``sha256`` is the digest of the CSV in hexadecimal."""
     whole = dump(replace(sidecar, sha256=sha256))
     return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:
-    """The sidecar of ``csv``; None if it does not exist.
+    """Read the sidecar of the results file ``csv``; None if there is no sidecar.
 
     Raises:
         SchemaError: the sidecar exists but cannot be read.
@@ -81,7 +81,7 @@ def read_sidecar(csv: Path) -> Sidecar | None:
 
 
 def read_plain(csv: Path) -> dict[str, Any] | None:
-    """The sidecar of ``csv`` as a JSON object, checked only for its schema.
+    """Read the sidecar of ``csv`` as a JSON object, and check only its schema; None if absent.
 
     Raises:
         SchemaError: the sidecar exists but cannot be read.
@@ -107,7 +107,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
-    """Whether ``csv`` still has exactly the bytes that the run wrote.
+    """Whether the bytes of ``csv`` are unchanged since the run wrote the file.
 
     Raises:
         OutputError: ``csv`` cannot be read.

@@ -1,9 +1,9 @@
-"""Decides the tiers of a pointer chase from its latencies and from the reported cache sizes.
+"""Find the memory tier of each footprint of a pointer chase, from latencies and cache sizes.
 
-The latency of a chase over growing footprints is a staircase. Each flat part is a tier; a ramp
-between two flat parts is not. The reported cache sizes say which tier a flat part is, unless the
-latencies contradict them. On a GPU, the cache operator of the loads decides whether L1 can serve
-them.
+The latency over growing footprints (working sets) is a staircase. Each flat step is a tier. A ramp
+between two steps belongs to no tier. The cache sizes that the system reports decide which tier a
+step is, unless the latencies contradict these sizes. On a GPU, the cache operator of the loads
+decides whether L1 can serve the loads.
 """
 
 from __future__ import annotations
@@ -19,50 +19,50 @@ from membench.core.units import MIB
 from membench.results.schema import Row, is_whole
 
 FLAT = 1.25
-"""Latencies that differ by less than this factor may be on the same step."""
+"""Latencies whose ratio is below this factor may be on the same step."""
 
 CLOSE = 1.1
-"""Neighbours that differ by less than this factor are on the same step in any case."""
+"""Neighbouring latencies whose ratio is below this factor are always on the same step."""
 
 HALF = 0.5
 SHARE = 0.1
-"""A latency belongs to the lower step up to this share of the climb to the next step."""
+"""Largest rise of a latency on a step, as a fraction of the rise to the next step."""
 
 BEYOND = 4
-"""Footprints of at least this many times the cache are in memory (STREAM's rule)."""
+"""Footprints of at least this many times the cache size are in memory (STREAM's rule)."""
 
 LEAST_MEMORY = 256 * MIB
-"""Minimum bytes of a footprint that counts as memory if no cache size is reported."""
+"""Minimum size in bytes of a footprint in memory if the system reports no cache size."""
 
 L1_END = MIB
-"""A size in bytes above any GPU's L1 cache and below any GPU's L2 cache."""
+"""Size in bytes above every GPU's L1 cache and below every GPU's L2 cache."""
 
 LEAST_L2 = 4 * MIB
-"""Minimum bytes of an L2 cache whose size is not reported (Volta and later)."""
+"""Minimum size in bytes of an L2 cache whose size is not reported (Volta and later)."""
 
 PAST_L1 = frozenset({"cg", "cv"})
-"""Cache operators of loads that L1 never serves (PTX ISA, cache operators)."""
+"""Cache operators of loads that L1 never serves (PTX ISA, section on cache operators)."""
 
 _TIERS: Mapping[str, tuple[Tier, Tier]] = {
     "host/chase": (Tier.CACHE, Tier.DDR),
     "gpu/chase": (Tier.L2, Tier.HBM),
 }
-"""Bench -> the tier of its caches (on a GPU, beyond L1), and the tier of memory."""
+"""Bench -> the tier of its caches (on a GPU, the tier after L1), and the tier of memory."""
 
 
 @record
 class _Stair:
-    """A footprint in bytes, and the time of one dependent load in ns."""
+    """A footprint (working set) in bytes, and the time of one dependent load in ns."""
 
     size: int
     latency: float
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """``rows``, with the tiers of every chase set from its staircase.
+    """Return ``rows`` with the tier of each pointer-chase row set from the latency curve.
 
-    A footprint between two steps keeps its tier cell and gets the flag `transition`. If no step is
-    visible, the tiers are not changed.
+    A footprint between two steps of the curve keeps its tier and gets the flag `transition`. If no
+    step is visible, the tiers stay unchanged.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -86,8 +86,8 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 def leading(rows: Sequence[Row]) -> list[Row]:
     """The rows that may represent the best of their tier.
 
-    They have a value, were served by that tier alone, and were not measured under load
-    (``host/loaded`` and ``hbm/loaded`` are left out).
+    Such a row has a value, only its tier served the accesses, and the row was not measured under
+    load. So rows of ``host/loaded`` and ``hbm/loaded`` are left out.
     """
     return [
         row
@@ -106,9 +106,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """Position -> tier of each row of one curve; None for a position between two steps.
+    """Find the tier of each row of one curve: position -> tier, None between two steps.
 
-    Positions that cannot be decided are left out.
+    Positions whose tier is uncertain are left out.
     """
     name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
@@ -128,7 +128,7 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
         elif seen or cache is None or 2 * stair.size <= cache:
             found[place] = caches if cached[place] else None
         elif stair.size > cache:
-            found[place] = None  # memory is not visible; the cache holds a part at most
+            found[place] = None  # larger than the cache, but the curve does not reach memory
     if name == "gpu/chase" and params.get("hint") not in PAST_L1:
         large = {place: tier for place, tier in found.items() if stairs[place].size >= L1_END}
         return large | _beside_l1(stairs, cached)
@@ -138,8 +138,8 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
     """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
 
-    Footprints on the first step are in L1 if the step has a visible end; those on the second step
-    are in L2. If the first step has no visible end, L1 and L2 cannot be distinguished.
+    If the latency curve has a visible end of its first step, footprints on the first step are in
+    L1, and footprints on the second step are in L2. Otherwise L1 and L2 cannot be distinguished.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -156,10 +156,10 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 
 
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
-    """For each footprint, whether no cache serves it.
+    """For each footprint, whether no cache serves its loads.
 
-    That is so from four times the cache size on, or if the latency is constant from a quarter of
-    the footprint on. A curve without a visible step decides nothing.
+    This is true if the footprint is at least four times the cache size. It is also true if the
+    latency is constant from a quarter of the footprint on, unless the curve has no visible step.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -181,9 +181,13 @@ def _cached(
 ) -> list[bool]:
     """For each footprint, whether it is on a step below memory, whose latency is ``top``.
 
-    This can only be so for footprints that a cache of ``most`` bytes can hold. Their latency must
-    be hardly above the step before, or close to a neighbour's. For footprints of at most half of
-    ``least`` (the certain size of the cache) it is enough to be nearer to that step than to memory.
+    The footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must
+    be true:
+
+    - The latency is hardly above the latency of the previous step.
+    - The latency is close to the latency of a neighbour.
+    - The footprint is at most half of ``least``, the size that the cache certainly has, and the
+      latency is nearer to the previous step than to memory.
     """
     below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
     found: list[bool] = []
@@ -214,7 +218,7 @@ def _first_step(stairs: Sequence[_Stair]) -> int:
 
 
 def _share(latency: float, low: float, high: float) -> float:
-    """Position of ``latency`` between ``low`` and ``high``, as a fraction; 0 if these are equal."""
+    """Position of ``latency`` between ``low`` and ``high``, as a fraction; 0 if high <= low."""
     return (latency - low) / (high - low) if high > low else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The results file: writes rows to CSV and reads them."""
+"""Write rows to a results file (CSV), and read results files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from membench.results.formats.recognise import format_of, opened
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
 
 MAX_BYTES = 512 << 20
-"""Maximum bytes of a results file: two thousand concatenated runs."""
+"""Maximum size of a results file in bytes; two thousand concatenated runs fit."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times two thousand full runs."""
+"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
 MAX_CELLS = 10_000
-"""Maximum number of cells in a line: a hundred times the number of columns."""
+"""Maximum number of cells in a line: more than a hundred times the number of columns."""
 
-_HEAD = 1 << 16  # this many characters show what kind of file it is
+_HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]
-_WHAT_IT_IS = "it is what 'membench run' writes; 'membench import' makes one of other tools' output"
+_WHAT_IT_IS = (
+    "give a file from 'membench run', or convert another tool's output with 'membench import'"
+)
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that occur together only in a header; they identify further headers in the file."""
+"""Words that occur together only in a header, also in headers of concatenated files."""
 
 _QUOTED = ('"', "\r", "\n")
-"""Characters beside the comma for which the csv module quotes a cell."""
+"""Characters other than the comma for which the csv module quotes a cell."""
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -42,7 +44,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def to_csv(rows: Iterable[Row]) -> bytes:
-    """``rows`` as the content of a results file.
+    """Format ``rows`` as the content of a results file.
 
     Raises:
         SchemaError: a row breaks the schema.
@@ -57,7 +59,7 @@ def to_csv(rows: Iterable[Row]) -> bytes:
         record = checked_cells(row)
         return row
 
-    for _ in _distinct(map(checked, rows)):  # yields each before it takes the next
+    for _ in _distinct(map(checked, rows)):  # yields a row before it takes the next row
         line = ",".join(record)
         if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
@@ -67,10 +69,13 @@ def to_csv(rows: Iterable[Row]) -> bytes:
 
 
 def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
-    """The rows of ``path`` in order; ``pipe`` permits a pipe, for paths that a user named.
+    """Read the rows of the results file ``path`` in order.
 
-    Columns may be in any order; unknown columns are ignored. Files of several runs may be
-    concatenated, with their headers. Identical rows are read once.
+    Columns may be in any order; unknown columns are ignored. The file may be a concatenation of
+    several results files, including their headers. Of identical rows, only the first is returned.
+
+    Args:
+        pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
         SchemaError: the file is invalid; the one-line message names the file and, if known, the
@@ -83,13 +88,13 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """``error`` from reading ``path``, with the path in its message and hint."""
+    """Add ``path`` to the message and the hint of ``error``, which reading the file raised."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
-    """The rows of ``text``, the content of a results file; see `read_rows`."""
+    """Parse ``text``, the content of a results file, with the rules of `read_rows`."""
     return list(_distinct(_rows(text)))
 
 
@@ -99,7 +104,11 @@ def _checked(row: Row) -> Row:
 
 
 def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
-    """``rows`` without identical ones, so that no run counts twice."""
+    """Yield ``rows`` without repetitions, so that no run counts twice.
+
+    Raises:
+        SchemaError: two rows of the same run, case, metric and statistic differ.
+    """
     seen: dict[object, Row] = {}
     for row in rows:
         first = seen.setdefault(row.key, row)
@@ -113,7 +122,7 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def read_text(path: Path, *, pipe: bool) -> str:
-    """The content of ``path``, which may be a results file.
+    """Read the text of ``path``, which may be a results file; ``pipe`` as in `read_rows`.
 
     Raises:
         SchemaError: the file cannot be read, or is not text.
@@ -123,7 +132,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     except NotText:
         if _is_gzip(path):
             raise SchemaError(
-                "compressed with gzip", "unpack it with gunzip, and name the result"
+                "compressed with gzip", "decompress the file with gunzip first"
             ) from None
         raise SchemaError("binary, not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:
@@ -148,7 +157,7 @@ def _rows(text: str) -> Iterator[Row]:
             continue
         if len(record) != len(header):
             raise SchemaError(
-                f"line {line}: {len(record)} cells where the header has {len(header)}",
+                f"line {line}: {len(record)} cells, but the header has {len(header)}",
                 "the file was cut off or edited",
             )
         yield _row(dict(zip(header, record, strict=True)), line)
@@ -157,7 +166,7 @@ def _rows(text: str) -> Iterator[Row]:
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; blank lines are left out."""
+    """Yield line number and cells of each CSV record; blank lines are left out."""
     if csv.field_size_limit() < len(text):
         csv.field_size_limit(len(text))  # a samples cell may exceed the default of 128 KiB
     reader = csv.reader(_lines(text), strict=True)
@@ -181,22 +190,22 @@ def _lines(text: str) -> Iterator[str]:
 def _header(record: list[str], text: str) -> list[str]:
     if "schema" not in record:
         semicolons = len(record) == 1 and "schema;" in record[0]
-        hint = "save it with commas between the cells" if semicolons else _what_helps(text)
+        hint = "save the file with commas between the cells" if semicolons else _what_helps(text)
         raise SchemaError("not a results file of membench: no column 'schema'", hint)
     if len(set(record)) != len(record):
-        raise SchemaError("two columns of the same name")
+        raise SchemaError("two columns have the same name")
     return record
 
 
 def _what_helps(text: str) -> str:
-    """A hint for ``text`` that is not a results file."""
+    """A hint for the user who gave ``text``, which is not a results file."""
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)
     except SchemaError as error:
         return f"{error}: {error.hint}"
     tool = format_of(data)
-    return f"membench import {tool} FILE -o OUTPUT.csv makes one of it" if tool else _WHAT_IT_IS
+    return f"membench import {tool} FILE -o OUTPUT.csv converts the file" if tool else _WHAT_IT_IS
 
 
 def _row(cells: Mapping[str, str], line: int) -> Row:

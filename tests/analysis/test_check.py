@@ -171,7 +171,7 @@ def test_what_healthy_gpus_give_passes(reference: str, bench: str, low: float, h
 def test_more_than_the_peak_is_a_fault_of_measurement() -> None:
     check = checked(h100_box.scaled(1.2, "hbm/read"))
     assert verdict(check, "GPU memory read") == "measurement fault"
-    assert any("more than the peak" in one for one in failures(check, parse_requirements([])))
+    assert any("above the peak" in one for one in failures(check, parse_requirements([])))
 
 
 def test_a_best_is_compared_with_a_best() -> None:
@@ -291,7 +291,7 @@ class TestNothingPassesForWantOf:
     ("change", "seen"),
     [
         ({"power_limit": 400.0}, "power limit: 400 W of 700 W"),
-        ({"mig": True}, "MIG: on: a part of the GPU was measured"),
+        ({"mig": True}, "MIG: on: only a MIG instance was measured"),
         ({"sm_mhz_set": 1200}, "clock: set to 1200 MHz of 1980 MHz"),
     ],
 )
@@ -569,7 +569,9 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
     assert "430.0 GB/s" in line
     assert "100%  - other size [1]" in line
-    assert "other size: the nearest figure is for another case: size 256MiB, here auto" in out
+    assert (
+        "other size: the nearest expected value is for another case: size 256MiB, here auto" in out
+    )
     cached = [replace(row, flags=(*row.flags, "cache-served")) for row in older]
     write_rows(tmp_path / "older.csv", cached)
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")

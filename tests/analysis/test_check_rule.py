@@ -64,7 +64,7 @@ def test_a_wide_range_gives_the_ratio_alone() -> None:
 def test_without_a_figure_nothing_passes() -> None:
     for value in (1, 69, 71, 99):
         assert without_range(value, 100, UP).verdict is CheckVerdict.NOT_JUDGED
-    assert "below the floor" in without_range(69, 100, UP).why
+    assert "below 70 % of the peak" in without_range(69, 100, UP).why
     assert "floor" not in without_range(71, 100, UP).why
     assert without_range(1, None, DOWN).verdict is CheckVerdict.NOT_JUDGED
 

@@ -411,7 +411,11 @@ def test_many_regressions_are_one_exit_code(
         ((), 0, ""),
         (("--fail-on", "missing", "--cross-machine"), 3, "Found: 2 missing"),
         (("--fail-on", "failed", "--cross-machine"), 3, "Found: 1 failed"),
-        (("--fail-on", "worse"), 1, "Error: --fail-on: the sides are from different machines: dev"),
+        (
+            ("--fail-on", "worse"),
+            1,
+            "Error: --fail-on: the results are from different machines: dev",
+        ),
         (
             ("--fail-on", "worse", "--cross-machine"),
             1,

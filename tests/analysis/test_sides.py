@@ -93,23 +93,23 @@ def test_files_of_one_label_are_pooled_and_count_once(here: Path) -> None:
 def test_an_edited_copy_is_refused(here: Path) -> None:
     a = read_source(write(here / "a.csv", row(around(1))))
     b = read_source(write(here / "b.csv", row(around(2))))
-    with pytest.raises(SchemaError, match="another row for ddr/copy"):
+    with pytest.raises(SchemaError, match="two different rows for ddr/copy"):
         make_sides([("x", a), ("x", b), ("y", a)])
 
 
 def test_what_cannot_be_meant(here: Path) -> None:
     source = read_source(write(here / "a.csv", row(around(1))))
     other = replace(source, path=Path("b.csv"))
-    with pytest.raises(UsageError, match="only one side"):
+    with pytest.raises(UsageError, match="only one label"):
         make_sides([(None, source)])
-    with pytest.raises(UsageError, match="only one side"):
+    with pytest.raises(UsageError, match="only one label"):
         make_sides([("x", source), ("x", other)])
-    with pytest.raises(UsageError, match="would be labelled 'b'"):
+    with pytest.raises(UsageError, match="would get the label 'b'"):
         make_sides([("b", source), (None, other)])
 
 
 def test_a_file_with_a_header_alone_is_refused(here: Path) -> None:
-    with pytest.raises(SchemaError, match="it has no rows"):
+    with pytest.raises(SchemaError, match="the file has no rows"):
         read_source(write(here / "a.csv"))
 
 

@@ -56,8 +56,8 @@ def test_what_a_file_says_holds_and_the_rest_is_the_bases(
     [
         ("", "the first line is not"),
         ('schema = "membench.thresholds/2"', "the first line is not"),
-        ('schema = "membench.thresholds/1"\nbase = "lax"', "base must be one of strict"),
-        ('schema = "membench.thresholds/1"\nbase = 3', "base must be one of strict"),
+        ('schema = "membench.thresholds/1"\nbase = "lax"', "is not one of strict"),
+        ('schema = "membench.thresholds/1"\nbase = 3', "is not one of strict"),
         ('schema = "membench.thresholds/1"\nspeed = 3', "'speed' is not 'all' or a tier"),
         ('schema = "membench.thresholds/1"\nssd = 3', "'ssd' is not a table"),
         ('schema = "membench.thresholds/1"\n[ssd]\nspeed = 3', "'speed' is not a metric"),

@@ -80,7 +80,7 @@ def test_by_what_cannot_be_meant(stores: Path) -> None:
     ):
         with pytest.raises(UsageError, match=message):
             sides_of([str(stores)], **arguments)
-    with pytest.raises(UsageError, match="--by takes its labels"):
+    with pytest.raises(UsageError, match="--by cannot be combined with labels"):
         sides_of([f"x={stores}"], by="stores")
     with pytest.raises(UsageError, match="nothing to compare"):
         sides_of([])
@@ -108,7 +108,10 @@ def test_normalize_compares_shares_of_peak(
     assert "v worse" in line
     code, text, _ = run_cli(capsys, small, large, "--normalize", "peak", "--format", "json")
     assert json.loads(text)["rows"][0]["unit"] == "fraction-of-peak"
-    assert "1 skipped in box, b: no peak is known to normalize by\n  hbm/unknown" in out
+    assert (
+        "1 skipped in box, b: the peak is unknown, so the value cannot be normalized\n  hbm/unknown"
+        in out
+    )
 
 
 def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,7 +288,7 @@ def test_imports_stand_in_one_table_with_ours(
     (line,) = [one for one in out.splitlines() if one.startswith(case)]
     assert "27.19 import" in line
     assert "? unclear (n=5/1)" in line
-    assert "import 4 runs of the other tool or more under one label" in out
+    assert "import at least 4 runs of the other tool under one label" in out
     assert "best-of in babelstream: " in out
 
 

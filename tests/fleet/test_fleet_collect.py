@@ -86,18 +86,18 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
 ) -> None:
     monkeypatch.setattr(collect, "MAX_FILE", 1 << 20)
     hostile = {
-        "not the answer": None,
-        "answer of a run": reply | {"csv": "text"},
-        "larger than": reply | {"csv": b"x" * ((1 << 20) + 1)},
+        "exit code or a file is missing": None,
+        "a file is missing": reply | {"csv": "text"},
+        "too large for a run": reply | {"csv": b"x" * ((1 << 20) + 1)},
         "exit code 1: no disk": reply | {"code": 1, "errors": "Error: no\ndisk"},
         "signal 9": reply | {"code": -9},
         "binary": reply | {"csv": b"\0"},
-        "no rows": reply | {"csv": reply["csv"].splitlines()[0] + b"\n"},
+        "rows or the sidecar are missing": reply | {"csv": reply["csv"].splitlines()[0] + b"\n"},
         "not JSON": reply | {"sidecar": b"{"},
         "was changed after its run": reply | {"csv": reply["csv"] + b"\n"},
         "to a machine other than": edited(reply, b"node-1", b"node-2"),
         "different runs": changed(reply, run_id="20260131T080412Z-0000"),
-        "no time or profile": changed(reply, started="../../../../tmp/x"),
+        "no valid time or profile": changed(reply, started="../../../../tmp/x"),
         "time or profile": changed(reply, profile="../x"),
     }
     for message, answer in hostile.items():

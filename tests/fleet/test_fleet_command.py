@@ -111,7 +111,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(
 HOSTS = (
     Host("a" * 40, HostState.ARRIVED, "3 rows"),
     Host("b", HostState.RUNNING, "[round 2/5 3/42] ddr/copy/size=1GiB " + "x" * 200),
-    Host("c", HostState.FAILED, "its worker was lost"),
+    Host("c", HostState.FAILED, "the worker of this host was lost"),
     Host("d", HostState.WAITING),
 )
 

@@ -100,8 +100,8 @@ def test_a_ledger_is_what_was_written_and_the_newest_is_found(tmp_path: Path) ->
     [
         ({"schema": "membench.run/1"}, "not a membench.fleet/1"),
         ({"fleet_id": "../../x"}, "fleet_id"),
-        ({"hosts": [{"name": "a", "csv": "../a.csv"}]}, "outside its directory"),
-        ({"hosts": [{"name": "a", "csv": "/etc/passwd"}]}, "outside its directory"),
+        ({"hosts": [{"name": "a", "csv": "../a.csv"}]}, "outside the directory"),
+        ({"hosts": [{"name": "a", "csv": "/etc/passwd"}]}, "outside the directory"),
         ({"hosts": [{"name": "a"}, {"name": "a"}]}, "twice"),
         ({"hosts": [{"name": "a", "state": "happy"}]}, "not a HostState"),
     ],

@@ -236,6 +236,6 @@ def dies(_path: Path) -> None:
 def test_a_file_that_ends_its_reader_ends_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SchemaError, match="the process that read it died"):
+    with pytest.raises(SchemaError, match="the process that read the file died"):
         exchange._isolated(dies, tmp_path / "v.parquet")
     assert capfd.readouterr().err == ""

@@ -148,7 +148,7 @@ def test_what_a_worker_sends_is_checked_and_named(
     asked = ledger(tmp_path, *NAMES)
     done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
     assert {host.name: host.detail for host in done.hosts} == {
-        "worker-0": "the host's answer is invalid: not the answer of a run",
+        "worker-0": "the host's answer is invalid: the exit code or a file is missing",
         "worker-1": "the host's answer is invalid: results.csv: binary, not a results file",
         "worker-2": "RuntimeError: no way",
     }
@@ -205,7 +205,7 @@ def test_two_versions_in_one_fleet_are_named_and_both_measured(
     assert {host.state for host in done.hosts} == {HostState.ARRIVED}
     (warning,) = watcher.warnings
     assert warning.startswith(
-        f"worker other: membench {other_version}, this host has {membench.__version__};"
+        f"worker other has membench {other_version}, but this host has {membench.__version__}:"
     )
     for name, version in (("worker-0", membench.__version__), ("other", other_version)):
         host = done.host(name)

@@ -34,14 +34,14 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (
             ["import", "fio", "a.csv", "-o", "o.csv"],
             1,
-            "a.csv: a results file of membench already",
-            "as it is",
+            "a.csv: already a results file of membench",
+            "without an import",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
         (
             ["import", "babelstream", "b", "-o", "o.csv"],
             2,
-            "does not name the memory",
+            "does not say which memory",
             "--set tier=ddr",
         ),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
@@ -90,9 +90,9 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     assert done.returncode == 0
     assert done.stdout.startswith("o.csv: 7 rows of 7 cases")
     said = done.stderr.splitlines()
-    assert "not taken over: 1 x a waived test, which the text does not name" in done.stderr
+    assert "not taken over: 1 x a waived test without a name" in done.stderr
     assert "not read: runs/fio.json: the output of fio, not of nvbandwidth" in said
-    assert any(line.startswith("not read: runs/README.md: no result") for line in said)
+    assert any(line.startswith("not read: runs/README.md: the file has no result") for line in said)
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: no stream file in runs: runs/1.json: the output of nvb")
@@ -123,7 +123,7 @@ def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
         ((AWKWARD / "nvb-06-text.txt").read_bytes(), "membench import nvbandwidth x.csv"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull --include=x.csv"),
         (b"\x1f\x8b\x08\0", "gunzip"),
-        (b'{"schema": "membench.run/1"}', "name the CSV beside it"),
+        (b'{"schema": "membench.run/1"}', "the CSV of the same run"),
     ],
 )
 def test_another_tools_file_given_as_results_is_answered_with_the_command_that_reads_it(

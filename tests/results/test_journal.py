@@ -99,7 +99,7 @@ def test_a_journal_torn_before_its_plan_was_written(path: Path, journal: Journal
     whole = path.read_bytes()
     for end in range(0, len(whole), 37):
         path.write_bytes(whole[:end])
-        with pytest.raises(JournalError, match="holds no plan"):
+        with pytest.raises(JournalError, match="has no plan"):
             Journal.resume(path)
 
 

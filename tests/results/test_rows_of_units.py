@@ -184,7 +184,7 @@ def test_a_case_that_was_never_reached(
 
 
 def test_a_result_of_no_planned_case(make_plan: MakePlan, make_unit: MakeUnit) -> None:
-    with pytest.raises(SchemaError, match="'ddr/x', which is not in the plan"):
+    with pytest.raises(SchemaError, match="'ddr/x', but the plan has no such case"):
         rows(make_plan(), [make_unit(case="ddr/x")])
 
 

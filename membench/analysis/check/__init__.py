@@ -1,1 +1,1 @@
-"""The check of a machine: compares its tiers with results that others got on the same hardware."""
+"""The check of a machine: compare its tiers with published results for the same hardware."""

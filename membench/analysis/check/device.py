@@ -1,4 +1,4 @@
-"""The verdict on one quantity of one device, from its best comparable row."""
+"""Judge one quantity of one device, such as read bandwidth, from its best comparable row."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of rows whose value was determined by another part of the machine than the row's tier."""
+"""Flags of rows whose value does not belong to the row's tier, although it is possible."""
 
 Match = tuple[Expectation, Likeness]
 
 
 def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The verdict on the ``rows`` of one quantity on one device.
+    """Judge the ``rows`` of one quantity on one device.
 
     Args:
-        figures: the figures of that quantity in all references.
+        figures: the published or earlier values of this quantity, from all references.
     """
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
@@ -38,7 +38,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
         return _absent(rows, ok)
     impossible = [row for row in usable if _is_impossible(row)]
     if impossible:
-        why = tr("more than the peak of the hardware")
+        why = tr("the value is above the peak of the hardware")
         judgement = TierJudgement(CheckVerdict.FAULT, None, why, tr("above the peak"))
         return _line(_best(impossible), judgement)
     for several in _by_weight(figures):
@@ -48,7 +48,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
 
 
 def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
-    """The binding figures, then data sheets, then lower bounds and thresholds."""
+    """Sort ``figures`` into required values, data-sheet values, and lower bounds or thresholds."""
     bound = [one for one in figures if one.binding]
     sheets = [one for one in figures if not one.binding and one.kind == "datasheet"]
     others = [one for one in figures if not one.binding and one.kind != "datasheet"]
@@ -56,11 +56,11 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The line for a quantity without a usable row: never a pass; ``fail`` if its case failed."""
+    """The result for a quantity without a usable row: ``fail`` if its case failed."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
-        why = tr("every row is flagged {flags}", flags=flags)
+        why = tr("every row has a flag: {flags}", flags=flags)
         return DeviceLine(
             CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("not the tier's")
         )
@@ -79,7 +79,10 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The ``figures`` that are comparable with ``row``, each with the axes in which it differs."""
+    """The published values in ``figures`` that are comparable with ``row``, with differing axes.
+
+    The differing axes of each pair are in the `Likeness`.
+    """
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -90,7 +93,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """``row`` judged by the range of all figures that are comparable with it."""
+    """Judge ``row`` against the range of all comparable published values."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
@@ -112,7 +115,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
-    """Whether the row was measured at the queue depth for which the data sheet gives its figure."""
+    """Whether the row has the queue depth for which the data sheet gives its value."""
     here = split_case(row.case)[1].get("qd", "")
     return figure.kind == "datasheet" and figure.trust != "c" and figure.depth == here != ""
 
@@ -122,7 +125,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     match figure.kind:
         case "datasheet" if figure.depth:
             why = tr(
-                "the data sheet's queue depth is {depth}, here it is {qd}",
+                "queue depth {qd} was measured, but the data sheet is for {depth}",
                 depth=figure.depth,
                 qd=here,
             )
@@ -131,21 +134,26 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
         case "derived":
-            why = tr("the figure is a lower bound from an application: only the ratio is shown")
+            why = tr(
+                "the published value is a lower bound from an application: only the ratio is shown"
+            )
             brief = tr("floor")
         case "threshold":
             why, brief = (
-                tr("the figure is a published pass mark: only the ratio is shown"),
+                tr("the published value is a pass mark: only the ratio is shown"),
                 tr("a pass mark"),
             )
         case _:
-            why = tr("the figure is not confirmed: only the ratio is shown")
+            why = tr("the published value is not confirmed: only the ratio is shown")
             brief = tr("doubtful figure")
     return TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The line if no figure is comparable, with the nearest figure or the share of the peak."""
+    """The result if no published value is comparable with any row: not judged.
+
+    The result shows the ratio to the nearest published value, or else to the peak.
+    """
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:
@@ -154,7 +162,7 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     differs = clauses(one.told for one in nearest[1].others)
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
-    why = tr("the nearest figure is for another case: {differs}", differs=differs)
+    why = tr("the nearest expected value is for another case: {differs}", differs=differs)
     brief = tr("other size") if nearest[1].but_for_auto else ""
     judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)
@@ -206,7 +214,7 @@ def _value(row: Row) -> float:
 
 
 def _best_sample(row: Row) -> float:
-    """The best sample if samples were kept, otherwise the best round."""
+    """The best sample if the run kept its samples, otherwise the best round."""
     higher = row.better is Better.HIGHER
     end = row.max if higher else row.min
     seen = [_value(row), *row.round_values, *([end] if end else [])]
@@ -214,5 +222,5 @@ def _best_sample(row: Row) -> float:
 
 
 def _peak(row: Row) -> float | None:
-    """The hardware's limit; None if the row's peak was itself measured."""
+    """The peak of the hardware; None if unknown, or if the row's peak was itself measured."""
     return None if row.peak_basis is PeakBasis.MEASURED else row.peak

@@ -1,4 +1,4 @@
-"""Figures that a machine is expected to reach, each a range with its source."""
+"""Published and measured values that a machine is expected to reach, each a range with a source."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from membench.results.compact.row import Measurement
 from membench.results.schema import Row
 
 EXPECTED = ("measured", "target")
-"""Kinds of figures that a machine is required to reach.
+"""Kinds of figures that a machine must reach.
 
-The other kinds do not bind. A data sheet is a promise of the maker under the maker's own
-conditions. A figure derived from an application is a lower bound. A threshold is a published pass
-mark, far below the ability of the hardware (``docs/check.md``).
+A machine need not reach figures of other kinds. The maker of a device gives a data sheet's value
+for the maker's own conditions. A value derived from an application is a lower bound. A threshold is
+a published pass mark, far below the ability of the hardware (``docs/check.md``).
 """
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """One figure of a reference.
+    """One expected value, from a reference or from an earlier run.
 
     Attributes:
-        low, high: the range in its source, in the unit of the metric; equal for a single value.
+        low, high: the range in the source, in the unit of the metric; equal for a single value.
         kind: measured, target, datasheet, derived or threshold.
         trust: a, b or c; empty for a run of membench.
-        best: whether the figure is the best of a tool's repetitions; it is then compared with our
-        best sample.
-        depth: queue depth of a data sheet's figure; empty if the sheet does not give it.
+        best: whether the value is the best of a tool's repetitions, and is compared with a best
+            sample.
+        depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
         alike: axis -> rule, for the axes that may differ.
-        case_version: version of the case in a run of membench; None for measurements by other
-            tools.
-        of_memory: whether memory served it: its tier is one, and no flag contradicts that.
+        case_version: version of the case in a run of membench; None for other tools.
+        of_memory: whether the row is of a memory tier, without a flag that a cache served the
+            accesses.
         reference: ``ref:NAME``, or the name of the file.
     """
 
@@ -59,15 +59,16 @@ class Expectation:
 
     @property
     def binding(self) -> bool:
-        """Whether a machine fails if it does not reach this figure."""
+        """Whether a machine fails the check if the machine does not reach this value."""
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """How the case of ``row`` differs from the figure's; None if the benches differ.
+        """Compare the case of ``row`` with the case of this value; None if they are not comparable.
 
-        A bench whose default size became ``auto`` has a new version for that reason alone. So a
-        figure of memory with a size that was asked for stays in sight of a row with ``size=auto``,
-        and the other way round.
+        The benches, metrics and statistics must be equal. The case versions of two membench rows
+        must also be equal, with one exception. A bench got a new version when its default size
+        became ``auto``. So memory rows that differ only in ``size=auto`` are compared across
+        versions.
         """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None
@@ -78,7 +79,7 @@ class Expectation:
 
 
 def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectation, ...]:
-    """The figures in the `ok` ``rows`` of ``reference``: published figures, or rows of a run."""
+    """Make an expected value from each `ok` row of ``reference``: published figures or a run."""
     return tuple(
         _expectation(reference, row)
         for row in rows
@@ -87,9 +88,9 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """The figure of ``row``.
+    """Make an expected value from ``row``.
 
-    The range for a run of membench is the median of its rounds plus or minus the spread.
+    Its range for a run of membench is the median of the rounds plus or minus the spread.
     """
     assert row.value is not None
     cited, imported = row.common.cited, row.common.imported

@@ -1,4 +1,4 @@
-"""The expected figures of a check: of the references for the machine's hardware, or as named."""
+"""Collect the expected values of a check: from references, from files, or from earlier runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def expected_of(
     machine: Machine | None,
     paths: Sequence[Path] = (),
 ) -> tuple[Expectation, ...]:
-    """The expected figures that ``arguments`` name: ``ref:NAME``, a file, ``history`` or ``auto``.
+    """Collect the expected values from ``arguments``.
 
-    ``auto`` means the references for the GPUs, processors and disks named in ``rows``, and the
-    reference runs of this machine. ``history`` means other runs of this machine in the folders of
-    ``paths``.
+    An argument is ``ref:NAME``, a file, ``history`` or ``auto``. ``auto`` means the references for
+    the GPUs, processors and disks named in ``rows``, and the reference runs of this machine.
+    ``history`` means other runs of this machine in the folders of ``paths``.
 
     Raises:
-        UsageError: a reference or name does not exist, or there are too few runs.
+        UsageError: an argument is unknown, or ``history`` finds too few runs.
         SchemaError: a file cannot be read.
     """
     found: list[Expectation] = []

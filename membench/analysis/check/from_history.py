@@ -1,4 +1,4 @@
-"""Expected figures from the machine's own earlier runs: the noise band of each case."""
+"""Expected values from the machine's own earlier runs: the noise band of each case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """The noise bands of the present levels of the cases that a check uses.
+    """The range of usual values (noise band) of each case that a check uses.
+
+    Each band is computed from the runs since the last change of the case.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.
@@ -33,8 +35,9 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
     if len(others) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"too few other runs of this machine in {folders}: {len(others)} of {LEAST}",
-            "--expect FILE compares with a single run",
+            f"too few other runs of this machine in {folders}: {len(others)} instead of at least "
+            f"{LEAST}",
+            "compare with a single run: --expect FILE",
         )
     record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}

@@ -1,4 +1,4 @@
-"""The results of a check, line by line."""
+"""The classes for the results of a check, for each quantity and device."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 @dataclass(frozen=True)
 class ReferenceRange:
-    """The range that a value is compared with.
+    """The range of published values with which a measured value is compared.
 
     Attributes:
-        low, high: the range over all comparable figures, in the unit of the metric.
-        kind: measured, target, datasheet, ...
-        sources: sources of the figures, each once.
-        references: ``ref:NAME`` of each figure, each once.
-        case: case of the nearest figure.
-        differs: the axes in which that case differs from the measured one.
+        low, high: the range over all comparable published values, in the unit of the metric.
+        kind: kind of the nearest published value, such as measured, target or datasheet.
+        sources: the distinct sources of the published values.
+        references: the distinct names (``ref:NAME``) of the references.
+        case: case of the nearest published value.
+        differs: the axes in which ``case`` differs from the measured case.
     """
 
     low: float
@@ -40,9 +40,9 @@ class DeviceLine:
 
     Attributes:
         device: index of the GPU; None for the host and its disks.
-        case: the measured case; empty if none was measured.
-        value: in the unit of the metric: the best sample if the figure is the best of a tool's
-            repetitions, otherwise the row's value.
+        case: the measured case; empty if no case was measured.
+        value: the row's value in the unit of the metric; the best sample if ``best`` is True.
+        best: whether the published value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
     """
@@ -61,23 +61,23 @@ class DeviceLine:
 
     @property
     def peak_share(self) -> float | None:
-        """``value / peak``; None if either is unknown."""
+        """``value / peak``; None if the value or the peak is unknown."""
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property
     def badness(self) -> tuple[int, float]:
-        """A sort key, larger for worse lines: the verdict, then how small the share is."""
+        """Sort key by verdict and then by share; worse results have larger keys."""
         share = self.share if self.share is not None else self.peak_share
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
 
 
 @dataclass(frozen=True)
 class TierLine:
-    """The result for one quantity of a machine.
+    """The result for one quantity of a machine, on all of its devices.
 
     Attributes:
         name: readable name of the quantity.
-        devices: one line per GPU in the order of their indices, or only the host's line.
+        devices: one result per GPU in the order of the GPU indices, or only the host's result.
     """
 
     name: str
@@ -88,7 +88,7 @@ class TierLine:
 
     @property
     def worst(self) -> DeviceLine:
-        """The line shown for the quantity: that of the slowest device with the worst verdict."""
+        """The result that represents the quantity: the worst verdict, and its slowest device."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property

@@ -1,4 +1,4 @@
-"""The check of a whole machine: tiers, preconditions, and GPUs that are slower than the others."""
+"""Check a whole machine: tiers, preconditions, and GPUs that are slower than other GPUs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class MachineCheck:
     """The results of a check.
 
     Attributes:
-        references: ``ref:NAME`` or file names that the machine was compared with; may be empty.
-        lines: one per quantity; their verdicts take the preconditions into account.
-        preconditions: all of them, met or not.
-        stragglers: GPUs and pairs of GPUs that are slower than the others.
+        references: ``ref:NAME`` or names of the files with expected values; may be empty.
+        lines: one per quantity; the verdicts take the preconditions into account.
+        preconditions: all preconditions, met or not.
+        stragglers: GPUs and pairs of GPUs that are slower than the other GPUs of the machine.
     """
 
     references: tuple[str, ...]
@@ -42,7 +42,7 @@ class MachineCheck:
 
     @property
     def tiers(self) -> dict[Tier, CheckVerdict]:
-        """The verdict on each tier: that of its worst line; `not judged` if no line was judged."""
+        """The verdict on each tier: the worst of its lines; `not judged` if no line was judged."""
         found: dict[Tier, list[CheckVerdict]] = {}
         for line in self.lines:
             found.setdefault(line.tier, []).append(line.verdict)
@@ -63,13 +63,13 @@ def check_machine(
     expected: Sequence[Expectation],
     states: Mapping[int, GpuState] | None = None,
 ) -> MachineCheck:
-    """Check the machine of ``rows``.
+    """Check the machine that ``rows`` describe.
 
     Args:
         rows: the rows of one machine.
         machine: its snapshot; if None, no tier can pass.
-        expected: the figures that the machine is compared with.
-        states: for each GPU index, NVML's state under load.
+        expected: the values with which the machine is compared.
+        states: for each GPU index, the state of the GPU under load, from NVML.
     """
     rows = tuple(rows)
     met = preconditions(rows, machine, states or {})
@@ -83,7 +83,7 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """The parts that the machine has, whether or not they were measured."""
+    """The hardware that the snapshot lists, measured or not; empty without a snapshot."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)
@@ -104,10 +104,10 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 
 
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
-    """``line``, with the verdict changed if its preconditions require it.
+    """Change the verdict of ``line`` if a precondition is not met or unknown.
 
-    A line whose precondition is unknown cannot pass. A machine with other settings, or a shared
-    one, may be slower for that reason: its line may still pass, but cannot fail.
+    If a precondition is unknown, the line cannot pass. If the machine is shared or has other
+    settings than usual, the line cannot fail, because the machine may be slow for that reason.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

@@ -1,7 +1,8 @@
 """Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-They come from the flags of the rows, and from the sidecar, which has NVML's state of each GPU under
-load. A precondition that could not be read is unknown, and its line cannot pass.
+The preconditions come from the flags of the rows and from the sidecar, which contains NVML's state
+of each GPU under load. If a precondition could not be read, its state is unknown, and the tier
+cannot pass.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from membench.results.schema import Row
 
 _PCIE = re.compile(r"gen(\d+)x(\d+)")
 _WRONG = ("heat", "hardware slowdown", "power brake")
-"""Throttle reasons that mean a fault; a power cap is normal at full load."""
+"""Throttle reasons that mean a fault. A power cap is normal at full load, and so no fault."""
 ON_CHIP = GPU_TIERS - {Tier.LINK}
 _LINK = frozenset({Tier.LINK})
 _HOST = frozenset({Tier.DDR})
@@ -31,7 +32,7 @@ class PreconditionState(StrEnum):
 
     OK = "ok"
     BAD = "wrong"  # the machine has a fault
-    OTHER = "not comparable"  # other settings, or a shared machine: a low figure proves nothing
+    OTHER = "not comparable"  # other settings, or a shared machine: a low value proves nothing
     UNKNOWN = "unknown"
 
 
@@ -41,18 +42,18 @@ STATES = {
     PreconditionState.OTHER: tr("not comparable"),
     PreconditionState.UNKNOWN: tr("unknown"),
 }
-"""The states in the reader's language."""
+"""The translated names of the states."""
 
 
 @dataclass(frozen=True)
 class Precondition:
-    """One precondition and its state.
+    """A precondition for judging a tier, such as the clock, with its state.
 
     Attributes:
         name: the checked property.
         seen: what was found, with numbers.
         device: index of the GPU; None for the host.
-        tiers: the tiers that it affects.
+        tiers: the tiers that depend on the precondition.
     """
 
     name: str
@@ -65,11 +66,11 @@ class Precondition:
 def preconditions(
     rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
 ) -> tuple[Precondition, ...]:
-    """All preconditions that affect ``rows``.
+    """Find the states of all preconditions for judging ``rows``.
 
     Args:
-        machine: the snapshot; None if there is none.
-        states: for each GPU index, NVML's state under load.
+        machine: the snapshot; None if there is no snapshot.
+        states: for each GPU index, the state of the GPU under load, from NVML.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -103,7 +104,7 @@ def _of_gpu(
         yield Precondition(
             tr("state"),
             PreconditionState.UNKNOWN,
-            tr("power limit, clocks, errors and other users unknown"),
+            tr("power limit, clocks, errors and other users are unknown"),
             GPU_TIERS,
             device,
         )
@@ -112,20 +113,26 @@ def _of_gpu(
     yield from _throttling(rows, device, known=state is not None)
     if any("busy-gpu" in row.flags for row in rows):
         yield Precondition(
-            tr("company"), PreconditionState.OTHER, tr("another process used it"), GPU_TIERS, device
+            tr("company"),
+            PreconditionState.OTHER,
+            tr("another process used the GPU"),
+            GPU_TIERS,
+            device,
         )
 
 
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """The precondition on the PCI Express link, as seen during copies; an idle link runs slower."""
+    """The state of the PCI Express link during copies, because an idle link runs slower."""
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)
 
     if any("encrypted-link" in row.flags for row in rows):
-        return found(PreconditionState.OTHER, tr("its data are encrypted (confidential computing)"))
+        return found(
+            PreconditionState.OTHER, tr("data on the link are encrypted (confidential computing)")
+        )
     under_load = {text for row in rows for text in row.detail.get("pcie", "").split(",") if text}
     if under_load == {"c2c"}:
         return found(PreconditionState.OK, tr("chip to chip"))
@@ -148,10 +155,10 @@ def _link(
             return found(PreconditionState.BAD, seen)
         return found(PreconditionState.OK if most else PreconditionState.UNKNOWN, seen)
     if any("link-downtrained" in row.flags for row in rows):
-        return found(PreconditionState.BAD, tr("below its maximum width or speed under load"))
+        return found(PreconditionState.BAD, tr("below the maximum width or speed under load"))
     if state is None:
-        return found(PreconditionState.UNKNOWN, tr("not observed under load"))
-    return found(PreconditionState.OK, most or tr("at its maximum width and speed"))
+        return found(PreconditionState.UNKNOWN, tr("the link was not observed under load"))
+    return found(PreconditionState.OK, most or tr("at the maximum width and speed"))
 
 
 def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
@@ -170,7 +177,7 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
         seen = tr("set to {set} MHz of {most} MHz", set=set_to, most=most)
         yield found(tr("clock"), PreconditionState.OTHER, seen)
     if state.mig:
-        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: a part of the GPU was measured"))
+        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: only a MIG instance was measured"))
     if state.ecc_errors:
         seen = tr("{count} uncorrected errors since the driver was loaded", count=state.ecc_errors)
         yield found(tr("ECC"), PreconditionState.BAD, seen)
@@ -179,9 +186,10 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """The throttling observed in the rows of ``device``.
+    """Yield the throttling recorded in ``rows``, which are all rows of the GPU ``device``.
 
-    ``known`` says that NVML was queried, so that a row without a flag was not throttled.
+    ``known`` is True if NVML was queried. A row without the flag `throttled` was then not
+    throttled.
     """
     words = {
         word.strip()
@@ -209,16 +217,16 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
         yield found(PreconditionState.UNKNOWN, tr("the number of usable CPUs is unknown"))
         return
     usable, every = machine.cpu.usable, max(len(machine.cpu.cores), machine.cpu.usable)
-    seen = tr("{usable} of {every} usable", usable=usable, every=every)
+    seen = tr("{usable} of {every} CPUs are usable", usable=usable, every=every)
     yield found(PreconditionState.OTHER if usable < every else PreconditionState.OK, seen)
     if any("cgroup-limited" in row.flags for row in rows):
         yield found(
-            PreconditionState.OTHER, tr("the control group throttled them to enforce its quota")
+            PreconditionState.OTHER, tr("the control group throttled the CPUs to enforce its quota")
         )
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """The last state of each GPU, by the index of the GPU in the snapshot."""
+    """Map the index of each GPU in the snapshot to the last state of the GPU."""
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}

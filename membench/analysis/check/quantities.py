@@ -1,4 +1,4 @@
-"""The quantities by which each tier is judged, in the order of the memory hierarchy."""
+"""The quantities by which a check judges each tier, in the order of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.results.schema import Row
 
 
 class MachinePart(StrEnum):
-    """A part that a machine must have so that a quantity can be measured."""
+    """Hardware that a machine must have so that a quantity can be measured."""
 
     GPU = "gpu"
     PEERS = "peers"  # two GPUs or more
@@ -23,14 +23,14 @@ class MachinePart(StrEnum):
 
 @dataclass(frozen=True)
 class Quantity:
-    """One quantity by which a tier is judged.
+    """A measurable property by which a tier is judged, such as read bandwidth.
 
     Attributes:
         name: readable name.
-        stats: the accepted statistics, the usual one first.
-        fixed: axis -> value, for the axes with the same value in all its cases.
-        main: whether a check has a line for it even without a published figure; other quantities
-        have a line only if a reference has a figure for them.
+        stats: the accepted statistics, the usual statistic first.
+        fixed: axis -> value, for the axes with the same value in all cases of the quantity.
+        main: whether a check always lists the quantity. Without ``main``, the quantity is listed
+            only if a reference has a value for it.
     """
 
     name: str
@@ -182,7 +182,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         {"pattern": "rand", "block": "4KiB"},
     ),
 )
-"""The lines of a check, at most one per quantity: about fifteen on a machine with several GPUs."""
+"""All quantities of a check. A machine with several GPUs usually has about fifteen."""
 
 CASES: tuple[str, ...] = (
     "gpu/chase/size=16KiB/order=random/hint=plain",
@@ -204,4 +204,4 @@ CASES: tuple[str, ...] = (
     "ssd/read/pattern=seq",
     "ssd/read/pattern=rand/block=4KiB",
 )
-"""Globs of the cases of the quick profile that a check measures."""
+"""Globs for the cases of the quick profile that a check measures."""

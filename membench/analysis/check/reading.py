@@ -1,4 +1,4 @@
-"""Reads results files and checks the machine that they describe."""
+"""Read results files, and check the machine that the files describe."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from membench.results.table import read_rows
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """The check of the machine that a file describes.
+    """The results of a check, with the machine's name.
 
     Attributes:
         name: name of the machine.
-        problems: why the sidecar was not used, one line each.
+        problems: why a sidecar was not used, one line each.
     """
 
     name: str
@@ -38,15 +38,15 @@ class CheckedFile:
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
-    A sidecar is ignored if it belongs to another run, or if its CSV was changed afterwards. All
-    facts in it are then unknown.
+    A sidecar is ignored if it belongs to another run, or if its CSV was changed after the run. All
+    facts from the sidecar are then unknown.
 
     Args:
         expected: see `membench.analysis.check.expected.expected_of`.
 
     Raises:
-        UsageError: the files are of several machines, or have no rows.
-        SchemaError: one of them cannot be read.
+        UsageError: the files are from several machines, or have no rows.
+        SchemaError: a file cannot be read.
     """
     rows: list[Row] = []
     problems: list[str] = []
@@ -76,10 +76,10 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:
-    """NVML's states of the GPUs at the ends of the rounds, in the order of the rounds.
+    """The states of the GPUs at the end of each round, from NVML, in the order of the rounds.
 
     Raises:
-        SchemaError: the sidecar has no valid states.
+        SchemaError: a state in the sidecar is invalid.
     """
     return [
         load(GpuState, state)

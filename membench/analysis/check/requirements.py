@@ -1,4 +1,4 @@
-"""Requirements on a check, and whether they are met; a requirement without data is not met."""
+"""The user's requirements on a check. A requirement is met only if there is a verdict."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from membench.core.near import did_you_mean
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
-"""Verdicts that the user may define as failures, in addition to the usual ones."""
+"""Verdicts that ``--fail-on`` can add to the verdicts that always fail a check."""
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)
-"""Tiers for which every required GPU must have a verdict."""
+"""Tiers for which every required GPU needs a verdict."""
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """The GPUs and tiers that a check must have judged.
+    """The GPUs and tiers for which a check must have a verdict.
 
     Attributes:
-        gpus: number of GPUs; 0 for any.
+        gpus: number of GPUs; 0 if any number is enough.
         tiers: tiers that must have a verdict.
     """
 
@@ -36,10 +36,10 @@ class Requirements:
 
 
 def parse_requirements(words: Sequence[str]) -> Requirements:
-    """The requirements in ``words``: ``gpu=8`` or tier names; commas separate several in one word.
+    """Parse requirements such as ``gpu=8`` or ``hbm,link``: a number of GPUs, and names of tiers.
 
     Raises:
-        UsageError: a word is neither of these.
+        UsageError: a word is not of the form ``gpu=N`` and not the name of a tier.
     """
     gpus, tiers = 0, []
     for word in (part.strip() for text in words for part in text.split(",")):
@@ -47,7 +47,8 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         if key == "gpu" and equals:
             if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= _MOST_GPUS):
                 raise UsageError(
-                    f"--require {word}: not a number of GPUs", f"it may be 1 to {_MOST_GPUS}"
+                    f"--require {word}: not a number of GPUs",
+                    f"give a number from 1 to {_MOST_GPUS}",
                 )
             gpus = int(number)
         elif word in tuple(Tier):
@@ -61,7 +62,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The reasons why the machine fails, one sentence per reason; empty if it does not fail."""
+    """The reasons why the check fails, one sentence each; empty if the check does not fail."""
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 
@@ -86,7 +87,7 @@ def _always(check: MachineCheck) -> Iterator[str]:
 
 
 def gpus(devices: Sequence[int | None]) -> str:
-    """The start of a sentence, ``GPU 3: `` or ``GPUs 0, 1 and 3: ``; empty for the host."""
+    """The start of a message, ``GPU 3: `` or ``GPUs 0, 1 and 3: ``; empty for the host."""
     numbers = [f"{device}" for device in devices if device is not None]
     if not numbers:
         return ""
@@ -94,7 +95,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """One sentence for each requirement on a GPU or tier that was not measured or not judged."""
+    """Yield a sentence for each required GPU or tier that was not measured or not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

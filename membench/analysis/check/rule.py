@@ -1,9 +1,9 @@
-"""The rule by which a measured value is judged, with its thresholds.
+"""The rule that judges a measured value, with its thresholds.
 
-The thresholds follow published ones (``docs/check.md``). SuperBench's documentation and CSCS call a
-memory figure defective if it is 5 % below its reference. SuperBench's published rule, CSCS for
-GPUs, gpu-fryer and Microsoft's documentation use 10 %. Azure's health checks let host links fall to
-87 % of what others measured, because root complexes and switches differ.
+The thresholds follow published rules (``docs/check.md``). SuperBench's documentation and CSCS call
+memory defective at 5 % below its reference. SuperBench's published rule, CSCS for GPUs, gpu-fryer
+and Microsoft's documentation use 10 %. Azure's health checks accept host links down to 87 % of
+published measurements, because root complexes and switches differ.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from membench.core.messages import tr
 from membench.core.terms import Better, Metric, Tier
 
 PASS = 0.95
-"""Memory and compute pass at or above this share of the low end of the expected range."""
+"""Memory and compute pass if they reach this share of the low end of the expected range."""
 LOOK = 0.90
-"""Memory and compute between this share and `PASS` get the verdict "look"; below it they fail."""
-LINK = 0.87
-"""Share at or above which a link passes; below it, it fails."""
-WIDE = 0.10
-"""A range wider than this share of its low end is too uncertain for a verdict."""
-TOO_HIGH = 1.05
-"""A value above this multiple of the high end is a measurement fault, not a fast machine."""
-TOO_FAST = 1.25
-"""`TOO_HIGH` for latencies, because tools subtract different parts of the timer's cost."""
-FLOOR = 0.70
-"""Share of the peak that every kind of memory exceeds.
+"""Memory and compute between this share and `PASS` get the verdict "look".
 
-A value below it indicates a fault; a value above it proves nothing.
+Below this share, memory and compute fail.
+"""
+LINK = 0.87
+"""A link passes if its bandwidth reaches this share of the low end of the range.
+
+Below this share, the link fails.
+"""
+WIDE = 0.10
+"""Width of a range, as a fraction of its low end, above which membench gives no verdict."""
+TOO_HIGH = 1.05
+"""A value above the high end times this factor is a measurement fault, not a fast machine."""
+TOO_FAST = 1.25
+"""`TOO_HIGH` for latencies: larger, because tools subtract the cost of the timer differently."""
+FLOOR = 0.70
+"""Share of the peak bandwidth that every kind of memory exceeds.
+
+A value below this share indicates a fault. A value above it proves nothing.
 """
 PEAK_TOLERANCE = 0.01
-"""Fraction by which a value may exceed a peak: clocks are reported in whole MHz."""
+"""Fraction by which a value may exceed the peak, because clocks are reported in whole MHz."""
 
 
 _DUST = 1e-9  # tolerance for rounding: a value on the threshold counts as reaching it
@@ -50,12 +56,12 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class TierJudgement:
-    """A verdict on one value.
+    """The verdict on one value.
 
     Attributes:
-        share: value over the end of the range that the machine must reach, so 1 just reaches it;
-        None without a range.
-        why: the reason for the verdict; empty if the number shows it.
+        share: ratio to the worse end of the expected range, above 1 if better; None without a
+            range.
+        why: the reason for the verdict; empty if ``share`` is the reason.
         brief: the reason in two or three words for a table; may be empty.
     """
 
@@ -66,19 +72,22 @@ class TierJudgement:
 
 
 def share_of(value: float, low: float, high: float, better: Better) -> float:
-    """``value`` as a share of the worse end of the range; above 1 it is better than that end."""
+    """Ratio of ``value`` to the worse end of the range; above 1, ``value`` is better."""
     return value / low if better is Better.HIGHER else high / value
 
 
 def width(low: float, high: float) -> float:
-    """The width of a range as a fraction of its low end."""
+    """The width of a range as a fraction of its low end: ``high / low - 1``."""
     return high / low - 1
 
 
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """The verdict on ``value`` if others measured ``low`` to ``high``, in the same unit (> 0)."""
+    """Judge ``value`` against the range ``low`` to ``high`` of published measurements.
+
+    All three have the same unit and are above 0.
+    """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
     limit = TOO_FAST if metric is Metric.LATENCY else TOO_HIGH
@@ -86,7 +95,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.FAULT,
             share,
-            tr("better than any published measurement: look for a cache or another byte count"),
+            tr("better than all published measurements: check for cache hits or other byte counts"),
             tr("too good"),
         )
     if width(low, high) > WIDE + _DUST:
@@ -106,14 +115,14 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """The judgement on ``value`` without a figure to compare with; it is never a pass."""
-    why, brief = tr("no figure to compare with"), tr("no figure")
+    """Judge ``value`` without a published figure: never a pass, but perhaps below `FLOOR`."""
+    why, brief = tr("no expected value to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
-        why = tr("no figure to compare with, and below the floor of 70 % of the peak")
+        why = tr("no expected value to compare with, and below 70 % of the peak")
         brief = tr("below the floor")
     return TierJudgement(CheckVerdict.NOT_JUDGED, None, why, brief)
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; never for latencies."""
+    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; False for latencies."""
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

@@ -1,7 +1,7 @@
-"""GPUs, or pairs of GPUs, that are slower than the others of the same host.
+"""Find GPUs, or pairs of GPUs, that are slower than the other GPUs of the same host.
 
-The rule is that for the machines of a fleet (`membench.analysis.fleet.summary`): each GPU counts as
-a machine, and cases that differ only in the GPU count as one case.
+The rule is the same as for the machines of a fleet (`membench.analysis.fleet.summary`). Each GPU
+counts as a machine, and cases that differ only in the GPU count as one case.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from membench.results.schema import Row
 
 PEER = "peer/"
 _MATRICES = ("p2p", "device_to_device")
-"""Words in the test names of p2pBandwidthLatencyTest and nvbandwidth whose rows are GPU pairs."""
+"""Words in test names of p2pBandwidthLatencyTest and nvbandwidth for transfers between GPUs."""
 
 
 @dataclass(frozen=True)
 class Straggler:
-    """A GPU, or a pair of GPUs, that is slower than the others of the host.
+    """A GPU, or a pair of GPUs, that is slower than the other GPUs of the host.
 
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
-        slow: the cases in which it was slow, the slowest first.
-        chance: probability of this result if no GPU is slower than the others, at most 1.
+        slow: the cases in which the GPU was slow, the slowest first.
+        chance: probability of this result if all GPUs are equally fast; at most 1.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """The slow GPUs, then the slow pairs; each list is empty with fewer than five to compare."""
+    """Find the slow GPUs, and then the slow pairs of GPUs; at least five are needed to compare."""
     ok = [
         row
         for row in rows
@@ -63,7 +63,7 @@ def _is_of_pair(row: Row) -> bool:
 
 
 def _pair(row: Row) -> str:
-    """The name of the pair, such as ``GPU 0 to GPU 1`` (source, then destination)."""
+    """The name of the pair of GPUs, such as ``GPU 0 to GPU 1`` (source, then destination)."""
     said = {**row.detail, **split_case(row.case)[1]}
     ends = said.get("src", ""), said.get("dst", "")
     if all(ends):
@@ -95,7 +95,7 @@ def _found(rows: Sequence[Row], name: Callable[[Row], str]) -> list[Straggler]:
 
 
 def _key(row: Row) -> Key:
-    """The key of the case without its GPU."""
+    """The key of the row's case without the axes that name a GPU."""
     parts = row.case.split("/")
     return Key(
         row.tier,

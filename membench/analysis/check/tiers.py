@@ -1,7 +1,7 @@
-"""A machine's rows compared with results from the same hardware, one line per quantity.
+"""Judge a machine's rows against results from the same hardware, one result per quantity.
 
-The best row of a quantity that is comparable with a figure of the references decides; among several
-GPUs the worst one counts. Without a figure or a row, nothing passes.
+For each quantity, the best row that is comparable with a published value decides. With several
+GPUs, the worst GPU counts. A quantity without a published value or without a row never passes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """One line for each quantity that was measured, should have been measured, or has a figure.
+    """Judge each quantity that was measured, should have been measured, or has an expected value.
 
     Args:
         rows: the rows of one machine.
-        expected: the figures that the machine is compared with.
-        parts: the parts that the machine has, whether or not they were measured.
+        expected: the values with which the machine is compared.
+        parts: hardware of the machine, measured or not.
     """
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
@@ -43,7 +43,8 @@ def judge_tiers(
 def gpu_of(row: Row) -> int | None:
     """The index of the GPU on which the case ran; None for a case without a GPU.
 
-    With several GPUs the index is in the case id, except for the first GPU of an imported file.
+    With several GPUs, the case id contains the index. In an imported file, the first GPU has no
+    index.
     """
     if row.tier not in GPU_TIERS:
         return None
@@ -52,7 +53,7 @@ def gpu_of(row: Row) -> int | None:
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
-    """The parts of the machine whose cases occur in ``rows``."""
+    """The hardware that the cases in ``rows`` need, without skipped cases."""
     tried = [row for row in rows if row.status is not Status.SKIPPED]
     has = {
         MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),

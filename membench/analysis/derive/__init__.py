@@ -1,5 +1,5 @@
-"""Figures computed from rows: fits, capacities, knees, Pareto fronts.
+"""Values computed from rows: fits, capacities, knees of curves, Pareto fronts.
 
-They are for readers: they are never samples and never become rows. Each names the rows that it was
-computed from, and is recomputed whenever it is shown.
+membench computes these values whenever it shows them, and never stores them as samples or rows.
+Each value names the rows from which it was computed.
 """

@@ -1,6 +1,6 @@
-"""Figures from the rows of the link benches: start-up times, bytes in flight, transfer policies.
+"""Values computed from the link benches: start-up times, bytes in flight, transfer policies.
 
-Only `ok` rows of medians are used. The parameters are read from the case ids.
+Only `ok` rows with a median are used. The parameters are parsed from the case ids.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ WAYS = ("h2d", "d2h", "d2d")
 
 
 def parameters(case: str) -> dict[str, str]:
-    """``kv/h2d/block=4KiB/count=16`` -> ``{"block": "4KiB", "count": "16"}``."""
+    """Parse a case id: ``kv/h2d/block=4KiB/count=16`` -> ``{"block": "4KiB", "count": "16"}``."""
     parts = (part.partition("=") for part in case.split("/"))
     return {key: value for key, equals, value in parts if equals}
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """The `ok` medians of ``bench``, each with the parameters of its case."""
+    """The `ok` rows of ``bench`` with a median, each with the parameters of its case."""
     return [
         (parameters(row.case), row)
         for row in rows
@@ -38,11 +38,11 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
     ]
 
 
-# KV blocks.
+# Transfers of KV blocks.
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """The measured cells of ``kv/<way>`` with blocks in random order and no limit on the grid."""
+    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:
@@ -55,19 +55,19 @@ def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
 
 @record
 class TransferPolicy:
-    """The rules by which an engine should choose its transfer method, for one direction."""
+    """Rules that choose the transfer method of KV blocks, for one direction."""
 
     way: str
     rules: tuple[MethodRule, ...]
 
     @property
     def line(self) -> str:
-        """The policy as one line of configuration."""
+        """The policy as one line of text for a configuration file."""
         return policy_line(self.way, self.rules)
 
     @property
     def loss(self) -> float:
-        """Share of the best bandwidth that the policy loses in the worst measured cell."""
+        """Largest fraction of the best bandwidth that the policy loses in a measured case."""
         return max(rule.loss for rule in self.rules)
 
 
@@ -83,7 +83,7 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 
 @record
 class LinkFit:
-    """The fit of copy time against size, for one direction and copy engine."""
+    """A fit of copy time as a function of size, for one direction and copy engine."""
 
     bench: str
     engine: str
@@ -91,9 +91,9 @@ class LinkFit:
 
 
 def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
-    """The fits of T = a + V / b to pinned copies in one stream.
+    """Fit T = a + V / b to pinned copies in one stream, for each direction and copy engine.
 
-    T is the time, a the start-up time, V the bytes and b the bandwidth.
+    T is the time in ns, a the start-up time, V the number of bytes and b the bandwidth in GB/s.
     """
     rows = list(rows)
     found = []
@@ -119,7 +119,7 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
 
 @record
 class InFlight:
-    """Bytes in flight on the link: bandwidth x round trip (Little's law)."""
+    """Bytes in flight on the host link: bandwidth (GB/s) x round trip (ns), by Little's law."""
 
     case: str
     gbs: float
@@ -127,7 +127,7 @@ class InFlight:
 
 
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
-    """Bytes in flight for each ``zerocopy/read``.
+    """Compute the bytes in flight for each case of ``zerocopy/read``.
 
     The result is empty if no round trip to host memory was measured.
     """
@@ -151,7 +151,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @record
 class Cost:
-    """One aggressor: its own traffic, and the factor by which it slowed its victim."""
+    """An aggressor (competing traffic): its bandwidth, and the factor by which the victim slows."""
 
     aggressor: str
     gbs: float
@@ -160,10 +160,11 @@ class Cost:
 
 @record
 class Front:
-    """The Pareto front of the aggressors of one victim.
+    """The Pareto front of the aggressors (competing traffic) that slow one victim.
 
     Attributes:
-        best: those that no other beats in both traffic and slow-down; the least slow-down first.
+        best: the Pareto-optimal aggressors, by ascending slow-down. No other aggressor has both
+            more traffic and less slow-down.
         others: all other aggressors.
     """
 
@@ -173,7 +174,7 @@ class Front:
 
 
 def fronts(rows: Iterable[Row]) -> tuple[Front, ...]:
-    """The Pareto front of each victim."""
+    """The Pareto front of traffic and slow-down for each victim of ``interference/link``."""
     costs: dict[str, list[Cost]] = {}
     for params, row in of_bench(rows, "interference/link", Metric.BANDWIDTH):
         slowdown = _number(row.detail.get("slowdown", ""))

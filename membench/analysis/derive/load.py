@@ -1,4 +1,4 @@
-"""The knee and the maximum of a bandwidth-latency curve, and Pareto fronts of two quantities."""
+"""Knee and maximum of a bandwidth-latency curve, and Pareto fronts of cost and gain."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from membench.core.record import record
 
 @record
 class LoadCurve:
-    """Figures derived from latencies under load.
+    """Values computed from latencies under load.
 
     Attributes:
         unloaded_ns: latency in ns at the least traffic.
         knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None for a curve without
-        a bend.
+            a knee.
         most: (GB/s, ns) at the largest traffic.
     """
 
@@ -26,11 +26,12 @@ class LoadCurve:
 
 
 def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
-    """The curve through points (GB/s, ns) in any order; None for fewer than three points.
+    """Find the knee and the maximum of points (GB/s, ns); None for fewer than three points.
 
-    The knee is the point farthest below the chord from the least to the most traffic, both axes
-    scaled to 1 (Satopaa et al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011).  Points
-    beyond the maximum, at which more injected traffic lowers the bandwidth, are left out.
+    The points may have any order. Both axes are scaled to 1. The knee is the point farthest below
+    the straight line from the point with the least traffic to the point with the most (Satopaa et
+    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). Points beyond the maximum do
+    not count, because there more injected traffic lowers the bandwidth.
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:
@@ -47,9 +48,9 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
 
 def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> tuple[int, ...]:
-    """Indices of the Pareto-optimal points: lower cost and higher gain are better.
+    """Indices of the Pareto-optimal points, in ascending order of cost.
 
-    They are in ascending order of cost. Of equal points only the first is included.
+    A lower cost and a higher gain are better. Of several equal points, only the first is included.
     """
     order = sorted(range(len(costs)), key=lambda index: (costs[index], -gains[index], index))
     front: list[int] = []

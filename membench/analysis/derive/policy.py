@@ -1,8 +1,8 @@
 """How an engine should move KV blocks: the method for each block size and number of blocks.
 
-The input is the rows of ``kv/*``: the bandwidth of each method with N blocks of B bytes. A rule is
-two methods and a block size at which to switch. For every measured number of blocks, the rule is
-chosen whose largest loss against the best method is smallest.
+The input is the bandwidth of each method of ``kv/*`` for N blocks of B bytes. A rule consists of
+two methods and the block size at which to switch. For each measured N, the chosen rule has the
+smallest worst loss against the best method.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from membench.core.record import record
 from membench.core.units import format_size
 
 REFERENCE = "contig"
-"""Method that is measured only for comparison, because the blocks of an engine are not contiguous.
-"""
+"""Method that is measured only for comparison: an engine's blocks are not contiguous."""
 
 CLOSE = 0.02
-"""Losses that differ by at most this fraction count as equal. The simpler of two equal rules is
-preferred, and a cell with two equal methods is undecided.
+"""Losses that differ by at most this fraction count as equal.
+
+Of two equal rules, the simpler rule is used. If two methods are equal, no method is the best.
 """
 
 
@@ -38,7 +38,8 @@ class Cell:
     """The best method for one block size and number of blocks.
 
     Attributes:
-        lead: factor by which it is faster than the second best method; 1 without a second one.
+        lead: factor by which ``best`` is faster than the second best method; 1 without a second
+            method.
     """
 
     block: int
@@ -49,17 +50,19 @@ class Cell:
 
     @property
     def decided(self) -> bool:
-        """Whether the second best method is slower by more than `CLOSE`."""
+        """Whether the best method is faster than the second best by more than `CLOSE`."""
         return self.lead > 1 + CLOSE
 
 
 @record
 class MethodRule:
-    """From ``count`` blocks on: ``below`` for blocks under ``threshold`` bytes, else ``above``.
+    """A rule for ``count`` or more blocks: which method to use for which block size.
 
     Attributes:
+        below: method for blocks smaller than ``threshold``.
         threshold: bytes; 0 if ``above`` is used for all sizes.
-        loss: share of the best bandwidth that the rule loses in its worst cell.
+        above: method for blocks of ``threshold`` bytes or more.
+        loss: largest fraction of the best bandwidth that the rule loses in a measured case.
     """
 
     count: int
@@ -70,7 +73,7 @@ class MethodRule:
 
     @property
     def choice(self) -> tuple[str, int, str]:
-        """The rule without its ``count``, to compare it with the next rule."""
+        """The rule without its ``count``; rules with equal choices can be merged."""
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
@@ -84,10 +87,11 @@ class MethodRule:
 
 
 def measured_for(blocks: Iterable[int], size: int) -> int:
-    """The measured block size whose results are used for ``size``.
+    """Choose the measured block size whose results are used for blocks of ``size`` bytes.
 
-    It is the largest of ``blocks`` that is not larger than ``size``, otherwise the smallest of
-    ``blocks``, which must not be empty. So both are on the same side of a rule's threshold.
+    The result is the largest element of ``blocks`` that does not exceed ``size``. If all elements
+    are larger, the result is the smallest element. So a rule chooses the same method for ``size``
+    and for the result. ``blocks`` must not be empty.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))
@@ -97,7 +101,7 @@ Points = Mapping[tuple[int, int], Mapping[str, float]]
 
 
 def by_place(moved: Iterable[TransferCell]) -> Points:
-    """``(block, count) -> method -> GB/s``, without the reference method."""
+    """Group bandwidths: ``(block, count) -> method -> GB/s``, without the method `REFERENCE`."""
     places: dict[tuple[int, int], dict[str, float]] = {}
     for one in moved:
         if one.method != REFERENCE:
@@ -106,7 +110,7 @@ def by_place(moved: Iterable[TransferCell]) -> Points:
 
 
 def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
-    """The best method for every (block, count) that was measured with at least two methods."""
+    """The best method for each (block, count) for which at least two methods were measured."""
     cells = []
     for (block, count), methods in by_place(moved).items():
         if len(methods) < 2:
@@ -117,7 +121,7 @@ def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
 
 
 def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
-    """One rule per number of blocks; a rule that equals the previous one is left out.
+    """Choose one rule per number of blocks, and merge neighbouring rules that are equal.
 
     A rule uses only methods that were measured at every block size for its number of blocks.
     """
@@ -136,12 +140,15 @@ def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
 
 
 def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
-    """``rules`` as one line for a configuration: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
+    """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
     return " ".join([way, *map(str, rules)])
 
 
 def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
-    """The simplest rule whose worst loss is at most `CLOSE` above the smallest possible."""
+    """The simplest rule whose worst loss is at most `CLOSE` above the smallest possible loss.
+
+    None if fewer than two methods were measured at every block size.
+    """
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:
         return None

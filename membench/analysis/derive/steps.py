@@ -1,7 +1,7 @@
-"""Capacities of caches: the sizes at which a curve over the working set changes its level.
+"""Capacities of caches: the sizes at which a latency or bandwidth curve changes its level.
 
-A sweep measures only some sizes. So a capacity is an interval: from the last size that still fitted
-in the cache to the first size that did not.
+A sweep measures only some sizes. So a capacity is an interval, from the last size that fitted in
+the cache to the first size that did not fit.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ import numpy as np
 from membench.analysis import statistics
 
 PENALTY = 0.02
-"""An additional level must reduce the squared error of the logarithms by this: a step of about 15
-%.
+"""Penalty for each additional level of the fit.
+
+The level must reduce the squared error of the logarithms by at least this: a step of about 15 %.
 """
 CLIMB = 1.25
-"""Neighbouring levels that differ by less than this factor count as one."""
+"""Neighbouring levels whose ratio is below this factor count as one level."""
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """A stretch of sizes with about the same value.
+    """A range of neighbouring sizes with about the same value.
 
     Attributes:
-        first, last: bytes of its smallest and largest size.
+        first, last: smallest and largest size of the range in bytes.
         value: the median of its values.
+        points: number of sizes.
     """
 
     first: float
@@ -39,11 +41,12 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Step:
-    """The end of one level and the start of the next.
+    """The end of one level of a curve and the start of the next level.
 
     Attributes:
-        inside: largest size that still has the lower level's value.
-        outside: smallest size that has the next level's value; sizes in between are on a ramp.
+        inside: largest size in bytes that has the value of the first level.
+        outside: smallest size in bytes that has the value of the next level. The sizes between the
+            two are on a ramp.
         before, after: the values of the two levels.
     """
 
@@ -54,7 +57,7 @@ class Step:
 
 
 def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ...]:
-    """The levels of ``values`` (> 0) over ascending ``sizes``: a piecewise-constant fit.
+    """Fit a piecewise-constant function to ``values`` (> 0) over ascending ``sizes``.
 
     The fit minimizes the squared error of the logarithms, plus `PENALTY` for each additional level.
     It is optimal: dynamic programming tries every number of levels (Jackson et al., "An algorithm
@@ -88,10 +91,10 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 
 
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
-    """The upward steps of a latency over the working set, smallest size first.
+    """Find the upward steps of latencies over the working set, smallest size first.
 
-    A single point between two plateaus is a ramp, because its lines are partly in each level, and
-    belongs to neither. The last size counts as a level, because nothing shows that it is a ramp.
+    A single point between two levels is a ramp, because only a share of its cache lines is in each
+    level. A ramp belongs to no level. The last size always counts as a level.
     """
     found = levels(sizes, values)
     if not found:
@@ -109,7 +112,7 @@ def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
 
 
 def falls(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
-    """The downward steps of a bandwidth over the working set, smallest size first."""
+    """Find the downward steps of bandwidths over the working set, smallest size first."""
     mirrored = climbs(sizes, [1 / value for value in values])
     return tuple(
         Step(step.inside, step.outside, 1 / step.before, 1 / step.after) for step in mirrored

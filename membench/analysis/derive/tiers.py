@@ -1,7 +1,7 @@
-"""Figures of a GPU's tiers from the rows of a run: capacities, near and far L2, knees, conflicts.
+"""Values computed from the rows of a GPU: capacities, near and far L2, knees, bank conflicts.
 
-Every figure names the cases that it was computed from. Only `ok` rows with a number are used. If
-the cases are missing or show no effect, the figure is absent.
+Every value names the cases from which it was computed. Only `ok` rows with a value are used. If the
+cases are missing or show no effect, there is no value.
 """
 
 from __future__ import annotations
@@ -18,25 +18,28 @@ from membench.core.terms import Metric, Stat, Status
 from membench.results.schema import Row
 
 L1_MOST = 1 << 20
-"""Bytes that no L1 cache of a GPU reaches, and that every L2 cache reaches."""
+"""Size in bytes above every GPU's L1 cache and below every GPU's L2 cache."""
 
 L2_MOST = 1 << 30
-"""Bytes that no L2 cache of a GPU reaches; a rise beyond is due to address translation."""
+"""Size in bytes above every GPU's L2 cache.
+
+Address translation causes a rise of the latency beyond this size.
+"""
 
 APART = 1.1
-"""Far lines are at least this factor slower than near ones; otherwise all lines are one level."""
+"""Minimum ratio of far to near latency; below, all lines of the L2 cache count as one level."""
 
 
 @dataclass(frozen=True)
 class CapacityRange:
-    """The range of sizes within which a level ends.
+    """The range of sizes within which a cache level ends.
 
     Attributes:
-        level: ``l1``, ``l2`` or ``l2 near`` (the near part of a cache with two parts).
-        inside: largest size in bytes that still fitted; outside: smallest size in bytes that did
-        not.
+        level: ``l1``, ``l2`` or ``l2 near`` (the near half of an L2 cache with two halves).
+        inside: largest size in bytes that still fitted.
+        outside: smallest size in bytes that did not fit.
         by: ``latency`` or ``bandwidth``.
-        cases: the cases that it was computed from.
+        cases: the cases from which the range was computed.
     """
 
     level: str
@@ -48,7 +51,7 @@ class CapacityRange:
 
 @dataclass(frozen=True)
 class NearFar:
-    """The latencies (ns) of the near and far lines of an L2 cache, and the share of far lines."""
+    """Latencies (ns) of the near and far lines of an L2 cache, and the fraction of far lines."""
 
     near_ns: float
     far_ns: float
@@ -58,7 +61,7 @@ class NearFar:
 
 @dataclass(frozen=True)
 class Share:
-    """A bandwidth as a fraction of that of ``hbm/read``."""
+    """A bandwidth as a fraction of the bandwidth of ``of``, the best ``hbm/read`` case."""
 
     case: str
     of: str
@@ -67,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Loads:
-    """Latency under load at one mix of reads and writes.
+    """Latency under load for one mix of reads and writes.
 
     Attributes:
         bench: ``hbm/loaded`` or ``host/loaded``.
@@ -83,13 +86,13 @@ class Loads:
 
 @dataclass(frozen=True)
 class Conflict:
-    """The cost of a stride in shared memory.
+    """The slow-down by a stride in shared memory.
 
     Attributes:
-        case: a case of ``smem/read`` or ``smem/write``; of: the case of the same width with stride
-        1.
-        times: factor by which the case is slower than ``of``.
-        predicted: the factor predicted from the banks, as the row gives it; may be empty.
+        case: a case of ``smem/read`` or ``smem/write``.
+        of: the case of the same width with stride 1.
+        times: factor by which ``case`` is slower than ``of``.
+        predicted: the factor predicted from the banks, as text from the row; may be empty.
     """
 
     case: str
@@ -99,7 +102,7 @@ class Conflict:
 
 
 def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
-    """The capacities of L1 and L2, from the latency of the chase and from bandwidths that fall."""
+    """Capacities of L1 and L2, from pointer-chase latencies and from falling bandwidths."""
     rows = tuple(rows)
     found: list[CapacityRange] = []
     chase = _over_size(rows, "gpu/chase", Metric.LATENCY, order="random", hint="plain")
@@ -116,16 +119,16 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
         over = _over_size(rows, name, Metric.BANDWIDTH, **hint)
         cases = tuple(row.case for row in over.values())
         ends = [s for s in falls(*_curve(over)) if (s.inside < L1_MOST) == (level == "l1")]
-        # The first fall is the end of L1; the last one is the transition from L2 to memory.
+        # The first fall is the end of L1. The last fall is the transition from L2 to memory.
         chosen = ends[:1] if level == "l1" else ends[-1:]
         found += [_capacity(level, step, "bandwidth", cases) for step in chosen]
     return tuple(found)
 
 
 def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
-    """The near and far latencies of every ``l2/map``: its samples split into two groups.
+    """Near and far latencies of each ``l2/map`` case, from its samples in two groups.
 
-    The split minimizes the sum of squared distances within the groups.
+    The split minimizes the sum of squared distances from the means of the groups.
     """
     result = []
     for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
@@ -163,10 +166,9 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
-    """The bandwidths of ``hbm/gather``, ``hbm/async`` and ``decode/`` over the best ``hbm/read``.
+    """Bandwidths of ``hbm/gather``, ``hbm/async`` and ``decode/`` over the best ``hbm/read``.
 
-    Rows that a cache served are left out on both sides, because they do not show the bandwidth of
-    the memory.
+    Rows that a cache served are left out, because they do not show the bandwidth of the memory.
     """
     rows = [row for row in rows if "cache-served" not in row.flags]
     reads = list(_good(rows, "hbm/read", Metric.BANDWIDTH, Stat.MEDIAN))
@@ -209,7 +211,7 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """The rows of the cases with the ``fixed`` parameters, by size in bytes, ascending."""
+    """The rows whose cases have the ``fixed`` parameters, by size in bytes, ascending."""
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]

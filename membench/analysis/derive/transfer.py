@@ -1,7 +1,8 @@
-"""The time of a transfer as a function of its size: a fixed part and a part per byte.
+"""The time of a transfer as a function of its size: a fixed time plus a time per byte.
 
-The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3). Here a is the
-start-up time and b the asymptotic bandwidth; a transfer of a * b bytes reaches half of b.
+The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3). Here V is the
+number of bytes, a the start-up time and b the asymptotic bandwidth. A transfer of a * b bytes
+reaches half of b.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from membench.core.record import record
 
 @record
 class TransferFit:
-    """T(V) = start_ns + V / bandwidth.
+    """The fit T(V) = start_ns + V / bandwidth of the time of a transfer of V bytes.
 
     Attributes:
-        start_ns: nanoseconds before the first byte; not negative.
-        bandwidth: asymptote in GB/s, which equals bytes per nanosecond.
+        start_ns: start-up time in nanoseconds; not negative.
+        bandwidth: asymptotic bandwidth in GB/s, which equals bytes per nanosecond.
         worst: largest relative error of the fitted time over all points, a fraction.
     """
 
@@ -39,11 +40,11 @@ class TransferFit:
 
 
 def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> TransferFit | None:
-    """The fit through sizes in bytes and their bandwidths in GB/s (both > 0, same length).
+    """Fit transfer times to sizes (bytes) and bandwidths (GB/s), both above 0, of equal length.
 
     The fit minimizes the squared relative error of the time. So small transfers, whose time is
-    mostly start-up, count as much as large ones. None for fewer than three sizes, or if the time
-    does not increase with the size.
+    mostly start-up, count as much as large transfers. The result is None for fewer than three
+    sizes, or if the time does not increase with the size.
     """
     volume = np.asarray(sizes, float)
     if np.unique(volume).size < 3:

@@ -1,7 +1,7 @@
-"""Reads the results files of a fleet (up to ten thousand) into columns of numbers.
+"""Read up to ten thousand results files of a fleet into columns of numbers.
 
-Several processes read a part of the files each, as comparisons do, and return arrays. So the rows
-of all files are never in memory at once. A million values take 16 MB.
+Several processes read the files in batches and return arrays. So the rows of all files are never in
+memory at once. A million values take 16 MB.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from membench.results.fleet_ledger import FleetLedger, HostState, latest_ledger
 from membench.results.magnitude import fits
 
 _FILES_AT_ONCE = 32
-_ALONE = 64  # up to this many files are read in this process, because starting others takes longer
+_ALONE = 64  # files that this process reads alone, because starting other processes takes longer
 _REFERENCE = "reference"  # results/reference has runs of other people's machines
 
 
 class Key(NamedTuple):
-    """The key of comparable values: case, version, statistic and unit."""
+    """The key of comparable values: tier, case, version, metric, statistic and unit."""
 
     tier: Tier
     case: str
@@ -49,11 +49,14 @@ class Values:
     """The `ok` values of a fleet, as three columns of equal length: key, machine, value.
 
     Attributes:
-        keys, machines: the keys and machine names that the first two columns are indices of.
-        key, machine: columns of indices; value: column of values, in the unit of the key.
-        failed: for each machine, the first reason and the number of `failed` rows.
+        keys: the distinct keys.
+        machines: the distinct names of the machines.
+        key: column of indices into ``keys``.
+        machine: column of indices into ``machines``.
+        value: column of values, in the unit of the key.
+        failed: for each machine, the number of `failed` rows and the first reason.
         unread: for each invalid file, by name, the reason.
-        ledger: the ledger of the newest fleet run; None without one.
+        ledger: the list of hosts of the newest fleet run; None if there is no list.
     """
 
     keys: tuple[Key, ...]
@@ -67,7 +70,7 @@ class Values:
 
 
 class _Run(NamedTuple):
-    """One run in one file: its values, and the indices of their keys in the batch."""
+    """The values of one run in one file, with the indices of their keys in the batch."""
 
     machine: str
     run_id: str
@@ -83,10 +86,11 @@ class _Batch(NamedTuple):
 
 
 def read_fleet(directory: Path, workers: int | None = None) -> Values:
-    """The values of the fleet in ``directory``.
+    """Read the values of the fleet in ``directory``.
 
-    The files are those that the ledger of the newest fleet run names; without a ledger, all CSV
-    files in the directory and its subdirectories. Of several runs of a machine, the newest is used.
+    The ledger of the newest fleet run lists the hosts and their files. If there is no ledger, all
+    CSV files in ``directory`` and its subdirectories are read. If a machine has several runs, only
+    the newest run counts.
 
     Args:
         workers: number of reading processes; None for one per usable CPU.
@@ -105,7 +109,8 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     cores = len(os.sched_getaffinity(0)) if workers is None else workers
     if len(paths) <= _ALONE or cores < 2:
         return _merged(map(read_batch, batches), ledger)
-    # Forking is unsafe, because threads of NumPy or Dask may be running.
+    # Threads of NumPy or Dask may be running, and a fork copies their locks: so start new
+    # processes.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=context) as pool:
         return _merged(pool.map(read_batch, batches), ledger)
@@ -119,7 +124,7 @@ def _paths(directory: Path, ledger: FleetLedger | None) -> list[Path]:
 
 
 def read_batch(paths: Sequence[Path]) -> _Batch:
-    """The values in the files ``paths`` as columns; invalid files are listed with the reason."""
+    """Read the values in the files ``paths`` as columns; list invalid files with the reason."""
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
@@ -135,7 +140,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Reject values so large that the statistics of the fleet would overflow."""
+    """Reject values that are so large that the statistics of the fleet would overflow."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")

@@ -1,12 +1,14 @@
-"""Outliers in a fleet: pure functions on the values of one case, shape (n,), one per machine.
+"""Outliers in a fleet: pure functions on the values of one case, one value per machine.
 
-All functions work on logarithms, so that twice the time and half the bandwidth are equally far from
-the median. Values must be positive and finite.
+The values are positive and finite, of shape (n,). All functions work on logarithms. So twice the
+time and half the bandwidth are equally far from the median.
 
-Sources: Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993), for the modified
-z-score, its bound 3.5, and the mean absolute deviation if the median absolute deviation is 0;
-Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation", JASA 88 (1993), for the factor
-1.4826.
+Sources:
+
+- Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC (1993), for the modified z-score,
+  its bound 3.5, and the mean absolute deviation if the median absolute deviation is 0.
+- Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation", JASA 88 (1993), for the
+  factor 1.4826.
 """
 
 from __future__ import annotations
@@ -22,22 +24,28 @@ Floats = NDArray[np.float64]
 SLOW_Z = 3.5
 """Robust z-score above which a machine counts as slow."""
 FAR_Z = 10.0
-"""A score that a normal fleet of `FAR_MACHINES` exceeds once in a million values."""
+"""Robust z-score that a normal fleet exceeds once in a million values.
+
+This holds for `FAR_MACHINES` machines or more.
+"""
 FAR_MACHINES = 20
 MACHINES_NEEDED = 5
-"""Minimum number of machines. With fewer, the scale cannot be estimated: of 3 normal machines, one
-exceeds a score of 3.5 in every seventh case.
+"""Minimum number of machines to find outliers.
+
+With fewer machines, the scale cannot be estimated: of 3 normal machines, one exceeds a score of 3.5
+in every seventh case.
 """
 CHANCE = 0.05
-"""A machine is a straggler if, in a normal fleet, the probability that any machine is as slow is
-below this.
+"""Probability below which the result of a slow machine is not explained by chance.
+
+It is the probability that at least one machine of a normal fleet is as slow.
 """
 
 _MAD, _MEAN = 1.4826, 1.253314  # factors to the standard deviation of a normal fleet
 
-# Probability that a machine of a normal fleet of n machines has a score beyond `SLOW_Z`, on one
-# side. From 4e6 / n simulated fleets per size; tests/analysis/test_fleet_statistics.py repeats the
-# simulation.
+# Probability that a machine of a normal fleet of n machines has a score above `SLOW_Z`. It was
+# computed from 4e6 / n simulated fleets of each size. The test
+# tests/analysis/test_fleet_statistics.py repeats the simulation.
 _BEYOND = (
     *((5, 2.67e-2), (6, 1.54e-2), (8, 1.11e-2), (10, 8.4e-3), (15, 5.4e-3), (20, 3.3e-3)),
     *((50, 1.05e-3), (100, 5.8e-4), (1000, 2.55e-4), (10**6, 2.33e-4)),
@@ -45,7 +53,7 @@ _BEYOND = (
 
 
 def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
-    """Log of the factor by which each machine is slower than the median of all, shape (n,)."""
+    """Log of the factor by which each machine is slower than the median, shape (n,)."""
     logs = np.log(values)
     apart: Floats = logs - np.median(logs)
     return -apart if higher_is_better else apart
@@ -54,8 +62,8 @@ def slowness(values: Floats, *, higher_is_better: bool) -> Floats:
 def robust_z(apart: Floats) -> Floats:
     """The modified z-scores of ``apart``, the deviations from the median; shape (n,).
 
-    If more than half of the deviations are 0, the mean deviation is the scale. If all are 0, every
-    score is 0.
+    If more than half of the deviations are 0, the scale is the mean absolute deviation. If all
+    deviations are 0, every score is 0.
     """
     absolute = np.abs(apart)
     scale = _MAD * float(np.median(absolute)) or _MEAN * float(absolute.mean())
@@ -63,12 +71,12 @@ def robust_z(apart: Floats) -> Floats:
 
 
 def fleet_spread(apart: Floats) -> float:
-    """1.4826 times the median absolute deviation: the spread of the fleet, a fraction."""
+    """The spread of the fleet, as a fraction: 1.4826 times the median absolute deviation."""
     return math.expm1(_MAD * float(np.median(np.abs(apart))))
 
 
 def share_beyond(machines: int) -> float:
-    """Probability that a machine of a normal fleet of ``machines`` has a score beyond `SLOW_Z`."""
+    """Probability that a machine of a normal fleet of ``machines`` has a score above `SLOW_Z`."""
     sizes, shares = zip(*_BEYOND, strict=True)
     return float(np.exp(np.interp(math.log(machines), np.log(sizes), np.log(shares))))
 
@@ -77,10 +85,10 @@ def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
     """Probability that any of ``machines`` equal machines is slow in at least ``slow`` cases.
 
     Args:
-        shares: `share_beyond` for each case in which the machine was judged.
+        shares: for each case in which the machine was judged, the result of `share_beyond`.
 
-    The cases are assumed to be independent. For one machine the probability is then exact (a
-    Poisson binomial distribution); for several it is an upper bound, and at most 1.
+    The cases are assumed to be independent. The probability is exact for one machine (a Poisson
+    binomial distribution). For several machines, the result is an upper bound, and at most 1.
     """
     if not slow:
         return 1.0

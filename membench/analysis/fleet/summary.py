@@ -35,8 +35,10 @@ class CaseSpread:
     """The values of one case in the whole fleet.
 
     Attributes:
-        machines: number of machines with a value; judged: whether they are enough to find outliers.
-        spread: spread of the fleet, a fraction; low, high: 1 % and 99 % quantiles of the values.
+        machines: number of machines with a value.
+        judged: whether there are enough machines to find outliers.
+        spread: spread of the fleet, a fraction.
+        low, high: 1 % and 99 % quantiles of the values.
         threshold: a machine counts as slow only if it is slower than the median by this fraction.
         slow: number of machines that are slow in this case.
     """
@@ -70,14 +72,14 @@ class SlowCell:
 
 @dataclass(frozen=True)
 class MachineLine:
-    """The results of one machine.
+    """The results of one machine of a fleet.
 
     Attributes:
         slow: the cases in which the machine is slow, the slowest first.
         judged: number of cases in which the machine was judged.
-        chance: probability that any machine of a normal fleet is slow in so many cases, at most 1.
-        straggler: whether ``chance`` is too small to explain the slowness, or a score is beyond
-        `FAR_Z`.
+        chance: probability that any machine of a normal fleet is slow in as many cases; at most 1.
+        straggler: whether ``chance`` is too small to explain the slow cases, or a score exceeds
+            `FAR_Z`.
     """
 
     name: str
@@ -92,12 +94,13 @@ class FleetSummary:
     """The statistics of a fleet.
 
     Attributes:
-        values: the values that the statistics were computed from.
-        cells: for each of ``values``, the log of the factor by which it is slower than the median,
-        and the z-score (NaN if the case was not judged); both of shape (N,).
-        slow: machines that are slow in a case, stragglers first, the most certain on top.
+        values: the values from which the statistics were computed.
+        apart: for each of ``values``, the log of the factor by which it is slower than the median,
+            shape (N,).
+        z: for each of ``values``, its z-score, shape (N,); NaN if the case was not judged.
+        slow: machines that are slow in a case: stragglers first, then by ascending ``chance``.
         lacking: for each machine, the number of its missing cases; only cases that most machines
-        have count.
+            have count.
     """
 
     values: Values
@@ -109,11 +112,11 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The machines that are slower than chance can explain."""
+        """The machines whose slow cases chance cannot explain."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:
-        """The hosts of the ledger that are in ``state``."""
+        """The hosts in ``state``, from the ledger of the fleet run; empty without a ledger."""
         ledger = self.values.ledger
         return ledger.of_state(state) if ledger is not None else ()
 
@@ -126,12 +129,12 @@ class FleetSummary:
 
     @property
     def missing(self) -> int:
-        """Number of hosts that never connected, and of machines that lack cases."""
+        """Number of hosts that never connected, plus the number of machines that lack cases."""
         return len(self.absent(HostState.MISSING)) + len(self.lacking)
 
 
 def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
-    """The statistics of ``values``: the spread of every case and the slow machines."""
+    """Compute the statistics of ``values``: the spread of every case and the slow machines."""
     apart, z = np.full(len(values.value), np.nan), np.full(len(values.value), np.nan)
     cases: list[CaseSpread] = []
     cells: dict[int, list[SlowCell]] = {}
@@ -160,7 +163,7 @@ def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
 
 
 def _by_case(values: Values) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each key index, with the indices of its values."""
+    """Yield the index of each key with the indices of its values."""
     order = np.argsort(values.key, kind="stable")
     starts = np.searchsorted(values.key[order], np.arange(len(values.keys) + 1))
     for number in range(len(values.keys)):
@@ -199,7 +202,7 @@ def _case(
 
 
 def _slow(apart: Floats, z: Floats, threshold: float) -> NDArray[np.bool_]:
-    """Whether each value exceeds both the score and the threshold; False without a score."""
+    """Whether each value exceeds the limits of z-score and threshold; False if the score is NaN."""
     slow: NDArray[np.bool_] = (z > SLOW_Z) & (apart > np.log1p(threshold))
     return slow
 

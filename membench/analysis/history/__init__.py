@@ -1,1 +1,1 @@
-"""One machine's runs over time: levels, change points, and other changes of the machine."""
+"""The runs of one machine over time: levels, changes, and what else changed on the machine."""

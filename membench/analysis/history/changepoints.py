@@ -1,34 +1,38 @@
 """Change points in a series of runs: pure functions on the logarithms of its values.
 
-A series has the shape (n,), in the order of time. On logarithms, a rise and the fall that undoes it
-are equally large. The same values always give the same answer.
+A series has the shape (n,), in the order of time. On logarithms, a rise and the fall that undoes
+the rise are equally large. The same values always give the same answer.
 
-The method is the classic one, the largest standardized difference of means over all ways to divide
-the series (a CUSUM), with these additions for real runs:
+The method is a CUSUM: the largest standardized difference of means over all ways to divide the
+series. Real runs require four additions:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
-  deviations from the median, so that one disturbed run is not reported as a change.
-- *Windows of all lengths* (seeded binary segmentation), which find a temporary week of slow runs as
-    well as a permanent step.
-- *Critical values by permutation*, common to all series of a history: the largest statistic
-  that any of the series reaches in some hundred random orders of its own values (Westfall and
-  Young's max-T).  This bounds the probability of a false alarm for the whole history, whatever the
-      distribution of the noise.
+  deviations from the median. So a single disturbed run is not reported as a change.
+- *Windows of all lengths* (seeded binary segmentation) find a temporary week of slow runs as well
+  as a permanent step.
+- *Critical values by permutation* (Westfall and Young's max-T): each series is put in some hundred
+  random orders. For each order, the largest statistic of all series is computed. The critical value
+  is a quantile of these maxima. It bounds the probability of a false alarm for the whole history,
+  for any distribution of the noise.
 - *A correction for autocorrelation*: successive runs are similar, and permutations destroy this
-    similarity. The statistic is divided by the root of (1 + r) / (1 - r), the factor by which
-    autocorrelation increases the variance of a mean; r is an upper bound of the lag-1
-    autocorrelation of the residuals after removing the changes.
+  similarity. Autocorrelation increases the variance of a mean by the factor (1 + r) / (1 - r). The
+  statistic is divided by the root of this factor. Here r is an upper bound of the lag-1
+  autocorrelation of the residuals after removing the changes.
 
-Its error rates are measured: docs/statistics.md.
+The error rates were measured: docs/statistics.md.
 
-Sources: Page, "Continuous inspection schemes", Biometrika 41 (1954), for the CUSUM; Vostrikova,
-"Detecting 'disorder' in multidimensional random processes", Soviet Mathematics Doklady 24 (1981),
-for binary segmentation, and Kovacs, Buhlmann, Li and Munk, "Seeded binary segmentation", Biometrika
-110 (2023), for its windows; Huber, "Robust estimation of a location parameter", Annals of
-Mathematical Statistics 35 (1964); Westfall and Young, "Resampling-Based Multiple Testing", Wiley
-(1993); Bayley and Hammersley, "The 'effective' number of independent observations in an
-autocorrelated time series", JRSS Supplement 8 (1946), for the factor; Marriott and Pope, "Bias in
-the estimation of autocorrelations", Biometrika 41 (1954).
+Sources:
+
+- Page, "Continuous inspection schemes", Biometrika 41 (1954), for the CUSUM.
+- Vostrikova, "Detecting 'disorder' in multidimensional random processes", Soviet Mathematics
+  Doklady 24 (1981), for binary segmentation.
+- Kovacs, Buhlmann, Li and Munk, "Seeded binary segmentation", Biometrika 110 (2023), for the
+  windows.
+- Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35 (1964).
+- Westfall and Young, "Resampling-Based Multiple Testing", Wiley (1993).
+- Bayley and Hammersley, "The 'effective' number of independent observations in an autocorrelated
+  time series", JRSS Supplement 8 (1946), for the factor.
+- Marriott and Pope, "Bias in the estimation of autocorrelations", Biometrika 41 (1954).
 """
 
 from __future__ import annotations
@@ -47,15 +51,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CHANCE = 0.01
-"""Probability of reporting a change in a history without any change."""
+"""Probability of reporting any change in a history without changes."""
 PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
-"""Number of random orders of each series, and the number if the history has more than `MANY_VALUES`
-values. With these, the critical value for `CHANCE` is the fifth largest of 500 statistics, or
-the second largest of 200.
+"""Number of random orders of each series, in a small and in a large history.
+
+A large history has more than `MANY_VALUES` values. For `CHANCE`, the critical value is the fifth
+largest of 500 statistics, or the second largest of 200.
 """
 MANY_VALUES = 50_000
 LEAST = 3
-"""Minimum number of runs in a level; a shorter stretch may be a disturbance."""
+"""Minimum number of runs in a level, because fewer runs may be a disturbance."""
 CLAMP = 4.0
 """Number of robust standard deviations from the median to which scores are clamped."""
 _BOUND = 2.0
@@ -73,8 +78,8 @@ class ChangePoint:
 
     Attributes:
         place: index of the first value of the new level.
-        p: probability that a history without changes shows a change this large in any series; at
-        least 1 / (permutations + 1).
+        p: probability that a history without changes has a change this large in any series; at
+            least 1 / (permutations + 1).
     """
 
     place: int
@@ -84,17 +89,17 @@ class ChangePoint:
 def find_changes(
     series: Sequence[Floats], chance: float = CHANCE, permutations: int | None = None
 ) -> list[tuple[ChangePoint, ...]]:
-    """The changes of each of ``series``, in the order of time.
+    """Find the changes of each of ``series``, in the order of time.
 
     Args:
         series: finite numbers, of shape (n,) for any n; a series with fewer than 2 `LEAST` values
             has no change.
-        chance: probability of reporting any change if none of ``series`` has one.
-        permutations: number of random orders of each of ``series``; None for `PERMUTATIONS`, or
+        chance: probability of reporting any change if no series has a change.
+        permutations: number of random orders of each series. None means `PERMUTATIONS`, or
             `FEWER_PERMUTATIONS` in a large history.
 
     Raises:
-        ValueError: there are too few ``permutations`` for this ``chance``.
+        ValueError: ``permutations`` is too small for ``chance``.
     """
     if permutations is None:
         many = sum(map(len, series)) > MANY_VALUES
@@ -106,7 +111,7 @@ def find_changes(
     largest = np.sort(_largest_by_chance(usable, permutations))
     allowed = math.floor(chance * (permutations + 1) + 1e-9)
     if allowed < 1:
-        raise ValueError(f"{permutations} permutations cannot show a chance of {chance}")
+        raise ValueError(f"{permutations} permutations are too few for a probability of {chance}")
     critical = float(largest[-allowed])
     found = []
     for one in scored:
@@ -121,7 +126,7 @@ def _p(z: float, largest: Floats) -> float:
 
 
 def _scores(values: Floats) -> Floats | None:
-    """``values`` clamped and scaled to mean 0 and variance 1; None if all are equal."""
+    """``values`` clamped and scaled to mean 0 and variance 1; None if all values are equal."""
     apart = values - np.median(values)
     scale = _MAD * float(np.median(np.abs(apart))) or float(np.abs(apart).mean())
     if not scale:
@@ -148,10 +153,10 @@ def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
 
 
 def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
-    """For each window length: the starts, and the standardized differences of means.
+    """Yield length, starts and standardized differences of means for each window length.
 
-    ``scores`` have the shape (..., n), the differences (..., starts, splits). The first split is
-    after `LEAST` values of the window.
+    ``scores`` have the shape (..., n), and the differences (..., starts, splits). The first split
+    is after `LEAST` values of the window.
     """
     n = scores.shape[-1]
     sums = np.zeros((*scores.shape[:-1], n + 1))
@@ -167,7 +172,7 @@ def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
 
 
 def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
-    """For each random order, the largest statistic of any series; shape (permutations,)."""
+    """For each random order, the largest statistic of all series; shape (permutations,)."""
     rng = np.random.default_rng(_SEED)
     largest = np.zeros(permutations)
     for scores in scored:
@@ -181,7 +186,10 @@ def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
 
 
 def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
-    """Indices of the changes, each with its statistic converted to independent noise."""
+    """Find the changes: pairs of an index and a statistic above ``critical``.
+
+    The statistic is corrected for autocorrelation, so that the critical values apply.
+    """
     places = _candidates(scores, critical)
     while places:
         strengths = _strengths(scores, places)
@@ -193,7 +201,10 @@ def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
 
 
 def _candidates(scores: Floats, critical: float) -> list[int]:
-    """Indices of changes that independent noise does not explain, found by binary segmentation."""
+    """Find candidate changes by binary segmentation, before the correction for autocorrelation.
+
+    Returns the indices of the changes whose statistic is above ``critical``.
+    """
     beyond: list[tuple[float, int, int, int]] = []
     for length, starts, differences in _statistics(scores):
         splits = differences.argmax(axis=-1)
@@ -214,9 +225,9 @@ def _candidates(scores: Floats, critical: float) -> list[int]:
 def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     """The statistic of each change between its neighbours, corrected for autocorrelation.
 
-    It is a t-statistic, whose scale is the scatter of the residuals. The critical values are for
-    scores whose scale includes the changes. So t is converted: with n values, z = t sqrt(n / (n - 2
-    + t^2)).
+    First a t-statistic t is computed, with the scatter of the residuals as its scale. The scale of
+    the critical values includes the changes. So t is converted: with n values, z = t sqrt(n / (n -
+    2 + t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]
@@ -236,10 +247,11 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 
 
 def _inflation(left: Floats, places: Sequence[int]) -> float:
-    """The factor by which autocorrelation increases the variance of a mean; ``left`` are residuals.
+    """The factor by which autocorrelation increases the variance of a mean.
 
-    Pairs across a change do not count. The usual estimate is too low by about (1 + 3 r) / n for
-    each mean that was subtracted, which is corrected (Marriott and Pope).
+    ``left`` are the residuals, and ``places`` the indices of the changes. Pairs of values across a
+    change do not count. The usual estimate of r is too low by about (1 + 3 r) / n for each
+    subtracted mean. The function corrects this bias (Marriott and Pope).
     """
     n = len(left)
     products = left[1:] * left[:-1]

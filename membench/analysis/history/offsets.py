@@ -1,8 +1,8 @@
-"""Offsets between other runs of a machine, which a comparison of two single runs cannot show.
+"""How much unchanged runs of a machine differ, which a comparison of two runs cannot show.
 
-All rounds of a run share one offset, for example from the placement of its pages or from other
-load. Two files show only one offset each. The other runs in the same folder show how large offsets
-are on this machine.
+All rounds of a run share an offset, for example from the placement of its pages or from other load.
+Two files show only one offset each. Other runs in the same folder show how large the offsets are on
+this machine.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from membench.measure.options import RESULTS
 from membench.results.compact.row import Common
 
 NEWEST = 12
-"""Maximum number of files that are read, to keep a comparison of two files quick."""
+"""Maximum number of files to read, so that a comparison of two files stays quick."""
 RUNS_NEEDED = 3
-"""Minimum number of other runs to estimate offsets from."""
+"""Minimum number of other runs from which offsets are estimated."""
 
 OffsetKey = tuple[str, int, Metric, Stat, str]
 
 
 @record
 class RunOffsets:
-    """The offsets between other runs of one machine.
+    """How much other, unchanged runs of one machine differ.
 
     Attributes:
         folder: the folder of these runs.
@@ -44,17 +44,21 @@ class RunOffsets:
     fractions: Mapping[OffsetKey, float]
 
     def of(self, common: Common) -> float | None:
-        """The fraction by which two runs usually differ in such a row; None if unknown."""
+        """The fraction by which two runs usually differ in this case; None if unknown."""
         key = (common.case, common.case_version, common.metric, common.stat, common.backend)
         return self.fractions.get(key)
 
 
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
-    """The offsets between other runs of the machine of ``sides``; None if there are no such runs.
+    """Estimate the offsets from other runs of the machine of ``sides``; None if impossible.
 
-    The folder of these runs is the folder of a compared file if it has the machine's name,
-    otherwise ``results/<machine>``. The result is also None if the sides are of several machines,
-    if fewer than two sides have a single run, or if sides are parts of the same run.
+    The other runs are searched in the folder of a compared file if the folder has the machine's
+    name, and otherwise in ``results/<machine>``. The result is None in four cases:
+
+    - There are too few other runs.
+    - The labels are from several machines.
+    - Fewer than two labels have a single run.
+    - A run appears under several labels.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}
@@ -71,7 +75,10 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The last files of ``folder`` by name; file names of runs begin with the time."""
+    """The last `NEWEST` files of ``folder`` by name, without the files in ``without``.
+
+    Names of results files begin with the time, so these are the newest files.
+    """
     if not folder.is_dir():
         return []
     there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]

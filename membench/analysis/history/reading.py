@@ -1,7 +1,7 @@
-"""Reads the results files of one machine into series over its runs.
+"""Read the results files of one machine into series of values over its runs.
 
-Files are read one after the other, as comparisons do. Of each row only the number is kept, and the
-object that it shares with other rows.
+Files are read one after the other. To save memory, only the value of each row is kept, and the
+`Common` object that several rows share.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """The key of a series: values of several runs are comparable if their keys are equal."""
+    """The key of a series. Values of several runs are comparable if their keys are equal."""
 
     tier: Tier
     case: str
@@ -48,7 +48,7 @@ class SeriesKey(NamedTuple):
 
 @record
 class HistoryRun:
-    """One run of the machine; its ``run_id`` begins with the time."""
+    """One run of the machine; ``run_id`` begins with the time of the run."""
 
     run_id: str
     machine: str
@@ -56,7 +56,7 @@ class HistoryRun:
 
     @property
     def when(self) -> str:
-        """The time as ``2026-11-25 04:12`` (UTC), or the id if it does not begin with a time."""
+        """The time of the run as ``2026-11-25 04:12`` (UTC); ``run_id`` if it contains no time."""
         found = _STAMP.match(self.run_id)
         if found is None:
             return self.run_id
@@ -71,7 +71,7 @@ class RunSeries:
     Attributes:
         runs: indices of the runs with a value, ascending, shape (n,).
         values: in the unit of the key, above 0, shape (n,).
-        commons: the other columns of each run's row.
+        commons: for each value, the other columns of its row.
     """
 
     runs: NDArray[np.int64]
@@ -84,13 +84,13 @@ class RunRecord:
     """The runs of one machine.
 
     Attributes:
-        machines: the names of the machine in the files; the last one is that of the newest run.
+        machines: the names of the machine in the files; the newest run has the last name.
         runs: in the order of time.
         series: the values of each key over the runs.
         failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
-        unread: files of a directory that are not results files, or that were measured with a
-        changed setting in a paired run; each with the reason.
+        unread: files of a directory that were left out, each with the reason: not a results file,
+            or measured with a changed setting in a paired run.
     """
 
     machines: tuple[str, ...]
@@ -102,14 +102,15 @@ class RunRecord:
 
 
 def read_history(places: Sequence[Path]) -> RunRecord:
-    """The runs in ``places``: results files, and directories of them.
+    """Read the runs in ``places``, which are results files and directories.
 
-    Files are searched directly in a directory; if there are none, one level below. If several files
-    contain the same run, the first one counts. Cited figures do not count as runs.
+    In a directory, the CSV files are read. If there are none, the CSV files of its subdirectories
+    are read. If several files contain the same run, only the first file counts. Published figures
+    do not count as runs.
 
     Raises:
-        SchemaError: a named file is not a results file, or a directory has no results files.
-        UsageError: no place is given, or the files are of several machines.
+        SchemaError: a given file is not a results file, or a directory has no results files.
+        UsageError: ``places`` is empty, or the files are from several machines.
     """
     if not places:
         raise UsageError("no results files were given", "give results files or a folder of them")
@@ -122,11 +123,12 @@ def read_history(places: Sequence[Path]) -> RunRecord:
 
 
 def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
-    """The runs in the files ``named`` and ``found``, of any machine.
+    """Read the runs in the files ``named`` and ``found``, from any number of machines.
+
+    A file in ``found`` that is not a results file is listed in ``unread`` of the result.
 
     Raises:
-        SchemaError: a ``named`` file is not a results file. A ``found`` one is listed in
-        ``unread``.
+        SchemaError: a file in ``named`` is not a results file.
     """
     read = _FileReading()
     with for_many_files():
@@ -145,7 +147,7 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The named files, and the files found in the named directories."""
+    """Return the files in ``places``, and the files in the directories in ``places``."""
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
@@ -159,7 +161,7 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _other_setting(path: Path) -> str:
-    """The changed setting with which ``path`` was measured in a paired run; empty if none."""
+    """The changed setting with which ``path`` was measured in a paired run; empty if unchanged."""
     if not path.stem.endswith(("_a", "_b")):
         return ""
     try:
@@ -171,7 +173,7 @@ def _other_setting(path: Path) -> str:
 
 
 class _FileReading:
-    """Collects the numbers of files one by one in lists."""
+    """Collects the values of files that are added one by one."""
 
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
@@ -243,7 +245,7 @@ def _key(common: Common) -> SeriesKey:
 
 
 def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
-    """The sidecar of ``run``; empty if it is missing, invalid, or of another run."""
+    """The sidecar of ``run`` as parsed JSON; empty if missing, invalid, or of another run."""
     try:
         sidecar = read_plain(run.path)
     except MembenchError:
@@ -256,11 +258,11 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
 def _check_machine(record: RunRecord) -> None:
     """Reject runs of several machines.
 
-    A machine may have several names if a sidecar lists them: its automatic name in addition to the
-    user's label, or its former names in the snapshot.
+    A sidecar may list several names of a machine: the automatic name beside the user's label, or
+    former names.
 
     Raises:
-        UsageError: the runs are of several machines.
+        UsageError: the runs are from several machines.
     """
     groups: list[set[str]] = []
     for name in record.machines:

@@ -1,4 +1,4 @@
-"""The history of a machine: one line per tier and metric, with noise, levels and changes."""
+"""The history of a machine: noise, levels and changes of each tier and metric."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ Floats = NDArray[np.float64]
 Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
 
 BAND = 0.9
-"""Share of the runs of a level that are within its noise band."""
+"""Share of the runs of a level whose values are within the noise band."""
 PAIRS = 0.95
 """Share of the pairs of runs in a level that differ by at most `HistoryLine.offset`."""
-_OFTEN = 0.9  # a case must be in this share of the runs that the tier's most frequent case is in
-_PAIRED = 500  # at most this many of the newest runs are used
+_OFTEN = 0.9  # minimum share of runs with a case, relative to the tier's most frequent case
+_PAIRED = 500  # maximum number of runs to pair, the newest
 
 
 _FEWEST = 10
-"""Minimum number of values for which a band of 90 % can leave one value outside."""
+"""Minimum number of values for a noise band: with fewer, a band of 90 % leaves no value out."""
 
 
 @record
 class Level:
-    """A stretch of runs without a change.
+    """Consecutive runs without a change between them.
 
     Attributes:
         start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: ends of the noise band.
+        low, high: ends of the noise band, in the unit of the file.
     """
 
     start: int
@@ -70,11 +70,12 @@ class LevelChange:
 
     Attributes:
         place: index in the series of the first value of the new level.
-        last, first: the last run before the change and the first one after it.
-        ratio: the new level's median over the old one's.
+        last: the last run before the change.
+        first: the first run after the change.
+        ratio: median of the new level / median of the old level.
         verdict: better or worse.
         p: see `ChangePoint`.
-        surroundings: facts that changed around the same run, the nearest first.
+        surroundings: facts about the machine that changed at about the same run, the nearest first.
     """
 
     place: int
@@ -91,13 +92,14 @@ class HistoryLine:
     """One case, metric and statistic over the runs.
 
     Attributes:
-        the runs with a value; values: their values in the unit of the key.
-        levels: at least one; the last one is the present level.
-        changes: between the levels.
+        runs: the runs with a value.
+        values: the value of each run, in the unit of the key.
+        levels: at least one; the last is the present level.
+        changes: the changes between the levels.
         offset: fraction by which two runs of the same level differ at most, in `PAIRS` of all
             pairs; None if no level has two runs.
         failures: number of runs in which the case failed.
-        earlier: number of runs with another version of the case, which cannot be compared.
+        earlier: number of runs with another version of the case, which are not comparable.
     """
 
     key: SeriesKey
@@ -111,7 +113,7 @@ class HistoryLine:
 
     @property
     def level(self) -> Level:
-        """The present level."""
+        """The level of the newest runs."""
         return self.levels[-1]
 
     @property
@@ -121,17 +123,17 @@ class HistoryLine:
 
     @property
     def outside(self) -> bool:
-        """Whether ``latest`` is outside the noise band; False with too few runs for a band."""
+        """Whether ``latest`` is outside the noise band; False if too few runs give no band."""
         return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
 
 
 @record
 class ExpectedRange:
-    """The range in which the next run of the machine is expected.
+    """The range in which the next run of the machine is expected: the noise band of its level.
 
     Attributes:
-        the noise band of the present level, in ``key.unit``.
-        runs: number of runs in the present level; with few of them the range is unreliable.
+        low, median, high: the noise band and its median, in ``key.unit``.
+        runs: number of runs in the present level; a range from few runs is unreliable.
         since: the first of these runs.
     """
 
@@ -145,11 +147,11 @@ class ExpectedRange:
 
 @record
 class History:
-    """One machine over time.
+    """The runs of one machine over time.
 
     Attributes:
         record: the runs that were read.
-        lines: ordered by tier and metric: one per tier and metric, or one per case and statistic.
+        lines: one per tier and metric, or one per case and statistic; ordered by tier and metric.
         thresholds: smallest changes that are reported.
     """
 
@@ -164,7 +166,7 @@ class History:
 
     @property
     def changed(self) -> tuple[HistoryLine, ...]:
-        """The lines with a change."""
+        """The lines with at least one change."""
         return tuple(line for line in self.lines if line.changes)
 
     def expected(self) -> dict[tuple[Tier, Metric, str, Stat], ExpectedRange]:
@@ -189,12 +191,12 @@ def history_of(
     every_case: bool = False,
     thresholds: Thresholds = PRESETS["default"],
 ) -> History:
-    """The history in ``record``.
+    """Find levels and changes in ``record``.
 
     Args:
         select: globs for case ids; all cases if empty.
-        every_case: make a line for every case and statistic. Otherwise make one for each tier and
-        metric, from the best of the cases that nearly all runs have.
+        every_case: make a line for every case and statistic. Otherwise make a line for each tier
+            and metric, from the best of the cases that nearly all runs have.
         thresholds: smaller changes are not reported.
 
     Raises:
@@ -230,10 +232,10 @@ def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, Ru
 def _newest_versions(
     series: Mapping[SeriesKey, RunSeries],
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
-    """For each case, metric and statistic, the series with the newest run.
+    """For each case, metric and statistic, choose the series that contains the newest run.
 
-    Also returns, for each of these, the number of runs in the other series of the same case, metric
-    and statistic, which differ in version, unit or backend.
+    The other series of the same case, metric and statistic differ in version, unit or backend.
+    Returns also, for each chosen series, the number of runs in these other series.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:
@@ -248,10 +250,10 @@ def _newest_versions(
 
 
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
-    """For each tier and metric, the best of the cases that nearly all runs have.
+    """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    As in the headline of a run, rows that were measured under load do not count, nor rows with a
-    flag that their value is not the tier's.
+    Rows measured under load do not count. Rows whose flag says that the value does not belong to
+    the tier do not count either.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():
@@ -328,7 +330,7 @@ def _line(
 
 
 def _large_enough(logs: Floats, changes: Sequence[ChangePoint], limit: float) -> list[ChangePoint]:
-    """``changes`` without those smaller than ``limit``, removed one by one, smallest first."""
+    """Remove changes smaller than ``limit`` (a log ratio), one by one, the smallest first."""
     kept = list(changes)
     while kept:
         ends = [0, *(one.place for one in kept), len(logs)]
@@ -350,7 +352,10 @@ def _change(
     ends: Sequence[int],
     sidecar: Sidecars,
 ) -> LevelChange:
-    """The change between two levels; ``ends`` are the start, the boundary and the end of both."""
+    """The change between two levels.
+
+    ``ends`` are the start of the first level, the boundary, and the end of the second level.
+    """
     start, place, end = ends
     sides = [
         [
@@ -375,7 +380,7 @@ def _change(
 def pair_offset(logs: Floats) -> float:
     """The fraction that the difference of two runs does not exceed in `PAIRS` of all pairs.
 
-    ``logs`` have the shape (n,) with n > 1.
+    ``logs`` are the logarithms of the values, of shape (n,) with n > 1.
     """
     few = logs[-_PAIRED:]
     first, second = np.triu_indices(len(few), 1)

@@ -1,8 +1,8 @@
-"""Facts about a machine that changed at the same time as its numbers.
+"""Find facts about a machine that changed at the same time as its measured values.
 
 The snapshots of the runs before and after a change are compared fact by fact. Many facts differ
-from run to run (free memory, load). So a fact counts only if it had one value in all runs before,
-and another one in all runs afterwards.
+from run to run, such as free memory and load. So a fact counts only if all runs before the change
+have one value, and all runs after the change have another value.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from membench.results.compact.row import Common
 RUNS_LOOKED_AT = 10
 """Number of runs before and after a change whose snapshots are compared."""
 SLACK = 1
-"""Number of runs by which the detected place of a change may be wrong, because of noise."""
+"""Number of runs by which noise may shift the detected position of a change."""
 _LONGEST = 120  # characters of a value
-_MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of that
+_MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of this number
 _DEEPEST = 12
-# Facts that differ in every run, or follow from other facts.
+# Facts that differ in every run, or that depend on other facts.
 _VOLATILE = frozenset(
     {
         *("available", "cgroup_used", "cases", "direct_io", "free", "hugetlb_free", "load"),
@@ -39,8 +39,8 @@ class SurroundingChange:
     """A fact about the machine that changed.
 
     Attributes:
-        runs_off: number of runs by which this was before (negative) or after the change of the
-        numbers.
+        runs_off: number of runs between the change of the fact and the change of the values;
+            negative if the fact changed first.
     """
 
     name: str
@@ -68,7 +68,10 @@ def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, name: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The facts in plain data, each with its path as name; a list of plain values is one fact."""
+    """Yield name and text of each fact in nested data; the name is the path, joined by dots.
+
+    A list of plain values is one fact. Data nested deeper than `_DEEPEST` is left out.
+    """
     if len(name) > _DEEPEST:
         return
     if isinstance(value, Mapping):
@@ -94,10 +97,10 @@ def _text(value: object) -> str:
 def switched(
     before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
 ) -> list[SurroundingChange]:
-    """The facts that changed once from ``before`` to ``after``, both in the order of time.
+    """Find the facts that changed once, at the boundary between ``before`` and ``after``.
 
-    The facts that changed nearest to the boundary come first. A fact that one side does not have is
-    left out.
+    Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
+    A fact is left out if no run in ``before``, or no run in ``after``, has a value.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

@@ -1,1 +1,1 @@
-"""Reads results files at the speed of the csv module, as flat tuples."""
+"""Read results files at the speed of the csv module, as flat tuples."""

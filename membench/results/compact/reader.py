@@ -1,14 +1,14 @@
 """A fast reader of results files, about as fast as the csv module.
 
-`membench.results.table.read_rows` checks every cell of a file and makes `Row` objects. For a
-fleet's thousand files that would take half a minute. This reader splits a file into cells at once
-and checks it column by column. Most cells equal those of the previous file or of the row above, and
-are checked only once. Columns that comparisons never use are not read.
+`membench.results.table.read_rows` checks every cell of a file and creates `Row` objects. For a
+thousand files of a fleet, this takes half a minute. This reader splits a file into cells at once
+and checks the cells column by column. Most cells equal the cells of the previous file or of the row
+above, and are checked only once. Columns that comparisons never use are not read.
 
-A file with anything unusual is passed to `read_rows`. Only `read_rows` decides what a results file
-may contain, and writes the error messages. So both readers accept and reject the same files. There
-is one exception: cells that this reader does not read (`SKIPPED`), or parses only when they are
-used.
+This reader passes a file with anything unusual to `read_rows`. Only `read_rows` decides whether a
+results file is valid, and raises the errors. So both readers accept and reject the same files, with
+one exception: this reader does not check cells that it does not read (`SKIPPED`), or parses only on
+access.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _ALONE = (
 _SHARED: tuple[str, ...] = Common._fields
 _READ = (*_ALONE, *_SHARED)
 SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "max")
-"""Columns that are not read. `samples` is read on request; of `min` and `max` only the better one
-is.
+"""Columns that are not read.
+
+The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
 """
 
-_QUOTED, _QUOTE = "\x1f", "\x1e"  # for a quoted cell, and a quote in one; in no text
+_QUOTED, _QUOTE = "\x1f", "\x1e"  # placeholders: a quoted cell, and a quote in a quoted cell
 _CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
-# Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
+# Exponents of two digits. A number with more digits may be infinite or 0: the strict reader checks.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
@@ -50,7 +51,7 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """The rows of ``path`` in order, without repetitions; ``pipe`` as in `read_rows`.
+    """Read the rows of ``path`` in order, without repetitions; ``pipe`` as in `read_rows`.
 
     Raises:
         SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
@@ -64,7 +65,7 @@ def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
 
 
 def _plain(text: str) -> list[Measurement] | None:
-    """The rows of ``text``; None if anything in it is unusual."""
+    """Parse the rows of ``text``; None if something in the text is unusual."""
     columns = _columns(text)
     if columns is None:
         return None
@@ -103,7 +104,7 @@ def _plain(text: str) -> list[Measurement] | None:
 
 
 def _interned(cells: list[str]) -> list[str]:
-    """``cells`` with equal texts replaced by one object, across all files."""
+    """``cells`` with one shared object for equal texts, across all files, to save memory."""
     first = intern(cells[0])
     return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
 
@@ -138,7 +139,7 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 class _CommonColumns(NamedTuple):
-    """The columns of a file that many rows share (`Common`).
+    """The columns of a file whose values many rows share (`Common`).
 
     Attributes:
         columns: the cells, a list for each field of `Common`.
@@ -155,14 +156,14 @@ class _CommonColumns(NamedTuple):
     unique: bool
 
 
-_files: dict[tuple[str, ...], _CommonColumns] = {}  # by their length and first row
+_files: dict[tuple[str, ...], _CommonColumns] = {}  # key: number of rows, cells of the first row
 
 
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
-    """The parsed values of ``columns``; None if any is not allowed in a file.
+    """Parse ``columns``; None if a value is not allowed in a file.
 
     Runs of the same cases on similar machines differ in few of these cells, mostly in flags. So
-    only rows that differ from those of an earlier similar file are examined.
+    only rows that differ from the rows of an earlier similar file are examined.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)
@@ -204,7 +205,7 @@ def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Co
 
 @lru_cache(maxsize=1 << 14)
 def _checked(cells: tuple[str, ...]) -> Common | None:
-    """The values of the fields of `Common`; None if they are inconsistent."""
+    """Parse the fields of `Common`; None if a value is invalid or breaks a rule of the schema."""
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
     try:
@@ -218,7 +219,7 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
 
 
 def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
-    """Whether the file may contain the same row twice."""
+    """Whether two rows have the same run, case, metric and statistic."""
     if shared.unique:
         return False
     keys = zip(runs, shared.commons, strict=True)
@@ -229,8 +230,8 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    None if a line may be more or less than one record, or if the header is not that of a results
-    file.
+    The result is None in two cases: a line may contain more or less than one record, or the first
+    line is not the header of a results file.
     """
     if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")
@@ -240,7 +241,8 @@ def _columns(text: str) -> list[list[str]] | None:
     if unquoted is None:
         return None
     outside, inside = unquoted
-    # Add one cell for the end of each line, so that no line can take cells of the next one.
+    # Add a cell with a line break after each line. So a short line cannot take cells of the next
+    # line.
     ended = outside.replace("\n", ",\n,")
     lines = (len(ended) - len(outside)) // 2
     width = outside.count(",", 0, outside.index("\n")) + 1
@@ -258,12 +260,12 @@ def _columns(text: str) -> list[list[str]] | None:
 
 
 def _unquoted(text: str) -> tuple[str, list[str]] | None:
-    """``text`` with `_QUOTED` in place of each quoted part, and the quoted parts in order.
+    """Replace each quoted part of ``text`` by `_QUOTED`; return the text and the quoted parts.
 
     None if quotes are not paired, or if a line ends inside quotes.
     """
     parts = text.split('"')
-    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part stand for one
+    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part mean one quote
     if doubled:
         parts = text.replace('""', _QUOTE).split('"')
     outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
@@ -277,7 +279,11 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
 
 
 def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
-    """Replace `_QUOTED` in ``cells`` by ``inside``; returns whether each filled a whole cell."""
+    """Replace each `_QUOTED` in ``cells`` by the next text of ``inside``.
+
+    Returns whether every text of ``inside`` was a whole cell. ``stride`` is the number of cells per
+    line.
+    """
     if not inside or _QUOTED not in cells:
         return not inside
     first = cells.index(_QUOTED)
@@ -293,7 +299,10 @@ def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
 
 @lru_cache(maxsize=64)
 def _places(header: tuple[str, ...]) -> tuple[int, ...] | None:
-    """The positions of the columns `_READ`; None if a known column is missing or occurs twice."""
+    """The positions of the columns `_READ` in ``header``.
+
+    None if a known column is missing, or if a name occurs twice.
+    """
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
     return tuple(map(header.index, _READ))

@@ -1,4 +1,4 @@
-"""The part of a row that comparisons need, as a named tuple."""
+"""The columns of a row that comparisons need, as a named tuple."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from membench.results.schema import Row, array_bytes, is_median
 
 
 class Common(NamedTuple):
-    """The values that many rows share, as one object; each field is the column of the same name."""
+    """Values that many rows share, as one object; each field is the column of the same name."""
 
     tier: Tier
     case: str
@@ -41,20 +41,20 @@ class Common(NamedTuple):
 
     @property
     def cited(self) -> bool:
-        """Whether the number was published elsewhere and not measured here."""
+        """Whether the row is a published figure instead of a measurement."""
         return self.backend == "cited"
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured the number."""
+        """Whether another tool than membench measured the row."""
         return self.backend.startswith("import:")
 
 
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; each field is the column of the same name.
 
-    `best` is `max` or `min`, whichever is better. Fields that end in ``_cell`` are unparsed cells:
-    `detail`, `round_values` and `samples` parse them on access.
+    `best` is the better of the columns `max` and `min`. Fields whose name ends in ``_cell`` are
+    unparsed cells. The properties `detail`, `round_values` and `samples` parse the cells on access.
     """
 
     common: Common
@@ -145,22 +145,25 @@ class Measurement(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """The key of a row: run, case, metric and statistic."""
+        """The tuple (run, case, metric, statistic), which is unique in a file."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
     def detail(self) -> Mapping[str, str]:
-        """Further facts about how the number was measured."""
+        """Further facts about the measurement, by name."""
         return read_detail(self.detail_cell) or {}
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each array of the case: the size in its id, or the size chosen for `auto`."""
+        """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
+
+        None if the case has no size.
+        """
         return array_bytes(self.case, self.detail, self.common.size_bytes)
 
     @property
     def round_values(self) -> tuple[float, ...]:
-        """The value of each round.
+        """The value of each round, in the unit of the row.
 
         Raises:
             SchemaError: a round value is not above 0, or `value` is not the median of the round
@@ -170,7 +173,8 @@ class Measurement(NamedTuple):
         if not values:
             return values
         ordered = sorted(values)
-        # A fast check of all values and of the median; only if it fails, each value is checked.
+        # A fast check of the smallest and largest value and of the median. Only if this check
+        # fails, each value is checked.
         middle = ordered[len(values) // 2] if len(values) % 2 else None
         if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
             return values
@@ -203,7 +207,7 @@ def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
 
 
 def of_row(row: Row) -> Measurement:
-    """``row`` as a `Measurement`."""
+    """Convert ``row`` to a `Measurement`; samples are kept only if there is a single round."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)
@@ -215,7 +219,7 @@ def of_row(row: Row) -> Measurement:
 
 @lru_cache(maxsize=1 << 14)
 def read_detail(cell: str) -> Mapping[str, str] | None:
-    """The content of a `detail` cell; None if ``cell`` is not a valid one."""
+    """Parse a `detail` cell; None if ``cell`` is invalid."""
     try:
         return MappingProxyType(DETAIL.from_cell(cell))
     except ValueError:

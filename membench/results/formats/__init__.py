@@ -1,8 +1,9 @@
 """Import of other tools' results, and export of membench's results.
 
-An importer turns the bytes of a file into rows with ``backend=import:<tool>``. It never guesses: a
-fact that is not in the file comes from `Origin.given`, or is named under ``assumed`` in ``detail``.
-An exporter turns rows into files.
+An importer converts the bytes of a file to rows with ``backend=import:<tool>``. If the file lacks a
+fact, the importer takes the fact from `Origin.given`. If the user gave none, the importer assumes a
+usual value and names the fact under ``assumed`` in the column ``detail``. An exporter converts rows
+to files.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from membench.results.schema import Row
 
 Importer = Callable[[bytes, "Origin"], "Imported"]
-"""Maps the content of a file and its origin to rows; raises `SchemaError` or `UsageError`."""
+"""Converts the content of a file and its origin to rows.
+
+Raises `SchemaError` or `UsageError`.
+"""
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Maps rows to file contents, by the suffix of the file name; a single file has an empty suffix."""
+"""Converts rows to file contents, by the suffix of the file name; a single file has no suffix."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,7 +45,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
         "sysbench": "sysbench memory run",
         "mbw": "mbw",
         "tinymembench": "tinymembench",
-        "cited": "TOML with figures that somebody published",
+        "cited": "TOML with published figures",
     }
 )
 """Format -> the tool that writes the format."""
@@ -51,22 +55,22 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
         "github-action-benchmark": "two JSON files, one for each direction",
         "bencher": "Bencher Metric Format, JSON",
         "pytest-benchmark": "JSON as pytest --benchmark-json writes it",
-        "samples": "CSV with one sample a line",
-        "parquet": "Parquet, a column for each of the results file (needs pyarrow)",
+        "samples": "CSV with one sample per line",
+        "parquet": "Parquet with the columns of the results file (needs pyarrow)",
         "openmetrics": "OpenMetrics text for a node exporter's textfile collector",
     }
 )
 """Format -> description of the format."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
-"""Export formats that can hold skipped and failed rows."""
+"""Export formats that have a way to represent skipped and failed rows."""
 
 
 def importer(name: str) -> Importer:
-    """The importer of the format ``name``.
+    """Return the importer of the format ``name``.
 
     Raises:
-        UsageError: the format does not exist.
+        UsageError: there is no such format.
     """
     if name not in IMPORTS:
         hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
@@ -91,19 +95,19 @@ def importer(name: str) -> Importer:
         except SchemaError as error:
             if error.hint:
                 raise
-            hint = f"membench reads what this writes: {IMPORTS[name]}"
+            hint = f"give a file from this tool: {IMPORTS[name]}"
             if its_own:
-                hint = "look whether the run came to its end; docs/formats.md says what is read"
+                hint = "check that the run was complete; docs/formats.md lists what membench reads"
             raise SchemaError(str(error), hint) from None
 
     return read
 
 
 def exporter(name: str) -> Exporter:
-    """The exporter of the format ``name``.
+    """Return the exporter of the format ``name``.
 
     Raises:
-        UsageError: the format does not exist.
+        UsageError: there is no such format.
     """
     if name not in EXPORTS:
         hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")

@@ -1,4 +1,4 @@
-"""Finds text and JSON documents in the output of a tool, or in a log that contains the output."""
+"""Find text and JSON documents in a tool's output, or in a log that contains the output."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ MOST_CONTAINERS = 8_000_000
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _FOLLOWS = re.compile(r"\s*\{")
-"""Matches a document that follows another one on the same line, without a line break between."""
+"""Matches a JSON object that directly follows another object on the same line."""
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 
 def text_in(data: bytes, tool: str) -> str:
-    """``data`` as text with Linux line ends.
+    """Decode ``data`` as text with Linux line ends.
 
     Raises:
-        SchemaError: the data are binary.
+        SchemaError: the data are binary; the message names ``tool``.
     """
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = data.decode("latin-1")  # if a name is in another encoding; the numbers are ASCII
+        text = data.decode("latin-1")  # a name may have another encoding; numbers are ASCII
     if "\0" in text:
         raise SchemaError(f"binary, not an output of {tool}")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
-    """The JSON objects in ``data``, which may hold text around and between them.
+    """Yield the JSON objects in ``data``, which may contain text around and between the objects.
 
-    An object that is truncated or malformed is yielded as an error.  ``NaN`` and ``Infinity``, also
-    in the spelling of C, become null.
+    A truncated or malformed object is yielded as an error. ``NaN`` and ``Infinity`` become null,
+    also in the spelling of C.
 
     Raises:
         SchemaError: the data contain no object.
@@ -51,17 +51,17 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     except (ValueError, RecursionError) as error:
         yield from _one_by_one(text, tool, error)
         return
-    del text  # it is as large as the file, and not needed while rows are made
+    del text  # free memory: the text is as large as the file, and no longer needed
     if not isinstance(whole, dict):
         raise SchemaError(f"not the JSON of {tool}: it contains no object")
     yield whole
 
 
 def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
-    """The JSON objects in ``data`` that have ``key``; each one is a run of ``tool``.
+    """Yield the JSON objects in ``data`` that have ``key``; each object is a run of ``tool``.
 
-    Other objects belong to the surrounding log. An object that is truncated or malformed is yielded
-    as an error.
+    Objects without ``key`` belong to the surrounding log. A truncated or malformed object is
+    yielded as an error.
 
     Raises:
         SchemaError: the data contain no object.
@@ -72,7 +72,7 @@ def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] 
 
 
 def broken(error: SchemaError) -> tuple[Unplaced]:
-    """The record for a document that could not be read."""
+    """Make a record without rows for a document that could not be parsed."""
     return (Unplaced(f"a document that is cut off or broken ({error})"),)
 
 
@@ -101,7 +101,7 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
 
 
 def _next_column_0(text: str, start: int) -> int:
-    """The start of the next object that is not nested in another, found by its indentation."""
+    """The start of the next object that begins in the first column and so is not nested."""
     found = text.find("\n{", start)
     return found + 1 if found >= 0 else len(text)
 

@@ -9,10 +9,10 @@ from membench.results.schema import Row
 
 
 def measured(rows: Iterable[Row]) -> Iterator[Row]:
-    """The rows with a value; most formats cannot represent skipped or failed rows."""
+    """Yield the rows with a value, because most formats cannot represent skipped or failed rows."""
     return (row for row in rows if row.status is Status.OK)
 
 
 def full_name(row: Row) -> str:
-    """The case id; if the statistic is not the median, followed by the statistic."""
+    """The case id, followed by the statistic if the statistic is not the median."""
     return row.case if row.stat is Stat.MEDIAN else f"{row.case} {row.stat}"

@@ -1,4 +1,4 @@
-"""Functions that all importers share: the origin of a file, and rows made from single figures."""
+"""Functions that all importers share: the origin of a file, and rows made from single values."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _LONGEST_PART = 200
 
 @dataclass(frozen=True)
 class Origin:
-    """The origin of the figures in a file.
+    """Where the values in an imported file come from.
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.
-        started: time of the run if the file gives it, otherwise time of the file; ISO 8601 with Z.
-        given: facts that the user gave because the file does not contain them, by name.
+        started: time of the run if the file contains a time, otherwise time of the file; ISO 8601
+            with Z.
+        given: facts that the user gave because the file lacks the facts, by name.
     """
 
     tool: str
@@ -39,20 +40,20 @@ class Origin:
 
     @cached_property
     def facts(self) -> Mapping[str, str]:
-        """The columns that it fills; empty if one of them is not allowed in a file."""
+        """The columns run_id, machine and started; empty if a value is not allowed in a file."""
         facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
         return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
 
     def tier(self, default: Tier | None = None, *, of: Sequence[Tier] = tuple(Tier)) -> Tier:
-        """The tier that the user gave, otherwise ``default``.
+        """Return the tier that the user gave, otherwise ``default``.
 
         Raises:
-            UsageError: neither is given, or the tier is not one of ``of``.
+            UsageError: there is no tier, or the tier is not in ``of``.
         """
         name = self.given.get("tier", default or "")
         if name not in of:
             raise UsageError(
-                f"a file of {self.tool} does not name the memory that it measured",
+                f"a file of {self.tool} does not say which memory tier was measured",
                 " or ".join(f"--set tier={tier}" for tier in of),
             )
         return Tier(name)
@@ -71,11 +72,11 @@ def row(
     failed: bool = False,
     **columns: Any,
 ) -> Row | Unplaced:
-    """A row with one figure, in the unit of the metric, and with one round.
+    """Make a row from one value in the unit of the metric; the row has a single round.
 
-    Without a value the row is `skipped`, or `failed`, with ``reason``. If there are more samples
-    than a file stores, only their number is stored. A figure that is not allowed in a results file
-    becomes `Unplaced`; other figures are not affected.
+    Without a value, the row is `skipped` or `failed`, with ``reason``. If there are more samples
+    than a file stores, only their number is stored. A value that is not allowed in a results file
+    becomes `Unplaced`, and other values of the file are not affected.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
     own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}
@@ -119,7 +120,10 @@ def _first(
     columns: tuple[tuple[str, Any], ...],
     detail: tuple[tuple[str, str], ...],
 ) -> Row | Unplaced:
-    """A completely checked row; rows that differ only in case and value need no further check."""
+    """Make a row and check it completely.
+
+    A row that differs only in case and value is copied from this row without another check.
+    """
     ok = {"value": 1.0, "round_values": (1.0,), "rounds": 1, "n": 1}
     own = ok if status is Status.OK else {"reason": "none"}
     about = {**dict(columns), **own, "detail": dict(detail), "case": "x"}
@@ -157,31 +161,31 @@ def _made(
 
 @lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
-    """``parts`` as a case id; characters that are not allowed become ``-``."""
+    """Join ``parts`` to a case id; characters that are not allowed become ``-``."""
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)
     return text[:1].lower() + text[1:]
 
 
 def slug(text: str) -> str:
-    """``text`` as the name of a machine; empty if it has no allowed character."""
+    """Convert ``text`` to a machine name; empty if no character of ``text`` is allowed."""
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
 
 
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The object ``content[name]``, or an empty one."""
+    """Return the object ``content[name]``; an empty dict if there is no such object."""
     found = content.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects in the list ``content[name]``; other elements are left out."""
+    """Return the objects in the list ``content[name]``, without all other elements."""
     found = content.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def text_of(value: object) -> str:
-    """``value`` if it is text, as one line of ASCII; else an empty text."""
+    """Return ``value`` as one line of ASCII if it is text; otherwise an empty text."""
     if not isinstance(value, str):
         return ""
     return _short_line(value) if len(value) < _LONGEST_PART else ascii_line(value)
@@ -191,9 +195,9 @@ _short_line = lru_cache(maxsize=8192)(ascii_line)  # the same words recur in eve
 
 
 def number(value: object) -> float | None:
-    """``value`` (a number, or the text of one) if it is finite and above 0; otherwise None.
+    """Convert ``value``, a number or a text, to a float; None unless it is finite and above 0.
 
-    So ``"N/A"``, null, infinities, and 0 for an absent value never become figures.
+    So ``"N/A"``, null, infinities, and a 0 for an absent value never become results.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -205,5 +209,5 @@ def number(value: object) -> float | None:
 
 
 def count(value: object) -> int:
-    """``value`` as a number of repetitions; 1 if it is not such a number."""
+    """Return ``value`` as a number of repetitions; 1 if it is no number above 0."""
     return max(1, int(number(value) or 1))

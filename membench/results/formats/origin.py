@@ -1,4 +1,4 @@
-"""Imports files and whole folders, and determines the origin of each file."""
+"""Import files and whole folders, and determine the origin of each file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from membench.results.schema import Row
 
 @dataclass
 class Intake:
-    """The result of importing all files.
+    """The result of importing several files.
 
     Attributes:
         rows: the rows of all runs.
@@ -35,9 +35,10 @@ class Intake:
 
 
 def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> Origin:
-    """The origin of the file ``path``; its run id depends on its time and on its content ``data``.
+    """Determine the origin of the file ``path``; ``data`` is its content.
 
-    So importing a file twice gives the same run, which counts once when files are pooled.
+    The run id depends on the time and the content of the file. So importing a file twice gives the
+    same run, which counts once when files are pooled.
 
     Raises:
         SchemaError: the file no longer exists.
@@ -61,11 +62,11 @@ def take(
 ) -> None:
     """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
-    An unreadable file is an error if the user named it. If it was found in a folder, it is added to
-    `refused`.
+    An unreadable file is an error if the user named it. A file in a folder is added to
+    ``intake.refused`` instead.
 
     Raises:
-        SchemaError: a named file cannot be read; the message has no path, which is in
+        SchemaError: a named file cannot be read. The message has no path: the path is in
             ``intake.refused``.
     """
     contents: set[int] = set()
@@ -73,7 +74,7 @@ def take(
         try:
             data = read_bytes(path, MAX_TOML if tool == "cited" else MAX_BYTES, pipe=named)
             if hash(data) in contents:
-                intake.notes["the same content again, taken once"] += 1
+                intake.notes["another file with the same content was ignored"] += 1
                 continue
             found = read(data, origin_of(tool, path, data, given))
         except SchemaError as error:
@@ -88,7 +89,10 @@ def take(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """The files in order, each with whether the user named it; files in a folder are sorted."""
+    """Yield the files in ``paths`` in order, each with whether the user named the file.
+
+    The files of a folder are sorted.
+    """
     for path in paths:
         if not path.is_dir():
             yield path, True

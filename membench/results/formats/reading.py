@@ -1,9 +1,12 @@
 """The rules that all importers follow.
 
-A reader turns the bytes of a file into records, one for each measurement of the tool (a job, a
-test, a line). A record has rows, and content that gave no row. This module joins the rows of all
-records to one list. So every reader follows the same rules: a good row is never dropped because of
-another one, content without a row is counted, and records with equal names are numbered.
+A reader converts the bytes of a file to records, one for each measurement of the tool (a job, a
+test, a line). A record contains rows, and descriptions of content that gave no row. This module
+joins the rows of all records to one list. So every reader follows the same rules:
+
+- An invalid row never causes the loss of a valid row.
+- Content that gave no row is counted.
+- Records with equal names are numbered.
 """
 
 from __future__ import annotations
@@ -25,14 +28,17 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Content of the file for which there is no row; counted by its text."""
+    """Content of the file that gave no row, described by ``what``.
+
+    Equal descriptions are counted.
+    """
 
     what: str
 
 
 @dataclass(frozen=True)
 class ReaderNote:
-    """Something that the user should know about the file."""
+    """Something about the imported file that the user should know."""
 
     text: str
 
@@ -40,15 +46,18 @@ class ReaderNote:
 Item = Row | Unplaced | ReaderNote
 Record = Iterable[Item]
 Reader = Callable[[bytes, "Origin"], Iterable[Record]]
-"""Maps the content of a file and its origin to records; raises `SchemaError` or `UsageError`."""
+"""Converts the content of a file and its origin to records.
+
+Raises `SchemaError` or `UsageError`.
+"""
 
 
 class Imported(list[Row]):
-    """The rows of a file (at least one, with distinct keys), and content that gave no row.
+    """The rows of a file (at least one, with distinct keys), and a summary of all other content.
 
     Attributes:
         unplaced: description of content that gave no row -> number of occurrences.
-        notes: for the user, each once.
+        notes: the distinct notes for the user.
     """
 
     def __init__(
@@ -60,10 +69,10 @@ class Imported(list[Row]):
 
 
 def collected(records: Iterable[Record], tool: str) -> Imported:
-    """The rows and remarks of all ``records`` of one file of ``tool``.
+    """Collect the rows and notes of all ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: no record has a row; the message is the first reason.
+        SchemaError: no record has a row; the message has the first reason.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()
@@ -81,12 +90,16 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
             found.append(rows)
     if not found:
         why = next(iter([*notes, *unplaced]), "")
-        raise SchemaError(f"no result of {tool} in it" + (f": {why}" if why else ""))
+        raise SchemaError(f"the file has no result of {tool}" + (f": {why}" if why else ""))
     return Imported(_numbered(found), unplaced, tuple(notes))
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """``records`` up to the first error; an error before the first record is raised."""
+    """Yield ``records`` up to the first error, which becomes a record without rows.
+
+    Raises:
+        SchemaError: the first record already has an error.
+    """
     any_yet = False
     try:
         for record in records:
@@ -99,7 +112,7 @@ def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def _items(record: Record) -> Iterator[Item]:
-    """The items of ``record``; if it has an error, the last item reports it and has no row."""
+    """Yield the items of ``record``; an error while reading becomes an `Unplaced` item."""
     try:
         yield from record
     except SchemaError as error:
@@ -107,10 +120,10 @@ def _items(record: Record) -> Iterator[Item]:
 
 
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
-    """The rows of ``records`` with distinct keys.
+    """Yield the rows of ``records`` with distinct keys.
 
-    A case that occurs with the same figure in several records gets ``/instance=N`` in each of them,
-    from 0.
+    If several records have a row of the same case, metric and statistic, ``/instance=N`` is
+    appended to the case in each of them, from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

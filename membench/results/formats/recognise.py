@@ -1,4 +1,4 @@
-"""Recognises the format of a file from its first lines, so that an error can name the command."""
+"""Recognise the format of a file by its first lines, so that an error can name the command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from membench.core.errors import SchemaError
 
 MAX_BYTES = 256 << 20
-"""Maximum bytes of an imported file, and of the content of a compressed one."""
+"""Maximum bytes of an imported file, and of the content of a compressed file."""
 
 _HEAD = 1 << 16
 
@@ -41,14 +41,30 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
         }.items()
     }
 )
-"""Format -> pattern that only its files have in their first lines."""
+"""Format -> pattern that occurs in the first lines of its files only."""
 
 _PACKED = (
-    (b"PK\x03\x04", "a ZIP archive", "unzip it and name the file that was in it"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "zstd -d FILE, and name what that leaves"),
-    (b"\xfd7zXZ\0", "compressed with xz", "xz -dk FILE, and name what that leaves"),
-    (b"BZh", "compressed with bzip2", "bzip2 -dk FILE, and name what that leaves"),
-    (b"\x7fELF", "a program, not what it printed", "run it, and name a file with its output"),
+    (b"PK\x03\x04", "a ZIP archive", "unzip the archive, and give the extracted file"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "compressed with zstd",
+        "decompress with zstd -d FILE, and give the decompressed file",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "compressed with xz",
+        "decompress with xz -dk FILE, and give the decompressed file",
+    ),
+    (
+        b"BZh",
+        "compressed with bzip2",
+        "decompress with bzip2 -dk FILE, and give the decompressed file",
+    ),
+    (
+        b"\x7fELF",
+        "a program, not the output of a program",
+        "run the program, and give a file with its output",
+    ),
 )
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
@@ -59,21 +75,21 @@ _OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
 
 
 def looks_like(name: str, data: bytes) -> bool:
-    """Whether the pattern of the format ``name`` is in the first lines of ``data``."""
+    """Whether the first lines of ``data`` match the pattern of the format ``name``."""
     return _LOOKS[name].search(data[:_HEAD]) is not None
 
 
 def format_of(data: bytes) -> str:
-    """The format whose pattern is in the first lines of ``data``; empty if none is."""
+    """The format whose pattern matches the first lines of ``data``; empty if no pattern matches."""
     return next((name for name in _LOOKS if looks_like(name, data)), "")
 
 
 def opened(data: bytes) -> bytes:
-    """``data`` as UTF-8, decompressed if it is compressed with gzip.
+    """Convert ``data`` to UTF-8, and decompress gzip.
 
     Raises:
-        SchemaError: the data are not a tool's output, but another compression, a Git LFS pointer, a
-            web page, or a file of membench.
+        SchemaError: the data are not a tool's output, but compressed in another way, a Git LFS
+            pointer, a web page, or a file of membench.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)
@@ -90,18 +106,19 @@ def opened(data: bytes) -> bytes:
         raise SchemaError("a web page, not a file of a tool", "download the raw file")
     if _OWN_CSV.match(data):
         raise SchemaError(
-            "a results file of membench already", "membench compare and report read it as it is"
+            "already a results file of membench",
+            "membench compare and membench report read this file without an import",
         )
     if own := _OWN_JSON.search(data[:_HEAD]):
         raise SchemaError(
             f"a {own[1].decode()} file of membench, not the output of another tool",
-            "name the CSV beside it to membench compare or report",
+            "give membench compare or report the CSV of the same run",
         )
     return data
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """``data`` as UTF-8 without a byte order mark; PowerShell writes UTF-16."""
+    """Convert ``data`` to UTF-8 without a byte order mark, because PowerShell writes UTF-16."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     return data.removeprefix(b"\xef\xbb\xbf")
@@ -114,12 +131,14 @@ def _unpacked(data: bytes) -> bytes:
         try:
             part = unpacker.decompress(data, MAX_BYTES + 1 - size)
         except zlib.error as error:
-            raise SchemaError(f"not whole: {error!s:.80}", "fetch it again") from None
+            raise SchemaError(
+                f"a damaged gzip file: {error!s:.80}", "fetch the file again"
+            ) from None
         parts.append(part)
         size += len(part)
         if size > MAX_BYTES:
             raise SchemaError(f"larger than {MAX_BYTES >> 20} MiB when it is unpacked")
         if not unpacker.eof:
-            raise SchemaError("compressed with gzip, and cut off", "fetch it again")
+            raise SchemaError("a truncated gzip file", "fetch the file again")
         data = unpacker.unused_data.lstrip(b"\0")
     return b"".join(parts)

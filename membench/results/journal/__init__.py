@@ -1,1 +1,1 @@
-"""The journal of a run: written after each case, read when a run is resumed."""
+"""The journal of a run, which membench writes after each case and reads to resume the run."""

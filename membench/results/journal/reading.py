@@ -1,7 +1,7 @@
-"""The content of a journal, and functions to read it.
+"""The content of a journal, and functions that read a journal.
 
-A journal is JSON lines. The first line is the plan, so that a run can be resumed from its journal
-alone. Case results and events follow.
+A journal consists of JSON lines. The first line contains the plan, so that membench can resume a
+run from the journal alone. Case results and events follow.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in the order of measurement; of several results for one (round,
-            case) only the last one.
+        units: the case results in the order of measurement; only the last result of a (round,
+            case).
         machine: the machine snapshot, as plain data.
-        length: number of bytes of the complete records; any further bytes are an incomplete record.
+        notes: the events in the order of the journal.
+        length: number of bytes of the complete records; further bytes are an incomplete record.
     """
 
     plan: Plan
@@ -52,7 +53,7 @@ class Contents:
 def read_journal(path: Path) -> Contents:
     """Read the journal at ``path``; its run may still be in progress.
 
-    If the process died while it wrote the last record, that record is incomplete and is left out.
+    If the process died while it wrote the last record, the record is incomplete and is left out.
 
     Raises:
         JournalError: the journal cannot be read; the one-line message gives the line number of a
@@ -78,8 +79,8 @@ def read_journal(path: Path) -> Contents:
         length += len(line) + 1
     if not records:
         raise JournalError(
-            f"{shown(path)} holds no plan: the run ended before it began",
-            "delete it and start a new run",
+            f"{shown(path)} has no plan: the run ended before its first record",
+            "delete the file and start a new run",
         )
     return _contents(path, records, length)
 
@@ -123,7 +124,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """The object in ``record``; None for an unknown kind, which a newer version may have added."""
+    """Load the object in ``record``; None for a kind of record that only newer versions know."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -143,19 +144,19 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link, because a run replaces and removes its journal by name."""
+    """Reject a symbolic link, because a run replaces and removes its journal by name."""
     if path.is_symlink():
         raise JournalError(
-            f"{shown(path)} is a symbolic link, and a journal is a file",
-            "give --resume the -o path that the run was given",
+            f"{shown(path)} is a symbolic link, but a journal must be a regular file",
+            "give --resume the path that was -o of the run",
         )
 
 
 def unreadable(path: Path, error: OSError) -> JournalError:
-    """The error for a journal at ``path`` that cannot be opened."""
+    """Create the error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
-            f"there is no {shown(path)}, so nothing to resume",
+            f"there is no {shown(path)}: nothing to resume",
             "give --resume the -o path of an interrupted run",
         )
     return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")

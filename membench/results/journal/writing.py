@@ -1,7 +1,7 @@
-"""Writes the journal of a run.
+"""Write the journal of a run.
 
 Each record (`membench.results.journal.reading`) is written and synced to disk before the next case
-starts. So if the process or the machine dies, at most the case that was being measured is lost.
+starts. So if the process or the machine dies, at most the result of the current case is lost.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Journal:
     """An open journal, locked against other processes while it is open.
 
     Attributes:
-        restored: whether the file was removed during the run, and written again.
+        restored: whether the run had to write the file again because somebody removed the file.
     """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
@@ -78,7 +78,7 @@ class Journal:
 
     @classmethod
     def resume(cls, path: Path) -> tuple[Self, Contents]:
-        """Open the journal at ``path`` to continue it; an incomplete last record is cut off.
+        """Open the journal at ``path`` to continue its run; an incomplete last record is removed.
 
         Raises:
             JournalError: the journal does not exist, is open in another process, or is damaged.
@@ -102,7 +102,7 @@ class Journal:
         return cls(path, descriptor, contents.length), contents
 
     def append(self, unit: CaseResult) -> None:
-        """Record ``unit``; when this returns, it is on disk.
+        """Write ``unit`` to the journal and wait until it is on disk.
 
         Raises:
             OutputError: the record could not be written; the journal is unchanged.
@@ -110,7 +110,9 @@ class Journal:
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Restore the journal if its file or directory was removed; returns True if it was.
+        """Restore the journal if somebody removed its file or directory.
+
+        Returns whether the journal was restored.
 
         Raises:
             OutputError: the journal cannot be restored, or another file has its name.
@@ -151,17 +153,17 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Record a `JournalEvent`, as durably as a case result."""
+        """Write a `JournalEvent` to the journal and wait until it is on disk."""
         self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
     def close(self) -> None:
-        """Close the file and release the lock; may be called twice."""
+        """Close the file and release the lock; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def remove(self) -> None:
-        """Delete and close the journal of a run whose results are written."""
+        """Close and delete the journal, after the results of the run were written."""
         try:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -190,7 +192,7 @@ class Journal:
             write_all(self._descriptor, line)
             os.fsync(self._descriptor)
         except OSError as error:
-            # An incomplete record would damage the journal as soon as another one follows.
+            # An incomplete record would damage the journal when the next record follows.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._length)
                 os.fsync(self._descriptor)
@@ -201,7 +203,7 @@ class Journal:
 
 
 def _new(path: Path) -> int:
-    """Create a file at ``path``; it has no name yet if the filesystem allows that."""
+    """Create a new file at ``path`` for appending; returns its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
@@ -230,7 +232,8 @@ def _lock(path: Path, descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise JournalError(
-            f"another run is writing {shown(path)}", "wait for it, or choose another -o"
+            f"another run is writing {shown(path)}",
+            "wait until the other run ends, or choose another -o",
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # measure even if the filesystem has no locks

@@ -224,9 +224,9 @@ def test_the_file_of_another_tool_is_answered_with_its_command(tool: str) -> Non
     ("data", "message", "hint"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "LFS", "git lfs pull"),
-        (b"schema,run_id,machine,tier,case\n", "a results file of membench already", "compare"),
+        (b"schema,run_id,machine,tier,case\n", "already a results file of membench", "compare"),
         (b'{"schema": "membench.run/1"}', "a run file of membench", "compare"),
-        (b"\x1f\x8b\x08\0\0\0\0\0\0\3abc", "not whole|cut off", "fetch it again"),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\3abc", "damaged gzip|truncated gzip", "fetch the file again"),
         (b"PK\x03\x04abc", "ZIP", "unzip"),
         (b"\x28\xb5\x2f\xfdabc", "zstd", "zstd -d"),
         (b"\xfd7zXZ\0abc", "xz", "xz -d"),
@@ -349,7 +349,7 @@ def test_fio_two_runs_on_one_line_are_both_read() -> None:
     service = '{"level": "info"}\n'
     found = imported("fio", f"{service}{first}{second}\n")
     assert {row.case.rpartition("/")[2] for row in found} == {"instance=0", "instance=1"}
-    assert found.notes == ("2 runs of fio in one file: all were taken, as one run",)
+    assert found.notes == ("2 runs of fio in one file were imported as one run",)
 
 
 def test_fio_a_document_that_is_cut_off_leaves_the_one_before_it() -> None:

@@ -37,7 +37,7 @@ def test_nvbandwidth_text_of_the_newest_version() -> None:
     assert failed == {
         "all_to_host_memcpy_sm/src=0/dst=0": "CUDA_ERROR_OUT_OF_MEMORY out of memory",
         "link/d2h/size=512MiB/mem=pinned/engine=sm/streams=1": (
-            "nvbandwidth was still running it when the file ended"
+            "nvbandwidth was still running this test when the file ended"
         ),
     }
     assert {(row.driver, row.cuda) for row in found} == {("610.57.04", "13.3")}
@@ -80,7 +80,7 @@ def test_nvbandwidth_an_error_of_the_whole_leaves_the_tests_before_it() -> None:
 def test_nvbandwidth_a_test_without_a_unit_takes_no_other_with_it() -> None:
     found = imported("nvbandwidth", nvb(passed("a", ["1.5"], text="?"), passed("b_ce", ["2.5"])))
     assert [row.value for row in found] == [2.5]
-    assert list(found.unplaced) == ["a: its description names neither GB/s nor ns"]
+    assert list(found.unplaced) == ["a: the description names neither GB/s nor ns"]
 
 
 def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:
@@ -94,7 +94,7 @@ def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:
     ]
     assert found.unplaced == {
         "device_to_device_memcpy_read_ce: a cell that is no number above 0": 1,
-        "host_to_device_memcpy_ce: its matrix is N/A throughout": 1,
+        "host_to_device_memcpy_ce: the whole matrix is N/A": 1,
         "a test without a matrix: empty": 1,
     }
 

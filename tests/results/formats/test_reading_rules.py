@@ -52,7 +52,7 @@ def test_every_good_row_is_kept_and_every_bad_one_counted(
     bad = sum(isinstance(item, str) for items in before_errors for item in items)
     sources: list[Record] = [record(items) for items in records]
     if not good:
-        with pytest.raises(SchemaError, match="no result of fio in it"):
+        with pytest.raises(SchemaError, match="the file has no result of fio"):
             collected(sources, "fio")
         return
     found = collected(sources, "fio")
@@ -79,5 +79,5 @@ def test_a_file_that_cannot_be_read_at_all_says_why() -> None:
 
     with pytest.raises(SchemaError, match=r"^not the JSON of fio$"):
         collected(map(unreadable, ["not the JSON of fio"]), "fio")
-    with pytest.raises(SchemaError, match="no result of fio in it: odd"):
+    with pytest.raises(SchemaError, match="the file has no result of fio: odd"):
         collected([(Unplaced("odd"),)], "fio")

@@ -1,1 +1,1 @@
-"""Readers of other tools' files, one module per tool."""
+"""Readers of other tools' files, with one module per tool."""

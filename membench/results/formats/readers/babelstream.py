@@ -1,9 +1,9 @@
-"""BabelStream, versions 3.4 to 6.0: ``--csv``, and the text that it prints otherwise.
+"""BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
-The header names the unit.  The figure is the best of all repetitions. But with ``--triad-only`` (to
-5.0) and in the order ``Isolated`` (6.0) it is their mean.  The file seldom names the device and
-never says whether a GPU's memory (``hbm``) or the host's (``ddr``) was measured, so the user must
-give the tier.
+The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (to
+version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file seldom names the
+device. The file never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so
+the user must give the tier.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ _UNITS = {  # the unit, lower case and without "ytes" -> GB/s
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
-"""Function -> membench's name for it, and how many arrays it moves. Dot has no matching case."""
+"""Function -> membench's name for the function, and how many arrays the function moves.
+
+membench has no case that matches Dot.
+"""
 _ASSUMED = {
     Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
     Tier.HBM: {"vec": "16"},  # its only configuration is membench's default
 }
-"""Assumptions about a build without special flags; `--set` overrides them."""
+"""Values of axes that the file lacks, for a usual build; `--set` overrides them."""
 
 _RATE = re.compile(r"(max_)?(m|g|t|mi|gi|ti)b(?:ytes)?_per_sec", re.IGNORECASE)
 _TABLE = re.compile(r"Function +(m|g|t|mi|gi|ti)b(?:ytes)?/s(?:ec)? +Min", re.IGNORECASE)
@@ -53,7 +56,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """Facts from the lines before and after the figures; ``size`` is the bytes of one array."""
+    """Facts from lines without a result; ``size`` is the number of bytes of one array."""
 
     origin: Origin
     tier: Tier
@@ -72,7 +75,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """One function: its bandwidth in GB/s, and the other columns of its line."""
+    """The result of one function: its bandwidth in GB/s, and the other columns of its line."""
 
     function: str
     value: float | None
@@ -84,7 +87,7 @@ class _Line:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each function."""
+    """Yield a record for each function, such as Copy or Triad."""
     run = _Header(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
     any_yet = False
     for line in text_in(data, _TOOL).splitlines():
@@ -109,15 +112,15 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
         value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]
         yield _figure(_Line("Triad", value, run.repetitions, run.size, mean=True), run)
     elif phase := _PHASE.match(line):
-        yield (Unplaced(f"the phase {phase[1]}, which is no function"),)
+        yield (Unplaced(f"the phase {phase[1]}, which is not a function"),)
     elif run.header and len(cells) > 2:
-        yield (Unplaced("a line that is cut off or has other columns than its header"),)
+        yield (Unplaced("a line that is truncated or does not match its header"),)
     else:
         _about(line, run)
 
 
 def _about(line: str, run: _Header) -> None:
-    """Store the facts in a line without a figure in ``run``."""
+    """Store the facts of a line without a result in ``run``."""
     for pattern in _DEVICES:
         if match := pattern.match(line):
             run.device = match[1].strip()
@@ -140,7 +143,7 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The power of 2 that is printed with one decimal as ``shown``; None if no power of 2 is."""
+    """The power of 2 that is printed as ``shown``, with one decimal; None if no power is."""
     sizes = (1 << power for power in range(10, 48))
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 
@@ -148,7 +151,7 @@ def _power_of_2(shown: str, unit: int) -> int | None:
 def _csv(cells: Mapping[str, str], run: _Header) -> Record:
     rate = next((match for name in cells if (match := _RATE.fullmatch(name))), None)
     if "phase" in cells:
-        return (Unplaced(f"the phase {cells['phase']}, which is no function"),)
+        return (Unplaced(f"the phase {cells['phase']}, which is not a function"),)
     if rate is None:
         return (Unplaced("a line under a header without a unit"),)
     elements, width = number(cells.get("n_elements")), number(cells.get("sizeof"))
@@ -168,9 +171,9 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Header) -> Record:
-    """A line of the text output, which has three decimals of the rate and five of the time."""
+    """Parse a line of the text output: three decimals of the rate, five decimals of the time."""
     if len(cells) != 5:
-        return (Unplaced("a line of a function that is cut off"),)
+        return (Unplaced("a truncated line of a function"),)
     size = _given_size(run) or run.size
     shown, fastest = number(cells[1]) or 0, number(cells[2])
     value = shown * _UNITS[f"{run.table.lower()}b"]
@@ -194,7 +197,7 @@ def _given_size(run: _Header) -> int | None:
 def _figure(line: _Line, run: _Header) -> Iterator[Item]:
     operation = _OPERATIONS.get(line.function)
     if operation is None or line.value is None:
-        yield Unplaced(f"a line that is no result of a function: {line.function or 'no name'}")
+        yield Unplaced(f"a line without a result of a function: {line.function or 'no name'}")
         return
     word, arrays = operation
     size, origin, tier = line.size, run.origin, run.tier
@@ -228,7 +231,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """The axes with the names used in case ids."""
+    """The axes that a case id of membench contains, as ``key=value``."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

@@ -13,35 +13,32 @@
     value = 2900            # in the unit of the metric: GB/s, ns, ...
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
-Optional in a figure: ``note``, ``stat``, ``peak`` with ``peak_basis``, ``bytes_convention``; and
-since version 2, how far it can be trusted and compared:
+Optional in a figure are ``note``, ``stat``, ``peak`` with ``peak_basis``, and ``bytes_convention``.
+Version 2 adds how far the figure can be trusted and compared:
 
-``low``, ``high``
-    the range that the source gives, with the value in it
-``kind``
-    measured, datasheet, derived (computed from others), threshold (a published pass mark) or target
-        (a published expectation)
-``trust``
-    a (a raw log or a maker's file, conditions known), b (a table or one report) or c
-``best``
-    true for the best of the tool's repetitions: the row is flagged ``best-of``
-``tool``, ``conditions``, ``date``, ``seen``, ``quantity``, ``unit``
-    tool, circumstances, date, how the source was read, and the quantity in words
-``depth``
-    queue depth of a data sheet's figure
-``alike``
-    a rule for each axis that may differ without harm: ``{size = ">=256MiB", vec = "any"}``;
-    ``>=``, ``<=`` and ``16KiB..64KiB`` compare sizes and whole numbers
+- ``low``, ``high``: the range in the source; the value is within the range.
+- ``kind``: measured, datasheet, derived (computed from other figures), threshold (a published pass
+  mark) or target (a published expectation).
+- ``trust``: a (a raw log or a maker's file, conditions known), b (a table or a single report) or c
+  (not confirmed).
+- ``best``: true for the best of the tool's repetitions. The row gets the flag ``best-of``.
+- ``tool``, ``conditions``, ``date``: how and when somebody measured.
+- ``seen``: how the author of the file read the source.
+- ``quantity``, ``unit``: the measured quantity in words, and the unit of the value.
+- ``depth``: queue depth of a data sheet's figure.
+- ``alike``: a rule for each axis that may differ, such as ``{size = ">=256MiB", vec = "any"}``.
+  Sizes and whole numbers are compared by ``>=``, ``<=`` and ``16KiB..64KiB``.
 
-All of these are stored in ``detail``, the rules in words, because ``=`` is a separator there.
+All of these are stored in the column ``detail``. The rules are stored in words, because ``=`` is a
+separator in that column.
 
-Optional for the file since version 2: ``names``, the names of the device (GPU, processor or disk)
-as the system reports them, and ``sockets``, the number of processors that the figures are for.
-`membench check` uses both to find the reference for a machine.
+Version 2 also has two optional keys for the file. ``names`` lists the names of the device (GPU,
+processor or disk) as the system reports them. ``sockets`` is the number of processors for which the
+figures are valid. `membench check` uses both to find the reference for a machine.
 
-A figure is refused if its share of the peak is outside the range that its tool usually reaches
-(`USUAL`): it is then for another machine, in another unit, or from a run that did not saturate the
-memory.
+A figure is rejected if its fraction of the peak is outside the range that its tool usually reaches
+(`USUAL`). Such a figure is for another machine, in another unit, or from a run that did not
+saturate the memory.
 """
 
 from __future__ import annotations
@@ -83,7 +80,7 @@ _RULE = re.compile(r"(?P<sign>>=|<=)?(?P<value>[A-Za-z0-9_-]+)(?:\.\.(?P<end>[A-
 _SIGNS = {">=": "from ", "<=": "to "}
 
 USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
-    # Device memory: share of bus width x clock, or of the data sheet, that kernels reach.
+    # Device memory: fraction of the peak (bus width x clock, or data sheet) that kernels reach.
     ("BabelStream", "hbm/*", (0.75, 0.97)),
     ("gpu-stream", "hbm/*", (0.78, 1.0)),
     ("mt4g", "hbm/*", (0.85, 1.0)),
@@ -92,9 +89,9 @@ USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
     ("clpeak", "hbm/*", (0.80, 1.0)),
     ("bandwidthTest*", "hbm/*", (0.65, 0.95)),
     ("p2pBandwidthLatencyTest", "hbm/*", (0.70, 0.95)),
-    ("nvbandwidth*", "hbm/*", (0.40, 0.95)),  # its local copy counts each byte once
+    ("nvbandwidth*", "hbm/*", (0.40, 0.95)),  # nvbandwidth's local copy counts each byte once
     ("FluidX3D*", "*", (0.45, 0.95)),
-    # Host links and links between GPUs: the share that packet headers leave.
+    # Host links and links between GPUs: the fraction that packet headers leave for data.
     ("nvbandwidth*", "link/*/engine=ce/*", (0.75, 0.93)),
     ("bandwidthTest*", "link/*", (0.75, 0.93)),
     ("nvbandwidth*", "link/*/engine=sm/*", (0.70, 0.93)),
@@ -106,18 +103,21 @@ USUAL: tuple[tuple[str, str, tuple[float, float]], ...] = (
     ("mamf-finder", "gpu/gemm/*", (0.65, 0.92)),
     ("cuBLASLt", "gpu/gemm/*", (0.55, 0.92)),
 )
-"""Glob for tools, glob for cases, and the range of the share of the peak that they usually reach.
+"""Fractions of the peak that tools usually reach: glob for tools, glob for cases, range.
 
-The first matching entry is used. The ranges are those of 313 figures for 40 machines, gathered in
-November 2026. Figures that contradict other figures of the same tool were left out; see
-``docs/check.md``.
+The first matching entry counts. The ranges come from 313 figures for 40 machines, gathered in
+November 2026. Figures that contradict other figures of the same tool were left out
+(``docs/check.md``).
 """
 
 
 def read(data: bytes, origin: Origin) -> list[Record]:
-    """A record for each figure, whose row has ``backend=cited``; a wrong figure is an error.
+    """Make a record for each figure; its row has ``backend=cited``.
 
-    The file is written by hand, so nothing in it is ignored silently.
+    Users write the file by hand, so everything in it must be valid.
+
+    Raises:
+        SchemaError: the file is not TOML, or a key or value is invalid.
     """
     try:
         content = tomllib.loads(data.decode("utf-8"))
@@ -129,7 +129,7 @@ def read(data: bytes, origin: Origin) -> list[Record]:
     allowed = _ALLOWED[schema]
     unknown = content.keys() - set(_OF_FILE if schema == SCHEMAS[0] else _OF_FILE_2)
     if unknown:
-        raise SchemaError(f"'{min(unknown):.40}' is not known here")
+        raise SchemaError(f"unknown key '{min(unknown):.40}'")
     _check_names(content)
     named = replace(origin, machine=text_of(content.get("machine")) or origin.machine)
     device = text_of(content.get("device"))
@@ -146,7 +146,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     missing = [name for name in _NEEDED if not figure.get(name)]
     unknown = sorted(figure.keys() - allowed)
     if missing or unknown:
-        what = f"no {', '.join(missing)}" if missing else f"'{unknown[0]:.40}' is not known here"
+        what = f"no {', '.join(missing)}" if missing else f"unknown key '{unknown[0]:.40}'"
         raise SchemaError(f"{case or 'a figure without a case'}: {what}")
     value = number(figure["value"])
     if value is None or isinstance(figure["value"], str):
@@ -184,7 +184,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """The facts that version 2 added, for `detail`."""
+    """The facts that version 2 added, as texts for the column `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
@@ -206,10 +206,10 @@ def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
 
 
 def _scale(figure: dict[str, Any], case: str) -> float:
-    """Factor that converts the figures to the unit of their metric."""
+    """Factor that converts the figure's values to the unit of their metric."""
     metric = figure["metric"]
     if metric not in tuple(Metric):
-        raise SchemaError(f"{case}: '{metric!s:.40}' is not a valid Metric")
+        raise SchemaError(f"{case}: '{metric!s:.40}' is not a metric")
     units = {**_UNITS.get(metric, {}), UNIT[metric]: 1.0}
     unit = figure.get("unit", UNIT[metric])
     if unit not in units:
@@ -218,7 +218,7 @@ def _scale(figure: dict[str, Any], case: str) -> float:
 
 
 def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
-    """Refuse a figure whose share of the peak is outside the usual range of its tool."""
+    """Reject a figure whose fraction of the peak is outside the usual range of its tool."""
     peak, tool = number(figure.get("peak")), text_of(figure.get("tool"))
     if not peak or not tool:
         return
@@ -231,20 +231,20 @@ def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
         raise SchemaError(
             f"{case}: {value:g} is {share:.0%} of the peak, and {tool} usually reaches "
             f"{usual[0]:.0%} to {usual[1]:.0%}",
-            "is it of another machine, in another unit, or of a run that did not saturate it?",
+            "check the machine, the unit, and whether the run saturated the memory",
         )
 
 
 def _check_names(content: Mapping[str, Any]) -> None:
     names, sockets = content.get("names", []), content.get("sockets", 1)
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise SchemaError("names is not a list of texts")
+        raise SchemaError("names is not a list of strings")
     if not isinstance(sockets, int) or isinstance(sockets, bool) or sockets < 1:
         raise SchemaError("sockets is not a whole number above 0")
 
 
 def _alike(axes: object, case: str) -> str:
-    """The rules as text for `detail`.
+    """Convert the rules of ``alike`` to text for the column `detail`.
 
     ``{size = ">=1GiB", vec = "any"}`` becomes ``size from 1GiB, vec any``.
     """
@@ -254,7 +254,7 @@ def _alike(axes: object, case: str) -> str:
 
 
 def _in_words(rule: str, case: str) -> str:
-    """A rule as text: ``>=1GiB`` as ``from 1GiB``, ``16KiB..64KiB`` as ``16KiB to 64KiB``."""
+    """Convert a rule to text: ``>=1GiB`` to ``from 1GiB``, ``1MiB..4MiB`` to ``1MiB to 4MiB``."""
     found = _RULE.fullmatch(rule)
     if found is None or (found["sign"] and found["end"]):
         raise SchemaError(

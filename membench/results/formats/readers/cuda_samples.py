@@ -1,9 +1,9 @@
 """bandwidthTest and p2pBandwidthLatencyTest of NVIDIA's CUDA samples, 4 to 13: text and ``--csv``.
 
-GB is 1e9 bytes. Copies within a device (in p2p matrices, the diagonal) count bytes read and bytes
-written. Copies between host and device, and between devices, count each byte once. Bidirectional
-matrices give the sum of both directions (NVIDIA/cuda-samples, the two ``.cu`` files). Samples
-before 10.1 print MB/s, where MB is 1,024,000 bytes since 5.5 and was 2^20 bytes before.
+GB is 1e9 bytes. For copies within a device (the diagonal of p2p matrices), bytes read and bytes
+written count. For copies between host and device, and between devices, each byte counts once.
+Bidirectional matrices have the sum of both directions (NVIDIA/cuda-samples, the two ``.cu`` files).
+Samples before 10.1 print MB/s. MB is 1,024,000 bytes since 5.5, and was 2^20 bytes before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS = {"Host to Device": "h2d", "Device to Host": "d2h", "Device to Device": 
 
 @dataclass
 class _State:
-    """The headings that apply to a line of the output."""
+    """The headings that apply to the current line of the output."""
 
     devices: dict[int, str] = field(default_factory=dict)
     kind: str = ""
@@ -51,7 +51,7 @@ class _State:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each size of bandwidthTest and each cell of a matrix."""
+    """Yield a record for each size of bandwidthTest and for each cell of a matrix."""
     state = _State()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
@@ -62,7 +62,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _heading(line: str, state: _State) -> bool:
-    """Whether ``line`` is a heading; if so, ``state`` is updated."""
+    """Return whether ``line`` is a heading; a heading updates ``state``."""
     if match := _DEVICE.match(line):
         state.devices[int(match[1])] = match[2].strip()
     elif match := _KIND.match(line):
@@ -88,11 +88,11 @@ def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
     elif state.matrix and state.columns and (match := _ROW.match(line)):
         yield from _row(match, state, origin)
     elif state.matrix and state.columns and line[:1].isdigit():
-        yield (Unplaced("a row of a matrix that is not whole"),)
+        yield (Unplaced("an incomplete row of a matrix"),)
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:
-    """The factor from ``unit`` to GB, and whether the factor is assumed."""
+    """The factor from ``unit`` to GB, and whether the factor is only assumed."""
     if unit == "GB":
         return 1.0, False
     return (2**20 if state.old else 1_024_000) / 1e9, True
@@ -109,7 +109,7 @@ def _copy(
 ) -> Record:
     value, bytes_ = number(rate), number(size)
     if value is None or bytes_ is None or not kind:
-        return (Unplaced("a line of bandwidthTest that is not whole"),)
+        return (Unplaced("an incomplete line of bandwidthTest"),)
     local = kind == "d2d"
     params = [f"op={kind}", f"size={format_size(int(bytes_))}"]
     params += [f"mem={memory}"] if memory and not local else []

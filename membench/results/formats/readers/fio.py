@@ -1,9 +1,12 @@
 """fio, versions 2.1 to 3.42: JSON, json+, terse (2 to 5) and the normal text.
 
-Differences between versions: ``bw`` is KiB/s and the only bandwidth before 3.2; latencies are
-``clat`` in microseconds before 3.0 and ``clat_ns`` since; ``io_bytes`` is KiB before 2.21; with
-lat_percentiles the quantiles are of the whole latency, which is under ``clat_ns`` before 3.17 and
-under ``lat_ns`` since (axboe/fio, ``stat.c`` at these tags).
+Versions differ in these fields (axboe/fio, ``stat.c`` at the tags of the versions):
+
+- ``bw`` is in KiB/s. Before 3.2, it is the only bandwidth.
+- Latencies are ``clat`` in microseconds before 3.0, and ``clat_ns`` since 3.0.
+- ``io_bytes`` is in KiB before 2.21.
+- With the option lat_percentiles, the quantiles are of the whole latency. The quantiles are under
+  ``clat_ns`` before 3.17, and under ``lat_ns`` since 3.17.
 """
 
 from __future__ import annotations
@@ -35,14 +38,18 @@ _ALL_CLIENTS = "All clients"
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each job."""
+    """Yield a record for each job.
+
+    Raises:
+        SchemaError: the data are not an output of fio.
+    """
     if _JSON.search(data):
         return _json_records(data, origin)
     if _TEXT.search(data):
         return text_records(text_in(data, TOOL), origin)
     if _TERSE.search(data):
         return terse_records(text_in(data, TOOL), origin)
-    raise SchemaError("neither JSON of fio nor its text", "run fio with --output-format=json")
+    raise SchemaError("neither JSON nor text output of fio", "run fio with --output-format=json")
 
 
 def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
@@ -51,16 +58,14 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
         if isinstance(document, SchemaError):
             yield broken(document)
         elif not any(key in document for key in ("jobs", "client_stats")):
-            continue  # a line of the log around it
+            continue  # an object of the surrounding log
         elif runs and _continues(runs[-1], document):
             runs[-1] = document
-            yield (
-                ReaderNote("earlier states of the same run (--status-interval) were passed over"),
-            )
+            yield (ReaderNote("earlier states of the same run (--status-interval) were ignored"),)
         else:
             runs.append(document)
     if len(runs) > 1:
-        yield (ReaderNote(f"{len(runs)} runs of fio in one file: all were taken, as one run"),)
+        yield (ReaderNote(f"{len(runs)} runs of fio in one file were imported as one run"),)
     jobs: list[_Job] = []
     for run in runs:
         common = part(run, "global options")
@@ -72,7 +77,11 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 
 
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether ``second`` is a later state of that run: it began before ``first`` was written."""
+    """Whether ``second`` is a later state of the run ``first``.
+
+    This is so if the jobs are equal, no count is smaller, and ``second`` began before ``first`` was
+    written.
+    """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
     )
@@ -99,7 +108,7 @@ def _written(run: Mapping[str, Any]) -> float | None:
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """``origin`` with the time of the run."""
+    """Copy ``origin`` with the start time of the run, if the document contains a valid time."""
     seconds = number(run.get("timestamp"))
     if seconds is None or not 10**9 <= seconds < 10**10:  # seconds since 1970, from 2001 to 2286
         return origin
@@ -107,7 +116,7 @@ def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
 
 
 class _Job:
-    """One entry of fio's JSON, parsed."""
+    """A parsed job of fio's JSON output, with one `FioSide` for each direction."""
 
     def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
         self.entry = entry
@@ -123,12 +132,12 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The set-up of the job, for a row whose case id does not contain it."""
+        """The options of the job, for a row whose case id does not contain them."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
     def cases(self) -> Mapping[str, str]:
-        """The membench case of each direction; a direction without one keeps fio's name."""
+        """Direction -> case id of membench; empty if membench has no such case."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
             mode = text_of(self.options.get("rw"))
@@ -140,7 +149,10 @@ class _Job:
 
 
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
-    """The rows of ``job``; no job gets a case id that several jobs would share."""
+    """Yield the rows of ``job``; ``shared`` are the case ids that several jobs would get.
+
+    A job with a case id in ``shared`` keeps fio's name.
+    """
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:
         detail["counts"] = "all-clients"
@@ -163,7 +175,7 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
 
 
 def _told(name: str, host: str) -> str:
-    """The name of the job; if other clients have jobs of this name, with the client."""
+    """The name of the job, followed by the name of its client in fio's client mode."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 
@@ -184,7 +196,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """Calls of fsync and similar functions, which fio times separately since 3.7."""
+    """Calls of fsync and similar functions, which fio measures separately since version 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
@@ -199,7 +211,7 @@ def _sync(job: dict[str, Any]) -> FioSide:
 def _latency(
     figures: dict[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[Stat, float], float | None, str]:
-    """Quantiles and mean of the latency in ns, and the kind of latency."""
+    """Quantiles and mean of the latency in ns, and the kind of latency (``clat`` or ``lat``)."""
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),
         ("clat", "clat", 1000),

@@ -1,9 +1,9 @@
-"""Decides whether a fio job measures the same as a case of membench.
+"""Decide whether a fio job measures the same as a case of membench.
 
-fio's JSON may attribute facts about one job to another: with group_reporting, an entry has the
-first job's name and the last job's options; if there are two ``[global]`` sections, it keeps the
-last. So the options must agree with what fio counted: the depth with ``iodepth_level``, the block
-size with the bytes per operation.
+fio's JSON may attribute facts of one job to another job. With group_reporting, an entry has the
+name of the first job and the options of the last job. If there are two ``[global]`` sections, fio
+keeps only the last section. So the options must agree with the numbers that fio counted: the depth
+with ``iodepth_level``, the block size with the bytes per operation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIZE = re.compile(r"(\d{1,12})(k|m|g|ki|mi|gi|kib|mib|gib|)b?", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 _WHAT = frozenset(("rw", "bs", "iodepth", "direct", "buffered", "ioengine", "numjobs", "mem"))
-"""Options that decide what is measured; this module checks each of them."""
+"""Options that decide what fio measures; this module checks each of them."""
 _NO_MATTER = frozenset(
     (
         *("name", "description", "filename", "directory", "size", "unlink", "create_only"),
@@ -41,15 +41,15 @@ _NO_MATTER = frozenset(
         *("significant_figures", "disk_util", "gtod_reduce", "clocksource", "status_interval"),
     )
 )
-"""Options that do not change the meaning of the figures."""
+"""Options that do not change the meaning of the results."""
 
 
 def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages: str) -> str:
-    """The case id for the ``side`` of ``job``; empty if the side keeps fio's name.
+    """The case id of membench for one direction of ``job``; empty if membench has no such case.
 
     Args:
         job: the entry under ``jobs``.
-        options: options of the job, including the global ones.
+        options: options of the job, including the global options.
         side: ``read``, ``write`` or another direction of fio.
         pages: page size of the buffers, ``4k`` or ``thp``.
     """
@@ -68,12 +68,15 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
 
 
 def memory_of(options: Mapping[str, Any]) -> str:
-    """How the buffers are allocated, as fio names it."""
+    """How fio allocates the buffers: the option ``iomem`` or ``mem``; empty if not set."""
     return text_of(options.get("iomem")) or text_of(options.get("mem"))
 
 
 def size_of(text: str) -> int | None:
-    """Parse fio's ``4k``, ``1m``, ``16384`` to bytes; units are binary unless kb_base is set."""
+    """Convert ``4k``, ``1m`` or ``16384`` to bytes; None if invalid.
+
+    Units are powers of 1024, which is the default of fio's option kb_base.
+    """
     match = _SIZE.fullmatch(text)
     return int(match[1]) * _FACTOR[match[2][:1].lower()] or None if match else None
 
@@ -92,7 +95,7 @@ def _is_plain(options: Mapping[str, Any], depth: int) -> bool:
 def _is_what_was_counted(
     job: Mapping[str, Any], options: Mapping[str, Any], side: str, block: int, depth: int
 ) -> bool:
-    """Whether depth, block and name in the options agree with what fio counted."""
+    """Whether depth, block size and name in the options agree with the numbers that fio counted."""
     bucket = next(one for one in _BUCKETS if depth >= one)
     levels = part(job, "iodepth_level")
     share = number(levels.get(f">={bucket}" if bucket == _BUCKETS[0] else str(bucket))) or 0
@@ -107,7 +110,7 @@ def _is_what_was_counted(
 
 
 def _is_alone(job: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """Whether the entry describes a single job, according to its name."""
+    """Whether the entry describes a single job, according to its name and options."""
     named = text_of(options.get("name"))
     if not named:
         return "group_reporting" not in options

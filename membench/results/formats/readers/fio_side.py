@@ -1,4 +1,4 @@
-"""The figures for one direction of a fio job, in membench's units, from any format of fio."""
+"""The results for one direction of a fio job, in membench's units, from any format of fio."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _SHORT = 100  # ms: fio divides by whole ms, so shorter jobs are off by more tha
 
 @dataclass(frozen=True)
 class FioSide:
-    """The figures for one direction of a job (read, write, trim, sync), or for all as ``mixed``.
+    """The results for one direction of a job (read, write, trim, sync), or for all as ``mixed``.
 
     Attributes:
-        iops, bandwidth: operations and GB per second; None if absent.
+        iops: operations per second; None if absent.
+        bandwidth: GB per second; None if absent.
         operations: number of operations; 1 if absent.
         milliseconds: duration; None if absent.
-        quantiles: quantiles of the latency, ns.
-        mean: mean latency, ns.
+        quantiles: quantiles of the latency in ns.
+        mean: mean latency in ns; None if absent.
         latency: ``clat`` from submission to completion, ``lat`` including the submission call.
     """
 
@@ -38,19 +39,22 @@ class FioSide:
 
     @property
     def empty(self) -> bool:
-        """Whether no figure is present."""
+        """Whether the direction has no result at all."""
         return not (self.iops or self.bandwidth or self.quantiles or self.mean)
 
 
 def own_case(job: str, op: str) -> str:
-    """The case id of a job that keeps fio's name."""
+    """The case id for a job that matches no case of membench and keeps fio's name."""
     return case_id("ssd", TOOL, f"job={job or 'unnamed'}", f"op={op}")
 
 
 def side_rows(
     side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
-    """Rows for operations and bytes per second, and for latency quantiles (or else the mean)."""
+    """Yield rows for IOPS, bandwidth and latency quantiles.
+
+    Without quantiles, there is a row for the mean latency.
+    """
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
     rate = {**detail, "statistic": "mean-of-run"}
     figures = [

@@ -1,9 +1,9 @@
 """fio ``--minimal``: one line per job with fields separated by ``;``, versions 2 to 5.
 
-The line begins with version, [fio's version since 3,] job, group and error. Then each direction has
-KiB, KiB/s, operations per second, ms, 4 fields of submission latency, 4 of completion latency, 20
-quantiles, 4 fields of latency and 5 of bandwidth (11 in version 5). Times are in us. Version 3 has
-no trim (axboe/fio, HOWTO, "Terse output").
+A line begins with the format version, fio's version (since format 3), job, group and error. Then
+each direction has these fields: KiB, KiB/s, operations per second, ms, 4 fields of submission
+latency, 4 of completion latency, 20 quantiles, 4 fields of latency and 5 of bandwidth (11 in format
+5). Times are in us. Format 3 has no trim (axboe/fio, HOWTO, "Terse output").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _QUANTILE = re.compile(r"(\d+(?:\.\d+)?)%=(\d+)")
 
 
 def terse_records(text: str, origin: Origin) -> Iterator[Record]:
-    """A record for each job; a later line of the same job replaces an earlier one."""
+    """Yield a record for each job; a later line of the same job replaces an earlier line."""
     lines: dict[tuple[str, ...], list[str]] = {}
     for line in text.splitlines():
         fields = line.split(";")
@@ -33,11 +33,11 @@ def terse_records(text: str, origin: Origin) -> Iterator[Record]:
             key = head if head not in lines or grows else (*head, str(len(lines)))
             lines[key] = fields
     if not lines:
-        yield (Unplaced("lines that are not whole"),)
+        yield (Unplaced("incomplete lines"),)
     yield (
         ReaderNote(
-            "terse output has whole KiB/s and microseconds and does not say how a job was set up: "
-            "--output-format=json does"
+            "terse output rounds to whole KiB/s and microseconds, and lacks the options of a job: "
+            "run fio with --output-format=json"
         ),
     )
     for fields in lines.values():
@@ -49,7 +49,7 @@ def _head(fields: Sequence[str]) -> int:
 
 
 def _ran(fields: Sequence[str]) -> float:
-    """Duration of the reads plus that of the writes, ms."""
+    """The duration of the reads plus the duration of the writes, in ms."""
     start, width = _head(fields), _FIELDS[int(fields[0])]
     return sum(number(fields[start + side * width + 3]) or 0 for side in (0, 1))
 

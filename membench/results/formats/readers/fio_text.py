@@ -1,7 +1,7 @@
 """fio's normal text output, versions 2.1 to 3.42; numbers have three or four digits.
 
-``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)`` since 3.0; ``bw=40000KB/s, iops=10000`` before, where K is
-1024 (axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
+Since 3.0 a line is ``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)``. Before 3.0 a line is ``bw=40000KB/s,
+iops=10000``, where K is 1024 (axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from membench.results.formats.figures import Origin, number, row
 from membench.results.formats.readers.fio_side import QUANTILES, FioSide, own_case, side_rows
 from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
 
-# The patterns have bounded repetitions, and each starts at a fixed place of a line, because a line
-# may be as long as the file.
+# The patterns have bounded repetitions, and each starts at a fixed position of a line, because a
+# line may be as long as the file.
 _HEAD = re.compile(
     r"(.{0,300}?): \(groupid=(\d{1,9}), jobs=(\d{1,9})\): "
     r"err= {0,9}(\d{1,9}).{0,300}?: pid=(\d{1,9})"
@@ -43,7 +43,7 @@ class _TextJob:
 
 
 def text_records(text: str, origin: Origin) -> Iterator[Record]:
-    """A record for each job; a later output of the same process replaces an earlier one."""
+    """Yield a record for each job; a later output of the same process replaces an earlier one."""
     jobs: dict[tuple[str, ...], _TextJob] = {}
     engines: dict[str, str] = {}
     lost = 0
@@ -66,10 +66,9 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
             job.sides[side], latency = _with_latency(job.sides[side], line, latency)
     yield (
         ReaderNote(
-            "this is fio's normal output, which rounds to three digits or four: "
-            "run it with --output-format=json"
+            "fio's normal output rounds to three or four digits: run fio with --output-format=json"
         ),
-        *[Unplaced("a line of rates that is not understood")] * lost,
+        *[Unplaced("a line of rates in an unknown format")] * lost,
     )
     for found in jobs.values():
         yield _rows(found, engines.get(found.name, ""), origin)
@@ -109,7 +108,10 @@ def _scaled(text: str) -> float | None:
 
 
 def _with_latency(side: FioSide, line: str, latency: str) -> tuple[FioSide, str]:
-    """``side`` with the latency that ``line`` gives, and the unit of the quantiles that follow."""
+    """Add the latency in ``line`` to ``side``; return the new side and the unit of the quantiles.
+
+    The unit is empty if no quantiles follow in the next line.
+    """
     if start := _QUANTILES.match(line):
         return replace(side, latency=start[1] or "clat"), start[2]
     if latency and line.lstrip().startswith("|"):

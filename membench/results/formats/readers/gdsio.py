@@ -1,8 +1,10 @@
 """gdsio of GPUDirect Storage: one line per run; GiB is 2^30 bytes, and each byte counts once.
 
-``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path: ``GPUD`` reads
-directly into GPU memory, ``CPUONLY`` into host memory, ``CPU_GPU`` into GPU memory through host
-memory.
+``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path of the data:
+
+- ``GPUD`` reads directly into GPU memory.
+- ``CPUONLY`` reads into host memory.
+- ``CPU_GPU`` reads into GPU memory through host memory.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ _LINE = re.compile(
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each run."""
+    """Yield a record for each run of gdsio."""
     text = text_in(data, _TOOL)
     lines = list(_LINE.finditer(text))
     for line in lines:
         yield _run(line, origin)
     for _ in range(len(_START.findall(text)) - len(lines)):
-        yield (Unplaced("a line that is cut off or has other fields"),)
+        yield (Unplaced("a line that is truncated or has unknown fields"),)
 
 
 def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:

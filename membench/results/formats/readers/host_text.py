@@ -1,4 +1,4 @@
-"""Functions shared by the readers of host memory benchmarks: the memory tier of a footprint."""
+"""The memory tier of a footprint, for all readers of host memory benchmarks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from membench.core.units import GIB, KIB, MIB
 from membench.results.formats.figures import Origin, case_id
 
 SURELY_IN_CACHE = 256 * KIB
-"""Bytes that fit into any second-level cache of a server or desktop since 2008."""
+"""Size in bytes that fits into the second-level cache of any server or desktop since 2008."""
 _IN_MEMORY = 2 * GIB  # the largest last-level cache is 1.1 GiB
 _LIKELY = 32 * MIB
 
 
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
-    """The tier of ``footprint`` bytes, and facts for `detail`.
+    """Decide the tier of ``footprint`` bytes; returns the tier and facts for the column `detail`.
 
-    The file does not describe the machine's caches. If the tier is neither given by the user nor
-    certain, it is marked as assumed.
+    The file does not describe the machine's caches. If the user gave no tier and the size leaves a
+    doubt, the tier is marked as assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}
@@ -28,8 +28,8 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
 
 
 def host_case(tier: Tier, tool: str, *params: str) -> str:
-    """The case id for a test that only this tool has: ``ddr/<tool>/...``, or ``host/<tool>/...``.
+    """The case id for a test that only ``tool`` has.
 
-    The second form is for footprints in a cache.
+    The id is ``ddr/<tool>/...``, or ``host/<tool>/...`` for footprints in a cache.
     """
     return case_id("ddr" if tier is Tier.DDR else "host", tool, *params)

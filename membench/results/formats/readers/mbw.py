@@ -1,6 +1,6 @@
-"""mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (1.1 calls it MB).
+"""mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (version 1.1 writes MB).
 
-A copied byte is counted once (``MiB`` / ``Elapsed``); STREAM counts it twice.
+mbw counts each copied byte once (``MiB`` / ``Elapsed``); STREAM counts each copied byte twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Test:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each method and size."""
+    """Yield a record for each method and size; each run of mbw gives its own records."""
     tests: dict[tuple[str, int, int], _Test] = {}
     runs = 0
     for raw in text_in(data, _TOOL).splitlines():
@@ -40,7 +40,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         if match is None:
             runs += line.startswith("Getting down to business")
             if _START.match(line):
-                yield (Unplaced("a line that is cut off"),)
+                yield (Unplaced("a truncated line"),)
             continue
         size, rate = number(match[4]), number(match[5])
         if size is None or rate is None:

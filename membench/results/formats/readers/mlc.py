@@ -1,7 +1,7 @@
 """Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes.
 
-Latencies are means in ns. MLC does not document which bytes it counts for mixed reads and writes,
-so `bytes_convention` is set for reads only.
+Latencies are means in ns. MLC does not document which bytes it counts for mixed reads and writes.
+So `bytes_convention` is set for reads only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ITERATION = re.compile(
 
 @dataclass
 class _Section:
-    """The headings that apply to a line: test, traffic, matrix."""
+    """The headings that apply to the current line: test, traffic, columns of a matrix."""
 
     test: str = ""
     traffic: str = ""
@@ -43,7 +43,7 @@ class _Section:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each figure."""
+    """Yield a record for each measured value."""
     section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
@@ -75,11 +75,15 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
     elif section.columns and (match := _ROW.match(line)):
         yield from _matrix(match, section, origin)
     elif section.columns and line[:1].isdigit():
-        yield (Unplaced("a row of a matrix that is not whole"),)
+        yield (Unplaced("an incomplete row of a matrix"),)
     elif match := _COMPLAINT.match(line):
         yield (ReaderNote(f"mlc says: {match[0]}"),)
     elif section.test and (match := _FIGURE.search(line)):
-        yield (Unplaced(f"a line that ends in a figure: {line.partition(match[0])[0]}"),)
+        yield (
+            Unplaced(
+                f"a line with a number, but in an unknown format: {line.partition(match[0])[0]}"
+            ),
+        )
 
 
 def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator[Record]:
@@ -102,7 +106,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
             params = ("test=bandwidth", f"traffic={_word(section.traffic or 'not said')}", *where)
             yield _bandwidth(origin, params, cell)
         else:
-            yield (Unplaced("a matrix under a heading that is not known"),)
+            yield (Unplaced("a matrix with an unknown heading"),)
 
 
 def _number(cell: str) -> float | None:
@@ -137,6 +141,6 @@ def _bandwidth(origin: Origin, params: Sequence[str], cell: str) -> Record:
 
 
 def _word(text: str) -> str:
-    """A heading of mlc as a word for a case id: ``3:1 Reads-Writes`` -> ``3:1-reads-writes``."""
+    """Convert a heading to a word for a case id: ``3:1 Reads-Writes`` -> ``3:1-reads-writes``."""
     short = text.lower().replace("l2->l2", "l2-l2").removesuffix("latency")
     return "-".join(re.findall(r"[a-z0-9:.-]+", short)).strip("-")

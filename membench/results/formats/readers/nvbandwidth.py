@@ -1,11 +1,13 @@
 """nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text output.
 
-A figure is the median of the ``-i`` samples (with ``-m`` the mean). The file does not say which,
-and does not give the size set by ``-b``: 512 MiB is assumed unless the user gives it. Bandwidth is
-decimal: bytes * 1e-9. Its tests of both directions between host and device count one direction, but
-membench counts the sum, so those tests keep the tool's names. For transfers between devices it
-prints three matrices: each direction and the total, which ``-j`` appends to one another
-(NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
+A result is the median of the ``-i`` samples, or the mean with ``-m``. Many files do not show
+whether ``-m`` was used. Many files also lack the size set by ``-b``: membench then assumes 512 MiB
+unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
+
+For tests of both directions between host and device, nvbandwidth counts one direction, but membench
+counts the sum. So these tests keep nvbandwidth's names. For transfers between devices, nvbandwidth
+prints three matrices: one for each direction and one for the total. ``-j`` appends these matrices
+to one another (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 @dataclass(frozen=True)
 class _FileFacts:
-    """Facts that apply to all tests of a file; ``devices`` are by index."""
+    """Facts that apply to all tests of a file; ``devices`` maps indices to names."""
 
     devices: Mapping[int, str]
     driver: str
@@ -59,7 +61,7 @@ class _FileFacts:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each test; ``Waived`` tests become skipped rows, ``Error`` failed rows."""
+    """Yield a record for each test; ``Waived`` tests become skipped rows, ``Error`` failed rows."""
     if b'"nvbandwidth"' not in data:
         yield from _log(log_of(text_in(data, _TOOL)), origin)
         return
@@ -72,7 +74,9 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
-        raise SchemaError(f"nvbandwidth says: {log.error}", "solve that, and run it again")
+        raise SchemaError(
+            f"nvbandwidth says: {log.error}", "solve this problem, and run nvbandwidth again"
+        )
     run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
     yield (
         *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),
@@ -110,7 +114,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
 
 
 def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
-    """The matrices that ``-j`` appended to one another, each with its description."""
+    """Split the matrices that ``-j`` appended to one another, and describe each of them."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
     if not peers or not columns or len(matrix.cells) != 3 * columns:
@@ -124,7 +128,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """``tests`` without entries with the status ``Running`` that a final entry follows."""
+    """Remove entries with the status ``Running`` if their test also has a final entry."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -138,7 +142,7 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
     for matrix in test.matrices:
         described = _described(matrix.description)
         if described is None:
-            yield Unplaced(f"{test.name}: its description names neither GB/s nor ns")
+            yield Unplaced(f"{test.name}: the description names neither GB/s nor ns")
             continue
         metric, factor, said = described
         yield from _unusable(test, matrix)
@@ -163,25 +167,28 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
 
 @lru_cache(maxsize=1024)
 def _described(text: str) -> tuple[Metric, float, str] | None:
-    """Metric, factor to its unit, and part of the test; None without a unit."""
+    """Metric, factor to the metric's unit, and a word such as Total; None without a unit."""
     unit, said = _UNIT.search(text), _PART.search(text)
     return None if unit is None else (*_METRICS[unit[1] or unit[2]], said[1] if said else "")
 
 
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
-    """Rows for cells that are not figures; ``N/A`` is reported only if the whole matrix is N/A."""
+    """Report the cells that are no numbers above 0.
+
+    Cells that are ``N/A`` are reported only if the whole matrix is ``N/A``.
+    """
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     if not cells:
         return
     absent = sum(cell == _ABSENT for cell in cells)
     if absent and absent == sum(map(len, matrix.cells)):
-        yield Unplaced(f"{test.name}: its matrix is {_ABSENT} throughout")
+        yield Unplaced(f"{test.name}: the whole matrix is {_ABSENT}")
     for _ in range(len(cells) - absent):
         yield Unplaced(f"{test.name}: a cell that is no number above 0")
 
 
 def _without_result(test: Test, run: _FileFacts) -> Item:
-    still = "nvbandwidth was still running it when the file ended"
+    still = "nvbandwidth was still running this test when the file ended"
     status = still if test.status == "Running" else f"nvbandwidth says: {test.status}"
     return row(
         run.origin,
@@ -225,7 +232,7 @@ def _detail(test: Test, said: str, origin: Origin) -> dict[str, str]:
 
 
 def _devices(names: Sequence[str]) -> dict[int, str]:
-    """Device names by index.
+    """Map device indices to names.
 
     Lines are ``0: NAME (BUS ID): (HOST)`` or ``Process 3 (HOST): device 1: NAME (BUS ID)``.
     """
@@ -238,14 +245,14 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the matrix column; if that of the row is another model, both."""
+    """The GPU of the matrix column, and the GPU of the row if the two models differ."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"
 
 
 def _cuda(version: object) -> str:
-    """The CUDA version: ``12.7`` for ``12070``, ``13.3`` for ``13.3 (13030)``."""
+    """Format the CUDA version: ``12.7`` for ``12070``, ``13.3`` for ``13.3 (13030)``."""
     said = str(version).partition(" ")[0]
     if not said.isdigit() or len(said) > 6:
         return said if re.fullmatch(r"\d{1,3}\.\d{1,3}", said) else ""

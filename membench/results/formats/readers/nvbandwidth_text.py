@@ -1,4 +1,4 @@
-"""Parses nvbandwidth's text: a heading per test, a description per matrix, labelled rows."""
+"""Parse nvbandwidth's text: a heading per test, a description per matrix, labelled rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 @dataclass(frozen=True)
 class ResultMatrix:
-    """The result of a test: one value per row and column (text or number), and a description."""
+    """The result of a test: a value (text or number) per row and column, and a description."""
 
     description: str
     cells: tuple[tuple[object, ...], ...]
@@ -25,7 +25,7 @@ class ResultMatrix:
 
 @dataclass
 class Test:
-    """A test; ``status`` is Passed, Running, Waived, Error or another word of the tool."""
+    """A test; ``status`` is Passed, Running, Waived, Error or another word of nvbandwidth."""
 
     name: str
     status: str
@@ -48,7 +48,7 @@ class Log:
 
 
 def log_of(text: str) -> Log:
-    """The tests in ``text``; several runs of the tool may follow each other."""
+    """Parse the tests in ``text``, which may contain several runs of nvbandwidth."""
     log = Log()
     lines = text.splitlines()
     place = 0
@@ -71,7 +71,7 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """Whether ``line`` is a heading or a status; if so, ``log`` is updated."""
+    """Return whether ``line`` is a heading or a status; such a line updates ``log``."""
     if start := _RUNNING.match(line) or _WAIVING.match(line):
         waived = line.startswith("Waiving")
         log.tests.append(Test(start[1], "Waived" if waived else "Running"))
@@ -89,7 +89,10 @@ def _about(line: str, log: Log) -> bool:
 
 
 def _said(line: str, log: Log) -> None:
-    """Parse any other line: the reason why a test ended without a result, or why no test ran."""
+    """Store a line that is neither a heading nor a matrix as the reason of a failure.
+
+    The line belongs to the test that is running, or says why no test ran.
+    """
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
     elif not log.tests and _ERROR.match(line):
@@ -99,22 +102,23 @@ def _said(line: str, log: Log) -> None:
 def _end(log: Log, status: str, reason: str) -> None:
     """Set the status of the last test.
 
-    The text does not name a waived test, so it is recorded in ``log.lost`` without a name.
+    The text does not name a waived test. So a waived test is recorded in ``log.lost`` without a
+    name.
     """
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
         test.status, test.reason = status.capitalize(), f"{reason} {test.reason}".strip()
     elif status == "Waived":
-        log.lost.append("a waived test, which the text does not name (nvbandwidth -j does)")
+        log.lost.append("a waived test without a name (nvbandwidth -j prints the name)")
     else:
         log.error = log.error or reason
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """The cells of the matrix whose heading is line ``place``, and the number of the next line.
+    """Parse the matrix whose heading is line ``place``; return its cells and the next line number.
 
-    There are no cells if the line is not a heading. The heading has the column labels; each row
-    begins with a label.
+    The cells are empty if the line is not a heading. The heading contains the column labels, and
+    each row begins with a label.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())

@@ -1,8 +1,9 @@
 """The ``--json`` output of an NVBench program: summaries by tag, values as text, infinity as null.
 
-A state is timed in up to three ways: ``cold`` (isolated executions after a cache flush), ``batch``
-(many in a row) and ``cpu_only`` (only for benchmarks without a GPU). The time is the median if the
-file has it, otherwise the mean; ``detail`` says which.
+NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
+``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). The
+imported time is the median if the file has a median, and otherwise the mean. The column ``detail``
+names the statistic.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _TOOL = "nvbench"
 
 @dataclass(frozen=True)
 class _Way:
-    """A way of timing: the tags of its figures, and the suffix for case ids."""
+    """A way of timing: its name, the tags of its times, and the suffix for case ids."""
 
     name: str
     times: tuple[str, ...]
@@ -37,7 +38,7 @@ _WAYS = (
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each state of each benchmark: its time, bytes and items."""
+    """Yield a record for each state of each benchmark: its time, bytes and items."""
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)

@@ -1,9 +1,8 @@
 """pytest-benchmark JSON: times in seconds.
 
-All rounds of a file are samples of a single membench round, because they ran in one process.
-
-The bandwidth is computed if ``extra_info`` has the bytes per call. A file that `write` (in
-`formats.writers.pytest_benchmark`) made is imported with the original cases.
+All rounds of a file are samples of a single membench round, because they ran in one process. The
+bandwidth is computed if ``extra_info`` contains the bytes per call. A file that
+`formats.writers.pytest_benchmark.write` wrote is imported with the original case ids.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ _KEPT = frozenset("._=+:@-[] /})")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each benchmark: a latency, and a bandwidth if the bytes are known."""
+    """Yield a record for each benchmark: a latency, and a bandwidth if the bytes are known."""
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)
@@ -113,7 +112,7 @@ def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
 
 
 def _name(test: dict[str, Any]) -> str:
-    """The name of the test; with its file if known."""
+    """The full name of the test, with its file; otherwise the name of the test alone."""
     return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
 
 
@@ -122,10 +121,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """``name`` with words in place of distinguishing characters that a case id cannot contain.
+    """Replace characters of ``name`` that a case id cannot contain by words, such as ``<`` by lt.
 
-    If other characters are lost, such as letters outside ASCII, a checksum is appended. So a test
-    has the same id in every file.
+    If other characters are lost, such as letters outside ASCII, a checksum of ``name`` is appended.
+    So a test has the same id in every file, and two tests have different ids.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)
@@ -139,7 +138,7 @@ def _in_unit(metric: Metric, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class _Ours:
-    """The membench row from which the benchmark was exported."""
+    """The membench row that was exported to the benchmark."""
 
     case: str
     metric: Metric

@@ -1,7 +1,7 @@
-"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes; figures are the best repetition.
+"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes; a result is the best repetition.
 
-``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 for Add and Triad
-(jeffhammond/STREAM, ``stream.c``): bytes read plus bytes written.
+``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 arrays for Add and
+Triad (jeffhammond/STREAM, ``stream.c``). The bytes are bytes read plus bytes written.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _StreamOutput:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each kernel; several runs may follow each other."""
+    """Yield a record for each kernel; the file may contain several runs."""
     run = _StreamOutput()
     lines: list[tuple[_StreamOutput, re.Match[str]]] = []
     for raw in text_in(data, _TOOL).splitlines():
@@ -48,7 +48,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         elif match := _LINE.match(line):
             lines.append((run, match))
         elif _BROKEN.match(line):
-            yield (Unplaced("a line of a kernel that is cut off"),)
+            yield (Unplaced("a truncated line of a kernel"),)
         else:
             _about(line, run)
     for about, match in lines:
@@ -82,7 +82,7 @@ def _kernel(match: re.Match[str], run: _StreamOutput, origin: Origin) -> Iterato
     params = {key: value or {**_ASSUMED, **said}[key] for key, value in params.items()}
     assumed = [key for key in _ASSUMED if key not in origin.given and key not in said]
     shown = (f"size={format_size(size)}",) if size else ()
-    # STREAM's rules ask for arrays larger than the caches; some runs use arrays that fit.
+    # STREAM's rules require arrays larger than the caches, but some runs use arrays that fit.
     cached = size is not None and 3 * size <= SURELY_IN_CACHE and "tier" not in origin.given
     own = (_TOOL,) if cached or not size else ()
     head = ("host" if cached else "ddr", *own, word, *shown)

@@ -1,7 +1,8 @@
 """stress-ng ``--metrics``, versions 0.12 to 0.21: text and ``--yaml``; MB is 2^20 bytes.
 
-Since 0.15 ``--stream`` reports bytes read and bytes written separately, before that their sum
-(ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``, ``stress-ng.h``).
+Since 0.15, ``--stream`` reports bytes read and bytes written separately. Before 0.15, ``--stream``
+reports the sum (ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``,
+``stress-ng.h``).
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each rate in MB per second; other metrics are only "bogus operations"."""
+    """Yield a record for each rate in MB per second.
+
+    All other metrics are "bogus operations", which have no unit.
+    """
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]
     rates = [one for one in metrics if _RATE.search(one[1])]
@@ -40,10 +44,12 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
     rates += _from_yaml(text)
     for stressor, label, cell, instances in rates:
         yield _rate(stressor, label, cell, instances, origin)
-    yield [Unplaced("a metric that is no rate of bytes")] * (
+    yield [Unplaced("a metric that is not a byte rate")] * (
         len(metrics) - sum(bool(_RATE.search(one[1])) for one in metrics)
     )
-    yield [Unplaced("a stressor that ran too short to know its rate")] * len(_SHORT.findall(text))
+    yield [Unplaced("a stressor that ran too briefly to measure a rate")] * len(
+        _SHORT.findall(text)
+    )
 
 
 def _from_yaml(text: str) -> list[tuple[str, str, str, str]]:

@@ -1,7 +1,7 @@
-"""``sysbench memory``, versions 0.4 to 1.0: text; MiB is 2^20 bytes (0.4 calls it MB).
+"""``sysbench memory``, versions 0.4 to 1.0: text; MiB is 2^20 bytes (version 0.4 writes MB).
 
-An operation reads or writes a block once, so bytes are counted once. Every thread repeats the same
-block, which at the usual 1 KiB stays in a cache.
+An operation reads or writes a block once, so each byte counts once. Every thread repeats the same
+block. A block of the usual 1 KiB stays in a cache.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNIT = {"KiB": KIB, "MiB": MIB, "GiB": GIB, "MB": MIB}
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each run."""
+    """Yield a record for each run of sysbench."""
     text = text_in(data, _TOOL)
     starts = [match.start() for match in _RUN.finditer(text)] or [0]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
@@ -42,7 +42,9 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     rate, block = _RATE.search(text), _BLOCK.search(text)
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
-        yield ReaderNote("a run without 'transferred': only the test 'memory' is read")
+        yield ReaderNote(
+            "a run without 'transferred' in its output: membench reads only the test 'memory'"
+        )
         return
     size = int(block[1]) * _FACTOR[(block[2] or "").upper()] if block else None
     operation, threads = _OPERATION.search(text), _THREADS.search(text)

@@ -1,7 +1,7 @@
 """tinymembench, version 0.4: text; 1 MB is 1e6 bytes, and a copied byte counts once.
 
-A rate is the best repetition. Latencies are differences to that of the first-level cache, so these
-rows keep the tool's case names.
+A rate is the best repetition. A latency is the difference from the latency of the first-level
+cache. So these rows keep the tool's case names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LATENCY = re.compile(r"(\d+) : +([\d.]+) ns +/ +([\d.]+) ns")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """A record for each copy, fill and read, and one for each buffer size."""
+    """Yield a record for each copy, fill and read, and a record for each buffer size."""
     advice = ""
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
@@ -35,7 +35,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         elif match := _LATENCY.match(line):
             yield _latency(match, advice, origin)
         elif _BROKEN.match(line) and not line.startswith("="):
-            yield (Unplaced("a line that is cut off"),)
+            yield (Unplaced("a truncated line"),)
 
 
 def _rate(match: re.Match[str], origin: Origin) -> Record:

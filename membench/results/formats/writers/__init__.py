@@ -1,1 +1,1 @@
-"""Writers of other formats, one module per format."""
+"""Writers of other formats, with one module per format."""

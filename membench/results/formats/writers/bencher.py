@@ -1,4 +1,4 @@
-"""Bencher Metric Format: case -> measure -> value, with the range over the rounds."""
+"""Bencher Metric Format: case -> measure -> value, with the range of the rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """One measure per metric; its name includes the statistic if it is not the median."""
+    """Write one measure per metric; statistics other than the median are part of its name."""
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"

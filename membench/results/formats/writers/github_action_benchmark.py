@@ -1,6 +1,6 @@
-"""github-action-benchmark: one file for each direction, because values have no direction.
+"""github-action-benchmark: one file for each direction, because the format has no direction.
 
-Use the files with ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
+The files are for the tools ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Both files; an empty one is written too, so that a workflow finds it."""
+    """Make both files, also an empty file, so that a workflow always finds both."""
     return {
         ending: json.dumps(
             [_entry(row) for row in measured(rows) if row.better is better], indent=1

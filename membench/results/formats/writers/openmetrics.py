@@ -15,12 +15,12 @@ from membench.results.formats.exporting import measured
 from membench.results.schema import Row
 
 _FAMILIES: Mapping[Metric, tuple[str, float, str]] = {
-    Metric.BANDWIDTH: ("membench_bandwidth_bytes_per_second", 1e9, "Bytes moved a second."),
+    Metric.BANDWIDTH: ("membench_bandwidth_bytes_per_second", 1e9, "Bytes moved per second."),
     Metric.LATENCY: ("membench_latency_seconds", 1e-9, "Time of one access or operation."),
-    Metric.IOPS: ("membench_io_operations_per_second", 1.0, "Operations on a disk a second."),
-    Metric.RATE: ("membench_rate_per_second", 1.0, "Events a second."),
-    Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations a second."),
-    Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy of moving a byte."),
+    Metric.IOPS: ("membench_io_operations_per_second", 1.0, "Disk operations per second."),
+    Metric.RATE: ("membench_rate_per_second", 1.0, "Events per second."),
+    Metric.FLOPS: ("membench_compute_flops_per_second", 1e9, "Arithmetic operations per second."),
+    Metric.ENERGY: ("membench_energy_joules_per_byte", 1e-12, "Energy for moving one byte."),
 }
 """Metric -> name of the family, factor from the unit of a results file, help text."""
 _STARTED = "membench_started_timestamp_seconds"
@@ -28,7 +28,7 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """A gauge for each metric, and the time at which each machine was measured."""
+    """Write a gauge for each metric, and the time at which each machine was measured."""
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
@@ -64,7 +64,7 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """``2026-01-31T08:04:12Z`` as seconds since 1970; empty for an absent time."""
+    """Convert ``2026-01-31T08:04:12Z`` to seconds since 1970; empty if there is no valid time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

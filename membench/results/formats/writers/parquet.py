@@ -1,7 +1,7 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
-Numbers are doubles or 64-bit integers, ``round_values`` and ``flags`` lists, ``samples`` a list of
-rounds, ``detail`` a map; absent values are null.
+Numbers are doubles or 64-bit integers. ``round_values`` and ``flags`` are lists, ``samples`` is a
+list of rounds, and ``detail`` is a map. Absent values are null.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _YES_OR_NO = ("verified", "converged")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """One file with all rows, including those without a number.
+    """Write one file with all rows, including rows without a value.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -47,7 +47,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
 
 
 def _cell(value: Any) -> Any:
-    """``value`` for pyarrow; absent values and counts of 0 become null."""
+    """Convert ``value`` for pyarrow; an empty text becomes null."""
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, tuple):

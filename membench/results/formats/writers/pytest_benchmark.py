@@ -1,7 +1,7 @@
-"""pytest-benchmark JSON: only times in seconds, where smaller is better.
+"""pytest-benchmark JSON, which contains only times in seconds; smaller is better.
 
-A latency is not changed. A bandwidth becomes the time to move ``bytes_moved``, and a rate the time
-of one operation. Rows that cannot be converted are left out.
+A latency is only converted to seconds. A bandwidth becomes the time to move ``bytes_moved``. A rate
+becomes the time of one operation. Rows that cannot be converted are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VERSION = "5.1.0"  # version of the format
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """A benchmark for each row that can be converted to a time; its data are the rounds."""
+    """Write a benchmark for each row that can be converted to a time; its data are the rounds."""
     benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
     whole = {
         "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},
@@ -32,7 +32,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def _seconds(row: Row) -> Callable[[float], float] | None:
-    """The function that converts values of ``row`` to seconds; None if it cannot be converted."""
+    """The function that converts values of ``row`` to seconds; None if that is impossible."""
     if not list(measured([row])):
         return None
     moved = row.bytes_moved
@@ -67,9 +67,10 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 
 
 def _statistics(data: Sequence[float]) -> dict[str, object]:
-    """Statistics of ``data``.
+    """The statistics of ``data`` that pytest-benchmark stores.
 
-    Outliers are beyond one standard deviation, and beyond 1.5 IQR (Tukey).
+    Two kinds of outliers are counted: values beyond one standard deviation, and values beyond 1.5
+    IQR (Tukey).
     """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (

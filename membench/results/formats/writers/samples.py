@@ -1,4 +1,4 @@
-"""Tidy CSV: one stored sample per line, for plots and statistical models."""
+"""Tidy CSV with one stored sample per line, for plots and statistical models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """One line per sample; rounds and samples are numbered from 1."""
+    """Write one line per sample; rounds and samples are numbered from 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
