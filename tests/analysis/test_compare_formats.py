@@ -425,7 +425,7 @@ def test_many_regressions_are_one_exit_code(
         (
             ("--select", "smem"),
             4,
-            "Error: the reference and the other labels have no measured case in common",
+            "Error: the reference and the compared files have no measured case in common",
         ),
     ],
 )
@@ -456,7 +456,7 @@ def test_nothing_in_common_still_shows_what_there_is(
     assert "1 only in a\n  ddr/x" in out
     assert "1 only in b\n  ddr/y" in out
     assert err.startswith(
-        "Error: the reference and the other labels have no measured case in common"
+        "Error: the reference and the compared files have no measured case in common"
     )
 
 

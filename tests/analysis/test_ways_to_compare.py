@@ -245,7 +245,7 @@ def test_normalize_without_any_peak_is_told_so(
     mine = write(tmp_path / "a.csv", row(around(100)))
     code, _, err = run_cli(capsys, f"a={mine}", f"b={mine}", "--normalize", "peak")
     assert code == 4
-    assert "has a theoretical peak to normalize by\nHint: leave out --normalize" in err
+    assert "with a value in the column 'peak'\nHint: leave out --normalize" in err
 
 
 def test_a_label_of_many_files_is_named_shortly(
