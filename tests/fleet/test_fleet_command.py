@@ -53,7 +53,10 @@ def test_a_local_fleet_from_the_command_to_the_files(
     lines = done.stdout.splitlines()
     assert lines[0] == "worker-0 running: asked"
     assert lines[1] == "worker-0 arrived: 1 row"
-    assert lines[2:] == ["1 of 1 host arrived: out", "To read it: membench fleet report out"]
+    assert lines[2:] == [
+        "1 of 1 host arrived: out",
+        "To see the results: membench fleet report out",
+    ]
     ledger = latest_ledger(tmp_path / "out")
     assert ledger is not None
     assert ledger.arguments == (
