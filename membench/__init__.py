@@ -1,4 +1,4 @@
-"""membench: the bandwidth and latency that the memory tiers of a machine really deliver.
+"""membench measures the real bandwidth and latency of the memory tiers of a machine.
 
 The Python API::
 
@@ -9,9 +9,8 @@ The Python API::
     pairs = membench.run_paired("env=MALLOC_ARENA_MAX=1", select="ddr/*")
     membench.compare(*pairs.files)
 
-The names for declaring a bench are `bench`, `axis`, `Needs`, `skip`, `Timed`, `Observed` and
-`Observation`. Everything is imported on first use, so that ``import membench`` costs next to
-nothing.
+To declare a bench, use `bench`, `axis`, `Needs`, `skip`, `Timed`, `Observed` and `Observation`.
+membench imports each name on first use, so that ``import membench`` is fast.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The Python API: measure, read and compare results by function calls.
+"""The Python API: functions that measure, read and compare results.
 
-It uses the same code as the commands, and prints nothing.
+The functions use the same code as the commands of `membench`, and print nothing.
 """
 
 from __future__ import annotations
@@ -41,19 +41,33 @@ def run(
     hold: bool = True,
     observer: Observer | None = None,
 ) -> RunOutcome:
-    """Measure this machine; see `RunOptions` for the arguments.
+    """Measure this machine, like the command `membench run`.
 
-    ``select``, ``skip`` and ``settings`` take one string or several strings.
+    Call this function from the main thread. SIGINT and SIGTERM end the run early. In this case
+    ``RunOutcome.signum`` is set, and membench keeps the partial results.
 
-    Call this from the main thread. SIGINT and SIGTERM end the run early; ``RunOutcome.signum`` is
-    then set, and the partial results are kept.
+    Args:
+        profile: ``quick`` or ``full``.
+        select, skip: a glob for case ids, or several globs.
+        settings: ``BENCHGLOB:KEY=VALUE`` to fix one axis of the matching benches, or several.
+        rounds: number of rounds; None for the number of the profile.
+        device: ``auto``, ``cpu``, ``cuda:N`` or ``all``.
+        output: the results file; None for ``results/<machine>/<UTC>_<profile>.csv``.
+        label: name of this machine in the results; None for a name made from the hardware.
+        seed: seed of the case order; None for a random seed.
+        scratch: directory of the scratch file; None for the directory of the results.
+        disk_budget: maximum size of the scratch file, in bytes.
+        timeout: maximum seconds for one case in one round.
+        strict: raise if a GPU is present but unusable.
+        hold: block the GPU's stream while launches are queued.
+        observer: receives the events of the run; None to ignore the events.
 
     Returns:
         The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file with the rows), ``wall``
             (seconds by activity).
 
     Raises:
-        MembenchError: an error that would end the command, with the same message and hint.
+        MembenchError: the run failed; message and hint are those of the command.
     """
     options = RunOptions(
         profile=profile,
@@ -97,23 +111,25 @@ def run_paired(
     hold: bool = True,
     observer: Observer | None = None,
 ) -> PairedOutcome:
-    """Measure two sides of this machine in turns, like `membench run --versus`.
+    """Measure two configurations A and B alternately, like `membench run --versus`.
 
-    The other arguments, and signals, are those of `run`.
+    For the arguments that are not listed here, and for signals, see `run`.
 
     Args:
-        versus: what side B differs in: ``python=PATH``, ``env=NAME=VALUE``, ``scratch=DIR`` or
-            ``device=cuda:N``.
-        setup_a, setup_b: shell commands before each round of a side; nothing undoes them.
-        rounds: pairs of rounds; by default 12, and fewer than 6 give no verdict.
-        output: ``o.csv`` stands for ``o_a.csv`` and ``o_b.csv``.
+        versus: the difference of configuration B: ``python=PATH``, ``env=NAME=VALUE``,
+            ``scratch=DIR`` or ``device=cuda:N``.
+        setup_a: shell command to run before each round of A. membench does not undo the command.
+        setup_b: shell command to run before each round of B.
+        rounds: number of pairs (one round of A and one of B); None for 12. A comparison of fewer
+            than 6 pairs has no verdict.
+        output: ``o.csv`` to write ``o_a.csv`` and ``o_b.csv``; None for the default name.
 
     Returns:
-        The outcome: ``sides`` (a `RunOutcome` of each, A first), and ``files``, with which
+        The outcome: ``sides`` (the `RunOutcome` of A, then the `RunOutcome` of B) and ``files``.
         ``membench.compare(*outcome.files)`` compares the pairs.
 
     Raises:
-        MembenchError: an error that would end the command, with the same message and hint.
+        MembenchError: the run failed; message and hint are those of the command.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import start_pair
@@ -140,14 +156,15 @@ def run_paired(
     )
     if not options.paired:
         raise UsageError(
-            "the sides of a paired run do not differ", "give versus, setup_a or setup_b"
+            "configurations A and B do not differ",
+            "pass versus, setup_a or setup_b",
         )
     watch = observer or Silent()
     return start_pair(prepare_pair(options, watch), watch)
 
 
 def _several(words: str | Iterable[str]) -> tuple[str, ...]:
-    """``words`` as a tuple of strings; a single string is one item."""
+    """``words`` as a tuple; a single string becomes a tuple of one string."""
     return (words,) if isinstance(words, str) else tuple(words)
 
 
@@ -161,10 +178,11 @@ def read_rows(path: str | Path) -> list[Row]:
 
 
 def load(*paths: str | Path) -> DataFrame:
-    """The rows of one or several results files, concatenated, as a data frame.
+    """The rows of all ``paths``, one after the other, as a data frame with a column per field.
 
-    Absent numbers are NaN or `pandas.NA`, absent text is ``""``; ``round_values`` and ``flags`` are
-    tuples, ``samples`` a tuple of tuples, ``detail`` a dict.
+    An absent number is NaN or `pandas.NA`. An absent text is ``""``. Values of ``round_values`` and
+    ``flags`` are tuples, values of ``samples`` are tuples of tuples, and values of ``detail`` are
+    dicts.
 
     Raises:
         SchemaError: a file cannot be read, or violates the schema.
@@ -186,21 +204,21 @@ def compare(
     """Compare results with a reference, like `membench compare`.
 
     Args:
-        files: ``LABEL=FILE`` or ``FILE``; files of one label are pooled.
+        files: ``LABEL=FILE`` or ``FILE``; files with one label are pooled.
         reference: the label of the reference; if empty, the first label.
-        against: ``ref:NAME``: use this shipped reference instead of a label.
-        by: make one side for each value of a column such as ``machine``, or of a parameter of the
-            case ids.
-        select: a glob for case ids, or several.
-        normalize: compare fractions of the theoretical peak.
-        preset: ``strict``, ``default``, ``permissive``, or a TOML file with thresholds.
+        against: name ``ref:NAME`` of a built-in reference to compare with; empty for none.
+        by: a column such as ``machine``, or an axis of the case ids; the results are split by the
+            values of this column or axis, and the groups are compared. Empty for no split.
+        select: a glob for case ids, or several globs.
+        normalize: compare fractions of the theoretical peak instead of values.
+        preset: ``strict``, ``default``, ``permissive``, or a TOML file of thresholds.
 
     Returns:
-        The comparison: ``matched`` (lines with their findings), ``means``, ``facts``,
-        and all of it as a data frame by ``to_frame()``.
+        The comparison: ``matched`` (rows that both have, with verdicts), ``means`` and ``facts``.
+        ``to_frame()`` returns everything as a data frame.
 
     Raises:
-        MembenchError: an error that would end the command, with the same message and hint.
+        MembenchError: the comparison failed; message and hint are those of the command.
     """
     from membench.analysis.comparison import compare as compare_sides
     from membench.analysis.history.offsets import offsets_of
@@ -228,17 +246,18 @@ def history(
 
     Args:
         places: results files of one machine, or directories with them; at least one.
-        select: globs for case ids.
-        every_case: one line per case and statistic, instead of one per tier and metric.
-        preset: minimum size of a reported change: ``strict``, ``default``, ``permissive``, or a
-            TOML file with thresholds.
+        select: a glob for case ids, or several globs.
+        every_case: return a line per case and statistic, instead of a line per tier and metric.
+        preset: smallest change that is reported: ``strict``, ``default``, ``permissive``, or a
+            TOML file of thresholds.
 
     Returns:
-        The history: ``lines`` (with ``values``, ``levels``, ``changes``); ``expected()`` returns
-            the expected range of the next run.
+        The history: ``lines``, each with ``values``, ``levels`` and ``changes``. ``expected()``
+            returns the expected range of the next run for each line.
 
     Raises:
-        MembenchError: an error that would end the command, with the same message and hint.
+        MembenchError: the files cannot be read or compared; message and hint are those of the
+            command.
     """
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of

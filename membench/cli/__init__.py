@@ -21,31 +21,31 @@ from membench.core.text import one_line
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
-    "check": "Say whether this machine is as fast as it should be, and what is slow.",
-    "compare": "Hold results against each other: better, worse, same or unclear.",
-    "history": "Show one machine's runs over time, and where its numbers changed.",
-    "replay": "Replay traces of requests: hit rate against cache capacity.",
+    "check": "Check whether this machine is as fast as expected, and name what is slow.",
+    "compare": "Compare results: each is better, worse, same or unclear.",
+    "history": "Show one machine's runs over time, and when the results changed.",
+    "replay": "Replay request traces and show the hit rate for each cache capacity.",
     "report": "Turn results files into an HTML or Markdown report, or verdicts.",
-    "advise": "Say what this machine should do with a model's KV cache.",
-    "fleet": "Measure many hosts on a Dask cluster, and say which are slow.",
-    "list": "List the cases: what can run here, and why the others cannot.",
-    "info": "Show the machine as membench sees it.",
-    "doctor": "Say what would spoil a measurement here, and the fix.",
+    "advise": "Recommend how to handle a model's KV cache on this machine.",
+    "fleet": "Measure many hosts on a Dask cluster, and name the slow hosts.",
+    "list": "List the cases that can run here, and say why other cases cannot.",
+    "info": "Show the properties of this machine.",
+    "doctor": "Find settings that would spoil a measurement here, and name the fixes.",
     "import": "Turn another tool's results into a results file.",
     "export": "Turn a results file into another tool's format.",
     "explain": "Explain a flag, a bench, a case or a claim.",
 }
 _COMPLETE = "_MEMBENCH_COMPLETE"
-"""The environment variable with which a shell requests completions; click defines its name."""
+"""Name of the environment variable with which a shell requests completions; click's convention."""
 _SIGINT = 2
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""What click 8.2 or newer raises, with its help, where a command is expected; nothing before."""
+"""The exception of click 8.2 and newer for a group without a command; ``()`` with older click."""
 _LONGEST = 2000
-"""Maximum length of a line on the terminal, in characters."""
+"""Maximum length of an error message or a hint, in characters; longer text is cut."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are modules of this package that are imported when called."""
+    """A click group that imports the module of a command only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -109,9 +109,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Open a file for each closed standard stream, so that no other file gets its descriptor.
+    """Open the null device in place of each closed standard stream.
 
-    Writing to standard output then fails, as it should; text for standard error is discarded.
+    Otherwise the next file that membench opens would get the descriptor 0, 1 or 2. Writing to
+    standard output then fails, as it should. Text for standard error is discarded.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -144,10 +145,10 @@ def _guarded(argv: list[str]) -> int:
     except OSError as error:
         if error.filename is None:  # a failed write to a stream has no file name
             return _lost_output(error)
-        hint = "look at the name and the permissions of that path"
+        hint = "check the name and the permissions of that path"
         return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
     except Exception as error:
-        hint = "this is a bug: run it again as 'membench -v ...' and report the traceback"
+        hint = "this is a bug: repeat the command as 'membench -v ...' and report the traceback"
         return _complain(f"{type(error).__name__}: {error}", hint, EXIT_ERROR, verbose)
     return result if isinstance(result, int) else EXIT_OK
 
@@ -169,7 +170,10 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` with only printable characters, because arguments and file names may have any."""
+    """``text`` as one printable line of at most `_LONGEST` characters.
+
+    Arguments and file names in a message may contain any character.
+    """
     line = " ".join(one_line(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
@@ -180,5 +184,5 @@ def _lost_output(error: OSError) -> int:
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
         what = f"cannot write to standard output: {error.strerror}"
-        _complain(what, "check where it is redirected to", EXIT_ERROR, verbose=False)
+        _complain(what, "check where standard output goes", EXIT_ERROR, verbose=False)
     return EXIT_ERROR

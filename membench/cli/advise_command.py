@@ -35,7 +35,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
     found = float(match[1]) * _PREFIX[match[2]] if match else 0.0
     if not 1e9 <= found <= 1e18:
         raise click.BadParameter(
-            f"'{value}' is not a rate of one GPU, such as 700TFLOP/s or 7e14", ctx, param
+            f"'{value}' is not a rate of one GPU; write a rate such as 700TFLOP/s", ctx, param
         )
     return found
 
@@ -51,13 +51,13 @@ def _gap(ctx: click.Context, param: click.Parameter, value: str | None) -> float
     found = None if value is None else parse_seconds(value)
     if value is not None and found is None:
         raise click.BadParameter(
-            f"'{value}' is not a time above 0, such as 60s or 10min", ctx, param
+            f"'{value}' is not a time above 0; write a time such as 60s or 10min", ctx, param
         )
     return found
 
 
 def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, float | None]:
-    """Parse ``SIZE[:DWPD]``."""
+    """Parse ``SIZE[:DWPD]`` into (capacity in bytes, drive writes per day or None)."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -69,7 +69,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
         capacity, dwpd = 0.0, None
     if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
         raise click.BadParameter(
-            f"'{value}' is not a drive, such as 7.68TB or 6.4TB:3 (3 drive writes per day)",
+            f"'{value}' is not SIZE or SIZE:DWPD (drive writes per day), such as 6.4TB:3",
             ctx,
             param,
         )
@@ -84,7 +84,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     required=True,
     metavar="NAME|config.json|list",
     shell_complete=completion.models,
-    help="The model: a name, a Hugging Face id, or its config.json; 'list' prints the names.",
+    help="Name, Hugging Face id or config.json of the model; 'list' prints the known names.",
 )
 @click.option(
     "--context",
@@ -97,8 +97,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--block-tokens",
     type=Tokens(1, 2**20),
     metavar="N",
-    help="Tokens per block of the engine's cache.  [default: 16, or the fewest that hold whole "
-    "entries of a compressed cache]",
+    help="Tokens per block of the engine's KV cache.  [default: 16; for a compressed KV cache, "
+    "the smallest block of whole entries]",
 )
 @kv_dtype
 @click.option(
@@ -106,7 +106,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     type=click.Choice(["auto", "bf16", "fp8", "nvfp4", "mxfp4", "int8", "int4"]),
     default="auto",
     show_default=True,
-    help="Precision of the weights; auto: that of the model's configuration.",
+    help="Precision of the weights; auto: the precision in the model's configuration.",
 )
 @click.option(
     "--tp",
@@ -121,7 +121,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     type=click.Choice(["split", "joint", "whole"]),
     default="split",
     show_default=True,
-    help="The engine's block layout: K and V apart, together, or all layers in one piece.",
+    help="Layout of a KV block: K and V apart (split), K and V together (joint), or all layers "
+    "in one piece (whole).",
 )
 @click.option(
     "--slo-ttft",
@@ -135,19 +136,19 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "reference",
     metavar="ref:NAME",
     shell_complete=completion.references,
-    help="Reference of a GPU that is not in this machine; its rates are used.",
+    help="Use the rates of this reference GPU instead of the GPU in FILE.",
 )
 @click.option(
     "--assume",
     "assumed",
     callback=_flops,
     metavar="FLOPS",
-    help="FLOP/s of one GPU for recomputing, if no matrix product was measured.",
+    help="Assumed FLOP/s of one GPU, if no matrix product was measured.",
 )
 @click.option(
     "--trace",
     metavar="TRACE",
-    help="Trace of the requests to plan tiers for, in a format of `membench replay`.",
+    help="Request trace for planning the tiers, in a format that `membench replay` reads.",
 )
 @click.option(
     "--requests-per-second",
@@ -170,7 +171,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default=0.5,
     show_default=True,
     metavar="SHARE",
-    help="Without a trace: share of the input that is reused.",
+    help="Without a trace: share of the input tokens that a later request reuses.",
 )
 @click.option(
     "--gap",
@@ -178,14 +179,14 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="300s",
     show_default=True,
     metavar="TIME",
-    help="Without a trace: mean time until the input is reused.",
+    help="Without a trace: mean time until a later request reuses the input tokens.",
 )
 @click.option(
     "--tiers",
     callback=parse_tiers,
     metavar="ddr=1TB,..",
-    help="Tiers to plan, fastest first; SIZE:second admits a block on its second request.  "
-    "[default: the machine's tiers]",
+    help="Cache tiers to plan, fastest first. A tier NAME=SIZE:second admits a block on the "
+    "second request for this block.  [default: the machine's tiers]",
 )
 @click.option(
     "--drive",
@@ -193,7 +194,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     default="7.68TB",
     show_default=True,
     metavar="SIZE[:DWPD]",
-    help="Capacity and endurance of one drive of the flash tiers.  [default DWPD: 1, assumed]",
+    help="Capacity and endurance (drive writes per day) of one SSD.  [default DWPD: 1, assumed]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -219,11 +220,12 @@ def command(
 ) -> None:
     """Recommend how to handle a model's KV cache on a measured machine.
 
-    Restore it from host memory, from disk, or recompute it: with the prefix length from
-    which restoring is faster, the bandwidth that would change the advice, the contexts
-    that fit, and the copy method. With a trace, or requests per second: size, load and
-    wear of each tier, the number of drives, and the settings of the engine. Values that
-    were not measured are named.
+    The advice is to restore the KV cache from host memory, to restore it from disk, or
+    to recompute it. The command also prints the prefix length from which restoring is
+    faster, the bandwidth that would change the advice, the contexts that fit, and the
+    copy method. With --trace or --requests-per-second it prints size, load and wear of
+    each tier, the number of drives, and settings for the engine. It names the values
+    that were not measured.
 
     \b
     Examples:
@@ -323,7 +325,7 @@ def _print(
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """``rows`` of a machine, with its GPU's rows replaced by those of a reference."""
+    """``rows`` without the GPU rows of the machine, plus the GPU rows of a reference."""
     from dataclasses import replace
 
     from membench.core.terms import Tier
@@ -343,7 +345,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The tiers of the machine, each with the bytes that a KV cache may use."""
+    """The memory and disk tiers of the machine, with the bytes that a KV cache may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(
@@ -354,7 +356,10 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 
 
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
-    """The drive from the option, with the rates of the measured disk."""
+    """The drive of the option `--drive`, with the read and write rates of the measured disk.
+
+    ``usual`` is the number of drive writes per day if the option gives none.
+    """
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
     from membench.thesis.tiers.plan import Drive
@@ -370,9 +375,10 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """Settings of the engine for the planned tiers, or else for those of the machine.
+    """Settings for each inference engine: engine name to lines.
 
-    There are none if there is no choice to make.
+    The settings use ``tiers``, or the tiers of the machine if ``tiers`` is empty. The result is
+    empty if the advice has no best choice or the context does not fit.
     """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of
@@ -397,7 +403,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    """The rows of ``file``, and the machine of its sidecar if there is one."""
+    """The rows of ``file``, and the machine in the sidecar; None without a sidecar."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude

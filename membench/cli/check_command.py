@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from membench.report.screens.progress import Watcher
 
 SECONDS = 60.0
-"""Maximum duration of a check, as planned."""
+"""Maximum planned duration of a check, in seconds."""
 PROFILE = "check"
-"""Profile name of a check, used in the file name and in the sidecar."""
+"""Name of the profile of a check; the file name and the sidecar contain it."""
 ROUNDS = (3, 2, 1)
-"""Numbers of rounds, tried in this order until the planned time is short enough."""
+"""Possible numbers of rounds; a check uses the first whose planned time is within `SECONDS`."""
 _FAIL_ON = ("look", "not-judged", "straggler")
 _FORMATS = ("table", "md", "json", "github", "junit")
 
@@ -40,22 +40,23 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     multiple=True,
     metavar="ref:NAME|FILE|history|auto",
     shell_complete=completion.expectations,
-    help="Expected figures for the machine; history: its other runs in FILE's folder; repeatable."
-    "  [default: auto, the references of its GPUs, processors and disks]",
+    help="Source of the expected values; repeatable. history: the other runs of this machine in "
+    "FILE's folder. auto: the references of this machine's GPUs, processors and disks.  "
+    "[default: auto]",
 )
 @click.option(
     "--require",
     multiple=True,
     metavar="gpu=N|TIER",
-    help="Exit with 3 unless N GPUs were measured and their memory and links judged, or unless"
-    " that tier was judged; repeatable.",
+    help="Exit with 3 if this was not checked; repeatable. gpu=N: memory and links of N GPUs."
+    " TIER: any metric of this tier.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 3 if any line was not judged.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if any row of the check is not judged.")
 @click.option(
     "--fail-on",
     callback=_words,
     metavar="V,..",
-    help=f"Exit with 3 also if any line is one of {', '.join(_FAIL_ON)}.",
+    help=f"Exit with 3 also if any row of the check is one of {', '.join(_FAIL_ON)}.",
 )
 @click.option(
     "--format",
@@ -63,7 +64,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     type=click.Choice(_FORMATS),
     default="table",
     show_default=True,
-    help="github: annotations, and Markdown in $GITHUB_STEP_SUMMARY if it is set.",
+    help="Output format; github: annotations, and Markdown in the file $GITHUB_STEP_SUMMARY.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -77,7 +78,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, if FILE is not given.  [default: that of the results]",
+    help="Directory for the scratch file, if FILE is not given.  [default: the directory of -o]",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Show the planned cases and their time; measure nothing."
@@ -96,11 +97,11 @@ def command(
 ) -> int:
     """Check whether this machine is as fast as it should be, and name the slow parts.
 
-    FILE is a results file with its sidecar; without FILE, the command measures all
-    GPUs, the processors and the disk, in less than a minute by the plan. Each tier is
-    compared with the figures that others measured on the same hardware. A line without
-    a row or a figure, or in an unknown state, is not judged and never passes:
-    see docs/check.md.
+    FILE is a results file with its sidecar. Without FILE, the command measures all
+    GPUs, the processors and the disk; the planned time is less than a minute. It
+    compares each tier with values that others measured on the same hardware. A row of
+    the check is "not judged" and never passes if the measurement, the expected value
+    or the state of the machine is missing: see docs/check.md.
 
     \b
     Examples:
@@ -110,14 +111,15 @@ def command(
       membench check today.csv --expect last-week.csv --strict
       membench check results/mybox/today.csv --expect history
 
-    Exit codes: 0 nothing failed (--strict: and all was judged), 1 error, 2 usage, 3 not right.
+    Exit codes: 0 nothing failed (with --strict: and every row was judged), 1 error, 2 usage,
+    3 a row failed or a requirement was not met.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 
     if file is not None and (output is not None or scratch is not None or dry_run):
         raise UsageError(
-            "-o, --scratch and --dry-run are for a check that measures",
-            "leave out FILE, or the option",
+            "-o, --scratch and --dry-run cannot be combined with FILE, because nothing is measured",
+            "leave out FILE to measure, or leave out these options",
         )
     from membench.analysis.check.reading import read_checked
     from membench.analysis.check.requirements import failures, parse_requirements, unmet
@@ -155,7 +157,7 @@ def command(
 
 
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
-    """The run of a check: as many rounds as `SECONDS` allows, on all GPUs."""
+    """The planned run of a check: all GPUs, and as many of `ROUNDS` as `SECONDS` allows."""
     from dataclasses import replace
 
     from membench.analysis.check.quantities import CASES

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # it imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Number of rows that a comparison with a reference shows, unless all rows are requested."""
+"""Number of rows that a comparison with `--against` shows; `--all` shows every row."""
 
 
 @click.command(name="compare")
@@ -34,45 +34,45 @@ FARTHEST = 10
     "--against",
     metavar="ref:NAME",
     shell_complete=completion.references,
-    help="Compare with a shipped reference; 'membench list --references' names them.",
+    help="Compare with a built-in reference; 'membench list --references' names all references.",
 )
 @click.option(
     "--by",
     metavar="KEY",
-    help="Split the results by machine, driver, backend, ... or by an axis of the case ids, such "
-    "as stores, and compare the parts.",
+    help="Split the results by KEY and compare the groups. KEY is machine, driver, backend, ... or "
+    "an axis of the case ids, such as stores.",
 )
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Only matching cases; repeatable.",
+    help="Compare only matching cases; repeatable.",
 )
 @click.option(
     "--status",
     "verdicts",
     callback=words_of(tuple(Verdict)),
     metavar="V,..",
-    help=f"Show only rows that are {', '.join(Verdict)}.",
+    help=f"Show only rows with these verdicts: {', '.join(Verdict)}.",
 )
 @click.option(
     "--sort",
     type=click.Choice(["case", "ratio", "value", "peak"]),
     default="case",
     show_default=True,
-    help="Sort order within a table; all but case sort largest first.",
+    help="Sort order within a table: case ids ascending, all others descending.",
 )
 @click.option(
     "--normalize",
     type=click.Choice(["peak"]),
-    help="Compare fractions of the theoretical peak instead of values.",
+    help="Compare the fractions of the theoretical peak instead of the values.",
 )
 @click.option(
     "--fail-on",
     callback=words_of(GATE_CLASSES),
     metavar="V,..",
-    help=f"Exit with 3 if any row is one of {', '.join(GATE_CLASSES)}.",
+    help=f"Exit with 3 if any row has one of these states: {', '.join(GATE_CLASSES)}.",
 )
 @click.option(
     "--cross-machine", is_flag=True, help="Allow --fail-on to compare different machines."
@@ -82,13 +82,13 @@ FARTHEST = 10
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="Thresholds for better and worse; FILE is a TOML file with thresholds.",
+    help="Smallest differences that count as better or worse; FILE is a TOML file of thresholds.",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="With --against, print every row instead of those farthest from the reference.",
+    help="With --against: print every row, not only the rows farthest from the reference.",
 )
 @click.option("--dump-config", is_flag=True, help="Print the thresholds of --preset as TOML.")
 @click.option(
@@ -97,7 +97,7 @@ FARTHEST = 10
     type=click.Choice(["table", "md", "csv", "json", "github"]),
     default="table",
     show_default=True,
-    help="github: Markdown, appended to $GITHUB_STEP_SUMMARY if it is set.",
+    help="Output format; github: Markdown, also appended to the file $GITHUB_STEP_SUMMARY.",
 )
 def command(
     files: tuple[str, ...],
@@ -117,9 +117,10 @@ def command(
 ) -> int:
     """Compare results files; the first is the reference.
 
-    A row is better or worse if the whole 95% interval of the ratio to the
-    reference is beyond the threshold, same if all of it is within, and otherwise
-    unclear.  Files under one label are pooled.  ref:NAME is a shipped reference.
+    The verdict of a row depends on the 95% interval of the ratio to the reference.
+    If the whole interval is beyond the threshold, the row is better or worse.  If
+    the whole interval is within the threshold, the row is the same.  Otherwise it is
+    unclear.  Files with one label are pooled.  ref:NAME is a built-in reference.
 
     \b
     Examples:
@@ -130,8 +131,8 @@ def command(
       membench compare ref:h100-sxm ref:h200-sxm
       membench compare base.csv new.csv --fail-on worse,missing,failed
 
-    Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 --fail-on found
-    something, 4 no case in common.
+    Exit codes: 0 done, 1 error or not comparable, 2 usage, 3 a row has a state of
+    --fail-on, 4 no case in common.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if dump_config:
@@ -172,13 +173,13 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
 
     if not comparison.matched and comparison.normalized:
         raise NothingMatched(
-            "no case in common has a theoretical peak to normalize by",
-            "leave out --normalize; only rows with a value in the column 'peak' have one",
+            "the compared files have no common case with a value in the column 'peak'",
+            "leave out --normalize, which divides each value by 'peak'",
         )
     if not comparison.matched:
         raise NothingMatched(
-            "the reference and the other labels have no measured case in common",
-            "membench list names the cases; run both sides with the same --select and --profile",
+            "the reference and the compared files have no measured case in common",
+            "measure both with the same --select and --profile; 'membench list' names the cases",
         )
     hits = found(comparison, fail_on)
     if hits:

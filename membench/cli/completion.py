@@ -24,7 +24,7 @@ def _file(incomplete: str) -> CompletionItem:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of benches; after a complete name, the cases of that bench."""
+    """Completions of ``incomplete``: bench names, or after a whole bench name its case ids."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -44,7 +44,7 @@ def cases(_context: Context, _option: Parameter, incomplete: str) -> list[Comple
 
 
 def references(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """``ref:NAME`` of each reference that comes with membench."""
+    """Completions of ``incomplete``: ``ref:NAME`` of each built-in reference."""
     from membench.results.reference_files import reference_root
 
     root = reference_root()
@@ -53,14 +53,14 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """File names, also after ``LABEL=``."""
+    """A completion by file names; text up to the last ``=``, such as ``LABEL=``, stays."""
     return [_file(incomplete.rpartition("=")[2])]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if the word, or its part after ``LABEL=``, begins with ``ref:``; else files."""
+    """References if a reference begins with ``incomplete`` (without ``LABEL=``); else files."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")
@@ -70,14 +70,14 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Possible arguments of `check --expect`: ``auto``, ``history``, references, or files."""
+    """Values of `check --expect` for ``incomplete``: auto, history, references, or else files."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of models, ``list``, and files (a config.json describes any other model)."""
+    """Names of the built-in models and ``list``; if no name matches, files (a config.json)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -85,7 +85,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of flags, claims, benches and cases."""
+    """Topics of `membench explain` for ``incomplete``: flags, bench names and case ids."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

@@ -15,14 +15,15 @@ from membench.core.files import shown
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory on the disk to check.  [default: results, else the current directory]",
+    help="Directory on the disk to check.  [default: results if it exists, else .]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(scratch: Path | None, as_json: bool) -> int:
     """Check this machine for conditions that would spoil a measurement.
 
-    FAIL: something cannot be measured.  WARN: results will be lower, noisier or
-    harder to compare.  membench changes no settings: apply the fixes yourself.
+    A finding FAIL means that membench cannot measure something.  A finding WARN
+    means that results will be lower, noisier or harder to compare.  membench
+    changes no settings: apply the fixes yourself.
 
     Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.
     """
@@ -32,7 +33,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
 
     if scratch is not None and not scratch.exists():
         raise OutputError(
-            f"the scratch path {shown(scratch)} does not exist", "name an existing directory"
+            f"the path {shown(scratch)} of --scratch does not exist", "name an existing directory"
         )
     facts = gather(scratch or (RESULTS if RESULTS.is_dir() else Path()))
     findings = examine(facts)

@@ -46,7 +46,7 @@ def command(what: str) -> None:
         if any(sign in what for sign in "*?["):
             raise NothingMatched(f"no bench matches '{what}'", near(what, benches))
         raise UsageError(
-            f"'{what}' is not a flag, bench, case or claim",
+            f"'{what}' is not the name of a flag, bench, case or claim",
             "membench list --references describes the references"
             if what.startswith(PREFIX)
             else did_you_mean(what, [*FLAGS, *benches], "membench list names the cases"),

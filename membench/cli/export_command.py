@@ -31,8 +31,8 @@ def command(form: str, file: str, output: Path | None) -> int:
       parquet                  every row and column (extra: parquet)
       openmetrics              text for a node exporter's textfile collector
 
-    Of these formats, only Parquet holds skipped and failed rows. The command prints
-    the number of omitted rows on standard error.
+    Skipped and failed rows have no number. Only Parquet includes such rows. The command
+    prints the number of omitted rows on standard error.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import shown, taken, write_together
     from membench.core.text import counted
@@ -47,19 +47,25 @@ def command(form: str, file: str, output: Path | None) -> int:
     check_magnitude(rows)
     there = len(list(measured(rows)))
     if not there and form not in WITH_ALL_ROWS:
-        raise NothingMatched(f"{shown(Path(file))}: no row has a number", "nothing can be exported")
+        raise NothingMatched(
+            f"{shown(Path(file))}: no row has a number",
+            f"the format {form} needs measured rows; parquet also exports skipped and failed rows",
+        )
     texts = write(rows)
     contents = {
         ending: text if isinstance(text, bytes) else text.encode("ascii")
         for ending, text in texts.items()
     }
     if output is None and len(contents) > 1:
-        raise UsageError(f"{form} is {len(contents)} files", "give their common prefix: -o bench")
+        raise UsageError(
+            f"the format {form} writes {len(contents)} files, but -o is missing",
+            "name the common prefix of the files, such as -o bench",
+        )
     if output is None:
         click.echo(b"".join(contents.values()), nl=False)
     else:
         if not output.name:
-            raise OutputError(f"{shown(output)} is a directory", "name a file in it")
+            raise OutputError(f"-o {shown(output)} is a directory", "name a file in that directory")
         paths = {output.with_name(output.name + end): data for end, data in contents.items()}
         try:
             write_together(list(paths.items()), replace=False)

@@ -9,6 +9,6 @@ from membench.core.installing import install_extra
 
 
 def demand_dask() -> None:
-    """Raise `BackendUnavailable` if the extra is not installed."""
+    """Raise `BackendUnavailable` if Dask distributed (the extra ``fleet``) is not installed."""
     if importlib.util.find_spec("distributed") is None:
         raise BackendUnavailable("Dask distributed is not installed", install_extra("fleet"))

@@ -1,4 +1,4 @@
-"""`membench fleet`: the group of its two commands."""
+"""`membench fleet`, the group of the commands ``run`` and ``report``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from membench.cli.fleet_run_command import run
 
 @click.group(name="fleet")
 def command() -> None:
-    """Measure many hosts on a Dask cluster, and name the slow ones."""
+    """Measure many hosts on a Dask cluster, and name the slow hosts."""
 
 
 command.add_command(run)

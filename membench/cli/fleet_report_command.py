@@ -26,14 +26,15 @@ FINDINGS = ("straggler", "missing", "failed")
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help=f"Exit with 3 if any row is one of {', '.join(FINDINGS)}.",
+    help=f"Exit with 3 if any row has one of these states: {', '.join(FINDINGS)}.",
 )
 @click.option(
     "--preset",
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="Thresholds: how much slower than the median counts as slow; FILE is a TOML file.",
+    help="Smallest difference from the median that counts as slow; FILE is a TOML file of "
+    "thresholds.",
 )
 @click.option(
     "--format",
@@ -41,14 +42,14 @@ FINDINGS = ("straggler", "missing", "failed")
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     show_default=True,
-    help="csv: every machine and case; json: the summary.",
+    help="Output format; csv: every machine and case; json: the summary.",
 )
 @click.option(
     "-o",
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write a page (.html), or all values in one file for later reports (.parquet).",
+    help="Also write an HTML page (.html), or all values (.parquet) for a later report.",
 )
 @page_language
 def report(
@@ -59,12 +60,12 @@ def report(
     output: Path | None,
     language: str,
 ) -> int:
-    """Show the slow machines of a fleet, its spread, and the missing hosts.
+    """Show the slow machines, the spread between machines, and the missing hosts of a fleet.
 
-    DIR is the -o directory of a fleet run, or any directory with results files in it
-    or one level below.  A machine is slow in a case if it is far from the fleet's
-    median, both relative to the fleet's own spread and by more than the threshold
-    of --preset.
+    DIR is the -o directory of a fleet run, or a directory with results files directly
+    in DIR or one level below.  A machine is slow in a case under two conditions: it is
+    slower than the median by more than the threshold of --preset, and this difference
+    is large for the spread of the fleet.
 
     \b
     Examples:
@@ -72,13 +73,13 @@ def report(
       membench fleet report rack7 -o rack7.html --fail-on straggler
       membench fleet report everything.parquet --format csv
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
+    Exit codes: 0 done, 1 error, 2 usage, 3 a row has a state of --fail-on, 4 no values.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() not in {".html", ".parquet"}:
         raise UsageError(
-            f"'{output}' does not end in .html or .parquet",
-            "the suffix selects the format; --format csv writes to standard output",
+            f"the file name '{output}' of -o does not end in .html or .parquet",
+            "use one of these suffixes; for CSV, use --format csv, which prints the table",
         )
     from membench.analysis.fleet.reading import read_fleet
     from membench.analysis.fleet.summary import summarise
@@ -93,8 +94,8 @@ def report(
     summary = summarise(values, limits)
     if not summary.cases and values.ledger is None:
         raise NothingMatched(
-            f"no machine in {source} has a value",
-            "name the -o directory of a fleet run, with its files in it",
+            f"the results files in {source} have no measured value",
+            "name the -o directory of a fleet run that has finished",
         )
     if output is not None:
         _write(summary, output, language)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIGINT = 2
 _NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"})
-"""Options of `membench run` that a fleet run uses differently or not at all."""
+"""Options of `membench run` that `membench fleet run` does not pass on to the hosts."""
 _PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
 
 
@@ -43,8 +43,8 @@ def _with_options_of_run(made: click.Command) -> click.Command:
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Use a scheduler without TLS that other hosts can reach: any of them can run code on "
-    "every host.",
+    help="Allow a scheduler without TLS that other hosts can reach. Every host that reaches the "
+    "scheduler can run code on all workers.",
 )
 @click.option(
     "--hosts",
@@ -67,7 +67,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     default="results",
     show_default=True,
     metavar="DIR",
-    help="Directory for the results, in DIR/<host>/.",
+    help="Directory for the results; the results of a host are in DIR/<host>/.",
 )
 @click.option(
     "--host-directory",
@@ -80,7 +80,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     default=30.0,
     show_default=True,
     metavar="S",
-    help="Seconds to wait for the worker of an expected or lost host to connect.",
+    help="Maximum time in seconds to wait until the worker of an expected or lost host connects.",
 )
 @click.option(
     "--retries",
@@ -93,7 +93,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     "--resume",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Complete the newest fleet run in DIR: run again on hosts that have no results yet.",
+    help="Complete the newest fleet run in DIR: measure only the hosts without results.",
 )
 @click.pass_context
 def run(
@@ -113,9 +113,10 @@ def run(
 ) -> int:
     """Measure every host of a Dask cluster once, with one run at a time per host.
 
-    The runs use workers that offer the resource membench-host.  A host keeps its
-    journal; its results are copied here and checked.  The remaining options are
-    those of `membench run`, and apply to every host.
+    The runs use the Dask workers that offer the resource membench-host.  The journal
+    stays on the host.  membench copies the results of the host to this machine and
+    checks the copy.  The remaining options are options of `membench run`; membench
+    passes these options to every host.
 
     \b
     Examples:
@@ -127,7 +128,10 @@ def run(
     missing or a case failed, 4 nothing to resume, 130 interrupted.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     if (scheduler is None) == (local is None):
-        raise UsageError("give either --scheduler ADDR or --local N", "--local 3 is a trial run")
+        raise UsageError(
+            "fleet run needs exactly one of --scheduler ADDR and --local N",
+            "for a trial without a cluster, use --local 3",
+        )
     demand_dask()
     from membench.fleet.fleet_run import Patience
     from membench.fleet.hosts import read_hosts
@@ -174,8 +178,8 @@ def _refuse_others(ctx: click.Context) -> None:
     for name in _given(ctx):
         if name not in allowed:
             raise UsageError(
-                f"--resume does not go with --{name.replace('_', '-')}",
-                "the ledger in the directory has the options of the fleet run",
+                f"--resume cannot be combined with --{name.replace('_', '-')}",
+                "leave out this option: a resumed run uses the options of the first fleet run",
             )
 
 

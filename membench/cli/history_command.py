@@ -27,27 +27,26 @@ FINDINGS = ("worse", "better")
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Only matching cases; repeatable.",
+    help="Show only matching cases; repeatable.",
 )
 @click.option(
     "--all",
     "every_case",
     is_flag=True,
-    help="Show one line per case and statistic, instead of one per tier and metric.",
+    help="Show a row for each case and statistic, instead of a row for each tier and metric.",
 )
 @click.option(
     "--preset",
     metavar="|".join((*PRESETS, "FILE")),
     default="default",
     show_default=True,
-    help="Minimum size of a reported change; FILE is a TOML file with thresholds.",
+    help="Smallest change that is reported; FILE is a TOML file of thresholds.",
 )
 @click.option(
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help=f"Exit with 3 if the present level of a line is {' or '.join(FINDINGS)} than the one "
-    "before it.",
+    help=f"Exit with 3 if the newest change of any row is {' or '.join(FINDINGS)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 @click.option(
@@ -55,7 +54,7 @@ FINDINGS = ("worse", "better")
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Also write an HTML page with a plot for each line.",
+    help="Also write an HTML page with a plot for each row.",
 )
 @page_language
 def command(
@@ -68,11 +67,12 @@ def command(
     output: Path | None,
     language: str,
 ) -> int:
-    """Show one machine's runs over time: their noise and their change points.
+    """Show the runs of one machine over time: the noise and the change points.
 
-    For each tier, the command prints the noise band of the runs, the change points,
-    and other changes at the same time (driver, kernel, governor, versions, settings).
-    Without DIR or FILE, it reads this machine's folder in results/.
+    For each tier, the command prints the noise band of the runs and the change points.
+    For each change point, it prints what else changed at that time (driver, kernel,
+    governor, versions, settings). Without DIR or FILE, it reads this machine's folder
+    in results/.
 
     \b
     Examples:
@@ -81,11 +81,14 @@ def command(
       membench history nightly/*.csv --all --select 'ddr/*'
       membench history results/mybox --fail-on worse
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 --fail-on found something, 4 no values.
+    Exit codes: 0 done, 1 error, 2 usage, 3 a change is one of --fail-on, 4 no values.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() != ".html":
-        raise UsageError(f"'{shown(output)}' does not end in .html", "-o writes a page")
+        raise UsageError(
+            f"the file name '{shown(output)}' of -o does not end in .html",
+            "-o writes an HTML page: use the suffix .html",
+        )
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of
     from membench.results.reference_files import files_of
@@ -107,10 +110,10 @@ def command(
 
 
 def _of_this_machine() -> list[Path]:
-    """The results folders of this machine, under its present and former names.
+    """The existing folders ``results/NAME`` for the present and former names of this machine.
 
     Raises:
-        UsageError: no such folder exists.
+        UsageError: none of the folders exists.
     """
     from membench.machine import snapshot
     from membench.measure.options import RESULTS
@@ -120,8 +123,8 @@ def _of_this_machine() -> list[Path]:
     there = [folder for folder in folders if folder.is_dir()]
     if not there:
         raise UsageError(
-            f"no runs of this machine: there is no folder {shown(folders[0])}",
-            "'membench run' writes there; or name a folder or files",
+            f"the results folder {shown(folders[0])} of this machine does not exist",
+            "run 'membench run', which creates the folder, or name a folder or results files",
         )
     return there
 

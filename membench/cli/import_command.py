@@ -40,7 +40,8 @@ _LINES = 10  # maximum number of lines per kind of remark on standard error
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help=f"Set a property that the file lacks; repeatable.  KEY is one of {', '.join(_GIVEN)}.",
+    help=f"Set a property that FILE does not contain; repeatable. KEY is one of "
+    f"{', '.join(_GIVEN)}.",
 )
 def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.
@@ -63,10 +64,10 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
       tinymembench      tinymembench
       cited             TOML with published figures
 
-    The rows have the backend import:FORMAT. They have membench's case ids if both
-    tools measure the same, so that membench compare puts them into one table.  For a
-    directory, all its files are read; gzip is unpacked.  Results that give no row are
-    listed on standard error.
+    The imported rows have the backend import:FORMAT. A row has the case id of membench
+    if membench has a case that measures the same; membench compare then shows both in
+    one table.  If FILE is a directory, membench reads all files in it.  membench unpacks
+    gzip.  It lists results that cannot become a row on standard error.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import create, shown
     from membench.results.formats import importer
@@ -85,10 +86,10 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         raise SchemaError(f"{file}: {error}", error.hint.replace("FILE", file)) from None
     if not intake.rows:
         first = next(iter(intake.refused), None)
-        why = f"{shown(first)}: {intake.refused[first]}" if first else "there is no file"
+        why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder has no file"
         raise SchemaError(
             f"no {form} file in {', '.join(map(shown, files))}: {why}",
-            f"name a folder with the output of {IMPORTS[form]}",
+            f"name files, or a folder with files, that {IMPORTS[form]} wrote",
         )
     create(output, to_csv(intake.rows))
     cases = counted(len({row.case for row in intake.rows}), "case")
@@ -108,7 +109,7 @@ def _say(intake: Intake) -> None:
             for note, times in intake.notes.items()
         }
     )
-    _lines(intake.unplaced, before="not taken over: ")
+    _lines(intake.unplaced, before="not imported: ")
     _lines(
         {f"{shown(path)}: {why}": 0 for path, why in intake.refused.items()}, before="not read: "
     )
@@ -118,7 +119,7 @@ def _lines(counts: Mapping[str, int], before: str = "") -> None:
     for what, times in list(counts.items())[:_LINES]:
         click.echo(f"{before}{f'{times} x ' if times else ''}{what}", err=True)
     if len(counts) > _LINES:
-        click.echo(f"{before}and {len(counts) - _LINES} more of this kind", err=True)
+        click.echo(f"{before}{len(counts) - _LINES} more, not shown", err=True)
 
 
 def _given(settings: tuple[str, ...]) -> dict[str, str]:
@@ -128,7 +129,7 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
         if key not in _GIVEN or not equals or not value:
             usual = f"the keys are {', '.join(_GIVEN)}"
             raise UsageError(
-                f"--set {setting}: not KEY=VALUE with a known key",
+                f"--set {setting}: this is not KEY=VALUE with a known KEY",
                 did_you_mean(key, _GIVEN, usual) if key not in _GIVEN else usual,
             )
         given[key] = _checked(setting, key, value)
@@ -146,15 +147,24 @@ def _checked(setting: str, key: str, value: str) -> str:
 
     if key == "size":
         if not (size := parse_size(value)):
-            raise UsageError(f"--set {setting}: a size must be above 0", "such as size=256MiB")
+            raise UsageError(
+                f"--set {setting}: a size must be above 0", "write a size such as size=256MiB"
+            )
         return format_size(size)
     if key in _CHOICES and value not in _CHOICES[key]:
         usual = f"{key} is {' or '.join(_CHOICES[key])}"
-        raise UsageError(f"--set {setting}: not known", did_you_mean(value, _CHOICES[key], usual))
+        raise UsageError(
+            f"--set {setting}: '{value}' is not a value of {key}",
+            did_you_mean(value, _CHOICES[key], usual),
+        )
     if key == "threads" and not re.fullmatch(r"all|[1-9]\d{0,5}", value):
         raise UsageError(
-            f"--set {setting}: not a number of threads", "give a number of 1 or more, or all"
+            f"--set {setting}: '{value}' is not a number of threads",
+            "write a number from 1 to 999999, or all",
         )
     if key == "machine" and not slug(value):
-        raise UsageError(f"--set {setting}: no name", "use ASCII letters and digits")
+        raise UsageError(
+            f"--set {setting}: the machine name has no letter or digit",
+            "use ASCII letters and digits",
+        )
     return value

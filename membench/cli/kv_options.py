@@ -1,4 +1,4 @@
-"""Options of both `membench replay` and `membench advise`: KV layout and cache tiers."""
+"""Options that `membench replay` and `membench advise` share: KV cache format and cache tiers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def kv_dtype(command: _Command) -> _Command:
-    """Add the option `--kv-dtype`, the layout of the KV cache."""
+    """Add the option `--kv-dtype`, the number format of the KV cache."""
     return click.option(
         "--kv-dtype",
         "dtype",
         type=click.Choice(["fp16", "bf16", "fp8", "fp8_ds_mla"]),
         default="fp16",
         show_default=True,
-        help="KV cache format of the engine, by its name in vLLM.",
+        help="Number format of the KV cache, as vLLM names the format.",
     )(command)
 
 
@@ -44,7 +44,11 @@ def parse_seconds(text: str) -> float | None:
 def parse_tiers(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[TierAsked, ...]:
-    """Parse ``NAME=SIZE[:second][:ttl=TIME]``, separated by commas."""
+    """Parse tiers ``NAME=SIZE[:second][:ttl=TIME]``, separated by commas; () for None.
+
+    Raises:
+        BadValue: a tier is malformed, or two tiers have the same name.
+    """
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
     from membench.thesis.replay.answer import TierAsked
@@ -68,11 +72,12 @@ def parse_tiers(
             seconds = parse_seconds(flag.removeprefix("ttl=")) if flag.startswith("ttl=") else None
             if flag != "second" and seconds is None:
                 raise BadValue(
-                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param, _FORM
+                    f"'{flag}' of {name} is not 'second' or 'ttl=TIME'", ctx, param, _FORM
                 )
             ttl = seconds if seconds is not None else ttl
         if not name or name in [one.name for one in found]:
-            raise BadValue(f"'{word}': each tier needs a different name", ctx, param, _FORM)
+            problem = "the name is missing or repeated; each tier needs its own name"
+            raise BadValue(f"'{word}': {problem}", ctx, param, _FORM)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Only matching cases, or references; repeatable.",
+    help="List only matching cases, or matching references; repeatable.",
 )
 @click.option(
     "--references", "of_references", is_flag=True, help="List reference results instead of cases."
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
     "--all",
     "everything",
     is_flag=True,
-    help="List every case that cannot run here, even if many share a reason.",
+    help="List every case that cannot run here, also if many cases have the same reason.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(
     profile: str, select: tuple[str, ...], of_references: bool, everything: bool, as_json: bool
 ) -> None:
-    """List the cases that can run here, and the reasons why the others cannot.
+    """List the cases that can run here, and the reasons why other cases cannot run.
 
-    Seconds and memory are estimates.  'membench explain BENCH' describes one.
-    --references shows the results of named machines and the published figures
-    that come with membench: 'membench compare FILE --against ref:NAME'.
+    The times and memory sizes are estimates.  'membench explain BENCH' describes one
+    bench.  --references lists the built-in references instead: results of named
+    machines, and published values.  'membench compare FILE --against ref:NAME'
+    compares a results file with a reference.
     """
     if of_references:
         _show_references(select, as_json=as_json)
@@ -98,7 +99,13 @@ def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
-    """The references whose name, with or without ``ref:``, matches a glob; all without globs."""
+    """The references with a name that matches any glob of ``select``; all if ``select`` is empty.
+
+    A glob may begin with ``ref:``, and also matches a name up to a hyphen.
+
+    Raises:
+        NothingMatched: a glob matches no reference.
+    """
     from membench.core.errors import NothingMatched
     from membench.core.near import did_you_mean
 
@@ -108,7 +115,7 @@ def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Refer
         several = [one for one in found if any(fnmatchcase(one.name, name) for name in names)]
         if not several:
             known = [one.label for one in found]
-            hint = did_you_mean(pattern, known, "membench list --references shows the names all")
+            hint = did_you_mean(pattern, known, "membench list --references names all references")
             raise NothingMatched(f"no reference matches '{pattern}'", hint)
         chosen |= {one.name: one for one in several}
     return [*chosen.values()] if chosen else found

@@ -1,4 +1,4 @@
-"""A wrong command line in two lines: what is wrong, and what was probably meant."""
+"""Turn an error in the command line into a message (what is wrong) and a hint (what to do)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from membench.core.near import asked_back, did_you_mean
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
 _PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
 _SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
-"""What newer versions of click append for some mistakes; the hint says it for all."""
+"""The suggestion that newer versions of click append to a message; membench puts it in the hint."""
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
 class BadValue(click.BadParameter):
-    """A value that an option or argument cannot have, with a hint."""
+    """An invalid value of an option or argument; ``hint`` says what to write instead."""
 
     def __init__(
         self, message: str, ctx: click.Context | None, param: click.Parameter | None, hint: str = ""
@@ -29,12 +29,16 @@ class BadValue(click.BadParameter):
     def of(
         cls, error: MembenchError, ctx: click.Context | None, param: click.Parameter | None
     ) -> BadValue:
-        """``error`` of parsing the value of ``param``."""
+        """A `BadValue` with the message and the hint of ``error``, for the option ``param``."""
         return cls(str(error), ctx, param, error.hint)
 
 
 def described(error: click.UsageError, command: str) -> tuple[str, str]:
-    """The message and the hint for ``error`` of a line that begins with ``command``."""
+    """The message and the hint for ``error``.
+
+    ``command`` is the start of the command line, such as ``membench run``. The hint names a
+    similar option, command or value. If no name is similar, the hint names ``--help``.
+    """
     usual = f"{error.ctx.command_path if error.ctx else command} --help"
     message = _SUGGESTED.sub("", error.format_message()).rstrip(".")
     for of_click, plain in _PLAIN.items():

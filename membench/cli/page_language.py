@@ -1,4 +1,4 @@
-"""The option of all commands that write a page: its language."""
+"""The option `--lang` of the commands that write an HTML page: the language of the page."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ page_language = click.option(
     type=click.Choice(["en", "zh-TW"]),
     default="en",
     show_default=True,
-    help="Language of the page and its plots; ids and quoted sources are not translated.",
+    help="Language of the page and the plots; ids and quotations stay in English.",
 )

@@ -1,4 +1,4 @@
-"""`membench run --versus`: measures two sides in turns and compares them."""
+"""`membench run --versus`: measures two configurations alternately and compares the results."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 def run_pair(
     asked: RunOptions, resume: Path | None, watch: Watcher, *, dry_run: bool, verbose: bool
 ) -> int:
-    """Measure (or continue from ``resume``), then compare; returns the exit code.
+    """Measure both configurations, compare the results, and return the exit code.
+
+    Args:
+        asked: the options of the run.
+        resume: results file of an interrupted paired run to complete; None for a new run.
+        watch: shows the progress.
+        dry_run: only print the plan.
+        verbose: pass the option `--verbose` on to the run.
 
     Raises:
-        MembenchError: with a one-line message and a hint.
+        MembenchError: the run cannot start, or standard output is lost.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import resume_pair, start_pair

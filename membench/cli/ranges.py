@@ -1,4 +1,4 @@
-"""Option types for finite numbers, and for numbers of tokens."""
+"""Types of command-line options: finite numbers, and numbers of tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FiniteRange(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """``value`` as a finite number in the range."""
+        """``value`` as a finite number in the range; raises `click.BadParameter` otherwise."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
@@ -24,12 +24,12 @@ class FiniteRange(click.FloatRange):
 
 
 class Tokens(click.IntRange):
-    """A range of numbers of tokens, such as 32768, 32K or 32k; see `parse_tokens`."""
+    """A whole number of tokens in a range, such as 32768, 32K (32768) or 32k (32000)."""
 
     name = "tokens"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """``value`` as a number in the range."""
+        """``value`` as a number of tokens in the range; raises `BadValue` otherwise."""
         from membench.thesis.replay.amounts import LENGTH_FORMS, parse_tokens
 
         found = value if isinstance(value, int) else parse_tokens(value)

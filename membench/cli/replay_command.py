@@ -23,7 +23,10 @@ _MOST_BLOCKS = 10**15
 def _capacities(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]]:
-    """Parse numbers of blocks, amounts of memory, or shares of all hits, separated by commas."""
+    """Parse capacities, separated by commas, into (blocks, bytes, shares of all hits).
+
+    ``10000`` is a number of blocks, ``80GB`` is a size in bytes, ``80%`` is a share of all hits.
+    """
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
 
@@ -43,8 +46,8 @@ def _capacities(
             sizes.append(parse_amount(text))
         except UsageError:
             raise click.BadParameter(
-                f"'{text:.40}' is not a number of blocks from 1 to {_MOST_BLOCKS}, an amount of "
-                "memory such as 80GB, or a share such as 80%",
+                f"'{text:.40}' is not a number of blocks from 1 to {_MOST_BLOCKS}, a size such as "
+                "80GB, or a share of all hits such as 80%",
                 ctx,
                 param,
             ) from None
@@ -52,7 +55,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """Parse `--arrivals`: random arrivals per second; None to use the times of the file."""
+    """Parse `--arrivals` into the rate of random arrivals in 1/s; None for ``file``."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")
@@ -62,7 +65,7 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
         rate = math.nan
     if not 0 < rate < math.inf:
         raise click.BadParameter(
-            f"'{value}' is neither 'file' nor 'poisson:RATE' with a rate above 0", ctx, param
+            f"'{value}' is not 'file' or 'poisson:RATE' with a RATE above 0", ctx, param
         )
     return rate
 
@@ -73,7 +76,7 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     found = parse_seconds(value)
     if found is None:
         raise click.BadParameter(
-            f"'{value}' is not a time above 0, such as 600, 600s, 10min or 1h", ctx, param
+            f"'{value}' is not a time above 0; write a time such as 600s, 10min or 1h", ctx, param
         )
     return found
 
@@ -81,7 +84,10 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _policies(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[CachePolicy, ...]:
-    """Parse policies separated by commas; LRU, which every answer has, and repeats are dropped."""
+    """Parse cache policies, separated by commas.
+
+    The result has no LRU, because every replay includes LRU, and no policy twice.
+    """
     from membench.core.errors import UsageError
     from membench.thesis.replay.policies import EvictionRule, parse_policy
 
@@ -99,15 +105,15 @@ def _policies(
     "capacities",
     callback=_capacities,
     metavar="N|80GB|80%,..",
-    help="Cache sizes in blocks, in bytes of the model's cache, or as a share of all hits.  "
-    "[default: the bends of the curve]",
+    help="Cache capacities: a number of blocks, a size in bytes (needs --model), or the capacity "
+    "for a share of all hits.  [default: where the hit-rate curve bends]",
 )
 @click.option(
     "--block-tokens",
     type=Tokens(1, 2**20),
     metavar="N",
-    help="Tokens per block; a multiple of the trace's block size regroups it.  [default: the "
-    "trace's, else 512]",
+    help="Tokens per block. For larger blocks, use a multiple of the trace's block size.  "
+    "[default: the trace's block size, else 512]",
 )
 @click.option(
     "--arrivals",
@@ -116,14 +122,15 @@ def _policies(
     default="file",
     show_default=True,
     metavar="file|poisson:RATE",
-    help="Start times of sessions (or requests): from the file, or random with RATE per second.",
+    help="Start times of sessions or requests: file (as in the trace), or poisson:RATE (random, "
+    "RATE per second).",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Seed of random arrivals.",
+    help="Seed of the random start times.",
 )
 @click.option(
     "--shared-prefix",
@@ -131,33 +138,35 @@ def _policies(
     default=0,
     show_default=True,
     metavar="TOKENS",
-    help="Common share of the beginnings of sessions that have separate block ids.",
+    help="Number of tokens that all sessions have in common at the start, if the trace numbers "
+    "the blocks of each session separately.",
 )
 @click.option(
     "--warmup",
     callback=_warmup,
     metavar="TIME",
-    help="Start of the warm hit rates, such as 600s, 10min, 1h.",
+    help="Time from which hits count for the warm hit rates, such as 600s, 10min or 1h.",
 )
 @click.option(
     "--policy",
     "policies",
     callback=_policies,
     metavar="P,..",
-    help="Policies in addition to LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal (Belady).",
+    help="Cache policies in addition to LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal "
+    "(Belady).",
 )
 @click.option(
     "--tiers",
     callback=parse_tiers,
     metavar="hbm=80GB,..",
-    help="Cache tiers, fastest first; NAME=SIZE:second admits a block on its second request, "
-    "NAME=SIZE:ttl=1h drops it after 1 h without use.",
+    help="Cache tiers, fastest first. A tier NAME=SIZE:second admits a block on the second "
+    "request for this block. A tier NAME=SIZE:ttl=1h drops a block after 1 h without use.",
 )
 @click.option(
     "--model",
     metavar="NAME|config.json",
     shell_complete=completion.models,
-    help="Model that converts blocks to bytes: a name, a Hugging Face id, or a config.json.",
+    help="Name, Hugging Face id or config.json of the model that defines the bytes per block.",
 )
 @kv_dtype
 @click.option(
@@ -181,10 +190,11 @@ def command(
     dtype: str,
     form: str,
 ) -> None:
-    """Replay a trace of requests: exact hit rate by cache capacity.
+    """Replay a trace of requests and show the exact hit rate for each cache capacity.
 
-    TRACE is a file of requests with the ids of their blocks, a folder of sessions, or a
-    trace that comes with membench: conversation, agent. Without TRACE, both of them.
+    TRACE is a file of requests with block ids, a folder of sessions, or the name of a
+    built-in trace: conversation or agent. Without TRACE, the command replays both
+    built-in traces.
 
     \b
     Examples:

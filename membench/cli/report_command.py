@@ -19,39 +19,39 @@ from membench.cli.page_language import page_language
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The report: .html for one self-contained page, .md for Markdown with SVG files, .json "
-    "for only the verdicts on the thesis.",
+    help="Output file: .html for one self-contained page, .md for Markdown with SVG files, .json "
+    "for only the verdicts on the claims.",
 )
 @click.option(
     "--assumptions",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="TOML file that replaces assumptions of membench: specifications, prices, workloads, "
-    "records; each with a source and a date.",
+    help="TOML file that replaces built-in assumptions, such as specifications, prices and "
+    "workloads. Every entry needs a source and a date.",
 )
 @click.option(
     "--assume",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Replace one assumption of membench, such as 'system.link=50 GB/s'; repeatable. Every "
-    "claim in a report names the assumption that moves its verdict.",
+    help="Replace one built-in assumption, such as 'system.link=50 GB/s'; repeatable. A report "
+    "names the assumptions that can change the verdict on a claim.",
 )
 @click.option(
     "--thesis",
     type=click.Choice(["full", "summary", "none"]),
     default="summary",
     show_default=True,
-    help="Part of the thesis in a page: every claim, a table of verdicts with the claims folded, "
-    "or nothing.",
+    help="Extent of the section on the claims: full (every claim), summary (a table of verdicts, "
+    "the claims folded) or none.",
 )
 @page_language
 @click.option(
     "--scheduler",
     metavar="ADDR",
-    help="Judge the claims on the workers of this Dask cluster; the report is the same.",
+    help="Compute the verdicts on the workers of this Dask cluster. The report does not change.",
 )
 @click.option(
-    "--insecure", is_flag=True, help="Use a scheduler without TLS that other hosts can reach."
+    "--insecure", is_flag=True, help="Allow a scheduler without TLS that other hosts can reach."
 )
 def command(
     files: tuple[Path, ...],
@@ -65,10 +65,11 @@ def command(
 ) -> None:
     """Turn results files into a self-contained report.
 
-    It shows the machine's results tier by tier, and their consequences for the
-    thesis; then plots, every result, the machine, skipped cases with their reasons,
-    and the commands to reproduce it.  Several files are shown side by side.  An
-    existing report of membench is overwritten, any other file is not.
+    The report first shows the results of the machine tier by tier, and what the results
+    say about the claims of the thesis.  Plots, every result, the machine, the skipped
+    cases with reasons, and the commands to reproduce the report follow.  Several
+    files are shown side by side.  membench overwrites an older report, but no other
+    file.
 
     \b
     Examples:
@@ -112,5 +113,5 @@ def command(
             )
     size = about_size(sum(path.stat().st_size for path in written))
     plots = len(written) - 1
-    more = f" and {counted(plots, 'plot')} beside it" if plots else ""
+    more = f" and {counted(plots, 'plot')} in the same folder" if plots else ""
     click.echo(f"Report: {shown(written[0])}{more}, {size}")

@@ -27,15 +27,15 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "settings",
     multiple=True,
     metavar="BENCHGLOB:KEY=VALUE",
-    help="Fix an axis of matching benches at one value, also outside the profile:"
-    " 'ddr/*:size=4GiB'; repeatable.",
+    help="Use one value for an axis of the matching benches, such as 'ddr/*:size=4GiB'; "
+    "repeatable. The profile need not contain this value.",
 )
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Measure only matching cases; a complete id may be outside the profile; repeatable.",
+    help="Measure only matching cases; repeatable. A complete case id may be outside the profile.",
 )
 @click.option(
     "--skip",
@@ -47,15 +47,15 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
-    help="Rounds for every case, each in a fresh process."
-    "  [default: quick 5, full 10, and 5 for the other points of a sweep]",
+    help="Number of rounds; each round is a fresh process."
+    "  [default: quick 5; full 10, but 5 for the values of a sweep other than its default]",
 )
 @click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda:N|all",
-    help="GPUs to measure: the first, none, one of them, or all.",
+    help="GPUs to measure: the first GPU (auto), no GPU (cpu), GPU number N (cuda:N), or all.",
 )
 @click.option(
     "-o",
@@ -70,8 +70,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, which is unlinked and never left behind.  [default: "
-    "that of the results]",
+    help="Directory for the scratch file, on the disk to measure.  [default: the directory of -o]",
 )
 @click.option(
     "--disk-budget",
@@ -97,8 +96,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with an error if a GPU is present but unusable, or if all cases need a GPU and "
-    "there is none.",
+    help="Exit with an error in two cases: a GPU is present but unusable, or all cases need a GPU "
+    "and the machine has no GPU.",
 )
 @click.option(
     "--no-hold",
@@ -106,27 +105,28 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     is_flag=True,
     flag_value=False,
     default=True,
-    help="Do not hold a GPU's queue while it is filled: for ncu, compute-sanitizer and"
-    " serialised launches. The rows are marked hold=no.",
+    help="Do not block the GPU's stream while launches are queued. Needed for ncu, "
+    "compute-sanitizer and serialised launches. The rows get the detail hold=no.",
 )
 @click.option(
     "--versus",
     default="",
     metavar="KEY=VALUE",
-    help="Measure two sides alternately and compare them in pairs: B differs from A in"
-    " python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
+    help="Measure two configurations A and B alternately and compare each round of A with a round "
+    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
 )
 @click.option(
     "--setup-a",
     default="",
     metavar="COMMAND",
-    help="Shell command before each round of side A, such as a governor; it is not undone.",
+    help="Shell command to run before each round of configuration A, for example to set the "
+    "governor. membench does not undo the command.",
 )
 @click.option(
     "--setup-b",
     default="",
     metavar="COMMAND",
-    help="Shell command before each round of side B; with or without --versus.",
+    help="Shell command to run before each round of configuration B. --setup-b needs no --versus.",
 )
 @click.option(
     "--all",
@@ -137,14 +137,14 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--card",
     type=click.Choice(["md"]),
-    help="Also print a card to paste: six lines of Markdown.",
+    help="Also print a summary of six lines in Markdown.",
 )
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Complete an interrupted run: the path of its results file.  For a paired run, repeat "
-    "--versus and --setup.",
+    help="Complete the interrupted run that writes the results file FILE. For a run with "
+    "--versus, --setup-a or --setup-b, repeat these options.",
 )
 @click.pass_context
 def command(
@@ -158,9 +158,9 @@ def command(
 ) -> int:
     """Measure this machine and write a results file.
 
-    Every case is measured in several rounds, each in a fresh process; the value
-    of a row is the median of the rounds.  The results are one CSV file and one
-    JSON file next to it, with the machine and the plan.
+    Every case is measured in several rounds, each in a fresh process.  The value of
+    a row is the median of the rounds.  The command writes a CSV file with the
+    results, and a JSON file of the same name with the machine and the plan.
 
     \b
     Examples:
@@ -188,7 +188,7 @@ def command(
         if everything or card:
             raise UsageError(
                 "--all and --card cannot be combined with --versus",
-                "leave them out; membench compare prints a table to paste",
+                "leave out --all and --card; 'membench compare' can print the results as Markdown",
             )
         from membench.cli.paired_run import run_pair
 
@@ -226,13 +226,12 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """Raise `UsageError` if any other option is given, because the journal already has the plan."""
+    """Raise `UsageError` if an option is given that `--resume` takes from the journal."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
         if not default and name not in repeated:
             raise UsageError(
-                "--resume cannot be combined with other options, and "
-                f"--{name.replace('_', '-')} was given",
-                "the journal holds the whole plan",
+                f"--resume cannot be combined with --{name.replace('_', '-')}",
+                "leave out this option: the journal of the interrupted run has the plan",
             )

@@ -1,11 +1,14 @@
-"""Shell completion that keeps what stands before the completed part of a word.
+"""Completion scripts for bash, zsh and fish that also complete after ``=`` and ``:``.
 
-``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash (``zsh_source``,
-``fish_source``). Click's own script for bash takes the words of readline, which cuts them at ``=``
-and ``:``, and case ids and ``ref:NAME`` have both; so this script splits the line at spaces, and
-gives readline the part behind the last such sign. Click's scripts for zsh and fish replace the
-whole word, so that ``--against=ref:h`` would lose its option, and a file behind a label is not
-found; these keep what stands before the completed part.
+``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash. ``zsh_source`` and
+``fish_source`` print the scripts for zsh and fish.
+
+Case ids and ``ref:NAME`` contain ``=`` and ``:``, and click's own scripts fail on these characters:
+
+- In bash, readline splits words at ``=`` and ``:``. The script of this module splits the line at
+  spaces, and gives readline only the text after the last ``=`` or ``:``.
+- In zsh and fish, click's scripts replace the whole word. ``--against=ref:h`` would lose
+  ``--against=``. The scripts of this module keep the text before the completed part.
 """
 
 from __future__ import annotations
@@ -108,10 +111,10 @@ class LineComplete(BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Check nothing: all features in use are in bash 4.4, of 2016."""
+        """Skip click's version check: the script only needs bash 4.4 (2016)."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The finished words behind the program's name, and the unfinished one."""
+        """The complete words after the program's name, and the incomplete last word (or "")."""
         line = os.environ["COMP_WORDS"]
         words = split_arg_string(line)[1:]
         if not words or line[-1:].isspace():
@@ -120,18 +123,18 @@ class LineComplete(BashComplete):
 
 
 class KeepingZsh(ZshComplete):
-    """Completion for zsh that keeps an option or label before the completed part."""
+    """Completion for zsh that keeps ``--option=`` or ``LABEL=`` before the completed part."""
 
     source_template = _ZSH
 
 
 class KeepingFish(FishComplete):
-    """The same for fish."""
+    """Completion for fish that keeps ``--option=`` or ``LABEL=`` before the completed part."""
 
     source_template = _FISH
 
 
 def offer() -> None:
-    """Replace click's completions by those of this module."""
+    """Register the completion classes of this module in place of click's classes."""
     for one in (LineComplete, KeepingZsh, KeepingFish):
         add_completion_class(one)

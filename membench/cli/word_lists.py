@@ -1,4 +1,4 @@
-"""Options whose values are lists of words, separated by commas."""
+"""Options with a value that is a list of words, separated by commas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from membench.core.near import did_you_mean
 def words_of(
     allowed: Sequence[str],
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
-    """A callback that splits an option's value into ``allowed`` words and drops repetitions."""
+    """A click callback that splits an option's value at commas and drops repeated words.
+
+    The callback raises `BadValue` if a word is not in ``allowed``. It returns () for None.
+    """
 
     def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
         if value is None:

@@ -1,1 +1,1 @@
-"""What all other packages use: vocabulary, units, errors, cases, work, and the machine snapshot."""
+"""Definitions for all other packages: terms, units, errors, cases, work and machine snapshot."""

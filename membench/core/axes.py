@@ -1,6 +1,6 @@
-"""Axes: the parameters that a bench is swept over, and how a sweep becomes cases.
+"""The axes (parameters) of a bench, and the sweep that turns values of the axes into cases.
 
-Needs no third-party package.
+This module needs no third-party package.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
 """One value, several values, a range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
 
 OMITTED = ""
-"""A value that leaves its axis out of the case id, for cases to which the axis does not apply."""
+"""Axis value for a case without this axis; the case id then does not contain the axis."""
 
 AUTO = "auto"
-"""The size that membench chooses for the machine; see `membench.core.sizes.working_set`."""
+"""Axis value for the size that membench chooses; see `membench.core.sizes.working_set`."""
 
 _RANGE = re.compile(r"(\S+?)\.\.(\S+) \*(\d+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -31,7 +31,7 @@ _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
-    """Replace each range by its members: ``"4KiB..64KiB *4"`` -> 4KiB, 16KiB, 64KiB."""
+    """The values as a tuple; a range ``"4KiB..64KiB *4"`` becomes 4KiB, 16KiB, 64KiB."""
     if callable(values):
         values = values(machine)
     if isinstance(values, tuple):
@@ -52,14 +52,14 @@ class Axis:
     """One parameter of a bench.
 
     Attributes:
-        name: the parameter's name in the function and in the case id.
-        quick: its values in the quick profile. The first one is the default in every profile: the
-            axis keeps it while another axis is swept.
-        full: its values in the full profile.
-        most: the largest number that a user may ask for.
-        step: a size that a user asks for must be a multiple of this many bytes, and not 0.
-        closed: a user may ask only for numbers that a profile has, for example because kernels
-            exist only for these.
+        name: the parameter's name in the bench function and in the case id.
+        quick: the values in the quick profile. The first value is the default in every profile. The
+            axis has the default while another axis is swept.
+        full: the values in the full profile.
+        most: the largest number that a user may ask for; None for no limit.
+        closed: whether a user may ask only for the numbers of the profiles, for example because
+            kernels exist only for these numbers.
+        step: a size that a user asks for must be a positive multiple of this many bytes.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Axis:
             raise ValueError(f"'{self.name}' is not an axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
-        """The values in ``profile``: the default first, no value twice."""
+        """The different values in ``profile``, the default first."""
         quick = expand(self.quick, machine)
         chosen = quick if profile == "quick" else expand(self.full, machine)
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))
@@ -84,12 +84,12 @@ class Axis:
         return values
 
     def parse(self, text: str, machine: Machine) -> Value:
-        """Parse a value that a user asks for; it may be outside the profile.
+        """Parse a value that a user asks for, inside or outside the profiles.
 
-        A size is normalised: ``1024MiB`` is ``1GiB``.
+        A size is normalised: ``1024MiB`` becomes ``1GiB``.
 
         Raises:
-            UsageError: this axis cannot have that value.
+            UsageError: this axis cannot have the value.
         """
         known = (*expand(self.quick, machine), *expand(self.full, machine))
         for value in known:
@@ -102,17 +102,17 @@ class Axis:
         if AUTO in known or any(isinstance(value, str) for value in sizes):
             return AUTO if text == AUTO else format_size(self._size(parse_size(text)))
         shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
-        raise UsageError(f"{self.name} cannot be '{text}'", f"it can be {shown}")
+        raise UsageError(f"{self.name} cannot be '{text}'", f"{self.name} can be {shown}")
 
     def _number(self, number: int, least: int) -> int:
         if number < least or (self.most is not None and number > self.most):
             bounds = f"{least} or more" if self.most is None else f"{least} to {self.most}"
-            raise UsageError(f"{self.name} cannot be {number}", f"it can be {bounds}")
+            raise UsageError(f"{self.name} cannot be {number}", f"{self.name} can be {bounds}")
         return number
 
     def _size(self, size: int) -> int:
         if size % self.step:
-            hint = f"it can be a multiple of {format_size(self.step)}"
+            hint = f"{self.name} can be a multiple of {format_size(self.step)}"
             raise UsageError(f"{self.name} cannot be {format_size(size)}", hint)
         return self._number(size, self.step)
 
@@ -123,7 +123,7 @@ class Axis:
 
     @staticmethod
     def argument(value: Value) -> Value:
-        """``value`` as the bench function gets it: a size becomes an integer, in bytes."""
+        """``value`` as an argument of the bench function: a size becomes an integer, in bytes."""
         return _of_text(value) if isinstance(value, str) else value
 
 
@@ -142,9 +142,9 @@ def sweep(
 ) -> Iterator[Mapping[str, Value]]:
     """Combine the values of ``axes``: sweep one axis at a time, but cross the axes of a grid.
 
-    Yields each combination once, as ``{axis name: value}`` in the order of the axes; the first
-    combination has the default of every axis. Combinations from several grids are sorted as if one
-    grid had all their axes.
+    Yields each combination once, as ``{axis name: value}`` in the order of the axes. The first
+    combination has the default of every axis. The combinations of several grids are sorted
+    together, by the positions of the values on their axes.
     """
     axes, grids = tuple(axes), tuple(grids)
     values = {axis.name: axis.values(profile, machine) for axis in axes}

@@ -1,7 +1,7 @@
-"""The interface between the measuring engine and a backend.
+"""The interface between the measuring engine and a backend (CPU, disk or GPU).
 
-A `HostBackend` stamps inside its own kernels. A `DeviceBackend` has a queue into which the engine
-places flushes, blocks, probes and events.
+The kernels of a `HostBackend` read the clock themselves. A `DeviceBackend` has a queue. The engine
+adds cache flushes, blocks, clock readings and events to this queue.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ class Device:
     """The device that did the work: the columns `backend`, `device`, `driver` and `cuda` of a row.
 
     Attributes:
-        measured: False for an emulation or a recording; their numbers are never reported as
-            results.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
+        name: name of the device.
+        driver: version of the driver; empty without a driver.
+        cuda: version of CUDA; empty without CUDA.
+        measured: False for an emulation or a recording. membench never reports numbers of an
+            emulation or a recording as results.
     """
 
     backend: str
@@ -29,7 +33,7 @@ class Device:
 
 
 class Backend(Protocol):
-    """Runs the work of cases: the host's memory, a disk or a GPU."""
+    """Runs the work of cases on a device: host memory, a disk or a GPU."""
 
     @property
     def timer(self) -> str:
@@ -38,7 +42,7 @@ class Backend(Protocol):
 
     @property
     def resolution_ns(self) -> float:
-        """Smallest difference that this clock can show, in nanoseconds."""
+        """Smallest difference that the clock of the samples can show, in nanoseconds."""
         ...
 
     @property
@@ -55,7 +59,7 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free buffers, threads and contexts. May be called twice."""
+        """Free buffers, threads and contexts; a second call does nothing."""
         ...
 
 
@@ -64,17 +68,17 @@ class HostBackend(Backend, Protocol):
     """A backend whose kernels take the time stamps themselves."""
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations`` iterations and return the nanoseconds that they took together."""
+        """Call ``run`` for ``iterations`` iterations; return the total time in nanoseconds."""
         ...
 
 
 @dataclass(frozen=True)
 class Seating:
-    """The CPUs that the threads of a case ran on, as far as they affect its numbers.
+    """The CPUs that the threads of a case ran on, described for the row of the case.
 
     Attributes:
-        detail: facts for the row's `detail`.
-        flags: codes for the row.
+        detail: entries for the column `detail`.
+        flags: codes for the column `flags`.
     """
 
     detail: Mapping[str, str] = field(default_factory=dict)
@@ -99,7 +103,7 @@ class Edge(Enum):
 
 @dataclass(frozen=True)
 class Tick:
-    """One reading of the global timer (ns) and of the cycle counter of an SM."""
+    """A simultaneous reading of two GPU clocks: the global timer (ns) and an SM's cycle counter."""
 
     global_ns: int
     cycles: int
@@ -107,12 +111,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Stamps:
-    """The time stamps of a timed span, readable once the queue is empty.
+    """The time stamps of a timed span of the queue.
 
     Attributes:
-        elapsed_ns: nanoseconds between the two events that enclose the span.
-        before, after: readings of an SM's clocks before the first event and after the second.
-        overdue: the block timed out before it was released, so the sample is void.
+        elapsed_ns: nanoseconds between the event before the span and the event after the span.
+        before, after: readings of an SM's clocks before the first event and after the second event.
+        overdue: whether the block timed out before its release; the sample is then invalid.
     """
 
     elapsed_ns: float
@@ -123,10 +127,10 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue; every method except `synchronize` and `stamps` returns at once."""
+    """A backend with a queue; all methods except `synchronize` and `stamps` return at once."""
 
     def flush(self) -> None:
-        """Queue a fill of the L2 cache with clean lines that no case uses."""
+        """Queue a kernel that fills the L2 cache with clean lines that no case uses."""
         ...
 
     def synchronize(self) -> None:
@@ -134,19 +138,19 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def block(self) -> None:
-        """Queue a block: it holds all later entries until `release` or a deadline."""
+        """Queue a block, which stops all later queue entries until `release` or a deadline."""
         ...
 
     def release(self) -> None:
-        """Let the queue continue. Does nothing if nothing is held; never fails."""
+        """End the block of the queue, if the queue is blocked; never fails."""
         ...
 
     def probe(self, edge: Edge) -> None:
-        """Queue a reading of one SM's clocks."""
+        """Queue a reading of one SM's clocks, before or after the timed span."""
         ...
 
     def mark(self, edge: Edge) -> None:
-        """Queue an event."""
+        """Queue the event before or after the timed span."""
         ...
 
     def idle(self) -> None:
@@ -154,5 +158,5 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def stamps(self) -> Stamps:
-        """The time stamps of the last timed span. Call `synchronize` first."""
+        """The time stamps of the last timed span; call `synchronize` before."""
         ...

@@ -1,7 +1,7 @@
-"""The directories that cache compiled code between processes, as every round is a new process.
+"""The directories in which processes share compiled code, because every round is a new process.
 
-Cached code is loaded and executed, so it must be in a place that no other user can write to: every
-directory on the path belongs to this user or to root, and no other user has write permission.
+membench executes cached code. So every directory on the path must belong to this user or to root,
+and no other user may have write permission.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ _WRITABLE_BY_OTHERS = 0o022
 
 
 def cache_base(environ: Mapping[str, str]) -> Path | None:
-    """The directory that contains all caches of membench, or None if no variable names one.
+    """The directory ``membench`` that contains all caches of membench.
 
-    It is derived from ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``.
+    The parent is ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``. The result is
+    None if none of the variables and no home directory is set.
     """
     home = environ.get("HOME", "")
     base = (
@@ -32,7 +33,8 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
-    None if this process cannot write there, or if another user could have put files there.
+    The result is None if this process cannot write to the directory, or if another user could have
+    put files there.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -50,9 +52,9 @@ def cache_directory(name: str) -> Path | None:
 def untrusted(path: Path) -> str:
     """Why another user could put files into ``path``; empty if only this user and root can.
 
-    Every existing directory on the path is checked, as written and with symbolic links resolved. A
-    directory with the sticky bit, such as /tmp, is safe as a parent: no other user can replace our
-    files in it.
+    The function checks every existing directory on the path, as written and with symbolic links
+    resolved. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
+    replace our files there.
     """
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
@@ -71,7 +73,7 @@ def untrusted(path: Path) -> str:
 
 
 def _foreign_file(directory: Path) -> str:
-    """The name of a file in ``directory`` that another user owns or may write to; empty if none."""
+    """Path of a file in ``directory`` that another user owns or may write to, or ``""``."""
     for entry in directory.iterdir():
         status = entry.lstat()
         if status.st_uid not in (0, os.getuid()) or status.st_mode & _WRITABLE_BY_OTHERS:
@@ -80,7 +82,7 @@ def _foreign_file(directory: Path) -> str:
 
 
 def cache_problem(environ: Mapping[str, str]) -> str:
-    """Why the caches of compiled code are not safe to load; empty if they are safe."""
+    """Why membench must not load the caches of compiled code; empty if the caches are safe."""
     base = cache_base(environ)
     if base is None:
         return ""
@@ -101,8 +103,8 @@ def cache_problem(environ: Mapping[str, str]) -> str:
 def private_cache(directory: Path) -> Iterator[dict[str, str]]:
     """Environment variables that give workers a private cache of compiled code in ``directory``.
 
-    The cache is removed when the context ends. The dict is empty if no private cache is possible
-    there.
+    The cache is removed when the context ends. The dict is empty if another user could put files
+    into ``directory``.
     """
     if untrusted(directory):
         yield {}

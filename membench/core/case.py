@@ -1,6 +1,6 @@
-"""Benches and cases: how a measurement is declared and named.
+"""Benches declare measurements; a case is a bench with one value for each axis.
 
-A bench is a decorated function; a case is one point of its axes::
+A bench is a decorated function::
 
     @bench("ddr/copy", version=1, seconds=0.5, memory=lambda size, **_: 2 * size)
     @axis("size", quick="256MiB", full="256MiB..4GiB *4")
@@ -28,28 +28,28 @@ from membench.core.work import Work
 
 Yield = tuple[Metric, Stat]
 Cost = float | Callable[..., float]
-"""A number, or a function of the case's parameters (as the bench function gets them)."""
+"""A number, or a function that gets the arguments of the bench function and returns a number."""
 
 Config = Mapping[str, int]
 """Launch parameters for a tuned case, such as ``{"block": 256, "unroll": 4}``."""
 
 TUNED = "best"
-"""Value of the axis `config`: the fastest of the bench's `configs` on this machine."""
+"""Value of the axis `config` for a tuned case: the fastest of the bench's configurations."""
 
 PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
-"""Profile -> rounds."""
+"""Number of rounds by profile."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Profile -> rounds for the cases of a sweep other than the default case.
+"""Number of rounds by profile, for the cases of a sweep other than the default case.
 
-Five values on each side are enough for a confidence interval of their ratio.
+Five values per file are enough for a confidence interval of the ratio of two files.
 """
 
 _BENCH_NAME = re.compile(r"[a-z0-9]+(?:/[a-z0-9_-]+)+")
 
 
 class Needs(StrEnum):
-    """What a machine must have to run a bench."""
+    """Something that a machine must have to run a bench."""
 
     GPU = "gpu"
     TWO_GPUS = "two-gpus"
@@ -60,20 +60,23 @@ class Needs(StrEnum):
 
 @record
 class Case:
-    """One point of a bench. Its result is one row per metric.
+    """A bench with one value for each axis. The result is one row per metric and statistic.
 
     Attributes:
-        id: ``<bench>/<key>=<value>/...``, stable and globbable.
-        bench: name of its bench.
-        params: axis -> value as written in the id, except that `size=auto` is replaced by a number
-            of bytes.
-        seconds: estimated seconds that one round takes, for planning; not a limit.
-        memory: maximum bytes of host memory that it holds at once.
-        disk: size of the scratch file that it needs, in bytes.
-        gpu_memory: maximum bytes of GPU memory that it holds at once.
-        tuned: whether membench chooses its configuration before the first round.
-        rounds: number of rounds that its bench asks for; 0 = the profile's number.
-        swept: whether it belongs to a sweep, and is neither the default case nor the tuned one.
+        id: ``<bench>/<key>=<value>/...``; stable between versions of membench.
+        bench: name of the bench.
+        params: pairs (axis, value) as in the id, but with the bytes in place of `size=auto`.
+        version: version of the bench.
+        tier: the tier that the case measures.
+        yields: the (metric, statistic) pairs of the result.
+        needs: what the machine must have.
+        seconds: estimated time of one round in seconds, for planning; not a limit.
+        memory: maximum host memory that the case has allocated at once, in bytes.
+        disk: size of the scratch file of the case, in bytes.
+        gpu_memory: maximum GPU memory that the case has allocated at once, in bytes.
+        tuned: whether membench chooses the fastest configuration before the first round.
+        rounds: number of rounds that the bench declares; 0 for the number of the profile.
+        swept: whether the case has an axis value other than the default, and is not tuned.
         flags: codes that are known before the measurement, such as ``cache-served``.
     """
 
@@ -96,7 +99,7 @@ class Case:
 
 @record
 class Bench:
-    """A function that prepares work, with the axes that its cases vary."""
+    """A function that prepares work, and the axes of its cases; see `bench` for the attributes."""
 
     name: str
     version: int
@@ -133,20 +136,24 @@ class Bench:
 
     @property
     def family(self) -> str:
-        """The folder and name of the declaring module, such as ``host.loaded``."""
+        """Folder and name of the module that declares the bench, such as ``host.loaded``."""
         return ".".join(self.function.__module__.split(".")[-2:])
 
     def arguments(self, params: Mapping[str, Value]) -> dict[str, Value]:
-        """The parameters as the bench function gets them: sizes in bytes."""
+        """The arguments of the bench function for ``params``; sizes become bytes."""
         return {name: Axis.argument(value) for name, value in params.items()}
 
     def build(
         self, backend: Any, params: Mapping[str, Value], config: Config | None = None
     ) -> Work:
-        """Prepare the work of one case: allocate and fill its buffers; may raise `Skip`.
+        """Prepare the work of one case: allocate and fill the buffers.
 
-        If the bench has `configs`, its function gets ``config``: the chosen configuration for a
-        tuned case, otherwise an empty mapping, which means the function's fixed default.
+        If the bench has `configs`, the bench function gets the argument ``config``. For a tuned
+        case, ``config`` is the chosen configuration. For any other case, ``config`` is empty, and
+        the function uses a fixed default.
+
+        Raises:
+            Skip: this machine cannot run the case.
         """
         arguments: dict[str, Any] = self.arguments(params)
         if self.configs is not None:
@@ -154,13 +161,13 @@ class Bench:
         return self.function(backend, **arguments)
 
     def candidates(self, backend: Any, params: Mapping[str, Value]) -> tuple[Config, ...]:
-        """The configurations from which the fastest one is chosen for a tuned case."""
+        """The configurations among which membench chooses the fastest, for a tuned case."""
         if self.configs is None:
             return ()
         return tuple(self.configs(backend, **self.arguments(params)))
 
     def cases(self, profile: str, machine: Machine) -> Iterator[Case]:
-        """The cases of ``profile`` on ``machine``; none if the bench is not in that profile."""
+        """The cases of ``profile`` on ``machine``; no cases if the bench is not in the profile."""
         if profile not in self.profiles:
             return
         grids = [self.grid]
@@ -177,7 +184,10 @@ class Bench:
                 yield self.case(params, machine, swept=number > 0)
 
     def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
-        """The case with the axis values ``params``; ``swept`` if they are not the defaults."""
+        """The case with the axis values ``params``.
+
+        ``swept`` says whether a value differs from the default of its axis.
+        """
         reach = self._reach(params, machine)
         values = dict(params)
         if params.get("size") == AUTO:
@@ -208,10 +218,10 @@ class Bench:
         )
 
     def holding(self, name: str, text: str, machine: Machine) -> Bench:
-        """The bench with its axis ``name`` fixed to one value, in every profile.
+        """A copy of the bench whose axis ``name`` has only the value ``text``, in every profile.
 
         Raises:
-            UsageError: the axis cannot have that value.
+            UsageError: the axis cannot have the value.
         """
         value = next(one for one in self.axes if one.name == name).parse(text, machine)
         axes = tuple(
@@ -220,14 +230,15 @@ class Bench:
         return replace(self, axes=axes)
 
     def asked(self, case_id: str, machine: Machine) -> Case | None:
-        """The case with this complete id, which need not be in a profile; axes may be in any order.
+        """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        None if an axis is missing: the id is then a prefix of several ids.
+        The axes may be in any order. The result is None if an axis is missing, because several
+        cases then match.
 
         Raises:
-            UsageError: a part of the id names an unknown axis or an invalid value.
+            UsageError: the id contains an unknown axis or an invalid value.
         """
-        hint = f"membench explain {self.name} shows its axes and their values"
+        hint = f"membench explain {self.name} shows the axes and the values"
         given: dict[str, str] = {}
         for part in filter(None, case_id.removeprefix(self.name).split("/")):
             key, equals, text = part.partition("=")
@@ -235,7 +246,7 @@ class Bench:
                 raise UsageError(f"'{part}' in '{case_id}' is not KEY=VALUE", hint)
             given[key] = text
         if unknown := given.keys() - {one.name for one in self.axes}:
-            raise UsageError(f"{self.name} has no {', '.join(sorted(unknown))}", hint)
+            raise UsageError(f"{self.name} has no axis {', '.join(sorted(unknown))}", hint)
         tuned = self.configs is not None and given.get("config") == TUNED
         left_out = {one.name for one in self.axes if OMITTED in expand(one.quick, machine)}
         left_out |= set(self.tunes) if tuned else set()
@@ -248,7 +259,7 @@ class Bench:
         return self.case(values, machine)
 
     def _reach(self, params: Mapping[str, Value], machine: Machine) -> Reach:
-        """The caches that the CPUs of the case with axis values ``params`` can reach."""
+        """The caches that can serve the CPUs of the case with axis values ``params``."""
         if self.backend != "cpu" or "size" not in params:
             return Reach(0, confirmed=True)
         others = {key: value for key, value in params.items() if key != "size"}
@@ -256,7 +267,7 @@ class Bench:
         return reachable(machine, cpus(machine, **self.arguments(others)))
 
     def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
-        """The number of bytes that ``size=auto`` means for ``params``."""
+        """The size of an array in bytes for ``size=auto``, for the other values in ``params``."""
         others = self.arguments({key: value for key, value in params.items() if key != "size"})
 
         def held(cost: Cost) -> Callable[[int], float]:
@@ -271,7 +282,7 @@ class Bench:
     ) -> Mapping[str, Value]:
         """``arguments`` with the size divided by the number of reachable last-level caches.
 
-        Time estimates need this: core complexes or sockets process their parts in parallel.
+        Time estimates use this size, because core complexes or sockets work in parallel.
         """
         size = arguments.get("size")
         if not isinstance(size, int) or not reach.bytes:
@@ -288,13 +299,13 @@ def _cost(of: Cost, arguments: Mapping[str, Value]) -> float:
 
 
 def _its_threads(machine: Machine, threads: int | str = "all", **_: Value) -> tuple[int, ...]:
-    """The CPUs that ``threads`` threads are pinned to."""
+    """The CPUs for ``threads`` pinned threads: that many CPUs, or every usable CPU for ``all``."""
     cpus = placement(machine)
     return cpus[:threads] if isinstance(threads, int) else cpus
 
 
 def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
-    """The CPU of a single-threaded case; to be passed as `bench(cpus=...)`."""
+    """The CPU of a single-threaded case; an argument for `bench(cpus=...)`."""
     return placement(machine)[:1]
 
 
@@ -319,7 +330,10 @@ def axis(
     closed: bool = False,
     step: int = 1,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
-    """Declare a parameter; see `Axis`. Without ``full``, both profiles sweep ``quick``."""
+    """Declare an axis of a bench function; see `Axis` for the arguments.
+
+    Without ``full``, both profiles have the values ``quick``.
+    """
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
@@ -356,35 +370,36 @@ def bench(
     """Declare a benchmark.
 
     Args:
-        name: ``<prefix>/<operation>``; the prefix decides the tier unless ``tier`` is given.
-        version: the author raises it when the meaning of the number changes; results of different
-            versions are never compared.
+        name: ``<prefix>/<operation>``; the prefix decides the tier if ``tier`` is not given.
+        version: raise this number when the meaning of the results changes. membench never compares
+            results of different versions.
         needs: what the machine must have.
-        yields: the (metric, stat) pairs that its work returns.
+        yields: the (metric, statistic) pairs that the work returns.
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
-        grid: axes that are crossed with each other instead of swept one at a time.
-        full_grid: further axes that are crossed in the full profile only.
-        second_grid: axes that are crossed in the full profile while all other axes keep their
-            default. This adds few cases to a large grid.
-        profiles: the profiles that contain it.
+        grid: axes to cross with each other; all other axes are swept one at a time.
+        full_grid: further axes to cross, only in the full profile.
+        second_grid: axes to cross in the full profile while all other axes have their default. A
+            second grid adds fewer cases than a larger first grid.
+        profiles: the profiles that contain the bench.
         seconds: estimated seconds per round and case.
-        memory: bytes that one case holds.
-        disk: size of the scratch file of one case, in bytes.
-        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; by default ``cuda`` if a GPU is
-            needed.
+        memory: maximum host memory that a case has allocated at once, in bytes.
+        disk: size of the scratch file of a case, in bytes.
+        gpu_memory: maximum GPU memory that a case has allocated at once, in bytes.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; empty for ``cuda`` if the bench
+            needs a GPU, and for ``cpu`` otherwise.
         where: ``(profile, **arguments) -> bool``: whether a combination of axis values is a case;
-            by default all are.
-        configs: ``(backend, **arguments) -> configurations``: the configurations from which a case
-            with ``config=best`` chooses. Such a bench also has an axis `config`, and its function
-            gets the chosen configuration as ``config``.
-        tunes: axes that the configuration decides; the id of a tuned case leaves them out.
-        rounds: number of rounds; 0 = the profile's number. Set it for slow work with repeatable
-            results.
-        on_machine: ``(machine, **arguments) -> bool``: whether a combination is a case on that
-            machine.
-        cpus: ``(machine, **arguments without size) -> CPUs`` whose caches can serve the case; they
-            decide `size=auto` and the flags. By default the CPUs of its axis `threads`, or all
-            usable CPUs; return no CPUs for work that no cache can serve.
+            None if every combination is a case.
+        configs: ``(backend, **arguments) -> configurations``: the configurations from which
+            membench chooses for a case with ``config=best``. The bench needs an axis `config`, and
+            the bench function gets the chosen configuration as ``config``.
+        tunes: axes that the configuration decides; the id of a tuned case leaves out these axes.
+        rounds: number of rounds, for slow work with repeatable results; 0 for the number of the
+            profile.
+        on_machine: ``(machine, **arguments) -> bool``: whether a combination is a case on the
+            machine; None if every combination is a case.
+        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case. Their caches decide
+            `size=auto` and the flags. None for the CPUs of the axis `threads`, or all usable CPUs
+            without this axis. Return no CPUs if no cache can serve the work.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
@@ -399,7 +414,7 @@ def bench(
     every_yield: Any = yields if isinstance(yields[0], tuple) else (yields,)
 
     def decorate(function: Callable[..., Work]) -> Bench:
-        # Removed from the function again, because it may be declared as several benches.
+        # The attribute is removed, because one function may be declared as several benches.
         axes: tuple[Axis, ...] = vars(function).pop(_AXES, ())
         unknown = {*grid, *full_grid, *second_grid} - {declared.name for declared in axes}
         if unknown:

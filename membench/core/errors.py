@@ -31,12 +31,12 @@ EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, suc
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line. ``hint`` is one line that says what to do, or empty: a caller that
-    knows more may set it, and otherwise the command line shows ``usual_hint``.
+    ``str(error)`` is one line with the problem. ``hint`` is one line that says what to do. If
+    ``hint`` is empty, the command line shows ``usual_hint``.
     """
 
     exit_code = EXIT_ERROR
-    usual_hint: ClassVar[str] = "membench -v ... shows where it happened"
+    usual_hint: ClassVar[str] = "repeat the command as 'membench -v ...' to see a traceback"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -44,41 +44,41 @@ class MembenchError(Exception):
 
 
 class UsageError(MembenchError):
-    """The arguments contradict each other or name something that does not exist."""
+    """The arguments contradict each other, or name something that does not exist."""
 
     exit_code = EXIT_USAGE
     usual_hint = "membench COMMAND --help shows the arguments"
 
 
 class NothingMatched(MembenchError):
-    """The selectors leave no case."""
+    """The options `--select`, `--skip` and `--set` leave no case."""
 
     exit_code = EXIT_NOTHING
     usual_hint = "membench list names the cases; '*' also matches slashes"
 
 
 class SchemaError(MembenchError):
-    """A results file breaks the schema."""
+    """A results file violates the schema of results files."""
 
-    usual_hint = "docs/results-schema.md describes results files; membench import makes them"
+    usual_hint = "docs/results-schema.md describes results files"
 
 
 class JournalError(MembenchError):
     """A journal cannot be written, read or resumed."""
 
-    usual_hint = "start a new run with another -o"
+    usual_hint = "start a new run with another file name after -o"
 
 
 class OutputError(MembenchError):
-    """Results cannot be written to the requested place."""
+    """membench cannot write results to the requested path."""
 
-    usual_hint = "choose another place with -o"
+    usual_hint = "choose another path with -o"
 
 
 class BackendUnavailable(MembenchError):
     """The hardware, its driver or a library is missing or unsuitable."""
 
-    usual_hint = "membench doctor says what this machine lacks, and how to get it"
+    usual_hint = "'membench doctor' shows what is missing on this machine, and how to install it"
 
 
 class RegistersSpilled(MembenchError):
@@ -86,10 +86,10 @@ class RegistersSpilled(MembenchError):
 
 
 class DeviceLost(MembenchError):
-    """The process can no longer use its device; a new process may be able to.
+    """The process can no longer use the device; a new process may be able to use the device.
 
-    Raise it for errors that persist in a CUDA context, such as an illegal address or an ECC error:
-    the case fails, and a fresh worker measures the others.
+    Raise this error if a CUDA error persists in the context, such as an illegal address or an ECC
+    error. The case fails, and a new worker process measures the remaining cases.
     """
 
 
@@ -98,13 +98,13 @@ class WorkerError(MembenchError):
 
 
 class VerificationFailed(MembenchError):
-    """The result of the work is wrong."""
+    """The result of the work is wrong, so the measured number is invalid."""
 
 
 class Skip(Exception):
-    """This machine cannot run the case; the message is the row's reason."""
+    """This machine cannot run the case; the message is the reason in the row."""
 
 
 def skip(reason: str) -> NoReturn:
-    """Raise `Skip` in a bench function: its case becomes a `skipped` row with ``reason``."""
+    """Raise `Skip`. A bench function calls this; the case then becomes a `skipped` row."""
     raise Skip(reason)

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, with errors that a user can act on."""
+"""Write files completely or not at all; turn failures into errors that a user can act on."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from membench.core.errors import OutputError
 from membench.core.text import one_line
 
 _HINTS = {
-    errno.ENOSPC: "free some space there, or choose another place with -o",
-    errno.EDQUOT: "your quota is used up: free some space, or choose another place with -o",
-    errno.EFBIG: "the size of files is limited here (ulimit -f), or the filesystem is too old",
-    errno.EIO: "the disk reports an error: see dmesg, and choose another place with -o",
-    errno.EROFS: "choose a writable place with -o",
-    errno.EACCES: "choose a place that you may write to with -o",
-    errno.EPERM: "choose a place that you may write to with -o",
-    errno.ENOENT: "choose another place with -o",
-    errno.ENOTDIR: "a part of the path is a file: choose another place with -o",
+    errno.ENOSPC: "free some space on this disk, or choose another path with -o",
+    errno.EDQUOT: "your disk quota is used up: free some space, or choose another path with -o",
+    errno.EFBIG: "raise the limit of the file size (ulimit -f), or use another filesystem with -o",
+    errno.EIO: "the disk reports an error: see dmesg, and choose another path with -o",
+    errno.EROFS: "the filesystem is read-only: choose another path with -o",
+    errno.EACCES: "choose a directory with -o in which you may create files",
+    errno.EPERM: "choose a directory with -o in which you may create files",
+    errno.ENOENT: "choose another path with -o",
+    errno.ENOTDIR: "a directory of the path is a file: choose another path with -o",
     errno.ENAMETOOLONG: "choose a shorter name with -o",
 }
 
@@ -37,13 +37,13 @@ def shown(path: Path) -> str:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The error to raise when writing ``path`` failed with ``error``: one line and a hint."""
+    """The `OutputError` (message and hint) for an ``error`` of writing ``path``."""
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {shown(path)}: {reason}", _HINTS.get(error.errno or 0, ""))
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data``, even if the system writes only a part per call."""
+    """Write all of ``data``, with several system calls if needed."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -62,7 +62,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``. After a failure or kill, ``path`` has the old or the new content.
+    """Replace the content of ``path`` by ``data``.
+
+    After a failure or a kill, ``path`` has either the old or the new content.
 
     Raises:
         OutputError: the write failed; no temporary file is left.
@@ -74,7 +76,7 @@ def create(path: Path, data: bytes) -> None:
     """Write ``data`` to the new file ``path``, completely or not at all.
 
     Raises:
-        OutputError: the file already exists (it is kept), or it cannot be written.
+        OutputError: the file already exists and is kept, or the write failed.
     """
     try:
         write_together([(path, data)], replace=False)
@@ -84,22 +86,23 @@ def create(path: Path, data: bytes) -> None:
 
 def taken(path: Path) -> OutputError:
     """The error for a ``path`` that already exists."""
-    return OutputError(f"{shown(path)} exists, and nothing is overwritten", "choose another -o")
+    return OutputError(
+        f"{shown(path)} exists, and nothing is overwritten", "choose another file name with -o"
+    )
 
 
 def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
-    """Write several files of one directory, all of them or none.
+    """Write several files of one directory, either all files or no file.
 
-    All contents are on disk before the first name appears. After a kill between two names only the
-    first files exist, so put last the file that marks the others as complete.
+    All contents are on disk before the first name appears. After a kill between two names, only the
+    first files exist. So the last file of ``files`` should be the mark of completeness.
 
     Args:
-        replace: replace existing files. Otherwise keep them, even a file that another process
-            creates at this moment.
+        files: pairs (path, content).
+        replace: whether to replace existing files.
 
     Raises:
-        FileExistsError: one of the files exists and ``replace`` is False; none of the files is
-            written.
+        FileExistsError: one of the files exists and ``replace`` is False; no file is written.
         OutputError: a write failed; no temporary file is left.
     """
     path = files[0][0]
@@ -131,7 +134,7 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
                 for path, name, _ in staged:
                     name(path)
                     made.append(path)
-                made.clear()  # they stay
+                made.clear()  # so that the callback deletes no file
         sync_directory(path.parent)
     except FileExistsError:
         raise
@@ -140,7 +143,7 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
 
 
 def probe(directory: Path) -> None:
-    """Check that a file can be created, written and removed in ``directory``; raises OSError."""
+    """Create, write and remove a file in ``directory``; raises OSError if this fails."""
     descriptor = nameless(directory)
     if descriptor is None:
         _durable_temporary(directory, _PROBE).unlink()
@@ -153,9 +156,9 @@ def probe(directory: Path) -> None:
 
 
 def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
-    """A descriptor for a new file without a name, which disappears if the process dies.
+    """Descriptor of a new file without a name, which disappears if the process dies.
 
-    None if the filesystem does not support such files.
+    The result is None if the filesystem does not support files without a name.
     """
     try:
         return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
@@ -166,8 +169,12 @@ def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
 
 
 def give_name(descriptor: int, path: Path) -> None:
-    """Give the file from `nameless` the name ``path``; raises FileExistsError."""
-    # Python calls linkat(2), which can follow the link, only if it gets a directory's descriptor.
+    """Give the file from `nameless` the name ``path``.
+
+    Raises:
+        FileExistsError: ``path`` exists.
+    """
+    # os.link calls linkat(2), which can follow the link, only with a directory's descriptor.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = f"/proc/self/fd/{descriptor}"
@@ -177,7 +184,7 @@ def give_name(descriptor: int, path: Path) -> None:
 
 
 def _durable_temporary(directory: Path, data: bytes) -> Path:
-    """A new temporary file with the content ``data``, flushed to disk."""
+    """Path of a new temporary file with the content ``data``, flushed to disk."""
     temporary = _temporary(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666)
@@ -194,18 +201,21 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 
 
 def _temporary(directory: Path) -> Path:
-    """An unused short name; with a suffix, a final name of maximum length would be too long."""
+    """An unused short name in ``directory``.
+
+    The final name with a suffix could be longer than the filesystem allows.
+    """
     return directory / f".membench-{secrets.token_hex(6)}.tmp"
 
 
 def _link(temporary: Path, path: Path) -> None:
-    """Give the file ``temporary`` the further name ``path``; raises FileExistsError."""
+    """Give the file ``temporary`` the name ``path``; raises FileExistsError if ``path`` exists."""
     try:
         path.hardlink_to(temporary)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # FAT has no hard links: reserve the name first, then replace the empty file.
+        # FAT has no hard links: create an empty file with the name, then replace this file.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         try:
             temporary.replace(path)

@@ -1,9 +1,7 @@
-"""Commands that install or remove packages in the environment that runs membench.
+"""Shell commands that install or remove packages in the environment of membench, for hints.
 
-membench may come from a checkout, a URL or a wheel, so a package index may not know it.
-
-The commands therefore name the packages that an extra consists of. They name the interpreter by its
-shortest name in the current directory.
+membench may be installed from a checkout, a URL or a wheel, so a package index may not contain
+membench. A command for an extra therefore names the packages of the extra.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ def install_extra(extra: str) -> str:
 
 
 def install(*packages: str) -> str:
-    """The command that installs ``packages``, given as pip requirements."""
+    """The command that installs ``packages`` (pip requirements)."""
     return f"{_pip('install')} {shlex.join(packages)}"
 
 
@@ -35,9 +33,10 @@ def uninstall(*packages: str) -> str:
 
 
 def requirements(extra: str) -> tuple[str, ...]:
-    """The requirements of ``extra``, from the checkout if there is one, else from the metadata.
+    """The pip requirements of ``extra``, from pyproject.toml or from the installed metadata.
 
-    Empty if neither has them. Format: core metadata specification, ``Requires-Dist``.
+    The result is empty if the extra is unknown. Format: core metadata specification,
+    ``Requires-Dist``.
     """
     project = Path(membench.__file__).parents[1] / "pyproject.toml"
     if project.is_file():
@@ -59,10 +58,7 @@ def requirements(extra: str) -> tuple[str, ...]:
 
 
 def _by_uv() -> bool:
-    """Whether uv made this environment.
-
-    Such an environment has no pip: uv installs from outside.
-    """
+    """Whether uv manages this environment: pip is not installed, and PATH has uv."""
     import shutil
 
     return find_spec("pip") is None and shutil.which("uv") is not None
@@ -76,9 +72,10 @@ def _pip(verb: str) -> str:
 
 
 def interpreter() -> str:
-    """This interpreter as a shell word: a bare name if PATH finds it, else its path.
+    """This Python interpreter as a shell word: its name if PATH finds it, else its path.
 
-    The path is relative to the current directory if possible, and never shows the user's name.
+    The path is relative to the current directory or to ``~`` if possible, so that the user's name
+    does not appear.
     """
     import shutil
 

@@ -1,7 +1,7 @@
-"""A cache on disk for results that take long to compute, keyed by a digest of all their inputs.
+"""A cache on disk for results that take long to compute; the key is a digest of all inputs.
 
-The cache only saves time. A result is computed again if its file is damaged or cannot be written,
-or if another user could have put it there. `membench.core.cache_dir` chooses the directory.
+The cache only saves time. membench computes a result again if the cached file is missing, damaged
+or not trusted. `membench.core.cache_dir` chooses the directory.
 """
 
 from __future__ import annotations
@@ -21,20 +21,23 @@ from membench.core.cache_dir import cache_directory
 MOST_FILES = 400
 """Maximum number of files in one directory of the cache.
 
-Above it, the least recently used quarter is deleted.
+Above this number, membench deletes the quarter of the files whose last use is longest ago.
 """
 _DIGEST = 64  # characters
 _SOURCES = {".py", ".toml", ".json", ".jsonl"}
 
 
 def key_of(*parts: Any) -> str:
-    """Hex digest of ``parts``, which JSON must be able to represent."""
+    """Hex digest of ``parts``, which must be serialisable as JSON."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 @cache
 def sources_key(*places: Path) -> str:
-    """Hex digest of the source and data files in ``places``, which are files or directories."""
+    """Hex digest of the names and contents of source and data files.
+
+    ``places`` are files, or directories that are searched recursively.
+    """
     digest = hashlib.sha256()
     for place in places:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
@@ -48,7 +51,7 @@ def sources_key(*places: Path) -> str:
 
 @cache
 def version_of(package: str) -> str:
-    """The installed version of ``package``, empty if it is not installed."""
+    """The installed version of ``package``; empty if ``package`` is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -58,7 +61,7 @@ def version_of(package: str) -> str:
 
 
 def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """The result of ``make()``, from the cache if it has been computed before.
+    """The result of ``make()``; the cache returns the result of an earlier call with ``key``.
 
     Args:
         directory: name of the cache directory.
@@ -72,7 +75,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """The cached content for ``key``, or None if it is missing or damaged."""
+    """The cached content for ``key``; None if the file is missing or damaged."""
     place = cache_directory(directory)
     if place is None:
         return None
@@ -90,7 +93,7 @@ def load(directory: str, key: str) -> bytes | None:
 
 
 def store(directory: str, key: str, content: bytes) -> None:
-    """Store ``content`` under ``key``, completely or not at all."""
+    """Store ``content`` in the cache under ``key``, completely or not at all; never fails."""
     place = cache_directory(directory)
     if place is None:
         return

@@ -1,11 +1,11 @@
-"""Messages: English text that keeps its template and parameters, so that a report can translate it.
+"""Messages: English text with a template and parameters, so that a report can translate the text.
 
-A message is marked where it is written, ``tr("{rate} GB/s with {count} threads", ...)``.  A message
-*is* its English text: files, screens and JSON use it as a string. Only the report asks for another
-language (`Message.said`); parameters that are messages are translated with it.  ``tr`` and ``tr_n``
-are the names that extraction looks for (`ci/translations.py`).
+The code marks a message with ``tr("{rate} GB/s with {count} threads", ...)``. A message is a string
+with the English text, and files, screens and JSON use this string. Only the report asks for another
+language (`Message.said`). `Message.said` also translates parameters that are messages.
+``ci/translations.py`` extracts the messages from the calls of ``tr`` and ``tr_n``.
 
-Imports nothing else from membench.
+This module imports nothing else from membench.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, Self
 
 
 class Message(str):
-    """English text that remembers its template and its parameters.
+    """English text with its template and its parameters.
 
     Attributes:
         msgid: the template, with ``{name}`` for each parameter; the key in a catalogue.
-        plural: the template for the plural, empty if nothing is counted.
-        params: the parameters by name; ``count`` chooses the plural form. Without parameters the
-            template is not formatted, so text from elsewhere may hold braces.
+        plural: the template for the plural; empty if the text contains no count.
+        params: the parameters by name; ``count`` chooses the plural form. A template without
+            parameters is not formatted, so it may contain braces.
     """
 
     __slots__ = ("msgid", "params", "plural")
@@ -34,20 +34,20 @@ class Message(str):
     params: Mapping[str, object]
 
     def __new__(cls, msgid: str, params: Mapping[str, object], plural: str = "") -> Self:
-        """Make the English text from ``msgid``, or from ``plural`` unless ``count`` is 1."""
+        """Make the English text from ``msgid``; from ``plural`` if ``count`` is not 1."""
         form = plural if plural and params["count"] != 1 else msgid
         made = super().__new__(cls, form.format_map(params) if params else form)
         made.msgid, made.plural, made.params = msgid, plural, params
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Keeps template and parameters when a verdict is pickled for another process."""
+        """Pickle the template and the parameters, because verdicts go to other processes."""
         return Message, (self.msgid, dict(self.params), self.plural)
 
     def form(self, catalogue: NullTranslations) -> str:
-        """The template in the language of ``catalogue``, before its parameters are filled in."""
+        """The template in the language of ``catalogue``, with ``{name}`` for each parameter."""
         if not self.msgid:
-            return ""  # in a catalogue the empty msgid is the header
+            return ""  # a catalogue has its header under the empty msgid
         if self.plural:
             count = self.params["count"]
             assert isinstance(count, int)
@@ -55,13 +55,13 @@ class Message(str):
         return catalogue.gettext(self.msgid)
 
     def said(self, catalogue: NullTranslations) -> str:
-        """The text in the language of ``catalogue``; English if the catalogue lacks it."""
+        """The text in the language of ``catalogue``; English if the translation is missing."""
         return "".join(map(str, self.pieces(catalogue, lambda value: said(value, catalogue))))
 
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The text as a list of literal pieces and ``place(parameter)`` for each parameter."""
+        """The translated text as a list: pieces of the template and ``place(parameter)``."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
@@ -81,11 +81,11 @@ def said(value: object, catalogue: NullTranslations) -> object:
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
-@cache  # compiled for the first page: each of its ranges takes milliseconds
+@cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: where typesetting requires a space, and where it omits one.
+    """Two patterns: pairs of characters that need a space, and triples with a wrong space.
 
-    It requires one between a Chinese character and a Latin one. It omits one next to a full-width
+    A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
     mark and between two Chinese characters.
     """
     marks, chinese = r"[\u3000-\u303f\uff00-\uffef]", r"[\u4e00-\u9fff]"
@@ -95,11 +95,11 @@ def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _spaced(before: str, text: str, after: str) -> str:
-    """``text`` with the spaces that Chinese typesetting requires, also at its two ends.
+    """``text`` with the spaces that Chinese typesetting requires at the start and at the end.
 
-    ``before`` and ``after`` are its neighbours, because a template cannot know how its parameters
-    begin and end. Parameters stay unchanged, as they may be file names; English text is never
-    changed. Source of the rule: W3C, Requirements for Chinese Text Layout, 3.2.2.
+    ``before`` is the text to the left, ``after`` the parameter to the right. Parameters stay
+    unchanged, because they may be file names. English text stays unchanged. Source of the rule:
+    W3C, Requirements for Chinese Text Layout, 3.2.2.
     """
     touch, tight = _spacing()
     left, right = before[-1:], after[:1]
@@ -113,27 +113,27 @@ def _spaced(before: str, text: str, after: str) -> str:
 
 
 def tr(msgid: str, **params: object) -> Message:
-    """A message: ``msgid`` with each ``{name}`` replaced by the parameter of that name."""
+    """A message from the template ``msgid``; ``{name}`` becomes the parameter ``name``."""
     return Message(msgid, params)
 
 
 def tr_n(one: str, several: str, count: int, **params: object) -> Message:
-    """A message that contains a number: ``one`` if ``count`` is 1, else ``several``."""
+    """A message with a count: template ``one`` if ``count`` is 1, else template ``several``."""
     return Message(one, {"count": count, **params}, several)
 
 
 def listed(items: Iterable[str]) -> str:
-    """Join as ``a, b, c``; empty without items."""
+    """Join ``items`` as ``a, b, c``; empty without items."""
     return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
 
 
 def clauses(items: Iterable[str]) -> str:
-    """Join as ``a; b; c``; empty without items."""
+    """Join ``items`` as ``a; b; c``; empty without items."""
     return _folded(items, lambda before, item: tr("{before}; {item}", before=before, item=item))
 
 
 def sentences(items: Iterable[str]) -> str:
-    """Join whole sentences with a space, leaving out empty ones."""
+    """Join sentences with a space; empty items are left out."""
     return _folded(
         (item for item in items if item),
         lambda before, item: tr("{before} {item}", before=before, item=item),
@@ -141,7 +141,10 @@ def sentences(items: Iterable[str]) -> str:
 
 
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
-    """Join neighbours in pairs, then the pairs; a thousand items are nested ten levels deep."""
+    """Join neighbouring items with ``pair``, then the results, until a single text is left.
+
+    So a thousand items are nested only ten levels deep.
+    """
     several = list(items)
     while len(several) > 1:
         odd = several[len(several) & ~1 :]
@@ -155,5 +158,5 @@ def span(low: object, high: object) -> Message:
 
 
 def sentence(text: str) -> str:
-    """``text`` with a full stop, unless it ends with one."""
+    """``text`` with exactly one full stop at the end."""
     return text if text.endswith(".") else tr("{sentence}.", sentence=text)

@@ -1,6 +1,6 @@
-"""Known names that a mistyped word may have been meant to be.
+"""Find the known names that are similar to a mistyped word, for hints.
 
-Floor 0: imports nothing of membench.
+This module imports nothing else from membench.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MOST = 3
-"""Suggestions at most."""
+"""Maximum number of suggestions."""
 _SHORT = 3
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """The names of ``known`` that ``word`` may mean, best first, whatever their case.
+    """At most `MOST` names of ``known`` that are similar to ``word``, the best first.
 
-    Names that begin with it come first: an abbreviation is often far from the whole name. Short
-    words have most letters in common by chance, so they must begin with the same one.
+    Upper and lower case count as equal. Names that begin with ``word`` come first, because ``word``
+    may be an abbreviation. A name similar to a short word must begin with the same letter, because
+    short words are often similar by chance.
     """
     from difflib import get_close_matches  # slow to load, and needed only for a mistake
 
@@ -32,12 +33,12 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """The hint for ``word``, which is none of ``known``; ``otherwise`` if none is near."""
+    """A hint that names the names of ``known`` similar to ``word``; ``otherwise`` if no name is."""
     return asked_back(nearest(word, known)) or otherwise
 
 
 def asked_back(names: Iterable[str]) -> str:
-    """``did you mean a, b or c?``; empty without names."""
+    """The hint ``did you mean a, b or c?`` for ``names``; empty without names."""
     several = [*names]
     *before, last = several or [""]
     if not before:

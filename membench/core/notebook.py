@@ -1,4 +1,4 @@
-"""HTML tables for notebooks: IPython shows an object with its method ``_repr_html_``."""
+"""HTML tables for notebooks, for the method ``_repr_html_`` with which IPython shows an object."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _RIGHT = ' style="text-align: right"'
 def html_table(
     caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()
 ) -> str:
-    """An HTML table of text cells, all escaped.
+    """An HTML table of text cells; all texts are escaped.
 
     Args:
         caption: one line above the table.
+        head: the titles of the columns.
         rows: lists of cells, one cell per column of ``head``.
         numbers: indices of the columns to align right.
     """

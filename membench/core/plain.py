@@ -1,8 +1,8 @@
 """Convert frozen dataclasses to plain JSON data and back.
 
-`load` accepts exactly the types that the annotations name. Files outlive the program that wrote
-them: an unknown key is ignored, a missing one takes its default, and a missing key without a
-default is an error.
+`load` accepts exactly the types that the annotations name. Another version of membench may have
+written the data. So an unknown key is ignored, and a missing key gets the default of the field. A
+missing key without a default is an error.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def dump(value: Any) -> Any:
-    """``value`` as data that strict JSON can hold.
+    """``value`` as data for strict JSON.
 
-    Dataclasses become dicts, tuples become lists, enumerations their text. A float that is not
-    finite becomes text (``"nan"``), because JSON has no such number and a broken measurement must
-    still reach the journal.
+    Dataclasses become dicts, tuples become lists, and enumerations become text. A float that is not
+    finite becomes text such as ``"nan"``, because JSON has no such number. The journal needs such
+    numbers to record a broken measurement.
 
     Raises:
-        TypeError: a value cannot be represented.
+        TypeError: JSON cannot represent a value.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -56,8 +56,8 @@ def load(cls: type[T], data: object) -> T:
     """Rebuild the dataclass ``cls`` from ``data``, the output of `dump`.
 
     Raises:
-        SchemaError: one line that names the place, such as ``CaseResult.readings[0].metric: 'speed'
-            is not a Metric``.
+        SchemaError: ``data`` does not match ``cls``; the message names the field, such as
+            ``CaseResult.readings[0].metric: 'speed' is not a Metric``.
     """
     kind: Any = cls
     try:
@@ -68,7 +68,11 @@ def load(cls: type[T], data: object) -> T:
 
 
 class _Mismatch(Exception):
-    """The data do not match the annotated type; each caller prepends its part of ``path``."""
+    """The data do not match the annotated type.
+
+    ``path`` names the field, such as ``.readings[0].metric``. Each caller of a loader prepends one
+    step with `below`.
+    """
 
     path = ""
 
@@ -79,7 +83,7 @@ class _Mismatch(Exception):
 
 @cache
 def _loader(kind: Any) -> Loader:
-    """The function that loads ``kind``; cached, as a journal holds many samples."""
+    """The function that loads ``kind``; cached, because a journal contains many samples."""
     if kind is Any:
         return _anything
     origin, arguments = get_origin(kind), get_args(kind)
@@ -110,7 +114,7 @@ def _text(data: Any) -> str:
 
 def _boolean(data: Any) -> bool:
     if not isinstance(data, bool):
-        raise _Mismatch(f"{_shown(data)} is neither true nor false")
+        raise _Mismatch(f"{_shown(data)} is not true or false")
     return data
 
 

@@ -1,8 +1,8 @@
-"""`record`: a decorator like ``dataclass(frozen=True)`` that needs a fifth of its time per class.
+"""`record`: a decorator like ``dataclass(frozen=True)`` that takes a fifth of the time per class.
 
 `dataclasses.dataclass` compiles six functions for each class, which takes about a millisecond. A
-command defines a hundred such classes when it starts, and makes instances of a third of them.
-`record` compiles only ``__init__``, when the first instance is made; the other methods are closures
+command defines about a hundred classes when it starts, and makes instances of about thirty classes.
+`record` compiles only ``__init__``, and only for the first instance. All other methods are closures
 over the names of the fields.
 """
 
@@ -22,13 +22,13 @@ def record(cls: type[T], /) -> type[T]: ...
 def record(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(Field, field))
 def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
-    """Make a class a frozen dataclass: `fields`, `replace` and `asdict` work on its instances.
+    """Make a class a frozen dataclass: `fields`, `replace` and `asdict` work on instances.
 
-    Instances are immutable, equal if all their fields are equal, and hashable if all their fields
-    are hashable. `record` keeps the methods that the class itself defines.
+    Instances are immutable. Two instances are equal if all fields are equal. An instance is
+    hashable if all fields are hashable. `record` keeps the methods that the class itself defines.
 
     Args:
-        kw_only: whether the fields must be given by name.
+        kw_only: whether ``__init__`` takes the fields only by name.
     """
 
     def decorate(cls: Any) -> Any:
@@ -45,7 +45,11 @@ def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
 
 
 def _init(cls: Any) -> Callable[..., None]:
-    """The ``__init__`` that `dataclass` would write, which bypasses the frozen ``__setattr__``."""
+    """Compile the ``__init__`` that `dataclass` would write for ``cls``.
+
+    The method sets the fields with ``object.__setattr__``, because a frozen class forbids ordinary
+    assignments.
+    """
     known: dict[str, Any] = {"_set": object.__setattr__, "_MISSING": MISSING}
     by_place: list[str] = []
     by_name: list[str] = []
@@ -93,7 +97,7 @@ def _compared(cls: Any) -> tuple[Callable[..., Any], ...]:
     values: Callable[[Any], Any]
     if len(compared) > 1:
         values = attrgetter(*compared)
-    else:  # of one name, attrgetter gives the bare value: two NaNs would differ
+    else:  # attrgetter of one name returns no tuple: two records with one NaN would differ
         values = lambda self: tuple(getattr(self, name) for name in compared)  # noqa: E731
 
     def __eq__(self: Any, other: object) -> bool:  # noqa: N807

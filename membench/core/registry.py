@@ -1,7 +1,7 @@
-"""Finds benches, and selects cases by glob.
+"""Find all benches, and select cases by glob.
 
-Benches are searched in every module below the scanned package, and in every module that another
-distribution names in the entry-point group ``membench.benches``. No bench registers itself.
+A bench need not be registered. `scan` looks for benches in every module below a package, and in
+every module that another distribution names in the entry-point group ``membench.benches``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ENTRY_POINT_GROUP = "membench.benches"
 
 @record
 class Registry:
-    """The benches by name, and one line for each plug-in that could not be loaded."""
+    """All benches by name, and a message for each plug-in that could not be loaded."""
 
     benches: Mapping[str, Bench]
     problems: tuple[str, ...] = ()
@@ -40,11 +40,11 @@ class Registry:
         """All cases of ``profile`` on ``machine``, in the order of the benches.
 
         Args:
-            settings: texts ``BENCHGLOB:KEY=VALUE``, each of which fixes an axis to one value.
+            settings: texts ``BENCHGLOB:KEY=VALUE``; each text gives an axis a single value.
 
         Raises:
-            UsageError: a setting is malformed, or its axis cannot have that value.
-            NothingMatched: a setting leaves no case in the profile.
+            UsageError: a setting is malformed, or the axis cannot have the value.
+            NothingMatched: a setting matches no case of the profile.
         """
         benches = dict(self.benches)
         chosen = [self._set(text, benches, machine) for text in settings]
@@ -53,18 +53,22 @@ class Registry:
             if not any(found[name] for name in names):
                 raise NothingMatched(
                     f"--set {text}: the {profile} profile has no such case",
-                    f"its benches are {', '.join(names)}: --profile full may have them",
+                    f"{', '.join(names)} may be in the full profile: try --profile full",
                 )
         return tuple(case for cases in found.values() for case in cases)
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
-        """Apply one setting to ``benches``; return the names of the benches that have its axis."""
+        """Apply the setting ``text`` to ``benches`` in place.
+
+        Returns the names of the matching benches that have the axis.
+        """
         pattern, colon, rest = text.rpartition(":")
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):
             raise UsageError(
-                f"'{text}' is not a setting", "write BENCHGLOB:KEY=VALUE, such as 'ddr/*:size=4GiB'"
+                f"--set '{text}' is not a setting",
+                "write BENCHGLOB:KEY=VALUE, such as 'ddr/*:size=4GiB'",
             )
         named = [one for one in benches.values() if matches(one.name, pattern)]
         if not named:
@@ -73,18 +77,22 @@ class Registry:
         if not having:
             axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
             raise UsageError(
-                f"no bench that matches '{pattern}' has {key}=",
-                f"their axes are {', '.join(axes) or 'none'}",
+                f"--set {text}: no bench that matches '{pattern}' has the axis '{key}'",
+                f"these benches have the axes {', '.join(axes)}"
+                if axes
+                else "these benches have no axis; select other benches",
             )
         for one in having:
             benches[one.name] = one.holding(key, value, machine)
         return tuple(one.name for one in having)
 
     def case(self, case_id: str, machine: Machine) -> Case | None:
-        """The case with this complete id, in a profile or not; None if the id is incomplete.
+        """The case with the complete id ``case_id``, inside or outside the profiles.
+
+        The result is None if the id is incomplete or a glob, or if no bench has the name.
 
         Raises:
-            UsageError: a part of the id names an unknown axis or an invalid value.
+            UsageError: the id contains an unknown axis or an invalid value.
         """
         found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
         if found is None or any(sign in case_id for sign in "*?["):
@@ -112,7 +120,7 @@ def scan(package: ModuleType) -> Registry:
             problems.append(
                 f"plug-in '{entry.name}' cannot be loaded: {type(error).__name__}: {error}"
             )
-    # Sorted by prefix; within one prefix the order of declaration is kept, such as STREAM's.
+    # Sort only by prefix, so that the benches of a prefix keep their order, such as STREAM's order.
     ordered = sorted(benches.items(), key=lambda item: item[0].partition("/")[0])
     return Registry(dict(ordered), tuple(problems))
 
@@ -127,10 +135,10 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 
 
 def _plug_ins() -> Sequence[EntryPoint]:
-    """The entry points of the group, sorted by name.
+    """The entry points of the group ``membench.benches``, sorted by name.
 
-    Importing `importlib.metadata` takes as long as importing click, so it is imported only if a
-    distribution mentions the group or has metadata that cannot be read directly.
+    Importing `importlib.metadata` takes as long as importing click. So the function imports this
+    module only if a distribution mentions the group or has metadata that cannot be read directly.
     """
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
         return ()
@@ -142,7 +150,7 @@ def _plug_ins() -> Sequence[EntryPoint]:
 def _may_have_plug_ins(place: Path) -> bool:
     try:
         if not place.is_dir():
-            return place.exists()  # an archive
+            return place.exists()  # the entry of sys.path may be an archive
         group = f"[{ENTRY_POINT_GROUP}]"
         return any(
             group in file.read_text("utf-8") for file in place.glob("*-info/entry_points.txt")
@@ -161,16 +169,17 @@ def _modules_below(package: ModuleType) -> Iterator[ModuleType]:
 def matches(case_id: str, pattern: str) -> bool:
     """Whether the glob ``pattern`` matches the id, or a prefix of the id that ends before a ``/``.
 
-    ``*`` crosses slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` all work.
+    ``*`` also matches slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` are useful
+    globs.
     """
     pattern = pattern.rstrip("/")
     return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
 
 
 def near(pattern: str, ids: Iterable[str]) -> str:
-    """A hint for a glob that matches none of ``ids``: similar globs that do match.
+    """A hint for a glob that matches no id of ``ids``: similar globs that match an id.
 
-    A suggestion is an id, a bench name or a prefix, followed by the glob's own ending.
+    A suggestion is an id, or a bench name or prefix with the ``/*`` of the glob.
     """
     known = dict.fromkeys(ids)
     benches = dict.fromkeys(
@@ -196,15 +205,18 @@ def choose(
     skip: Iterable[str],
     whole: Callable[[str], Case | None] = lambda _: None,
 ) -> tuple[Case, ...]:
-    """The cases that match any of ``select`` (all cases if it is empty) and none of ``skip``.
+    """The cases that match a glob of ``select`` and no glob of ``skip``.
 
-    They are ordered by selector, then as in ``cases``.
+    The cases have the order of the globs in ``select``, and for one glob the order of ``cases``.
 
     Args:
-        whole: finds the case with a complete id that is not in ``cases``.
+        cases: the cases of the profile.
+        select: globs for case ids; empty for all cases.
+        skip: globs for case ids.
+        whole: returns the case with a complete id that is not in ``cases``, or None.
 
     Raises:
-        NothingMatched: a selector matches no case, or nothing is left.
+        NothingMatched: a glob of ``select`` matches no case, or ``skip`` leaves no case.
     """
     cases = tuple(cases)
     chosen: dict[str, Case] = {}

@@ -1,7 +1,7 @@
-"""The snapshot of a machine, which the sidecar stores.
+"""The snapshot: the properties of a machine, stored in the JSON file beside the results.
 
-Sizes are in bytes; CPU numbers are the kernel's. An unknown fact is empty (``""``, ``None``,
-``()``), never a guess.
+Sizes are in bytes. CPU numbers are the numbers of the kernel. An unknown value is empty (``""``,
+``None`` or ``()``), never a guess.
 """
 
 from __future__ import annotations
@@ -17,25 +17,29 @@ from membench.core.record import record
 
 @record
 class Cache:
-    """One CPU cache as sysfs describes it; a virtual machine may describe it wrongly."""
+    """One CPU cache as sysfs describes the cache; a virtual machine may report wrong values."""
 
     level: int
     kind: str  # data | instruction | unified
     size: int
     line: int
-    cpus: tuple[int, ...]  # CPUs that share it
+    cpus: tuple[int, ...]  # CPUs that share the cache
 
 
 @record
 class Core:
-    """One logical CPU and its place in the topology.
+    """One logical CPU and its position in the topology.
 
     Attributes:
-        core, package: numbers of its physical core and package. They are unique in the machine and
-            ordered by lowest CPU; the kernel's own numbers may restart in each die or cluster.
-        kind: 0 for the fastest kind of core in the machine, 1 for the next one, ...
-        capacity: the kernel's relative computing capacity, 1024 for the fastest core, or None.
-        clock: maximum clock in kHz, or None.
+        cpu: number of the logical CPU.
+        core, package: numbers of the physical core and of the package. The numbers are unique in
+            the machine and ordered by lowest CPU. The kernel's own numbers may restart in each die
+            or cluster.
+        node: number of the NUMA node.
+        kind: 0 for the fastest kind of core in the machine, 1 for the next slower kind, ...
+        capacity: the kernel's relative computing capacity, 1024 for the fastest core; None if
+            unknown.
+        clock: maximum clock in kHz; None if unknown.
     """
 
     cpu: int
@@ -49,14 +53,14 @@ class Core:
 
 @record
 class Cpu:
-    """The processors, and how many CPUs this process may use.
+    """The processors, and the CPUs that this process may use.
 
     Attributes:
         affinity: CPUs that the scheduler may run this process on.
-        quota: CPU time that the control group grants, in CPUs, or None.
-        usable: number of CPUs in the affinity, capped by the quota.
-        staircase: pairs (bytes of a ring, ns per dependent load in this ring), ascending, measured
-            on the first usable CPU; empty if not measured.
+        quota: CPU time that the control group grants, as a number of CPUs; None without a limit.
+        usable: number of CPUs in the affinity, at most the quota.
+        staircase: pairs (buffer size in bytes, ns per load of a pointer chase in this buffer),
+            ascending, measured on the first usable CPU; empty if not measured.
     """
 
     model: str
@@ -77,18 +81,18 @@ class Cpu:
         return tuple(counts[kind] for kind in sorted(counts))
 
     def cache_bytes(self, level: int) -> int:
-        """Total bytes of the data caches at ``level`` in the machine, 0 if unknown."""
+        """Total size in bytes of all data caches at ``level`` in the machine; 0 if unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
 
     @property
     def last_level_bytes(self) -> int:
-        """Total bytes of all last-level caches, 0 if unknown."""
+        """Total size in bytes of all last-level caches in the machine; 0 if unknown."""
         data = [c.level for c in self.caches if c.kind != "instruction"]
         return self.cache_bytes(max(data)) if data else 0
 
     @cached_property
     def last_levels(self) -> Mapping[int, Cache]:
-        """The last-level cache by CPU number, without CPUs for which no cache is reported."""
+        """The last-level cache by CPU number; CPUs without a reported cache are missing."""
         found: dict[int, Cache] = {}
         for cache in self.caches:
             if cache.kind != "instruction":
@@ -112,12 +116,16 @@ class Node:
     """One NUMA node.
 
     Attributes:
-        memory: bytes, None if the kernel does not report the size.
+        node: number of the node.
+        cpus: the CPUs of the node.
+        memory: size of the memory in bytes; None if the kernel does not report the size.
         distances: the firmware's distance to every node, in the order of node numbers; 10 is local.
-        free: free bytes when the snapshot was taken, or None.
-        side_cache: bytes of a cache between the node's memory and the processors, such as DRAM in
-            front of persistent memory; None if the system reports no such cache.
-        allowed: whether this process may allocate on it (``cpuset.mems`` of its control group).
+        kind: the kind of memory of the node.
+        free: free bytes at the time of the snapshot; None if unknown.
+        side_cache: size in bytes of a cache between the memory of the node and the processors, such
+            as DRAM in front of persistent memory; None if the system reports no such cache.
+        allowed: whether this process may allocate memory on the node (``cpuset.mems`` of the
+            control group).
     """
 
     node: int
@@ -135,14 +143,18 @@ class Memory:
     """Main memory, its pages, and the control group's limit.
 
     Attributes:
-        huge_page: bytes of a transparent huge page, 0 if the kernel does not support them.
-        thp: always | madvise | never for pages of that size, or empty.
+        total, available: bytes of main memory.
+        cgroup_limit, cgroup_used: bytes of the control group; None without a limit.
+        page: size of an ordinary page, in bytes.
+        huge_page: size of a transparent huge page in bytes; 0 if the kernel has no such pages.
+        thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes; empty if
+            unknown.
+        hugetlb_total, hugetlb_free: numbers of hugetlbfs pages of the default size.
         thp_allowed: whether this process may have transparent huge pages; None if unknown.
-        small_thp: smaller page sizes, in bytes, that the kernel may also use for memory with
-            transparent huge pages.
+        small_thp: smaller page sizes in bytes that the kernel may use for transparent huge pages.
         policy: this process's default NUMA policy in the notation of numa_maps (``default``,
             ``bind:0``, ``interleave:0-1``); empty if unknown.
-        hugetlb_bytes: memory reserved for hugetlbfs, over all page sizes.
+        hugetlb_bytes: memory reserved for hugetlbfs in bytes, over all page sizes.
     """
 
     total: int
@@ -162,11 +174,14 @@ class Memory:
 
     @property
     def grantable(self) -> tuple[Node, ...]:
-        """The nodes on which this process may allocate and that have memory or report no size."""
+        """The nodes on which this process may allocate; nodes of 0 bytes are left out."""
         return tuple(node for node in self.nodes if node.memory != 0 and node.allowed)
 
     def distance(self, cpus: int, memory: int) -> int | None:
-        """The firmware's distance from the CPUs of node ``cpus`` to memory of node ``memory``."""
+        """The firmware's distance from the CPUs of node ``cpus`` to the memory of node ``memory``.
+
+        The result is 10 for local memory, and None if unknown.
+        """
         numbers = [node.node for node in self.nodes]
         row = next((node.distances for node in self.nodes if node.node == cpus), ())
         place = numbers.index(memory) if memory in numbers else len(row)
@@ -174,12 +189,15 @@ class Memory:
 
     @property
     def budget(self) -> int:
-        """Bytes that one case may hold: half of `usable`, so that the machine stays responsive."""
+        """Bytes that one case may allocate: half of `usable`, so that the machine does not swap."""
         return self.usable // 2
 
     @property
     def usable(self) -> int:
-        """Bytes that can still be allocated: available memory, capped by the control group."""
+        """Bytes that this process can still allocate.
+
+        This is the available memory, or less if the control group leaves less.
+        """
         if self.cgroup_limit is None:
             return self.available
         return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
@@ -190,11 +208,14 @@ class GpuIdentity:
     """One NVIDIA GPU as NVML describes it.
 
     Attributes:
-        uuid: a hash of its UUID: distinguishes two cards without identifying them.
-        memory: bytes; the host's memory for an integrated GPU, None if unknown.
-        integrated: whether it uses host memory because it has no device memory; None if unknown.
-        addressing: how it accesses pageable system memory: ``ats``, ``hmm``, ``none``, or empty.
-        memory_node: the NUMA node that its memory appears as to the processors, or None.
+        index: the NVML index.
+        uuid: a hash of the GPU's UUID; distinguishes two GPUs without identifying a GPU.
+        memory: size of the memory in bytes, for an integrated GPU the host's memory; None if
+            unknown.
+        integrated: whether the GPU has no memory of its own and uses host memory; None if unknown.
+        addressing: how the GPU accesses pageable system memory: ``ats``, ``hmm`` or ``none``; empty
+            if unknown.
+        memory_node: the NUMA node with the memory of the GPU; None if the memory is not a node.
     """
 
     index: int
@@ -213,9 +234,10 @@ class GpuFault:
     """A problem of a GPU that is present.
 
     Attributes:
-        index: its NVML index; None if all GPUs are affected.
-        problem, remedy: one line each.
-        shown: whether the GPU is listed in `Gpus.devices` nevertheless.
+        index: the NVML index of the GPU; None if all GPUs are affected.
+        problem: the problem, in one line.
+        remedy: what the user can do, in one line.
+        shown: whether `Gpus.devices` contains the GPU in spite of the problem.
     """
 
     index: int | None
@@ -225,21 +247,21 @@ class GpuFault:
 
     @property
     def where(self) -> str:
-        """``GPU 1``, or ``all GPUs`` in words."""
+        """The affected GPU in words: ``GPU 1``, or ``GPUs`` if all GPUs are affected."""
         return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
 @record
 class Gpus:
-    """The GPUs, and the reason if they cannot be used.
+    """The GPUs of the machine, and the problem if membench cannot use GPUs.
 
     Attributes:
-        driver: NVIDIA driver version, empty without a driver.
-        cuda: newest CUDA version that the driver supports.
-        devices: the GPUs visible to this process (CUDA_VISIBLE_DEVICES honoured).
-        problem: one line, empty if GPUs can be used.
-        remedy: one line that says what to install or do, empty without a problem.
-        faults: problems of single GPUs; membench measures the other GPUs.
+        driver: NVIDIA driver version; empty without a driver.
+        cuda: newest CUDA version that the driver supports; empty without a driver.
+        devices: the GPUs that are visible to this process (CUDA_VISIBLE_DEVICES applies).
+        problem: why membench cannot use any GPU, in one line; empty without a problem.
+        remedy: what to install or do, in one line; empty without a problem.
+        faults: problems of single GPUs; membench can still measure the healthy GPUs.
     """
 
     driver: str = ""
@@ -252,30 +274,30 @@ class Gpus:
 
     @property
     def present(self) -> bool:
-        """Whether there is a GPU, usable or not."""
+        """Whether the machine has a GPU, usable or not."""
         return bool(self.devices)
 
     @property
     def usable(self) -> bool:
-        """Whether there is a GPU and no problem prevents its use."""
+        """Whether the machine has a GPU, and no problem prevents the use of GPUs."""
         return self.present and not self.problem
 
 
 @record
 class GpuLinks:
-    """The links of a GPU. A field is None if neither NVML nor the firmware reports it.
+    """The links of a GPU. A field is None if NVML and the firmware do not report the value.
 
     Attributes:
-        uuid: hashed, as in `GpuIdentity`.
-        generation, width: PCI Express generation and lanes when the snapshot was taken; an idle
-            link may be slower. None without such a link: an integrated GPU, or a GPU with ``c2c``
-            whose PCIe link reports only 1.0 x1.
-        generation_max, width_max: maximum that device and slot both support.
-        nvlinks: number of NVLinks that are up; ``nvlink_version`` is their version as NVML numbers
-            it.
+        uuid: a hash of the GPU's UUID, as in `GpuIdentity`.
+        generation, width: PCI Express generation and number of lanes at the time of the snapshot.
+            An idle link may use a lower generation. Both are None for an integrated GPU, and for a
+            GPU with ``c2c`` that reports only PCIe 1.0 x1.
+        generation_max, width_max: maximum that both the GPU and the slot support.
+        nvlinks: number of NVLinks that are up.
+        nvlink_version: version of the NVLinks, as NVML numbers the versions.
         c2c: whether the chip-to-chip link to the CPU is in use.
-        node: the host NUMA node that it is attached to.
-        bar1: bytes of device memory that the bus can address at once.
+        node: the host NUMA node that the GPU is attached to.
+        bar1: bytes of GPU memory that the PCIe bus can address at once.
     """
 
     uuid: str
@@ -292,7 +314,7 @@ class GpuLinks:
 
 @record
 class Filesystem:
-    """The filesystem that holds a path."""
+    """The filesystem that contains the path ``path``."""
 
     path: str
     mount: str
@@ -300,7 +322,7 @@ class Filesystem:
     options: str
     device: str
     free: int
-    direct_io: str  # why O_DIRECT does not reach a device here; empty if it does
+    direct_io: str  # why O_DIRECT does not reach a device; empty if O_DIRECT reaches a device
 
 
 @record
@@ -308,8 +330,10 @@ class Machine:
     """A machine at the time of a run.
 
     Attributes:
-        slug: name for paths and the `machine` column, ``[a-z0-9._-]+``; never the host name.
-        packages: versions of the Python distributions that affect results, by name.
+        slug: name of the machine in paths and in the column `machine`, ``[a-z0-9._-]+``; never the
+            host name.
+        load: load averages over 1, 5 and 15 minutes; empty if unknown.
+        packages: version by name, of the Python distributions that affect results.
         links: the links of the GPUs, in the order of ``gpus.devices``.
         former: slugs that earlier versions of membench gave to this machine.
     """

@@ -1,7 +1,6 @@
-"""The vocabulary: every word that a result row may contain, defined once.
+"""The vocabulary of results files: tiers, metrics, statistics, states and flags.
 
-Floor 0: imports only the marking of messages from membench, and nothing heavy. A word that is not
-in this module does not appear in a results file.
+Columns with a closed list of words contain only words of this module.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from membench.core.record import record
 
 
 class Word(StrEnum):
-    """A word of a closed list; its hash is that of its text, which Python need not compute anew."""
+    """A word of a closed list; hashes like its text, which is faster than the hash of an Enum."""
 
     __hash__ = str.__hash__
 
@@ -26,7 +25,7 @@ class Tier(Word):
     SMEM = "smem"
     L1 = "l1"
     L2 = "l2"
-    HBM = "hbm"  # device DRAM of any kind; the kind stands in `detail`
+    HBM = "hbm"  # GPU memory of any kind; the column `detail` contains the kind
     GPU = "gpu"  # launch, compute, atomics
     LINK = "link"
     CACHE = "cache"  # host caches
@@ -35,7 +34,7 @@ class Tier(Word):
 
 
 class Metric(Word):
-    """The measured quantity. Each metric has one unit and one direction."""
+    """The measured quantity. Each metric has one unit and one direction of improvement."""
 
     BANDWIDTH = "bandwidth"
     LATENCY = "latency"
@@ -46,7 +45,7 @@ class Metric(Word):
 
 
 class Stat(Word):
-    """The statistic of a round's samples that is reported for the round."""
+    """The statistic that reduces the samples of a round to one number."""
 
     MEDIAN = "median"
     P50 = "p50"
@@ -64,7 +63,7 @@ class Status(Word):
 
 
 class Better(Word):
-    """Which direction is an improvement; stored in every row."""
+    """Whether a higher or a lower value is better; stored in every row."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -78,14 +77,14 @@ class BytesConvention(Word):
 
 
 class CacheState(Word):
-    """Whether the working set was evicted from the caches before each sample."""
+    """Whether the caches were flushed before each sample (cold) or not (hot)."""
 
     COLD = "cold"
     HOT = "hot"
 
 
 class PeakBasis(Word):
-    """The origin of the figure in `peak`."""
+    """The origin of the value in the column `peak`."""
 
     SPEC = "spec"
     QUERIED = "queried"
@@ -93,7 +92,7 @@ class PeakBasis(Word):
 
 
 class ClaimVerdict(StrEnum):
-    """The four verdicts on a claim."""
+    """The possible verdicts on a claim of the thesis."""
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
@@ -102,7 +101,7 @@ class ClaimVerdict(StrEnum):
 
 
 class ClaimClass(StrEnum):
-    """The kind of evidence that decides a claim."""
+    """The kind of evidence that decides a claim of the thesis."""
 
     MEASURED = "M"  # a statistic of measurements
     MODELLED = "D"  # a model fed by measurements or assumptions
@@ -111,12 +110,12 @@ class ClaimClass(StrEnum):
 
 
 class Badge(StrEnum):
-    """Why a verdict does not rest on membench's own measurements alone."""
+    """A mark on a verdict that uses more than membench's own measurements."""
 
-    CITED = "cited"  # figures that somebody else published
-    IMPORTED = "imported"  # measured, by another tool
-    SUBSTITUTED = "substituted"  # an assumption replaces a missing measurement
-    OVERRIDDEN = "own assumptions"  # assumptions that membench does not ship
+    CITED = "cited"  # published values
+    IMPORTED = "imported"  # measurements of another tool
+    SUBSTITUTED = "substituted"  # an assumption in place of a missing measurement
+    OVERRIDDEN = "own assumptions"  # assumptions of the user in place of built-in assumptions
 
 
 UNIT: Mapping[Metric, str] = MappingProxyType(
@@ -166,14 +165,18 @@ PREFIX_TIER: Mapping[str, Tier] = MappingProxyType(
         "paging": Tier.SSD,
     }
 )
-"""First path component of a case id -> tier, unless the bench names another."""
+"""Tier by the first component of a case id; a bench may declare another tier."""
 
 
 @record
 class Flag:
     """A reason to trust a number less.
 
-    ``meaning`` is the observation, ``weight`` its severity, ``remedy`` the advice.
+    Attributes:
+        code: the code in the column `flags`.
+        meaning: what membench observed.
+        weight: what this means for the number.
+        remedy: what the user can do.
     """
 
     code: str
@@ -208,7 +211,7 @@ _FLAGS = (
             "case can reach"
         ),
         tr(
-            "caches may have served a part of the traffic (STREAM requires arrays of at least four "
+            "caches may have served some of the traffic (STREAM requires arrays of at least four "
             "times the caches)"
         ),
         tr(
@@ -223,8 +226,8 @@ _FLAGS = (
             "chase shows other sizes, or the chase could not be measured"
         ),
         tr(
-            "the size of the arrays may be wrong: if a cache is larger than reported, it may have "
-            "served a part of the traffic"
+            "the size of the arrays may be wrong: if a cache is larger than reported, this cache "
+            "may have served some of the traffic"
         ),
         tr(
             "look at the cache sizes in membench doctor, or measure with arrays that are larger "
@@ -234,14 +237,14 @@ _FLAGS = (
     Flag(
         "transition",
         tr(
-            "the footprint is between two steps of the latency: one tier serves a part of the "
-            "loads and the next tier the rest"
+            "the footprint is between two steps of the latency: one tier serves some of the loads, "
+            "and the next tier serves the other loads"
         ),
         tr(
             "the number does not describe a single tier, so membench never shows it as the best of "
             "a tier"
         ),
-        tr("compare it with the next smaller and larger sizes: membench run --select '*/chase'"),
+        tr("also measure the next smaller and larger sizes: membench run --select '*/chase'"),
     ),
     Flag(
         "single-round",
@@ -253,7 +256,7 @@ _FLAGS = (
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
         tr("the best repetition is better than the median that membench reports"),
-        tr("compare it with the column max of a run, or let the other tool report a median"),
+        tr("compare with the column max of a run, or let the other tool report a median"),
     ),
     Flag(
         "short-run",
@@ -267,7 +270,7 @@ _FLAGS = (
     Flag(
         "not-converged",
         tr("sampling reached its time limit before it met its stopping rule"),
-        tr("the median is less certain than those of other cases"),
+        tr("the median is less certain than the medians of other cases"),
         tr("run again on a quieter machine, or with --rounds 10"),
     ),
     Flag(
@@ -303,7 +306,7 @@ _FLAGS = (
             "while the case was measured, other processes used the CPUs (`others`), or the "
             "hypervisor gave CPU time to other guests (`steal`)"
         ),
-        tr("the machine was shared: the result may be only half of its capability"),
+        tr("the machine was shared: the result may be only half of the machine's capability"),
         tr(
             "close other programs (membench doctor names them), or use a dedicated instance; to "
             "compare two settings, measure them in turns: membench run --versus"
@@ -326,70 +329,73 @@ _FLAGS = (
     Flag(
         "other-memory",
         tr(
-            "the memory is not the host's ordinary memory: it is a GPU's memory, persistent "
-            "memory, or memory of a node without processors"
+            "the memory is not ordinary host memory, but GPU memory, persistent memory, or memory "
+            "of a node without processors"
         ),
         tr("the number is valid for this memory, but membench never shows it as the best of DDR"),
-        tr("compare it only with rows of the same node; membench info describes each node"),
+        tr("compare only rows of the same memory node; membench info describes each node"),
     ),
     Flag(
         "encrypted-link",
         tr("confidential computing is on: data on the host link are encrypted"),
-        tr("encryption on the CPU limits link results to far below the link's capability"),
+        tr("the CPU encrypts the data, so link results are far below the link's capability"),
         tr("compare only with runs in the same mode; nvidia-smi conf-compute -f shows the mode"),
     ),
     Flag(
         "page-cache",
-        tr("direct reads or writes went through the page cache, or found data there"),
+        tr("direct reads or writes went through the page cache, or found data in the page cache"),
         tr("the number describes a mix of memory and disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),
     Flag(
         "sync-submit",
-        tr("most of the time, the kernel made the thread that submits I/Os wait (`submit`)"),
-        tr("fewer I/Os than `qd` were in flight: the result is that of a smaller queue depth"),
+        tr("the thread that submits I/Os waited in the kernel most of the time (`submit`)"),
+        tr("fewer I/Os than `qd` were in flight: the result describes a smaller queue depth"),
         tr("use a scratch directory on ext4 or xfs, and look at the disk's queue (nr_requests)"),
     ),
     Flag(
         "vm",
         tr("the machine is a virtual machine"),
         tr(
-            "the reported caches and topology may be wrong, and other virtual machines on the host "
-            "share its memory bandwidth"
+            "the reported caches and topology may be wrong, and other virtual machines use the "
+            "memory bandwidth of the same host"
         ),
         tr("compare only with runs on the same kind of instance; prefer --rounds 10"),
     ),
     Flag(
         "cgroup-limited",
         tr(
-            "during the run, the kernel paused the process because of its control group's CPU quota"
+            "during the run, the kernel paused the process because of the CPU quota of the control "
+            "group"
         ),
         tr("bandwidths and latencies include these pauses"),
-        tr("raise the CPU limit of the container, or run membench outside of it"),
+        tr("raise the CPU limit of the container, or run membench outside the container"),
     ),
 )
 
 FLAGS: Mapping[str, Flag] = MappingProxyType({flag.code: flag for flag in _FLAGS})
-"""The closed list of flag codes.  A code outside it is refused by the schema."""
+"""All flags by code. A results file with another code violates the schema."""
 
 MEMORY = frozenset({Tier.DDR, Tier.HBM})
-"""The tiers whose arrays have to be larger than the caches."""
+"""The tiers that need arrays larger than the caches."""
 
 INVALID_FLAGS = frozenset({"above-peak"})
-"""Flags of a number that is physically impossible: the row is kept but is never a best value."""
+"""Flags of physically impossible numbers. A row with such a flag is never shown as a best value."""
 
 OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache", "transition"}
-"""Flags of a number that does not describe its tier: impossible numbers, and those that a cache or
-another memory served.
+"""Flags of numbers that do not describe the tier of the row.
 
-A footprint between two tiers is one of them. Such a number is real and can be compared with others
-of its kind, but no claim and no advice rests on it.
+The number is impossible, a cache or another memory served the data, or the footprint is between two
+tiers. Rows with such a flag can be compared with each other, but no claim and no advice uses them.
 """
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
     {tier: 0.10 if tier is Tier.SSD else 0.05 if tier is Tier.CACHE else 0.03 for tier in Tier}
 )
-"""Relative spread of the round values (a fraction) above which a row is flagged `noisy`."""
+"""Largest relative spread of the round values (a fraction) without the flag `noisy`, by tier."""
 
 REACH = "cache_bytes"
-"""Key in a chase's `detail`: bytes of the last-level cache in reach (on a GPU, of L2)."""
+"""Key in the column `detail` of a pointer chase: size of the last-level cache in bytes.
+
+This is the cache that the CPU of the chase can use; on a GPU, L2.
+"""

@@ -1,4 +1,4 @@
-"""Text from elsewhere as one printable line that no terminal, CI log or spreadsheet executes."""
+"""Make untrusted text safe: one printable line that no terminal, CI log or spreadsheet executes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SPELLED = str.maketrans(
     }
 )
 _COMMAND = re.compile(r"(?<!\S):{2,}|##(?=\[)")
-"""A workflow command in a GitHub Actions log: ``::`` before a word, or ``##[`` anywhere."""
+"""Start of a workflow command in a GitHub Actions log: ``::`` before a word, or ``##[``."""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
@@ -37,8 +37,9 @@ _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 def ascii_line(text: str) -> str:
     """``text`` on one line of printable ASCII, without leading and trailing spaces; never raises.
 
-    Accents are dropped, common symbols are spelled out, other characters become ``?``. Marks that
-    start a workflow command are split by a space. The function is idempotent.
+    Accents are dropped, common symbols are spelled out, and other characters become ``?``. A space
+    splits ``::`` and ``##[``, so that no CI log sees a workflow command. A second call changes
+    nothing.
     """
     if not (text.isascii() and text.isprintable()):
         decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
@@ -58,8 +59,9 @@ def _ascii(character: str) -> str:
 def one_line(text: str) -> str:
     """``text`` as one printable line of Unicode, for messages.
 
-    Control characters, line ends, bidirectional marks and lone surrogates become spaces. Marks that
-    start a workflow command are split by a space. The function is idempotent.
+    Control characters, line ends, bidirectional marks and lone surrogates become spaces. A space
+    splits ``::`` and ``##[``, so that no CI log sees a workflow command. A second call changes
+    nothing.
     """
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -67,9 +69,9 @@ def one_line(text: str) -> str:
 
 
 def one_lines(value: Any) -> Any:
-    """The content of a JSON or TOML file with every text in it passed through `one_line`.
+    """The content of a JSON or TOML file, with `one_line` applied to every key and every text.
 
-    If two keys become equal, the last one is kept.
+    If two keys become equal, the last entry is kept.
     """
     if isinstance(value, str):
         return one_line(value)
@@ -87,9 +89,9 @@ def _no_command(text: str) -> str:
 
 
 def counted(count: int, noun: str, form: str = "") -> str:
-    """``1 case``, ``2 cases``; with the form ``,`` also ``12,345 requests``.
+    """A count with its noun: ``1 case``, ``2 cases``; with the form ``,`` ``12,345 requests``.
 
-    For text without a translation; other text counts with `membench.core.messages.tr_n`.
+    Use this for English text; text with a translation needs `membench.core.messages.tr_n`.
     """
     return f"{count:{form}} {noun}{'' if count == 1 else 's'}"
 
@@ -97,10 +99,9 @@ def counted(count: int, noun: str, form: str = "") -> str:
 def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a shell command that a user can paste.
 
-    A name with blanks is quoted, and a path object that begins with a dash gets the prefix ``./``,
-    so that no command reads it as an option. Control characters and bytes that are not UTF-8 are
-    written as ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable and still names
-    the file.
+    A name with blanks is quoted. A path object that begins with a dash gets the prefix ``./``, so
+    that no command takes the path for an option. Control characters and bytes that are not UTF-8
+    become ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable.
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):
@@ -121,17 +122,16 @@ def _escaped(character: str) -> str:
 def guard(text: str) -> str:
     """``text`` as a cell that a spreadsheet does not execute as a formula (CWE-1236).
 
-    Text that begins with ``=``, ``+``, ``-``, ``@``, TAB or CR, after any number of quotes, gets
-    one more quote. So `unguard` restores every text exactly, including text that began with a
-    quote.
+    A quote is added if the text, after any number of quotes, begins with ``=``, ``+``, ``-``,
+    ``@``, TAB or CR. So `unguard` restores every text exactly.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unguard(cell: str) -> str:
-    """The inverse of `guard`.
+    """The text of a cell that `guard` made.
 
-    Only a quote before a formula character is removed, so ``'tis`` stays. An unguarded ``=1+1``
-    from a foreign file also stays, and is guarded when it is written again.
+    Only a quote before a formula is removed, so ``'tis`` stays. A cell ``=1+1`` of another program
+    also stays.
     """
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell

@@ -1,8 +1,8 @@
-"""Sizes, rates and times: parsed strictly, printed the same way everywhere.
+"""Parse and print sizes, rates and times.
 
-Sizes are binary (KiB, MiB, GiB, TiB) because caches are powers of two; rates are decimal (1 GB/s =
-1e9 B/s) because the field uses them. Files contain sizes as integers in bytes and latencies in
-nanoseconds; only screens scale them.
+Sizes are binary (KiB, MiB, GiB, TiB), because caches are powers of two. Rates are decimal (1 GB/s =
+1e9 B/s), as is usual. Results files contain sizes in bytes and latencies in nanoseconds. Screens
+and reports use larger units.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``text``, such as ``4096B``, ``64KiB`` or ``1.5GiB``.
+    """Parse a size such as ``4096B``, ``64KiB`` or ``1.5GiB`` to a number of bytes.
 
     Raises:
-        UsageError: the unit is missing or decimal, the size is not a whole number of bytes, or it
-            exceeds the largest possible file.
+        UsageError: the unit is missing or decimal, the size is not a whole number of bytes, or the
+            size is 2^63 bytes or more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -40,18 +40,22 @@ def parse_size(text: str) -> int:
         )
     whole, _, fraction = match[1].partition(".")
     if len(whole) + len(fraction) > _MAX_DIGITS:
-        raise UsageError(f"'{text:.40}' is not a size", "it has too many digits")
+        raise UsageError(
+            f"'{text:.40}' is not a size", f"write a number with at most {_MAX_DIGITS} digits"
+        )
     scaled = int(whole + fraction) * _BINARY[match[2]]
     size, rest = divmod(scaled, int(10 ** len(fraction)))
     if size >= 1 << 63:
-        raise UsageError(f"'{text}' is too large", "give at most 7 EiB")
+        raise UsageError(f"the size '{text}' is too large", "write a size of at most 7 EiB")
     if rest:
-        raise UsageError(f"'{text}' is not a whole number of bytes", "write it in a smaller unit")
+        raise UsageError(
+            f"the size '{text}' is not a whole number of bytes", "write the size in a smaller unit"
+        )
     return size
 
 
 def format_size(size: int) -> str:
-    """The shortest exact form of ``size`` bytes: ``268435456`` -> ``256MiB``.
+    """``size`` bytes as a whole number in the largest unit: ``268435456`` -> ``256MiB``.
 
     ``parse_size(format_size(n)) == n`` for every n >= 0.
     """
@@ -77,13 +81,14 @@ def significant(value: float, digits: int = 4) -> str:
         return "0"
     if _LEAST_G <= abs(value) < _most_g(digits):
         return f"{value:#.{digits}g}"
-    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.9996 -> 1
+    # The exponent of the rounded value: 1 for 9.9996.
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     places = digits - 1 - exponent
     return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
 
 
 def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
-    """`significant` of each of ``values``, made in one go: there may be a hundred thousand."""
+    """`significant` for each of ``values``; fast enough for a hundred thousand values."""
     if not values or not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
         return [significant(value, digits) for value in values]
     return ("\n".join([f"%#.{digits}g"] * len(values)) % tuple(values)).split("\n")
@@ -94,28 +99,28 @@ _LEAST_G = 1e-4
 
 
 def _most_g(digits: int) -> float:
-    """A number below which the format ``#g`` shows no exponent, and no point at the end."""
+    """A number below which the format ``#g`` shows no exponent and no decimal point at the end."""
     return 0.9 * 10.0 ** (digits - 1)
 
 
 def rounded(value: float, digits: int) -> str:
-    """``value`` with no more than ``digits`` significant digits: ``45452.3`` -> ``45000``."""
+    """``value`` rounded to ``digits`` significant digits: ``45452.3`` becomes ``45000`` for 2."""
     return significant(float(f"{value:.{digits - 1}e}"), digits)
 
 
 @record
 class Scale:
-    """A display unit: a value in the file's unit, divided by ``divisor``, is in ``unit``."""
+    """A display unit: a value of a results file divided by ``divisor`` is a value in ``unit``."""
 
     divisor: float
     unit: str
 
     def format(self, value: float, digits: int = 4) -> str:
-        """``value`` (in the file's unit) as text in this scale, without the unit."""
+        """``value`` (in the unit of results files) as text in this scale, without the unit."""
         return significant(value / self.divisor, digits)
 
     def format_all(self, values: Sequence[float], digits: int = 4) -> list[str]:
-        """`format` of each of ``values``."""
+        """`format` for each of ``values``."""
         return significant_texts([value / self.divisor for value in values], digits)
 
 
@@ -130,9 +135,9 @@ _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(
 
 
 def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
-    """The scale in which all ``values`` of a metric are shown together: that of the smallest value.
+    """The scale for showing all ``values`` of a metric together: the scale of the smallest value.
 
-    So 900 ns and 1.2 ns are both shown in ns.
+    So 900 ns and 2000 ns are both shown in ns.
     """
     scales = _SCALES.get(metric, (Scale(1, UNIT[metric]),))
     smallest = min((abs(value) for value in values), default=0.0)
@@ -140,7 +145,7 @@ def common_scale(metric: Metric, values: Iterable[float]) -> Scale:
 
 
 def format_value(metric: Metric, value: float) -> str:
-    """A value with its display unit, such as ``1.19 ns``, ``68.0 us``, ``64.2 k/s``."""
+    """``value`` with a display unit, such as ``1.19 ns``, ``68.0 us`` or ``64.2 k/s``."""
     scale = common_scale(metric, (value,))
     return f"{scale.format(value, 3)} {scale.unit}"
 

@@ -1,7 +1,7 @@
-"""Reading files that others may have written: bounded in size and depth, with one-line errors.
+"""Read files that others may have written, with limits of size and depth and one-line errors.
 
-The size is checked before memory is allocated, compressed data are unpacked only up to a limit, and
-opening a path that is not a regular file never blocks.
+The functions check the size before they allocate memory, and unpack compressed data only up to a
+limit. Opening a path never blocks, except for a pipe that the user named.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
-"""Maximum bytes of a JSON file, a hundred times what a full run writes.
+"""Maximum size of a JSON file in bytes: a hundred times the file of a full run.
 
-Parsed data may take 20 times as much memory.
+The parsed data may need 20 times as much memory.
 """
 MAX_TOML = 1 << 20
-"""Maximum bytes of a TOML file, enough for thousands of entries.
+"""Maximum size of a TOML file in bytes: enough for thousands of entries.
 
-The parser takes seconds for more.
+The parser needs seconds for a larger file.
 """
 MAX_DIGITS = 40
-"""Maximum digits of an integer in a file, including its sign."""
+"""Maximum number of characters of an integer in a file, including the sign."""
 
 _STEP = 1 << 20
 _XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
@@ -45,13 +45,13 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
     """Read ``path``, at most ``limit`` bytes.
 
     Args:
-        pipe: the path may be a pipe, because a user named it.
-        text: stop at the first zero byte, so that a large sparse file is rejected quickly.
+        pipe: whether the path may be a pipe; only for a path that the user named.
+        text: whether to stop at the first zero byte; rejects a large sparse file quickly.
 
     Raises:
-        SchemaError: the file is missing, unreadable, too large, or not a regular file; the message
-            does not name the path.
-        NotText: ``text`` is set and a zero byte was found.
+        SchemaError: the file is missing, unreadable, too large, or not a regular file. The message
+            does not contain the path.
+        NotText: ``text`` is True, and the file contains a zero byte.
     """
     try:
         with open_file(path, pipe=pipe) as file:
@@ -63,7 +63,7 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
             left = limit + 1
             while left and (data := file.read(min(_STEP, left))):
                 if text and b"\0" in data:
-                    raise NotText("cannot be read: not text")
+                    raise NotText("cannot be read: the file is not text")
                 parts.append(data)
                 left -= len(data)
     except (OSError, ValueError) as error:
@@ -74,33 +74,36 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
 
 
 def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
-    """Open ``path`` for unbuffered reading; see `read_bytes` for ``pipe``.
+    """Open ``path`` for unbuffered reading.
+
+    Args:
+        pipe: whether the path may be a pipe; only for a path that the user named.
 
     Raises:
-        SchemaError: the path is neither a regular file nor, if allowed, a pipe.
+        SchemaError: the path is not a regular file, and not a pipe that ``pipe`` allows.
         OSError, ValueError: the path cannot be opened.
     """
     if pipe and stat.S_ISFIFO(path.stat().st_mode):
-        return io.FileIO(path)  # opening a pipe waits for its writer, as the user expects
+        return io.FileIO(path)  # opening a pipe waits for the writer, as the user expects
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return io.FileIO(descriptor)
     os.close(descriptor)
     if stat.S_ISDIR(mode):
-        raise SchemaError("a directory, not a file", "name a file in it")
-    what = "neither a file nor a pipe" if pipe else "not a regular file"
-    raise SchemaError(what, "a device or socket has no end: name a file")
+        raise SchemaError("this is a directory, not a file", "name a file in this directory")
+    what = "this is neither a file nor a pipe" if pipe else "this is not a regular file"
+    raise SchemaError(what, "name a file, not a device or socket")
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
-    """Unpack ``packed`` to at most ``limit`` bytes; data that are not compressed stay unchanged.
+    """Unpack ``packed`` to at most ``limit`` bytes; uncompressed data stay unchanged.
 
-    Compression is recognised by the first bytes, or by the suffix of ``name``: .xz or .gz.
+    The function recognises xz and gzip by the first bytes or by the suffix of ``name``.
 
     Raises:
-        SchemaError: the data are damaged, truncated, or larger than ``limit`` when unpacked; no
-            more than ``limit`` bytes are ever unpacked.
+        SchemaError: the data are damaged or truncated, or the unpacked data would exceed ``limit``
+            bytes.
     """
     import lzma
     import zlib
@@ -120,12 +123,14 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
                 raise _too_large(limit)
             parts.append(data)
     except (lzma.LZMAError, zlib.error, OSError, EOFError):
-        raise SchemaError("damaged or truncated: cannot be unpacked", "fetch it again") from None
+        raise SchemaError(
+            "damaged or truncated: cannot be unpacked", "fetch the file again"
+        ) from None
     return b"".join(parts)
 
 
 def _from_xz(packed: bytes) -> Iterator[bytes]:
-    """Unpack in pieces; several xz streams may follow each other, with zero bytes between them."""
+    """Unpack xz data in pieces; zero bytes may separate several xz streams."""
     import lzma
 
     while packed:
@@ -148,7 +153,7 @@ def _from_gzip(packed: bytes) -> Iterator[bytes]:
 
 
 def parse_json(data: bytes) -> Any:
-    """Parse JSON: numbers must be finite, and every text becomes one printable line.
+    """Parse JSON; numbers must be finite, and every text becomes one printable line.
 
     Raises:
         ValueError: the data are not JSON, are nested too deeply, or contain a number with too many
@@ -175,20 +180,20 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     try:
         found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
     except UnicodeDecodeError:
-        raise ValueError("not text") from None
+        raise ValueError("not text in UTF-8") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return found
 
 
 def _plain(data: bytes) -> bool:
-    """Whether all texts in ``data`` are certain to be one printable line."""
+    """Whether `one_line` is certain to change no text in ``data``."""
     return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
 
 
 def _whole_number(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a number of {len(digits)} digits")
+        raise ValueError(f"a number has {len(digits)} digits, more than {MAX_DIGITS}")
     return int(digits)
 
 
@@ -205,7 +210,7 @@ def _refuse(constant: str) -> Any:
 
 def _too_large(limit: int) -> SchemaError:
     what = f"larger than {about_size(limit)}, the limit for such files"
-    return SchemaError(what, "look whether it is the right file")
+    return SchemaError(what, "check that this is the right file")
 
 
 def _unreadable(error: OSError | ValueError) -> SchemaError:
@@ -214,5 +219,5 @@ def _unreadable(error: OSError | ValueError) -> SchemaError:
     if isinstance(error, FileNotFoundError):
         hint = "check the file name and the directory"
     elif isinstance(error, PermissionError):
-        hint = "check its permissions"
+        hint = "check the permissions of the file"
     return SchemaError(f"cannot be read: {reason}", hint)

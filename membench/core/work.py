@@ -1,11 +1,11 @@
-"""The work that a bench returns to the engine.
+"""The work that a bench function returns to the measuring engine.
 
-A bench function allocates and fills its buffers and returns one of
+A bench function allocates and fills buffers, and returns an object of one of two classes:
 
-* `Timed`: the engine places the clock around repetitions, batches repetitions so that a sample is
-  long compared with the timer's resolution, and decides how many samples to take;
-* `Observed`: the work runs for a given time and returns the samples that it stamped itself (per
-  I/O, in a kernel, on two threads at once).
+* `Timed`: the engine reads the clock before and after the work. The engine also decides how many
+  iterations make a sample, and how many samples a round has.
+* `Observed`: the work runs for a given time and returns its own samples, for example one sample per
+  I/O.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
 StopName = Literal["count", "agreed", "rse", "stdrel"]
-"""When to stop sampling: after a fixed count (``count``), earlier if the first samples agree
-(``agreed``), or when the standard error (``rse``) or the standard deviation (``stdrel``) is small
-compared with the mean.
+"""Rule for the end of sampling.
+
+- ``count``: after a fixed number of samples.
+- ``agreed``: earlier, if the first samples agree.
+- ``rse``: when the standard error of the mean is small compared with the mean.
+- ``stdrel``: when the standard deviation is small compared with the mean.
 """
 
 Detail = Mapping[str, str | int | float]
-"""Facts about how a number was made, for the row's `detail`: engine, threads, page size, ..."""
+"""Conditions of a measurement for the column `detail`, such as engine, threads and page size."""
 
 
 def nothing() -> None:
-    """The `close` of work that holds no resources."""
+    """The `close` of work without resources."""
 
 
 def unverified(iterations: int) -> None:
-    """The `verify` of work whose result cannot be wrong; `verified` stays empty in its row."""
+    """The `verify` of work without a result to check; the column `verified` stays empty."""
 
 
 @record(kw_only=True)
@@ -40,28 +43,32 @@ class Timed:
     """Work that the engine times.
 
     Attributes:
-        run: does the given number of iterations.  On a GPU it queues them on the backend's stream;
-            on the host it returns when they are done.
+        run: runs the given number of iterations. On a GPU, `run` queues the iterations on the
+            backend's stream. On the host, `run` returns when the iterations are done.
         size_bytes: working set in bytes.
-        metric: the quantity that is computed from the elapsed time: BANDWIDTH needs `bytes_moved`;
+        metric: the quantity to compute from the elapsed time. BANDWIDTH needs `bytes_moved`.
             LATENCY (ns per operation), RATE (operations per second) and FLOPS (GFLOP/s) need
             `operations`.
-        also: further metrics that are computed from the same elapsed times.
-        bytes_moved: payload of one iteration in bytes, counted as `bytes_convention` says.
-        operations: dependent loads, gathered elements, tokens, ... in one iteration.
-        verify: called once per round after the last sample, with the number of iterations since the
-            work was built; raises `VerificationFailed`.
-        batchable: whether one sample may consist of several iterations.
-        samples: number of samples per round; the maximum if `stop` may end earlier.
-        stop: when to stop sampling; see `StopName`.
-        min_sample_s: minimum duration of a sample in seconds; the engine batches iterations to
-            reach it.
-        cold: whether the device's caches are flushed before every sample; a sample is then one
-            iteration.
-        may_block: whether the device's queue may be held until a whole sample is queued. False for
-            work that waits for the device itself, such as copies of pageable memory.
+        also: further metrics to compute from the same elapsed times.
+        bytes_moved: payload of one iteration in bytes, counted by `bytes_convention`.
+        operations: number of operations of one iteration, such as loads, elements or tokens.
+        bytes_convention: how `bytes_moved` counts reads and writes.
+        verify: checks the result and raises `VerificationFailed`. The engine calls `verify` once
+            per round after the last sample, with the total number of iterations.
+        batchable: whether a sample may consist of several iterations.
+        samples: number of samples per round; the maximum number if `stop` can end earlier.
+        stop: the rule for the end of sampling.
+        min_sample_s: minimum duration of a sample in seconds; the engine chooses the number of
+            iterations accordingly.
+        cold: whether the engine flushes the device's caches before every sample; a sample is then
+            one iteration.
+        may_block: whether the engine may block the device's queue until a whole sample is queued.
+            False for work that waits for the device, such as copies of pageable memory.
         launches: number of entries that one iteration adds to the device's queue.
+        peak: theoretical peak in the unit of `metric`; None if unknown.
+        peak_basis: origin of `peak`.
         flags: codes that the bench sets, such as ``cache-served``.
+        detail: conditions for the column `detail`.
         close: frees the resources of the work.
     """
 
@@ -98,7 +105,10 @@ class Timed:
                 raise ValueError(f"timed work cannot yield {metric}")
 
     def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
-        """``metric`` (default `self.metric`), in its unit, of ``iterations`` in ``elapsed_ns``."""
+        """The value of ``metric`` (None for `self.metric`) in the unit of the metric.
+
+        ``iterations`` is the number of iterations that took ``elapsed_ns`` nanoseconds together.
+        """
         metric = metric or self.metric
         if metric is Metric.BANDWIDTH:
             return self.bytes_moved * iterations / elapsed_ns  # B/ns = GB/s
@@ -110,12 +120,12 @@ class Timed:
 
 @record
 class Observation:
-    """The result of `Observed.observe`: samples by (metric, stat), and facts for `detail`.
-
-    Samples are in the unit of their metric.
+    """The result of `Observed.observe`.
 
     Attributes:
-        sm_mhz: the GPU's SM clock during the observation in MHz, if measured.
+        samples: the samples by (metric, statistic), in the unit of the metric.
+        detail: conditions for the column `detail`.
+        sm_mhz: the GPU's SM clock during the observation in MHz; None if not measured.
     """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
@@ -128,13 +138,19 @@ class Observed:
     """Work that takes its own samples.
 
     Attributes:
-        observe: takes samples for about the given number of seconds.
-        seconds: duration of the observation in one round.
+        observe: takes samples for about the given number of seconds, and returns the samples.
+        seconds: duration of the observation in one round, in seconds.
         timer: name of the clock that stamps the samples.
         size_bytes: working set in bytes.
-        bytes_moved: payload of one sample in bytes, or 0 if it varies.
+        bytes_moved: payload of one sample in bytes; 0 if the payload varies.
+        bytes_convention: how `bytes_moved` counts reads and writes.
+        verify: checks the result once after `observe`, and raises `VerificationFailed`; None if
+            there is nothing to check.
+        cache_state: whether the caches were flushed before each sample.
+        peak: theoretical peak in the unit of the first metric; None if unknown.
+        peak_basis: origin of `peak`.
         flags: codes that the bench sets, such as ``cache-served``.
-        verify: called once after `observe`; raises `VerificationFailed`.
+        detail: conditions for the column `detail`.
         close: frees the resources of the work.
     """
 

@@ -1,7 +1,7 @@
 """Checks before a run: settings and conditions of this machine that would distort measurements.
 
-A check is a pure function ``Facts -> Finding``. Each module lists its checks in ``CHECKS``. Each
-check gives exactly one finding; if there are several devices, it covers all of them.
+A check is a pure function ``Facts -> Finding``. Each module lists its checks in ``CHECKS``. A check
+returns exactly one finding, also for several devices.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ CHECKS: tuple[Check, ...] = (
 )
 
 GPU_CHECKS: tuple[Check, ...] = accelerator.GPU_CHECKS
-"""Checks that run only if there is a GPU; without one they would all report the same."""
+"""Checks that run only if the machine has a GPU."""
 
 _ORDER = (Severity.FAIL, Severity.WARN, Severity.OK)
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """Run all checks; return the findings, the most severe first."""
+    """Run all checks and return the findings, the most severe first."""
     checks = CHECKS + (GPU_CHECKS if facts.machine.gpus.present else ())
     return sorted((check(facts) for check in checks), key=lambda one: _ORDER.index(one.level))
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
-    """The highest severity among ``findings``."""
+    """The highest severity among ``findings``; `Severity.OK` without findings."""
     levels = {finding.level for finding in findings}
     return next((level for level in _ORDER if level in levels), Severity.OK)

@@ -13,13 +13,13 @@ from membench.machine.gpus.state import GpuState
 _NVRTC = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})")
 _BLACKWELL, _WIDE_LOADS = 10, (12, 9)
-"""Major compute capability of Blackwell, and the first NVRTC that supports its 256-bit loads."""
+"""Major compute capability of Blackwell, and first NVRTC version with Blackwell's 256-bit loads."""
 
 _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
 
 def gpu(facts: Facts) -> Finding:
-    """A GPU that is present must be usable."""
+    """Fail if a GPU is present but unusable; warn if only some results of the GPU are unusable."""
     gpus = facts.machine.gpus
     if gpus.problem:
         return fail("gpu", gpus.problem, gpus.remedy)
@@ -35,7 +35,7 @@ def gpu(facts: Facts) -> Finding:
 
 
 def stack(facts: Facts) -> Finding:
-    """The driver, CUDA, the run-time compiler and CuPy must be compatible."""
+    """Fail if the driver, CUDA, the compiler NVRTC and CuPy do not work together."""
     gpus = facts.machine.gpus
     seen = [f"driver {gpus.driver or UNKNOWN}", f"CUDA up to {gpus.cuda or UNKNOWN}"]
     seen += [
@@ -55,7 +55,7 @@ def stack(facts: Facts) -> Finding:
 
 
 def _lacks_wide_loads(facts: Facts) -> bool:
-    """Whether cases with `vec=32` are skipped although the GPU can run them."""
+    """Whether NVRTC is too old for the 256-bit loads (`vec=32`) that the GPU can run."""
     blackwell = any(
         int(one.compute_capability.partition(".")[0] or 0) >= _BLACKWELL
         for one in facts.machine.gpus.devices
@@ -66,7 +66,7 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """Results contain their share of the peak bandwidth that the device reports."""
+    """Show the peak bandwidth that each GPU reports; results contain their share of this peak."""
 
     def told(one: GpuState) -> str:
         if one.peak_bandwidth is None:
@@ -77,7 +77,7 @@ def peak(facts: Facts) -> Finding:
 
 
 def ecc(facts: Facts) -> Finding:
-    """On GDDR memory, ECC costs bandwidth for its check bits; memory errors slow any memory."""
+    """Show the ECC mode of each GPU; warn if a GPU has uncorrected memory errors."""
 
     def told(one: GpuState) -> str:
         errors = f", {one.ecc_errors} uncorrected errors" if one.ecc_errors else ""
@@ -89,27 +89,27 @@ def ecc(facts: Facts) -> Finding:
         return warn(
             "gpu-ecc",
             seen,
-            "check the card before you trust its results: nvidia-smi -q -d ECC -i "
+            "check the GPU before you trust the results: nvidia-smi -q -d ECC -i "
             f"{broken[0].index}",
         )
     return fine("gpu-ecc", seen)
 
 
 def mig(facts: Facts) -> Finding:
-    """A MIG instance has only part of the bandwidth that the device's name suggests."""
+    """Warn if a GPU is split by MIG: an instance has only a fraction of the GPU's bandwidth."""
     seen = _each(facts.gpus, lambda one: _mode(one.mig))
     split = [one for one in facts.gpus if one.mig]
     if not split:
         return fine("gpu-mig", seen)
     return warn(
         "gpu-mig",
-        f"{seen}: a process uses one instance, and its results describe that instance",
-        f"to measure the whole card: sudo nvidia-smi -i {split[0].index} -mig 0",
+        f"{seen}: a process uses one MIG instance, so the results describe only this instance",
+        f"to measure the whole GPU: sudo nvidia-smi -i {split[0].index} -mig 0",
     )
 
 
 def power(facts: Facts) -> Finding:
-    """A lowered power limit lowers the clocks under load."""
+    """Warn if a power limit is below the default, because the GPU then lowers its clocks."""
 
     def told(one: GpuState) -> str:
         if one.power_limit is None:
@@ -124,13 +124,13 @@ def power(facts: Facts) -> Finding:
         return fine("gpu-power", seen)
     return warn(
         "gpu-power",
-        f"{seen}: the limit is below the card's default",
+        f"{seen}: the power limit is below the default of the GPU",
         f"sudo nvidia-smi -i {low[0].index} -pl {low[0].power_default:.0f}",
     )
 
 
 def clocks(facts: Facts) -> Finding:
-    """If application clocks are lowered, results do not show the card's full capability."""
+    """Warn if the application clock of a GPU is set below the maximum clock."""
 
     def told(one: GpuState) -> str:
         if one.sm_mhz_max is None:
@@ -146,7 +146,7 @@ def clocks(facts: Facts) -> Finding:
 
 
 def throttle(facts: Facts) -> Finding:
-    """A card that is throttled while idle is also throttled under load."""
+    """Warn if a GPU is throttled now, because the GPU will also be throttled under load."""
     seen = _each(facts.gpus, lambda one: ", ".join(one.slowdowns) or _nothing(one.reasons))
     if not any(one.slowdowns for one in facts.gpus):
         return fine("gpu-throttle", seen)
@@ -154,7 +154,10 @@ def throttle(facts: Facts) -> Finding:
 
 
 def persistence(facts: Facts) -> Finding:
-    """Without persistence mode, every process loads the driver again, which resets its counters."""
+    """Warn if persistence mode is off.
+
+    Without persistence mode, the driver loads again for every process and resets its counters.
+    """
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
         return fine("gpu-persistence", seen)
@@ -162,7 +165,10 @@ def persistence(facts: Facts) -> Finding:
 
 
 def link(facts: Facts) -> Finding:
-    """An idle link reduces its speed to save power, but a width below the maximum is a fault."""
+    """Warn if a PCIe link uses fewer lanes than possible.
+
+    The check ignores the speed, because an idle link reduces its speed to save power.
+    """
 
     def told(one: GpuState) -> str:
         if not one.fed_by_pcie:
@@ -182,12 +188,12 @@ def link(facts: Facts) -> Finding:
 
 
 def company(facts: Facts) -> Finding:
-    """Other processes that compute on the card use a share of it."""
+    """Warn if other processes compute on a GPU."""
 
     def told(one: GpuState) -> str:
         if one.processes is None:
             return UNKNOWN
-        return ", ".join(f"process {pid}" for pid in one.processes) or "nobody"
+        return ", ".join(f"process {pid}" for pid in one.processes) or "no other process"
 
     seen = _each(facts.gpus, told)
     if not any(one.processes for one in facts.gpus):
@@ -196,7 +202,7 @@ def company(facts: Facts) -> Finding:
 
 
 def answer(facts: Facts) -> Finding:
-    """Without NVML, throttling cannot be detected."""
+    """Warn if NVML does not answer, because membench then cannot detect throttling."""
     silent = facts.gpu_problem
     if not silent:
         return fine("nvml", "answers")
@@ -235,4 +241,4 @@ GPU_CHECKS = (
     link,
     company,
 )
-"""Run only if there is a GPU."""
+"""Checks that run only if the machine has a GPU."""

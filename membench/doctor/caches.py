@@ -10,10 +10,11 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 
 
 def caches(facts: Facts) -> Finding:
-    """The reported caches determine the sizes of arrays, so a wrong report makes arrays too small.
+    """Warn if a pointer chase contradicts the cache sizes that the processor reports.
 
-    The check compares the report with a pointer chase over growing rings. A contradiction also sets
-    the flag `cache-unknown`.
+    membench derives the sizes of the arrays from the reported caches. If the reported caches are
+    smaller than the real caches, the arrays are too small. A run then also sets the flag
+    `cache-unknown`.
     """
     machine = facts.machine
     reported, stairs = of_the_chase(machine), machine.cpu.staircase

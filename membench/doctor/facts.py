@@ -1,4 +1,4 @@
-"""All inputs of the checks, read once; the checks themselves read nothing."""
+"""Read all inputs of the doctor's checks once; the checks only use these inputs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class ScratchDirectory:
     """The directory for the scratch file of disk cases.
 
     Attributes:
-        problem: why no file can be created there; empty if one can.
-        disks: the disks under its filesystem; empty if unknown.
+        filesystem: the filesystem of the directory.
+        problem: why membench cannot create a file in the directory; empty if membench can.
+        disks: the disks under the filesystem; empty if unknown.
     """
 
     filesystem: Filesystem
@@ -38,9 +39,9 @@ class Kernels:
     """How host kernels are compiled and cached.
 
     Attributes:
-        numba: version of Numba, empty if it is not installed.
-        engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels.
-        cache_problem: why compiled kernels cannot be cached; empty if they can.
+        numba: whether Numba, the compiler, is installed.
+        engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels, empty is the default.
+        cache_problem: why membench cannot cache compiled kernels; empty if membench can.
     """
 
     numba: bool
@@ -53,8 +54,13 @@ class Facts:
     """The inputs of all checks.
 
     Attributes:
-        gpus: the present state of the visible GPUs.
-        gpu_problem: why a GPU's state cannot be read; empty if all can be read.
+        machine: the snapshot of this machine.
+        settings: the kernel's settings.
+        scratch: the directory for the scratch file.
+        noise: load of other processes, observed for a moment.
+        kernels: how host kernels are compiled.
+        gpus: the present states of the visible GPUs.
+        gpu_problem: why the state of a GPU is missing in ``gpus``; empty if no state is missing.
     """
 
     machine: Machine
@@ -67,10 +73,11 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Examine this machine, which takes a second or two; write nothing.
+    """Read the inputs of all checks from this machine, in a second or two, without writing.
 
     Args:
-        scratch: a directory; if it does not exist yet, its nearest existing parent is examined.
+        scratch: the directory for the scratch file. If the directory does not exist, the nearest
+            existing parent is examined.
     """
     noise = watch()  # first, before this process itself adds load
     machine = snapshot([scratch])
@@ -94,7 +101,11 @@ def gather(scratch: Path) -> Facts:
 
 
 def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
-    """The present states of ``machine``'s visible GPUs, and why a state could not be read."""
+    """The states of the visible GPUs of ``machine``, and a problem.
+
+    If NVML does not answer for a GPU, the problem says why, and the later GPUs are missing.
+    Otherwise the problem is empty.
+    """
     found: list[GpuState] = []
     try:
         if machine.gpus.devices:
@@ -106,7 +117,10 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """Why this process cannot create a file in ``directory``; empty if it can."""
+    """Why this process cannot create a file in ``directory``; empty if there is no problem.
+
+    If ``directory`` does not exist, the nearest existing parent is examined.
+    """
     try:
         while not directory.exists() and directory != directory.parent:
             if directory.is_symlink():
@@ -121,8 +135,8 @@ def no_file_in(directory: Path) -> str:
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why compiled kernels cannot be cached or must not be loaded; empty if the cache is usable."""
+    """Why membench cannot use a cache of compiled kernels; empty if there is no problem."""
     base = cache_base(environ)
     if base is None:
-        return "there is no home directory"
+        return "this user has no home directory"
     return no_file_in(base) or cache_problem(environ)

@@ -1,4 +1,4 @@
-"""The result of a check."""
+"""The result of a check of `membench doctor`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 UNKNOWN = "not readable"
-"""Text for a fact that the machine does not report, which is no reason for a warning."""
+"""Text in place of a value that the machine does not report; not a reason for a warning."""
 
 
 class Severity(StrEnum):
-    """How severe a finding is."""
+    """Severity of a finding."""
 
     OK = "OK"  # no known problem
     WARN = "WARN"  # results are lower, noisier or harder to compare than necessary
@@ -22,10 +22,11 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        check: stable name of the check; each check gives one finding.
-        seen: one line with the observation.
-        fix: one line that says what the user can do, if possible a command; empty if there is
-            nothing to do. membench itself changes no setting.
+        check: stable name of the check, such as ``gpu-power``.
+        level: the severity.
+        seen: the observation, in one line.
+        fix: what the user can do, in one line, if possible a command; empty if no action is needed.
+            membench itself changes no setting.
     """
 
     check: str
@@ -35,15 +36,15 @@ class Finding:
 
 
 def fine(check: str, seen: str, advice: str = "") -> Finding:
-    """A finding that needs no action."""
+    """A finding of severity OK; ``advice`` is optional."""
     return Finding(check, Severity.OK, seen, advice)
 
 
 def warn(check: str, seen: str, fix: str) -> Finding:
-    """A finding that makes results lower, noisier or harder to compare."""
+    """A finding of severity WARN: results will be lower, noisier or harder to compare."""
     return Finding(check, Severity.WARN, seen, fix)
 
 
 def fail(check: str, seen: str, fix: str) -> Finding:
-    """A finding that prevents a measurement on this machine."""
+    """A finding of severity FAIL: membench cannot measure a tier, or the results are invalid."""
     return Finding(check, Severity.FAIL, seen, fix)

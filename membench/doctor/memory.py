@@ -8,27 +8,30 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 NEEDED = 2 * GIB
-"""Usable memory in bytes that is enough for every case of the quick profile.
+"""Available memory in bytes that every case of the quick profile can run with.
 
-Cases use at most half.
+A case uses at most half of the available memory.
 """
 
 LARGEST = 32 * MIB
-"""Largest huge page that is small enough for the arrays of every case.
+"""Size in bytes of the largest huge page that fits in the arrays of every case.
 
-Huge pages have 2 MiB on kernels with pages of 4 KiB, 32 MiB with pages of 16 KiB, and 512 MiB with
-pages of 64 KiB.
+A huge page has 2 MiB on a kernel with pages of 4 KiB, 32 MiB on a kernel with pages of 16 KiB, and
+512 MiB on a kernel with pages of 64 KiB.
 """
 
 SWAP_SHARE = 0.01
-"""Swap in use below this share of memory is assumed to hold only unneeded pages."""
+"""Largest share of memory (0 to 1) that may be swapped out without a warning.
+
+membench assumes that no process needs these pages.
+"""
 
 LOCKED = 8 * MIB
-"""Bytes that Linux grants by default since 5.16 (MLOCK_LIMIT of include/uapi/linux/resource.h)."""
+"""Default limit of locked memory in bytes, since Linux 5.16 (MLOCK_LIMIT in linux/resource.h)."""
 
 
 def available(facts: Facts) -> Finding:
-    """Cases that do not fit in the available memory are skipped."""
+    """Fail if the available memory is below `NEEDED`, because membench then skips cases."""
     memory = facts.machine.memory
     if not memory.total:
         return fine("memory", UNKNOWN)
@@ -37,93 +40,94 @@ def available(facts: Facts) -> Finding:
         seen += f", {about_size(memory.hugetlb_bytes)} are reserved for hugetlbfs"
     if memory.available < NEEDED:
         # ps does not count pages of hugetlbfs.
-        fix = (
-            "stop other programs; to see which use most memory: ps -eo rss,comm --sort=-rss | head"
-        )
+        fix = "stop other programs; to find the largest: ps -eo rss,comm --sort=-rss | head"
         if memory.available + memory.hugetlb_bytes >= NEEDED:
             fix = (
                 "release unused reserved pages: echo 0 | sudo tee "
                 "/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages"
             )
-        return fail("memory", f"{seen}, the quick profile needs {about_size(NEEDED)}", fix)
+        return fail("memory", f"{seen}; the quick profile needs {about_size(NEEDED)}", fix)
     return fine("memory", seen)
 
 
 def limit(facts: Facts) -> Finding:
-    """A control group's memory limit also covers the page cache of membench's files."""
+    """Fail or warn if the control group leaves too little memory.
+
+    The limit also covers the page cache of the files that membench reads and writes.
+    """
     memory = facts.machine.memory
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")
     room = max(0, memory.cgroup_limit - (memory.cgroup_used or 0))
     seen = f"the control group leaves {about_size(room)} of {about_size(memory.cgroup_limit)}"
-    fix = "raise the container's memory limit (--memory), or run outside it"
+    fix = "raise the memory limit of the container (--memory), or run outside the container"
     if room < NEEDED:
-        return fail("memory-limit", f"{seen}, the quick profile needs {about_size(NEEDED)}", fix)
+        return fail("memory-limit", f"{seen}; the quick profile needs {about_size(NEEDED)}", fix)
     if room < 2 * NEEDED:
-        return warn("memory-limit", f"{seen}: larger cases will be skipped", fix)
+        return warn("memory-limit", f"{seen}: membench will skip larger cases", fix)
     return fine("memory-limit", seen)
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Without huge pages, latencies include page-table walks."""
+    """Warn if cases with huge pages get small pages; latencies then include page-table walks."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(
             "huge-pages",
-            f"{UNKNOWN}: if the kernel does not support them, rows with pages=thp are flagged "
-            "few-huge-pages",
+            f"{UNKNOWN}: if the kernel does not support huge pages, rows with pages=thp get the "
+            "flag few-huge-pages",
         )
     seen = f"transparent huge pages: {memory.thp}"
     if memory.thp == "never":
         small = " or ".join(map(format_size, memory.small_thp))
-        where = f"pages of {small}" if small else "small ones"
+        where = f"pages of {small}" if small else "small pages"
         setting = f"hugepages-{memory.huge_page // 1024}kB/enabled"
         return warn(
             "huge-pages",
-            f"{seen}, so rows with pages=thp use {where} and are flagged few-huge-pages",
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if "
-            f"{setting} in that folder is never, write inherit to it",
+            f"{seen}, so rows with pages=thp use {where} and get the flag few-huge-pages",
+            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if the file "
+            f"{setting} in the same folder contains never, write inherit to this file",
         )
     if memory.thp_allowed is False:
         return warn(
             "huge-pages",
-            f"{seen}, but they are disabled for this process: rows with pages=thp are flagged "
+            f"{seen}, but disabled for this process: rows with pages=thp get the flag "
             "few-huge-pages",
-            "start it without prctl(PR_SET_THP_DISABLE); systemd: MemoryTHP=inherit",
+            "start membench without prctl(PR_SET_THP_DISABLE); systemd: MemoryTHP=inherit",
         )
     if memory.huge_page > LARGEST:
         return warn(
             "huge-pages",
             f"{seen} of {about_size(memory.huge_page)}: cases with smaller arrays get no huge "
-            "pages and are flagged few-huge-pages",
+            "pages, and their rows get the flag few-huge-pages",
             "boot a kernel with pages of 4 KiB, which has huge pages of 2 MiB",
         )
     return fine("huge-pages", seen)
 
 
 def nodes(facts: Facts) -> Finding:
-    """If the kernel moves pages between nodes, or takes them from several nodes, results change."""
+    """Warn if the kernel moves pages between memory nodes, or interleaves memory nodes."""
     populated = facts.machine.memory.grantable
     if len(populated) < 2:
         return fine("numa", "1 memory node")
     others = sum(node.kind is not NodeKind.HOST for node in populated)
     seen = f"{len(populated)} memory nodes"
-    seen += f", {others} of them not ordinary host memory" if others else ""
+    seen += f" ({others} without ordinary host memory)" if others else ""
     balancing = facts.settings.numa_balancing
     policy = facts.machine.memory.policy
     if "interleave" in policy:
         return warn(
             "numa",
-            f"{seen}, and this process allocates from several in turn ({policy}): ddr rows "
-            "describe all of them together",
-            "start it without numactl --interleave to measure one node",
+            f"{seen}, and this process allocates pages from several nodes in turn ({policy}): ddr "
+            "rows describe all these nodes together",
+            "to measure one node, start membench without numactl --interleave",
         )
     if policy not in ("", "default", "local"):
         seen += f", memory policy {policy}"
     if balancing:
         return warn(
             "numa",
-            f"{seen}, and the kernel moves pages between them (NUMA balancing is on)",
+            f"{seen}, and the kernel moves pages between the nodes (NUMA balancing is on)",
             "echo 0 | sudo tee /proc/sys/kernel/numa_balancing",
         )
     node = populated[0].node
@@ -135,7 +139,10 @@ def nodes(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
-    """Pages that are swapped out may be read back during a measurement."""
+    """Warn if more than `SWAP_SHARE` of memory is swapped out.
+
+    The kernel may read swapped pages back during a measurement.
+    """
     total, used = facts.noise.swap_total, facts.noise.swap_used
     if total is None or used is None:
         return fine("swap", UNKNOWN)
@@ -148,7 +155,7 @@ def swap(facts: Facts) -> Finding:
 
 
 def locked(facts: Facts) -> Finding:
-    """Registered I/O buffers, which a device accesses directly, need memory that may be locked."""
+    """Warn if the limit of locked memory is below `LOCKED`, too low for registered I/O buffers."""
     limit = facts.settings.locked
     if limit is None:
         return fine("locked-memory", "no limit")

@@ -1,4 +1,4 @@
-"""Checks for load from other processes and other guests."""
+"""Checks for load from other processes and from other virtual machines."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 from membench.machine.cpu_time import MOST_STEAL, busy_bound
 
 BUSY_PROCESS = 0.2
-"""Processes of one name are reported if together they use at least this number of CPUs."""
+"""Smallest reported load in CPUs: the sum over all processes of one name."""
 
 _NAMED = 3
 
 
 def load(facts: Facts) -> Finding:
-    """The load average counts all processes of the last minute, including membench."""
+    """Warn if the load average of the last minute is high; membench itself adds to this load."""
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)
     seen = f"{averages[0]:.2f} on {counted(cpus, 'CPU')}, over the last minute"
     if averages[0] < busy_bound(cpus):
         return fine("load", seen)
-    return warn("load", seen, "wait until it has fallen; uptime shows it")
+    return warn("load", seen, "wait until the load has fallen; uptime shows the load")
 
 
 def steal(facts: Facts) -> Finding:
-    """Check for steal time: time that the hypervisor gave to other guests, which slows this one."""
+    """Warn if steal time is high: CPU time that the hypervisor gave to other virtual machines."""
     share = facts.noise.steal
     if share is None:
         return fine("steal", UNKNOWN)
@@ -34,12 +34,14 @@ def steal(facts: Facts) -> Finding:
     if share < MOST_STEAL:
         return fine("steal", seen)
     return warn(
-        "steal", f"{seen} is taken by other guests", "use a dedicated instance, or --rounds 10"
+        "steal",
+        f"other virtual machines take {seen}",
+        "use a dedicated instance, or measure more rounds: --rounds 10",
     )
 
 
 def busy(facts: Facts) -> Finding:
-    """Other processes share the caches and the memory bandwidth."""
+    """Warn if other processes are busy, because they use the same caches and memory bandwidth."""
     used: dict[str, float] = {}
     for process in facts.noise.busy:
         used[process.command] = used.get(process.command, 0.0) + process.cpus
@@ -57,8 +59,8 @@ def busy(facts: Facts) -> Finding:
     if cpus >= busy_bound(len(facts.machine.cpu.cores)):
         return warn(
             "busy",
-            f"{cpus:.1f} CPUs are used by processes that are not visible here",
-            "run top outside the container",
+            f"processes that are not visible from here use {cpus:.1f} CPUs",
+            "run top outside the container to find these processes",
         )
     return fine("busy", f"{cpus:.1f} CPUs in use")
 

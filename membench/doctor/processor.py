@@ -11,11 +11,14 @@ _FAST_CLOCKS = frozenset(["tsc", "arch_sys_counter", "timebase", "riscv_clocksou
 """Clock sources of all architectures that a process reads without a system call."""
 
 _GUEST_CLOCKS = frozenset(["kvm-clock", "hyperv_clocksource_tsc_page"])
-"""Clock sources of guests that need no system call either (vDSO, corrected by the hypervisor)."""
+"""Clock sources of virtual machines that a process reads without a system call (vDSO)."""
 
 
 def governor(facts: Facts) -> Finding:
-    """A governor that raises the clock only after some load slows short measurements."""
+    """Warn if the governor is not ``performance``.
+
+    Other governors raise the clock only after some load, which slows short measurements.
+    """
     seen = facts.machine.cpu.governor
     if not seen:
         guest = facts.machine.cpu.hypervisor
@@ -26,7 +29,7 @@ def governor(facts: Facts) -> Finding:
 
 
 def boost(facts: Facts) -> Finding:
-    """Without boost the processor runs below its highest clock."""
+    """Warn if boost is off, because the processor then runs below its highest clock."""
     on = facts.settings.boost
     if on is None:
         return fine("boost", UNKNOWN)
@@ -34,13 +37,13 @@ def boost(facts: Facts) -> Finding:
         return fine("boost", "on")
     return warn(
         "boost",
-        "off: clocks are steadier, but below the machine's maximum",
-        "switch it on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
+        "off: the clock is steadier, but below the maximum of the processor",
+        "switch boost on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
     )
 
 
 def clock(facts: Facts) -> Finding:
-    """Reading a clock with a system call takes longer than a short latency."""
+    """Warn if reading the clock needs a system call, which takes longer than a short latency."""
     name, choices = facts.settings.clock, facts.settings.clocks
     if not name:
         return fine("clock", UNKNOWN)
@@ -50,7 +53,7 @@ def clock(facts: Facts) -> Finding:
     file = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     return warn(
         "clock",
-        f"{name}: reading it is slow" + (f", {faster} is available" if faster else ""),
+        f"{name}: reading this clock is slow" + (f", {faster} is available" if faster else ""),
         f"echo {faster} | sudo tee {file}"
         if faster
         else "to see why the kernel does not use the processor's counter: sudo dmesg | grep -i tsc",
@@ -58,7 +61,7 @@ def clock(facts: Facts) -> Finding:
 
 
 def affinity(facts: Facts) -> Finding:
-    """If this process may not use all CPUs, bandwidth is lower than the machine's."""
+    """Warn if this process may not use all CPUs or cannot bind threads to CPUs."""
     mine, online = len(facts.machine.cpu.affinity), len(facts.machine.cpu.cores)
     if facts.settings.pinning is False:
         return warn(
@@ -72,38 +75,41 @@ def affinity(facts: Facts) -> Finding:
         return fine("affinity", f"all {counted(online, 'CPU')}")
     return warn(
         "affinity",
-        f"{mine} of {counted(online, 'CPU')} are usable",
-        "start it without taskset, or give the container all CPUs (--cpuset-cpus)",
+        f"this process may use only {mine} of {counted(online, 'CPU')}",
+        "start membench without taskset, or give the container all CPUs (--cpuset-cpus)",
     )
 
 
 def cpu_quota(facts: Facts) -> Finding:
-    """If a control group uses up its CPU time, the kernel stops it during a measurement."""
+    """Fail or warn if the control group has less CPU time than this process can use.
+
+    If a control group has used its CPU time, the kernel stops the processes for a while.
+    """
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
         return fine("cpu-quota", "none")
-    seen = f"the control group grants {quota:g} CPUs of time"
+    seen = f"the control group grants the time of {quota:g} CPUs"
     if quota < 1:
         return fail(
             "cpu-quota",
-            f"{seen}: even a single thread is throttled repeatedly",
-            "grant the container 1 CPU or more, or run outside it",
+            f"{seen}: the kernel stops even a single thread repeatedly",
+            "give the container at least 1 CPU, or run outside the container",
         )
     if quota < mine:
         return warn(
             "cpu-quota",
-            f"{seen}, {counted(mine, 'CPU')} usable",
+            f"{seen}, but this process may use {counted(mine, 'CPU')}",
             FLAGS["cgroup-limited"].remedy,
         )
     return fine("cpu-quota", seen)
 
 
 def virtual(facts: Facts) -> Finding:
-    """A guest sees only what its hypervisor reports."""
+    """Warn in a virtual machine, because the hypervisor may report wrong hardware."""
     name = facts.machine.cpu.hypervisor
     if not name:
         return fine("virtual", "no sign of a hypervisor")
-    seen = "by an unnamed hypervisor" if name == "yes" else f"by {name}"
+    seen = f"this is a virtual machine ({'unnamed hypervisor' if name == 'yes' else name})"
     return warn("virtual", f"{seen}: {FLAGS['vm'].weight}", FLAGS["vm"].remedy)
 
 

@@ -1,4 +1,4 @@
-"""Checks of the kernel's version and of the compiler for host kernels."""
+"""Checks of the Linux version and of Numba, the compiler for host kernels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 CACHESTAT = (6, 5)
-"""First Linux with cachestat(2)."""
+"""First Linux version with the system call cachestat(2)."""
 
 
 def kernel(facts: Facts) -> Finding:
-    """cachestat(2) shows whether a file is in the page cache; old kernels have only mincore(2)."""
+    """Show the Linux version, and which system call finds cached files.
+
+    Linux before `CACHESTAT` only has mincore(2).
+    """
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)
     if number is None:
@@ -25,7 +28,10 @@ def kernel(facts: Facts) -> Finding:
 
 
 def compiler(facts: Facts) -> Finding:
-    """Without compiled kernels, latencies and the bandwidths of caches cannot be measured."""
+    """Fail without Numba, warn if the user forbids compiled kernels.
+
+    Without compiled kernels, membench cannot measure latencies and cache bandwidths.
+    """
     if facts.kernels.engine == "numpy":
         return warn(
             "numba", "MEMBENCH_ENGINE=numpy forbids compiled kernels", "unset MEMBENCH_ENGINE"
@@ -33,11 +39,11 @@ def compiler(facts: Facts) -> Finding:
     if facts.kernels.numba:
         version = facts.machine.packages.get("numba", "")
         return fine("numba", f"installed {version}".strip())
-    return fail("numba", "not installed: latencies cannot be measured", install("numba"))
+    return fail("numba", "not installed: membench cannot measure latencies", install("numba"))
 
 
 def kernel_cache(facts: Facts) -> Finding:
-    """If compiled kernels cannot be cached, every round compiles them again."""
+    """Warn if membench cannot cache compiled kernels, because every round then compiles again."""
     problem = facts.kernels.cache_problem
     if not problem:
         return fine("kernel-cache", "writable")

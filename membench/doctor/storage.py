@@ -1,4 +1,4 @@
-"""Checks of the scratch directory, and of the disk under it."""
+"""Checks of the scratch directory, and of the disk of this directory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
-"""Largest scratch file that a run creates by default."""
+"""Maximum size of a run's scratch file in bytes, by default."""
 
 LEAST_AIO = 1024
-"""Asynchronous requests that several submission loops need at the largest queue depth."""
+"""Number of asynchronous I/O requests that the cases with the largest queue depth need."""
 
 
 def scratch(facts: Facts) -> Finding:
-    """If no file can be created, no disk can be measured."""
+    """Fail if membench cannot create a scratch file, because no disk case can run then."""
     place = facts.scratch.filesystem
     if facts.scratch.problem:
         return fail("scratch", facts.scratch.problem, "name another directory: --scratch DIR")
@@ -25,7 +25,7 @@ def scratch(facts: Facts) -> Finding:
 
 
 def direct_io(facts: Facts) -> Finding:
-    """Without O_DIRECT a disk case would measure memory."""
+    """Fail if O_DIRECT does not reach a disk, because a disk case would then measure memory."""
     place = facts.scratch.filesystem
     if not place.kind:
         return fine("direct-io", UNKNOWN)
@@ -40,7 +40,7 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """The scratch file uses at most half of the free space."""
+    """Fail or warn if the free space is too small; the scratch file uses at most half of it."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
@@ -49,16 +49,16 @@ def free_space(facts: Facts) -> Finding:
     size = cut(DISK, DISK_BUDGET, place.free)
     fix = "free some space, or name another directory: --scratch DIR"
     if not size:
-        needed = f"{about_size(LEAST_CUT / FREE_SHARE)} are needed"
-        return fail("free-space", f"{seen}, {needed}: no disk case will be measured", fix)
+        needed = f"disk cases need {about_size(LEAST_CUT / FREE_SHARE)}"
+        return fail("free-space", f"{seen}, {needed}: membench will skip all disk cases", fix)
     if size < wanted:
         sizes = f"from {about_size(wanted)} to {about_size(size)}, half of the free space"
-        return warn("free-space", f"{seen}: the file is reduced {sizes}", fix)
+        return warn("free-space", f"{seen}: membench reduces the scratch file {sizes}", fix)
     return fine("free-space", seen)
 
 
 def disk(facts: Facts) -> Finding:
-    """A spinning disk has latencies that differ from the models' assumptions."""
+    """Warn if the disk rotates, because the models of membench assume a solid state disk."""
     disks = facts.scratch.disks
     if not disks:
         return fine("disk", UNKNOWN)
@@ -73,17 +73,17 @@ def disk(facts: Facts) -> Finding:
     return warn(
         "disk",
         "; ".join(seen),
-        "name a directory on a solid state disk, if there is one: --scratch DIR",
+        "if the machine has a solid state disk, name a directory on this disk: --scratch DIR",
     )
 
 
 def scheduler(facts: Facts) -> Finding:
-    """A scheduler that reorders requests changes latencies under load."""
+    """Warn if the I/O scheduler reorders requests, which changes latencies under load."""
     known = [one for one in facts.scratch.disks if one.scheduler]
     if not known:
         return fine("io-scheduler", UNKNOWN)
     seen = ", ".join(f"{one.name}: {one.scheduler}" for one in known)
-    # Real spinning disks need a scheduler; for virtual disks this is unknown.
+    # A real rotating disk needs a scheduler. A virtual disk may report wrongly that it rotates.
     guest = bool(facts.machine.cpu.hypervisor)
     changeable = [
         one
@@ -94,17 +94,17 @@ def scheduler(facts: Facts) -> Finding:
         return fine("io-scheduler", seen)
     return warn(
         "io-scheduler",
-        f"{seen} (it reorders requests)",
+        f"{seen} (this scheduler reorders requests)",
         f"echo none | sudo tee /sys/block/{changeable[0].name}/queue/scheduler",
     )
 
 
 def asynchronous(facts: Facts) -> Finding:
-    """If other processes use up the system's limit, deep queues cannot be measured."""
+    """Warn if fewer than `LEAST_AIO` asynchronous I/O requests are left in the system's limit."""
     used, most = facts.settings.aio_used, facts.settings.aio_limit
     if used is None or most is None:
         return fine("aio", UNKNOWN)
-    seen = f"{used} of {most} requests in use"
+    seen = f"{used} of {most} asynchronous I/O requests in use"
     if most - used >= LEAST_AIO:
         return fine("aio", seen)
     return warn("aio", seen, f"sudo sysctl fs.aio-max-nr={max(65536, 2 * most)}")

@@ -43,7 +43,7 @@ def test_typical_unclear_and_best_alike_is_said(
     _, out, _ = run_cli(capsys, old, new)
     assert re.search(r"\[95% CI\] +best +verdict", out)
     assert re.search(r"\] +0\.9808 +\? unclear", out)
-    assert "1 typical unclear, best within 3%: " in out
+    assert "1 unclear with best samples within 3%: " in out
     _, out, _ = run_cli(capsys, old, new, "--format", "md")
     assert " | best | new verdict |" in out
     assert "| 0.9808 | ? unclear |" in out
@@ -55,7 +55,7 @@ def test_the_verdict_stays_with_the_median(
     old, new = files(tmp_path, sampled(around(100), 101.0), sampled(around(80), 101.0))
     _, out, _ = run_cli(capsys, old, new)
     assert re.search(r"\] +1\.000 +v worse", out)
-    assert "typical unclear" not in out
+    assert "unclear with best" not in out
 
 
 def test_the_best_latency_is_the_lowest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

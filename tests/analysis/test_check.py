@@ -495,7 +495,7 @@ def test_junit_counts_what_is_required_and_missing(
         (("--require", "disks"), "use gpu=N, or a tier"),
         (("--fail-on", "sleep"), "'sleep' is not one of look, not-judged, straggler"),
         (("--expect", "ref:nothing"), "there is no reference 'ref:nothing'"),
-        (("-o", "x.csv"), "are for a check that measures"),
+        (("-o", "x.csv"), "cannot be combined with FILE"),
     ],
 )
 def test_what_cannot_be_meant(

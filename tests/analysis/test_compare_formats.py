@@ -108,7 +108,7 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^5 cases in common; thresholds 3% bandwidth, 10% ssd \(default\)$",
         r"^2 unclear: measure at least 4 runs per side, alternately \(A B B A \.\.\.\)$",
         r"^1 noisy: the spread between rounds is above the threshold, up to 14\.8%",
-        r"^one run per side: offsets between runs cannot be seen; measure at least 4 runs per side",
+        r"^one run per label: offsets between runs are unknown; measure at least 4 runs per side",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
 
@@ -193,7 +193,7 @@ def test_engines_and_tiers_that_differ_are_said(
     _, out, _ = run_cli(capsys, first, write(tmp_path / "b.csv", b))
     assert "tier differs: ddr | cache" in out
     assert "engine differs: numba | numpy" in out
-    assert "the measured source differs in 1 row (column kernel)" in out
+    assert "the source code of the measured work differs in 1 row (column kernel)" in out
 
 
 def test_a_cpu_fallback_is_no_regression_of_a_gpu(
@@ -429,7 +429,7 @@ def test_many_regressions_are_one_exit_code(
         (
             ("--select", "smem"),
             4,
-            "Error: the reference and the other labels have no measured case in common",
+            "Error: the reference and the compared files have no measured case in common",
         ),
     ],
 )
@@ -460,7 +460,7 @@ def test_nothing_in_common_still_shows_what_there_is(
     assert "1 only in a\n  ddr/x" in out
     assert "1 only in b\n  ddr/y" in out
     assert err.startswith(
-        "Error: the reference and the other labels have no measured case in common"
+        "Error: the reference and the compared files have no measured case in common"
     )
 
 
@@ -495,7 +495,7 @@ def test_a_label_of_two_files_of_different_cases_still_has_one_run_a_row(
     ]
     both = write(tmp_path / "both.csv", row(around(1), "ddr/x"), row(around(1), "ddr/y"))
     _, out, _ = run_cli(capsys, f"a={parts[0]}", f"a={parts[1]}", f"b={both}")
-    assert "one run per side: offsets between runs cannot be seen" in out
+    assert "one run per label: offsets between runs are unknown" in out
     assert "b against a: 2 rows: 2 same" in out
 
 

@@ -53,7 +53,10 @@ def test_a_local_fleet_from_the_command_to_the_files(
     lines = done.stdout.splitlines()
     assert lines[0] == "worker-0 running: asked"
     assert lines[1] == "worker-0 arrived: 1 row"
-    assert lines[2:] == ["1 of 1 host arrived: out", "To read it: membench fleet report out"]
+    assert lines[2:] == [
+        "1 of 1 host arrived: out",
+        "To see the results: membench fleet report out",
+    ]
     ledger = latest_ledger(tmp_path / "out")
     assert ledger is not None
     assert ledger.arguments == (
@@ -81,9 +84,9 @@ def test_a_local_fleet_from_the_command_to_the_files(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give either --scheduler ADDR or --local N"),
-        (["--local", "1", "--scheduler", "tcp://127.0.0.1:1"], 2, "give either"),
-        (["--local", "1", "--resume", "x", "--rounds", "2"], 2, "--resume does not go with"),
+        ([], 2, "exactly one of --scheduler ADDR and --local N"),
+        (["--local", "1", "--scheduler", "tcp://127.0.0.1:1"], 2, "exactly one of"),
+        (["--local", "1", "--resume", "x", "--rounds", "2"], 2, "--resume cannot be combined with"),
         (["--local", "1", "--resume", "nowhere"], 4, "there is no fleet run in nowhere"),
         (["--local", "1", "--hosts", "nowhere"], 1, "nowhere: cannot be read"),
         (["--scheduler", "what", "-o", "x"], 1, "no Dask scheduler responds at what"),

@@ -93,7 +93,10 @@ def test_the_staircase_decides(name: str) -> None:
 
 def test_what_is_said_names_both_sizes() -> None:
     box = machine([260], 2, staircase=BELIEVED["a virtual machine that reports its host's"][1])
-    said = "260 MiB are reported, but the pointer chase leaves the caches before 16 MiB"
+    said = (
+        "the system reports a cache of 260 MiB, but a pointer chase over 16 MiB is already as slow "
+        "as memory"
+    )
     assert contradiction(box) == said
     assert top_ring(box) == 512 * MIB
     assert contradiction(machine([260], 2)) == ""

@@ -95,7 +95,7 @@ def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
         ("ddr/*:size=4GB", UsageError, "'4GB' is not a size"),
         ("ddr/*:size", UsageError, "is not a setting"),
         ("size=4GiB", UsageError, "is not a setting"),
-        ("ddr/*:colour=red", UsageError, "has colour="),
+        ("ddr/*:colour=red", UsageError, "has the axis 'colour'"),
         ("ddr/*:pages=1g", UsageError, "pages cannot be '1g'"),
         ("ddr/read:size=0B", UsageError, "size cannot be 0"),
         ("ddr/read:threads=0", UsageError, "threads cannot be 0"),
@@ -126,10 +126,10 @@ def test_a_whole_id_need_not_be_of_the_profile() -> None:
 def test_numbers_that_no_kernel_has_are_refused() -> None:
     with pytest.raises(UsageError, match="chains cannot be '3'") as caught:
         planned("host/mlp/size=auto/chains=3/pages=4k")
-    assert caught.value.hint == "it can be 1, 2, 4, 8, 12"
+    assert caught.value.hint == "chains can be 1, 2, 4, 8, 12"
     with pytest.raises(UsageError, match="reads cannot be 200") as caught:
         planned("ddr/mix/size=64MiB/reads=200/threads=1")
-    assert caught.value.hint == "it can be 0 to 100"
+    assert caught.value.hint == "reads can be 0 to 100"
 
 
 def test_more_threads_than_cpus_are_known_before_the_run() -> None:

@@ -75,7 +75,7 @@ def test_a_paired_run_is_one_call(membench: Membench) -> None:
         "('A=o_a.csv', 'B=o_b.csv') False 0",
         "[None, 'on']",
         "ddr/steady/n=1 1",
-        "UsageError the sides of a paired run do not differ give versus, setup_a or setup_b",
+        "UsageError configurations A and B do not differ pass versus, setup_a or setup_b",
     ], done.stderr
 
 

@@ -19,7 +19,7 @@ from membench.core.terms import Status
 from membench.results.schema import Row
 from membench.results.table import read_rows
 
-LOST = "Hint: check where it is redirected to"
+LOST = "Hint: check where standard output goes"
 
 
 def by_case(csv: Path) -> dict[str, Row]:

@@ -33,7 +33,7 @@ def test_runs_of_this_machine_are_found_and_shown(membench: Membench) -> None:
     first, second, third = (run["file"] for run in data["runs"])
     compared = membench("compare", first, second)
     assert "1 other run" not in compared.stdout  # at least three other runs are needed
-    assert "one run per side: offsets between runs cannot be seen" in compared.stdout
+    assert "one run per label: offsets between runs are unknown" in compared.stdout
     for _ in range(2):
         assert membench("run", "--select", "ddr/steady", "--rounds", "2").returncode == 0
     compared = membench("compare", first, third)

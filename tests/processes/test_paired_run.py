@@ -60,7 +60,7 @@ def test_two_ordinary_files_of_rounds_in_turns(membench: Membench) -> None:
     assert "A: as started, after: echo A >> turns\nB: env=TEST_SETTING=on, after: " in done.stdout
     assert "membench does not undo them" in done.stdout
     assert re.search(r"^ddr/steady/n=1 .* \? unclear \(n=2\)", done.stdout, re.MULTILINE)
-    assert "pairs of rounds, measured alternately" in done.stdout
+    assert "compared in pairs of rounds" in done.stdout
     assert re.search(r"differs: .*setting: as started after echo A >> turns \| env=", done.stdout)
     assert done.stdout.endswith("Next: membench compare A=o_a.csv B=o_b.csv\n")
     assert "2 pairs of rounds: too few for a 95 % interval" in done.stderr

@@ -61,7 +61,7 @@ def test_a_report_is_repeated_and_other_files_are_left_alone(measured: Membench)
     assert done.returncode == 1
     assert done.stderr == (
         "Error: a.html exists and is not a report of membench\n"
-        "Hint: only reports of membench are overwritten: choose another -o\n"
+        "Hint: membench overwrites only its own reports: choose another file with -o\n"
     )
     assert page.read_text() == "mine"
 

@@ -61,8 +61,8 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
     (told,) = brief._of_several(judge(runs))
     assert isinstance(told, Paragraph)
     assert str(told.line[0]) == (
-        f"The measured numbers of box-1 are those of {runs[1].label}, the last of its 2 runs here; "
-        "the verdicts use all of them together."
+        f"The numbers of box-1 come from {runs[1].label}, the last of 2 runs. "
+        "The verdicts use all 2 runs together."
     )
     assert list(brief._of_several(judge(runs[:1]))) == []
 

@@ -138,7 +138,7 @@ def test_caches_are_marked_as_the_system_reports_them(
         for element in ET.fromstring(figures["staircase"].drawing.svg()).iter(f"{SVG}text")
     ]
     assert {"L1 32KiB", "L2 1MiB", "L3 32MiB"} <= set(texts)
-    assert "working set (caches: as the system says)" in texts
+    assert "working set (caches as reported by the system)" in texts
     unknown = replace(make_run(everything), machine=None)
     drawn = staircase.draw([unknown])
     assert isinstance(drawn, Figure)
@@ -160,7 +160,7 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
     theirs = {one.slug: one for one in draw_all([make_run(cited)])[0]}
     assert own.keys() == theirs.keys()
     for slug, figure in theirs.items():
-        assert "Hollow marks are cited, not measured." in figure.caption
+        assert "Hollow marks are published values." in figure.caption
         assert "cited" not in own[slug].caption
         assert (
             figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"

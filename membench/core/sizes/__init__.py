@@ -1,1 +1,1 @@
-"""Which CPUs a case runs on, which caches they reach, and how large its arrays must be."""
+"""The CPUs of a case, the caches that these CPUs can reach, and the resulting array sizes."""

@@ -1,4 +1,4 @@
-"""Which CPUs the threads are pinned to, and in which order."""
+"""The order in which membench pins threads to CPUs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from membench.core.snapshot import Machine
 
 
 def placement(machine: Machine) -> tuple[int, ...]:
-    """The usable CPUs, in the order in which threads are pinned to them.
+    """The usable CPUs, in the order in which membench pins threads to CPUs.
 
-    The first hardware threads of all cores come before the second ones; among these, faster kinds
-    of core come first, then lower memory nodes. The list has no more CPUs than the control group's
-    quota allows.
+    The first hardware threads of all cores come before the second hardware threads. Within each of
+    these groups, faster kinds of core come first, then lower memory nodes. The number of CPUs is at
+    most the CPU quota of the control group, and at least 1.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}

@@ -1,9 +1,9 @@
-"""The last-level caches that a set of CPUs can reach, and whether they behave as reported.
+"""The last-level caches that a set of CPUs can reach, and whether the caches behave as reported.
 
-Only caches that a case's CPUs can reach can serve it: one core complex of an EPYC 9654 reaches 32
-MiB, all twelve reach 384 MiB. Hypervisors and containers may report caches that are absent, too
-large, or shared with other guests. A staircase (the latency of a pointer chase over growing rings)
-shows how they behave.
+A case can use only the caches that the CPUs of the case can reach. One core complex of an EPYC 9654
+reaches 32 MiB, all twelve core complexes reach 384 MiB. Hypervisors and containers may report
+caches that are absent, too large, or shared with other virtual machines. A staircase shows the real
+behaviour: the latency of a pointer chase over buffers (rings) of growing size.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ FLAT = 1.25
 """Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""A latency this many times smaller than memory latency shows a cache, not noise."""
+"""Ratio of memory latency to a measured latency that proves a cache; a smaller one may be noise."""
 
 BEYOND = 1.5
-"""A ring this many times as large as a cache does not fit: at least a third of the loads miss."""
+"""Size of a ring in cache sizes at which at least a third of the loads miss the cache."""
 
 Staircase = Sequence[tuple[int, float]]
-"""Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size."""
+"""Pairs (size of a ring in bytes, latency of a load in this ring in ns), ascending by size."""
 
 
 @record
@@ -37,7 +37,7 @@ class Reach:
     """The last-level caches that a set of CPUs can reach.
 
     Attributes:
-        bytes: total size of these caches, None if unknown.
+        bytes: total size of these caches; None if unknown.
         confirmed: whether a staircase was measured and agrees with the reported caches.
     """
 
@@ -46,9 +46,9 @@ class Reach:
 
 
 def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
-    """The last-level caches that ``cpus`` can reach, each counted once.
+    """The last-level caches that ``cpus`` can reach; a shared cache counts once.
 
-    If the machine's staircase contradicts the reported caches, the staircase decides.
+    If the machine's staircase contradicts the reported caches, the sizes come from the staircase.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -69,37 +69,43 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """How the staircase contradicts the reported caches, in words; empty if it agrees.
+    """How the staircase contradicts the reported caches, as a message; empty if both agree.
 
-    Two contradictions are checked. If latency is flat from a quarter of the reported size on, no
-    cache of that size serves this CPU. If a ring of four times the reported size takes at most half
-    of memory latency, a larger cache serves this CPU.
+    The function checks for two contradictions:
+
+    - The cache is smaller than reported: latency is flat from a quarter of the reported size on.
+    - The cache is larger than reported: a load in a ring of four times the reported size takes at
+      most half of the memory latency.
     """
     stairs = machine.cpu.staircase
     if not stairs:
         return ""
     seen, reported = flat_from(stairs), of_the_chase(machine)
     if reported is None:
-        return f"no cache is reported, but the pointer chase leaves a cache before {_size(seen)}"
+        return (
+            "the system reports no cache, but a pointer chase over less than "
+            f"{_size(seen)} is faster than memory"
+        )
     if _is_beyond(stairs, reported) and CACHE_MULTIPLE * seen <= reported:
         return (
-            f"{_size(reported)} are reported, but the pointer chase leaves the caches before "
-            f"{_size(seen)}"
+            f"the system reports a cache of {_size(reported)}, but a pointer chase over "
+            f"{_size(seen)} is already as slow as memory"
         )
     beyond = [latency for size, latency in stairs if size >= CACHE_MULTIPLE * reported]
     if beyond and CONTRAST * min(beyond) <= stairs[-1][1]:
         return (
-            f"{_size(reported)} are reported, but the pointer chase stays in caches up to "
-            f"{_size(seen // 2)}"
+            f"the system reports a cache of {_size(reported)}, but a pointer chase over "
+            f"{_size(seen // 2)} is still faster than memory"
         )
     return ""
 
 
 def flat_from(stairs: Staircase) -> int:
-    """Bytes of the smallest ring from which on latency stays that of the largest, within `FLAT`.
+    """Size in bytes of the smallest ring with memory latency.
 
-    If a ring took longer than a larger one, it was disturbed and gets the latency of the larger
-    one.
+    From this ring on, all latencies agree with the latency of the largest ring within `FLAT`. If a
+    ring took longer than a larger ring, other load disturbed the ring, and the function uses the
+    latency of the larger ring.
     """
     size, top = stairs[-1]
     least = top
@@ -112,7 +118,10 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """Reported size in bytes of the last-level cache of the CPU that measures the staircase."""
+    """Reported size in bytes of the last-level cache of the first usable CPU; None if unknown.
+
+    This CPU measures the staircase.
+    """
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None
 

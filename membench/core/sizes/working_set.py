@@ -1,4 +1,4 @@
-"""Array sizes so large that memory serves them, not a cache: the meaning of `size=auto`."""
+"""Array sizes for `size=auto`: so large that memory serves the arrays, not a cache."""
 
 from __future__ import annotations
 
@@ -9,43 +9,47 @@ from membench.core.snapshot import Machine
 from membench.core.units import GIB, MIB
 
 LEAST_ARRAY = 256 * MIB
-"""The smallest array in bytes that is used to measure memory, even if the caches are small."""
+"""Smallest size of an array for measuring memory, in bytes, even if the caches are small."""
 
 DEVICE_ARRAY = 4 * GIB
-"""Bytes of an array in GPU memory, if it fits: the largest L2 cache of 2026 has 126 MiB, and other
-tools use arrays of gigabytes.
+"""Size in bytes of an array in GPU memory, if the array fits.
+
+The largest L2 cache of 2026 has 126 MiB. Other tools also use arrays of gigabytes.
 """
 
 GPU_SHARE = 0.9
-"""Largest share of a GPU's memory that a case may hold; the CUDA context needs the rest."""
+"""Largest share of a GPU's memory that a case may allocate; the CUDA context also needs memory."""
 
 Cost = Callable[[int], float]
-"""Bytes of memory that a case holds, given the bytes of one of its arrays."""
+"""A function from the size of one array to the memory that the case allocates, both in bytes."""
 
 
 def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
-    """Bytes of an array in main memory that the reachable caches cannot serve.
+    """Size in bytes of an array in main memory that the reachable caches cannot serve.
 
-    A power of two, as rings require. If the memory budget is too small for it, the largest that
-    fits, but at least `LEAST_ARRAY`; a case that does not fit even then is skipped.
+    The size is a power of two, as the rings of a pointer chase require. If the memory budget is too
+    small, the size is the largest that fits, but at least `LEAST_ARRAY`. A case that still does not
+    fit is skipped.
     """
     size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
     return _fitting(size, held, machine.memory.budget)
 
 
 def most_of_gpu(machine: Machine) -> int:
-    """80 % of the first GPU's memory in bytes, as a multiple of 1 GiB; 0 if unknown.
+    """80 % of the first GPU's memory in bytes, rounded down to whole GiB; 0 if unknown.
 
-    This is the size of a typical KV pool.
+    A typical inference engine uses this size for the KV cache.
     """
     devices = machine.gpus.devices
     return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0
 
 
 def device_array(machine: Machine, held: Cost) -> int:
-    """Bytes of an array in GPU memory: `DEVICE_ARRAY`, or the largest power of two that fits.
+    """Size in bytes of an array in GPU memory.
 
-    A GPU whose memory size is unknown is assumed to share the host's memory.
+    The size is `DEVICE_ARRAY`, or the largest power of two that fits in the GPU's memory.
+
+    If the memory size of a GPU is unknown, the host's memory budget is the limit.
     """
     devices, budget = machine.gpus.devices, machine.memory.budget
     if not devices:
@@ -53,12 +57,12 @@ def device_array(machine: Machine, held: Cost) -> int:
     known = [gpu.memory for gpu in devices if gpu.memory]
     room = GPU_SHARE * min(known) if len(known) == len(devices) else budget
     if any(gpu.integrated for gpu in devices):
-        room = min(room, budget)  # an integrated GPU uses the memory that the host uses
+        room = min(room, budget)  # an integrated GPU uses the host's memory
     return _fitting(DEVICE_ARRAY, held, room)
 
 
 def top_ring(machine: Machine) -> int:
-    """Bytes of the largest ring of a staircase; too large for the reported cache."""
+    """Size in bytes of the largest ring of a staircase; this ring exceeds the reported cache."""
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
 

@@ -1,9 +1,9 @@
-"""The languages of the report: translates every message of the finished document.
+"""The languages of the report: functions that translate every message of a document.
 
-Sections and plots write messages (`membench.core.messages`).  The translations of a language are in
-a GNU gettext file, ``<language>/LC_MESSAGES/membench.mo``. `ci/translations.py` compiles it from
-the ``.po`` in the same folder. Other text is not translated: code, commands, quotes, and text from
-files.
+Sections and plots write messages (`membench.core.messages`). The GNU gettext file
+``<language>/LC_MESSAGES/membench.mo`` has the translations. `ci/translations.py` compiles this file
+from the ``.po`` file in the same folder. Code, commands, quotations and texts from files are not
+translated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from membench.report.page.document import Document, Inline
 
 SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
-"""Maps a language's name on the command line to the language tag of the page."""
+"""Language tag of the page by the value of the option `--lang`."""
 DOMAIN = "membench"
 LOCALE = files(__package__)
 """Folder of the translation files."""
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """The translations for one of `LANGUAGES`; empty for English."""
+    """The translations into ``language``, a key of `LANGUAGES`; no translations for English."""
     if language == SOURCE:
         return NullTranslations()
     with as_file(LOCALE) as folder:
@@ -43,12 +43,12 @@ def of_tag(tag: str) -> NullTranslations:
 
 
 def translated(document: Document, language: str) -> Document:
-    """``document`` in ``language``, with its messages as plain text."""
+    """``document`` in ``language``, with all messages as plain text."""
     return replace(in_language(document, catalogue(language)), language=LANGUAGES[language])
 
 
 def in_language(value: T, to: NullTranslations) -> T:
-    """``value`` with every message in it translated by ``to``."""
+    """A copy of ``value`` in which ``to`` has translated every message, at any depth."""
     found: Any = value
     if isinstance(found, Message):
         found = found.said(to)
@@ -65,7 +65,10 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """The parts of one part of a line; a message that contains a case id or a link has several."""
+    """``value`` translated, as one or several parts of a line.
+
+    A message with a case id or a link as a parameter becomes several parts.
+    """
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

@@ -1,1 +1,1 @@
-"""The report: content, HTML and Markdown."""
+"""The report: the content, and the HTML and Markdown that are made from the content."""

@@ -1,4 +1,4 @@
-"""Composes the whole document from runs."""
+"""Compose the whole report from runs and verdicts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from membench.thesis.claims.verdicts import Verdicts
 
 
 class ThesisDetail(StrEnum):
-    """How much of the thesis a report shows."""
+    """How much a report shows of the claims of the thesis."""
 
     FULL = "full"
     """Every claim with its evidence."""
     SUMMARY = "summary"
-    """A table of verdicts; the claims are folded."""
+    """A table of verdicts; the reader can unfold the claims."""
     NONE = "none"
-    """Measurements only."""
+    """Only measurements."""
 
 
 def compose(
@@ -49,13 +49,14 @@ def compose(
     entries: Assumptions,
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
 ) -> Document:
-    """The report of ``runs`` and the verdicts on them.
-
-    The same files give the same report at any time.
+    """The report of ``runs``. It has no date, so that the same files give the same report.
 
     Args:
-        judged: the verdicts; None if ``thesis`` is none.
-        entries: the assumptions behind the advice.
+        sources: the files of the report.
+        runs: the runs in these files.
+        judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.
+        entries: the assumptions behind the recommendations.
+        thesis: how much the report shows of the claims.
     """
     full = thesis is ThesisDetail.FULL
     held = headline.judge(runs)

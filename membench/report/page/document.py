@@ -1,8 +1,8 @@
-"""The content of the report, from which HTML and Markdown are made.
+"""The classes for the content of a report; `html` and `markdown` turn a `Document` into text.
 
-Its text is untrusted, because it comes from results files, so a renderer escapes all of it. The
-content does not depend on the format or on the reader's language. Sections write messages
-(`membench.core.messages`), also around a case id or a link.
+The texts come from results files and are untrusted, so a renderer must escape every text. The
+content depends neither on the format nor on the reader's language: translatable texts are messages
+(`membench.core.messages`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from membench.core.messages import tr
 
 @dataclass(frozen=True)
 class Code:
-    """A case id, a command or a file name; never translated, and may be wrapped after slashes."""
+    """A case id, a command or a file name; not translated. A line may break after a slash."""
 
     text: str
 
@@ -26,7 +26,7 @@ class Code:
 
 @dataclass(frozen=True)
 class English:
-    """Text that is English on a page of any language, such as the title of a source."""
+    """Text that stays English on a page in another language, such as the title of a source."""
 
     text: str
 
@@ -46,7 +46,7 @@ class Strong:
 
 @dataclass(frozen=True)
 class Link:
-    """A link; ``anchor`` is the id of a section of this document."""
+    """A link to a section of the same document; ``anchor`` is the id of the section."""
 
     text: str
     anchor: str
@@ -62,7 +62,7 @@ _COMMA = tr(", ")
 
 
 def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
-    """Join ``parts`` to one line."""
+    """One line made of ``parts``, with ``between`` between two parts and ``end`` at the end."""
     line: list[Inline] = []
     for part in parts:
         line += [*([between] if line else []), *part]
@@ -76,7 +76,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Alert:
-    """A warning that changes the meaning of the rest of the document."""
+    """A warning that readers must see before they use the numbers of the document."""
 
     title: str
     line: Line
@@ -96,7 +96,13 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: ``numeric`` ones are right-aligned, ``prose`` ones contain sentences."""
+    """A column of a table.
+
+    Attributes:
+        title: the header.
+        numeric: whether the cells are numbers, aligned right.
+        prose: whether the cells are sentences.
+    """
 
     title: str
     numeric: bool = False
@@ -105,7 +111,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with one cell per column; an empty cell is ``()``."""
+    """A table. A row has one cell per column; an empty cell is ``()``."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -113,24 +119,27 @@ class Table:
 
 
 class Drawing(Protocol):
-    """A picture that is drawn when a page shows it, in the language of the page.
+    """A picture, drawn only when a page is rendered.
 
-    A dataclass whose texts are messages: translating the document translates them.
+    A drawing is a dataclass. Its texts are messages, so that they are translated with the document.
     """
 
     def svg(self) -> str:
-        """An ``<svg>`` element; colours are CSS variables with a fallback."""
+        """The picture as an ``<svg>`` element; colours are CSS variables with a default."""
         ...
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot, with text for readers who cannot see it.
+    """A plot, with a description and a table for readers who cannot see the plot.
 
     Attributes:
         slug: a unique name for ids and file names.
-        caption: the finding, computed from the data.
+        title: the heading.
+        caption: what the plot shows, computed from the data.
         description: the axes, units and marks of the plot.
+        drawing: the picture.
+        table: the data of the plot.
     """
 
     slug: str
@@ -143,14 +152,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small drawing without heading or table; the text next to it has the same content."""
+    """A small drawing without heading or table; the text next to the drawing has the content."""
 
     drawing: Drawing
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A quotation; ``language`` is a BCP 47 tag."""
+    """A quotation; ``language`` is a BCP 47 tag such as ``zh-Hant-TW``."""
 
     text: str
     language: str
@@ -165,7 +174,14 @@ class Command:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file embedded in the report, if the format supports that."""
+    """A file that an HTML report contains; Markdown shows only the name and the note.
+
+    Attributes:
+        name: name of the file.
+        media: media type such as ``text/csv``.
+        data: the content.
+        note: text below the link to the file.
+    """
 
     name: str
     media: str
@@ -189,7 +205,12 @@ Block: TypeAlias = (
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and its content; ``folded`` content is hidden until the reader opens it."""
+    """A heading with blocks and subsections.
+
+    Attributes:
+        anchor: the id for links.
+        folded: whether the content is hidden until the reader unfolds the section.
+    """
 
     anchor: str
     title: str
@@ -200,7 +221,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole report; ``alerts`` come before everything else, ``language`` is a BCP 47 tag."""
+    """A whole page.
+
+    Attributes:
+        title: the heading.
+        lead: one line below the heading.
+        generator: name and version of the program that made the page.
+        alerts: warnings at the top of the page.
+        sections: the content.
+        language: a BCP 47 tag.
+    """
 
     title: str
     lead: Line

@@ -1,4 +1,4 @@
-"""Renders the document as one self-contained HTML file."""
+"""Render a document as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PLAIN_BYTES = 256 * 1024
 
 
 def render(document: Document) -> str:
-    """``document`` as HTML; all of its text is escaped, only plots are markup."""
+    """``document`` as HTML. All texts are escaped; only plots are inserted as markup."""
     say = of_tag(document.language).gettext
     page = _template().render(
         document=document, light=LIGHT, dark=DARK, _=say, region=_region_names()
@@ -46,11 +46,10 @@ def render(document: Document) -> str:
 
 
 def _region_names() -> Callable[[str], str]:
-    """Return a function that gives each region of a page a unique name.
+    """A function from the caption of a table to a unique name of the region with the table.
 
-    If several regions have the same caption, all but the first get a number.
-
-    A screen reader lists the regions by their names (WAI-ARIA 1.2, landmark regions).
+    The second region with the same caption gets the name ``caption #2``. A screen reader lists the
+    regions by name (WAI-ARIA 1.2, landmark regions).
     """
     seen: Counter[str] = Counter()
 
@@ -87,13 +86,16 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Group ``blocks`` into runs of figures (True) that share a grid, and of others (False)."""
+    """Group neighbouring blocks: pairs (whether all are figures, blocks).
+
+    The figures of a group share a grid on the page.
+    """
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 
 
 def line(parts: Line) -> Markup:
-    """Inline content as HTML."""
+    """A line of inline content as HTML."""
     return Markup().join(_inline(part) for part in parts)
 
 
@@ -112,12 +114,12 @@ def _inline(part: Inline) -> Markup:
 
 
 def wrapping(text: str) -> Markup:
-    """``text``, such as a case id, with a possible line break after each slash."""
+    """``text``, such as a case id, as HTML that may break after each slash."""
     return Markup("/<wbr>").join(text.split("/"))
 
 
 def download(attachment: Attachment) -> dict[str, str]:
-    """File name and ``data:`` URL of ``attachment``."""
+    """File name and ``data:`` URL of ``attachment``; a large file is compressed with gzip."""
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
         name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)

@@ -1,4 +1,4 @@
-"""Renders the document as Markdown, for people and for a GitHub step summary; plots are files."""
+"""Render a document as Markdown; the plots are separate files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,13 @@ LIMIT = 1024 * 1024
 
 @dataclass(frozen=True)
 class _Detail:
-    """How much detail is shown: tables behind plots, and rows per table; and the language."""
+    """How much detail the Markdown has.
+
+    Attributes:
+        plot_tables: whether to write the data of each plot.
+        rows: maximum number of rows per table; None for all rows.
+        language: BCP 47 tag of the document.
+    """
 
     plot_tables: bool = True
     rows: int | None = None
@@ -53,11 +59,11 @@ _DETAILS = (
 
 
 def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) -> str:
-    """``document`` in at most ``limit`` bytes, with less detail if necessary.
+    """``document`` as Markdown of at most ``limit`` bytes, with less detail if necessary.
 
     Args:
         document: the content.
-        images: maps the slug of a figure to the file name of its picture.
+        images: file name of the picture by the slug of the figure.
         limit: maximum size in bytes of UTF-8.
     """
     text = ""
@@ -145,7 +151,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` with a colon in the style of the language."""
+    """``title`` followed by the colon of the language."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 
@@ -178,7 +184,7 @@ def _line(line: Line) -> str:
     text = ""
     for part in line:
         told = _inline(part)
-        # Emphasis that ends with a sign must be followed by a space: CommonMark 0.31, 6.2.
+        # After emphasis that ends with a sign, a letter needs a space: CommonMark 0.31, 6.2.
         text += " " if _SIGN.search(text) and told[:1].isalnum() else ""
         text += told
     return text.strip()
@@ -190,7 +196,7 @@ def _inline(part: Inline) -> str:
             return code(text)
         case Strong(text):
             inner = escaped(text)
-            # Emphasis ends at the last letter: "**a: **b" is not strong.
+            # The closing ** must follow a letter directly: "**a: **b" is not strong.
             return f"**{inner.rstrip()}**{' ' if inner.endswith(' ') else ''}" if inner else ""
         case Link(text, anchor):
             return f"[{escaped(text)}](#{anchor})"

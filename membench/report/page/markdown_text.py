@@ -1,4 +1,4 @@
-"""Escapes untrusted text for Markdown, so that it has no effect as markup."""
+"""Escape untrusted text for Markdown, so that the text has no effect as markup."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def escaped(text: str) -> str:
 
 
 def table_row(cells: Sequence[str], *, plain: bool = False) -> str:
-    """A line of a table; `escaped` changes the cells unless they are ``plain``."""
+    """A line of a table; the cells are escaped if ``plain`` is False."""
     return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
 
 
 def in_html(text: str) -> str:
-    """``text`` escaped for a line of HTML, which ignores backslash escapes."""
+    """``text`` escaped for a line of HTML within Markdown, where backslash escapes do not work."""
     line = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     line = _SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, line)
@@ -32,7 +32,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """``text`` as inline code; vertical bars are escaped, because the code may be in a table."""
+    """``text`` as inline code that may be in a table; vertical bars are escaped."""
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     ticks = fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
@@ -40,6 +40,6 @@ def code(text: str) -> str:
 
 
 def fence(text: str, least: int) -> str:
-    """A fence of at least ``least`` backticks that nothing in ``text`` can close."""
+    """A fence of backticks, at least ``least`` and longer than any run of backticks in ``text``."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)

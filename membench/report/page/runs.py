@@ -1,4 +1,4 @@
-"""The runs of a report: rows, sidecar, and problems with either."""
+"""Read the runs of a report: the rows, the JSON file beside the rows, and their problems."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from membench.results.table import read_rows
 
 @dataclass(frozen=True)
 class ReportSource:
-    """A results file that was read.
+    """A results file of a report.
 
     Attributes:
-        data: the bytes of the file; empty for a pipe, which can be read only once.
+        path: the path of the file.
+        data: the bytes of the file; empty for a pipe, because a pipe can be read only once.
         problems: reasons to distrust the file, one sentence each.
     """
 
@@ -36,18 +37,21 @@ class ReportSource:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the bytes; empty for a pipe."""
+        """SHA-256 of the bytes in hexadecimal; empty for a pipe."""
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one file.
+    """One run in a results file.
 
     Attributes:
-        label: the run's unique name in the report; ASCII.
-        sidecar: None if no sidecar describes this run.
-        machine: the snapshot in the sidecar.
+        label: unique name of the run in the report; ASCII.
+        source: the file.
+        rows: the rows of the run.
+        sidecar: the content of the JSON file beside the results; None if it is missing or
+            describes another run.
+        machine: the machine in the sidecar; None without a sidecar.
     """
 
     label: str
@@ -58,13 +62,13 @@ class Run:
 
     @property
     def started(self) -> str:
-        """The earliest time in its rows, UTC, without fractions of a second."""
+        """The earliest start time of a row, in UTC without fractions of a second."""
         first = min((row.started for row in self.rows if row.started), default="")
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Run, ...]]:
-    """The files and their runs, in order, with unique labels.
+    """The files and all runs in these files, in the order of ``paths``.
 
     Raises:
         SchemaError: a file is not a results file.
@@ -104,7 +108,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
     else:
         problems.append(
             tr(
-                "{file} was read from a pipe: it has no sidecar and is not embedded.",
+                "{file} was read from a pipe: the report has no sidecar and no copy of this file.",
                 file=shown(Path(path.name)),
             )
         )
@@ -124,7 +128,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether membench measured the rows; published and imported figures have no sidecar."""
+    """Whether membench measured any row; published and imported rows have no sidecar."""
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
@@ -144,7 +148,7 @@ def _sidecar(
             problems.append(
                 tr(
                     "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
-                    "and the file may differ from the one that its run wrote.",
+                    "and the file may have been changed after the run.",
                     file=file,
                     sidecar=name,
                 )
@@ -163,8 +167,8 @@ def _sidecar(
     if not verify_sha256(path, sidecar):
         problems.append(
             tr(
-                "{file} is NOT the file that its run wrote: its SHA-256 differs from that in "
-                "{sidecar}. Numbers may have been changed.",
+                "{file} was CHANGED after the run: the SHA-256 of the file differs from the "
+                "SHA-256 in {sidecar}. Numbers may be wrong.",
                 file=file,
                 sidecar=name,
             )
@@ -192,7 +196,7 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """For each run, the shortest label that distinguishes it from the others."""
+    """A label for each run: the first scheme (such as the machine name) with unique labels."""
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

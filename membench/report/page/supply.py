@@ -1,4 +1,4 @@
-"""Measured rates against the demand of models: rates by machine, and assumptions."""
+"""The rates that machines deliver, for comparison with the demand of models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from membench.thesis.claims.scenario import device_key
 from membench.thesis.claims.verdicts import Subject, Verdicts
 
 FALLBACK = "h100"
-"""The device whose specification is used if no GPU is known; it is always marked as assumed."""
+"""The GPU whose specification is assumed if no GPU of the report is known."""
 _PATHS = {
     "ddr-read": tr("DDR read"),
     "h2d": tr("copies from host to GPU"),
@@ -25,13 +25,13 @@ _PATHS = {
 
 @dataclass(frozen=True)
 class Supply:
-    """A rate that a machine delivers.
+    """The rate at which a machine moves data along a path, such as DDR to GPU.
 
     Attributes:
-        name: readable name; with the machine if there are several.
-        key: name of the input in the ledger.
-        rate: in B/s.
-        cited: whether the rate is a published figure.
+        name: name of the path; with the machine if the report has several machines.
+        key: name of the measurement in the list of claims.
+        rate: the rate in B/s, with a range.
+        cited: whether the rate is a published value.
     """
 
     name: str
@@ -45,8 +45,9 @@ class Compute:
     """The rate of a matrix product in FLOP/s.
 
     Attributes:
-        label: name of the device, and whether its rate was measured.
-        assumed: whether the rate is taken from a specification.
+        label: name of the machine or device, and whether the rate was measured.
+        flops_per_s: the rate.
+        assumed: whether the rate comes from a specification.
     """
 
     label: str
@@ -55,7 +56,7 @@ class Compute:
 
 
 def supplies(found: Verdicts) -> tuple[Supply, ...]:
-    """The rates at which each machine moves data to and from tiers other than HBM."""
+    """The measured or published rates of each machine for the paths from DDR and SSD."""
     several = sum(bool(subject.rows) for subject in found.subjects) > 1
     return tuple(
         Supply(
@@ -71,7 +72,7 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 
 
 def compute(found: Verdicts) -> Compute:
-    """Measured rate of matrix products; otherwise the peak of the measured device or `FALLBACK`."""
+    """The measured rate of matrix products; without one, the peak of a known GPU or `FALLBACK`."""
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:
@@ -95,7 +96,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """Machines with both roofs of the roofline measured: bytes per second and FLOPs per second."""
+    """Machines with both limits of the roofline model: memory rate in B/s, compute in FLOP/s."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:
@@ -107,6 +108,6 @@ def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
 
 
 def spec(found: Verdicts, device: str, what: str) -> float:
-    """The assumption ``what`` about ``device``, in SI units."""
+    """The specification ``what`` of ``device``, such as ``bf16``, in SI units."""
     entry = found.entries[device_key(device, what)]
     return entry.value * entry.scale

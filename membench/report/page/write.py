@@ -1,4 +1,4 @@
-"""Writes a report to files, and checks before it overwrites a file."""
+"""Write a report to files; only older reports of membench are overwritten."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from membench.thesis.claims.verdicts import Spread, verdicts
 FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = {  # first bytes of a file of membench, by suffix
+_MARKS = {  # the start of a file that membench wrote, by suffix
     ".html": re.compile(
         rb'<!doctype html>\n<html lang="[\w-]+">\n<head>\n<meta charset="utf-8">\n'
         rb'<meta name="generator" content="membench'
     ),
     ".md": re.compile(rb"<!-- generator: membench"),
     ".svg": re.compile(rb'<\?xml version="1\.0" encoding="utf-8"\?>\n<!-- generator: membench'),
-    # the keys are sorted, so a few lines come before the mark
+    # The keys of the JSON are sorted, so some lines come before "schema".
     ".json": re.compile(rb'\{\n "(?:[^\n]*\n){1,200}? "schema": "membench\.verdicts/'),
 }
 _HEAD_BYTES = 1 << 14
@@ -49,31 +49,33 @@ def make_report(
     """Write a report on ``files``; the suffix of ``output`` determines the format.
 
     Args:
-        language: one of `LANGUAGES`; quotes are not translated.
-        assumptions: a file that replaces entries of the shipped assumptions.
-        assume: single assumptions, as ``NAME=VALUE``; they override the file.
-        thesis: how much of the thesis a page shows; with ``none``, no claim is judged.
-        spread: function that judges the claims on other workers; the report has the same bytes.
-        warned: function that gets each warning and its hint.
+        files: results files.
+        output: the report, with a suffix of `FORMATS`.
+        assumptions: a TOML file that replaces built-in assumptions.
+        language: one of `LANGUAGES`; quotations are not translated.
+        assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
+        thesis: how much a page shows of the claims; with ``none``, no claim is judged.
+        spread: function that computes the verdicts on other hosts; the report does not change.
+        warned: function that gets each warning and the hint.
 
     Returns:
         The written files, the report first.
 
     Raises:
-        UsageError: the suffix is not in `FORMATS`, or verdicts are requested without the thesis.
+        UsageError: the suffix is not in `FORMATS`, or ``thesis`` is none for a JSON file.
         SchemaError: a file is not a results file.
-        AssumptionError: an assumption of the file or of ``assume`` is invalid.
-        OutputError: a file that membench did not make would be overwritten, or cannot be written.
+        AssumptionError: an assumption in ``assumptions`` or ``assume`` is invalid.
+        OutputError: a file cannot be written, or a file exists that membench did not write.
     """
     suffix = output.suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(
-            f"'{shown(output)}' does not end in {' or '.join(FORMATS)}",
+            f"the file name '{shown(output)}' of -o does not end in {' or '.join(FORMATS)}",
             "the suffix selects the format: -o report.html, -o verdicts.json",
         )
     if suffix == ".json" and thesis is ThesisDetail.NONE:
         raise UsageError(
-            f"'{shown(output)}' is a file of verdicts, but --thesis none requests no verdict",
+            f"-o {shown(output)} requests verdicts, but --thesis none requests no verdict",
             "leave out --thesis, or write a page: -o report.html",
         )
     _check(output)
@@ -99,7 +101,7 @@ def make_report(
             written = _markdown(document, output)
     for path in written:
         _check(path)
-    # The report comes last, after the files that it links to.
+    # The report is written last, after the files to which the report links.
     for path, text in reversed(written.items()):
         _put(path, text)
     return tuple(written)
@@ -124,7 +126,7 @@ def _figures(section: Section) -> list[Figure]:
 
 
 def standalone(svg: str) -> str:
-    """``svg`` as a separate file; it then includes the colours that a page would provide."""
+    """``svg`` as a separate file, including the colours that an HTML page would define."""
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--{name}:{value};" for name, value in colours.items())
@@ -142,9 +144,10 @@ def standalone(svg: str) -> str:
 
 
 def _check(path: Path) -> bool:
-    """Whether ``path`` exists as a file of membench; any other existing file is an error.
+    """Whether ``path`` exists. Creates the directory if necessary.
 
-    Creates the directory if necessary.
+    Raises:
+        OutputError: ``path`` exists and is not a file that membench wrote.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +159,7 @@ def _check(path: Path) -> bool:
         raise output_error(path, cause) from None
     name = shown(path)
     if not stat.S_ISREG(mode):
-        raise OutputError(f"{name} is not a regular file", "choose another -o")
+        raise OutputError(f"{name} is not a regular file", "choose another file with -o")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -166,19 +169,19 @@ def _check(path: Path) -> bool:
     if mark is None or mark.match(head) is None:
         raise OutputError(
             f"{name} exists and is not a report of membench",
-            "only reports of membench are overwritten: choose another -o",
+            "membench overwrites only its own reports: choose another file with -o",
         )
     return True
 
 
 def write_page(document: Document, output: Path, language: str = SOURCE) -> Path:
-    """Write ``document`` as an HTML page to ``output``, which may only replace such a page.
+    """Write ``document`` as an HTML page to ``output``; only a page of membench is overwritten.
 
     Args:
         language: one of `LANGUAGES`.
 
     Raises:
-        OutputError: another file is there, or ``output`` cannot be written.
+        OutputError: ``output`` exists as another file, or cannot be written.
     """
     from membench.report.page import html
 
@@ -187,7 +190,7 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
 
 
 def _put(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, which may only replace a file of membench."""
+    """Write ``text`` to ``path``; only a file that membench wrote is overwritten."""
     if _check(path):
         atomic_write(path, text.encode())
     else:

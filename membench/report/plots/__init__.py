@@ -1,4 +1,4 @@
-"""The plots of the report: each is drawn from rows, or gives the reason why it cannot be drawn."""
+"""The plots of the report. Each module has a function ``draw`` that returns a plot or a reason."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PLOTS = (
 
 
 def draw_all(runs: Sequence[Run]) -> tuple[tuple[Figure, ...], tuple[NotDrawn, ...]]:
-    """Every plot that the rows of ``runs`` allow, and the reasons why others are not drawn."""
+    """All plots for ``runs``, and the plots without enough data, each with the reason."""
     drawn = [plot.draw(runs) for plot in _PLOTS]
     return (
         tuple(one for one in drawn if isinstance(one, Figure)),

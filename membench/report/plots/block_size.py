@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of the disk, and of paging from the disk, by block size."""
+"""Plot of the bandwidth of disk cases and paging cases by block size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CURVE = PlotText(
     title=tr("Disk and paging bandwidth by block size"),
     description=tr(
         "Line plot. Horizontal axis: block size, logarithmic, in KiB to MiB. Vertical axis: "
-        "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds."
+        "bandwidth in GB/s, logarithmic. Marks are medians; small circles are single rounds."
     ),
     x=tr("block size"),
     y=tr("bandwidth [GB/s]"),
@@ -29,7 +29,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every way of moving blocks."""
+    """Draw one line per series of cases that differ only in the block size."""
     series = sweep(
         runs,
         "block",
@@ -50,8 +50,8 @@ def _finding(series: Sequence[Series]) -> str:
     # Blocks of the half-peak size or more are large enough.
     half = next(point for point in own.points if point.y >= best.y / 2)
     return tr(
-        "{series} reaches {rate} GB/s with blocks of {size} and {first_rate} GB/s with "
-        "{first_size}; half of the best is reached at {half}.",
+        "{series} reaches {rate} GB/s with blocks of {size}, and {first_rate} GB/s with blocks of "
+        "{first_size}. Blocks of {half} reach half of the best bandwidth.",
         series=own.label,
         rate=significant(best.y, 3),
         size=format_size(int(best.x)),

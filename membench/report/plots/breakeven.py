@@ -1,4 +1,4 @@
-"""Plot of the break-even bandwidth of each model, with the bandwidths of the tiers."""
+"""Plot of the bandwidth above which restoring is faster than recomputing, for each model."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = tr(
-    "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model; a filled mark is the "
-    "bandwidth above which restoring a prefix beats recomputing it, a hollow one the same on "
-    "Rubin with KV in fp8. Vertical lines are the bandwidths of the tiers: solid if measured, "
-    "dotted if cited."
+    "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model. A filled mark is the "
+    "bandwidth above which restoring a prefix is faster than recomputing. A hollow mark is this "
+    "bandwidth on Rubin with KV in fp8. Vertical lines are the bandwidths of the tiers: solid if "
+    "measured, dotted if cited."
 )
 PREFIX = 32768
 _TOLD = 3
-"""Number of tiers in the caption; the plot may have more."""
+"""Maximum number of tiers in the caption; the plot may have more tiers."""
 
 
 def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tuple[Model, float]]:
-    """Models with known weights and their break-even rates in B/s, highest first."""
+    """Pairs (model, break-even bandwidth in B/s), the highest bandwidth first.
+
+    Above this bandwidth, restoring ``prefix`` tokens is faster than recomputing at ``flops_per_s``
+    FLOP/s. Models with unknown weights are left out.
+    """
     found = [
         (
             model,
@@ -49,7 +53,7 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw one line for each model, and a horizontal line for each measured tier."""
+    """Draw one row per model, and a vertical line per measured or published tier."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}
@@ -88,8 +92,8 @@ def draw(found: Verdicts) -> Figure:
     low, high = own[-1], own[0]
     told = [
         tr(
-            "At {tokens} tokens ({rate}), restoring beats recomputing above {low} GB/s for "
-            "{low_model} and above {high} GB/s for {high_model}.",
+            "At {tokens} tokens ({rate}), restoring is faster than recomputing above {low} GB/s "
+            "for {low_model}, and above {high} GB/s for {high_model}.",
             tokens=PREFIX,
             rate=rate.label,
             low=significant(low[1] / 1e9, 3),

@@ -1,4 +1,4 @@
-"""Drawing code shared by plots of lines over one swept parameter."""
+"""Drawing code for plots with lines over one swept parameter."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlotText:
-    """The texts and scales of a plot of lines.
+    """The texts and scales of a plot with lines.
 
     Attributes:
+        slug: unique name of the plot.
+        title, description: texts of the figure.
         x, y: titles of the axes, with the unit in brackets.
-        counts: whether the x axis has counts; otherwise it has bytes.
-        log_y: whether the y axis is logarithmic; otherwise it starts at 0.
+        counts: whether the x axis shows counts (True) or bytes (False).
+        log_y: whether the y axis is logarithmic (True) or starts at 0 (False).
         table: caption of the data table.
+        height: height in units of the viewBox.
     """
 
     slug: str
@@ -44,9 +47,11 @@ def draw_curve(
     finding: str,
     beside: Callable[[Axes], None] | None = None,
 ) -> Figure:
-    """Draw the first `SERIES` of ``series`` as a figure.
+    """Draw the first `style.SERIES` series as a figure; the table has every series.
 
-    The function ``beside`` draws further elements into the axes.
+    Args:
+        finding: the start of the caption.
+        beside: function that draws further elements into the axes.
     """
     shown = series[: style.SERIES]
 
@@ -74,9 +79,9 @@ def draw_curve(
 def paint_lines(
     axes: Axes, series: Sequence[Series], *, counts: bool, log_y: bool, divisor: float = 1.0
 ) -> None:
-    """Draw medians joined by lines, single rounds as small circles, and both scales.
+    """Draw medians joined by lines and single rounds as small circles, and set both axes.
 
-    The vertical axis shows the unit of the file divided by ``divisor``.
+    The vertical axis shows values of the results file divided by ``divisor``.
     """
     values = [y / divisor for one in series for point in one.points for y in point.values]
     if log_y:
@@ -101,8 +106,8 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A remark if there are more series than a plot can show; otherwise empty."""
+    """A sentence with the number of series that the plot does not show; empty without such."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""
-    return tr("{count} more of the same kind are only in the table.", count=more)
+    return tr("{count} more series are only in the table.", count=more)

@@ -1,4 +1,4 @@
-"""Plot of the footprint sweep: bandwidth by number of bytes that are read or written."""
+"""Plot of bandwidth by working-set size."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _CURVE = PlotText(
     title=tr("Bandwidth by footprint"),
     description=tr(
         "Line plot. Horizontal axis: working set, logarithmic, in KiB to GiB. Vertical axis: "
-        "bandwidth in GB/s, logarithmic. Marks are medians, small circles single rounds; dashed "
-        "vertical lines are the cache sizes that the system reports."
+        "bandwidth in GB/s, logarithmic. Marks are medians; small circles are single rounds. "
+        "Dashed vertical lines are the cache sizes that the system reports."
     ),
     x=tr("working set"),
     y=tr("bandwidth [GB/s]"),

@@ -1,4 +1,4 @@
-"""The forest plot: each case's ratio to the reference, with its interval."""
+"""The forest plot: for each case, the ratio to the reference with a confidence interval."""
 
 from __future__ import annotations
 
@@ -24,19 +24,17 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Ratio to the reference")
 _DESCRIPTION = tr(
-    "Dot plot. Horizontal axis: the value of a label over that of the reference, logarithmic, with "
-    "its confidence interval. One line per case, by tier and metric. Grey bars are the threshold "
-    "within which a difference does not matter."
+    "Dot plot. Horizontal axis: the value of a label divided by the value of the reference, "
+    "logarithmic, with a confidence interval. One line per case, by tier and metric. Differences "
+    "within the grey bars (the threshold) do not matter."
 )
 MOST = 28
-"""Maximum number of readable lines; if there are more, the largest ratios in both directions are
-drawn.
-"""
+"""Maximum number of cases in the plot; of more cases, those farthest from the ratio 1 are drawn."""
 _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """Draw the cases that both the reference and the label with index ``side`` have."""
+    """Draw the ratios of the label number ``side`` (1 is the first label after the reference)."""
     found = [
         (line, finding)
         for line in comparison.matched
@@ -74,7 +72,8 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     more = len(found) - len(shown)
     if more:
         left_out = tr(
-            "The plot shows the {most} largest ratios; {more} more are only in the table.",
+            "The plot shows the {most} cases with the largest differences; {more} more cases are "
+            "only in the table.",
             most=MOST,
             more=more,
         )

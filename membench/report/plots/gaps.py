@@ -1,4 +1,4 @@
-"""Plot of the gaps between two uses of cache: their shares of traffic and of residency."""
+"""Plot of the time between two uses of cached tokens: shares of traffic and of residency."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _TITLE = tr("Gaps between two uses of cache")
 _DESCRIPTION = tr(
     "Line plot of cumulated shares. Horizontal axis: seconds between two uses, logarithmic. "
-    "Vertical axis: percent. For each trace the share of re-read tokens (traffic) and of idle "
-    "token-seconds (residency) with a gap no longer. Dashed vertical lines: up to this gap keeping "
-    "is cheaper than recomputing, at assumed prices."
+    "Vertical axis: percent. For each trace, one line is the share of re-read tokens (traffic) "
+    "with at most this gap, and one line the share of idle token-seconds (residency). Dashed "
+    "vertical lines: up to this gap, keeping is cheaper than recomputing, at assumed prices."
 )
 MODEL, PREFIX = "llama-3.1-70b", 32768
 _GRID = np.geomspace(1, 1e6, 61)
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw both shares for every shipped trace, and the gaps up to which each tier pays."""
+    """Draw both shares for every built-in trace, and how long each tier is cheaper."""
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)
@@ -56,7 +56,7 @@ def draw(found: Verdicts) -> Figure:
             style.note(axes, name, seconds, 12 + 9 * place, xytext=(-3, 0), ha="right", va="bottom")
         style.log_axis(axes, "x", [2, 1e6, *keep.values()])
         axes.set_xlabel(tr("gap [s]"))
-        axes.set_ylabel(tr("share with a gap no longer [%]"))
+        axes.set_ylabel(tr("share with at most this gap [%]"))
         style.legend(canvas, axes)
 
     parts = []
@@ -78,7 +78,7 @@ def draw(found: Verdicts) -> Figure:
         caption=sentences(
             (
                 sentence(clauses(parts)),
-                tr("Fast tiers carry the traffic, slow ones the residency."),
+                tr("Fast tiers serve most of the traffic; slow tiers keep most of the data."),
             )
         ),
         description=_DESCRIPTION,
@@ -99,7 +99,7 @@ def _cumulated(one: Workload) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
-    """Shares of traffic and of residency with gaps of at most ``seconds``."""
+    """Shares (0 to 1) of the traffic and of the residency with gaps of at most ``seconds``."""
     bands = [band for band in one.gaps.bands() if band.high <= seconds]
     return sum(band.traffic for band in bands), sum(band.residency for band in bands)
 

@@ -1,4 +1,4 @@
-"""Hit rate against capacity, for published traces."""
+"""Plot of the hit rate by cache capacity, for published traces."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _TITLE = tr("Hit rate by capacity")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: cache capacity in GB, logarithmic. Vertical axis: share of the "
-    "input that hits, in percent. One line per trace and model; dashed vertical lines mark 1 TB "
-    "and 17 TB."
+    "input tokens that are in the cache, in percent. One line per trace and model. Dashed vertical "
+    "lines mark 1 TB and 17 TB."
 )
 MODELS = ("llama-3.1-70b", "deepseek-v3")
 MARKED = (1e12, 17e12)
-"""Capacity of one GPU in bytes, without and with the announced flash."""
+"""Cache capacities of one GPU in bytes, without and with the announced flash."""
 
 
 def draw(_found: Verdicts) -> Figure:
-    """Draw the hit rate of each shipped trace at its request rate, for large and small caches."""
+    """Draw one line per built-in trace and model: the hit rate at each cache capacity."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of host memory by kernel, number of threads and kind of stores."""
+"""Plot of host memory bandwidth by kernel, number of threads and kind of stores."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Host memory by kernel, threads and stores")
 _DESCRIPTION = tr(
-    "Dot plot. Horizontal axis: bandwidth in GB/s, from 0. One line per kernel, one kind of mark "
-    "per number of threads and kind of stores; a mark is the median of the rounds, small "
-    "circles are single rounds."
+    "Dot plot. Horizontal axis: bandwidth in GB/s, from 0. One line per kernel. The shape of a "
+    "mark shows the number of threads and the kind of stores. A mark is the median of the rounds; "
+    "small circles are single rounds."
 )
 _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw each kernel with one thread and all threads, and with plain and non-temporal stores."""
+    """Draw each kernel with one and with all threads, and with plain and non-temporal stores."""
     chosen = _chosen(runs)
     names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
     chosen = [one for one in chosen if one[1] in names]
@@ -81,7 +81,10 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
-    """(run, series name, row) for cases of the usual size and pages, with one or all threads."""
+    """Tuples (run, series name, row) for cases with one or all threads.
+
+    Only the most frequent array size and page size are kept.
+    """
     rows = [
         (run.label, row)
         for run, row in measured(runs)

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of moving KV blocks over the link, by method and block size."""
+"""Plot of the bandwidth of copying KV blocks from host to GPU, by method and block size."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _CURVE = PlotText(
     title=tr("KV blocks: method by block size"),
     description=tr(
         "Line plot. Horizontal axis: bytes of one KV block, logarithmic. Vertical axis: bandwidth "
-        "from host to GPU in GB/s, logarithmic. One line per method of copying. Marks are "
-        "medians, small circles single rounds. Where lines cross, another method is the faster one."
+        "from host to GPU in GB/s, logarithmic. One line per copy method. Marks are medians; small "
+        "circles are single rounds. Beyond a crossing of two lines, another method is faster."
     ),
     x=tr("block size"),
     y=tr("bandwidth [GB/s]"),
@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every method, at the most frequently measured number of blocks."""
+    """Draw one line per copy method, for the most frequently measured number of blocks."""
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 
@@ -66,7 +66,7 @@ def _finding(series: Sequence[Series]) -> str:
         first, last = (format_size(int(size)) for size in (sizes[0], sizes[-1]))
         parts.append(
             tr(
-                "{method} is fastest at {sizes} ({rate} GB/s at the last)",
+                "{method} is fastest for blocks of {sizes} ({rate} GB/s for the largest)",
                 method=label or "kv/h2d",
                 sizes=first if first == last else span(first, last),
                 rate=significant(best[sizes[-1]][1], 3),

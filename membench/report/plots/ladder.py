@@ -1,4 +1,4 @@
-"""Plot of the memory hierarchy: the best bandwidth of every bench, by tier."""
+"""Plot of the best bandwidth of every bench, by tier of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = tr(
     "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
-    "then by bandwidth. A large mark is the median of the rounds of the bench's best case, small "
-    "circles are its single rounds, a vertical bar is the peak if it is known. Hollow marks "
-    "are cited figures."
+    "then by bandwidth. A large mark is the median of the rounds of the best case. Small circles "
+    "are the single rounds. A vertical bar is the peak, if the peak is known. Hollow marks are "
+    "published values."
 )
 
 
 @dataclass(frozen=True)
 class _Rung:
-    """A bench, and its best row in each run that measured it."""
+    """A bench, and the best row of the bench in each run."""
 
     tier: Tier
     name: str
@@ -45,7 +45,7 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one rung for every bench with a bandwidth."""
+    """Draw one line for every bench with a bandwidth."""
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth from each device to every other device."""
+"""Plot of the bandwidth between each pair of devices."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TITLE = tr("Link matrix")
 _SQUARE = {"facecolor": "none", "edgecolor": style.colour(0), "linewidth": 1.4}
 _DEVICES = frozenset({"src", "dst", "gpu"})
 _DESCRIPTION = tr(
-    "Annotated matrix. Rows: sources. Columns: targets. Each cell is a bandwidth in GB/s; the "
-    "area of its square is proportional to it."
+    "Annotated matrix. Rows: sources. Columns: targets. Each cell has a bandwidth in GB/s, and a "
+    "square with an area proportional to the bandwidth."
 )
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw the operation that was measured for the most pairs of devices, at least two."""
+    """Draw the operation with the most measured pairs of devices, if it has at least two pairs."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """Operation -> (source, target) -> (run, row)."""
+    """The rows by operation and pair of devices: operation -> (source, target) -> (run, row)."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")
@@ -50,12 +50,12 @@ def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str,
 
 
 def _end(row: Row, key: str) -> str:
-    """The device at one end: from the case id, otherwise from the row's detail."""
+    """The device of ``key`` (src or dst), from the case id or from the column `detail`."""
     return parameter(row, key) or row.detail.get(key, "")
 
 
 def _operation(row: Row) -> str:
-    """The case id without its devices; only rows of one operation are in the same matrix."""
+    """The case id without the devices, as the name of the operation."""
     name, parameters = split(row.case)
     kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
     return "/".join((name, *kept))

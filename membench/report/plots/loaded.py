@@ -1,4 +1,4 @@
-"""Plot of the latency of loads while other threads keep the memory busy."""
+"""Plot of the latency of loads by the bandwidth of other traffic (latency under load)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Latency under load")
 _DESCRIPTION = tr(
-    "Line plot. Horizontal axis: bandwidth in GB/s of the traffic. Vertical axis: "
-    "nanoseconds per load of the chasing thread. One line per share of reads in the traffic; marks "
-    "are medians, small circles single rounds."
+    "Line plot. Horizontal axis: bandwidth of the traffic in GB/s. Vertical axis: nanoseconds per "
+    "load of the pointer chase. One line per share of reads in the traffic. Marks are medians; "
+    "small circles are single rounds."
 )
 
 
 @dataclass(frozen=True)
 class _Load:
-    """One case: its latency row and its bandwidth row."""
+    """The latency row and the bandwidth row of one case."""
 
     run: str
     latency: Row
@@ -47,10 +47,10 @@ class _Load:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every share of reads, from the least traffic to the most."""
+    """Draw one line for every share of reads in the traffic."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
-        return NotDrawn(_TITLE, tr("no latency was measured under two or more intensities of load"))
+        return NotDrawn(_TITLE, tr("no latency was measured at two or more levels of traffic"))
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]
 
@@ -101,7 +101,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        # Tail percentiles have rows, too.
+        # Rows of tail percentiles are left out.
         if bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN:
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
     runs_differ = len({label for label, _ in pairs}) > 1

@@ -1,4 +1,4 @@
-"""Plots of the disk's operations per second and p99 latency, by queue depth."""
+"""Plots of the IOPS and the p99 latency of the disk, by queue depth."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 _TITLE = tr("Disk by queue depth")
 _DESCRIPTION = tr(
     "Line plots, one above the other, with the same horizontal axis: queue depth, logarithmic. "
-    "Above: operations per second, in thousands, from 0. Below, if it was measured: the 99th "
-    "percentile of their latency in microseconds, logarithmic. Marks are medians of the rounds, "
-    "small circles single rounds."
+    "Upper plot: operations per second, in thousands, from 0. Lower plot, if measured: the 99th "
+    "percentile of the latency in microseconds, logarithmic. Marks are medians of the rounds; "
+    "small circles are single rounds."
 )
 
 
@@ -89,7 +89,7 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     first = own.points[0]
     told = [
         tr(
-            "{series} does {first} at depth {first_depth} and {best} at depth {best_depth}",
+            "{series} reaches {first} at depth {first_depth} and {best} at depth {best_depth}",
             series=own.label,
             first=format_value(Metric.IOPS, first.y),
             first_depth=f"{first.x:g}",
@@ -101,7 +101,7 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     at = {point.x: point for point in slow.points}
     if first.x in at and best.x in at:
         low, high = _latency(at[first.x]), _latency(at[best.x])
-        told.append(tr("its p99 goes from {low} to {high}", low=low, high=high))
+        told.append(tr("the p99 latency goes from {low} to {high}", low=low, high=high))
     return sentence(clauses(told))
 
 

@@ -1,4 +1,4 @@
-"""Plot of the seconds to restore or to recompute a prefix, by its length, for one model."""
+"""Plot of the time to restore or to recompute a prefix, by prefix length, for one model."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _TITLE = tr("Restore or recompute")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: tokens of the prefix, logarithmic. Vertical axis: "
-    "seconds, logarithmic. One line to recompute, one for each tier to restore from. Solid lines "
-    "use measured rates, dotted ones cited, dashed ones assumed."
+    "seconds, logarithmic. One line for recomputing, and one line per tier for restoring. Solid "
+    "lines use measured rates, dotted lines use cited rates, dashed lines use assumed rates."
 )
 MODEL = "llama-3.1-70b"
 _PREFIXES = 1024.0 * 2 ** np.arange(9)
@@ -33,7 +33,7 @@ _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """Draw one line for every measured path, and one for recomputing."""
+    """Draw one line per measured path, and one line for recomputing."""
     shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
     if not shown:
         return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))

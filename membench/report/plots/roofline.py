@@ -1,4 +1,4 @@
-"""Rooflines of this machine and of announced devices, with decode and prefill of models."""
+"""Roofline plot of this machine and of announced devices, with decode and prefill of models."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ if TYPE_CHECKING:
 _TITLE = tr("Roofline of decode and prefill")
 _DESCRIPTION = tr(
     "Two line plots, one above the other. Horizontal axis: FLOP per byte of device memory, "
-    "logarithmic. Vertical axis: the most TFLOP/s, logarithmic. Solid roofs are measured or "
-    "cited, dashed ones assumed from specifications. Marks are models on the lowest of these "
-    "roofs: decode above, prefill below."
+    "logarithmic. Vertical axis: maximum TFLOP/s, logarithmic. Solid lines are measured or cited "
+    "limits of a device. Dashed lines are limits from specifications. Marks are models on the line "
+    "of the first device. The upper plot shows decode, the lower plot shows prefill."
 )
 SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
-"""The models in the plot: one for each kind of attention and size, so that labels do not overlap.
-"""
+"""The models in the plot: one model per kind of attention and size."""
 BATCH, CONTEXT, CHUNK = 32, 32768, 8192
 _HALF = 2
 _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw the measured roofs (if any), the assumed roofs, and the models as points."""
+    """Draw the measured limits (if any), the assumed limits, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
@@ -71,8 +70,8 @@ def draw(found: Verdicts) -> Figure:
         if value < ridge(flops, memory)
     ]
     caption = tr(
-        "At batch {batch} and {tokens} tokens, {bound} of {models} models decode below the ridge "
-        "point of {roof}, {ridge} FLOP/B: they are memory-bound.",
+        "At batch {batch} and {tokens} tokens, decode of {bound} of {models} models is below the "
+        "ridge point of {roof} ({ridge} FLOP/B), so memory limits decode of these models.",
         batch=BATCH,
         tokens=CONTEXT,
         bound=len(bound),
@@ -139,7 +138,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """FLOP per byte of the last chunk of a prefill, which reads weights and cache once."""
+    """FLOP per byte of the last chunk of a prefill; this chunk reads weights and KV cache once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

@@ -1,4 +1,4 @@
-"""Groups rows into series of cases that differ in only one parameter."""
+"""Group rows into series; the cases of a series differ in only one axis value."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from membench.report.screens.blocks import split
 from membench.results.schema import Row
 
 _LEAST, _MOST = 1e-6, 1e15
-"""Limits of plausible values: 1 fs and 11.6 days in ns, 1 kB/s and 1 yottabyte/s in GB/s."""
+"""Limits of plausible values in results files: 1 fs to 11.6 days in ns, 1 kB/s to 1e24 B/s."""
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """A row and its position on the swept axis."""
+    """A row of a series.
+
+    Attributes:
+        x: position on the horizontal axis, in bytes or as a count.
+        row: the row.
+        run: label of the run.
+    """
 
     x: float
     row: Row
@@ -28,25 +34,25 @@ class SweepPoint:
 
     @property
     def y(self) -> float:
-        """The median of the row's rounds, in the unit of the file."""
+        """The value of the row, in the unit of results files."""
         return self.row.value or 0.0
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The median, followed by the values of single rounds if they are known."""
+        """The value of the row, followed by the values of the single rounds."""
         return (self.y, *self.row.round_values)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points in the order of the axis, and the name of the series."""
+    """Points in ascending order of x, and the name of the series."""
 
     label: str
     points: tuple[SweepPoint, ...]
 
     @property
     def x(self) -> list[float]:
-        """Positions of the points on the axis."""
+        """Positions of the points on the horizontal axis."""
         return [point.x for point in self.points]
 
     @property
@@ -55,14 +61,14 @@ class Series:
 
     @property
     def cited(self) -> bool:
-        """Whether all points are cited figures, which no tool measured here."""
+        """Whether all points are published values."""
         return all(point.row.cited for point in self.points)
 
 
 def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
-    """The `ok` rows with a plausible number; an impossible number would stretch the axes.
+    """Pairs (run, row) of all `ok` rows with plausible numbers, including published values.
 
-    Cited rows are included; plots draw them hollow (`style.mark`).
+    An implausible number would stretch the axes of a plot.
     """
     for run in runs:
         for row in run.rows:
@@ -73,17 +79,17 @@ def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
 
 
 def bench(row: Row) -> str:
-    """The bench of a row's case."""
+    """The name of the bench of ``row``."""
     return split(row.case)[0]
 
 
 def parameter(row: Row, key: str) -> str:
-    """The value of ``key`` in the case id of ``row``; empty if the id does not have this key."""
+    """The value of the axis ``key`` in the case id of ``row``; empty without this axis."""
     return dict(part.split("=", 1) for part in split(row.case)[1]).get(key, "")
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The parameter ``key`` in bytes; None if it is not a size that can be drawn."""
+    """The axis value ``key`` in bytes; None if it is not a size from 1 to 1e15."""
     if key == "size":
         return _place(row.array_bytes or 0)
     try:
@@ -93,13 +99,13 @@ def size_of(row: Row, key: str) -> float | None:
 
 
 def count_of(row: Row, key: str) -> float | None:
-    """The parameter ``key`` as a count; None if it is not a count that can be drawn."""
+    """The axis value ``key`` as a count; None if it is not a number from 1 to 1e15."""
     text = parameter(row, key)
     return _place(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _place(number: int) -> float | None:
-    """``number``, or None if it has no position on a logarithmic axis."""
+    """``number`` as a float; None if it is not from 1 to 1e15."""
     return float(number) if 1 <= number <= _MOST else None
 
 
@@ -110,13 +116,14 @@ def sweep(
     wanted: Callable[[Row], bool],
     least: int = 2,
 ) -> list[Series]:
-    """Series of the ``wanted`` rows over the parameter ``key``; the longest series first.
+    """Series of rows over the axis ``key``; the series with the most points first.
 
     Args:
-        runs: source of the rows.
-        key: the swept parameter.
-        position: function that gives the position of a row on the axis, or None.
-        wanted: function that tells whether a row belongs in the plot.
+        runs: the runs with the rows.
+        key: the swept axis.
+        position: function from a row to the position on the horizontal axis; None to leave out
+            the row.
+        wanted: function that returns whether a row belongs in the plot.
         least: minimum number of points of a series.
     """
     groups: dict[tuple[str, ...], list[SweepPoint]] = {}
@@ -137,7 +144,10 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """For each of ``names``, the words that not all names share; a single name has no run."""
+    """A label for each name (run, bench, parts): the words that not all names have.
+
+    A single name gets a label without the run.
+    """
     if len(names) == 1:
         return [" ".join(names[0][1:])]
     common = set(names[0]).intersection(*names) if names else set()
@@ -145,7 +155,10 @@ def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
-    """The rows behind a plot, each with its run's label, its value and the value of every round."""
+    """The data of a plot as a table: case, value, unit and the value of every round.
+
+    The table has a column for the run if there are several runs. ``rows`` are pairs (run, row).
+    """
     several = len({run for run, _ in rows}) > 1
     head = (
         Column(tr("case")),
@@ -170,19 +183,19 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
 
 
 def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
-    """The rows of ``series`` with their runs, as arguments of `data_table`."""
+    """Pairs (run, row) of all points of ``series``, for `data_table`."""
     return [(point.run, point.row) for one in series for point in one.points]
 
 
 def named(row: Row) -> str:
-    """The case id; if the statistic is not the median, followed by the statistic."""
+    """The case id, followed by the statistic if the statistic is not the median."""
     return row.case if row.stat == "median" else f"{row.case} {row.stat}"
 
 
 def rounds_text(rows: Sequence[Row]) -> str:
-    """The number of values behind each mark: ``Medians of 5 rounds.`` or similar."""
+    """A sentence such as ``Medians of 5 rounds.``, for the caption of a plot of ``rows``."""
     own = [row for row in rows if not row.cited]
-    hollow = "" if len(own) == len(rows) else tr("Hollow marks are cited, not measured.")
+    hollow = "" if len(own) == len(rows) else tr("Hollow marks are published values.")
     counts = sorted({row.rounds for row in own})
     if not counts:
         return hollow

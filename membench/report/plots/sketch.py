@@ -1,8 +1,8 @@
-"""Records a plot's drawing calls, so that Matplotlib is loaded only if the plot is not cached.
+"""Record the drawing calls of a plot, so that Matplotlib is loaded only for uncached plots.
 
-A plot is drawn on a stand-in for Matplotlib's figure, which records each call and does nothing
-else. The recorded calls describe the plot completely, so they are its key in the cache of plots. If
-the plot is not in the cache, Matplotlib is loaded and the calls are made.
+The code of a plot draws on a stand-in for Matplotlib's figure, which only records each call. The
+recorded calls describe the plot completely, and are the key of the plot in the cache. If the plot
+is not in the cache, Matplotlib is loaded, and the calls are repeated on a real figure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ Parameters = ParamSpec("Parameters")
 
 @dataclass(frozen=True)
 class _Step:
-    """One call: of a method of the result of step ``of``, or of a function if ``of`` is None."""
+    """One recorded call.
+
+    Attributes:
+        of: number of the step with the object whose method is called; None for a function.
+        call: name of the method, or the function.
+        args, options: positional and keyword arguments.
+    """
 
     of: int | None
     call: str | Callable[..., Any]
@@ -28,7 +34,7 @@ class _Step:
 
 
 class _StandIn:
-    """Stands for the result of a step that was not done yet; each use records another step."""
+    """A stand-in for the result of a recorded call; a method call records another step."""
 
     __iter__ = None  # the number of results is unknown
 
@@ -51,13 +57,13 @@ class _StandIn:
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """The calls of one plot; result 0 is the figure. Text in them may be messages."""
+    """The recorded calls of one plot; object 0 is the figure. Texts may be messages."""
 
     steps: list[_Step] = field(default_factory=list)
 
     @property
     def figure(self) -> Any:
-        """The stand-in to paint on instead of a Matplotlib figure."""
+        """The stand-in for the Matplotlib figure."""
         return _StandIn(self, 0)
 
     def add(self, step: _Step) -> _StandIn:
@@ -66,7 +72,7 @@ class Sketch:
         return _StandIn(self, len(self.steps))
 
     def content(self) -> list[Any]:
-        """The calls as plain data, equal for equal drawings."""
+        """The calls as data for JSON; equal drawings have equal data."""
         return [
             [
                 step.of,
@@ -78,7 +84,7 @@ class Sketch:
         ]
 
     def draw(self, figure: Any) -> None:
-        """Make all recorded calls on ``figure``."""
+        """Repeat all recorded calls on ``figure``."""
         results = [figure]
         for step in self.steps:
             args = _real(step.args, results)
@@ -90,9 +96,9 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Let ``function`` be recorded as a single step if its argument is a stand-in.
+    """Decorator: a call of ``function`` with a stand-in is recorded as a single step.
 
-    Use this for code that needs return values of the plot.
+    Use this for a function that needs return values of Matplotlib.
     """
 
     @wraps(function)
@@ -107,7 +113,7 @@ def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, No
 
 
 def _real(value: Any, results: Sequence[Any]) -> Any:
-    """``value`` with its stand-ins replaced by their results."""
+    """``value`` with each stand-in replaced by the real object, at any depth."""
     if isinstance(value, _StandIn):
         return results[value.place]
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""Plot of the latency of one load by working-set size."""
+"""Plot of the latency of a pointer chase by working-set size."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _NAMED = 3
-"""Number of curves that the caption mentions."""
+"""Maximum number of lines that the caption mentions."""
 _TITLE = tr("Latency staircase")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: working set of a pointer chase, logarithmic, in KiB to GiB. "
-    "Vertical axis: nanoseconds per load, logarithmic. Marks are medians, small circles single "
-    "rounds; dashed vertical lines are the cache sizes that the system reports."
+    "Vertical axis: nanoseconds per load, logarithmic. Marks are medians; small circles are single "
+    "rounds. Dashed vertical lines are the cache sizes that the system reports."
 )
 
 _BENCHES = ("host/chase", "gpu/chase")
@@ -65,7 +65,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             axes.plot(one.x, one.y, label=one.label, **style.line(index, cited=one.cited))
         style.size_axis(axes, [x for one in series for x in one.x])
         paint_caches(axes, caches)
-        told = tr("working set (caches: as the system says)")
+        told = tr("working set (caches as reported by the system)")
         axes.set_xlabel(told if caches else tr("working set"))
         axes.set_ylabel(tr("latency of a load [ns]"))
         if len(series) > 1:
@@ -83,7 +83,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
-    """Level and size of the caches of one CPU, if they are the same on all machines."""
+    """Pairs (level, size in bytes) of the caches of one CPU; empty if the machines differ."""
     known = [run.machine for run in runs]
     found = {
         tuple(sorted({(c.level, c.size) for c in machine.cpu.caches if c.kind != "instruction"}))
@@ -95,7 +95,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """Draw a dashed line at each cache size within the axes."""
+    """Draw a dashed vertical line at each cache size within the range of the axes."""
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:

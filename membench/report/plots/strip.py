@@ -1,7 +1,7 @@
-"""The draws of one statistic with both thresholds; below, the input with the largest effect.
+"""A small drawing of the statistic of a claim: its range, both thresholds, and the main inputs.
 
-A report has dozens of these drawings, each with a few bars. They are written as SVG directly,
-because Matplotlib would need 50 ms and 20 kB for each.
+A report has dozens of these drawings. This module writes the SVG directly, because Matplotlib would
+need 50 ms and 20 kB for each drawing.
 """
 
 from __future__ import annotations
@@ -26,15 +26,22 @@ from membench.thesis.claims.verdict_words import VERDICTS
 
 _LEFT, _RIGHT, _ROW, _TOP = 128, 16, 17, 30
 _LOG_FROM = 20.0
-"""The axis is logarithmic if the largest value is at least this many times the smallest."""
+"""Ratio of the largest to the smallest value above which the axis is logarithmic."""
 BARS = 4
 _MOST = 22
-"""Width of the longest name of an input, in letters."""
+"""Maximum width of the name of an input, in letters; a longer name is cut."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """Text at a point; ``anchor`` is start or end."""
+    """Text at a point.
+
+    Attributes:
+        x, y: the point in units of the viewBox.
+        anchor: ``start`` or ``end``, the side of the text at the point.
+        colour: name of a colour of `style.LIGHT`.
+        most: maximum width of the text in letters.
+    """
 
     x: float
     y: float
@@ -53,11 +60,13 @@ class Label:
 
 @dataclass(frozen=True)
 class Strip:
-    """The drawing, and its description in words.
+    """A drawing with a description.
 
     Attributes:
         slug: a name that is unique in the page.
-        marks: labels, and everything else as SVG.
+        description: the content in words.
+        height: height in units of the viewBox.
+        marks: the labels, and all other elements as SVG text.
     """
 
     slug: str
@@ -66,7 +75,7 @@ class Strip:
     marks: tuple[Label | str, ...]
 
     def svg(self) -> str:
-        """The ``<svg>``."""
+        """The drawing as an ``<svg>`` element."""
         body = "\n".join(map(str, self.marks))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
@@ -99,11 +108,11 @@ class _Axis:
 
 
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
-    """The strip of ``verdict``; None if there were no draws.
+    """The drawing for ``verdict``; None if the statistic could not be computed.
 
     Args:
         slug: a name that is unique in the page.
-        names: maps an input or assumption to its name for the reader.
+        names: readable name of each measurement or assumption.
     """
     rule = verdict.part.thresholds
     if rule is None or not verdict.variants:
@@ -115,8 +124,8 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     axis = _Axis.around([*shown, *(end for bar in bars for end in (bar.at_low, bar.at_high))])
     unit = verdict.part.unit
     description = tr(
-        "5 to 95 % of the draws: {range}, median {median}; supported at {supports}, contradicted "
-        "at {contradicts}",
+        "5th to 95th percentile of the values: {range}, median {median}; supported at {supports}, "
+        "contradicted at {contradicts}",
         range=span(_number(low), amount(_number(high), unit)),
         median=_number(middle),
         supports=_number(rule.supports),
@@ -136,7 +145,7 @@ def _draws(axis: _Axis, low: float, middle: float, high: float) -> Iterator[Labe
     y = _TOP + _ROW / 2
     left, right = axis.place(low), axis.place(high)
     width = max(2.0, right - left)
-    yield Label(_LEFT - 6, y + 3.5, tr("draws, 5 to 95 %"), "end", "plot-ink")
+    yield Label(_LEFT - 6, y + 3.5, tr("values, 5 to 95 %"), "end", "plot-ink")
     yield (
         f'<rect x="{left:.1f}" y="{y - 5:.1f}" width="{width:.1f}" height="10" '
         f'fill="{_var("plot-1")}"/>'

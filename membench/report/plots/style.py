@@ -1,8 +1,7 @@
-"""The style of all plots, and the conversion of Matplotlib's output to an SVG for a page.
+"""The style of all plots, and the conversion of Matplotlib's SVG to an SVG for a page.
 
-Plots are drawn in placeholder colours, which become CSS variables in the SVG. So one picture can be
-used in light, dark and printed pages. No state of Matplotlib is kept after a plot, and the same
-data gives the same bytes.
+Matplotlib draws in the colours of `LIGHT`. In the SVG, each colour becomes a CSS variable, so that
+one picture fits light, dark and printed pages. The same data give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ if TYPE_CHECKING:  # takes half a second to load; only plots that are not cached
 WIDTH = 376  # units of the viewBox; letters are then 9 px high on a phone
 ROW = 17  # height of one line of text in a column
 
-# Okabe and Ito's palette (2008), ordered so that neighbours differ most; the dark page uses
-# lighter ones.  Marker and line style distinguish the series without colour, too.
+# Okabe and Ito's palette (2008), in an order in which neighbours differ most. The dark page uses
+# lighter colours. Markers and line styles also distinguish the series.
 LIGHT = {
     "plot-ink": "#1b2430",
     "plot-muted": "#5b6673",
@@ -56,7 +55,7 @@ DARK = {
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (5, 2)))
 SERIES = len(MARKERS)
-"""Maximum number of series in a readable plot."""
+"""Maximum number of series in a plot, so that the plot stays readable."""
 
 INK, MUTED, GRID = LIGHT["plot-ink"], LIGHT["plot-muted"], LIGHT["plot-grid"]
 
@@ -95,37 +94,37 @@ _RC: Any = {
 
 @dataclass(frozen=True)
 class NotDrawn:
-    """A plot that the data does not allow, with the reason."""
+    """A plot that is not drawn because data are missing; ``reason`` says which data."""
 
     title: str
     reason: str
 
 
 def colour(index: int) -> str:
-    """The placeholder colour of series ``index``."""
+    """The colour of series ``index`` on a light page; in the SVG, it becomes a CSS variable."""
     return LIGHT[f"plot-{index % SERIES + 1}"]
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the medians of series ``index``; published figures are hollow."""
+    """Style of the medians of series ``index``; marks of published values are hollow."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the line between the points of series ``index``; dotted for published figures."""
+    """Style of the line between the points of series ``index``; dotted for published values."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
 
 CITED_DASH = (0, (1, 2.2))
-"""Dash pattern of published figures."""
+"""Dash pattern of lines for published values."""
 ASSUMED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (4, 3)), "linewidth": 1.1}
-"""Style of a line that is neither measured nor cited: a specification, a price, a convention."""
+"""Style of lines for assumed values, such as specifications and prices."""
 
 
 def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
-    """Write ``text`` in small letters beside a line of the plot."""
+    """Write ``text`` in small letters at the point (x, y); ``place`` changes the alignment."""
     axes.annotate(
         text,
         (x, y),
@@ -142,7 +141,7 @@ def note(axes: Axes, text: str, x: float, y: float, **place: Any) -> None:
 
 @drawn_later
 def square(axes: Axes, x: float, y: float, side: float, **look: Any) -> None:
-    """Draw a square of ``side`` around (x, y)."""
+    """Draw a square with centre (x, y); ``side`` is the length in units of the axes."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, **look))
@@ -156,10 +155,10 @@ def rounds(index: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plot:
-    """The drawing of a plot: `WIDTH` by ``height`` units, made when its SVG is asked for.
+    """The drawing of a plot with `WIDTH` by ``height`` units; `svg` makes the picture.
 
-    Its texts are messages until the document is translated, so that only the picture in the
-    reader's language is drawn.
+    The texts are messages until the document is translated. So only a picture in the reader's
+    language is drawn.
     """
 
     slug: str
@@ -169,7 +168,7 @@ class Plot:
     sketch: Sketch
 
     def svg(self) -> str:
-        """The ``<svg>``, from the cache if it was drawn before."""
+        """The picture as an ``<svg>`` element, from the cache if the cache has the picture."""
         texts = str(self.title), str(self.description)
         versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
         key = key_of(versions, self.slug, *texts, float(self.height), self.sketch.content())
@@ -183,7 +182,7 @@ class Plot:
 def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> Plot:
-    """A plot that ``paint`` fills; see `Sketch`."""
+    """A plot with the calls that ``paint`` makes on a stand-in for a figure; see `Sketch`."""
     sketch = Sketch()
     paint(sketch.figure)
     return Plot(slug, title, description, height, sketch)
@@ -193,7 +192,7 @@ _SOURCES = (Path(__file__).parent,)
 
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
-    """The SVG that Matplotlib makes of the drawing by ``paint``."""
+    """The SVG that Matplotlib writes for the drawing of ``paint``."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
@@ -210,7 +209,7 @@ def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
 
 @drawn_later
 def legend(canvas: Canvas, axes: Axes) -> None:
-    """Put the names of the series above the axes, in as many columns as fit."""
+    """Put the names of the series above the axes, in one to three columns."""
     handles, names = axes.get_legend_handles_labels()
     longest = max(map(columns, names), default=0)
     beside = max(1, min(3, len(names), 58 // (longest + 7)))
@@ -227,12 +226,12 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Rows with a lane for each mark, so that a row is only as high as it has marks.
+    """Vertical positions for rows with several marks; each mark of a row has a lane.
 
     Attributes:
-        places: for each row, the vertical positions of its marks.
-        centres: the vertical positions of the rows.
-        end: the lower end of the axis; it begins at 0.
+        places: for each row, the positions of the marks.
+        centres: the positions of the row names.
+        end: the lower end of the axis; the upper end is 0.
     """
 
     places: tuple[tuple[float, ...], ...]
@@ -241,7 +240,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """The lanes of rows with ``counts`` marks; a lane has the height 1."""
+        """Positions for rows with ``counts`` marks; the height of a lane is 1."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)
@@ -258,7 +257,7 @@ class Lanes:
 
 
 def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
-    """Make the vertical axis of ``lanes``, from top to bottom, with the rows' names."""
+    """Set the vertical axis for ``lanes``, from top to bottom, with the names of the rows."""
     axes.set_yticks(lanes.centres, names)
     axes.set_ylim(lanes.end, 0)
     axes.tick_params(axis="y", length=0)
@@ -266,7 +265,7 @@ def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
 
 @drawn_later
 def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
-    """Make a log2 x axis over ``sizes`` (bytes) with ticks in KiB to GiB."""
+    """Set a logarithmic x axis (base 2) around ``sizes`` in bytes, with ticks in KiB to GiB."""
     from matplotlib.ticker import FixedLocator
 
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
@@ -279,7 +278,7 @@ def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
 
 @drawn_later
 def count_axis(axes: Axes, counts: Sequence[float]) -> None:
-    """Make a log2 x axis with a tick at each of ``counts``."""
+    """Set a logarithmic x axis (base 2) with a tick at each of ``counts``."""
     from matplotlib.ticker import FixedLocator
 
     axes.set_xscale("log", base=2)
@@ -289,9 +288,9 @@ def count_axis(axes: Axes, counts: Sequence[float]) -> None:
 
 @drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
-    """Make a log10 axis around ``values``, with as many ticks as there is room for.
+    """Set a logarithmic axis (base 10) around ``values``, with at least a factor of 4.
 
-    It spans at least a factor of 4. ``room`` is added at its upper end.
+    ``which`` is x or y. ``room`` is a factor for the upper end, for labels.
     """
     from matplotlib.ticker import LogLocator
 
@@ -312,7 +311,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Label the ticks of a logarithmic x axis in ns by `log_axis`: ``100 ns``, ``10 us``."""
+    """Label the ticks of an x axis of `log_axis` with values in ns: ``100 ns``, ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:
@@ -329,7 +328,7 @@ _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns"))
 
 @drawn_later
 def zero_axis(axes: Axes, which: str, values: Sequence[float]) -> None:
-    """Make a linear axis from 0 to a little above ``values``."""
+    """Set a linear axis from 0 to 1.08 times the largest of ``values``; ``which`` is x or y."""
     from matplotlib.ticker import MaxNLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -353,7 +352,7 @@ _USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
 
 
 def _adopt(svg: str, slug: str, title: str, description: str) -> str:
-    """Add title and description to ``svg``, round its coordinates, and use the page's colours."""
+    """``svg`` with title and description, rounded coordinates, and CSS variables for colours."""
     svg = svg[svg.index("<svg") :].rstrip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)

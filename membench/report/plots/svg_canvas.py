@@ -1,7 +1,7 @@
-"""Matplotlib's SVG backend, for text in fonts that only the reader has.
+"""A variant of Matplotlib's SVG backend for text in the fonts of the reader.
 
-Text stays text in the SVG, and the page chooses the font. Matplotlib only measures it, with its own
-font, which has no Chinese characters: each of them counts as the `EM` of that font.
+Text stays text in the SVG, and the page chooses the font. Matplotlib only measures the text with a
+font that has no Chinese characters. This backend measures a Chinese character like `EM`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from membench.report.plots.widths import WIDE
 
 EM = "@"
-"""A character that is as wide as the font is high, like every Chinese character."""
+"""A character with a width about equal to the font size, like a Chinese character."""
 
 
 class _Renderer(RendererSVG):
-    """Measures the characters that Matplotlib's font lacks by their width in any other font."""
+    """Measures a Chinese character with the width of `EM`."""
 
     def get_text_width_height_descent(
         self, s: str, prop: Any, ismath: Any
@@ -31,14 +31,14 @@ class _Renderer(RendererSVG):
 
 
 class SvgCanvas(FigureCanvasSVG):
-    """The canvas of a figure of 72 dots an inch."""
+    """The canvas of a figure with 72 dots per inch."""
 
     def get_renderer(self) -> _Renderer:
-        """A renderer that measures for the layout."""
+        """A renderer with which Matplotlib measures text for the layout."""
         return self._renderer(io.StringIO())
 
     def svg(self) -> str:
-        """The figure, drawn once: `savefig` would draw it first only for the layout."""
+        """The figure as SVG, drawn only once; `savefig` would draw the figure twice."""
         figure: Figure = self.figure
         layout = figure.get_layout_engine()
         assert layout is not None

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of host memory by number of threads."""
+"""Plot of host memory bandwidth by number of threads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CURVE = PlotText(
     title=tr("Host memory bandwidth by threads"),
     description=tr(
         "Line plot. Horizontal axis: threads, logarithmic. Vertical axis: bandwidth in GB/s, "
-        "from 0. Marks are medians, small circles single rounds."
+        "from 0. Marks are medians; small circles are single rounds."
     ),
     x=tr("threads"),
     y=tr("bandwidth [GB/s]"),
@@ -46,7 +46,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _threads(row: Row) -> float | None:
-    """The number of threads; None for ``all``, because its number was measured as well."""
+    """The number of threads; None for ``all``, because a case with the number exists as well."""
     return count_of(row, "threads")
 
 
@@ -55,7 +55,8 @@ def _finding(series: Sequence[Series]) -> str:
     own = next(one for one in series if best in one.points)
     first = own.points[0]
     return tr(
-        "{series} grows from {first_rate} GB/s with {first} to {rate} GB/s with {threads} threads.",
+        "{series} reaches {first_rate} GB/s at a thread count of {first}, and {rate} GB/s at "
+        "{threads}.",
         series=own.label,
         first_rate=significant(first.y, 3),
         first=f"{first.x:g}",

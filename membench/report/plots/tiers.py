@@ -1,4 +1,4 @@
-"""Plots of the machine's ladder: best bandwidth and best latency of every tier."""
+"""Plots of the best bandwidth and the best latency of every tier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Plot:
-    """Constants of one of the two plots."""
+    """Metric and texts of one of the two plots."""
 
     slug: str
     metric: Metric
@@ -35,7 +35,7 @@ class _Plot:
 
 @dataclass(frozen=True)
 class _Mark:
-    """The best row of one tier in one run, with the range of the reference if there is one."""
+    """The best row of one tier in one run; ``band`` is the reference range, None without one."""
 
     run: str
     tier: str
@@ -46,9 +46,9 @@ class _Mark:
 def _described(what: str) -> str:
     return tr(
         "Dot plot. Horizontal axis: {what}, logarithmic. One line per tier of the memory "
-        "hierarchy. A large mark is the median of the rounds of the tier's best case, small "
-        "circles are its single rounds, a wide bar behind it is the range in the reference of "
-        "this hardware, a short vertical line is the peak. Hollow marks are cited figures.",
+        "hierarchy. A large mark is the median of the rounds of the best case. Small circles are "
+        "the single rounds. A wide bar is the range in the reference for this hardware. A short "
+        "vertical line is the peak. Hollow marks are published values.",
         what=what,
     )
 
@@ -74,14 +74,14 @@ _KINDS = (
 
 
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
-    """Draw the two plots of ``ladders`` (by run); a plot without any value is left out."""
+    """Draw both plots for ``ladders`` (run -> tiers); a plot without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
     drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """Marks by tier, and within a tier by run; without kernel launches, which use no memory."""
+    """The marks of ``metric``, sorted by tier; the tier `gpu` is left out, as it is no memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -158,7 +158,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
 
 
 def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int) -> None:
-    """Draw a bar from low to high; widened by 1 %, so that a single value is visible."""
+    """Draw a bar for ``band`` (low, high), widened by 1 % so that a single value is visible."""
     low, high = band[0] / 1.01, band[1] * 1.01
     colour = style.colour(index)
     look: dict[str, Any] = {"color": colour, "edgecolor": colour, "linewidth": 0.8, "alpha": 0.28}
@@ -166,7 +166,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """The ratio between the two ends of one machine's ladder, as a caption."""
+    """A caption with the ratio of the largest to the smallest value of one machine."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

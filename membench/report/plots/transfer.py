@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of the link by transfer size."""
+"""Plot of the bandwidth of a link by transfer size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CURVE = PlotText(
     title=tr("Link bandwidth by size of the transfer"),
     description=tr(
         "Line plot. Horizontal axis: bytes of one transfer, logarithmic. Vertical axis: bandwidth "
-        "in GB/s, logarithmic. Marks are medians, small circles single rounds."
+        "in GB/s, logarithmic. Marks are medians; small circles are single rounds."
     ),
     x=tr("size of the transfer"),
     y=tr("bandwidth [GB/s]"),

@@ -1,4 +1,4 @@
-"""Plot of usable capacity by link bandwidth; bytes that cannot be read in time are not usable."""
+"""Plot of the usable SSD capacity by link bandwidth: the bytes that can be read in time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _TITLE = tr("Usable capacity by link bandwidth")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: terabytes "
-    "that can be kept in use, from 0. One line for each mean gap between two uses; the dashed "
-    "vertical line is the assumed link, others are measured or cited paths from SSD."
+    "that can be read again in time, from 0. One line per mean gap between two uses. The dashed "
+    "vertical line is the assumed link; other vertical lines are measured or cited paths from SSD."
 )
 _GAPS = {
     tr("SSD serves all reuse"): "workload.agent.gap",
@@ -31,7 +31,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw min(C, bandwidth times gap) for both gaps of agent traffic."""
+    """Draw min(capacity, bandwidth times gap) for both mean gaps of the agent trace."""
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]
     total = capacity.value * capacity.scale

@@ -1,4 +1,4 @@
-"""Plot of the verdict on each part of a claim for each model alone."""
+"""Plot of the verdict for each model alone, on each proposition of a claim."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Verdicts by model")
 _DESCRIPTION = tr(
-    "Matrix. Rows: parts of claims whose statistic depends on the model. Columns: models. A "
-    "filled square means supported, a cross contradicted, a small circle inconclusive, by the "
-    "draws of that model alone."
+    "Matrix. Rows: propositions with a statistic that depends on the model. Columns: models. Each "
+    "verdict uses only the values of one model. A filled square means supported, a cross means "
+    "contradicted, a small circle means inconclusive."
 )
 _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
     ClaimVerdict.SUPPORTED: {"marker": "s", "markersize": 7, "color": style.colour(0)},
@@ -39,10 +39,10 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """Draw one row for every part with draws by model, from the first machine that has them."""
+    """Draw one row for every proposition with verdicts by model, for one machine."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
-        return NotDrawn(_TITLE, tr("no verdict was drawn model by model"))
+        return NotDrawn(_TITLE, tr("no statistic was computed model by model"))
     names = [name for name in judged_models() if any(name in words for words in rows.values())]
 
     def paint(canvas: Canvas) -> None:
@@ -65,12 +65,12 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
     differ = [name for name, words in rows.items() if len(set(words.values())) > 1]
     caption = tr(
-        "{count} parts of claims are judged model by model; all models agree on each of them.",
+        "{count} propositions are judged model by model; all models agree on every proposition.",
         count=len(rows),
     )
     if differ:
         caption = tr(
-            "{count} parts of claims are judged model by model; models disagree on {parts}.",
+            "{count} propositions are judged model by model; models disagree on {parts}.",
             count=len(rows),
             parts=listed(differ),
         )
@@ -89,14 +89,14 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         drawing=style.plot("verdict-matrix", _TITLE, _DESCRIPTION, 120 + 19 * len(rows), paint),
         table=Table(
             tr("Verdict of each model"),
-            (Column(tr("part")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),
+            (Column(tr("proposition")), *(Column(VERDICTS[word], prose=True) for word in _MARKS)),
             tuple(cells),
         ),
     )
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Each part of each claim once, from the first machine that has draws for it."""
+    """Every proposition of every claim, for the machine with the most computed statistics."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
@@ -106,7 +106,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Model -> verdict on its draws over all traces or contexts; may be empty."""
+    """The verdict for each model, over all traces or contexts; empty without values by model."""
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

@@ -1,1 +1,1 @@
-"""Terminal output."""
+"""Output of the commands on a terminal or a pipe."""

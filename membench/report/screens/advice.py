@@ -22,7 +22,7 @@ from membench.thesis.tiers.plan import Drive, TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:
-    """Print the advice, then the facts it is based on, then the missing values."""
+    """Print the recommendation, then the underlying values, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
@@ -33,7 +33,7 @@ def print_advice(console: Console, found: Advice) -> None:
         "bold",
     )
     if text := unfit(found):
-        console.print(Text(f"{text} Ask for as many: --tp {found.gpus}.", "bold red"))
+        console.print(Text(f"{text} Use enough GPUs: --tp {found.gpus}.", "bold red"))
     for badge in found.badges:
         say(console, f"[{badge}] {BADGE_MEANING[badge]}")
     console.print(Text(verdict(found), "bold"))
@@ -47,15 +47,15 @@ def print_advice(console: Console, found: Advice) -> None:
         table.add_row(Text(term, "dim"), Text(text))
     console.print(table)
     console.print()
-    console.print(Text(f"{BOUNDS}; ranges are those of the rounds.", "dim"))
+    console.print(Text(f"{BOUNDS}; ranges are the lowest and highest round.", "dim"))
     if found.missing:
-        console.print(Text("Not known:", "bold"))
+        console.print(Text("Missing values:", "bold"))
         for line in found.missing:
             say(console, line, indent=2)
 
 
 def print_plan(console: Console, plan: TierWork) -> None:
-    """Print the planned tiers: size, load, wear, and number of drives."""
+    """Print a table of the planned tiers: capacity, hit rate, load, wear and number of drives."""
     drive = plan.drive
     console.print()
     console.print(
@@ -83,16 +83,16 @@ def print_plan(console: Console, plan: TierWork) -> None:
 
 
 def _print_drive(console: Console, drive: Drive) -> None:
-    """The drive that the plan counts, and its rates."""
+    """Print the properties of the drive on which the number of drives is based."""
     rates = [
         f"{name} {significant(rate / 1e9, 3)} GB/s"
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
         if rate
     ]
-    measured = f", {', '.join(rates)} as measured here" if rates else ", with unknown rates"
+    measured = f", {', '.join(rates)} (measured here)" if rates else ", with unknown rates"
     console.print(
         Text(
-            f"Drives are counted as {show_amount(drive.capacity_bytes)} rated {drive.dwpd:g} "
+            f"One drive has {show_amount(drive.capacity_bytes)}, rated for {drive.dwpd:g} "
             f"drive writes per day{measured}.",
             "dim",
         )
@@ -100,12 +100,12 @@ def _print_drive(console: Console, drive: Drive) -> None:
 
 
 def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
-    """Print the settings for each engine, or why there are none."""
+    """Print the settings for each engine, or the reason why no setting is possible."""
     console.print()
     if not lines:
-        console.print(Text("Nothing to set: no choice is possible, or the weights do not fit."))
+        console.print(Text("No settings: a choice is not possible, or the weights do not fit."))
         return
-    console.print(Text("To set", "bold"))
+    console.print(Text("Settings of the engines", "bold"))
     for engine, several in lines.items():
         console.print(Text(engine, "dim"))
         for line in several:
@@ -113,11 +113,11 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(console: Console, known: Iterable[Model]) -> None:
-    """Print the model names for ``--model``."""
-    titles = ("weights", "held in", "stored", "KV a token, fp16", "constant")
+    """Print a table of the built-in models, with the names for ``--model``."""
+    titles = ("parameters", "precision", "size", "KV per token, fp16", "constant state")
     head = ("model", *titles, "on Hugging Face")
     print_table(console, TextTable(None, head, tuple(map(_model_cells, known))))
-    console.print("Name any other model by the path of its config.json.", style="dim")
+    console.print("For any other model, give --model the path of a config.json.", style="dim")
 
 
 def _model_cells(model: Model) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Advice as text and as data, the same on the screen, on the page and in `--json`."""
+"""The recommendations of `membench advise` as text and as JSON data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""Choice -> the instruction for a serving engine."""
+"""Name of a choice -> instruction for the KV cache of a prefix ("it"), to end a sentence."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),
@@ -28,19 +28,19 @@ _ORDERS = {
 }
 
 BOUNDS = tr(
-    "Times are lower bounds from the measured rates of the largest measured block that fits in a "
-    "piece; engines take longer"
+    "Times are lower bounds at the rate measured for the largest block that fits in a piece of the "
+    "KV cache; engines take longer"
 )
-"""The basis of the times, as a sentence; the source of their ranges is added to it."""
+"""The basis of the times, as a sentence without a full stop, because callers add a clause."""
 
 
 def seconds(value: float) -> str:
-    """``82.0 ms``, ``1.64 s``."""
+    """``value`` seconds as text in ms or s: ``82.0 ms``, ``1.64 s``."""
     return f"{significant(value * 1e3, 3)} ms" if value < 1 else f"{significant(value, 3)} s"
 
 
 def interval(rate: Rate) -> str:
-    """A time with its range over the rounds."""
+    """A time in seconds with the range over the rounds, as text: ``1.64 s (1.60 s to 1.70 s)``."""
     if rate.low == rate.high:
         return tr("{time} (a single value)", time=seconds(rate.value))
     ends = span(seconds(rate.low), seconds(rate.high))
@@ -48,7 +48,7 @@ def interval(rate: Rate) -> str:
 
 
 def speed(choice: Choice) -> str:
-    """The rate that a choice is based on, with its unit."""
+    """The rate on which the time of a choice is based, as text in TFLOP/s or GB/s."""
     if choice.name == "recompute":
         return f"{significant(choice.rate.value / 1e12, 3)} TFLOP/s"
     return f"{significant(gb_per_s(choice.rate.value), 3)} GB/s"
@@ -58,25 +58,29 @@ def verdict(found: Advice) -> str:
     """The recommendation as a sentence."""
     best = found.best
     if best is None:
-        return tr("No choice is possible: see the missing values.")
+        return tr("No recommendation is possible: see the missing values.")
     second = found.choices[1]
     text = tr(
-        "{what}: first token after {time} at that rate, {factor} times faster than to {other}",
+        "{what}: first token after {time}, {factor} times faster than to {other}",
         what=_ORDERS[best.name],
         time=interval(best.ttft),
         factor=significant(second.ttft.value / best.ttft.value, 2),
         other=CHOICES[second.name],
     )
-    return sentence(text if found.clear else clauses((text, tr("their ranges overlap"))))
+    return sentence(text if found.clear else clauses((text, tr("the two ranges overlap"))))
 
 
 def unfit(found: Advice) -> str:
-    """That the weights do not fit the requested ranks; empty if they do, or if that is unknown."""
+    """A sentence if the weights do not fit the requested GPUs; empty if the weights fit.
+
+    The result is also empty if the size of the weights or of the GPUs is unknown.
+    """
     if found.fits is not False:
         return ""
     return tr_n(
-        "Does not fit 1 GPU: the weights need {needed}. Times are for 1 GPU all the same.",
-        "Does not fit {count} GPUs: the weights need {needed}. Times are for {count} all the same.",
+        "The weights do not fit in 1 GPU; {needed} GPUs are needed. The times are still for 1 GPU.",
+        "The weights do not fit in {count} GPUs; {needed} GPUs are needed. The times are still for "
+        "{count} GPUs.",
         found.question.tp,
         needed=found.gpus,
     )
@@ -87,13 +91,13 @@ def crossover(choice: Choice) -> str:
     if choice.flips_at is None:
         return tr("unknown: the rate of recomputing was not measured")
     if choice.crossover is None:
-        where = tr("never faster")
+        where = tr("never faster than recomputing")
     elif choice.crossover == 1:
-        where = tr("faster at every prefix length")
+        where = tr("faster than recomputing at every prefix length")
     else:
-        where = tr("faster from {tokens} tokens on", tokens=choice.crossover)
+        where = tr("faster than recomputing from {tokens} tokens on", tokens=choice.crossover)
     even = tr(
-        "break-even at this context is {rate} GB/s (x{factor} of the measured rate)",
+        "equally fast at {rate} GB/s for this context ({factor} times the measured rate)",
         rate=significant(gb_per_s(choice.flips_at), 3),
         factor=significant(choice.flips_at / choice.rate.value, 3),
     )
@@ -101,7 +105,7 @@ def crossover(choice: Choice) -> str:
 
 
 def slo(found: Advice) -> str:
-    """Whether the limit on the time to first token can be met; empty if there is no limit."""
+    """The choices that meet the limit on the time to first token; empty text without a limit."""
     limit = found.question.slo
     if limit is None:
         return ""
@@ -109,12 +113,12 @@ def slo(found: Advice) -> str:
     if not found.choices:
         return f"{seconds(limit)}: not known"
     if not meets:
-        return f"{seconds(limit)}: no method here meets it"
-    return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer than these rates)"
+        return f"{seconds(limit)}: no choice is fast enough"
+    return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer)"
 
 
 def facts(found: Advice) -> Iterator[tuple[str, str]]:
-    """Pairs of term and text, in reading order."""
+    """The values behind the recommendation as pairs (term, text), in reading order."""
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
     yield "KV cache", f"{about_size(found.kv_bytes)} for {counted(asked.context, 'token')}{ranks}"
@@ -126,7 +130,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     for choice in found.choices:
         text = f"{interval(choice.ttft)} at {speed(choice)}"
         if choice.rate.contiguous:
-            text += ", the rate of one large copy, not of an engine's blocks"
+            text += ", measured with one large copy, not with an engine's blocks"
         yield f"TTFT, {choice.name}", text
     for choice in found.choices:
         if choice.name != "recompute":
@@ -144,29 +148,29 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text for the unit of a copy: a block, or a state if the model has no blocks."""
+    """Term and text for the unit of a copy: a KV block, or the state of a model without blocks."""
     asked = found.question
     pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
-        return "One block", f"{asked.block_tokens} tokens are {pieces} on a rank ({asked.layout})"
-    return "State", f"{pieces} on a rank ({asked.layout}), whatever the context"
+        return "One block", f"{asked.block_tokens} tokens are {pieces} per rank ({asked.layout})"
+    return "State", f"{pieces} per rank ({asked.layout}), for any context length"
 
 
 def precision(found: Advice) -> str:
-    """Weights, cache and arithmetic in one line."""
-    weights = f"weights in {found.weights}" if found.weights else "weights not known"
+    """The precisions of the weights, of the KV cache and of recomputing, in one line."""
+    weights = f"weights in {found.weights}" if found.weights else "precision of weights unknown"
     words = {"assumed": "at the assumed rate", "": "not measured"}
     how = words.get(found.arithmetic, f"in {found.arithmetic}")
     return f"{weights}, KV in {found.question.dtype}, recomputing {how}"
 
 
 def method(found: Advice) -> str:
-    """Fastest copy method for the pieces of the model, and a block size that is large enough."""
+    """The fastest copy method for the pieces of the model, and the block size for full speed."""
     best = found.method
     assert best is not None
     text = (
         f"{best.name} at {format_size(best.block)}: "
-        f"{significant(best.row.value or 0.0, 3)} GB/s (measured nearest to the piece)"
+        f"{significant(best.row.value or 0.0, 3)} GB/s (measured size nearest to a piece)"
     )
     if best.enough > best.block:
         text += (
@@ -177,12 +181,12 @@ def method(found: Advice) -> str:
 
 
 def plan_json(plan: TierWork) -> dict[str, Any]:
-    """The plan in SI units: bytes, bytes per second, bytes per day."""
+    """The plan as plain values in bytes, bytes per second and bytes per day."""
     return asdict(plan)
 
 
 def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
-    """Cells of a tier: name, capacity, hit rate, read and write GB/s, TB per day, DWPD, drives."""
+    """Cells of each tier: name, capacity, hit rate, GB/s read and written, TB/day, DWPD, drives."""
     for tier in plan.tiers:
         drives = "" if tier.drives is None else f"{tier.drives} ({tier.decided_by})"
         yield (
@@ -198,7 +202,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """``found`` as plain values in SI units: bytes, seconds, bytes or FLOPs per second."""
+    """``found`` as plain values in bytes, seconds, bytes per second and FLOP per second."""
 
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}

@@ -1,4 +1,4 @@
-"""Groups rows for display: one block per tier and metric, with one unit."""
+"""Group rows for display: one block per tier and metric, with a common unit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ R = TypeVar("R", Row, Measurement)
 
 @record
 class Block(Generic[R]):
-    """The `ok` rows of one (tier, metric).
+    """The `ok` rows of one tier and one metric.
 
     Attributes:
-        common: the ``key=value`` parts that all ids share.
-        names: for each row, its id without the common parts.
+        scale: the unit for all values of the block.
+        common: the ``key=value`` parts that all case ids of the block contain.
+        rows: the rows.
+        names: the case id of each row without the parts in ``common``.
     """
 
     tier: Tier
@@ -34,7 +36,10 @@ class Block(Generic[R]):
 
 
 def blocks(rows: Iterable[R]) -> list[Block[R]]:
-    """`ok` rows as blocks in the order of the tiers; within a block, by bench and parameters."""
+    """The `ok` rows as blocks, in the order of `Tier` and `Metric`.
+
+    Within a block, rows are sorted by bench, then by axis values.
+    """
     groups: dict[tuple[Tier, Metric], list[R]] = {}
     benches: dict[str, int] = {}
     for row in rows:
@@ -64,7 +69,7 @@ def blocks(rows: Iterable[R]) -> list[Block[R]]:
 
 
 def split(case: str) -> tuple[str, tuple[str, ...]]:
-    """A case id as its bench and its ``key=value`` parts."""
+    """Bench name and ``key=value`` parts of a case id."""
     parts = case.split("/")
     return "/".join(part for part in parts if "=" not in part), tuple(
         part for part in parts if "=" in part
@@ -79,7 +84,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id of ``row``; if the statistic is not the median, followed by the statistic."""
+    """The case id of ``row``, followed by the statistic if the statistic is not the median."""
     return _with_stat(row, row.case)
 
 
@@ -93,7 +98,7 @@ def _with_stat(row: Row | Measurement, name: str) -> str:
 
 
 def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
-    """Sort key that puts 16KiB before 2MiB, 2 before 10, and words after numbers."""
+    """Sort key for case ids of one bench: 16KiB before 2MiB, 2 before 10, words after numbers."""
 
     def key(part: str) -> tuple[str, bool, int, str]:
         name, _, value = part.partition("=")

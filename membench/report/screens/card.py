@@ -1,4 +1,4 @@
-"""A card to paste elsewhere: six lines of Markdown with a machine's results and the command."""
+"""The card of `membench run --card md`: six lines of Markdown with the results of a machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.report.screens.judged import JudgedRung, share_text, verdict_text
 from membench.report.screens.tier_table import rung_text
 
 _DIGITS = 16
-"""Number of hexadecimal digits of the hash; 64 bits are enough to distinguish files."""
+"""Number of hexadecimal digits of the shown SHA-256; 64 bits are enough to distinguish files."""
 
 
 def card(
@@ -25,11 +25,14 @@ def card(
     references: Sequence[str],
     quality: str,
 ) -> tuple[str, ...]:
-    """The card: a table with one column per tier, the sentence on a served model, command and hash.
+    """The lines of the card: a table with one column per tier, and two list items.
 
     Args:
+        outcome: the run, with a results file.
+        found: the tiers of the table.
+        sentence: what the results mean for a served model; the first list item.
         references: the references with which the tiers were compared; may be empty.
-        quality: the data quality and the flags of the rows.
+        quality: the data quality and the flags of the rows; part of the second list item.
 
     Raises:
         OSError: the results file cannot be read.
@@ -54,7 +57,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """Text of a verdict: ``98%, pass``."""
+    """Share of the reference and verdict of a tier, such as ``98%, pass``."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

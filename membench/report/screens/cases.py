@@ -1,4 +1,4 @@
-"""The cases of a plan: those that can run, and the others by reason."""
+"""Print the cases of a plan: first the cases that can run, then the other cases by reason."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from membench.results.plan import PlannedCase
 
 _HEAD = ("case", "s/round", "memory", "tier")
 _CANNOT = "cannot run here"
-_MORE = "membench list --all names them"
+_MORE = "'membench list --all' names all these cases"
 
 
 def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:
-    """Print a line per case that can run: id, seconds per round, memory, tier; then the others.
+    """Print one line per case that can run, then the cases that cannot run, grouped by reason.
 
-    The other cases are grouped by reason. The memory is the host's, or the GPU's if the case
-    fills it.
+    A line has the case id, seconds per round, memory and tier. The memory is host memory, or GPU
+    memory if the case uses no host memory.
 
     Args:
-        everything: list every case that cannot run, even if many share a reason.
+        everything: whether to print every case that cannot run, even if many have one reason.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The statement and the rule of a claim: `membench explain C13`."""
+"""Print a claim of the thesis, such as for `membench explain C13`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLASSES = {
 
 
 def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
-    """Print the quote, each proposition with its rule and inputs, notes and contrary evidence.
+    """Print the claim, each proposition with the deciding rule, the notes and contrary evidence.
 
     A stream that cannot encode Chinese gets only the English text.
     """
@@ -45,8 +45,8 @@ def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
             console.print(Padding(Text(line), (0, 0, 0, 2)))
     told_beside = (
         ("Note", claim.notes),
-        ("Against it", claim.contrary),
-        ("Looked for and not found", claim.not_found),
+        ("Evidence against the claim", claim.contrary),
+        ("Searched, but not found", claim.not_found),
     )
     for title, texts in told_beside:
         for text in texts:

@@ -1,4 +1,4 @@
-"""The only way to write to a terminal or a pipe."""
+"""The functions with which all commands write to a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from rich.text import Text
 
 from membench.core.text import one_line
 
-_UNBOUNDED = 4096  # for a pipe, which has no width: Rich would wrap ids at 80 columns
+_UNBOUNDED = 4096  # width for a pipe: without this number, Rich would wrap case ids at 80 columns
 _AT_ONCE = 1 << 16  # characters
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
 
 class _Trimmed:
-    """A stream that removes blanks at the ends of lines, which Rich adds to the last column."""
+    """A stream that removes blanks at line ends, because Rich pads the last column of a table."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding = stream.encoding
 
     def write(self, text: str) -> int:
-        """Write ``text`` without blanks at the ends of its lines."""
+        """Write ``text`` without blanks at line ends."""
         return self._stream.write(_TRAILING.sub("", text) if " \n" in text else text)
 
     def flush(self) -> None:
@@ -39,19 +39,18 @@ class _Trimmed:
 
 
 class _Console(Console):
-    """A console that lets its caller handle a closed pipe."""
+    """A console that raises `BrokenPipeError` on a closed pipe; Rich would exit the process."""
 
     def on_broken_pipe(self) -> None:
-        """Do nothing: Rich would exit the process here, and end a run with it."""
+        """Raise `BrokenPipeError`, because the exit of the process would end a run."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def console(stream: TextIO | None = None) -> Console:
     """A console on ``stream`` (standard output by default).
 
-    A terminal keeps its width and colours (NO_COLOR and TERM=dumb are obeyed); a pipe gets plain
-    text in lines of any length. All output of the project is ASCII, which every encoding can
-    represent.
+    A terminal gets colours and lines of at most its width (NO_COLOR and TERM=dumb are obeyed). A
+    pipe gets plain text in lines of any length.
     """
     stream = stream or sys.stdout
     if stream.isatty():
@@ -69,7 +68,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:
-    """Print ``lines`` (possibly very many); a pipe gets them unchanged.
+    """Print ``lines``, which may be very many; a pipe gets the lines without Rich.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """
@@ -98,7 +97,10 @@ def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
 
 
 def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """Print prose: broken between words on a terminal, in one line elsewhere, however long."""
+    """Print prose: wrapped between words on a terminal, in one line on a pipe.
+
+    ``indent`` is the number of blanks before each line.
+    """
     if console.is_terminal:
         console.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False))
     else:
@@ -106,7 +108,10 @@ def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
 
 
 def say_command(console: Console, label: str, command: str, remark: str = "") -> None:
-    """Print a command to paste, never broken; a remark that does not fit comes below it."""
+    """Print ``label``, a command to paste and a remark in parentheses.
+
+    The command is never wrapped. A remark that does not fit in the line gets the next line.
+    """
     line = Text(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
     whole = f"{line.plain}    ({remark})" if remark else line.plain
     if console.is_terminal and remark and len(whole) > console.width:
@@ -117,7 +122,7 @@ def say_command(console: Console, label: str, command: str, remark: str = "") ->
 
 
 def warn(message: str, hint: str = "") -> None:
-    """Print ``message`` emphasised on standard error, and ``hint`` on the next line."""
+    """Print ``Warning: message`` in bold on standard error, and ``Hint: hint`` on the next line."""
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     errors.print(Text(f"Warning: {one_line(message)}", "bold yellow"))
     if hint:

@@ -1,4 +1,4 @@
-"""The findings of `membench doctor` on a terminal."""
+"""Print the findings of `membench doctor`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FIX = "fix: "
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print one line per finding, with its fix on the next line.
+    """Print one line per finding, with the fix on the next line, and a summary.
 
-    The fix is indented less than other text, because commands are long.
+    The fix is indented less than the observation, because commands are long.
     """
     names = max((len(finding.check) for finding in findings), default=0)
     for finding in findings:
@@ -40,7 +40,10 @@ def _lines(finding: Finding, names: int, width: int) -> Text:
 
 
 def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
-    """``text`` wrapped to lines; a word longer than a line is not broken."""
+    """``text`` wrapped to lines of ``width`` characters; a longer word stays whole.
+
+    ``first`` is the start of the first line, ``others`` the start of all later lines.
+    """
     return textwrap.wrap(
         _printable(text),
         width,
@@ -52,7 +55,7 @@ def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """``text`` without control characters, which a process or directory name may contain."""
+    """``text`` in printable ASCII, because the names of processes and directories may have any."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 

@@ -1,4 +1,4 @@
-"""Settings of vLLM, SGLang, LMCache and Dynamo for tiers of given sizes: lines to copy."""
+"""Settings of vLLM, SGLang, LMCache and Dynamo for cache tiers of given sizes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ def engine_lines(
     disk_bytes: float | None,
     second: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
-    """The lines for each engine; empty for a tier that does not exist.
+    """The lines to set for each engine: command-line options or environment variables.
 
-    Flags are those of the engines' manuals in 2026. vLLM's native offloading takes GiB over all
-    ranks, SGLang's HiCache GB per rank, LMCache and Dynamo's KVBM GB.
+    Source: the engines' manuals in 2026. vLLM's native offloading takes GiB over all ranks.
+    SGLang's HiCache and LMCache take GB per rank. Dynamo's KVBM takes GB over all ranks.
 
     Args:
-        host_bytes, disk_bytes: capacity of host memory and of disks; None if the tier does not
-            exist.
-        second: whether the disk admits a block only on its second request.
+        dtype: number format of the KV cache.
+        block_tokens: tokens per KV block.
+        tp: number of tensor-parallel ranks.
+        host_bytes, disk_bytes: capacities of the tiers in host memory and on disks, over all ranks;
+            None without this tier.
+        second: whether the disk tier admits a block only on the second request for this block.
     """
     found: dict[str, tuple[str, ...]] = {}
     base = f"--kv-cache-dtype {_VLLM[dtype]} --block-size {block_tokens} --enable-prefix-caching"

@@ -1,4 +1,4 @@
-"""Explains a flag or a case: `membench explain`."""
+"""Print the explanation of a flag or a bench for `membench explain`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
 def print_flag(console: Console, flag: Flag) -> None:
-    """Print the observation behind a flag, its severity and its remedy."""
+    """Print the meaning of a flag, the severity and the remedy."""
     console.print(Text(flag.code, "bold"))
     say(console, f"What: {flag.meaning}")
     say(console, f"How bad: {flag.weight}")
@@ -26,7 +26,7 @@ def print_flag(console: Console, flag: Flag) -> None:
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
-    """Print a bench's description, its axes and its cases by profile."""
+    """Print the description of a bench, and the axes and the number of cases of each profile."""
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))
     console.print()
@@ -55,7 +55,7 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
 
 
 def _asked(case: Case, name: str) -> str:
-    """The value of ``name`` in the id of ``case``; empty if the id does not have it."""
+    """The value of the axis ``name`` in the id of ``case``; empty if the id has no such axis."""
     start = f"{name}="
     return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 

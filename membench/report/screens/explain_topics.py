@@ -1,4 +1,4 @@
-"""Texts that apply to all benches of a kind: how bytes are counted, likely flags, next commands."""
+"""Texts for groups of benches: how bytes are counted, likely flags, and the next commands."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _GPU = ("throttled", "busy-gpu", "above-peak")
 
 
 def prefix(bench: Bench) -> str:
-    """The first part of the bench's name."""
+    """The first component of the bench's name, such as ``ddr``."""
     return bench.name.partition("/")[0]
 
 
@@ -47,12 +47,12 @@ def counting(bench: Bench) -> str:
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
-        return "the payload, each byte once, even if it is copied several times"
+        return "the payload: each copied byte counts once, even if the work copies it several times"
     if prefix(bench) in _DISKS:
-        return "the payload that the caller reads or writes, each byte once"
+        return "the payload: each byte that the bench reads or writes counts once"
     return (
-        "bytes that the algorithm reads plus bytes that it writes, like STREAM; the line that a "
-        "cache reads before a write (write-allocate) is not counted"
+        "bytes that the algorithm reads plus bytes that the algorithm writes, like STREAM; "
+        "write-allocate (a cache reads a line before a write to this line) does not count"
     )
 
 
@@ -64,7 +64,7 @@ def dangers(bench: Bench) -> list[Flag]:
 
 
 def next_steps(bench: Bench) -> tuple[str, ...]:
-    """Commands to use next."""
+    """The commands that measure and list the cases of the bench."""
     return (
         f"membench run --select '{bench.name}'",
         f"membench list --profile full --select '{bench.name}'",

@@ -1,4 +1,4 @@
-"""Prints the machine snapshot: `membench info`."""
+"""Print the properties of a machine for `membench info`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from membench.core.units import about_size, format_size
 
 
 def print_machine(console: Console, machine: Machine) -> None:
-    """Print two columns, fact and value; unknown facts are left out."""
+    """Print a table of two columns: property and value. Unknown properties are left out."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -34,7 +34,7 @@ def print_machine(console: Console, machine: Machine) -> None:
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """Pairs (fact, value) about a machine; the value of an unknown fact is empty."""
+    """The properties of a machine as pairs (name, value); an unknown value is empty."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
@@ -48,7 +48,11 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         (tr("limit"), about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
         (
             tr("huge pages"),
-            tr("{free} of {total} free", free=memory.hugetlb_free, total=memory.hugetlb_total)
+            tr(
+                "{free} of {total} pages free",
+                free=memory.hugetlb_free,
+                total=memory.hugetlb_total,
+            )
             if memory.hugetlb_total
             else "",
         ),
@@ -118,12 +122,12 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """``64.0 GiB, CPUs 0-7, distances 10 21``, with the kind of memory if it is not host memory."""
+    """Text for a NUMA node, such as ``64.0 GiB, CPUs 0-7, distances 10 21``."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),
         _NODE_KINDS.get(node.kind, ""),
-        "" if node.allowed else tr("not granted (cpuset.mems)"),
+        "" if node.allowed else tr("not allowed for this process (cpuset.mems)"),
         tr("CPUs {cpus}", cpus=ranges(node.cpus)) if node.cpus else tr("no CPUs"),
         tr("behind a cache of {size}", size=about_size(node.side_cache)) if node.side_cache else "",
         tr("distances {distances}", distances=distances) if distances else "",
@@ -139,8 +143,8 @@ _NODE_KINDS = {
 
 
 def _gpu(gpu: GpuIdentity) -> str:
-    """``NVIDIA H100, 80.0 GiB, sm_9.0``."""
-    known = bool(gpu.memory)  # old sidecars have 0 here
+    """Text for a GPU, such as ``NVIDIA H100, 80.0 GiB, sm_9.0``."""
+    known = bool(gpu.memory)  # results files of old versions have 0 for unknown memory
     memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
     shared = tr("uses the host's memory of {size}", size=memory)
     parts = [
@@ -209,7 +213,7 @@ def _cache(level: int, kind: str) -> str:
 
 
 def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
-    """``PCIe 5.0 x16, 18 NVLinks, memory node 1, BAR1 128 GiB``."""
+    """Text for the links of a GPU, such as ``PCIe 5.0 x16, 18 NVLinks, memory node 1``."""
     node = (
         tr("memory node unknown")
         if links.node is None
@@ -227,7 +231,7 @@ def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
 
 
 def ranges(numbers: tuple[int, ...]) -> str:
-    """``(0, 1, 2, 5)`` -> ``0-2,5``."""
+    """Numbers as ranges: ``(0, 1, 2, 5)`` -> ``0-2,5``."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""The step summary of a GitHub Actions job, a file whose path the runner gives."""
+"""The step summary of a GitHub Actions job: a Markdown file named by GITHUB_STEP_SUMMARY."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from membench.core.errors import OutputError
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 LIMIT = 1 << 20
-"""Maximum size of a step summary in bytes; GitHub does not show a longer one at all."""
+"""Maximum size of a step summary in bytes; GitHub does not show a larger file at all."""
 
 
 def append_summary(make: Callable[[int], str]) -> bool:
-    """Append ``make(remaining bytes)`` to the summary; returns False without a summary file."""
+    """Append ``make(remaining bytes)`` to the step summary.
+
+    Returns:
+        Whether the environment names a summary file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     path = os.environ.get(VARIABLE)
     if not path:
         return False

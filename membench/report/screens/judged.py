@@ -1,4 +1,7 @@
-"""The rungs of a machine's ladder with the results of its check."""
+"""The best results of each tier of a machine, together with the comparison with references.
+
+The tiers of a machine in order are called the ladder; one tier with its best results is a rung.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,19 @@ from membench.results.sidecar import Sidecar
 def checked(
     rows: Sequence[Row], machine: Machine | None, sidecar: Sidecar | None
 ) -> MachineCheck | None:
-    """Check the machine of ``rows`` against references for its hardware; None without a reference.
+    """Check the machine of ``rows`` against the references for this hardware.
+
+    The result is None without a reference.
 
     Args:
         rows: the rows of one machine.
-        machine, sidecar: None if unknown; fewer lines can then be judged.
+        machine, sidecar: None if unknown; the check then judges fewer rows.
 
     Raises:
         SchemaError: a reference, or the sidecar's data about GPUs, cannot be read.
     """
     if all(row.cited for row in rows):
-        return None  # published figures do not describe a machine
+        return None  # published values do not describe a machine
     runs = {row.run_id for row in rows}
     expected = [one for one in expected_of((AUTO,), rows, machine) if not _is_of(one, runs)]
     if not expected:
@@ -43,16 +48,20 @@ def checked(
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
-    """Whether ``figure`` comes from one of ``runs``, so that a run is not compared with itself."""
+    """Whether ``figure``, an expected value, was measured by one of ``runs``.
+
+    `checked` leaves out such values, so that no run is compared with itself.
+    """
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
 @dataclass(frozen=True)
 class JudgedRung:
-    """A rung of the ladder, with the lines of the check for its tier.
+    """The best results of a tier (a rung), with the lines of the check for this tier.
 
     Attributes:
-        lines: empty if the tier has no reference.
+        rung: the best results of the tier.
+        lines: the lines of the check; empty if the tier has no reference.
     """
 
     rung: Rung
@@ -60,11 +69,14 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The line that represents the tier."""
+        """The line that represents the tier: the worst judged line; None without a reference."""
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
-        """The reference range (low, high) for the rung's value of ``metric``, in its unit."""
+        """The reference range (low, high) for the tier's best value of ``metric``.
+
+        The unit is the unit of ``metric`` in results files. The result is None without a range.
+        """
         row = self.rung.best[metric]
         for line in self.lines:
             held = line.worst.expected
@@ -74,7 +86,10 @@ class JudgedRung:
 
 
 def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[JudgedRung, ...]:
-    """The rungs of the ladder of ``rows``; rows with a reference range take precedence."""
+    """The best results of each tier in ``rows``, with the lines of ``check``.
+
+    A row with a reference range is preferred to a row without a range.
+    """
     by_tier: dict[tuple[Tier, bool], tuple[TierLine, ...]] = {}
     for line in check.lines if check is not None else ():
         key = (line.tier, line.part is MachinePart.PEERS)
@@ -88,7 +103,7 @@ def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[Judg
 
 
 def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
-    """The worst of the judged lines, otherwise the first line."""
+    """The worst judged line; without a judged line, the first line; without lines, None."""
     judged = [one for one in lines if one.verdict is not CheckVerdict.NOT_JUDGED]
     if judged:
         return max(judged, key=lambda one: one.worst.badness)
@@ -96,7 +111,10 @@ def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
 
 
 def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
-    """One line for each metric of a tier: the representative one, or the first with a range."""
+    """One line with a reference range for each metric of a tier.
+
+    The line that represents the tier is preferred to other lines of the metric.
+    """
     found: dict[Metric, TierLine] = {}
     for line in (_speaker(lines), *lines):
         if line is not None and line.worst.expected is not None:
@@ -105,11 +123,11 @@ def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
 
 
 def share_text(judged: JudgedRung) -> str:
-    """The share of the low end of the range: ``98 %``; empty without a range."""
+    """The measured share of the low end of the reference range, such as ``98%``; or empty."""
     share = judged.line.worst.share if judged.line is not None else None
     return "" if share is None else f"{share:.0%}"
 
 
 def verdict_text(judged: JudgedRung) -> str:
-    """``pass``, ``not judged``; empty if the tier has no reference."""
+    """The verdict on the tier, such as ``pass``; empty if the tier has no reference."""
     return "" if judged.line is None else str(judged.line.verdict)

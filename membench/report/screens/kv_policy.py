@@ -1,4 +1,4 @@
-"""Recommends how to move KV blocks on the machine, in one line per direction."""
+"""Print how an inference engine should copy KV blocks on a machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from membench.results.schema import Row
 
 
 def print_policies(console: Console, rows: Sequence[Row]) -> None:
-    """Print how an engine should move KV blocks on this machine, for each measured direction."""
+    """Print one line per measured direction: the copy methods that an engine should use."""
     for found in policies(rows):
         line = Text.assemble(
             ("kv_policy ", "dim"),
             (found.line, "bold"),
-            f"   (loses {found.loss:.1%} at worst; docs/kv-blocks.md explains it)",
+            f"   (at most {found.loss:.1%} slower than the best methods; see docs/kv-blocks.md)",
         )
         console.print(line, soft_wrap=True)

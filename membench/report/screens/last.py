@@ -1,4 +1,4 @@
-"""The last screen of a run: results, their reliability, and the next step."""
+"""Print the end of a run: the results, the data quality, and the next command."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
-"""Share of noisy rows above which the machine counts as disturbed, so that more rounds do not help.
+"""Share of noisy rows above which more rounds do not help, because other load disturbs the machine.
 """
 
 _FAILURES = 3
-"""Maximum number of failures of a check that are named; `membench check` names all."""
+"""Maximum number of failures of a check to print; `membench check` prints all failures."""
 
 _ALWAYS = frozenset({"noisy", "single-round"})
-"""Flags that are shown beside a tier's values even if all rows have them."""
+"""Flags to print in the table of tiers even if all rows have the flag."""
 _GRADES = {
     Grade.NONE: "none",
     Grade.CITED: "cited",
@@ -50,11 +50,11 @@ _GRADES = {
 def print_outcome(
     console: Console, outcome: RunOutcome, *, everything: bool = False, paste: bool = False
 ) -> None:
-    """Print the best of every tier, the data quality, files, and the next command.
+    """Print the best results of every tier, the data quality, the files, and the next command.
 
     Args:
         everything: whether to print also every row, and the meaning of each flag.
-        paste: whether to print also the card, as Markdown.
+        paste: whether to print also the card (a summary in Markdown).
     """
     console.print()
     if outcome.csv is None:
@@ -94,19 +94,19 @@ def _print_judged(
     check: MachineCheck | None,
     tiers: Sequence[JudgedRung],
 ) -> None:
-    """Print the tiers, their references, and the failures."""
+    """Print the best results of the tiers, the references, and the failures of the check."""
     print_tiers(console, tiers, flags_of_all(outcome.rows) - _ALWAYS)
     if check is not None:
         console.print(Text(_held(check), "dim"))
         for failure in failures(check, Requirements())[:_FAILURES]:
-            console.print(Text(f"Not right: {failure}", "bold red"))
+            console.print(Text(f"Too slow: {failure}", "bold red"))
     console.print()
 
 
 def _print_files(
     console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
 ) -> None:
-    """Print the paths of the results, and the commands for them."""
+    """Print the paths of the results, and the next commands."""
     assert outcome.csv is not None
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
@@ -117,7 +117,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of the results; None if it fails, because a run must not fail for this reason."""
+    """The check of the results; None if the check raises an error, which must not end the run."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -126,11 +126,11 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    """The references with which the tiers were compared, and the number of judged lines."""
+    """A line that names the references and the number of judged lines of the check."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     lines = counted(len(check.lines), "line")
     held = f"Compared with {', '.join(check.references)}: {judged} of {lines} judged"
-    return f"{held}, the worst of each tier shown   (membench check FILE has all)"
+    return f"{held}; the table shows the worst of each tier   (membench check FILE shows all)"
 
 
 def _counts(outcome: RunOutcome, found: Quality) -> str:
@@ -156,7 +156,7 @@ def _wall(wall: Wall) -> str:
 
 
 def _flags(found: Quality) -> Text:
-    """The flags with the number of rows: ``Flags: noisy 12 of 72 rows, vm all``."""
+    """The flags with the number of rows, such as ``Flags, of 72 rows: noisy 12, vm all``."""
     counts = [
         f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
     ]
@@ -169,7 +169,7 @@ def _flags(found: Quality) -> Text:
 
 
 def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tuple[str, str]:
-    """The most useful next command, and why; the reason may be empty."""
+    """The most useful next command, and a reason (may be empty)."""
     assert outcome.csv is not None
     if outcome.signum:
         return f"membench run --resume {shell_word(outcome.again or outcome.csv)}", ""
@@ -177,10 +177,10 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}", ""
     if check is not None and failures(check, Requirements()):
-        return f"membench check {shell_word(outcome.csv)}", "the slow parts, and by how much"
+        return f"membench check {shell_word(outcome.csv)}", "shows the slow parts"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
-        return "membench doctor", "many rows are noisy: it looks for causes"
+        return "membench doctor", "many rows are noisy: doctor looks for causes"
     if noisy:
         return "membench run --rounds 10", "some rows are noisy: membench explain noisy"
     page = sidecar_path(outcome.csv).with_suffix(".html")
@@ -188,10 +188,13 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
 
 
 def _then(outcome: RunOutcome) -> tuple[str, str]:
-    """A use of the numbers: advice if a GPU was measured, otherwise a comparison."""
+    """A command that uses the results, and a reason (may be empty).
+
+    The command is `advise` if a GPU was measured, otherwise `compare`.
+    """
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
         csv = shell_word(outcome.csv)
         return f"membench advise {csv} --model llama-3.1-8b --context 32768", ""
     csv = shell_word(outcome.csv)
-    return f"membench compare {csv} ANOTHER.csv", "another machine, or this one later"
+    return f"membench compare {csv} ANOTHER.csv", "results of another machine, or a later run"

@@ -1,4 +1,4 @@
-"""The output of a paired run: its sides at the start, their comparison at the end."""
+"""Print a paired run: configurations A and B at the start, the comparison at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print the differences between the sides, their order, and changes between their rounds."""
+    """Print what differs between A and B, the order of the rounds, and the set-up commands."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup
@@ -37,12 +37,12 @@ def print_sides(console: Console, half: Half) -> None:
     if pairing.setup_a or pairing.setup_b:
         say(
             console,
-            "The set-up commands run before each round of their side. membench does not undo them.",
+            "A set-up command runs before each round of A or B. membench does not undo it.",
         )
 
 
 def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
-    """Print the plan of a dry run: the cases of side A, and the time of both."""
+    """Print the plan of a dry run: the cases of A, and the time of A and B together."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
     print_cases(plan.cases)
@@ -52,7 +52,7 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
 
 
 def print_paired(console: Console, outcome: PairedOutcome) -> None:
-    """Print the comparison of both sides, their files, and the next command."""
+    """Print the comparison of A and B, the results files, and the next command."""
     console.print()
     files = [one.csv for one in outcome.sides if one.csv is not None]
     if not files:

@@ -1,4 +1,4 @@
-"""Lines of tables and lists for a pipe, without Rich, which takes as long to load as click."""
+"""Lines of tables and lists for a pipe, made without Rich, because loading Rich takes long."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 GAP = 2
-"""Blanks between two columns."""
+"""Number of blanks between two columns."""
 
 LISTED = 6
-"""Maximum number of skipped cases per reason that are named; the file has all of them."""
+"""Maximum number of skipped cases to name per reason; the results file names every case."""
 
 
 def widths(rows: Iterable[Sequence[str]]) -> tuple[int, ...]:
@@ -18,7 +18,7 @@ def widths(rows: Iterable[Sequence[str]]) -> tuple[int, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A line per row: the first and the last column to the left, the others to the right."""
+    """One line per row; the first and the last column are aligned left, all others right."""
     wide = widths(rows)
     inner = range(1, len(wide) - 1)
     for row in rows:
@@ -29,11 +29,15 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def named(cases: Sequence[str], *, whole: bool) -> Sequence[str]:
-    """``cases``, one per line; many become the number per family, unless ``whole``."""
+    """The lines that name ``cases``: one line per case, or one line with counts.
+
+    If more than `LISTED` cases would be named and ``whole`` is False, the line has the number of
+    cases per prefix.
+    """
     return cases if whole or len(cases) <= LISTED else [families(cases)]
 
 
 def families(cases: Iterable[str]) -> str:
-    """Many cases as the number per family: ``hbm 14, link 9``."""
+    """The number of cases per prefix of the case id, such as ``hbm 14, link 9``."""
     counts = Counter(case.partition("/")[0] for case in cases)
     return ", ".join(f"{family} {count}" for family, count in counts.items())

@@ -1,4 +1,4 @@
-"""The cost of a plan: the tables of `membench run --dry-run`."""
+"""Print the cost of a plan for `membench run --dry-run`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from membench.results.plan import Plan
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """Print one line per family of benches: the time of all its rounds, and its share of the plan.
+    """Print one line per family (module) of benches: the time of all rounds, and the share.
 
-    The longest family comes first. Nothing is printed if the plan has only one family.
+    The family that takes longest comes first. If the plan has only one family, nothing is printed.
     """
     family = {case.bench: benches[case.bench].family for case in plan.cases}
     seconds = family_seconds(plan, lambda case: family[case.bench])
@@ -48,14 +48,14 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
     if any(case.rounds and not benches[case.bench].rounds for case in plan.cases):
         say(
             console,
-            f"The default of every bench is measured in {counted(plan.rounds, 'round')}, the other "
-            f"points of its sweep in fewer; --rounds {plan.rounds} measures all in {plan.rounds}.",
+            f"The default case of every bench has {counted(plan.rounds, 'round')}; other cases of "
+            f"a sweep have fewer. With --rounds {plan.rounds}, every case has {plan.rounds}.",
         )
     console.print()
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """Print the totals of a plan: time, peak memory of host and GPU, size of the scratch file."""
+    """Print the totals of a plan: time, peak host and GPU memory, and scratch file size."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     cases, rounds = counted(len(plan.cases), "case"), counted(plan.rounds, "round")

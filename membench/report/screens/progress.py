@@ -1,8 +1,8 @@
 """Progress of a run: a bar on a terminal, or plain lines on a pipe.
 
-Both are drawn only between cases, because a bar that refreshes itself would take CPU time from the
-case that is being timed. Neither ever ends a run: if standard output is closed or full, drawing
-stops, measuring continues, and the error is reported at the end.
+Progress is drawn only between cases, because a bar that refreshes itself would take CPU time from
+the timed case. If standard output is closed or full, drawing stops and the run continues. The
+command reports the error at the end.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from membench.results.schema import Row
 
 
 class Watcher:
-    """The common base of bar and lines: warnings, the provisional table, lost output.
+    """Base class of the progress bar and the progress lines.
+
+    The class prints warnings and the provisional table, and handles errors of standard output.
 
     Attributes:
-        lost: the error of standard output; None while it can be written.
+        lost: the first error of standard output; None without an error.
     """
 
     def __init__(self) -> None:
@@ -38,19 +40,19 @@ class Watcher:
         self._rounds = 0
 
     def warned(self, message: str, hint: str) -> None:
-        """Print the warning first and emphasised, on standard error."""
+        """Print the warning and the hint on standard error."""
         warn(message, hint)
 
     def noted(self, message: str) -> None:
-        """Print the note on a separate line."""
+        """Print ``message`` on standard output."""
         self.draw(lambda: say(self.console, message))
 
     def started(self, plan: Plan, done: int) -> None:
-        """Print the plan before the run."""
+        """Print a line about the plan before the run; ``done`` results exist already."""
         self._rounds = plan.rounds
         cases = [case for case in plan.cases if not case.skipped]
         units = sum(map(plan.rounds_of, cases))
-        resumed = f", {done} of {units} units done" if done else ""
+        resumed = f", {done} of {units} measurements done" if done else ""
         self.draw(
             lambda: say(
                 self.console,
@@ -66,7 +68,7 @@ class Watcher:
         """Do nothing; subclasses show progress."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """After the first of several rounds, show the provisional table."""
+        """Show the provisional table after round 1 of several rounds."""
         if round_ != 1 or self._rounds == 1:
             return
         self.draw(lambda: self.show_provisional(_provisional(rows())))
@@ -78,7 +80,7 @@ class Watcher:
         """Restore the screen."""
 
     def draw(self, show: Callable[[], None]) -> None:
-        """Run ``show``; if standard output is lost, store the error and never draw again."""
+        """Call ``show``; after an error of standard output, keep the error and never draw again."""
         if self.lost is not None:
             return
         try:
@@ -89,14 +91,14 @@ class Watcher:
 
 
 class ProgressLines(Watcher):
-    """One plain line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+    """Prints one line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def __init__(self) -> None:
         super().__init__()
         self._provisional: RenderableType | None = None
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Print the numbers of the case, or the reason why it has none."""
+        """Print the results of the case, or the reason why the case has no result."""
         where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
         if (table := self._provisional) is not None:
@@ -105,12 +107,15 @@ class ProgressLines(Watcher):
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Print the table before the next line; without one, the final table shows the same."""
+        """Print the table later, before the line of the next case.
+
+        After the last case, the final table replaces the provisional table.
+        """
         self._provisional = table
 
 
 class _LastValue(Progress):
-    """A progress bar; below it the present case, the last value, and a provisional table."""
+    """A progress bar with the current case, the last value and a provisional table below."""
 
     now = ""
     last = ""
@@ -127,7 +132,7 @@ class _LastValue(Progress):
 
 
 class ProgressBar(Watcher):
-    """A bar that advances by the estimated seconds of each case; drawn only between cases."""
+    """Shows a bar that advances by the estimated seconds of each case."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +157,7 @@ class ProgressBar(Watcher):
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Show the present case; the last value stays visible."""
+        """Show the id of the current case; the last value stays visible."""
         self._seconds = case.seconds
         self._progress.now = case.id
         number = f"{place.number:>{len(str(place.of))}}"
@@ -188,7 +193,7 @@ def _side(place: Place) -> str:
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
     """The table of tiers after the first round."""
-    # These modules import numpy, which would delay the start.
+    # Imported late, because these modules import numpy, which would delay the start.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
 
@@ -197,12 +202,12 @@ def _provisional(rows: Sequence[Row]) -> RenderableType:
 
 
 def watcher() -> Watcher:
-    """A bar if standard output is a terminal, otherwise lines."""
+    """A progress bar if standard output is a terminal, otherwise progress lines."""
     return ProgressBar() if is_terminal() else ProgressLines()
 
 
 def _brief(unit: CaseResult) -> str:
-    """The numbers of a case, without tail percentiles."""
+    """The results of a case without tail percentiles, or the reason why the case has no result."""
     if unit.status is not Status.OK:
         return outcome(unit)
     middle = [one for one in unit.readings if one.stat in (Stat.MEDIAN, Stat.P50)]
@@ -210,7 +215,7 @@ def _brief(unit: CaseResult) -> str:
 
 
 def outcome(unit: CaseResult) -> str:
-    """The numbers of a case, or the reason why it has none."""
+    """The results of a case as text, or the reason why the case has no result."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"
     return " ".join(format_value(one.metric, one.value) for one in unit.readings)

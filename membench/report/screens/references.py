@@ -1,4 +1,4 @@
-"""Prints the shipped references."""
+"""Print the built-in references for `membench list --references`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from membench.analysis.references import Reference
 
 
 def print_references(console: Console, found: Sequence[Reference]) -> None:
-    """Print one line per reference: measured ones first, then published ones."""
+    """Print one line per reference: measured references first, then published values."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("reference", no_wrap=True)
     table.add_column("kind", no_wrap=True)
@@ -22,4 +22,4 @@ def print_references(console: Console, found: Sequence[Reference]) -> None:
         table.add_row(Text(one.label), one.kind, str(one.cases), Text(one.title))
     console.print(table)
     console.print()
-    console.print("Compare with one: membench compare FILE --against ref:NAME")
+    console.print("Compare with a reference: membench compare FILE --against ref:NAME")

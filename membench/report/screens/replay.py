@@ -1,4 +1,4 @@
-"""Prints the results of replayed traces."""
+"""Print the results of `membench replay` as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """Print for each trace its hit curve, other policies, tiers, and gaps between uses of cache."""
+    """Print for each trace: hit rates by capacity, other policies, tiers, and reuse times."""
     for number, result in enumerate(results):
         if number:
             console.print()
@@ -26,11 +26,11 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
         console.print(_curve(result))
         if result.policies:
             console.print()
-            console.print(Text("Other rules", "bold"))
+            console.print(Text("Other cache policies", "bold"))
             console.print(_policies(result))
         if result.tiers:
             console.print()
-            console.print(Text("Tiers; each one gets every request", "bold"))
+            console.print(Text("Tiers; every tier gets every request", "bold"))
             console.print(_tiers(result))
         if result.reread:
             console.print()
@@ -41,9 +41,9 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
     console.print()
     console.print(
         Text(
-            "Hits are judged before a request changes the cache, and count up to its first"
-            " missing block. A trace that samples the traffic understates the capacity for all "
-            "of it.",
+            "A hit counts if the block is in the cache before the request. Hits count up to the "
+            "first missing block of a request. The whole traffic of a service needs a larger cache "
+            "than a trace with a sample of this traffic.",
             "dim",
         )
     )
@@ -71,15 +71,15 @@ def _print_facts(console: Console, result: Replayed) -> None:
     console.print(Text(f"arrivals: {order}"))
     if result.full_blocks_only:
         console.print(
-            Text("the trace has ids for whole blocks only, not for the last tokens of a request")
+            Text("the trace has ids only for whole blocks, not for the last tokens of a request")
         )
     if result.warmup_s is not None:
-        console.print(Text(f"warm rates count requests after {_time(result.warmup_s)}"))
+        console.print(Text(f"the warm hit rate counts requests after {_time(result.warmup_s)}"))
     if result.block_bytes is not None:
         console.print(
             Text(
-                f"one block of {result.model} in {result.dtype} is"
-                f" {about_size(result.block_bytes)}, windows and state included"
+                f"one block of {result.model} in {result.dtype} has"
+                f" {about_size(result.block_bytes)}, including windows and state"
             )
         )
 

@@ -1,4 +1,4 @@
-"""Results of replayed traces for programs: CSV and JSON."""
+"""The results of `membench replay` as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SCHEMA = "membench.replay/1"
 
 
 def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
-    """CSV with the columns `capacity_blocks,hit_rate`; the last row has the capacity `inf`.
+    """CSV with the columns ``capacity_blocks`` and ``hit_rate``; capacity ``inf`` is unlimited.
 
-    If ``named``, the trace is the first column. If policies other than LRU were replayed, the
-    policy is the next column. With a warm-up, the warm hit rate is the last column.
+    If ``named``, the first column is ``trace``. If policies other than LRU were replayed, the
+    next column is ``policy``. With a warm-up, the last column is ``warm_hit_rate``.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -42,7 +42,7 @@ def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
 
 
 def replay_json(results: Sequence[Replayed]) -> str:
-    """All results; null means an infinite capacity or upper edge."""
+    """All results as JSON; null means an unlimited capacity or an infinite upper bound."""
     traces = [
         {
             **asdict(result),

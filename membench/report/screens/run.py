@@ -1,4 +1,4 @@
-"""Prints the rows of a run as tables, and its skipped, failed and flagged cases."""
+"""Print the rows of a run as tables, and the skipped and failed cases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from membench.results.schema import Row
 
 
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
-    """Print the ok rows, one table per tier and metric; bandwidth and IOPS share a line."""
+    """Print the ok rows, one table per tier and metric.
+
+    If every case with IOPS also has a bandwidth, one table shows both.
+    """
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
         table = _table(block, operations, shared, full_ids=full_ids)
@@ -27,7 +30,7 @@ def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None
 
 
 def print_flags(console: Console, rows: Sequence[Row]) -> None:
-    """Print the meaning of the flags that occur, worst spread first, and the next command."""
+    """Print the flags that occur in ``rows``, with the number of rows and the meaning."""
     counts = Counter(flag for row in rows for flag in row.flags)
     ok = sum(row.status is Status.OK for row in rows)
     for code, flag in FLAGS.items():
@@ -37,13 +40,16 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 
 
 def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
-    """The flags that every ok row has; they are printed once below the tables."""
+    """The flags that every ok row has; empty if ``rows`` has fewer than two ok rows."""
     flags = [frozenset(row.flags) for row in rows if row.status is Status.OK]
     return frozenset.intersection(*flags) if len(flags) > 1 else frozenset()
 
 
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
-    """Blocks, without IOPS of cases that have a bandwidth; these are shown with the bandwidth."""
+    """The blocks to print, each with the IOPS rows (by case id) to show in the same table.
+
+    A block of IOPS is left out if the bandwidth block of the tier has all its cases.
+    """
     operations = {
         block.tier: {row.case: row for row in block.rows}
         for block in found
@@ -83,7 +89,7 @@ def _table(
 def _by_row(
     block: Block[Row], operations: Mapping[str, Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headers and lines of a table with one line per row, including the noise between rounds."""
+    """Head and lines of a table with one line per row: value, spread, range of rounds, flags."""
     show = block.scale.format
     scale = common_scale(Metric.IOPS, [row.value or 0.0 for row in operations.values()])
     rows = []
@@ -108,7 +114,7 @@ def _by_row(
 def _by_stat(
     block: Block[Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headers and lines of a table with one line per case and one column per statistic."""
+    """Head and lines of a table with one line per case and one column per statistic."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     cases: dict[str, dict[Stat, Row]] = {}
     names: dict[str, str] = {}
@@ -151,12 +157,12 @@ def print_reasons(console: Console, rows: Sequence[Row]) -> None:
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print cases under their common reason; if there are many, only their number per family.
+    """Print the cases of each reason; of many cases, only the number per prefix.
 
     Args:
         what: ``failed`` or ``skipped``.
-        by_reason: reason -> case ids.
-        whole: whether to print all ids.
+        by_reason: the case ids of each reason.
+        whole: whether to print the ids of many cases.
     """
     for reason, cases in by_reason.items():
         several = [*cases]

@@ -1,7 +1,7 @@
-"""The consequence of a machine's rates for a served model, in one sentence.
+"""One sentence on what the results of a machine mean for serving a model.
 
 The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine,
-this is a choice: restore a prefix from DDR, restore it from SSD, or recompute it.
+this is a choice for the KV cache of a prefix: restore from DDR, restore from SSD, or recompute.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from membench.thesis.claims.wording import worn_text
 from membench.thesis.models.catalogue import models
 
 LARGE, SMALL = "llama-3.1-70b", "llama-3.1-8b"
-"""The usual model, and the one for GPUs that are too small for it."""
+"""The usual model, and the model for machines whose GPUs are too small for the usual model."""
 CONTEXT = 32768
 _RANKS = (1, 2, 4, 8)
 
@@ -42,9 +42,9 @@ _ORDERS = {
 def serving(
     rows: Sequence[Row], machine: Machine | None, entries: Assumptions | None = None
 ) -> Advice:
-    """The advice for the large model on the GPUs that it needs.
+    """The advice for the model `LARGE` on as many GPUs as the weights need.
 
-    If the machine has too few GPUs, the advice is for the small model on one GPU.
+    If the machine has too few GPUs, the advice is for the model `SMALL` on one GPU.
     """
     known = assumptions() if entries is None else entries
     count = len(machine.gpus.devices) if machine is not None else 1
@@ -63,9 +63,9 @@ def serving(
 
 
 def serving_sentence(found: Advice) -> str:
-    """``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
+    """One sentence that compares restoring and recomputing, and names what was not measured.
 
-    Values that were not measured are named.
+    Example: ``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
     """
     known = {choice.name: choice for choice in found.choices}
     told = [

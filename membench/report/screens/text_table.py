@@ -1,4 +1,4 @@
-"""A table of cases that never breaks an id: if it is too wide, ids get separate lines."""
+"""A table of cases that never breaks a case id; in a narrow terminal, ids get separate lines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class TextTable:
     """A table as text.
 
     Attributes:
-        title: None if the table has none.
-        head: the column headers. The first column has the case, the last one flags or remarks; the
-            others are aligned to the right.
+        title: None for no title.
+        head: the column headers. The first column contains the case, the last column flags or
+            remarks. All columns between are aligned right.
+        rows: lists of cells, one cell per column.
     """
 
     title: Text | None
@@ -35,7 +36,7 @@ class TextTable:
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table as text; if it is too wide, each case is on a separate line."""
+    """The table for Rich; if the table is wider than ``width``, each case gets a separate line."""
     if sum(table.widths) + GAP * (len(table.widths) - 1) <= width:
         made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
@@ -53,7 +54,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 
 
 def print_table(console: Console, table: TextTable) -> None:
-    """Print ``table``; on a pipe without Rich, which would take 0.1 s for 1,000 rows."""
+    """Print ``table``; for a pipe without Rich, because Rich takes 0.1 s for 1,000 rows."""
     wide = table.widths
     if console.is_terminal or table.title or sum(wide) + GAP * len(wide) > console.width:
         console.print(drawn(table, console.width))
@@ -62,7 +63,7 @@ def print_table(console: Console, table: TextTable) -> None:
 
 
 def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
-    """Print ``rows`` in columns without a header; on a pipe without Rich, as `print_table` does."""
+    """Print ``rows`` in columns without a header; for a pipe without Rich, which is slow."""
     plain = [[cell.plain for cell in row] for row in rows]
     wide = widths(plain)
     gap = " " * GAP
@@ -78,7 +79,10 @@ def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The numbers of ``row`` below each other, with the last column beside or below them."""
+    """The middle cells of ``row`` in one line, with the last cell beside or below.
+
+    The last cell is below if the line would be wider than ``width``.
+    """
     numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
     text = (" " * GAP).join(cell.rjust(width) for cell, width in numbers)
     last = Text(row[-1], style or "yellow", overflow="fold")

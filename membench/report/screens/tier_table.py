@@ -1,4 +1,4 @@
-"""The machine as a table: one line for each tier that has a best row."""
+"""Print the best results of a machine as a table with one line per tier."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ STYLES = {
 
 
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
-    """One line per rung: best values, verdict, and flags (except the ``shared`` ones).
+    """A table with one line per tier: best values, verdict, and flags except ``shared``.
 
-    The share is relative to the low end of the reference range.
+    The column "of ref" has the measured share of the low end of the reference range.
     """
     present = {metric for one in found for metric in one.rung.best}
     columns = [(title, metrics) for title, metrics in _COLUMNS if present & {*metrics}]
@@ -55,12 +55,12 @@ def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Tab
 
 
 def rung_text(rung: Rung) -> str:
-    """Name of a rung: ``hbm``; the link between GPUs is named differently from the host link."""
+    """Name of a tier, such as ``hbm``; ``peer`` for the links between GPUs."""
     return "peer" if rung.peer else str(rung.tier)
 
 
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
-    """The value of the first of ``metrics`` that the rung has, with its unit."""
+    """The best value of the first of ``metrics`` that the tier has, with a unit; empty without."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
     return "" if row is None else format_value(row.metric, row.value or 0.0)
 
@@ -68,8 +68,8 @@ def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
 def print_tiers(
     console: Console, found: Sequence[JudgedRung], shared: Collection[str] = ()
 ) -> None:
-    """Print the table, or one line if it would be empty."""
+    """Print the table of tiers, or one line if no tier has a representative result."""
     if found:
         console.print(tier_table(found, shared))
     else:
-        console.print("No tier has a representative figure: --all shows every row.")
+        console.print("No tier has a representative result: --all shows every row.")

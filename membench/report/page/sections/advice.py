@@ -1,4 +1,4 @@
-"""Advice on KV cache for several models on the measured machine."""
+"""The section with recommendations for the KV cache of several models."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
 _ABOUT = tr(
-    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}. Ranges are those of the "
-    "rounds. For any other model, context, layout or number of GPUs:",
+    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}. Ranges are the lowest and the "
+    "highest round. For any other model, context, layout or number of GPUs, use this command:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """One table per machine, folded if there are several; missing values are listed once."""
+    """One table per machine; for several machines, each table is folded."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
@@ -68,13 +68,13 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
     blocks.append(_table(tr("Advice for {run}", run=run.label), answers))
     missing = missing_of(answers)
     if missing:
-        blocks.append(Paragraph((Strong(tr("Not known:")),)))
+        blocks.append(Paragraph((Strong(tr("Missing values:")),)))
         blocks.append(Bullets(tuple((sentence(line),) for line in missing)))
     return blocks
 
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
-    """A table with a column for each property that is known for at least one model."""
+    """A table with one row per model; a column needs a known value for at least one model."""
     paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))
@@ -115,7 +115,7 @@ def _path(one: Advice, name: str, *, contiguous: bool) -> Line:
     if found is None:
         return (tr("not known"),)
     if found.rate.contiguous is not contiguous:
-        return ("",)  # shown in the other column: blocks and large copies are different quantities
+        return ("",)  # the value is in another column: a rate of blocks is not a rate of one copy
     known = [crossover(found)] if found.flips_at is not None else []
     return (clauses([interval(found.ttft), *known]),)
 

@@ -1,4 +1,4 @@
-"""The machine's verdict on the thesis, in one line each for HBM, DDR and SSD."""
+"""The section with the main verdicts on the thesis: one line each for HBM, DDR and SSD."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import verdict_words
 
 LEADING = {Tier.HBM: "C13", Tier.DDR: "C17", Tier.SSD: "C15"}
-"""The claim of the thesis about each tier: HBM stays indispensable, DDR only coordinates, SSD
-benefits most."""
+"""The main claim of the thesis about each tier.
+
+C13: HBM stays indispensable. C17: DDR only coordinates. C15: SSD benefits most.
+"""
 
 _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """For one machine, a row per tier with reasons; for several machines, a row per machine."""
+    """The section: one machine has a row per tier; of several machines, each has a row."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -58,15 +60,15 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs: the one whose numbers are shown."""
+    """A paragraph for each machine with several runs: which run the shown numbers come from."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)
     for machine, own in runs.items():
         if len(own) > 1:
             text = tr(
-                "The measured numbers of {machine} are those of {run}, the last of its {count} "
-                "runs here; the verdicts use all of them together.",
+                "The numbers of {machine} come from {run}, the last of {count} runs. The verdicts "
+                "use all {count} runs together.",
                 machine=machine,
                 run=Code(own[-1].label),
                 count=len(own),
@@ -137,7 +139,7 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
 
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:
-    """The best bandwidth and latency of ``tier`` on this machine, or the words "not measured"."""
+    """The best bandwidth and latency of ``tier`` on the machine, or "not measured"."""
     best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
     values = [
         format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
@@ -146,12 +148,12 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdicts of the parts that depend on the machine, with their drawn values."""
+    """The verdicts on the propositions that depend on the machine, with the median value."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 
 def _part(verdict: PartVerdict) -> str:
-    """A verdict: ``C15b contradicted (0.13 x): An SSD of this machine reads KV faster ...``."""
+    """A verdict as text: ``C15b contradicted (0.13 x): An SSD of this machine reads ...``."""
     told = verdict_words(verdict)
     if verdict.judgement is not None:
         drawn = np.concatenate([variant.draws for variant in verdict.variants])

@@ -1,4 +1,4 @@
-"""The thesis, claim by claim: the verdicts, their evidence, and the values that would flip them."""
+"""The section with every claim of the thesis: verdict, evidence, and what would change it."""
 
 from __future__ import annotations
 
@@ -67,26 +67,30 @@ _KINDS = {
 
 _WHAT_A_BENCHMARK_DECIDES = tr(
     "The thesis under test is that inference moves the demand for memory from HBM to DDR and "
-    "SSD. A benchmark can show whether the mechanism works on a machine. It cannot show that a "
-    "market follows: no verdict here is about prices, revenues or stocks. A single machine "
-    "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software either."
+    "SSD. A benchmark can show whether the mechanism works on a machine. A benchmark cannot show "
+    "that a market follows: no verdict is about prices, revenues or stocks. A single machine also "
+    "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software."
 )
 _WHAT_A_VERDICT_IS = tr(
-    "Every statistic is drawn many times, over the spread of the measured rounds and the ranges of "
-    "the assumptions, and for every model or baseline. If a stated share of all draws is beyond "
-    "the supporting threshold, the verdict is supported; if it is beyond the other one, "
-    "contradicted; else inconclusive. Generations of models, classes of GPU, traces and "
-    "baselines are also judged separately: if they disagree, the verdict is inconclusive, so "
-    "that their mix does not decide. Vendor figures or forecasts alone decide nothing. A missing "
-    "measurement is never replaced by a specification. A claim is contradicted if one of its parts "
-    "is, and supported if all are."
+    "membench computes every statistic many times, with random values from the measured rounds and "
+    "from the ranges of the assumptions, and for every model or baseline. If enough of these "
+    "values are beyond the supporting threshold, the verdict is supported. If enough values are "
+    "beyond the contradicting threshold, the verdict is contradicted. Otherwise the verdict is "
+    "inconclusive. membench also judges generations of models, classes of GPU, traces and "
+    "baselines separately. If these groups disagree, the verdict is inconclusive. Vendor figures "
+    "or forecasts alone decide no verdict. A specification never replaces a missing measurement. A "
+    "claim is contradicted if one of its propositions is contradicted, and supported if all "
+    "propositions are supported."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
-"""Reasons why there were no draws (`PartVerdict.why`)."""
+"""Values of `PartVerdict.why` for a proposition without data."""
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """A table of the verdicts, then every claim with its evidence, folded unless ``full``."""
+    """The section: a table of verdicts, then every claim with evidence.
+
+    The claims are folded if ``full`` is False.
+    """
     told = found.ledger
     quoted = tr(
         "All quotes are from {source}, {date}.",
@@ -123,7 +127,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """The tables of verdicts, one per machine; each claim is shown by its number."""
+    """One list per machine: the numbers of the claims with each verdict."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -165,7 +169,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """The results for ``claim``, each with the name of the machine (empty if there is only one)."""
+    """Pairs (machine, result) for ``claim``; the machine is empty if the report has only one."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -213,12 +217,12 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
     items: list[tuple[str, Line]] = []
     results = _of(found, claim)
     if len({_told(result, found) for _, result in results}) == 1:
-        results = [("", results[0][1])]  # equal on all machines
+        results = [("", results[0][1])]  # the verdict is the same on all machines
     for machine, result in results:
         verdict, flip = _told(result, found)
         items.append((_on(tr("Verdict"), machine), _because(verdict, claim_reason(result))))
         if any(part.judgement for part in result.parts):
-            items.append((_on(tr("What flips it"), machine), (sentence(flip),)))
+            items.append((_on(tr("What would change it"), machine), (sentence(flip),)))
     items += [(tr("Note"), (note,)) for note in claim.notes]
     items.append((tr("Claimed"), (sentence(claim.quantity),)))
     for machine, result in results:
@@ -232,7 +236,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
         blocks.append(Paragraph((Strong(tr("Contrary evidence")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
     if claim.not_found:
-        blocks.append(Paragraph((Strong(tr("Looked for and not found")),)))
+        blocks.append(Paragraph((Strong(tr("Searched, but not found")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.not_found)))
     for place, part in enumerate(claim.parts):
         several = _of(found, claim)
@@ -246,7 +250,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """Commands to measure the inputs of the claim, or to change one of its assumptions."""
+    """Commands that measure the inputs of the claim, or that change an assumption of the claim."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
@@ -267,7 +271,7 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
 
 
 def _on(text: str, machine: str) -> str:
-    """``text``, followed by the name of the machine if there are several."""
+    """``text``, followed by ``on MACHINE`` if ``machine`` is not empty."""
     return tr("{what} on {machine}", what=text, machine=machine) if machine else text
 
 
@@ -295,7 +299,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
         if verdict.judgement:
             items.append(
                 (
-                    tr("What flips it"),
+                    tr("What would change it"),
                     (sentence(flip_words(verdict.flip, found, weak=verdict.weak)),),
                 )
             )
@@ -309,10 +313,10 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
 
 
 def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
-    """Details of a part: its draws, their strata, the evidence and the assumptions."""
+    """Details of a verdict as pairs (term, text): values, groups, evidence and assumptions."""
     items: list[tuple[str, Line]] = []
     if verdict.variants:
-        items.append((tr("Draws"), (sentence(_draws(verdict)),)))
+        items.append((tr("Values"), (sentence(_draws(verdict)),)))
     items += [
         (tr("By {axis}", axis=AXES[axis]), (sentence(text),)) for axis, text in _strata(verdict)
     ]
@@ -339,12 +343,12 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
             )
             for bar in verdict.bars[:5]
         )
-        items.append((tr("Moved most by"), (sentence(moved),)))
+        items.append((tr("Strongest influence"), (sentence(moved),)))
     return items
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile over all variants, and the verdict on each variant."""
+    """Median and 5th to 95th percentile of the random values, and the verdict on each variant."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     text = tr(
@@ -368,11 +372,14 @@ def _draws(verdict: PartVerdict) -> str:
         )
         for word, names in sorted(counts.items())
     )
-    return clauses((text, tr("each by itself: {verdicts}", verdicts=several)))
+    return clauses((text, tr("separately: {verdicts}", verdicts=several)))
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """The shares of each stratum, axis by axis; single variants are listed with the draws."""
+    """For each axis (such as GPU class), the verdict on each group of variants.
+
+    An axis whose groups all have one variant is left out.
+    """
     found: dict[StratumAxis, list[Stratum]] = {}
     for stratum in verdict.strata:
         found.setdefault(stratum.axis, []).append(stratum)
@@ -385,7 +392,7 @@ def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
 
 def _stratum(one: Stratum) -> str:
     return tr(
-        "{name} {verdict} ({share} % for it, {other} % against)",
+        "{name} {verdict} ({share} % of the values support, {other} % contradict)",
         name=one.name,
         verdict=VERDICTS[one.judgement.word],
         share=_number(100 * one.judgement.supporting),
@@ -423,13 +430,13 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _day(entry: Assumption, found: Verdicts) -> str:
-    """The entry's date, marked if the figure is over 180 days old on the day of the report."""
+    """The date of the assumption, marked if it is more than 180 days before ``found.day``."""
     day = entry.date.isoformat()
     return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
 
 
 def _assumptions(found: Verdicts) -> Section:
-    """Every assumption that a part of a claim used, with its source."""
+    """The table of all assumptions that the verdicts use, with sources."""
     used = {
         entry.name: entry
         for subject in found.subjects

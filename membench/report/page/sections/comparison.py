@@ -1,4 +1,4 @@
-"""Several files compared with the first one: forest plots, and the cases that differ."""
+"""The section that compares several files with the first file: forest plots and tables."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from membench.report.screens.compare.cells import counts_text, ratio_texts, verd
 from membench.report.screens.compare.view import CompareBlock, arrange
 
 _RULE = tr(
-    "A case is better or worse if the whole 95 % interval of its ratio is beyond the threshold, "
-    "the same if all of it is within, and else unclear."
+    "A case is better or worse if the whole 95 % interval of the ratio is beyond the threshold. A "
+    "case is the same if the whole interval is within the threshold. Otherwise a case is unclear."
 )
-_ONE_RUN = tr("With one run per side, offsets between runs cannot be seen.")
+_ONE_RUN = tr("With one run per file, offsets between runs are unknown.")
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
-"""Maximum number of labels that get a forest plot; the table has all labels."""
+"""Maximum number of forest plots; the tables contain every file."""
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The comparison of the files with the first one; None if nothing can be compared."""
+    """The comparison of the files with the first file; None if nothing can be compared."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None
@@ -57,7 +57,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """The cases by verdict (better, worse, same, unclear); None without a comparison."""
+    """The section with the number of cases per verdict, plots and tables; None if not compared."""
     if comparison is None:
         return None
     reference, *others = comparison.sides
@@ -99,7 +99,10 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _nearest(line: Line, labels: Sequence[str]) -> Cells:
-    """The cases beside a published figure, or the figures beside a case, that are not the same."""
+    """For a published value and a measured case: how the two cases differ.
+
+    The result is empty if the cases are equal.
+    """
     first = line.entries[0].figure
     parts: list[Cells] = []
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):
@@ -119,7 +122,7 @@ def _nearest(line: Line, labels: Sequence[str]) -> Cells:
 
 
 def _title(block: CompareBlock) -> str:
-    """The title of a table: ``DDR bandwidth, GB/s (higher is better)``."""
+    """The title of a table, such as ``DDR bandwidth, GB/s (higher is better)``."""
     tier, metric = SHORT.get(block.block.tier, str(block.block.tier)), _METRICS[block.block.metric]
     what = tr("{tier} {metric}", tier=tier, metric=metric)
     if block.block.better is Better.HIGHER:

@@ -1,4 +1,4 @@
-"""Supply and demand: plots of the models, demand on the tiers, and break-even tables."""
+"""The section on supply and demand: the demand of models, and the measured rates of the tiers."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""Models in the order of their cache per token, largest first, because results depend on it."""
+"""The shown models, sorted by the KV cache per token, the largest first."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times depend on it: an engine in 16 bits takes longer to recompute, one in FP8 or FP4 may "
-    "take less. Decoding: {served}.",
+    "Times depend on this rate: an engine with 16-bit arithmetic takes longer to recompute, an "
+    "engine with FP8 or FP4 may take less time. Decoding: {served}.",
     served=SERVED_DECODE.sentence(),
 )
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """The demand of models on the tiers next to measured rates; folded unless ``full``."""
+    """The section with plots and tables, folded if ``full`` is False."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]
@@ -56,7 +56,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     drawn = [plot.draw(found) for plot in (restore, breakeven, roofline, hits, gaps, usable)]
     about = Paragraph(
         (
-            tr("Models and traces show the demand on the tiers, measurements the supply. "),
+            tr("Models and traces show the demand on the tiers. Measurements show the supply. "),
             Strong(tr("Compute here: {rate}. ", rate=rate.label)),
             _BOUNDS,
         )
@@ -118,9 +118,9 @@ def _demand(known: Sequence[Model], flops: float, flash: float, share: float) ->
     )
     return Table(
         tr(
-            "Tier demand of one GPU that spends {share} of its compute on prefill, KV in "
-            "fp16: HBM and DDR serve gaps up to {gap} s, SSD longer ones up to a day; all new "
-            "cache is written to {flash} TB of flash",
+            "Demand of one GPU that uses {share} of its compute for prefill, KV in fp16. HBM and "
+            "DDR serve reuse within {gap} s, SSD serves later reuse within a day. All new cache is "
+            "written to {flash} TB of flash",
             share=f"{100 * share:g} %",
             gap=f"{FAST_S:g}",
             flash=f"{flash / 1e12:g}",
@@ -150,7 +150,7 @@ def _breakeven(known: Sequence[Model], rate: Compute) -> Table:
     heads = (Column(tr("{tokens} tokens", tokens=prefix), numeric=True) for prefix in _PREFIXES)
     return Table(
         tr(
-            "Break-even bandwidth in GB/s: above it restoring beats recomputing ({rate}, KV in "
+            "Bandwidth in GB/s above which restoring is faster than recomputing ({rate}, KV in "
             "fp16)",
             rate=rate.label,
         ),
@@ -176,8 +176,8 @@ def _keeping(found: Verdicts, known: Sequence[Model], rate: Compute) -> Table:
     )
     return Table(
         tr(
-            "Hours for which keeping {tokens} tokens costs less than recomputing them once "
-            "(assumed: GPU {gpu} USD/h, {prices}, written off over {life} years)",
+            "Hours for which keeping {tokens} tokens costs less than recomputing these tokens once "
+            "(assumed: GPU {gpu} USD/h, {prices}, depreciated over {life} years)",
             tokens=_KEEP_PREFIX,
             gpu=f"{gpu.value:g}",
             prices=prices,

@@ -1,6 +1,6 @@
-"""Figures derived from rows: cache capacities, knees, shares.
+"""The section with values that are computed from rows, such as cache capacities.
 
-They are computed for every report, and are never samples or rows.
+Every report computes these values; results files do not contain them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _INTRO = tr(
-    "These figures are computed from the rows of this report by the rules below. They are in no "
-    "row, and no verdict compares them."
+    "These values are computed from the rows of this report by the rules below. No results file "
+    "contains these values, and no verdict of a comparison uses them."
 )
 _LEVELS = {"l1": "L1", "l2": "L2", "l2 near": tr("L2, near part")}
 
@@ -40,13 +40,14 @@ _SEEN = {"latency": tr("latency"), "bandwidth": tr("bandwidth")}
 
 @dataclass(frozen=True)
 class _Kind:
-    """One kind of derived figure.
+    """One kind of derived value.
 
     Attributes:
-        rule: how the figure is computed, in words.
-        reason: why the figure may be missing, shown if no run has it.
-        table: function that makes the table for one run; it returns None if the rows are not
-            sufficient.
+        anchor: id of the subsection.
+        title: heading of the subsection.
+        rule: how the value is computed, as a sentence.
+        reason: why the value may be missing; shown if no run has the value.
+        table: function that makes the table for one run; returns None if rows are missing.
     """
 
     anchor: str
@@ -57,7 +58,7 @@ class _Kind:
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """All derived figures that some run has; the missing ones are listed with the reason."""
+    """The section with all derived values; a value that no run has is listed with the reason."""
     made: list[Section] = []
     left_out: list[Line] = []
     for kind in _KINDS:
@@ -82,7 +83,7 @@ def _labelled(table: Table, run: Run) -> Table:
 
 
 def common_form(cases: Sequence[str]) -> str:
-    """One glob that matches ``cases`` of one bench: ``hbm/read/size=*``."""
+    """A glob that matches ``cases``, which are cases of one bench: ``hbm/read/size=*``."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
         return f"{split_case(cases[0])[0]}/*"
@@ -204,9 +205,10 @@ _KINDS = (
         "capacities",
         tr("Cache capacities"),
         tr(
-            "A cache ends between two measured sizes: the largest that still has its latency or "
-            "bandwidth, and the smallest that has the next level's. The levels are the piecewise "
-            "constant fit to the logarithms; neighbours under {factor} times apart are one level.",
+            "A cache ends between two measured sizes: the largest size with the latency or "
+            "bandwidth of the cache, and the smallest size with the latency or bandwidth of the "
+            "next level. The levels come from a piecewise constant fit to the logarithms. Two "
+            "levels that differ by less than {factor} times count as one level.",
             factor=f"{CLIMB:g}",
         ),
         tr("no latency or bandwidth of a GPU's caches was measured at sizes that show a step"),
@@ -216,8 +218,9 @@ _KINDS = (
         "l2",
         tr("Near and far L2"),
         tr(
-            "The latencies of all SMs and lines are cut into two groups with the least squared "
-            "distance within them. Groups less than {factor} times apart are one level.",
+            "The latencies of all SMs and lines are divided into two groups, so that the squared "
+            "distances within the groups are smallest. Two groups that differ by less than "
+            "{factor} times count as one level.",
             factor=f"{tiers.APART:g}",
         ),
         tr("no map of the L2 cache was measured, or it shows one level"),
@@ -227,19 +230,19 @@ _KINDS = (
         "load",
         tr("Latency under load"),
         tr(
-            "Unloaded is the latency at the least traffic. The knee is the point farthest below "
-            "the line from the least to the most traffic, both axes scaled to 1 (Kneedle, Satopaa "
-            "et al., 2011): behind it latency grows faster than bandwidth."
+            "The unloaded latency is the latency at the least traffic. Beyond the knee, latency "
+            "grows faster than bandwidth. The knee is the point farthest below the line from the "
+            "least to the most traffic, with both axes scaled to 1 (Kneedle, Satopaa et al., 2011)."
         ),
-        tr("latency under load was not measured at three injections or more"),
+        tr("latency under load was not measured at three or more levels of traffic"),
         _loads,
     ),
     _Kind(
         "shares",
         tr("Shares of the read bandwidth"),
         tr(
-            "A bandwidth over that of the best hbm/read of the same run. Reads from a cache are "
-            "left out on both sides."
+            "A bandwidth divided by the bandwidth of the best hbm/read of the same run. Reads from "
+            "a cache are left out."
         ),
         tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
         _shares,
@@ -248,8 +251,8 @@ _KINDS = (
         "conflicts",
         tr("Bank conflicts"),
         tr(
-            "The bandwidth at a stride of 1 over that at this stride, both of the same width. "
-            "Next to it is the ratio that 32 banks of 4 bytes predict."
+            "The bandwidth at a stride of 1 divided by the bandwidth at this stride, both with the "
+            "same width. The predicted ratio follows from 32 banks of 4 bytes."
         ),
         tr("shared memory was not measured at two strides"),
         _conflicts,

@@ -1,4 +1,4 @@
-"""The machines, as described by the sidecars, or else by the rows."""
+"""The section with the properties of the machines and runs."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from membench.report.screens.info import facts
 from membench.results.schema import Row
 
 _EVERY_RUN = frozenset({tr("run"), tr("seed"), tr("started"), tr("took")})
-"""Facts that belong to one run: they differ always, which says nothing."""
+"""Properties that differ between any two runs, and so are not marked as different."""
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Facts about one run; for several runs, a table in which different values are marked."""
+    """The section: a list for one run; for several runs, a table that marks different values."""
     blocks: list[Block] = [
         Paragraph(
             (
                 *([Strong(tr("{title}: ", title=run.label))] if len(runs) > 1 else []),
-                tr("No sidecar describes this run. The following facts come from its rows."),
+                tr("No sidecar describes this run. The following values come from the rows."),
             )
         )
         for run in runs
@@ -47,7 +47,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """Fact -> value; several values of one fact are on one line."""
+    """The properties of a run: name -> value. Several values are joined by semicolons."""
     known: dict[str, str] = {}
     if run.sidecar is not None:
         plan = run.sidecar.plan

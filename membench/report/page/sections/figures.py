@@ -1,4 +1,4 @@
-"""The plots, and a list of the plots that could not be drawn."""
+"""The section with all plots, and a list of the plots that could not be drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from membench.report.plots import draw_all
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Every plot that the data allows; the others are listed with the reason."""
+    """The section with every possible plot; a plot without enough data is listed with a reason."""
     drawn, left_out = draw_all(runs)
     items = tuple(
         (Strong(tr("{title}: ", title=one.title)), sentence(one.reason)) for one in left_out

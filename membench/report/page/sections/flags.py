@@ -1,4 +1,4 @@
-"""The meaning of the flags in this report."""
+"""The section that explains the flags in the report."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from membench.report.page.runs import Run
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The flags that occur in the report, each with its meaning and the number of rows with it."""
+    """The section: each flag that occurs, with the number of rows and the meaning."""
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:
-        return Section("flags", tr("Flags"), (Paragraph((tr("No row carries a flag."),)),))
+        return Section("flags", tr("Flags"), (Paragraph((tr("No row has a flag."),)),))
     columns = [Column(tr("flag")), Column(tr("rows"), numeric=True)]
     columns += [
         Column(title, prose=True) for title in (tr("observation"), tr("severity"), tr("remedy"))

@@ -1,4 +1,4 @@
-"""Summary of the machine: its ladder, one line per tier, and the quality of the data."""
+"""The first section: the best results of each tier, and the data quality."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from membench.report.screens.judged import JudgedRung, checked, judged_ladder, s
 from membench.results.schema import Row
 
 _NO_BEST = tr(
-    "Every row has a flag that excludes it: it was served by a cache, is between two tiers, is "
-    "implausible, or was measured under load."
+    "Every row has a flag that excludes the row: a cache served the data, the footprint is between "
+    "two tiers, the number is implausible, or the row was measured under load."
 )
 
 
@@ -55,15 +55,18 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
         case PeakBasis.MEASURED:
             return tr("{share} of the measured peak", share=share)
         case _:
-            return tr("{share} of the stated peak", share=share)
+            return tr("{share} of the peak", share=share)
 
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run, its check against the references, and its ladder.
+    """A run with the best results of each tier, compared with references.
 
     Attributes:
-        check: None if no reference is for its hardware, or if all its figures are published ones.
+        run: the run.
+        check: the check against references; None if no reference describes the hardware, or if
+            all rows are published values.
+        rungs: the best results of each tier.
     """
 
     run: Run
@@ -72,7 +75,7 @@ class JudgedRun:
 
 
 def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
-    """Check each of ``runs`` against the references of its hardware."""
+    """Check each run against the references for the hardware of the run."""
     made = []
     for run in runs:
         check = checked(run.rows, run.machine, run.sidecar)
@@ -81,7 +84,7 @@ def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
 
 
 def section(judged: Sequence[JudgedRun]) -> Section:
-    """Two plots, a table with the best of every tier, data quality, and the cases behind it."""
+    """The section: plots, a table with the best of every tier, data quality, and the cases."""
     several = len(judged) > 1
     blocks: list[Block] = [
         alert for one in judged if (alert := _not_right(one, named=several)) is not None
@@ -101,7 +104,7 @@ def section(judged: Sequence[JudgedRun]) -> Section:
 
 def _nothing(runs: Sequence[Run]) -> Paragraph:
     if any(row.status is Status.OK for run in runs for row in run.rows):
-        nothing, why = Strong(tr("No best figure.")), _NO_BEST
+        nothing, why = Strong(tr("No best value.")), _NO_BEST
     else:
         nothing, why = Strong(tr("Nothing was measured.")), tr("No row has a value.")
     return Paragraph((tr("{before} {item}", before=nothing, item=why),))
@@ -115,7 +118,7 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 
 
 def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
-    """A table with one line per tier; tiers and metrics that no run has are left out."""
+    """A table with one row per run and tier; a column needs a value in at least one run."""
     several = len(ladders) > 1
     judged = any(one.lines for found in ladders.values() for one in found)
     present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
@@ -145,7 +148,7 @@ _JUDGED = (
 
 
 def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
-    """Cells for a tier: its reference, the range, the share of the low end, and the verdict."""
+    """Cells of a tier: the judged quantity, the expected range, the measured share, the verdict."""
     line = judged.line
     if line is None:
         return ((), (), (), (tr("no reference"),))
@@ -169,7 +172,7 @@ def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
 
 
 def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
-    """The failures in the check of a run; None if there are no failures."""
+    """An alert with the failures of the check; None without failures."""
     wrong = failures(one.check, Requirements()) if one.check is not None else ()
     if not wrong:
         return None
@@ -180,14 +183,14 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """The references with which the tiers of the run are compared."""
+    """A sentence with the references and the number of judged lines; empty without a check."""
     check = one.check
     if check is None:
         return ()
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     text = tr(
-        "Compared with {references}: {judged} of {lines} lines could be judged; each tier shows "
-        "its worst.",
+        "Compared with {references}: {judged} of {lines} lines of the check could be judged. The "
+        "table shows the worst line of each tier.",
         references=listed(check.references),
         judged=judged,
         lines=len(check.lines),
@@ -196,7 +199,7 @@ def _held(one: JudgedRun) -> Line:
 
 
 def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
-    """For each figure of the table, its case, rounds and flags."""
+    """The folded subsection with case, rounds and flags of each best value."""
     several = len(ladders) > 1
     rows: list[tuple[Line, ...]] = []
     for run, found in ladders.items():
@@ -221,7 +224,7 @@ def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
         Column(tr("flags")),
     )
     table = Table(tr("Best of every tier and metric"), columns, tuple(rows))
-    title = tr("Cases, rounds and flags of these figures")
+    title = tr("Cases, rounds and flags of these values")
     return Section("headline-cases", title, (table,), folded=True)
 
 
@@ -233,9 +236,9 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Rounds, spread, share of the peak, and the source if membench did not measure the row.
+    """Rounds, spread and share of the peak of a row, and the source of another tool's number.
 
-    For another tool's number, unknown facts are left out.
+    For a number of another tool, unknown values are left out.
     """
     ours = not (row.cited or row.imported)
     facts: list[str] = []
@@ -271,7 +274,7 @@ _GRADES = {
 
 
 def _quality(run: Run, *, named: bool) -> Line:
-    """The verdict on the data quality, followed by the counts behind it."""
+    """The data quality, followed by the numbers of rows and cases."""
     found = quality(run.rows)
     grade = _GRADES[found.grade]
     name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)

@@ -1,4 +1,4 @@
-"""Figures of the link and of the transfer of KV blocks, derived from rows."""
+"""The section on the link between host and GPU, and on copies of KV blocks."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _POLICY = tr(
-    "The method for moving KV blocks, as thresholds for an engine. Each line means: from this "
-    "number of blocks, use the first method below the block size and the second from it upwards."
+    "The method for copying KV blocks, as thresholds for an engine. Each line begins with a number "
+    "of blocks, from which the line is valid. Use the first method for blocks below the size in "
+    "the line, and the second method from this size on."
 )
 
 
 def section(runs: Sequence[Run]) -> Section | None:
-    """The section, or None if no run has data for it."""
+    """The section; None if no run has measured the link or copies of KV blocks."""
     parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
     return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 
@@ -68,7 +69,7 @@ def _policies(found: Sequence[TransferPolicy]) -> list[Block]:
     for one in found:
         blocks.append(Command(f"kv_policy {one.line}"))
         loss = tr(
-            "At its worst it loses {loss} against the best method measured.",
+            "This policy is at most {loss} slower than the best measured method.",
             loss=percent(one.loss),
         )
         blocks.append(Paragraph((Strong(tr("{title}: ", title=one.way)), loss)))
@@ -99,7 +100,7 @@ def _maps(run: Run) -> list[Block]:
             ),
         )
         caption = tr(
-            "{bench}: best method, GB/s, and its lead over the next (blank: too close)",
+            "{bench}: best method, GB/s, and ratio to the second best method (blank: too close)",
             bench=f"kv/{way}",
         )
         blocks.append(Table(caption, columns, tuple(rows)))
@@ -107,7 +108,7 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """``batch 39.0 x1.15``: method, GB/s, and the lead over the next method if it matters."""
+    """Method, GB/s, and the ratio to the second best method if clear: ``batch 39.0 x1.15``."""
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:
         return best

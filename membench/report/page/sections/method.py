@@ -1,4 +1,4 @@
-"""The measuring method, in short."""
+"""The section that describes the measuring method in short."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ _POINTS = {
         "order. A round has one number per row; the value of a row is the median of these numbers."
     ),
     tr("Spread. "): tr(
-        "1.4826 times the median absolute deviation of the rounds, divided by their median. Above "
-        "{memory} ({caches} for host caches, {disk} for the disk) a row is flagged as noisy.",
+        "1.4826 times the median absolute deviation of the rounds, divided by the median of the "
+        "rounds. Above {memory} ({caches} for host caches, {disk} for the disk), a row has the "
+        "flag noisy.",
         memory=_NOISE[Tier.DDR],
         caches=_NOISE[Tier.CACHE],
         disk=_NOISE[Tier.SSD],
     ),
     tr("Data quality. "): tr(
-        "Good if at most {good} of the rows are noisy, fair up to {fair}, poor above.",
+        "Good if at most {good} of the rows are noisy, fair up to {fair}, and poor above {fair}.",
         good=f"{100 * GOOD:g} %",
         fair=f"{100 * FAIR:g} %",
     ),
     tr("Headline. "): tr(
-        "The best row of a tier and metric. The best of many noisy rows is optimistic: read it "
-        "with its spread."
+        "The best row of a tier and metric. The best of many noisy rows is too optimistic: also "
+        "look at the spread."
     ),
     tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
@@ -43,6 +44,6 @@ _POINTS = {
 
 
 def section() -> Section:
-    """The section for readers who want to repeat or doubt a number."""
+    """The folded section with a list of rules: rounds, spread, data quality, units."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
     return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

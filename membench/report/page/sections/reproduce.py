@@ -1,4 +1,4 @@
-"""The commands to repeat the measurement, and the data."""
+"""The section with the commands to repeat the measurement, and with the results files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.report.page.runs import ReportSource, Run
 
 
 def section(sources: Sequence[ReportSource], runs: Sequence[Run]) -> Section:
-    """The command of every run, and every results file as an attachment."""
+    """The section: the command of every run, and every results file as an attachment."""
     blocks: list[Block] = []
     for run in runs:
         if len(runs) > 1:

@@ -1,4 +1,4 @@
-"""Every `ok` row, with one table per tier and metric."""
+"""The section with every `ok` row, in one table per tier and metric."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from membench.report.screens.blocks import Block, blocks
 from membench.results.schema import Row
 
 _ABOUT = tr(
-    "The value of a row is the median of its rounds; the range is that of the rounds. Flags are "
-    "explained {link}.",
+    "The value of a row is the median of the rounds. The range is the lowest and the highest "
+    "round. Flags are explained {link}.",
     link=Link(tr("further down"), "flags"),
 )
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """All results: one run with all columns, or several runs with one column each."""
+    """The section. One run has all columns; several runs have one column each."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()
@@ -85,12 +85,12 @@ def _alone(block: Block[Row]) -> Table:
 
 
 def _source_column(block: Block[Row]) -> list[Column]:
-    """A column if the block has figures that others published."""
+    """A column for sources if the block has published values; otherwise an empty list."""
     return [Column(tr("source"), prose=True)] if any(row.cited for row in block.rows) else []
 
 
 def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
-    """The cell of `_source_column`: where each cited figure of ``rows`` was published."""
+    """The cell of `_source_column`: the sources of the published values in ``rows``."""
     texts = (
         ": ".join(filter(None, (row.detail.get("source", ""), row.detail.get("note", ""))))
         for row in rows
@@ -102,7 +102,7 @@ def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
 
 def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Table:
     here = {label[id(row)] for row in block.rows}
-    runs = [run for run in runs if run.label in here]  # the others would be empty columns
+    runs = [run for run in runs if run.label in here]  # other runs would have empty columns
     spreads = {label[id(row)] for row in block.rows if row.spread is not None}
     columns = [Column(tr("case"))]
     for run in runs:
@@ -130,10 +130,7 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
 
 
 def _caption(block: Block[Row]) -> str:
-    """The caption of a table.
-
-    It contains the tier, so that no two regions of a page are named alike.
-    """
+    """The caption of a table, with the tier, so that every table has a unique name."""
     title = metric_title(block.metric, block.scale.unit, block.better)
     return tr("{run}: {told}", run=SHORT[block.tier], told=title)
 

@@ -1,4 +1,4 @@
-"""Terms that several sections use."""
+"""Names and texts that several sections of the report use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SHORT = {
 
 
 def rung_name(rung: Rung) -> str:
-    """The name of one level of the memory hierarchy, for a table or a sentence."""
+    """The name of the tier of ``rung``, for a table or a sentence."""
     return tier_name(rung.tier, peer=rung.peer)
 
 
@@ -86,11 +86,11 @@ FACTS = {
     "kernel": tr("kernel"),
     "python": tr("python"),
 }
-"""Names of the facts of rows and sidecars in the report."""
+"""Names of the properties of machines and rows in the report."""
 
 
 def fact_names(names: Iterable[str]) -> list[str]:
-    """Facts of `membench.analysis.facts` for the reader; packages are counted."""
+    """Readable names of properties of machines; Python packages become a number of packages."""
     several = list(names)
     others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
     count = len(several) - len(others)
@@ -108,7 +108,7 @@ CHECK_VERDICTS = {
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
-    """``Bandwidth, GB/s (higher is better)``."""
+    """A title such as ``Bandwidth, GB/s (higher is better)``."""
     heading = {
         Metric.BANDWIDTH: tr("Bandwidth"),
         Metric.LATENCY: tr("Latency"),
@@ -122,12 +122,12 @@ def metric_title(metric: Metric, unit: str, better: Better) -> Message:
 
 
 def percent(fraction: float) -> str:
-    """``0.1234`` -> ``12.3 %``."""
+    """A fraction in percent: ``0.1234`` -> ``12.3 %``."""
     return f"{100 * fraction:.1f} %"
 
 
 def origin(row: Row) -> str:
-    """The source of a row: ``cited``, or the backend, which names the tool of an import."""
+    """The source of a row: ``cited``, or the backend such as ``cpu`` or ``import:fio``."""
     return tr("cited") if row.cited else row.backend
 
 
@@ -135,7 +135,7 @@ _DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
 
 
 def device_name(device: str) -> str:
-    """The device of a row; a disk as ``ext4 on /dev/vda (virtio_blk)``."""
+    """The device of a row as text; a disk becomes ``ext4 on /dev/vda (virtio_blk)``."""
     found = _DISK.fullmatch(device)
     if found is None:
         return device
@@ -146,7 +146,7 @@ def device_name(device: str) -> str:
 
 
 def about(row: Row) -> str:
-    """The first line of the bench of ``row``; empty if the bench is unknown."""
+    """The first line of the description of the bench of ``row``; empty for an unknown bench."""
     bench = registry().benches.get(split(row.case)[0])
     return tr(bench.summary.rstrip(".")) if bench else ""
 

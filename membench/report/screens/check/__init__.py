@@ -1,1 +1,1 @@
-"""Prints the check of a machine: on a terminal, as Markdown or JSON, and for CI systems."""
+"""Output of `membench check`: for a terminal, as Markdown or JSON, and for CI systems."""

@@ -1,4 +1,4 @@
-"""A check as JSON."""
+"""The result of `membench check` as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = "membench.check/1"
 
 
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
-    """Whether the machine is as it should be; None if nothing could be judged."""
+    """False if the check has ``failures``, True otherwise; None if no line was judged."""
     if failures:
         return False
     judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
@@ -24,7 +24,7 @@ def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
 
 
 def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """``check`` as JSON with all details; values are in the units of a results file."""
+    """``check`` as JSON with all details; values are in the units of results files."""
     whole = {
         "schema": SCHEMA,
         "machine": name,

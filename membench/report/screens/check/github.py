@@ -1,4 +1,4 @@
-"""A check in a GitHub Actions job: annotations, and the whole check in the job summary."""
+"""Write a check for a GitHub Actions job: annotations in the log, and a step summary."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """Write the check to the job summary; returns the text to print.
+    """Append the check to the job's step summary, and return the text to print.
 
-    The text has the annotations and, without a summary file, the whole check.
+    The text has the annotations and one line with the result. Without a summary file, the text has
+    the annotations and the whole check.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -27,7 +28,7 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 
 
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
-    """The annotations as workflow commands of GitHub (docs.github.com/actions)."""
+    """The annotations as GitHub workflow commands: an error per failure, a warning per ``look``."""
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)
     for line in check.lines:

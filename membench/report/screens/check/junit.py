@@ -1,4 +1,4 @@
-"""A check as JUnit XML: one test case per tier line and device, precondition and requirement."""
+"""A check as JUnit XML, with a test case per line and device, precondition and requirement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FAILED = frozenset({CheckVerdict.FAIL, CheckVerdict.FAULT})
 
 @dataclass(frozen=True)
 class JunitCase:
-    """A test case; ``failure`` and ``skipped`` are messages, or empty."""
+    """A test case. ``failure`` and ``skipped`` are messages; both are empty if the case passed."""
 
     group: str
     name: str
@@ -27,11 +27,12 @@ class JunitCase:
 
 
 def to_junit(name: str, check: MachineCheck, unmet: Sequence[str], fail_on: Collection[str]) -> str:
-    """``check`` as one test suite.
+    """``check`` as JUnit XML with one test suite.
 
     Args:
-        unmet: requirements that are not met.
-        fail_on: verdicts that count as failures in addition to the usual ones.
+        name: name of the machine.
+        unmet: messages about requirements that are not met.
+        fail_on: further states that count as failures: look, not-judged, straggler.
     """
     failed = _FAILED | {WORDS[word] for word in fail_on if word in WORDS}
     cases = [*_cases(check, failed, "straggler" in fail_on)]
@@ -73,7 +74,7 @@ def _cases(
         yield from (_case(line, one, failed) for one in line.devices)
     for straggler in check.stragglers:
         text = (
-            f"{straggler.name} is slower than the others in {counted(len(straggler.slow), 'case')}"
+            f"{straggler.name} is slower than its peers in {counted(len(straggler.slow), 'case')}"
         )
         key = "failure" if with_stragglers else "skipped"
         yield JunitCase("straggler", straggler.name, **{key: text})

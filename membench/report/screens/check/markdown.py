@@ -1,4 +1,4 @@
-"""Writes a check as Markdown, for an issue or a job summary."""
+"""Write a check as Markdown, for an issue or a job summary."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEAD = ("tier", "what", "measured", "expected", "share", "verdict", "source")
 
 
 def to_markdown(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """The answer, the preconditions, a table of the tiers, and the sources, as ASCII Markdown."""
+    """ASCII Markdown: the result in one line, the preconditions, a table, and the sources."""
     return "\n".join(_lines(name, check, failures)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Progress of a check that measures; no tables, because standard output is for data."""
+"""Progress of `membench check` while it measures, without provisional tables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from membench.results.schema import Row
 
 
 class CheckBar(ProgressBar):
-    """The bar of a run, without a table."""
+    """A progress bar without a provisional table."""
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """Print nothing, because the check follows soon."""
 
 
 class CheckLines(ProgressLines):
-    """One line per case, on standard error."""
+    """Prints one line per case on standard error, because standard output is for the check."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,5 +29,5 @@ class CheckLines(ProgressLines):
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """A bar if a table is printed to a terminal, otherwise lines on standard error."""
+    """A progress bar for a ``table`` on a terminal, otherwise lines on standard error."""
     return CheckBar() if table and is_terminal() else CheckLines()

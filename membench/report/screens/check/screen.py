@@ -1,4 +1,4 @@
-"""Prints a check on a terminal or a pipe."""
+"""Print a check on a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _STYLE = {
 
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
-    """Print the answer, then the preconditions, the tiers, and the sources of the figures."""
+    """Print the result in one line, the preconditions, the tiers, and the sources."""
     say(console, f"{name}: {answer(check, failures)}", "bold")
-    held = ", ".join(check.references) or "nothing: there is no reference for this machine"
+    held = ", ".join(check.references) or "nothing: no reference describes this machine"
     say(console, f"compared with {held}", "dim")
     console.print()
     for line in (*precondition_lines(check), *straggler_lines(check)):
@@ -50,7 +50,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """Print one line for each of ``lines``; a remark is printed below its line."""
+    """Print a table with one row per line of the check; a remark is below the row."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

@@ -1,4 +1,4 @@
-"""The cells of a check as ASCII text, the same on a terminal and in Markdown."""
+"""The texts of a check, for the terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ GLYPH = {
     CheckVerdict.FAULT: "!",
     CheckVerdict.FAIL: "x",
 }
-"""One character per verdict, for quick reading next to the word."""
+"""One character per verdict, shown before the word."""
 
 
 @dataclass(frozen=True)
 class TierCells:
-    """One line of the table.
+    """The cells of one row of the table.
 
     Attributes:
-        remark: the GPU of the line, and the reason for the verdict; may be empty.
-        source: numbers of `SourceNumbers`, such as ``1 2``.
+        tier, name: the tier and the measured quantity.
+        measured, expected: the measured value and the expected range, with units.
+        share: the measured share of the low end of the expected range.
+        verdict: a character and the verdict.
+        source: numbers of the sources, such as ``1 2``.
+        remark: the GPU and the reason for the verdict; may be empty.
     """
 
     tier: str
@@ -44,13 +48,13 @@ class TierCells:
 
 
 class SourceNumbers:
-    """The sources of a check, numbered in the order of their first use."""
+    """The sources of the expected values, numbered in the order of first use."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def of(self, line: DeviceLine) -> str:
-        """The source numbers of the figures for ``line``."""
+        """The numbers of the sources of the expected value of ``line``, such as ``1 2``."""
         if line.expected is None:
             return ""
         names = [
@@ -60,7 +64,7 @@ class SourceNumbers:
 
 
 def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
-    """The cells of ``line`` as text."""
+    """The cells of the worst device of ``line``."""
     worst = line.worst
     scale = _scale(line, worst)
     return TierCells(
@@ -105,17 +109,17 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """``= pass`` or ``x fail``; for other verdicts the glyph and the reason."""
+    """The verdict with its character, such as ``= pass``; a short reason replaces the word."""
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
 def legend(check: MachineCheck) -> Iterator[str]:
-    """The meaning of the signs, of the share, and of each short reason in the table."""
+    """Lines that explain the characters, the share, and each short reason in the table."""
     yield ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
     if any(line.worst.share is not None for line in check.lines):
         yield (
-            "share: of the low end of the expected range; for a latency, the high end over the "
-            "measured value"
+            "share: measured value / low end of the expected range; for a latency: high end of the "
+            "range / measured value"
         )
     shown = [line.worst for line in check.lines]
     listed_above = [
@@ -127,7 +131,7 @@ def legend(check: MachineCheck) -> Iterator[str]:
 
 
 def _remark(line: TierLine) -> str:
-    """The GPU if there are several, and the reason if it has no short form."""
+    """The GPUs with the worst verdict if other GPUs are better, and a reason without short form."""
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
     named = gpus(same) if 0 < len(same) < len(line.devices) else ""
@@ -135,7 +139,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """The unmet preconditions, one per line, and their number."""
+    """One line per unmet precondition, and one line that names all met preconditions."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:
@@ -149,11 +153,11 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:
-    """The GPUs and pairs that are slower than the others, with the largest deviation of each."""
+    """One line per GPU or GPU pair that is slower than its peers, with the worst case."""
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr(
-            "{name} is an outlier: {times} times slower than the others in {case}, and slow in "
+            "{name} is an outlier: {times} times slower than its peers in {case}, and slow in "
             "{count} cases",
             name=one.name,
             times=significant(worst.times, 3),
@@ -163,18 +167,18 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def source_lines(sources: SourceNumbers) -> Iterator[str]:
-    """The sources as text: ``[1] ref:h100-sxm: ...``."""
+    """The sources, one line each: ``[1] ref:h100-sxm: ...``."""
     return (f"[{number}] {name}" for name, number in sources.numbers.items())
 
 
 def answer(check: MachineCheck, failures: Iterable[str]) -> str:
-    """The answer in one line: whether the machine is as it should be."""
+    """The result in one line: right, not right (with the failures), or not judged."""
     found = list(failures)
     if found:
         return tr("not right: {failures}", failures="; ".join(found))
     judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
     if not judged:
-        return tr("not judged: no tier has a row, a figure and met preconditions")
+        return tr("not judged: no tier has a measurement, an expected value and met preconditions")
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:

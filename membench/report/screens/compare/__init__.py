@@ -1,1 +1,1 @@
-"""Prints the output of `membench compare`."""
+"""Output of `membench compare`."""

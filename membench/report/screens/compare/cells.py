@@ -1,4 +1,4 @@
-"""The cells of a comparison table as ASCII text, the same on the screen and in Markdown."""
+"""The cells of a comparison table as ASCII text, for the terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
         Verdict.NA: "-",
     }
 )
-"""One character per verdict, for quick reading next to the word."""
+"""One character per verdict, shown before the word."""
 
 
 _WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -41,7 +41,11 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 
 
 def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
-    """Values, half ranges (or sources) and shares of peak, each by side; empty if unknown."""
+    """Three lists of cells, with one cell per label, the reference first.
+
+    Values in ``scale``; half ranges such as ``+-1.2%``, or the origin of a single value; shares of
+    the peak such as ``87%``. A cell without a number is empty, or ``-`` for a value.
+    """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     shown = iter(scale.format_all([one for one in values if one is not None]))
     known = [one for one in halves if one is not None]
@@ -57,19 +61,22 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 
 
 def _joined_form(form: str, count: int, values: Sequence[float]) -> list[str]:
-    """``form`` with each of ``count`` ``values``, made in one go."""
+    """``form % value`` for each of ``values`` (``count`` of them), fast for many values."""
     return ("\n".join([form] * count) % tuple(values)).split("\n") if count else []
 
 
 def _origin(rows: Sequence[Measurement]) -> str:
-    """Who measured a single value, if it was not membench."""
+    """``cited`` or ``import`` for a value that membench did not measure; otherwise empty."""
     if any(one.common.cited for one in rows):
         return "cited"
     return "import" if any(one.common.imported for one in rows) else ""
 
 
 def ratio_texts(differences: Differences) -> list[str]:
-    """``1.457 [1.451, 1.463]`` by side; without an interval if there are too few values."""
+    """The ratios to the reference, one cell per label, such as ``1.457 [1.451, 1.463]``.
+
+    The interval is missing if there are too few values. The cell is empty without a ratio.
+    """
     ratios, intervals = differences.ratios, differences.intervals
     middles = iter(significant_texts([one for one in ratios if one is not None]))
     ends = significant_texts(list(chain.from_iterable(filter(None, intervals))))
@@ -81,16 +88,16 @@ def ratio_texts(differences: Differences) -> list[str]:
 
 
 def best_texts(differences: Differences) -> list[str]:
-    """``1.003`` by side: the ratio of the best samples; empty if there is none."""
+    """The ratios of the best samples, one cell per label, such as ``1.003``; empty without one."""
     bests = differences.bests
     shown = iter(significant_texts([one for one in bests if one is not None]))
     return ["" if one is None else next(shown) for one in bests]
 
 
 def verdict_texts(differences: Differences) -> list[str]:
-    """By side ``^ better``, ``? unclear (n=3)``, ``- n/a (size)``, ``v worse (runs differ 6.1%)``.
+    """The verdicts, one cell per label, such as ``^ better`` or ``? unclear (n=3)``.
 
-    Empty for the reference, and without a number.
+    The cell is empty for the reference, and for a label without a number.
     """
     return [one or "" for one in differences.by_outcome(_verdict_of)]
 
@@ -125,7 +132,7 @@ def verdict_word(verdict: Verdict) -> str:
 
 
 def counts_text(counts: Mapping[Verdict, int]) -> str:
-    """The verdicts that occur, with their numbers: ``3 better, 1 unclear``."""
+    """The number of rows of each verdict that occurs: ``3 better, 1 unclear``."""
     return listed(
         tr("{count} {verdict}", count=counts[verdict], verdict=_WORDS[verdict])
         for verdict in Verdict
@@ -134,12 +141,15 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
 
 
 def count_text(finding: Difference) -> str:
-    """Number of values: ``5``, or ``1/5`` if the reference and the label have different numbers."""
+    """Number of compared values: ``5``, or ``1/5`` for 1 of the reference and 5 of the label."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
-    """``geomean, 2 cases``; with the statistic if the block has ``several``."""
+    """Name of a line with geometric means: ``geomean, 2 cases``.
+
+    The statistic is added if the block has ``several`` statistics.
+    """
     cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

@@ -1,6 +1,6 @@
 """A comparison as JSON and CSV, for programs.
 
-Both contain every line, matched or not, with full precision and in a stable order.
+Both formats contain every row, matched or not, with full precision and in a stable order.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SCHEMA = "membench.compare/1"
 
 
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """The JSON of ``lines`` with their statistics, and of the notes on the comparison, in parts.
+    """JSON with the rows ``lines``, the labels and the notes on the comparison.
 
-    The text is yielded in parts, because one string would take many times the memory of the
-    comparison, which may have a million entries.
+    The text is yielded in parts. One string for a comparison of a million rows would take much
+    memory.
     """
     labels = [side.label for side in comparison.sides]
     head = {
@@ -136,7 +136,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
 
 
 def to_csv(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """One row for each of ``lines`` and each label; an empty cell is an absent value."""
+    """CSV with one row per line of the comparison and label; an absent value is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -206,9 +206,9 @@ def _finding(finding: Difference) -> dict[str, Any]:
 
 
 def _cell(value: object) -> str:
-    """``value`` as text.
+    """``value`` as the text of a CSV cell; empty for None.
 
-    A guard keeps a spreadsheet from reading a label such as ``=x`` as a formula.
+    `guard` prevents a spreadsheet from executing a label such as ``=x`` as a formula.
     """
     if value is None:
         return ""

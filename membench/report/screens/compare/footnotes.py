@@ -1,4 +1,4 @@
-"""Footnotes to the lines of a comparison, about the limits of a number."""
+"""Footnotes to the rows of a comparison: flags, sources and other reasons for caution."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from membench.results.compact.row import Common, read_detail
 
 
 class Footnotes:
-    """Footnotes, each printed once and numbered in the order of first use.
+    """The footnotes of a comparison, numbered in the order of first use.
 
     Attributes:
-        texts: footnote -> its number.
-        of_all: flags that every compared row of every label has; they get no footnote, because they
-            distinguish no lines.
+        texts: the number of each footnote text.
+        of_all: flags that every compared row of every label has; such flags get no footnote.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -30,7 +29,7 @@ class Footnotes:
         self._labels = [side.label for side in comparison.sides]
 
     def numbers(self, line: Line) -> str:
-        """The numbers of the footnotes to ``line``: ``1 3``."""
+        """The numbers of the footnotes to ``line``, such as ``1 3``; new footnotes get a number."""
         remarks = [
             *self._flags(line),
             *self._sources(line),
@@ -53,7 +52,7 @@ class Footnotes:
             yield from (f"{code} in {label}: {flag.meaning}" for label in labels.get(code, ()))
 
     def _sources(self, line: Line) -> Iterator[str]:
-        """The source of each number that membench did not measure."""
+        """Footnotes with the source of each number that membench did not measure."""
         if not any(_is_of_others(one) for one in line.figures.commons):
             return
         for label, rows in zip(self._labels, line.figures.rows, strict=True):
@@ -66,15 +65,15 @@ class Footnotes:
             label = self._labels[side]
             if finding.single_round:
                 yield (
-                    f"single-round: the values are the samples of one round per side "
-                    f"(n={count_text(finding)}), the interval is of {finding.confidence:.0%}"
+                    f"single-round: the compared values are the samples of one round per label "
+                    f"(n={count_text(finding)}), with an interval of {finding.confidence:.0%}"
                 )
             if finding.detail:
                 yield f"{label}: {finding.detail}; {finding.settle}"
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
-    """The flags that all figures of all matched lines have, if there are several lines."""
+    """The flags that every value of every matched row has; empty for fewer than two rows."""
     if len(comparison.matched) < 2:
         return frozenset()
     sets = {flags for line in comparison.matched for flags in line.figures.flag_sets}
@@ -86,7 +85,7 @@ def _is_of_others(one: Common) -> bool:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """Possible differences between two numbers that are still comparable."""
+    """Footnotes on a different tier or I/O engine of numbers that are still comparable."""
     figures = line.figures
     several = len({one.tier for one in figures.commons}) > 1
     engines = set(filter(None, map(_engine, figures.detail_cells)))
@@ -97,7 +96,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
-    """The axes in which a case differs from the published figure next to it."""
+    """Footnotes on the axes in which a measured case differs from the published case."""
     if not any(one.cited for one in line.figures.commons):
         return
     reference, *others = line.figures

@@ -1,4 +1,4 @@
-"""Writes a comparison to the summary of a GitHub Actions job."""
+"""Write a comparison to the step summary of a GitHub Actions job."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from membench.report.screens.job_summary import append_summary
 
 
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """Append the comparison to the job's summary file; returns the text to print.
+    """Append the comparison to the job's step summary, and return the text to print.
 
-    The text is the number of each verdict or, without a summary file, the whole comparison.
+    The text has the number of rows of each verdict. Without a summary file, the text has the whole
+    comparison as Markdown.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -26,7 +27,10 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def fitting(comparison: Comparison, blocks: Sequence[CompareBlock], limit: int) -> str:
-    """Markdown of at most ``limit`` bytes; if necessary without unchanged rows or tables."""
+    """The comparison as Markdown of at most ``limit`` bytes.
+
+    If needed, rows with the verdict "same" are left out, then all tables.
+    """
     whole = to_markdown(comparison, blocks)
     if len(whole) <= limit:
         return whole

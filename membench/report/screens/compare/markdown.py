@@ -1,4 +1,4 @@
-"""Writes a comparison as Markdown, for a pull request or a job summary."""
+"""Write a comparison as Markdown, for a pull request or a job summary."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from membench.report.screens.compare.view import CompareBlock
 
 
 def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """The summary, then the blocks, then the unmatched cases, as ASCII Markdown."""
+    """ASCII Markdown: the summary, a table per block, the unmatched cases, and the notes."""
     return "\n".join(_lines(comparison, blocks)) + "\n"
 
 

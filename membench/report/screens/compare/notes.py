@@ -27,7 +27,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """``5 rounds, 42 cases: a.csv``; the machine is shown among the facts."""
+    """What a label contains: ``5 rounds, 42 cases: a.csv``."""
     ok = [one for one in distinct(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -38,13 +38,13 @@ def side_text(side: Side) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """``names`` separated by commas; if many, the first ones and the number of the others."""
+    """``names`` separated by commas; of many names, only the first: ``a, b, c, d and 12 more``."""
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs (heading, text) of facts that differ, are the same, or are unknown for a side."""
+    """Pairs (heading, text) with the properties that differ, are the same, or are unknown."""
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
@@ -60,7 +60,7 @@ def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
         unknown.append(counted(len(packages), "package"))
     made = [("differs", text) for text in differing or ["nothing known"]]
     made += [("same", ", ".join(same))] if same else []
-    return made + ([("known for some only", ", ".join(unknown))] if unknown else [])
+    return made + ([("known only for some", ", ".join(unknown))] if unknown else [])
 
 
 def _value(value: str) -> str:
@@ -72,18 +72,21 @@ def _package(fact: Fact) -> bool:
 
 
 def absence_text(absence: Absence) -> str:
-    """``2 failed in b: out of memory``, ``1 only in a``."""
+    """A line about unmatched cases: ``2 failed in b: out of memory``, ``1 only in a``."""
     what = f"{len(absence.cases)} {absence.kind} in {', '.join(absence.labels)}"
     return f"{what}: {absence.reason}" if absence.reason else what
 
 
 def absent_cases(absence: Absence) -> list[str]:
-    """The ids, one per line; for many cases that did not fail, the number of each family."""
+    """The ids of unmatched cases, one per line.
+
+    Of many cases that did not fail, only the number per prefix is shown, in one line.
+    """
     return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """The lines with the number of each verdict, one per label, and the thresholds."""
+    """A line per label with the number of rows of each verdict, and a line with thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
@@ -98,7 +101,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Caveats on the whole comparison, and next steps to settle open questions."""
+    """Remarks on the whole comparison, and what to do about unclear rows."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -123,7 +126,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """A note on rows whose medians cannot be distinguished but whose best samples agree."""
+    """A note on rows with the verdict unclear and almost equal best samples."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -136,12 +139,12 @@ def _best(comparison: Comparison) -> list[str]:
     if not within:
         return []
     limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
-    text = "both sides can reach the same, but their usual values are indistinguishable"
-    return [f"{within.total()} typical unclear, best within {limits}: {text}"]
+    text = "both can reach the same speed, but the difference of the typical values is unclear"
+    return [f"{within.total()} unclear with best samples within {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """A note on rows whose noise is larger than the difference of interest."""
+    """A note on rows with more noise than the threshold."""
     spreads = [
         spread
         for line in comparison.matched
@@ -166,7 +169,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """A note on cases whose ``size=auto`` means different sizes on the sides."""
+    """A note on cases for which ``size=auto`` is a different size in the compared files."""
     differing = []
     for line in comparison.matched:
         commons = line.figures.commons
@@ -179,7 +182,7 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has different sizes in {counted(len(differing), 'row')}, because it "
+            f"size=auto has different sizes in {counted(len(differing), 'row')}, because the size "
             f"depends on the caches: {case} {shown}"
         )
 
@@ -187,8 +190,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 def _runs(comparison: Comparison) -> Iterator[str]:
     if comparison.in_turns:
         yield (
-            "pairs of rounds, measured alternately: disturbances of both sides of a pair, and "
-            "the offset of the run, cancel"
+            "A and B were measured alternately and compared in pairs of rounds: disturbances "
+            "of both rounds of a pair, and offsets between runs, cancel"
         )
         return
     single = [
@@ -199,13 +202,13 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     if len(single) == len(comparison.sides):
         yield from _offsets(comparison)
     elif single:
-        yield f"one run of {', '.join(single)}: its offset from other runs cannot be seen"
+        yield f"only one run of {', '.join(single)}: the offset from other runs is unknown"
     if shared := shared_runs(comparison.sides):
         yield f"the same run appears under several labels: {', '.join(shared)}"
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """A note that single runs do not show offsets, and on offsets between other runs."""
+    """Notes for single runs: the offset between runs is unknown; other runs show its usual size."""
     offsets = comparison.offsets
     findings = [
         finding
@@ -214,22 +217,22 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         if finding.offset is not None
     ]
     if offsets is None or not findings:
-        yield f"one run per side: offsets between runs cannot be seen; {SEVERAL_RUNS}"
+        yield f"one run per label: offsets between runs are unknown; {SEVERAL_RUNS}"
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     others = counted(offsets.runs, "other run")
     yield (
-        f"one run per side: its offset cannot be seen. {others} of this "
-        f"machine ({offsets.folder}) differ from each other by up to {half:.1%} in half of the "
-        f"rows, by up to {most:.1%} in all, without any known change"
+        f"one run per label: offsets between runs are unknown. Without a known change, {others} "
+        f"of this machine ({offsets.folder}) differ by up to {half:.1%} in half of the rows, and "
+        f"by up to {most:.1%} in all rows"
     )
     judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
     if judged:
         within = sum(one.within_offset for one in judged)
         yield (
-            f"{within} of {len(judged)} better or worse are within the differences between runs; "
-            f"to be sure, {SEVERAL_RUNS}"
+            f"{within} of {len(judged)} better or worse rows are within these differences between "
+            f"runs; to be sure, {SEVERAL_RUNS}"
         )
 
 
@@ -239,13 +242,13 @@ def _sources(comparison: Comparison) -> Iterator[str]:
         changed += len({one.kernel for one in line.figures.commons if one.kernel}) > 1
     if changed:
         yield (
-            f"the measured source differs in {counted(changed, 'row')} (column kernel); the "
-            "numbers have the same meaning if case_version is the same"
+            f"the source code of the measured work differs in {counted(changed, 'row')} (column "
+            "kernel); the numbers are comparable if case_version is the same"
         )
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """The thresholds for the metrics and tiers that occur: ``3% bandwidth, 10% ssd (default)``."""
+    """The thresholds of the compared metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

@@ -1,4 +1,4 @@
-"""Prints a comparison on a terminal or a pipe."""
+"""Print a comparison on a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _JUDGED_WIDTH = len("1.000  = same  ")
 def print_comparison(
     console: Console, comparison: Comparison, blocks: Sequence[CompareBlock], *, full_ids: bool
 ) -> None:
-    """Print the sides, the blocks, the unmatched cases, and the summary.
+    """Print the labels, a table per block, the unmatched cases, and the summary.
 
-    A block has one line per row if the width allows it, otherwise one line per row and label.
+    A table has one line per row if the width allows this, otherwise one line per row and label.
     """
     _print_sides(console, comparison)
     footnotes = Footnotes(comparison)
@@ -59,7 +59,7 @@ def print_comparison(
 
 
 def _may_fit(comparison: Comparison, width: int) -> bool:
-    """Whether the columns of all labels might fit; a quick test before the layout."""
+    """Whether the columns of all labels may fit in ``width``; a quick test before the layout."""
     labels = [side.label for side in comparison.sides]
     return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
 

@@ -1,4 +1,4 @@
-"""Prints one block of a comparison in one of two layouts: wide, or as a list."""
+"""Lay out one block of a comparison: one line per row (wide), or one line per row and label."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Text] | None:
-    """The wide layout: one line per row, with every label's value and then the findings.
+    """The wide layout: one line per row, with the value of every label and then the findings.
 
-    A finding is the ratio to the reference, the ratio of the best samples if the block has any, and
-    the verdict. None if the lines are wider than ``width``. Rich is not used, because it measures
-    and draws each cell separately, which is slow.
+    A finding has the ratio to the reference, the ratio of the best samples (if the block has such
+    ratios) and the verdict. The result is None if a line is wider than ``width``. The layout does
+    not use Rich, which is slow because it measures each cell.
     """
     best = block.has_best
     more = _more(block)
@@ -85,14 +85,14 @@ def wide_lines(
 
 
 def _more(block: CompareBlock) -> str:
-    """The number of lines that were left out; empty if there are none."""
+    """A line with the number of rows that were left out; empty if no row was left out."""
     if not block.left_out:
         return ""
-    return f"and {counted(block.left_out, 'more row')}, nearer to the reference (--all)"
+    return f"and {counted(block.left_out, 'more row')}, nearer to the reference (see --all)"
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
-    """The header above the columns of `wide_lines`: two lines if there are several ratios."""
+    """The header of `wide_lines`: one line, or two lines for several labels."""
     reference, *others = labels
     if len(others) == 1:
         return [
@@ -114,19 +114,19 @@ def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
 
 
 def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
-    """The column of the ratio of label ``side``, left of ``best`` and verdict."""
+    """The index of the column with the ratio of label number ``side``."""
     return 1 + len(comparison.sides) + (2 + best) * (side - 1)
 
 
 def _values(block: CompareBlock) -> Iterator[list[str]]:
-    """The cells of the values of each side."""
+    """The value cells of each label, aligned."""
     lines = [value_columns(line.figures, block.scale) for line in block.lines]
     for side in zip(*(zip(*columns, strict=True) for columns in lines), strict=True):
         yield _aligned(zip(*side, strict=True))
 
 
 def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
-    """The cells of the findings, label by label."""
+    """The cells of the findings (ratio, best, verdict), label by label, without the reference."""
     columns = [ratio_texts(differences), verdict_texts(differences)]
     if best:
         columns.insert(1, best_texts(differences))
@@ -135,7 +135,7 @@ def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
 
 
 def _differences(line: Line) -> Differences:
-    """Those of a line that matched."""
+    """The differences of ``line``, which must be a matched line."""
     assert line.differences is not None
     return line.differences
 
@@ -156,9 +156,9 @@ def list_lines(
     *,
     coloured: bool,
 ) -> Iterator[Text]:
-    """One line for the id, and one per label below it: for a narrow terminal or many labels.
+    """The list layout, for a narrow terminal or many labels: the case id, then a line per label.
 
-    The lines of all labels of one row are one text; ``coloured`` marks the verdicts.
+    The lines of all labels of a row are one `Text`. ``coloured`` adds colours to the verdicts.
     """
     labels = _padded([side.label for side in comparison.sides])
     differences = [_differences(line) for line in block.lines]
@@ -182,7 +182,7 @@ def list_lines(
 
 
 def _aligned_values(block: CompareBlock) -> list[str]:
-    """The values of each line and side."""
+    """The value cells, aligned, in the order of rows and then labels."""
     lines = [value_columns(line.figures, block.scale) for line in block.lines]
     return _aligned(map(_flat, zip(*lines, strict=True)))
 
@@ -190,7 +190,10 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 def _of_labels(
     rows: Sequence[tuple[str, str]], remark: str, verdicts: Sequence[Verdict | None]
 ) -> Text:
-    """A line for each label: its start, and its verdict, coloured by ``verdicts``."""
+    """One line per label, made of (start, verdict text) and coloured by ``verdicts``.
+
+    ``remark`` has the numbers of the footnotes and follows the last line.
+    """
     lines = [f"{start}{verdict}".rstrip() for start, verdict in rows]
     if remark:
         lines[-1] = f"{''.join(rows[-1])}  {remark}"
@@ -207,13 +210,13 @@ def _flat(lists: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _mark(shown: Text, verdict: Verdict | None, start: int, length: int) -> None:
-    """Colour the ``verdict`` that begins at ``start``."""
+    """Colour the ``length`` characters of a verdict that begin at ``start``."""
     if verdict is not None and _STYLE[verdict]:
         shown.stylize(_STYLE[verdict], start, start + length)
 
 
 def _aligned(columns: Iterable[Sequence[str]]) -> list[str]:
-    """The rows of ``columns``, aligned to the right; empty columns are left out."""
+    """The cells of ``columns`` joined row by row, aligned right, without empty columns."""
     found = [(column, max(map(len, column))) for column in columns]
     padded = [map(str.rjust, column, repeat(width)) for column, width in found if width]
     return list(map(" ".join, zip(*padded, strict=True)))

@@ -1,4 +1,4 @@
-"""Arranges a comparison for display: blocks, order, and selection."""
+"""Arrange the rows of a comparison for display: group, sort and select."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from membench.results.compact.row import Measurement
 
 @record
 class CompareBlock:
-    """The matched lines of one (tier, metric), in one unit and scale.
+    """The matched lines of one tier and one metric.
 
     Attributes:
-        block: tier, metric, direction, and the common parts of all ids.
-        lines: the lines to show; ``names`` are their ids without the common parts.
-        means: the means of all matched lines of the block, shown or not.
+        block: tier, metric, direction, and the common parts of all case ids.
+        scale: the unit for all values.
+        lines: the lines to show.
+        names: the case ids of ``lines`` without the common parts.
+        means: the geometric means over all matched lines of the block, shown or not.
         left_out: number of lines that `shortened` removed.
     """
 
@@ -37,7 +39,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Full ids of the lines; if the statistic is not the median, followed by the statistic."""
+        """Full case ids of ``lines``; a statistic other than the median follows the id."""
         return tuple(
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
@@ -45,7 +47,7 @@ class CompareBlock:
 
     @property
     def has_best(self) -> bool:
-        """Whether some line has a ratio of best samples."""
+        """Whether any line has a ratio of best samples."""
         return any(one is not None for line in self.lines for one in line.bests)
 
     @property
@@ -55,7 +57,7 @@ class CompareBlock:
 
     @property
     def title(self) -> str:
-        """``ddr bandwidth, GB/s (higher is better)``."""
+        """Title of the table, such as ``ddr bandwidth, GB/s (higher is better)``."""
         block = self.block
         return f"{block.tier} {block.metric}, {self.scale.unit} ({block.better} is better)"
 
@@ -79,15 +81,22 @@ _PEAK = Scale(0.01, "% of peak")
 SORTS: Mapping[str, Callable[[Line], float] | None] = MappingProxyType(
     {"case": None, "ratio": _by_ratio, "value": _by_value, "peak": _by_peak}
 )
-"""Orders of the lines in a block: by case; or by the first label's ratio, by the reference's value,
-or by its share of the peak, largest first.
+"""Sort keys for the lines of a block, by the value of `compare --sort`.
+
+None keeps the order of the case ids. All keys sort descending: by the ratio of the first label, by
+the value of the reference, or by the reference's share of the peak.
 """
 
 
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """The matched lines as blocks; only those with one of ``verdicts``, unless it is empty."""
+    """The matched lines of ``comparison`` as blocks.
+
+    Args:
+        verdicts: show only lines with one of these verdicts; empty to show every line.
+        sort: a key of `SORTS`.
+    """
     lines = {line.key: line for line in comparison.matched}
     made = []
     for block in blocks(line.row for line in lines.values()):
@@ -118,11 +127,11 @@ def arrange(
 
 
 def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
-    """``blocks`` reduced to about ``most`` lines in total, with at least one line each.
+    """``blocks`` reduced to about ``most`` lines in total, with at least one line per block.
 
-    Lines with a verdict, and lines farthest from the reference, are kept. Tails of distributions
-    are dropped if the block has the median, and operations per second if the bandwidth of the same
-    tier is shown.
+    Lines with a verdict are preferred, then lines far from the reference. Tail percentiles are
+    left out if the block has a median. Blocks of IOPS and rates are left out if the tier has a
+    bandwidth.
     """
     made = []
     rated = {block.block.tier for block in blocks if block.block.metric is Metric.BANDWIDTH}
@@ -151,7 +160,7 @@ def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
 
 
 def _distance(line: Line) -> tuple[bool, float]:
-    """Whether the line has a verdict, and the distance of its ratio from 1, as a logarithm."""
+    """Sort key: whether the line has a verdict, and the largest absolute log of a ratio."""
     judged = any(one not in (None, Verdict.NA) for one in line.verdicts)
     return judged, max((abs(math.log(one)) for one in line.ratios if one), default=0)
 
@@ -163,7 +172,7 @@ def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
 def ordered(
     comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
 ) -> list[Line]:
-    """The lines of ``blocks``; if no ``verdicts`` are given, followed by the unmatched lines."""
+    """The lines of ``blocks``, followed by the unmatched lines if ``verdicts`` is empty."""
     lines = [line for block in blocks for line in block.lines]
     unmatched = [line for line in comparison.lines if not line.matched]
     return lines if verdicts else lines + unmatched

@@ -1,1 +1,1 @@
-"""The output of the fleet commands."""
+"""Output of `membench fleet run` and `membench fleet report`."""

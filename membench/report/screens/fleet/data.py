@@ -1,4 +1,4 @@
-"""A fleet for programs: its values as CSV, its summary as JSON."""
+"""The results of a fleet for programs: every value as CSV, the summary as JSON."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ COLUMNS = (
 
 
 def to_csv(summary: FleetSummary) -> Iterator[str]:
-    """One line per machine and case, by machine; ``z`` is empty if the case was not judged.
+    """CSV with one line per machine, case, metric and statistic, sorted by machine.
 
-    ``times_slower`` is relative to the median of the fleet, and below 1 for a faster machine.
+    ``times_slower`` is relative to the median of the fleet: below 1 for a faster machine. ``z`` is
+    empty if the case was not judged. The text is yielded in parts of about 1 MiB.
     """
     yield ",".join(COLUMNS) + "\n"
     values = summary.values
@@ -48,7 +49,7 @@ def to_csv(summary: FleetSummary) -> Iterator[str]:
 
 
 def to_json(summary: FleetSummary) -> str:
-    """The spread of each case, the slow machines, and the missing hosts; without single values."""
+    """JSON with the spread of each case, the slow machines, and the missing hosts."""
     ledger = summary.values.ledger
     data = {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""Last lines of a fleet run: counts of hosts, reasons for missing ones, and the next command."""
+"""Print the end of a fleet run: the number of hosts, the missing hosts, and the next command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from membench.results.fleet_ledger import FleetLedger, HostState
 
 
 def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
-    """Print counts, the hosts without results, and the next command."""
+    """Print the number of hosts with results, each host without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(
         Text(f"{len(arrived)} of {counted(len(ledger.hosts), 'host')} arrived: {directory}", "bold")
@@ -33,8 +33,8 @@ def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     where = shlex.quote(str(directory))
     if absent:
         console.print(
-            Text(f"To complete it: membench fleet run --scheduler ADDR --resume {where}"),
+            Text(f"To complete the run: membench fleet run --scheduler ADDR --resume {where}"),
             soft_wrap=True,
         )
     if arrived:
-        console.print(Text(f"To read it: membench fleet report {where}"), soft_wrap=True)
+        console.print(Text(f"To see the results: membench fleet report {where}"), soft_wrap=True)

@@ -28,7 +28,7 @@ _SPARE_LINES = 4  # lines of the screen reserved for header, counts and cursor
 
 
 class FleetLines:
-    """One line per change of state; other messages of hosts are not printed."""
+    """Prints one line when the state of a host changes."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         self.console = shown_on or console()
@@ -42,14 +42,14 @@ class FleetLines:
         warn(message, hint)
 
     def ticked(self) -> None:
-        """Do nothing: lines are printed on arrival."""
+        """Do nothing, because `changed` has printed every line."""
 
     def close(self) -> None:
-        """Do nothing: the lines stay on the screen."""
+        """Do nothing, because the lines stay on the screen."""
 
 
 class FleetTable(FleetLines):
-    """A table that is redrawn after each change; the worst hosts are at the top."""
+    """Shows a table of hosts; failed and missing hosts are at the top."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         super().__init__(shown_on)
@@ -59,12 +59,12 @@ class FleetTable(FleetLines):
         self._live.start()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Store the new state until the table is drawn next."""
+        """Store the new state of ``host``; `ticked` draws the table."""
         self._hosts[host.name] = host
         self._undrawn = True
 
     def ticked(self) -> None:
-        """Redraw the table if anything changed."""
+        """Draw the table again if the state of a host has changed."""
         if not self._undrawn:
             return
         self._undrawn = False
@@ -78,14 +78,14 @@ class FleetTable(FleetLines):
 
 
 def fleet_watcher() -> FleetLines:
-    """A table if standard output is a terminal, otherwise lines."""
+    """A `FleetTable` if standard output is a terminal, otherwise `FleetLines`."""
     return FleetTable() if is_terminal() else FleetLines()
 
 
 def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
-    """A table of the first ``height`` hosts in ``width`` columns, and the hosts per state.
+    """A table of at most ``height`` hosts, with the number of hosts per state below.
 
-    Messages of hosts are cut to the width that names and states leave.
+    The messages of the hosts are cut so that a line has at most ``width`` characters.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("host", no_wrap=True)

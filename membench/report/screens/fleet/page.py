@@ -1,4 +1,4 @@
-"""The page of a fleet: the same content as on the screen, and plots."""
+"""The HTML page of a fleet: the tables of the terminal output, and plots."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from membench.report.screens.fleet.words import (
     z_text,
 )
 
-_ROWS = 500  # maximum rows per table; the CSV has all
+_ROWS = 500  # maximum number of rows per table; the CSV has every row
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page of ``summary``; the same files give the same page at any time."""
+    """The page for ``summary``. It has no date, so that the same files give the same page."""
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (
@@ -107,7 +107,7 @@ def _plots(summary: FleetSummary) -> Section:
 
 def _absent(found: list[tuple[str, str, str]]) -> Section:
     if not found:
-        nothing = Paragraph((tr("Nothing is missing, nothing failed."),))
+        nothing = Paragraph((tr("No host is missing, and no case failed."),))
         return Section("missing", tr("Missing and failed"), (nothing,))
     columns = (Column(tr("host or file")), Column(tr("state")), Column(tr("reason"), prose=True))
     rows = tuple(((Code(name),), (kind,), (reason,)) for name, kind, reason in found[:_ROWS])
@@ -136,5 +136,7 @@ def _spread(summary: FleetSummary) -> Section:
 def _rest(count: int) -> tuple[Block, ...]:
     if count <= _ROWS:
         return ()
-    text = tr("And {count} more: membench fleet report --format csv has all.", count=count - _ROWS)
+    text = tr(
+        "{count} more rows: membench fleet report --format csv prints all.", count=count - _ROWS
+    )
     return (Paragraph((text,)),)

@@ -1,4 +1,4 @@
-"""Plots of a fleet: a heat map of machines by cases, and the machines of each tier as dots."""
+"""Plots of a fleet: a heat map of machines and cases, and a strip plot of machines by tier."""
 
 from __future__ import annotations
 
@@ -30,25 +30,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MACHINES, CASES, DOTS = 40, 60, 400
-"""Maximum number of machines and of cases in a readable heat map, and of dots per tier."""
+"""Maximum number of machines in a heat map, of cases in a heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = tr("Machines by cases"), tr("Every machine, tier by tier")
 _HEAT = tr(
-    "Heat map. One line per machine, the slowest above; one column per case, numbered as in the "
-    "data below the plot, tier by tier. The slower a machine is than the median of the fleet in "
-    "a case, the larger its square; a filled square is an outlier, an empty one is not, and "
-    "without a square the machine is as fast as the median or has no value."
+    "Heat map. One line per machine, the slowest machine at the top. One column per case; the data "
+    "below the plot give the case of each number. A square means that the machine is slower than "
+    "the median of the fleet; a larger square means slower. A filled square is an outlier. Without "
+    "a square, the machine is as fast as the median, or has no value."
 )
 _STRIP = tr(
-    "Strip plot. One line per tier. Horizontal axis: how many times slower than the median of the "
-    "fleet a machine is, the geometric mean over the cases of the tier; right is slower. Circles "
-    "are machines, filled diamonds are stragglers."
+    "Strip plot. One line per tier. Horizontal axis: times slower than the median of the fleet, as "
+    "the geometric mean over the cases of the tier; right is slower. Circles are machines; filled "
+    "diamonds are stragglers."
 )
 _NAME = 18  # maximum characters of a machine's name beside the plot
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """Log slowness and z of shape (machines, cases); NaN if there is no value."""
+    """The data of a heat map; the arrays have the shape (machines, cases).
+
+    Attributes:
+        machines: numbers of the shown machines.
+        cases: the shown cases.
+        apart: log of (times slower than the median); NaN without a value.
+        slow: whether the machine is an outlier in the case.
+    """
 
     machines: tuple[int, ...]
     cases: tuple[CaseSpread, ...]
@@ -57,7 +64,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Draw at most `MACHINES` machines and `CASES` cases, those with the largest deviations."""
+    """Draw the slowest `MACHINES` machines and the `CASES` cases with the most slow machines."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
@@ -115,15 +122,15 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Side of a square, as a fraction of its cell, for a log deviation.
+    """Side of a square as a fraction of the cell, for ``apart``, the log of (times slower).
 
-    A deviation of 1 % is visible; a factor of two fills the cell.
+    A deviation of 1 % is visible. A factor of two fills the cell.
     """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Add marks for the legend: three sizes, and the filled square for outliers."""
+    """Add marks to the legend: squares of three sizes, and the filled square for outliers."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
     for times, text in (
@@ -195,7 +202,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean log slowness of the ``chosen`` values of each machine; NaN without values."""
+    """The mean of ``summary.apart`` over the ``chosen`` values, by machine; NaN without values."""
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -207,12 +214,12 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """Draw the machines of each tier as dots.
 
-    If there are too many machines, only the slowest, the fastest, and evenly spaced others are
+    Of more than `DOTS` machines, only the slowest, the fastest and evenly spaced machines are
     drawn.
     """
     values = summary.values
     if len(values.machines) < 2:
-        return NotDrawn(_STRIP_TITLE, tr("there are fewer than two machines"))
+        return NotDrawn(_STRIP_TITLE, tr("the fleet has fewer than two machines"))
     present = {key.tier for key in values.keys}
     tiers = [tier for tier in Tier if tier in present]
     tier_of = np.array([tiers.index(key.tier) for key in values.keys])[values.key]
@@ -227,7 +234,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         for place, mean in enumerate(means):
             usual = np.sort(np.exp(mean[~marked & ~np.isnan(mean)]))
             shown = _thinned(usual)
-            # Steps of the golden ratio separate neighbours, and repeat exactly.
+            # Vertical shifts in steps of the golden ratio separate the dots, and are reproducible.
             shift = (np.arange(len(shown)) * 0.618034 % 1 - 0.5) * 0.6
             axes.plot(shown, place + shift, **style.rounds(0))
             apart = np.exp(mean[marked & ~np.isnan(mean)])
@@ -250,10 +257,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Make a linear axis around the fleet's values.
-
-    The axis is logarithmic if the values differ by more than a factor of 2.
-    """
+    """Set the horizontal axis for ``times``: linear, or logarithmic beyond a factor of 2."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

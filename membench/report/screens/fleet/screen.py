@@ -1,4 +1,4 @@
-"""Prints the summary of a fleet on a terminal or a pipe."""
+"""Print the summary of a fleet on a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ from membench.report.screens.plain import LISTED
 from membench.report.screens.text_table import TextTable, drawn
 
 SHOWN = 50
-"""Maximum number of machines, cases and problems on a terminal; a pipe and the CSV have all."""
+"""Maximum number of rows per table on a terminal; a pipe gets every row."""
 
 
 def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) -> None:
-    """Print the outliers, the missing hosts, the spread of each case, and the headline."""
+    """Print the slow machines, the missing hosts, the spread of each case, and the headline.
+
+    Args:
+        everything: whether to print every row of the tables.
+    """
     limit = None if everything else SHOWN
     _print_slow(console, summary, limit)
     _print_troubles(console, summary, limit)
@@ -55,14 +59,17 @@ def _print_slow(console: Console, summary: FleetSummary, limit: int | None) -> N
         for line in summary.slow[:limit]
     )
     head = ("machine", "verdict", "slow in", "by chance", "at worst", "z", "slowest case")
-    table = TextTable(Text("machines that are slow", "bold"), head, rows)
+    table = TextTable(Text("slow machines", "bold"), head, rows)
     console.print(drawn(table, console.width))
     _print_rest(console, len(summary.slow), limit)
     console.print()
 
 
 def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) -> None:
-    """Print one line per problem with a host or file; many of one kind and reason share a line."""
+    """Print one line per problem of a host or file.
+
+    More than `LISTED` hosts with the same state and reason share one line.
+    """
     groups: dict[tuple[str, str], list[str]] = {}
     for name, kind, reason in troubles(summary):
         groups.setdefault((kind, reason), []).append(name)
@@ -81,7 +88,7 @@ def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) 
 
 
 def _several(names: Sequence[str]) -> str:
-    """``node-001 and 127 more``."""
+    """Many names as one text, such as ``node-001 and 127 more``."""
     return f"{names[0]} and {len(names) - 1} more"
 
 
@@ -105,4 +112,4 @@ def _print_cases(console: Console, summary: FleetSummary, limit: int | None) -> 
 
 def _print_rest(console: Console, count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
-        console.print(Text(f"and {count - limit} more: --format csv has all", "dim"))
+        console.print(Text(f"{count - limit} more rows: --format csv prints all", "dim"))

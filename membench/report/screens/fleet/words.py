@@ -1,4 +1,4 @@
-"""Texts about a fleet as ASCII, the same on the screen and on the page."""
+"""Texts about a fleet, for the terminal and for the HTML page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATES = {
 
 
 def headline(summary: FleetSummary) -> str:
-    """``12 machines, 36 cases: 1 straggler, 1 host missing, nothing failed``."""
+    """A line such as ``12 machines, 36 cases: 1 straggler, 1 host missing, nothing failed``."""
     values = summary.values
     missing = len(summary.absent(HostState.MISSING))
     return tr(
@@ -37,17 +37,17 @@ def headline(summary: FleetSummary) -> str:
 
 
 def cases_text(count: int) -> str:
-    """``1 case``, ``2 cases``."""
+    """A number of cases: ``1 case``, ``2 cases``."""
     return tr_n("{count} case", "{count} cases", count)
 
 
 def stragglers_text(count: int) -> str:
-    """``1 straggler``, ``2 stragglers``."""
+    """A number of stragglers: ``1 straggler``, ``2 stragglers``."""
     return tr_n("{count} straggler", "{count} stragglers", count)
 
 
 def notes(summary: FleetSummary) -> Iterator[str]:
-    """Caveats about the results."""
+    """Remarks on the results, and the definitions of slow machines and stragglers."""
     few = [case for case in summary.cases if not case.judged]
     if few:
         yield tr(
@@ -57,16 +57,15 @@ def notes(summary: FleetSummary) -> Iterator[str]:
             few=MACHINES_NEEDED,
         )
     if summary.values.ledger is None:
-        yield tr("no ledger of a fleet run here: the expected hosts are unknown")
+        yield tr("this folder has no ledger of a fleet run: the expected hosts are unknown")
     yield tr(
-        "slow: beyond a robust z-score of 3.5 and slower than the median by more than the "
-        "threshold of compare; straggler: slow in more cases than chance explains, or far apart "
-        "in one"
+        "slow: slower than the median by more than the threshold, with a robust z-score above 3.5; "
+        "straggler: slow in more cases than chance explains, or extremely slow in one case"
     )
 
 
 def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
-    """Name, kind and reason of each failed, missing or incomplete host or file."""
+    """Name, state and reason of each missing, failed or incomplete host or file."""
     for state in (HostState.MISSING, HostState.FAILED, HostState.RUNNING, HostState.WAITING):
         for host in summary.absent(state):
             yield host.name, _STATES[state], host.detail
@@ -76,15 +75,15 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
         yield name, tr_n("{count} row failed", "{count} rows failed", count), reason
     for name, count in summary.lacking.items():
         lacks = tr_n(
-            "lacks {count} case that most machines have",
-            "lacks {count} cases that most machines have",
+            "{count} case that most machines have is missing",
+            "{count} cases that most machines have are missing",
             count,
         )
         yield name, tr("incomplete"), lacks
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The case id, with the metric and the statistic if they are not the usual ones."""
+    """The case id with the metric, and with the statistic if the statistic is not the median."""
     key = case.key
     stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
     return f"{key.case} {key.metric}{stat}"
@@ -95,7 +94,7 @@ def times_text(times: float) -> str:
 
 
 def in_order(summary: FleetSummary) -> list[CaseSpread]:
-    """The cases ordered by tier, metric, bench and parameters."""
+    """The cases of ``summary``, ordered by tier, metric, bench and axis values."""
     tiers, metrics = list(Tier), list(Metric)
     return sorted(
         summary.cases,
@@ -110,18 +109,21 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """Probability that chance explains it; ``far apart`` if only the distance makes a straggler."""
+    """The probability that chance explains the number of slow cases of a machine.
+
+    The text is ``far apart`` if the machine is a straggler only because of one extreme case.
+    """
     if line.straggler and line.chance >= CHANCE:
         return tr("far apart")
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
 
 
 def number(case: CaseSpread, value: float) -> str:
-    """``value`` of ``case`` with its unit."""
+    """``value`` with the display unit of ``case``."""
     scale = common_scale(case.key.metric, (case.median,))
     return f"{scale.format(value)} {scale.unit}"
 
 
 def z_text(z: float) -> str:
-    """The score as text: ``4.2``; very large scores only as a lower bound."""
+    """The z-score as text, such as ``4.2``; ``>1000`` for a score of 1000 or more."""
     return f"{z:.1f}" if z < 1000 else ">1000"

@@ -1,1 +1,1 @@
-"""Prints the output of `membench history`."""
+"""Output of `membench history`."""

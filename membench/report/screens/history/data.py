@@ -13,7 +13,7 @@ SCHEMA = "membench.history/1"
 
 
 def to_json(history: History) -> str:
-    """Every line of the history with its values, levels and changes, in full precision."""
+    """JSON with the values, levels and changes of every line of the history."""
     record = history.record
     data = {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""The page of a history: the same content as on the screen, and one plot per line."""
+"""The HTML page of a history: the tables of the terminal output, and one plot per line."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:
-    """The page of ``history``; the same files give the same page at any time."""
+    """The page for ``history``. It has no date, so that the same files give the same page."""
     worse = [
         (line, number)
         for line, number in newest_first(history)
@@ -97,7 +97,7 @@ def _lines(history: History) -> Section:
         for line in history.lines
     ]
     blocks: list[Block] = [
-        Table(tr("Each tier today, and the spread of its runs"), columns, tuple(rows))
+        Table(tr("Present level and spread of the runs, by tier"), columns, tuple(rows))
     ]
     found = tuple((note,) for note in notes(history))
     blocks += [Bullets(found)] if found else []
@@ -107,7 +107,7 @@ def _lines(history: History) -> Section:
 def _changes(history: History) -> Section:
     changes = newest_first(history)
     if not changes:
-        nothing = Paragraph((tr("No line changed its level."),))
+        nothing = Paragraph((tr("The history has no change point."),))
         return Section("changes", tr("Changes"), (nothing,))
     parts = []
     for place, (line, number) in enumerate(changes):
@@ -115,7 +115,7 @@ def _changes(history: History) -> Section:
         facts = surroundings_texts(change)
         shown: Block = Bullets(tuple((fact,) for fact in facts))
         if not facts:
-            shown = Paragraph((tr("No known property of the machine changed there."),))
+            shown = Paragraph((tr("No known property of the machine changed at this time."),))
         when = (
             tr(
                 "Since {time}, {chance}: {levels} in {case}. Last run before: {before}, first "
@@ -136,7 +136,7 @@ def _changes(history: History) -> Section:
         )
         parts.append(Section(f"change-{place + 1}", title, (Paragraph(when), shown)))
     compare: tuple[Block, ...] = (
-        Paragraph((tr("All cases around the newest change:"),)),
+        Paragraph((tr("This command compares all cases before and after the newest change:"),)),
         Command(next_command(history)),
     )
     return Section("changes", tr("Changes"), compare, tuple(parts))
@@ -148,6 +148,6 @@ def _plots(history: History) -> Section:
     if len(shown) < len(history.lines):
         more = len(history.lines) - len(shown)
         blocks.append(
-            Paragraph((tr("{count} more lines are not drawn: choose with --select.", count=more),))
+            Paragraph((tr("{count} more plots are not drawn: reduce with --select.", count=more),))
         )
     return Section("plots", tr("Run by run"), tuple(blocks))

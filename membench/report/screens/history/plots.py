@@ -1,4 +1,4 @@
-"""Plot of one line of a history over time, with its levels, noise band and changes."""
+"""Plot of one quantity of a history over time, with levels, noise bands and changes."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _HEIGHT = 190
-_DOTS = 1000  # maximum number of dots; if there are more runs, evenly spaced ones are drawn
-_ROWS = 200  # maximum number of rows in the table below a plot; the newest are shown
+_DOTS = 1000  # maximum number of dots; of more runs, evenly spaced runs are drawn
+_ROWS = 200  # maximum number of rows in the table below a plot; the newest runs are shown
 _LINEAR = 2.0  # ratio of the largest to the smallest value up to which the axis is linear
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """Draw ``line``, which is number ``number`` on the page."""
+    """Draw ``line`` as the plot number ``number`` of the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)
     metric = METRICS[line.key.metric]
     higher = line.key.better is Better.HIGHER
     description = tr(
-        "Scatter plot. Horizontal axis: runs in the order of time, with their dates. Vertical "
-        "axis: {metric} in {unit}, {better}. Circles are runs, horizontal lines the levels, the "
-        "band around each holds nine of ten runs, dashed vertical lines are changes.",
+        "Scatter plot. Horizontal axis: runs in the order of time, with dates. Vertical axis: "
+        "{metric} in {unit}, {better}. Circles are runs. Horizontal lines are levels; the band "
+        "around a level contains nine of ten runs. Dashed vertical lines are changes.",
         metric=metric,
         unit=scale.unit,
         better=tr("higher is better") if higher else tr("lower is better"),

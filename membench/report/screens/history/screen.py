@@ -1,4 +1,4 @@
-"""Prints a history on a terminal or a pipe."""
+"""Print a history on a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from membench.report.screens.history.words import (
 from membench.report.screens.text_table import TextTable, drawn
 
 _WITH_CASES = 132
-"""Minimum terminal width for case ids at the end of lines; otherwise they are below the lines."""
+"""Minimum width of a terminal, in characters, for a table with a column of case ids."""
 _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """Print the headline, one line per tier, the changes with their surroundings, and notes."""
+    """Print the headline, one line per tier, each change with other changes at that time, notes."""
     console.print(Text(headline(history), "bold"), soft_wrap=True)
     console.print()
     _print_lines(console, history)
@@ -76,7 +76,7 @@ def _print_lines(console: Console, history: History) -> None:
 
 
 def _by_case(history: History) -> TextTable:
-    """The lines, each under its case id: several have the same tier, metric and statistic."""
+    """The table with the case id above each line, for lines that have the same name."""
     head = ("case", "tier", "runs", "now", "noise band", "latest", "changes")
     return TextTable(
         None,
@@ -110,6 +110,6 @@ def _print_change(console: Console, line: HistoryLine, number: int) -> None:
     console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
     facts = surroundings_texts(change)
     if not facts:
-        console.print(Text("  no known property of the machine changed there"))
+        console.print(Text("  no known property of the machine changed at this time"))
     for fact in facts:
         console.print(Text(f"  {fact}"), soft_wrap=True)

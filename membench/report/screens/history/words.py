@@ -1,4 +1,4 @@
-"""Texts about a history as ASCII, the same on the screen and on the page."""
+"""Texts about a history, for the terminal and for the HTML page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from membench.report.page.sections.words import FACTS, METRICS, TIERS
 from membench.report.screens.compare.cells import counts_text
 
 FEW_RUNS = 15
-"""With fewer runs, only changes of many times the noise are found (docs/statistics.md)."""
+"""Number of runs below which only very large changes can be found (docs/statistics.md)."""
 COMPARED = 4
-"""Number of runs per side in the proposed comparison: the fewest that give an interval."""
+"""Number of runs before and after a change in the proposed comparison.
+
+Fewer runs would give no confidence interval.
+"""
 _CHANGES_SHOWN = 12  # maximum number of other facts that are shown for one change
 
 
 def headline(history: History) -> str:
-    """``box: 100 runs, 2026-01-01 03:00 to 2026-04-10 03:00: 1 change``."""
+    """A line such as ``box: 100 runs, 2026-01-01 03:00 to 2026-04-10 03:00: 1 change``."""
     runs = history.record.runs
     changes = sum(len(line.changes) for line in history.lines)
     return tr(
@@ -35,18 +38,18 @@ def headline(history: History) -> str:
 
 
 def runs_text(count: int) -> str:
-    """``1 run``, ``2 runs``."""
+    """A number of runs: ``1 run``, ``2 runs``."""
     return tr_n("{count} run", "{count} runs", count)
 
 
 def name(line: HistoryLine) -> str:
-    """``ddr bandwidth``; with the statistic unless it is the median."""
+    """The name of a line, such as ``ddr bandwidth``; a statistic other than the median is added."""
     stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
     return f"{line.key.tier} {line.key.metric}{stat}"
 
 
 def page_name(line: HistoryLine) -> str:
-    """The title on the page: ``Host memory (DDR): bandwidth``."""
+    """The name of a line on the HTML page, such as ``Host memory (DDR): bandwidth``."""
     tier, metric = TIERS[line.key.tier], METRICS[line.key.metric]
     if line.key.stat is Stat.MEDIAN:
         return tr("{tier}: {metric}", tier=tier, metric=metric)
@@ -54,30 +57,30 @@ def page_name(line: HistoryLine) -> str:
 
 
 def scale_of(line: HistoryLine) -> Scale:
-    """The scale (unit and decimals) that all numbers of ``line`` share."""
+    """The display unit for all numbers of ``line``."""
     return common_scale(line.key.metric, (level.median for level in line.levels))
 
 
 def band_text(line: HistoryLine, digits: int = 4) -> str:
-    """The noise band as ``36.62 to 37.88``, in the scale of the line."""
+    """The noise band of the present level, such as ``36.62 to 37.88``, without the unit."""
     scale, level = scale_of(line), line.level
     return span(scale.format(level.low, digits), scale.format(level.high, digits))
 
 
 def now_text(line: HistoryLine) -> str:
-    """The median of the present level: ``37.25 GB/s``."""
+    """The median of the present level, such as ``37.25 GB/s``."""
     scale = scale_of(line)
     return f"{scale.format(line.level.median)} {scale.unit}"
 
 
 def width_text(line: HistoryLine) -> str:
-    """The ends of the noise band relative to the median: ``-1.7 % +1.7 %``."""
+    """The ends of the noise band relative to the median, such as ``-1.7% +1.7%``."""
     level = line.level
     return f"{percent(level.low / level.median)} {percent(level.high / level.median)}"
 
 
 def latest_text(line: HistoryLine) -> str:
-    """The newest value, marked if it is outside the noise band."""
+    """The newest value without the unit; `` *`` follows a value outside the noise band."""
     return f"{scale_of(line).format(line.latest)}{' *' if line.outside else ''}"
 
 
@@ -88,7 +91,7 @@ def changes_text(line: HistoryLine) -> str:
 
 
 def percent(ratio: float) -> str:
-    """``0.933`` -> ``-6.7%``."""
+    """A ratio as a difference in percent: ``0.933`` -> ``-6.7%``."""
     return f"{100 * (ratio - 1):+.1f}%"
 
 
@@ -100,7 +103,7 @@ def levels_text(line: HistoryLine, number: int) -> str:
 
 
 def place_text(line: HistoryLine, change: LevelChange) -> str:
-    """When a level began: ``2026-03-02 03:00 (run 61 of 100)``."""
+    """Time and number of the first run after a change: ``2026-03-02 03:00 (run 61 of 100)``."""
     return tr(
         "{time} (run {number} of {runs})",
         time=change.first.when,
@@ -110,14 +113,14 @@ def place_text(line: HistoryLine, change: LevelChange) -> str:
 
 
 def chance_text(change: LevelChange) -> str:
-    """The p value of a change: ``p <= 0.002``, over all lines of the history."""
+    """The p value of a change, corrected for all lines of the history: ``p <= 0.002``."""
     return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """Facts that changed at the same time: ``kernel: 6.1.0 -> 6.8.0``.
+    """Properties of the machine that changed at about the same time: ``kernel: 6.1.0 -> 6.8.0``.
 
-    If a fact changed at another run, the distance in runs is added.
+    If a property changed at another run, the text gives the distance in runs.
     """
     texts: list[str] = []
     for fact in change.surroundings[:_CHANGES_SHOWN]:
@@ -138,17 +141,17 @@ def surroundings_texts(change: LevelChange) -> list[str]:
             )
         texts.append(known)
     more = len(change.surroundings) - _CHANGES_SHOWN
-    return [*texts, tr("and {count} more: --json has all", count=more)] if more > 0 else texts
+    return [*texts, tr("{count} more: --json prints all", count=more)] if more > 0 else texts
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
-    """Every change as (line, number of the change within the line), newest first."""
+    """Every change as a pair (line, index in ``line.changes``), the newest change first."""
     found = [(line, number) for line in history.lines for number in range(len(line.changes))]
     return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
 
 
 def next_command(history: History) -> str:
-    """Command that compares all cases before and after the newest change; empty without changes."""
+    """A command that compares the runs before and after the newest change; empty without one."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -163,26 +166,26 @@ def next_command(history: History) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """Caveats about the results."""
+    """Remarks on the history: too few runs, left-out files and the like."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield tr(
-            "{runs}: with fewer than {few} only changes of many times the noise can be detected",
+            "{runs}: fewer than {few} runs show only changes that are much larger than the noise",
             runs=runs_text(len(record.runs)),
             few=FEW_RUNS,
         )
     if any(line.outside for line in history.lines):
         yield tr(
-            "* the latest run is outside the noise band, like {share} of the runs without any "
-            "change; run again before looking for a cause",
+            "* the latest run is outside the noise band; this also happens in {share} of the runs "
+            "without any change, so run again before you look for a cause",
             share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield tr(
-            "{lines} without up to {runs} of another version, unit or backend: those numbers have "
-            "another meaning",
+            "{lines} without older numbers (up to {runs}): these have another version, unit or "
+            "backend, and so another meaning",
             lines=tr_n("{count} line", "{count} lines", len(earlier)),
             runs=runs_text(runs),
         )
@@ -206,34 +209,34 @@ def notes(history: History) -> Iterator[str]:
         count = len(record.unread) - 3
         yield tr_n("not read: {count} more file", "not read: {count} more files", count)
     if len(record.machines) > 1:
-        yield tr("the machine's names: {names}", names=listed(record.machines))
+        yield tr("the machine has had several names: {names}", names=listed(record.machines))
 
 
 def rule(history: History) -> str:
-    """The definition of a change, in one line."""
+    """The definitions of the noise band and of a change, in one line."""
     return (
-        f"noise band: {BAND:.0%} of the runs of a level; change: larger than compare's threshold "
-        f"({history.thresholds.name}), a false one in at most {CHANCE:.0%} of histories "
-        "(docs/history.md)"
+        f"noise band: contains {BAND:.0%} of the runs of a level; change: larger than the "
+        f"threshold ({history.thresholds.name}); at most {CHANCE:.0%} of histories have a false "
+        "change (docs/history.md)"
     )
 
 
 def method(history: History) -> Iterator[str]:
-    """How the numbers are computed."""
+    """Sentences on how the noise band and the changes are computed."""
     yield tr(
-        "Noise band: {share} of the runs of all levels are within it, relative to the median of "
-        "the present level.",
+        "The noise band contains {share} of the runs of all levels. It is relative to the median "
+        "of the present level.",
         share=f"{BAND:.0%}",
     )
     yield tr(
-        "Change: the level differs by more than compare's threshold ({thresholds}), and at most "
-        "{chance} of histories without a change have a step this large in any line (CUSUM over "
-        "windows of all lengths, permutations over all lines, autocorrelation allowed for; "
-        "docs/history.md).",
+        "A change is a step of the level by more than the threshold ({thresholds}). At most "
+        "{chance} of histories without a change have a step of this size in any line. Method: "
+        "CUSUM over windows of all lengths, permutations over all lines, corrected for "
+        "autocorrelation (docs/history.md).",
         thresholds=history.thresholds.name,
         chance=f"{CHANCE:.0%}",
     )
     yield tr(
-        "What changed there: facts of the machine, the rows and the settings that differ between "
-        "the runs before and after. They are not proof of a cause."
+        "A change also lists properties of the machine, the rows and the settings that differ "
+        "between the runs before and after. Such a difference does not prove a cause."
     )
