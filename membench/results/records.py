@@ -114,7 +114,7 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
     if doubled:
         parts = text.replace('""', _QUOTE).split('"')
     outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
-    if len(parts) % 2 == 0 or any("\n" in part for part in inside):
+    if len(parts) % 2 == 0 or "\n" in "".join(inside):
         return None
     if doubled:
         if _QUOTE in outside:

@@ -85,10 +85,9 @@ def _plain(text: str) -> list[Measurement] | None:
     if shared is None:
         return None
     numbers, wide = _floats(values), _floats(spreads)
-    bests = [
-        high if one.better is Better.HIGHER else low
-        for one, low, high in zip(shared.commons, lows, highs, strict=True)
-    ]
+    bests = highs
+    for place in shared.lower:
+        bests[place] = lows[place]
     if not _NUMBERS.fullmatch(_joined(bests)):
         return None
     if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
@@ -144,6 +143,7 @@ class _CommonColumns(NamedTuple):
         commons: the parsed values, one object for each row.
         rounds: number of rounds of each row.
         usual: whether all rows are ok and have several rounds.
+        lower: places of the rows for which less is better.
         unique: whether no two rows have the same case, metric and statistic.
     """
 
@@ -151,6 +151,7 @@ class _CommonColumns(NamedTuple):
     commons: list[Common]
     rounds: list[int]
     usual: bool
+    lower: list[int]
     unique: bool
 
 
@@ -173,9 +174,10 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
         return None
     rounds = [one.rounds for one in commons]
     usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
+    lower = [place for place, one in enumerate(commons) if one.better is Better.LOWER]
     keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
     unique = len(set(keys)) == len(commons)
-    shared = _CommonColumns(columns, commons, rounds, usual, unique)
+    shared = _CommonColumns(columns, commons, rounds, usual, lower, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
             del _files[next(iter(_files))]
