@@ -195,7 +195,7 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
 
 def geometric_mean(ratios: Iterable[float]) -> float:
     """The geometric mean of ``ratios`` (> 0, at least one)."""
-    return _exp(statistics.fmean(math.log(ratio) for ratio in ratios))
+    return _exp(statistics.fmean(list(map(math.log, ratios))))
 
 
 def median(values: Sequence[float]) -> float:
