@@ -9,6 +9,9 @@ the nearest number with 53 bits, unless the quotient lies exactly between two of
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from membench.analysis.statistics import Floats
@@ -17,14 +20,26 @@ _POINT, _END = b".;"
 _LARGEST = 10**18
 """Integers below it, and powers of ten up to that of `_PLACES`, are exact in 64 bits."""
 _PLACES = 27
-_EXACT = np.finfo(np.longdouble).nmant in (63, 112)  # x86-64 and AArch64; elsewhere no such type
-_POWERS = np.cumprod(np.array([1, *[10] * _PLACES], np.longdouble))
+_BITS = (
+    63,
+    112,
+)  # of the mantissa of a long double on x86-64 and AArch64; others have no such type
 
 
 def numbers(text: str) -> Floats:
     """The numbers in ``text``, which are plain decimals with ``;`` between them."""
-    found = _by_integers(text) if _EXACT and "e" not in text and "E" not in text else None
+    found = None
+    if _powers() is not None and "e" not in text and "E" not in text:
+        found = _by_integers(text)
     return np.array(list(map(float, text.split(";")))) if found is None else found
+
+
+@cache
+def _powers() -> Any:
+    """The powers of ten as long doubles; None if these are not precise enough."""
+    if np.finfo(np.longdouble).nmant not in _BITS:
+        return None
+    return np.cumprod(np.array([1, *[10] * _PLACES], np.longdouble))
 
 
 def _by_integers(text: str) -> Floats | None:
@@ -38,7 +53,7 @@ def _by_integers(text: str) -> Floats | None:
     integers = np.fromstring(text.replace(".", ""), np.int64, sep=";")
     if places.max() > _PLACES or integers.max() >= _LARGEST:
         return None
-    quotients = integers.astype(np.longdouble) / _POWERS[places]
+    quotients = integers.astype(np.longdouble) / _powers()[places]
     found: Floats = quotients.astype(np.float64)
     # The distance to the next number is the spacing, or half of it below a power of two.
     fourfold = 4 * np.abs(quotients - found)

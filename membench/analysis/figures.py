@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from membench.analysis.decimals import numbers
 from membench.analysis.figure import CaseRuns, figure
 from membench.analysis.statistics import Floats
 from membench.core.terms import Stat
@@ -56,6 +55,8 @@ class Figures:
         cells = [row.rounds_cell for row in rows]
         if len(counts) != 1 or not all(cells):
             return None
+        from membench.analysis.decimals import numbers  # few labels do not need it
+
         (count,) = counts
         values = numbers(";".join(cells))
         if count < 2 or values.size != count * len(rows):
