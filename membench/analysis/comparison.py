@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from membench.analysis.alike import Table, put_alike_together, put_beside_figures
+from membench.analysis.alike import put_alike_together, put_beside_figures
 from membench.analysis.differences import Differences, estimated
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figures import Figures
@@ -19,7 +19,7 @@ from membench.analysis.line import NOTHING_LOST, ComparisonCell, Key, Line, Lost
 from membench.analysis.sides import Side
 from membench.analysis.sources import check_strictly
 from membench.analysis.statistics import geometric_mean
-from membench.analysis.tables import TableMaker, absent, lost
+from membench.analysis.tables import TableMaker, absent, lost, rows_by_key
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
@@ -94,23 +94,23 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The geometric means of the ratios, one for each tier, metric, statistic and label."""
-        ratios: dict[tuple[Tier, Metric, Stat], dict[int, list[float]]] = {}
-        order: list[tuple[tuple[Tier, Metric, Stat], int]] = []
-        for line in self.matched:
-            key = (line.row.tier, line.row.metric, line.row.stat)
-            group = ratios.setdefault(key, {})
-            for side, (ratio, verdict) in enumerate(zip(line.ratios, line.verdicts, strict=True)):
-                if ratio and verdict is not Verdict.NA:
-                    if side not in group:
-                        group[side] = []
-                        order.append((key, side))
-                    group[side].append(ratio)
-        return tuple(
-            Mean(*key, side, ratio=geometric_mean(several), count=len(several))
-            for key, side in order
-            for several in (ratios[key][side],)
-        )
+        """The means by tier, metric, statistic and label."""
+        groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
+        for place, line in enumerate(self.matched):
+            group = groups.setdefault((line.row.tier, line.row.metric, line.row.stat), {})
+            group[place] = [
+                None if verdict is Verdict.NA else ratio
+                for ratio, verdict in zip(line.ratios, line.verdicts, strict=True)
+            ]
+        found: list[tuple[int, Mean]] = []
+        for key, group in groups.items():
+            for side, ratios in enumerate(zip(*group.values(), strict=True)):
+                several = list(filter(None, ratios))
+                if several:
+                    first = next(place for place, ratio in zip(group, ratios, strict=True) if ratio)
+                    mean = Mean(*key, side, ratio=geometric_mean(several), count=len(several))
+                    found.append((first, mean))
+        return tuple(mean for _, mean in sorted(found, key=lambda one: (one[0], one[1].side)))
 
     @cached_property
     def in_turns(self) -> bool:
@@ -249,7 +249,10 @@ def _compared(
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     gone = [] if maker.every_ok else [absent(side.rows) for side in sides]
-    lines = [_line(key, row, thresholds, tables, gone) for key, row in keys.items()]
+    lines = [
+        _line(key, row, thresholds, rows, gone)
+        for (key, row), rows in zip(keys.items(), rows_by_key(keys, tables), strict=True)
+    ]
     partners = pair_ids(source for side in sides for source in side.sources)
     return Comparison(tuple(sides), tuple(_judged(lines, partners)), thresholds, normalize)
 
@@ -258,11 +261,10 @@ def _line(
     key: Key,
     row: Measurement,
     thresholds: Thresholds,
-    tables: Sequence[Table],
+    rows: Sequence[Sequence[Measurement]],
     gone: Sequence[Mapping[str, Sequence[Measurement]]],
 ) -> Line:
-    """The line of ``key``; ``gone`` are the failed and skipped rows of each side by case."""
-    rows = [table.get(key, ()) for table in tables]
+    """The line of the ``rows`` of each side; ``gone`` are its failed and skipped ones by case."""
     losses: dict[int, Lost] = {}
     if gone:
         pairs = zip(rows, (one.get(key[0], ()) for one in gone), strict=True)

@@ -56,12 +56,17 @@ class Differences:
         return [None if one is None else one.ratio for one in self._found]
 
     @property
-    def intervals(self) -> Sequence[tuple[float, float] | None]:
-        return [None if one is None else one.interval for one in self._found]
-
-    @property
     def bests(self) -> Sequence[float | None]:
         return [None if one is None else one.best for one in self._found]
+
+    def by_estimate(
+        self, of_many: Callable[[Sequence[float]], list[T]], of: Callable[[Difference], T]
+    ) -> list[T | None]:
+        """``of`` each; ``of_many`` gives the same for many with an interval.
+
+        Its argument has the ratio, the low end and the high end of each, one after the other.
+        """
+        return [None if one is None else of(one) for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         """Apply ``of`` to each difference.
@@ -150,12 +155,15 @@ class EstimatedDifferences(Differences):
         return self._by_side(exponentials(self.logs[0]), lambda one: one.ratio)
 
     @property
-    def intervals(self) -> Sequence[tuple[float, float] | None]:
-        return self._by_side(self._intervals(), lambda one: one.interval)
-
-    @property
     def bests(self) -> Sequence[float | None]:
         return self._by_side(self._bests(), lambda one: one.best)
+
+    def by_estimate(
+        self, of_many: Callable[[Sequence[float]], list[T]], of: Callable[[Difference], T]
+    ) -> list[T | None]:
+        if len(self.logs) == 1:
+            return [None if one is None else of(one) for one in self]
+        return self._by_side(of_many(exponentials(self.logs.T.ravel())), of)
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         if self.offset is not None:

@@ -55,11 +55,13 @@ class Figures:
         cells = [row.rounds_cell for row in rows]
         if len(counts) != 1 or not all(cells):
             return None
+        from membench.analysis.decimals import numbers  # few labels do not need it
+
         (count,) = counts
-        numbers = np.array(list(map(float, ";".join(cells).split(";"))))
-        if count < 2 or numbers.size != count * len(rows):
+        values = numbers(";".join(cells))
+        if count < 2 or values.size != count * len(rows):
             return None
-        found = np.sort(numbers.reshape(-1, count), axis=1)
+        found = np.sort(values.reshape(-1, count), axis=1)
         if not (found[:, 0].min() > 0 and found[:, -1].max() < _LARGEST):
             return None
         values = np.array([row.value for row in rows], float)
@@ -74,7 +76,7 @@ class Figures:
     def __iter__(self) -> Iterator[CaseRuns | None]:
         return iter(map(_figure, self.rows) if self._made is None else self._made)
 
-    @property
+    @cached_property
     def single_rows(self) -> list[Measurement]:
         """The first row of each label in `places`."""
         return [self.rows[place][0] for place in self.places]

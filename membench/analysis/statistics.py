@@ -203,8 +203,8 @@ def null_counts(n: int, m: int) -> NDArray[np.int64]:
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """The geometric mean of ``ratios``, at least one number above 0."""
-    return _exp(statistics.fmean(math.log(ratio) for ratio in ratios))
+    """The geometric mean of ``ratios`` (> 0, at least one)."""
+    return _exp(statistics.fmean(list(map(math.log, ratios))))
 
 
 def median(values: Sequence[float]) -> float:

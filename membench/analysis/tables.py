@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import attrgetter
 
 from membench.analysis.alike import Table
@@ -61,6 +61,16 @@ class TableMaker:
         self.any_cited |= one.cited
         chosen = self.wanted is None or one.case in self.wanted
         self._keys[id(one)] = (one.case, one.metric, one.stat) if chosen else None
+
+
+def rows_by_key(
+    keys: Iterable[Key], tables: Sequence[Table]
+) -> Iterator[Sequence[Sequence[Measurement]]]:
+    """For each of ``keys``, its rows in each of ``tables``; none where a table lacks it."""
+    wanted = list(keys)
+    if all(list(table) == wanted for table in tables):  # the usual case: runs of the same cases
+        return map(list, zip(*(table.values() for table in tables), strict=True))
+    return ([table.get(key, ()) for table in tables] for key in wanted)
 
 
 def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:

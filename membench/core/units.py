@@ -88,10 +88,20 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
-    """`significant` for each of ``values``; fast enough for a hundred thousand values."""
-    if not values or not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
-        return [significant(value, digits) for value in values]
-    return ("\n".join([f"%#.{digits}g"] * len(values)) % tuple(values)).split("\n")
+    """`significant` of each of ``values``, made in one go: there may be a hundred thousand."""
+    return significant_rows("{}", values, digits)
+
+
+def significant_rows(form: str, values: Sequence[float], digits: int = 4) -> list[str]:
+    """``form`` as often as needed, with `significant` of the next value in place of each ``{}``."""
+    if not values:
+        return []
+    forms = [form] * (len(values) // form.count("{}"))
+    if not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
+        texts = [significant(value, digits) for value in values]
+        return "\n".join(forms).format(*texts).split("\n")
+    whole = "\n".join(forms).replace("{}", f"%#.{digits}g")
+    return (whole % tuple(values)).split("\n")
 
 
 _LEAST_G = 1e-4
@@ -120,8 +130,9 @@ class Scale:
         return significant(value / self.divisor, digits)
 
     def format_all(self, values: Sequence[float], digits: int = 4) -> list[str]:
-        """`format` for each of ``values``."""
-        return significant_texts([value / self.divisor for value in values], digits)
+        """`format` of each of ``values``."""
+        scaled = values if self.divisor == 1 else [value / self.divisor for value in values]
+        return significant_texts(scaled, digits)
 
 
 _SCALES: Mapping[Metric, tuple[Scale, ...]] = MappingProxyType(

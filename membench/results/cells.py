@@ -25,15 +25,25 @@ SAMPLES_KEPT = 512
 _ONE = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]++)?+"
 _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
-_PLAIN = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
-"""Pattern of a number that fits into a float: at most 1e15 times 1e99."""
-_PLAIN_ROUND = rf"(?:{_PLAIN}(?:;{_PLAIN}){{0,{SAMPLES_KEPT - 1}}}+)?+"
-_PLAIN_SAMPLES = re.compile(rf"{_PLAIN_ROUND}(?:\|{_PLAIN_ROUND})*+")
+_DIGITS = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+"
+_PLAIN = rf"{_DIGITS}(?:[eE][+-]?[0-9]{{1,2}}+)?+"
+"""Pattern of a number that a float can hold: at most 1e15 times 1e99."""
 
-_WRITTEN = (  # numbers with a point and without an exponent, as `sample_text` writes them
-    r"[1-9][0-9.]{1,6}[1-9]|[1-9][0-9]{0,6}+\.0|0\.0{0,3}[1-9](?:[0-9]{0,5}[1-9])?|0\.0"
+
+def _samples_of(number: str) -> re.Pattern[str]:
+    one_round = rf"(?:{number}(?:;{number}){{0,{SAMPLES_KEPT - 1}}}+)?+"
+    return re.compile(rf"{one_round}(?:\|{one_round})*+")
+
+
+_DIGITS_SAMPLES = _samples_of(_DIGITS)  # most samples have no exponent, and this is twice as fast
+_PLAIN_SAMPLES = _samples_of(_PLAIN)
+
+_WRITTEN = (  # a plain number with a point, as `sample_text` writes it without an exponent
+    r"(?:[1-9][0-9.]{2,7}+(?![0-9])(?<![0-9]0)"  # 7 digits, or fewer with no 0 at the end
+    r"|[1-9][0-9]{6}\.0"
+    r"|0\.(?:0{0,3}+[1-9][0-9]{0,6}+(?<!0)|0))"
 )
-_WRITTEN_SAMPLES = re.compile(rf"\|*+(?:(?:{_WRITTEN})(?:[;|]++|\Z))*+")
+_WRITTEN_SAMPLES = re.compile(rf"\|*+(?:{_WRITTEN}(?:[;|]++{_WRITTEN})*+\|*+)?+")
 _WHOLE = re.compile(r"[1-9][0-9]*")
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?", re.IGNORECASE)
 _KEY = re.compile(r"[a-z0-9_]+")
@@ -195,7 +205,7 @@ def are_plain_samples(cell: str) -> bool:
     If the result is False, the caller must check completely, because very long numbers and large
     exponents also give False.
     """
-    return _PLAIN_SAMPLES.fullmatch(cell) is not None
+    return bool(_DIGITS_SAMPLES.fullmatch(cell) or _PLAIN_SAMPLES.fullmatch(cell))
 
 
 def written_samples(cell: str) -> str | None:

@@ -431,8 +431,10 @@ def to_cells(row: Row) -> list[str]:
 
 
 def checked_cells(row: Row) -> list[str]:
-    """Check ``row`` like `check`, and format the row like `to_cells`."""
-    return _cells(row, _check(row))
+    """`to_cells` of a row that passes `check`."""
+    judged = _judgements(vars(row))
+    _check(row, judged)
+    return _cells(row, judged)
 
 
 def _cells(row: Row, judged: _Judged | None) -> list[str]:
@@ -460,18 +462,24 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
     Raises:
         SchemaError: a cell is invalid for its column, or a required cell is empty.
     """
+    return _from_cells(cells_by_name)[0]
+
+
+def checked_row(cells_by_name: Mapping[str, str]) -> Row:
+    """`from_cells` of a row that passes `check`."""
+    row, judged = _from_cells(cells_by_name)
+    _check(row, judged)
+    return row
+
+
+def _from_cells(cells_by_name: Mapping[str, str]) -> tuple[Row, _Judged]:
     get = cells_by_name.get
-    values: dict[str, Any] = {}
-    fault = ""
-    for place, group in enumerate(_GROUPS):
-        try:
-            picked = group.pick(cells_by_name)
-        except KeyError:  # a file without an optional column
-            picked = tuple(get(column.name, "") for column in group.columns)
-        _, fault, found = _read_group(place, picked)
-        if fault:
-            break
-        values.update(found)
+    try:
+        picked = [group.pick(cells_by_name) for group in _GROUPS]
+    except KeyError:  # a file without an optional column
+        picked = [tuple(get(column.name, "") for column in group.columns) for group in _GROUPS]
+    of_run, others = map(_read_group, range(len(_GROUPS)), picked)
+    fault = of_run.fault or others.fault
     own: dict[str, Any] = {}
     samples = get("samples", "")
     later = bool(samples) and cells.are_plain_samples(samples)
@@ -482,15 +490,27 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
         name, fault, _ = _read(_columns(COLUMNS), [get(name, "") for name in COLUMNS])
         raise _refused(get("case", ""), name, fault)
     row = object.__new__(Row)
-    vars(row).update(values, **own)
+    vars(row).update(of_run.values, **others.values, **own)
     if later:
         vars(row)[_SAMPLES_CELL] = samples
-    return row
+    return row, (of_run.judgement, others.judgement)
+
+
+class _GroupRead(NamedTuple):
+    """The values of the cells of a group and what holds for them; or why a cell has no value."""
+
+    fault: str
+    values: dict[str, Any]
+    judgement: _Judgement
 
 
 @lru_cache(maxsize=512)
-def _read_group(place: int, found: tuple[str, ...]) -> tuple[str, str, dict[str, Any]]:
-    return _read(_GROUPS[place].columns, found)
+def _read_group(place: int, found: tuple[str, ...]) -> _GroupRead:
+    name, fault, values = _read(_GROUPS[place].columns, found)
+    if fault:
+        return _GroupRead(fault, {}, _Judgement(name, fault, (), []))
+    read = tuple(values.values())
+    return _GroupRead("", values, _judged(place, read, tuple(map(type, read))))
 
 
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
@@ -511,17 +531,12 @@ def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, d
 
 
 def check(row: Row) -> None:
-    """Check that ``row`` is allowed in a results file.
-
-    Raises:
-        SchemaError: a value or a rule is broken; the message names case and column.
-    """
-    _check(row)
+    """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    _check(row, _judgements(vars(row)))
 
 
-def _check(row: Row) -> _Judged | None:
+def _check(row: Row, judged: _Judged | None) -> None:
     values = vars(row)
-    judged = _judgements(values)
     name = fault = ""
     rules: Sequence[_Rule] = ()
     if judged is None:
@@ -542,7 +557,6 @@ def _check(row: Row) -> _Judged | None:
     for rule in (*rules, *_OWN_RULES):
         if not rule.holds(row):
             raise _refused(f"{row.case} ({row.metric} {row.stat})", rule.column, rule.message)
-    return judged
 
 
 def is_cell(column: str, cell: str) -> bool:
@@ -564,5 +578,5 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
     return SchemaError(f"{case[:200] or 'a row without a case'}: column '{column}': {message}")
 
 
-READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: from_cells})
-"""Schema -> function that reads its rows; an old schema version keeps its own reader."""
+READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: checked_row})
+"""Schema -> function that reads and checks its rows; each old major version keeps its own."""

@@ -12,14 +12,13 @@ from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.formats.recognise import format_of, opened
-from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, check, checked_cells
+from membench.results.records import records
+from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, checked_cells
 
 MAX_BYTES = 512 << 20
 """Maximum size of a results file in bytes; two thousand concatenated runs fit."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
-MAX_CELLS = 10_000
-"""Maximum number of cells in a line: more than a hundred times the number of columns."""
+"""Maximum number of lines of a results file: ten times two thousand full runs."""
 
 _HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]
@@ -98,11 +97,6 @@ def parse_rows(text: str) -> list[Row]:
     return list(_distinct(_rows(text)))
 
 
-def _checked(row: Row) -> Row:
-    check(row)
-    return row
-
-
 def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
     """Yield ``rows`` without repetitions, so that no run counts twice.
 
@@ -151,8 +145,8 @@ def _is_gzip(path: Path) -> bool:
 
 def _rows(text: str) -> Iterator[Row]:
     header: list[str] | None = None
-    for line, record in _records(text):
-        if header is None or set(record) >= _MARKS:
+    for line, record in records(text):
+        if header is None or ("run_id" in record and set(record) >= _MARKS):
             header = _header(record, text)
             continue
         if len(record) != len(header):
@@ -163,28 +157,6 @@ def _rows(text: str) -> Iterator[Row]:
         yield _row(dict(zip(header, record, strict=True)), line)
     if header is None:
         raise SchemaError("empty, not a results file", _WHAT_IT_IS)
-
-
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each CSV record; blank lines are left out."""
-    if csv.field_size_limit() < len(text):
-        csv.field_size_limit(len(text))  # a samples cell may exceed the default of 128 KiB
-    reader = csv.reader(_lines(text), strict=True)
-    try:
-        for record in reader:
-            if record:
-                yield reader.line_num, record
-    except csv.Error as error:
-        raise SchemaError(f"line {reader.line_num}: not CSV: {error}") from None
-
-
-def _lines(text: str) -> Iterator[str]:
-    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if len(line) > MAX_CELLS and line.count(",") > MAX_CELLS:
-            raise SchemaError(
-                f"line {number}: {line.count(',')} cells, too many for a results file"
-            )
-        yield line
 
 
 def _header(record: list[str], text: str) -> list[str]:
@@ -221,6 +193,6 @@ def _row(cells: Mapping[str, str], line: int) -> Row:
     if missing:
         raise SchemaError(f"no column {', '.join(missing)}")
     try:
-        return _checked(READERS[schema](cells))
+        return READERS[schema](cells)
     except SchemaError as error:
         raise SchemaError(f"line {line}: {error}", error.hint) from None

@@ -24,8 +24,9 @@ from typing import NamedTuple
 from membench.core.errors import SchemaError
 from membench.core.terms import Better, Status
 from membench.results.compact.row import Common, Measurement, of_row, read_detail
-from membench.results.schema import COLUMNS, SCHEMA, check, from_cells, is_cell
-from membench.results.table import MAX_CELLS, about, parse_rows, read_text
+from membench.results.records import at_once
+from membench.results.schema import COLUMNS, SCHEMA, checked_row, is_cell
+from membench.results.table import about, parse_rows, read_text
 
 _ALONE = (
     *("schema", "run_id", "machine", "value", "spread", "min", "max", "round_values", "samples"),
@@ -39,9 +40,7 @@ SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "
 The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
 """
 
-_QUOTED, _QUOTE = "\x1f", "\x1e"  # placeholders: a quoted cell, and a quote in a quoted cell
-_CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
-# Exponents of two digits. A number with more digits may be infinite or 0: the strict reader checks.
+# Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
@@ -87,10 +86,9 @@ def _plain(text: str) -> list[Measurement] | None:
     if shared is None:
         return None
     numbers, wide = _floats(values), _floats(spreads)
-    bests = [
-        high if one.better is Better.HIGHER else low
-        for one, low, high in zip(shared.commons, lows, highs, strict=True)
-    ]
+    bests = highs
+    for place in shared.lower:
+        bests[place] = lows[place]
     if not _NUMBERS.fullmatch(_joined(bests)):
         return None
     if not _agree(shared, numbers, wide, lists) or _repeated(shared, runs):
@@ -146,6 +144,7 @@ class _CommonColumns(NamedTuple):
         commons: the parsed values, one object for each row.
         rounds: number of rounds of each row.
         usual: whether all rows are ok and have several rounds.
+        lower: places of the rows for which less is better.
         unique: whether no two rows have the same case, metric and statistic.
     """
 
@@ -153,6 +152,7 @@ class _CommonColumns(NamedTuple):
     commons: list[Common]
     rounds: list[int]
     usual: bool
+    lower: list[int]
     unique: bool
 
 
@@ -175,9 +175,10 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
         return None
     rounds = [one.rounds for one in commons]
     usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
+    lower = [place for place, one in enumerate(commons) if one.better is Better.LOWER]
     keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
     unique = len(set(keys)) == len(commons)
-    shared = _CommonColumns(columns, commons, rounds, usual, unique)
+    shared = _CommonColumns(columns, commons, rounds, usual, lower, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
             del _files[next(iter(_files))]
@@ -209,10 +210,9 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
     by_name = dict(zip(_SHARED, cells, strict=True))
     value = "1" if by_name["status"] == Status.OK else ""
     try:
-        row = from_cells(
+        row = checked_row(
             {**by_name, "schema": SCHEMA, "run_id": "r", "machine": "m", "value": value}
         )
-        check(row)
     except SchemaError:
         return None
     return Common._make(getattr(row, name) for name in _SHARED)
@@ -230,71 +230,13 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    The result is None in two cases: a line may contain more or less than one record, or the first
-    line is not the header of a results file.
+    None if they cannot be split at once, or if the header is not that of a results file.
     """
-    if "\r" in text:  # RFC 4180 ends lines with CR LF
-        text = text.replace("\r\n", "\n")
-    if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
+    cells = at_once(text)
+    places = None if cells is None else _places(cells.header)
+    if cells is None or places is None:
         return None
-    unquoted = _unquoted(text if text[-1] == "\n" else f"{text}\n")
-    if unquoted is None:
-        return None
-    outside, inside = unquoted
-    # Add a cell with a line break after each line. So a short line cannot take cells of the next
-    # line.
-    ended = outside.replace("\n", ",\n,")
-    lines = (len(ended) - len(outside)) // 2
-    width = outside.count(",", 0, outside.index("\n")) + 1
-    size = lines * (width + 1)
-    if width > MAX_CELLS or size - 2 * lines > len(text) // _CHARACTERS:
-        return None
-    cells = ended.split(",", size)
-    whole = len(cells) > size and not cells.pop() and set(cells[width :: width + 1]) == {"\n"}
-    if not whole or not _requoted(cells, inside, width + 1):
-        return None
-    places = _places(tuple(cells[:width]))
-    if places is None:
-        return None
-    return [cells[width + 1 + place :: width + 1] for place in places]
-
-
-def _unquoted(text: str) -> tuple[str, list[str]] | None:
-    """Replace each quoted part of ``text`` by `_QUOTED`; return the text and the quoted parts.
-
-    None if quotes are not paired, or if a line ends inside quotes.
-    """
-    parts = text.split('"')
-    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part mean one quote
-    if doubled:
-        parts = text.replace('""', _QUOTE).split('"')
-    outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
-    if len(parts) % 2 == 0 or any("\n" in part for part in inside):
-        return None
-    if doubled:
-        if _QUOTE in outside:
-            return None
-        inside = [part.replace(_QUOTE, '"') for part in inside]
-    return outside, inside
-
-
-def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
-    """Replace each `_QUOTED` in ``cells`` by the next text of ``inside``.
-
-    Returns whether every text of ``inside`` was a whole cell. ``stride`` is the number of cells per
-    line.
-    """
-    if not inside or _QUOTED not in cells:
-        return not inside
-    first = cells.index(_QUOTED)
-    places = [place for place in range(first, len(cells), stride) if cells[place] == _QUOTED]
-    if len(places) < len(inside):  # the placeholders are in several columns
-        places = [place for place, cell in enumerate(cells) if cell == _QUOTED]
-    if len(places) < len(inside):
-        return False
-    for place, part in zip(places, inside, strict=True):
-        cells[place] = part
-    return True
+    return list(map(cells.column, places))
 
 
 @lru_cache(maxsize=64)

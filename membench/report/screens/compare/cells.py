@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from types import MappingProxyType
 
 from membench.analysis.comparison import Mean
@@ -14,7 +13,7 @@ from membench.analysis.finding import Difference
 from membench.analysis.verdict import Reason, Verdict
 from membench.core.messages import listed, tr
 from membench.core.text import counted
-from membench.core.units import Scale, significant_texts
+from membench.core.units import Scale, significant, significant_rows, significant_texts
 from membench.results.compact.row import Measurement
 
 GLYPH: Mapping[Verdict, str] = MappingProxyType(
@@ -47,17 +46,27 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
     the peak such as ``87%``. A cell without a number is empty, or ``-`` for a value.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
-    shown = iter(scale.format_all([one for one in values if one is not None]))
-    known = [one for one in halves if one is not None]
-    spreads = iter(_joined_form("+-%.1f%%", len(known), [100 * one for one in known]))
+    known = [one for one in values if one is not None]
+    spreads = [100 * one for one in halves if one is not None]
     return (
-        ["-" if one is None else next(shown) for one in values],
-        [
-            _origin(figures.rows[side]) if one is None else next(spreads)
-            for side, one in enumerate(halves)
-        ],
+        _by_side(values, scale.format_all(known), lambda _side: "-"),
+        _by_side(
+            halves,
+            _joined_form("+-%.1f%%", len(spreads), spreads),
+            lambda side: _origin(figures.rows[side]),
+        ),
         ["" if one is None else f"{one:.0%}" for one in shares],
     )
+
+
+def _by_side(
+    values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
+) -> list[str]:
+    """The texts ``known`` of those ``values`` that are known, and texts for the other sides."""
+    if len(known) == len(values):
+        return known
+    shown = iter(known)
+    return [of_unknown(side) if one is None else next(shown) for side, one in enumerate(values)]
 
 
 def _joined_form(form: str, count: int, values: Sequence[float]) -> list[str]:
@@ -73,18 +82,20 @@ def _origin(rows: Sequence[Measurement]) -> str:
 
 
 def ratio_texts(differences: Differences) -> list[str]:
-    """The ratios to the reference, one cell per label, such as ``1.457 [1.451, 1.463]``.
+    """``1.457 [1.451, 1.463]`` by side; without an interval if there are too few values."""
+    texts = differences.by_estimate(partial(significant_rows, _SPAN), _ratio_text)
+    return [one or "" for one in texts]
 
-    The interval is missing if there are too few values. The cell is empty without a ratio.
-    """
-    ratios, intervals = differences.ratios, differences.intervals
-    middles = iter(significant_texts([one for one in ratios if one is not None]))
-    ends = significant_texts(list(chain.from_iterable(filter(None, intervals))))
-    spans = map(" [{}, {}]".format, ends[::2], ends[1::2])
-    return [
-        "" if ratio is None else next(middles) + (next(spans) if interval else "")
-        for ratio, interval in zip(ratios, intervals, strict=True)
-    ]
+
+_SPAN = "{} [{}, {}]"
+
+
+def _ratio_text(finding: Difference) -> str:
+    if finding.ratio is None:
+        return ""
+    if finding.interval is None:
+        return significant(finding.ratio)
+    return _SPAN.format(*map(significant, (finding.ratio, *finding.interval)))
 
 
 def best_texts(differences: Differences) -> list[str]:

@@ -163,16 +163,18 @@ def list_lines(
     labels = _padded([side.label for side in comparison.sides])
     differences = [_differences(line) for line in block.lines]
     ratios = _padded(_flat(map(ratio_texts, differences)))
-    verdicts = _padded(_flat(map(verdict_texts, differences)))
-    columns = zip(_aligned_values(block), ratios, verdicts, strict=True)
-    for line, name in zip(block.lines, names, strict=True):
+    verdicts = list(map(verdict_texts, differences))
+    width = max(map(len, _flat(verdicts)), default=0)
+    columns = zip(_aligned_values(block), ratios, strict=True)
+    for line, name, found in zip(block.lines, names, verdicts, strict=True):
         yield Text(name, overflow="fold")
-        rows = [
-            (f"  {label}  {value}  {ratio}  ", verdict)
-            for label, (value, ratio, verdict) in zip(labels, columns, strict=False)
+        starts = [
+            f"  {label}  {value}  {ratio}  "
+            for label, (value, ratio) in zip(labels, columns, strict=False)
         ]
         remark = footnotes.numbers(line)
-        yield _of_labels(rows, remark, line.verdicts if coloured else ())
+        after = f"{' ' * (width - len(found[-1]))}  {remark}" if remark else ""
+        yield _of_labels(starts, found, after, line.verdicts if coloured else ())
     for mean in block.means:
         label = comparison.sides[mean.side].label
         words = mean_text(mean, several=block.several_stats)
@@ -188,19 +190,18 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 
 
 def _of_labels(
-    rows: Sequence[tuple[str, str]], remark: str, verdicts: Sequence[Verdict | None]
+    starts: Sequence[str], texts: Sequence[str], after: str, verdicts: Sequence[Verdict | None]
 ) -> Text:
-    """One line per label, made of (start, verdict text) and coloured by ``verdicts``.
-
-    ``remark`` has the numbers of the footnotes and follows the last line.
-    """
-    lines = [f"{start}{verdict}".rstrip() for start, verdict in rows]
-    if remark:
-        lines[-1] = f"{''.join(rows[-1])}  {remark}"
+    """A line for each label: its start, and the text of its verdict, coloured by ``verdicts``."""
+    lines = [
+        start + text if text else start.rstrip() for start, text in zip(starts, texts, strict=True)
+    ]
+    if after:
+        lines[-1] = f"{starts[-1]}{texts[-1]}{after}"
     shown = Text("\n".join(lines))
     end = 0
-    for one, line, (start, verdict) in zip(verdicts, lines, rows, strict=False):
-        _mark(shown, one, end + len(start), len(verdict))
+    for one, line, start, text in zip(verdicts, lines, starts, texts, strict=False):
+        _mark(shown, one, end + len(start), len(text))
         end += len(line) + 1
     return shown
 

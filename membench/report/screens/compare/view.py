@@ -108,12 +108,13 @@ def arrange(
         key = SORTS[sort]
         if key is not None:
             shown.sort(key=lambda pair: key(pair[0]))
-        values = (one for line, _ in pairs for one in line.figures.values if one is not None)
+        known = (list(filter(None, line.figures.values)) for line, _ in pairs)
+        smallest = map(min, filter(None, known))
         if shown:
             made.append(
                 CompareBlock(
                     block=block,
-                    scale=_PEAK if comparison.normalized else common_scale(block.metric, values),
+                    scale=_PEAK if comparison.normalized else common_scale(block.metric, smallest),
                     lines=tuple(line for line, _ in shown),
                     names=tuple(name for _, name in shown),
                     means=tuple(

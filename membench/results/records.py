@@ -1,0 +1,138 @@
+"""Splits the text of a CSV file into cells.
+
+`at_once` splits a whole file in a few calls, faster than the csv module; `records` uses it for any
+file that it can split, and otherwise the csv module, which also reports what is not CSV. Both give
+the same cells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from membench.core.errors import SchemaError
+
+MAX_CELLS = 10_000
+"""Maximum number of cells in a line: a hundred times the number of columns."""
+
+_AT_ONCE = 16 << 20  # characters; of a larger file, all cells together would take much memory
+_QUOTED, _QUOTE = "\x1f", "\x1e"  # for a quoted cell, and a quote in one; in no text
+_CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
+
+
+class Cells(NamedTuple):
+    """The cells of a file whose records are one line each and have equally many cells.
+
+    Attributes:
+        cells: record after record, each with one more element for the end of its line.
+        width: number of cells of each record.
+    """
+
+    cells: list[str]
+    width: int
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The cells of the first record."""
+        return tuple(self.cells[: self.width])
+
+    def column(self, place: int) -> list[str]:
+        """The cells below the one at ``place`` in the header."""
+        stride = self.width + 1
+        return self.cells[stride + place :: stride]
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Each record, the header too."""
+        for start in range(0, len(self.cells), self.width + 1):
+            yield self.cells[start : start + self.width]
+
+
+def records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each record; blank lines are left out.
+
+    Raises:
+        SchemaError: the text is not CSV, or a line has too many cells.
+    """
+    cells = at_once(text) if len(text) <= _AT_ONCE else None
+    yield from _one_by_one(text) if cells is None else enumerate(cells, start=1)
+
+
+def _one_by_one(text: str) -> Iterator[tuple[int, list[str]]]:
+    if csv.field_size_limit() < len(text):
+        csv.field_size_limit(len(text))  # a samples cell may exceed the default of 128 KiB
+    reader = csv.reader(_lines(text), strict=True)
+    try:
+        for record in reader:
+            if record:
+                yield reader.line_num, record
+    except csv.Error as error:
+        raise SchemaError(f"line {reader.line_num}: not CSV: {error}") from None
+
+
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > MAX_CELLS and line.count(",") > MAX_CELLS:
+            raise SchemaError(
+                f"line {number}: {line.count(',')} cells, too many for a results file"
+            )
+        yield line
+
+
+def at_once(text: str) -> Cells | None:
+    """The cells of ``text``; None if a line may be more or less than one record."""
+    if "\r" in text:  # RFC 4180 ends lines with CR LF
+        text = text.replace("\r\n", "\n")
+    if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
+        return None
+    unquoted = _unquoted(text if text[-1] == "\n" else f"{text}\n")
+    if unquoted is None:
+        return None
+    outside, inside = unquoted
+    # Add one cell for the end of each line, so that no line can take cells of the next one.
+    ended = outside.replace("\n", ",\n,")
+    lines = (len(ended) - len(outside)) // 2
+    width = outside.count(",", 0, outside.index("\n")) + 1
+    size = lines * (width + 1)
+    if not 1 < width <= MAX_CELLS or size - 2 * lines > len(text) // _CHARACTERS:
+        return None
+    cells = ended.split(",", size)
+    whole = len(cells) > size and not cells.pop() and set(cells[width :: width + 1]) == {"\n"}
+    if not whole or not _requoted(cells, inside, width + 1):
+        return None
+    return Cells(cells, width)
+
+
+def _unquoted(text: str) -> tuple[str, list[str]] | None:
+    """``text`` with `_QUOTED` in place of each quoted part, and the quoted parts in order.
+
+    None if quotes are not paired, or if a line ends inside quotes.
+    """
+    parts = text.split('"')
+    doubled = "" in parts[2:-1:2]  # two quotes in a quoted part stand for one
+    if doubled:
+        parts = text.replace('""', _QUOTE).split('"')
+    outside, inside = _QUOTED.join(parts[::2]), parts[1::2]
+    if len(parts) % 2 == 0 or "\n" in "".join(inside):
+        return None
+    if doubled:
+        if _QUOTE in outside:
+            return None
+        inside = [part.replace(_QUOTE, '"') for part in inside]
+    return outside, inside
+
+
+def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
+    """Replace `_QUOTED` in ``cells`` by ``inside``; returns whether each filled a whole cell."""
+    if not inside or _QUOTED not in cells:
+        return not inside
+    first = cells.index(_QUOTED)
+    places = [place for place in range(first, len(cells), stride) if cells[place] == _QUOTED]
+    if len(places) < len(inside):  # the placeholders are in several columns
+        places = [place for place, cell in enumerate(cells) if cell == _QUOTED]
+    if len(places) < len(inside):
+        return False
+    for place, part in zip(places, inside, strict=True):
+        cells[place] = part
+    return True
