@@ -103,7 +103,7 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     assert "GPU 3: host to GPU: fail (50% of the expected value)" in answer
     assert "GPU 3: GPU to host: fail (50% of the expected value)" in answer
     assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
-    assert "GPU 3 is an outlier: 2.00 times slower than the others" in out
+    assert "GPU 3 is an outlier: 2.00 times slower than its peers" in out
 
 
 def test_a_link_of_half_its_width_is_named_although_its_copies_would_pass() -> None:
@@ -223,7 +223,9 @@ class TestNothingPassesForWantOf:
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
-        assert "not judged: no tier has a row, a figure and met preconditions" in out
+        assert (
+            "not judged: no tier has a measurement, an expected value and met preconditions" in out
+        )
         code, _, _ = run(capsys, alone, "--require", "gpu=8")
         assert code == 3
         alone.with_suffix(".json").write_bytes(healthy.with_suffix(".json").read_bytes())
@@ -585,7 +587,7 @@ def test_every_word_of_the_table_is_explained_below_it(
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm")
     assert "- wide" in out
     assert "\nwide: the expected range is wider than 10 %: only the ratio is given\n" in out
-    assert "\nshare: of the low end of the expected range; " in out
+    assert "\nshare: measured value / low end of the expected range; " in out
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
     assert "wide: the expected range is wider" in out
 

@@ -305,7 +305,7 @@ def test_few_runs_say_that_they_are_few(tmp_path: Path, capsys: pytest.CaptureFi
     box = make_history(tmp_path / "box", 3)
     code, out, _ = call(capsys, "history", box)
     assert code == 0
-    assert "3 runs: with fewer than 15 only changes of many times the noise" in out
+    assert "3 runs: fewer than 15 runs show only changes" in out
     path = next(iter(box.glob("*.csv")))
     assert "1 run" in call(capsys, "history", path)[1]
 
@@ -316,7 +316,7 @@ def test_without_arguments_it_is_this_machine(
     monkeypatch.chdir(tmp_path)
     code, _, err = call(capsys, "history")
     assert code == 2
-    found = re.search(r"there is no folder (results/\S+)\n", err)
+    found = re.search(r"the results folder (results/\S+) of this machine does not exist\n", err)
     assert found, err
     make_history(tmp_path / found[1], 6)
     code, out, _ = call(capsys, "history")

@@ -31,7 +31,7 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     assert done.returncode == 0, done.stderr
     assert "[cited] rests on figures published by others" in done.stdout
     assert "TTFT, ddr" in done.stdout
-    assert "SSD read bandwidth" in done.stdout.partition("Not known:")[2]
+    assert "SSD read bandwidth" in done.stdout.partition("Missing values:")[2]
     assert done.stdout.isascii()
     data = json.loads(membench(*ask, "--json").stdout)
     assert data["schema"] == "membench.advice/1"

@@ -120,7 +120,7 @@ def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
     assert shares[:-1] == sorted(shares[:-1], reverse=True)
     assert 98 <= sum(shares) <= 102
     assert re.search(r"^host/chase +\d+ +10, 5 ", table, re.MULTILINE)
-    assert "--rounds 10 measures all in 10" in done.stdout
+    assert "With --rounds 10, every case has 10." in done.stdout
     every = membench("run", "--dry-run", *of, "--rounds", "10").stdout.partition("benches ")[2]
     assert re.search(r"^host/chase +\d+ +10 ", every, re.MULTILINE)
     assert "in fewer" not in every
@@ -181,8 +181,8 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
     done = membench("explain", "noisi")
     assert done.returncode == 2
     assert (
-        done.stderr
-        == "Error: 'noisi' is not a flag, bench, case or claim\nHint: did you mean noisy?\n"
+        done.stderr == "Error: 'noisi' is not the name of a flag, bench, case or claim\n"
+        "Hint: did you mean noisy?\n"
     )
 
 

@@ -44,16 +44,16 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
             "does not say which memory",
             "--set tier=ddr",
         ),
-        (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known key", "tier"),
+        (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known KEY", "tier"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=much"], 2, "not a size", "256MiB"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=0B"], 2, "above 0", "size="),
-        (["import", "fio", "b", "-o", "o.csv", "--set", "tier=moon"], 2, "not known", "ddr"),
-        (["import", "fio", "b", "-o", "o.csv", "--set", "pages=blue"], 2, "not known", "thp"),
+        (["import", "fio", "b", "-o", "o.csv", "--set", "tier=moon"], 2, "not a value", "ddr"),
+        (["import", "fio", "b", "-o", "o.csv", "--set", "pages=blue"], 2, "not a value", "thp"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "threads=-5"], 2, "threads", "all"),
-        (["import", "fio", "b", "-o", "o.csv", "--set", "machine=.."], 2, "no name", "ASCII"),
+        (["import", "fio", "b", "-o", "o.csv", "--set", "machine=.."], 2, "no letter", "ASCII"),
         (["export", "samples", "a.csv", "-o", "b"], 1, "b exists", ""),
-        (["export", "samples", "a.csv", "-o", "."], 1, ". is a directory", "name a file in it"),
-        (["export", "github-action-benchmark", "a.csv"], 2, "is 2 files", "-o bench"),
+        (["export", "samples", "a.csv", "-o", "."], 1, ". is a directory", "name a file in that"),
+        (["export", "github-action-benchmark", "a.csv"], 2, "writes 2 files", "-o bench"),
         (["export", "samples", "b"], 1, "not a results file", "membench import"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     assert done.returncode == 0
     assert done.stdout.startswith("o.csv: 7 rows of 7 cases")
     said = done.stderr.splitlines()
-    assert "not taken over: 1 x a waived test without a name" in done.stderr
+    assert "not imported: 1 x a waived test without a name" in done.stderr
     assert "not read: runs/fio.json: the output of fio, not of nvbandwidth" in said
     assert any(line.startswith("not read: runs/README.md: the file has no result") for line in said)
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
@@ -104,7 +104,7 @@ def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
     names = [str(AWKWARD / name) for name in ("bs-01-v34-mbytes.csv", "bs-03-v50-phase-block.csv")]
     done = membench("import", "babelstream", *names, "-o", "o.csv", "--set", "tier=ddr")
     assert done.stdout.startswith("o.csv: 10 rows of 5 cases")
-    assert done.stderr.count("not taken over: 1 x the phase ") == 2
+    assert done.stderr.count("not imported: 1 x the phase ") == 2
     wrong = str(AWKWARD / "fio-22.json")
     done = membench.refuses(
         "import", "babelstream", names[0], wrong, "-o", "p.csv", "--set", "tier=ddr"

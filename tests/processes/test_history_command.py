@@ -19,7 +19,7 @@ def test_runs_of_this_machine_are_found_and_shown(membench: Membench) -> None:
     assert shown.returncode == 0, shown.stderr
     assert shown.stderr == ""
     assert ": 3 runs, " in shown.stdout
-    assert "3 runs: with fewer than 15" in shown.stdout
+    assert "3 runs: fewer than 15 runs" in shown.stdout
     data = json.loads(membench("history", "--json", "--all").stdout)
     assert {line["case"] for line in data["lines"]} == {f"ddr/steady/n={n}" for n in (1, 2, 3)}
     assert all(len(line["values"]) == 3 for line in data["lines"])

@@ -58,7 +58,7 @@ def test_two_ordinary_files_of_rounds_in_turns(membench: Membench) -> None:
     lines = [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("[round")]
     assert [line[2] for line in lines] == [*"ABBA"]
     assert "A: as started, after: echo A >> turns\nB: env=TEST_SETTING=on, after: " in done.stdout
-    assert "membench does not undo them" in done.stdout
+    assert "membench does not undo it" in done.stdout
     assert re.search(r"^ddr/steady/n=1 .* \? unclear \(n=2\)", done.stdout, re.MULTILINE)
     assert "compared in pairs of rounds" in done.stdout
     assert re.search(r"differs: .*setting: as started after echo A >> turns \| env=", done.stdout)

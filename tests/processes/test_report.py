@@ -44,7 +44,7 @@ def test_what_was_measured_can_be_read_as_a_page_and_as_markdown(measured: Membe
 
     done = measured("report", "a.csv", "-o", "a.md")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Report: a.md and 8 plots beside it, ")
+    assert done.stdout.startswith("Report: a.md and 8 plots in the same folder, ")
     text = (measured.directory / "a.md").read_text(encoding="utf-8")
     for case in ("ddr/steady/n=1", "ddr/raises", "hbm/nothing"):
         assert f"`{case}`" in text
@@ -69,7 +69,7 @@ def test_a_report_is_repeated_and_other_files_are_left_alone(measured: Membench)
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["a.csv", "-o", "a.pdf"], 2, "'a.pdf' does not end in .html or .md"),
+        (["a.csv", "-o", "a.pdf"], 2, "the file name 'a.pdf' of -o does not end in .html or .md"),
         (["a.csv"], 2, "Missing option '-o'"),
         (["-o", "a.html"], 2, "Missing argument 'FILE...'"),
         (["absent.csv", "-o", "a.html"], 1, "absent.csv: cannot be read"),

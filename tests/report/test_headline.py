@@ -48,7 +48,7 @@ def test_what_is_not_its_tiers_is_no_headline(
     ]
     write_rows(tmp_path / "a.csv", rows)
     _, runs = read_runs([tmp_path / "a.csv"])
-    assert "No best figure." in str(section(judge(runs)).blocks[0])
+    assert "No best value." in str(section(judge(runs)).blocks[0])
     assert ladder(rows) == ()
     chase = [(16, 1.1), (512, 4.9), (2048, 13.4), (8192, 107.9), (32768, 145.9), (262144, 160.8)]
     rows += [

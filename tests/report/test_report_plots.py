@@ -89,13 +89,13 @@ def test_the_captions_state_what_the_data_says(figures: dict[str, Figure]) -> No
         "Slowest: ddr/read, 1 thread, plain stores, 12.0 GB/s."
     )
     assert captions["threads"].startswith(
-        "ddr/triad grows from 14.0 GB/s with 1 to 32.0 GB/s with 4 threads."
+        "ddr/triad reaches 14.0 GB/s at a thread count of 1, and 32.0 GB/s at 4."
     )
     assert "100 % reads: 102 ns at 4.00 GB/s, 180 ns at 30.0 GB/s (x 1.76)" in captions["loaded"]
-    assert "half of the best is reached at 64KiB" in captions["blocks"]
+    assert "Blocks of 64KiB reach half of the best bandwidth" in captions["blocks"]
     assert captions["depth"].startswith(
-        "ssd/read pattern=rand block=4KiB does 11.0 k/s at depth 1 and 220 k/s at depth 32; "
-        "its p99 goes from 120 us to 310 us."
+        "ssd/read pattern=rand block=4KiB reaches 11.0 k/s at depth 1 and 220 k/s at depth 32; "
+        "the p99 latency goes from 120 us to 310 us."
     )
 
 
@@ -169,8 +169,10 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
 
 def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:
     captions = {slug: figure.caption for slug, figure in gpu_figures.items()}
-    assert captions["kv-map"].startswith("method=sm is fastest at 16KiB to 28KiB (30.0 GB/s")
-    assert "method=batch is fastest at 64KiB (39.0 GB/s" in captions["kv-map"]
+    assert captions["kv-map"].startswith(
+        "method=sm is fastest for blocks of 16KiB to 28KiB (30.0 GB/s"
+    )
+    assert "method=batch is fastest for blocks of 64KiB (39.0 GB/s" in captions["kv-map"]
     assert captions["transfer"].startswith("link/h2d reaches 54.0 GB/s with transfers of 64MiB")
     assert "the bandwidth drops between 16MiB and 256MiB" in captions["footprint"]
     assert "190 to 380 GB/s between 3 pairs of devices" in captions["link-matrix"]
@@ -264,7 +266,7 @@ def test_queue_depth_without_tails_is_drawn_without_them(
     depth = queue_depth.draw([make_run([row for row in everything if row.stat is not Stat.P99])])
     assert isinstance(depth, Figure)
     assert "p99 latency" not in depth.drawing.svg()
-    assert "its p99" not in depth.caption
+    assert "the p99 latency goes" not in depth.caption
 
 
 def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
@@ -277,7 +279,7 @@ def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
     ]
     drawn, _ = draw_all([make_run(rows)])
     (blocks,) = [figure for figure in drawn if figure.slug == "blocks"]
-    assert "2 more of the same kind are only in the table" in blocks.caption
+    assert "2 more series are only in the table" in blocks.caption
     assert len(blocks.table.rows) == len(rows)
 
 

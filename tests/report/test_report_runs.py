@@ -45,7 +45,7 @@ def test_a_missing_sidecar_is_said(results: Path) -> None:
 def test_changed_numbers_are_said(results: Path) -> None:
     results.write_bytes(results.read_bytes().replace(b"box-1", b"box-9"))
     (problem,) = problems(results)
-    assert "NOT the file that its run wrote" in problem
+    assert "was CHANGED after the run" in problem
 
 
 def test_the_sidecar_of_another_run_is_not_believed(

@@ -162,7 +162,7 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     found = _advise(_box(gemm=700e3, kv=40.0))
     assert found.gpus == 2  # 141 GB of weights, 90 % of 80 GB per GPU
     assert found.fits is False
-    assert unfit(found).startswith("Does not fit 1 GPU: the weights need 2.")
+    assert unfit(found).startswith("The weights do not fit in 1 GPU; 2 GPUs are needed.")
     assert unfit(_advise(_box(gemm=700e3, kv=40.0), tp=4)) == ""
     assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
     (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
@@ -262,7 +262,7 @@ def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
         assert ddr.crossover == short.choices[0].crossover
         terms = dict(facts(found))
         assert "One block" not in terms
-        assert terms["State"].startswith("4 pieces of 1048KiB on a rank")
+        assert terms["State"].startswith("4 pieces of 1048KiB per rank")
 
 
 def test_blocks_that_a_model_cannot_have_are_refused() -> None:
@@ -399,10 +399,10 @@ def test_there_are_settings_only_where_there_is_a_choice(
         main(["advise", *arguments, *asked])
     shown = capsys.readouterr().out
     assert ("--kv-offloading-size" in shown) is settings
-    assert ("Nothing to set" in shown) is not settings
+    assert ("No settings" in shown) is not settings
     title, first, *_ = shown.splitlines()
     assert "8192 tokens" in title
-    assert first.startswith("Does not fit 1 GPU: the weights need 2.") is (
+    assert first.startswith("The weights do not fit in 1 GPU; 2 GPUs are needed.") is (
         "llama-3.1-70b" in arguments and "--tp" not in arguments
     )
     (ddr,) = [line for line in shown.splitlines() if line.startswith("ddr ")]
