@@ -112,7 +112,7 @@ def test_no_algorithm_is_a_reason_and_a_failure_is_an_error() -> None:
     with pytest.raises(BackendUnavailable, match="no FP8 product"):
         CublasLt(Library(algorithms=0)).product("fp8", shape, operands, 4, 5)
     failing = CublasLt(Library(failing="cublasLtMatmulAlgoGetHeuristic"))
-    with pytest.raises(BackendUnavailable, match=r"no FP8 product .*\(7\)"):
+    with pytest.raises(BackendUnavailable, match=r"no FP8 product .*7\)"):
         failing.product("fp8", shape, operands, 4, 5)
     with pytest.raises(MembenchError, match="cublasLtCreate failed"):
         CublasLt(Library(failing="cublasLtCreate"))

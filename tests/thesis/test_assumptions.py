@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(AssumptionError, match=r"absent\.toml cannot be read: No such file"):
         assumptions(tmp_path / "absent.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(AssumptionError, match="cannot be read: not text"):
+    with pytest.raises(AssumptionError, match="cannot be read: the file is not text"):
         assumptions(tmp_path / "binary.toml")
 
 
