@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 PAIRS = int(os.environ.get("MEMBENCH_PAIRS", "0"))
-SIZE = "1GiB" if PAIRS else "64MiB"
+SIZE = "1GiB" if PAIRS else "256MiB"
 SHAPES = [
     (pattern, block, depth)
     for pattern, block in (("rand", "4KiB"), ("seq", "1MiB"))
