@@ -94,7 +94,10 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The means by tier, metric, statistic and label."""
+        """The geometric means of the ratios, one for each tier, metric, statistic and label.
+
+        A mean comes where the first of its ratios is in `matched`.
+        """
         groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
         for place, line in enumerate(self.matched):
             group = groups.setdefault((line.row.tier, line.row.metric, line.row.stat), {})
@@ -264,7 +267,11 @@ def _line(
     rows: Sequence[Sequence[Measurement]],
     gone: Sequence[Mapping[str, Sequence[Measurement]]],
 ) -> Line:
-    """The line of the ``rows`` of each side; ``gone`` are its failed and skipped ones by case."""
+    """The line of ``key``.
+
+    ``rows`` has the rows of ``key`` of each label. ``gone`` has the failed and skipped rows of each
+    label by case; it is empty if every row is ok.
+    """
     losses: dict[int, Lost] = {}
     if gone:
         pairs = zip(rows, (one.get(key[0], ()) for one in gone), strict=True)

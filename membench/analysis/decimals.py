@@ -1,10 +1,11 @@
-"""Many decimal numbers at once, rounded exactly as `float` rounds each.
+"""Parse many decimal numbers at once, with the same result as `float` for each number.
 
-A comparison of a thousand labels reads millions of round values with 17 digits, for which `float`
-takes most of the time. Here the digits of each number are one integer, which is divided by a power
-of ten in extended precision. The quotient is the nearest one with 64 bits. Rounding it again gives
-the nearest number with 53 bits, unless the quotient lies exactly between two of them (Figueroa,
-"When is double rounding innocuous?", ACM SIGNUM Newsletter 30, 1995). `float` reads those few.
+A comparison of a thousand labels reads millions of round values with 17 digits, and `float` would
+take most of the time. Here the digits of each number form an integer. The integer is divided by a
+power of ten in extended precision, and the quotient is rounded to 64 bits. A second rounding to 53
+bits gives the same number as `float`, unless the quotient lies exactly between two such numbers
+(Figueroa, "When is double rounding innocuous?", ACM SIGNUM Newsletter 30, 1995). In these rare
+cases `float` parses the text.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ from membench.analysis.statistics import Floats
 
 _POINT, _END = b".;"
 _LARGEST = 10**18
-"""Integers below it, and powers of ten up to that of `_PLACES`, are exact in 64 bits."""
+"""Integers below this limit are exact in a mantissa of 64 bits."""
 _PLACES = 27
-_BITS = (
-    63,
-    112,
-)  # of the mantissa of a long double on x86-64 and AArch64; others have no such type
+"""Largest number of decimal places: 10^27 is exact in a mantissa of 64 bits."""
+_BITS = (63, 112)
+"""Bits of the mantissa of a long double on x86-64 and on AArch64."""
 
 
 def numbers(text: str) -> Floats:
-    """The numbers in ``text``, which are plain decimals with ``;`` between them."""
+    """Parse plain decimals with ``;`` between them, such as ``1.5;20.25``; shape (numbers,)."""
     found = None
     if _powers() is not None and "e" not in text and "E" not in text:
         found = _by_integers(text)
@@ -36,14 +36,14 @@ def numbers(text: str) -> Floats:
 
 @cache
 def _powers() -> Any:
-    """The powers of ten as long doubles; None if these are not precise enough."""
+    """10^0 to 10^27 as long doubles; None if a long double of this machine is less precise."""
     if np.finfo(np.longdouble).nmant not in _BITS:
         return None
     return np.cumprod(np.array([1, *[10] * _PLACES], np.longdouble))
 
 
 def _by_integers(text: str) -> Floats | None:
-    """`numbers`; None unless each has one point and few digits."""
+    """Parse like `numbers`; None unless every number has a point and at most 18 digits."""
     letters = np.frombuffer(text.encode("ascii"), np.uint8)
     points = np.flatnonzero(letters == _POINT)
     ends = np.append(np.flatnonzero(letters == _END), letters.size)

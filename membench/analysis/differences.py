@@ -62,9 +62,10 @@ class Differences:
     def by_estimate(
         self, of_many: Callable[[Sequence[float]], list[T]], of: Callable[[Difference], T]
     ) -> list[T | None]:
-        """``of`` each; ``of_many`` gives the same for many with an interval.
+        """Apply ``of`` to each difference.
 
-        Its argument has the ratio, the low end and the high end of each, one after the other.
+        ``of_many`` must give the same results for many differences with intervals. The argument of
+        ``of_many`` is a flat list with the ratio and both ends of the interval of each difference.
         """
         return [None if one is None else of(one) for one in self._found]
 

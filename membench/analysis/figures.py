@@ -58,10 +58,10 @@ class Figures:
         from membench.analysis.decimals import numbers  # few labels do not need it
 
         (count,) = counts
-        values = numbers(";".join(cells))
-        if count < 2 or values.size != count * len(rows):
+        rounds = numbers(";".join(cells))
+        if count < 2 or rounds.size != count * len(rows):
             return None
-        found = np.sort(values.reshape(-1, count), axis=1)
+        found = np.sort(rounds.reshape(-1, count), axis=1)
         if not (found[:, 0].min() > 0 and found[:, -1].max() < _LARGEST):
             return None
         values = np.array([row.value for row in rows], float)

@@ -27,9 +27,8 @@ class TableMaker:
         self.wanted = wanted
         self.every_ok = True
         self.any_cited = False
-        self._keys: dict[
-            int, Key | None
-        ] = {}  # by the id of the `Common` object; None if not wanted
+        # The key of each `Common` object, by the id of the object; None if not wanted.
+        self._keys: dict[int, Key | None] = {}
 
     def table(self, rows: Sequence[Measurement]) -> Table:
         """Group ``rows`` by (case, metric, stat), in the order of the first occurrence.
@@ -66,7 +65,10 @@ class TableMaker:
 def rows_by_key(
     keys: Iterable[Key], tables: Sequence[Table]
 ) -> Iterator[Sequence[Sequence[Measurement]]]:
-    """For each of ``keys``, its rows in each of ``tables``; none where a table lacks it."""
+    """Yield, for each of ``keys``, a list with the rows of each table.
+
+    The rows are empty for a table without the key.
+    """
     wanted = list(keys)
     if all(list(table) == wanted for table in tables):  # the usual case: runs of the same cases
         return map(list, zip(*(table.values() for table in tables), strict=True))

@@ -88,12 +88,16 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
-    """`significant` of each of ``values``, made in one go: there may be a hundred thousand."""
+    """`significant` for each of ``values``; fast enough for a hundred thousand values."""
     return significant_rows("{}", values, digits)
 
 
 def significant_rows(form: str, values: Sequence[float], digits: int = 4) -> list[str]:
-    """``form`` as often as needed, with `significant` of the next value in place of each ``{}``."""
+    """Format ``values`` in groups: one text per group, as many values as ``form`` has ``{}``.
+
+    Each ``{}`` is replaced by `significant` of the next value. The number of values must be a
+    multiple of the number of ``{}``. Fast enough for a hundred thousand values.
+    """
     if not values:
         return []
     forms = [form] * (len(values) // form.count("{}"))

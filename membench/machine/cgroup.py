@@ -14,9 +14,8 @@ from membench.core.record import record
 from membench.machine.disks.mounts import Mount, read_mounts
 from membench.machine.kernel_text import integer, read
 
-_UNLIMITED = (
-    1 << 62
-)  # version 1 reports the largest multiple of the page size below 2**63 if there is no limit
+# Without a limit, version 1 reports the largest multiple of the page size below 2**63.
+_UNLIMITED = 1 << 62
 
 
 @record

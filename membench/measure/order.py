@@ -13,7 +13,6 @@ def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
     The plan's seed and the round determine the order.
     """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
-    random.Random(f"{plan.seed}/{round_}").shuffle(
-        cases
-    )  # the order must be repeatable, not cryptographically random
+    # The order must be repeatable, not cryptographically random.
+    random.Random(f"{plan.seed}/{round_}").shuffle(cases)
     return tuple(cases)

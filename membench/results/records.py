@@ -1,8 +1,8 @@
-"""Splits the text of a CSV file into cells.
+"""Split the text of a CSV file into cells.
 
-`at_once` splits a whole file in a few calls, faster than the csv module; `records` uses it for any
-file that it can split, and otherwise the csv module, which also reports what is not CSV. Both give
-the same cells.
+`at_once` splits a whole file in a few calls and is faster than the csv module, but cannot split
+every file. `records` tries `at_once` first. Otherwise it uses the csv module, which also reports
+invalid CSV. Both ways give the same cells.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ from membench.core.errors import SchemaError
 MAX_CELLS = 10_000
 """Maximum number of cells in a line: a hundred times the number of columns."""
 
-_AT_ONCE = 16 << 20  # characters; of a larger file, all cells together would take much memory
-_QUOTED, _QUOTE = "\x1f", "\x1e"  # for a quoted cell, and a quote in one; in no text
-_CHARACTERS = 3  # minimum mean length of a cell with its comma; a file of commas is no results file
+_AT_ONCE = 16 << 20  # characters; the cells of a larger file would take much memory
+# Placeholders for a quoted cell, and for a quote inside a quoted cell. A text with one of these
+# characters is not split at once.
+_QUOTED, _QUOTE = "\x1f", "\x1e"
+# Minimum mean length of a cell and its comma. A file of commas alone would take too much memory.
+_CHARACTERS = 3
 
 
 class Cells(NamedTuple):
     """The cells of a file whose records are one line each and have equally many cells.
 
     Attributes:
-        cells: record after record, each with one more element for the end of its line.
-        width: number of cells of each record.
+        cells: the cells of all records in order; an extra element after each record stands for
+            the end of the line.
+        width: number of cells per record, without the extra element.
     """
 
     cells: list[str]
@@ -39,18 +43,18 @@ class Cells(NamedTuple):
         return tuple(self.cells[: self.width])
 
     def column(self, place: int) -> list[str]:
-        """The cells below the one at ``place`` in the header."""
+        """The cells of column number ``place``, from 0, without the header."""
         stride = self.width + 1
         return self.cells[stride + place :: stride]
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Each record, the header too."""
+        """Yield each record as a list of cells, including the header."""
         for start in range(0, len(self.cells), self.width + 1):
             yield self.cells[start : start + self.width]
 
 
 def records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each record; blank lines are left out.
+    """Yield the line number and the cells of each record of ``text``, without blank lines.
 
     Raises:
         SchemaError: the text is not CSV, or a line has too many cells.
@@ -81,7 +85,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def at_once(text: str) -> Cells | None:
-    """The cells of ``text``; None if a line may be more or less than one record."""
+    """Split ``text`` into cells; None if a line may contain more or less than one record."""
     if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
@@ -105,7 +109,7 @@ def at_once(text: str) -> Cells | None:
 
 
 def _unquoted(text: str) -> tuple[str, list[str]] | None:
-    """``text`` with `_QUOTED` in place of each quoted part, and the quoted parts in order.
+    """Replace each quoted part of ``text`` by `_QUOTED`; return the text and the quoted parts.
 
     None if quotes are not paired, or if a line ends inside quotes.
     """
@@ -124,7 +128,10 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
 
 
 def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
-    """Replace `_QUOTED` in ``cells`` by ``inside``; returns whether each filled a whole cell."""
+    """Replace each `_QUOTED` in ``cells`` by the next text of ``inside``.
+
+    Returns False if a quoted text was only a part of a cell.
+    """
     if not inside or _QUOTED not in cells:
         return not inside
     first = cells.index(_QUOTED)

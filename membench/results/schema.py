@@ -466,7 +466,11 @@ def from_cells(cells_by_name: Mapping[str, str]) -> Row:
 
 
 def checked_row(cells_by_name: Mapping[str, str]) -> Row:
-    """`from_cells` of a row that passes `check`."""
+    """Parse a row with `from_cells`, and check the row with `check`.
+
+    Raises:
+        SchemaError: a cell is invalid, or the values of the row contradict each other.
+    """
     row, judged = _from_cells(cells_by_name)
     _check(row, judged)
     return row
@@ -497,7 +501,13 @@ def _from_cells(cells_by_name: Mapping[str, str]) -> tuple[Row, _Judged]:
 
 
 class _GroupRead(NamedTuple):
-    """The values of the cells of a group and what holds for them; or why a cell has no value."""
+    """The result of parsing the cells of one group of columns.
+
+    Attributes:
+        fault: why a cell is invalid; empty if all cells are valid.
+        values: column -> parsed value; empty after a fault.
+        judgement: the result of checking these values.
+    """
 
     fault: str
     values: dict[str, Any]

@@ -129,9 +129,8 @@ def test_this_machine_s_processors(here: Machine) -> None:
 
 def test_this_machine_s_memory(here: Machine) -> None:
     theirs = psutil.virtual_memory()
-    assert here.memory.total == pytest.approx(
-        theirs.total, rel=0.02
-    )  # guests get memory while they run
+    # A guest can get memory while it runs.
+    assert here.memory.total == pytest.approx(theirs.total, rel=0.02)
     assert 0 < here.memory.usable <= here.memory.available <= here.memory.total
     assert here.memory.page == os.sysconf("SC_PAGE_SIZE")
     assert sorted(cpu for node in here.memory.nodes for cpu in node.cpus) == [

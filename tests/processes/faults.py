@@ -396,9 +396,8 @@ def clock_step(membench: Membench) -> dict[str, Seen]:
     rows = by_case(membench.directory / "o.csv")
     sidecar = read_sidecar(membench.directory / "o.csv")
     assert sidecar is not None
-    assert (
-        min(row.started for row in rows.values()) < sidecar.plan.started
-    )  # the clock was set back
+    # The clock was set back.
+    assert min(row.started for row in rows.values()) < sidecar.plan.started
     assert all(seconds >= 0 for seconds in sidecar.seconds.values())
     assert all(sample > 0 for row in rows.values() for one in row.samples for sample in one)
     kept = others(rows, [], 2)

@@ -162,9 +162,8 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
     for slug, figure in theirs.items():
         assert "Hollow marks are published values." in figure.caption
         assert "cited" not in own[slug].caption
-        assert (
-            figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"
-        )  # the cells contain numbers, no marks
+        # The cells of the link matrix contain numbers, no marks.
+        assert figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"
 
 
 def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:

@@ -39,9 +39,8 @@ def table_sum(
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
     words = page // 4
-    round_ = (
-        int((table >= pages - shift).sum()) if shift else 0
-    )  # number of page numbers that wrap around
+    # The number of page numbers that wrap around.
+    round_ = int((table >= pages - shift).sum()) if shift else 0
     numbers = int(table.sum(dtype="u8")) + shift * table.size - round_ * pages
     first = numbers * words  # sum of the first words' indices
     return (STEP * words * first + table.size * pattern_sum(words, salt)) % 2**32

@@ -90,9 +90,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     from membench.machine.pages import huge_page_bytes
 
     links = gpu.links
-    huge = (
-        mem == "huge"
-    )  # huge pages are only requested; the row reports how many the kernel provided
+    huge = mem == "huge"  # only a request: the row reports how many huge pages the kernel provided
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
         skip(

@@ -93,9 +93,8 @@ class TrafficRecord:
         True if submission took more than half of the time and mostly waited. Waiting excludes
         computing and waiting for a CPU.
         """
-        waiting = (
-            self.submitting - self.busy - self.queued
-        )  # a lower bound, because busy and queued also include time outside the submission call
+        # A lower bound, because busy and queued also include time outside the submission call.
+        waiting = self.submitting - self.busy - self.queued
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:

@@ -18,9 +18,8 @@ from membench.host.storage.traffic import Bytes, Longs
 
 # Every architecture has the same numbers (asm-generic/unistd.h).
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
-_COOPERATIVE = (
-    1 << 8
-)  # IORING_SETUP_COOP_TASKRUN, Linux 5.19: completions do not interrupt the loop
+# IORING_SETUP_COOP_TASKRUN, Linux 5.19: completions do not interrupt the loop.
+_COOPERATIVE = 1 << 8
 _ONE_MAPPING = 1  # IORING_FEAT_SINGLE_MMAP, Linux 5.4
 _CURRENT_POSITION = 1 << 3  # IORING_FEAT_RW_CUR_POS, Linux 5.6, as IORING_OP_READ
 _RINGS, _ENTRIES = 0, 0x10000000  # IORING_OFF_SQ_RING, IORING_OFF_SQES
@@ -108,10 +107,8 @@ class NativeRing(NativeAio):
             raise BackendUnavailable(f"the kernel refuses io_uring: {why}")
         made = _Ring(fd, np.zeros(ring.RING_WORDS, np.int64))
         sq_entries, cq_entries, features = params[0], params[1], params[5]
-        sq, cq = (
-            params[10:20],
-            params[20:30],
-        )  # offsets of head, tail, mask and entries; the last offset is the array or the cqes
+        # Offsets of head, tail, mask and entries; the last offset is the array or the cqes.
+        sq, cq = params[10:20], params[20:30]
         needed = _ONE_MAPPING | _CURRENT_POSITION
         if features & needed != needed:
             os.close(fd)

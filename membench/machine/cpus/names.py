@@ -37,9 +37,8 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
 
 
 def _arm_name(cpuinfo: str, root: Path) -> str:
-    parts: dict[
-        str, None
-    ] = {}  # in order, without duplicates, because big and little cores have different numbers
+    # In order and without duplicates, because big and little cores have different numbers.
+    parts: dict[str, None] = {}
     implementer: int | None = None
     for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")

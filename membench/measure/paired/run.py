@@ -232,9 +232,8 @@ def _run(
     trouble: MembenchError | None = None
     for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
         if begun and not end.complete and _is_empty(journal):
-            outcomes.append(
-                _nothing_yet(half, end.signum)
-            )  # the journal stays, so that the user can resume the run
+            # The journal stays, so that the user can resume the run.
+            outcomes.append(_nothing_yet(half, end.signum))
             trouble = trouble or end.trouble
             continue
         try:

@@ -144,7 +144,7 @@ class _CommonColumns(NamedTuple):
         commons: the parsed values, one object for each row.
         rounds: number of rounds of each row.
         usual: whether all rows are ok and have several rounds.
-        lower: places of the rows for which less is better.
+        lower: indices of the rows for which a lower value is better.
         unique: whether no two rows have the same case, metric and statistic.
     """
 

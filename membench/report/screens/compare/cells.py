@@ -52,7 +52,7 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
         _by_side(values, scale.format_all(known), lambda _side: "-"),
         _by_side(
             halves,
-            _joined_form("+-%.1f%%", len(spreads), spreads),
+            _joined_form("+-%.1f%%", spreads),
             lambda side: _origin(figures.rows[side]),
         ),
         ["" if one is None else f"{one:.0%}" for one in shares],
@@ -62,16 +62,16 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """The texts ``known`` of those ``values`` that are known, and texts for the other sides."""
+    """One text per label: the next text of ``known``, or ``of_unknown`` if the value is None."""
     if len(known) == len(values):
         return known
     shown = iter(known)
     return [of_unknown(side) if one is None else next(shown) for side, one in enumerate(values)]
 
 
-def _joined_form(form: str, count: int, values: Sequence[float]) -> list[str]:
-    """``form % value`` for each of ``values`` (``count`` of them), fast for many values."""
-    return ("\n".join([form] * count) % tuple(values)).split("\n") if count else []
+def _joined_form(form: str, values: Sequence[float]) -> list[str]:
+    """``form % value`` for each of ``values``, fast for many values."""
+    return ("\n".join([form] * len(values)) % tuple(values)).split("\n") if values else []
 
 
 def _origin(rows: Sequence[Measurement]) -> str:
@@ -82,7 +82,10 @@ def _origin(rows: Sequence[Measurement]) -> str:
 
 
 def ratio_texts(differences: Differences) -> list[str]:
-    """``1.457 [1.451, 1.463]`` by side; without an interval if there are too few values."""
+    """The ratios, one cell per label, such as ``1.457 [1.451, 1.463]``.
+
+    The interval is left out if a label has too few values. The cell is empty without a ratio.
+    """
     texts = differences.by_estimate(partial(significant_rows, _SPAN), _ratio_text)
     return [one or "" for one in texts]
 
@@ -101,8 +104,8 @@ def _ratio_text(finding: Difference) -> str:
 def best_texts(differences: Differences) -> list[str]:
     """The ratios of the best samples, one cell per label, such as ``1.003``; empty without one."""
     bests = differences.bests
-    shown = iter(significant_texts([one for one in bests if one is not None]))
-    return ["" if one is None else next(shown) for one in bests]
+    known = significant_texts([one for one in bests if one is not None])
+    return _by_side(bests, known, lambda _side: "")
 
 
 def verdict_texts(differences: Differences) -> list[str]:

@@ -192,7 +192,11 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 def _of_labels(
     starts: Sequence[str], texts: Sequence[str], after: str, verdicts: Sequence[Verdict | None]
 ) -> Text:
-    """A line for each label: its start, and the text of its verdict, coloured by ``verdicts``."""
+    """Join the lines of all labels of a row.
+
+    Each line is an entry of ``starts`` and the verdict from ``texts``. ``after`` follows the last
+    line. ``verdicts`` gives the colours; without ``verdicts`` nothing is coloured.
+    """
     lines = [
         start + text if text else start.rstrip() for start, text in zip(starts, texts, strict=True)
     ]

@@ -21,9 +21,8 @@ _LENGTHS = (
     "num_prefill_tokens",
     "prompt_tokens",
 )
-_RECORD = np.dtype(
-    [("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")]
-)  # oracleGeneral of libCacheSim: 24 bytes per record, packed
+# oracleGeneral of libCacheSim: 24 bytes per record, packed.
+_RECORD = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 _LARGEST = 2**64 - 1
 
 
