@@ -67,7 +67,7 @@ class Comparison:
         sides: the results of each label; the reference comes first.
         lines: one for each (case, metric, stat) that any label has, in the order of first
             occurrence.
-        normalized: whether values and peaks are fractions of the peak.
+        normalized: whether the values are divided by the peak; each peak is then 1.
         offsets: differences between unchanged runs of the machine; None if unknown.
     """
 

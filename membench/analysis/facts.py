@@ -39,7 +39,7 @@ class Fact:
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """Extract the facts about machine and software by name, without facts that the sidecar lacks.
+    """Extract the facts about machine and software by name; unknown facts are left out.
 
     ``sidecar`` is the parsed JSON without a schema check, so sidecars of older versions work too.
     """

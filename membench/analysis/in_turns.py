@@ -56,7 +56,10 @@ def paired_values(
 
 
 def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str, Measurement]:
-    """Index ``rows`` by the id of their pair; empty unless each row has its own pair."""
+    """Map the pair id of each row to the row.
+
+    The map is empty if a row has no pair id, or if two rows have the same pair id.
+    """
     found = {pairs[row.run_id]: row for row in rows if row.run_id in pairs}
     return found if len(found) == len(rows) else {}
 

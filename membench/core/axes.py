@@ -112,7 +112,7 @@ class Axis:
 
     def _size(self, size: int) -> int:
         if size % self.step:
-            hint = f"{self.name} can be a multiple of {format_size(self.step)}"
+            hint = f"{self.name} must be a multiple of {format_size(self.step)}"
             raise UsageError(f"{self.name} cannot be {format_size(size)}", hint)
         return self._number(size, self.step)
 

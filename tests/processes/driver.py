@@ -394,7 +394,9 @@ def installed(folder: Path, library: Path = Path(), stairs: str = "") -> Membenc
     return Membench(folder / "work", environment, library)
 
 
-NEIGHBOURS = re.compile(r"Warning: another run[^\n]* on this machine: [^\n]*\nHint: [^\n]*\n")
+NEIGHBOURS = re.compile(
+    r"Warning: another run[^\n]* measures on this machine and [^\n]*\nHint: [^\n]*\n"
+)
 
 
 def alone(errors: str) -> str:

@@ -63,7 +63,7 @@ class ScratchHandle:
     Attributes:
         path: ``/proc/<pid>/fd/<n>`` of the process that created the file.
         size: bytes of the file.
-        budget: bytes that the cases of the run may write, in addition to the layout.
+        budget: bytes that the cases of the run may write after the file was first filled.
         seed: seed of the content; see `Content`.
         rounds: number of rounds in the run. A case that writes reserves its bytes for all rounds at
             once.
@@ -71,8 +71,8 @@ class ScratchHandle:
         kind: kind of filesystem, such as ext4.
         device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
         nocow: whether a copy-on-write filesystem overwrites the file in place.
-        dirtied: share of the pages of direct writes that went through the page cache during the
-            layout; 0 if the kernel does not count these pages.
+        dirtied: share of the pages of direct writes that went through the page cache while the
+            file was first filled; 0 if the kernel does not count these pages.
     """
 
     path: str

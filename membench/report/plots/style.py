@@ -182,7 +182,10 @@ class Plot:
 def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> Plot:
-    """A plot with the calls that ``paint`` makes on a stand-in for a figure; see `Sketch`."""
+    """Call ``paint`` with a canvas that only records drawing calls, and return them as a plot.
+
+    See `Sketch`. The plot is `WIDTH` by ``height`` units.
+    """
     sketch = Sketch()
     paint(sketch.figure)
     return Plot(slug, title, description, height, sketch)

@@ -213,9 +213,9 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last id before the first id (from ``begin`` on) that one of ``faster`` has.
+        """Find the first id, from ``begin`` to ``last``, that a tier in ``faster`` has.
 
-        ``last`` if no tier in ``faster`` has an id from ``begin`` to ``last``.
+        Returns the id before this id, or ``last`` if no tier in ``faster`` has such an id.
         """
         for store in faster:
             found = store.cache.find(scope, begin, last)

@@ -138,7 +138,7 @@ def _in_unit(metric: Metric, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class _Ours:
-    """The membench row that was exported to the benchmark."""
+    """The membench row from which `membench export` made the entry of pytest-benchmark."""
 
     case: str
     metric: Metric
