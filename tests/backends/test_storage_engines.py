@@ -88,6 +88,7 @@ def flow(storage: StorageBackend, engine: Engine, shape: TrafficShape, room: int
     return Flow(fd, SIZE, storage.content, memory, engine, shape)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("pattern", "block", "depth"),
     [("rand", 4 * KIB, 1), ("rand", 4 * KIB, 33), ("seq", MIB, 3), ("rand", 12 * KIB, 4)],

@@ -9,6 +9,8 @@ import pytest
 
 _SHARE = 4
 _FEWEST = 6
+_USUAL = "90"
+"""The architecture (Hopper) of the tests that plain `pytest` runs on compiled kernels."""
 
 
 class _Selection:
@@ -29,12 +31,23 @@ def examples(count: int = 100) -> int:
 def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
     """Mark as `slow` all but N parameter sets of every test that is marked `sampled(N)`.
 
-    The remaining N parameter sets are spread evenly over all parameter sets.
+    The remaining N parameter sets are spread evenly over all parameter sets. Of other tests that
+    compile kernels for several architectures (parameter ``arch``), `slow` marks all but one.
     """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    architectures: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
+        test = item.nodeid.partition("[")[0]
         if item.get_closest_marker("sampled"):
-            cases[item.nodeid.partition("[")[0]].append(item)
+            cases[test].append(item)
+        elif _architecture(item):
+            architectures[test].append(item)
+    for several in architectures.values():
+        known = [_architecture(item) for item in several]
+        usual = _USUAL if _USUAL in known else known[0]
+        for item in several:
+            if _architecture(item) != usual:
+                item.add_marker(pytest.mark.slow)
     for several in cases.values():
         marker = several[0].get_closest_marker("sampled")
         assert marker
@@ -42,6 +55,12 @@ def mark_the_rest_slow(items: Iterable[pytest.Item]) -> None:
         for place, item in enumerate(several):
             if place not in kept:
                 item.add_marker(pytest.mark.slow)
+
+
+def _architecture(item: pytest.Item) -> str | None:
+    """The architecture for which a test compiles kernels, such as "90"; None without one."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("arch") if callspec else None
 
 
 def _spread(count: int, keep: int) -> set[int]:
