@@ -8,6 +8,7 @@ compares printed text, written files and exit codes. The exit code is 1 if anyth
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -71,14 +72,19 @@ def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
             found[name] = said.replace(scratch.encode(), b"SCRATCH")
         for path in sorted(folder.iterdir()):
             found[path.name] = path.read_bytes()
-    return {
-        name: content.replace(os.fsencode(checkout), b"TREE") for name, content in found.items()
-    }
+    return found
 
 
 def main() -> int:
     other, *wanted = sys.argv[1:]
-    here, there = outputs(HERE, wanted), outputs(Path(other).resolve(), wanted)
+    checkouts = HERE.resolve(), Path(other).resolve()
+    # Both checkouts read the references of this one, so outputs of both can name either path.
+    longest_first = sorted(map(os.fsencode, checkouts), key=len, reverse=True)
+    paths = re.compile(b"|".join(map(re.escape, longest_first)))
+    here, there = (
+        {name: paths.sub(b"TREE", text) for name, text in outputs(one, wanted).items()}
+        for one in checkouts
+    )
     differing = [name for name in here | there if here.get(name) != there.get(name)]
     for name in differing:
         pairs = zip_longest(*(one.get(name, b"").splitlines() for one in (here, there)))
