@@ -100,7 +100,7 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
-        raise SchemaError("the host sent no rows or no sidecar")
+        raise SchemaError("the CSV has no rows, or the sidecar is missing")
     if {row.machine for row in rows} != {host}:
         raise SchemaError(f"the results belong to a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
