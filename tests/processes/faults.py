@@ -687,7 +687,7 @@ If a case fails in one round, membench does not run the case in later rounds. me
 
 ## Untrusted files and workers
 
-membench treats every file that other people may have written as untrusted input: results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are:
+membench treats every file that other people may have written as untrusted input. Examples are results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are:
 
 - files that were cut, doubled or changed at random
 - JSON values of wrong types
