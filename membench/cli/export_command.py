@@ -48,8 +48,8 @@ def command(form: str, file: str, output: Path | None) -> int:
     there = len(list(measured(rows)))
     if not there and form not in WITH_ALL_ROWS:
         raise NothingMatched(
-            f"{shown(Path(file))}: no row has a number",
-            f"the format {form} needs measured rows; parquet also exports skipped and failed rows",
+            f"{shown(Path(file))}: no row has a value",
+            "name a file with measured rows, or use parquet, which exports skipped rows too",
         )
     texts = write(rows)
     contents = {
@@ -75,5 +75,5 @@ def command(form: str, file: str, output: Path | None) -> int:
             click.echo(shown(path))
     if len(rows) > there and form not in WITH_ALL_ROWS:
         left_out = counted(len(rows) - there, "row")
-        click.echo(f"Left out: {left_out} without a number", err=True)
+        click.echo(f"Left out: {left_out} without a value", err=True)
     return EXIT_OK

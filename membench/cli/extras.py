@@ -11,4 +11,6 @@ from membench.core.installing import install_extra
 def demand_dask() -> None:
     """Raise `BackendUnavailable` if Dask distributed (the extra ``fleet``) is not installed."""
     if importlib.util.find_spec("distributed") is None:
-        raise BackendUnavailable("Dask distributed is not installed", install_extra("fleet"))
+        raise BackendUnavailable(
+            "the package 'distributed' of Dask is not installed", install_extra("fleet")
+        )

@@ -86,7 +86,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         raise SchemaError(f"{file}: {error}", error.hint.replace("FILE", file)) from None
     if not intake.rows:
         first = next(iter(intake.refused), None)
-        why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder has no file"
+        why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder contains no file"
         raise SchemaError(
             f"no {form} file in {', '.join(map(shown, files))}: {why}",
             f"name files, or a folder with files, that {IMPORTS[form]} wrote",

@@ -76,7 +76,7 @@ def parse_tiers(
                 )
             ttl = seconds if seconds is not None else ttl
         if not name or name in [one.name for one in found]:
-            problem = "the name is missing or repeated; each tier needs its own name"
+            problem = "the name of the tier is missing or repeated; give each tier a different name"
             raise BadValue(f"'{word}': {problem}", ctx, param, _FORM)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)

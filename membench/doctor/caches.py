@@ -20,7 +20,7 @@ def caches(facts: Facts) -> Finding:
     reported, stairs = of_the_chase(machine), machine.cpu.staircase
     told = about_size(reported) if reported else UNKNOWN
     if not stairs:
-        return fine("caches", f"last level: {told}; no pointer chase checked it")
+        return fine("caches", f"last level: {told}; not checked by a pointer chase")
     wrong = contradiction(machine)
     if wrong:
         array = host_array(machine, reachable(machine, machine.cpu.affinity), lambda _: 0)

@@ -159,12 +159,12 @@ def locked(facts: Facts) -> Finding:
     limit = facts.settings.locked
     if limit is None:
         return fine("locked-memory", "no limit")
-    seen = f"at most {about_size(limit)} may be locked"
+    seen = f"this process may lock at most {about_size(limit)} of memory"
     if limit >= LOCKED:
         return fine("locked-memory", seen)
     return warn(
         "locked-memory",
-        f"{seen}: too little for registered I/O buffers",
+        f"{seen}, which is too little for registered I/O buffers",
         "run ulimit -l unlimited, or set memlock in /etc/security/limits.conf",
     )
 

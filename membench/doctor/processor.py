@@ -37,7 +37,7 @@ def boost(facts: Facts) -> Finding:
         return fine("boost", "on")
     return warn(
         "boost",
-        "off: the clock is steadier, but below the maximum of the processor",
+        "boost is off: the clock is steadier, but below the maximum of the processor",
         "switch boost on in the firmware or in sysfs (cpufreq/boost, intel_pstate/no_turbo)",
     )
 
@@ -88,7 +88,7 @@ def cpu_quota(facts: Facts) -> Finding:
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
         return fine("cpu-quota", "none")
-    seen = f"the control group grants the time of {quota:g} CPUs"
+    seen = f"the control group limits this process to the time of {quota:g} CPUs"
     if quota < 1:
         return fail(
             "cpu-quota",

@@ -83,7 +83,7 @@ def _refuse_open_scheduler(address: str) -> None:
         loopback = host == "localhost"
     if not loopback:
         raise MembenchError(
-            f"the scheduler at {one_line(address)} has no TLS: anybody who reaches it can run code "
+            f"the scheduler at {one_line(address)} has no TLS: anyone who can connect can run code "
             "on all hosts",
             "use TLS (docs/fleet.md), or --insecure on a private network",
         )

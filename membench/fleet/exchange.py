@@ -58,8 +58,8 @@ def write_parquet(values: Values, path: Path) -> None:
             _isolated(_footer, path)
         except SchemaError as error:
             raise OutputError(
-                f"{shown(path)} exists and is not a file of fleet values",
-                "nothing is overwritten: choose another -o",
+                f"{shown(path)} is not a Parquet file of membench fleet report",
+                "membench overwrites only its own Parquet files: name another file with -o",
             ) from error
     columns = {"machine": _words(values.machines, values.machine)}
     for name in ("tier", "case", "metric", "stat", "unit", "convention"):
@@ -100,7 +100,7 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
         with ProcessPoolExecutor(1, context, _alone) as pool:
             return pool.submit(function, path).result()
     except BrokenProcessPool:
-        raise SchemaError("damaged: the process that read the file died") from None
+        raise SchemaError("the file is damaged: the process that read the file died") from None
 
 
 def _alone() -> None:
@@ -130,7 +130,9 @@ def _whole(path: Path) -> Values:
     except (pa.ArrowException, OSError, KeyError, ValueError, OverflowError) as error:
         raise SchemaError(ascii_line(str(error))[:200]) from None
     except MemoryError:
-        raise SchemaError(f"takes more than {about_size(_MEMORY)} of memory to read") from None
+        raise SchemaError(
+            f"to read the file takes more than {about_size(_MEMORY)} of memory"
+        ) from None
 
 
 @contextmanager
@@ -143,7 +145,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with open_file(path) as stream:
             if os.fstat(stream.fileno()).st_size > MAX_BYTES:
-                raise SchemaError(f"larger than {about_size(MAX_BYTES)}")
+                raise SchemaError(f"the file is larger than {about_size(MAX_BYTES)}")
             file = pq.ParquetFile(
                 stream,
                 read_dictionary=_TEXT,  # otherwise every row would have a copy of its text
@@ -153,15 +155,15 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             )
             if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
                 raise SchemaError(
-                    f"not a {SCHEMA}",
+                    f"the file does not have the schema {SCHEMA}",
                     "membench fleet report DIR -o FILE.parquet writes a valid file",
                 )
             yield file
     except pa.ArrowException:
-        raise SchemaError("not a Parquet file, or a damaged Parquet file") from None
+        raise SchemaError("the file is damaged, or is not a Parquet file") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else ""
-        raise SchemaError(reason or "not a Parquet file, or a damaged Parquet file") from None
+        raise SchemaError(reason or "the file is damaged, or is not a Parquet file") from None
 
 
 def _read(file: pq.ParquetFile) -> Values:
@@ -180,25 +182,25 @@ def _check_sizes(file: pq.ParquetFile) -> None:
     """
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
-        raise SchemaError(f"more than {MAX_VALUES} values")
+        raise SchemaError(f"the file has more than {MAX_VALUES} values")
     schema = file.schema_arrow
     for name in (*_TEXT, "case_version", "value"):
         place = schema.get_field_index(name)
         if place < 0:
-            raise SchemaError(f"no column '{name}'")
+            raise SchemaError(f"the file has no column '{name}'")
         kind = schema.field(place).type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
         fits = pa.types.is_string(kind) if name in _TEXT else pa.types.is_primitive(kind)
         if not fits:
-            raise SchemaError(f"column '{name}' has the wrong type")
+            raise SchemaError(f"the column '{name}' has the wrong type")
     unpacked = sum(
         max(0, metadata.row_group(group).column(column).total_uncompressed_size)
         for group in range(metadata.num_row_groups)
         for column in range(metadata.num_columns)
     )
     if unpacked > MAX_BYTES:
-        raise SchemaError(f"larger than {about_size(MAX_BYTES)} when unpacked")
+        raise SchemaError(f"the unpacked data are larger than {about_size(MAX_BYTES)}")
 
 
 def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryArray:
@@ -211,7 +213,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
     if len(coded.dictionary) > MAX_WORDS or coded.dictionary.nbytes > _FOOTER:
-        raise SchemaError("too many distinct words")
+        raise SchemaError("a column has too many different words")
     words = coded.dictionary.to_pylist()
     distinct = {word: place for place, word in enumerate(dict.fromkeys(words))}
     places = np.array([distinct[word] for word in words], np.int64)
@@ -244,7 +246,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     )
     machine = index["machine"].astype(np.int32)
     if len(np.unique(machine.astype(np.int64) * max(1, count) + key)) != len(value):
-        raise SchemaError("two values for the same machine and case")
+        raise SchemaError("the file has two values for the same machine and case")
     return Values(keys, tuple(words["machine"]), key.astype(np.int32), machine, value)
 
 

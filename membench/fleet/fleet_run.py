@@ -199,10 +199,10 @@ class FleetRun:
                     self._set(
                         name,
                         HostState.FAILED,
-                        "the worker of this host was lost and did not return",
+                        "the worker of this host was lost and did not connect again",
                     )
                 else:
-                    self._set(name, HostState.MISSING, "no worker from this host connected")
+                    self._set(name, HostState.MISSING, "no worker of this host has connected")
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
         """Warn once about each version of membench that differs from the client's version.

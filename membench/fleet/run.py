@@ -78,10 +78,10 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     if ledger is None:
         raise NothingMatched(
             f"there is no fleet run in {shown(output)}",
-            "give the directory that was -o of the fleet run",
+            "name the directory that the fleet run wrote with -o",
         )
     if all(host.csv for host in ledger.hosts):
-        raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have arrived")
+        raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have results")
     with _client(where) as client:
         return FleetRun(client, output, ledger, observer, patience).run()
 
@@ -119,6 +119,8 @@ def _prove(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         probe(directory)
     except FileExistsError:
-        raise OutputError(f"{shown(directory)} is not a directory", "choose another -o") from None
+        raise OutputError(
+            f"{shown(directory)} is not a directory", "name a directory with -o"
+        ) from None
     except OSError as error:
         raise output_error(directory, error) from None

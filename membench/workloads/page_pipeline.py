@@ -65,7 +65,7 @@ def open_pipeline(
     """
     storage = both.storage
     if storage.scratch.size < 4 * block * readers:
-        skip("needs a larger scratch file (use a larger --disk-budget)")
+        skip("needs a larger scratch file: use a larger --disk-budget")
     offsets = shuffled(storage.scratch.size, block, np.random.default_rng())
     if path == "gds":
         return _direct(both, block, readers, slots, offsets)
@@ -122,10 +122,10 @@ def check_landed(
     """Compare the pages in GPU memory with the pages in the file.
 
     Raises:
-        VerificationFailed: no page arrived, or a page differs.
+        VerificationFailed: no page arrived in GPU memory, or a page differs.
     """
     if trace is None or not trace.count:
-        raise VerificationFailed("no page arrived")
+        raise VerificationFailed("no page arrived in GPU memory")
     places = np.flatnonzero(trace.landed >= 0)
     most = max(1, CHECKED_BYTES // block)
     if places.size > most:

@@ -274,7 +274,7 @@ def test_caches_that_a_chase_confirms_or_cannot(with_: With) -> None:
     box = machine([32], 8)
     unconfirmed = finding(with_({"machine": box}), "caches")
     assert (unconfirmed.level, unconfirmed.seen) == (
-        *(Severity.OK, "last level: 32.0 MiB; no pointer chase checked it"),
+        *(Severity.OK, "last level: 32.0 MiB; not checked by a pointer chase"),
     )
     cpu = replace(box.cpu, staircase=staircase((1, 12), (32, 60), (64, 110)))
     confirmed = finding(with_({"machine": replace(box, cpu=cpu)}), "caches")

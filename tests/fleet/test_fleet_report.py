@@ -158,9 +158,9 @@ def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
     first, second = (summarise(one, thresholds("default")) for one in (values, again))
     assert second.slow == first.slow
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SchemaError, match="not a Parquet file"):
+    with pytest.raises(SchemaError, match="is not a Parquet file"):
         read_parquet(path)
-    with pytest.raises(OutputError, match="is not a file of fleet values"):
+    with pytest.raises(OutputError, match="is not a Parquet file of membench fleet report"):
         write_parquet(values, path)
 
 

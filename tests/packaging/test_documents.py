@@ -160,7 +160,7 @@ def test_the_versions_of_benches_are_in_the_changelog() -> None:
     }
 
 
-def test_the_picture_of_the_house_is_the_import_contract() -> None:
+def test_the_diagram_of_the_layers_is_the_import_contract() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
     drawn = re.findall(r"^ ?(\d+) +(\w+) {2,}\S", text, re.MULTILINE)
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
@@ -173,9 +173,9 @@ def test_the_picture_of_the_house_is_the_import_contract() -> None:
         assert place.is_dir() or place.with_suffix(".py").is_file(), room
 
 
-def test_the_paths_through_the_rooms_exist() -> None:
+def test_the_paths_of_the_data_flow_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="ascii")
-    table = text.partition("through which files data flow:")[2].partition("\n## ")[0]
+    table = text.partition("the files through which data flow:")[2].partition("\n## ")[0]
     paths = re.findall(r"`([a-z_]+/[\w/.]*)`", table)
     assert len(paths) > 10
     for path in paths:

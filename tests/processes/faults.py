@@ -549,7 +549,7 @@ FAULTS = (
         file_limit,
         "file-limit",
         "a run that reaches RLIMIT_FSIZE",
-        f"an error of one line; {STOPPED}",
+        f"membench prints an error of one line; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: File too large; the measurements are in o.csv",
@@ -562,7 +562,7 @@ FAULTS = (
         filesystem_full,
         "disk-full",
         "a filesystem of 12 KiB that fills up during the run",
-        f"an error of one line; {STOPPED}",
+        f"membench prints an error of one line; {STOPPED}",
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
@@ -576,7 +576,7 @@ FAULTS = (
         read_only,
         "read-only",
         "a results directory on a read-only filesystem",
-        "an error of one line before the first measurement",
+        "membench prints an error of one line before the first measurement",
         Seen(
             1,
             "Error: cannot write results/o.csv: Read-only file system",
@@ -625,7 +625,7 @@ FAULTS = (
         nvml_gone,
         "nvml-gone",
         "NVML that stops answering during the run",
-        "one warning; the run continues",
+        "membench prints one warning, and the run continues",
         Seen(
             0,
             "Warning: GPU 0 no longer responds to NVML: GPU is lost: the run continues "
@@ -649,7 +649,7 @@ FAULTS = (
         two_in_one_file,
         "two-in-one-file",
         "a second run that writes to the file of a first run, and `--resume` of the first run",
-        "membench refuses both with one line; the first run is not disturbed",
+        "membench refuses both commands with one line each; the first run is not disturbed",
         Seen(
             1,
             "Error: o.journal exists: that run was interrupted, or is still going on",
@@ -661,13 +661,13 @@ FAULTS = (
 HEAD = """\
 # Reliability
 
-The tests inject faults into real processes of `membench run`. Each row of the table shows one fault, with the promised and the observed result. The tests check the observed results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page, and a test compares the page with this output.
+The tests inject faults into real processes of `membench run`. Each row of the table shows one fault, the promised result and the observed result. The tests check the observed results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page, and a test compares the page with this output.
 
 - *exit* is the exit code. 128 + n means that membench handled signal n and exited. -n means that signal n killed membench.
-- *message* is the reason in the row of the case, or the line on standard error.
-- *kept* names the complete measurements.
+- *message* is the reason in the row of the case, or the line that membench prints.
+- *kept* names the measurements that are complete and not lost.
 - *files* names the files in the results directory after the run.
-- *resumed* is the result of `--resume`.
+- *resumed* is the result of `membench run --resume`.
 
 | fault | promised result | exit | message | kept | files | resumed |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -676,18 +676,18 @@ The tests inject faults into real processes of `membench run`. Each row of the t
 TAIL = """
 If a case fails in one round, membench does not run the case in later rounds. membench keeps the samples of earlier rounds.
 
-## What membench does not promise
+## Limits
 
 - membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns.
-- A killed run loses the case that was being measured. The run keeps all finished cases.
-- Some filesystems do not support files without a name (`O_TMPFILE`). On such a filesystem, a SIGKILL during a write can leave a file `.membench-*.tmp`, or a journal without a plan.
+- A run that is killed loses the measurement of the current case. The journal keeps the measurements of all finished cases.
+- Some filesystems do not support files without a name (`O_TMPFILE`). On such a filesystem, a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal without a plan.
 - membench does not stop two simultaneous runs that use only the host. Each run prints a warning about the other run. Runs in containers with separate networks do not detect each other.
-- No test has observed a real GPU that falls off the bus. A stub of NVML raises the error in the tests.
+- No test uses a real GPU that falls off the bus. In the tests, a stub of NVML raises the error.
 - membench cannot rename the CSV file and the JSON file in one atomic step. A run that dies between the two steps leaves a JSON file without its CSV file. `--resume` writes both files again.
 
-## Files and workers of others
+## Untrusted files and workers
 
-membench treats every file that others may have written as untrusted input: results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. These are the inputs:
+membench treats every file that other people may have written as untrusted input. Examples are results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads such a file, with limits of 1 GiB of memory and one minute. The inputs are:
 
 - files that were cut, doubled or changed at random
 - JSON values of wrong types
@@ -696,33 +696,33 @@ membench treats every file that others may have written as untrusted input: resu
 
 Each command must finish its work or print one `Error:` line. No command may print text that a terminal or the log of a CI system executes.
 
-`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28 two processes with `MEMBENCH_FUZZ=40` tried 152,300 files in 23 minutes. The machine was a virtual machine with two CPUs that also ran other programs. No command ended with a traceback, was too slow or exceeded the memory limit. An earlier run found a file that crashed Arrow. Arrow is not made for untrusted files. So membench now reads Parquet in a separate process with 2 GiB of memory. If the process dies, membench prints one line.
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28 two processes with `MEMBENCH_FUZZ=40` tried 152,300 files in 23 minutes. The machine was a virtual machine with two CPUs that also ran other programs. No command ended with a traceback, was too slow or exceeded the memory limit. An earlier run found a file that crashed Arrow, because Arrow is not made for untrusted files. So membench reads Parquet in a separate process with at most 2 GiB of memory. If the process dies, membench prints one line with the error.
 
-- membench checks the size of a file before the file is read into memory. The limits are 32 MiB for JSON, 1 MiB for TOML, and 512 MiB for results and journals. Parquet may have 512 MiB after decompression. A compressed trace may expand to 32 times its compressed size, and at least to 64 MiB. A whole number may have 40 digits.
-- membench refuses sparse files, devices and sockets. membench reads a pipe only if the pipe is named on the command line. So membench does not wait for any other file.
+- membench checks the size of a file before membench reads the file into memory. The limits are 32 MiB for JSON, 1 MiB for TOML, and 512 MiB for results and journals. A Parquet file may have at most 512 MiB after decompression. A compressed trace may expand to 32 times its compressed size, and at least to 64 MiB. A whole number may have at most 40 digits.
+- membench refuses sparse files, devices and sockets. membench reads a pipe only if the command line names the pipe. So membench never waits for data from another file.
 - If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can claim any name, even the name of another host. Anyone who can connect to the scheduler can run code on the scheduler. Use TLS.
-- Workers of a fleet may have different versions of membench. All workers measure. `membench fleet run` prints a warning that names the other version and one worker with this version. The column `membench` of each row contains the version that measured the row. A test runs a worker with a copy of membench that has another version.
-- A worker that sends gigabytes of results fills the memory of the client. Dask receives the results as a whole, so membench cannot check the size first.
+- Workers of a fleet may have different versions of membench. All these workers measure. If a worker has a different version than the client, `membench fleet run` prints a warning. The warning names the version of the worker, and one worker with this version. The column `membench` of each row contains the version that measured the row. A test runs a worker with a copy of membench that has a different version.
+- A worker that sends gigabytes of results fills the memory of the client. membench cannot check the size first, because Dask receives the complete results before membench sees the results.
 
-## Not tested
+## Situations without a test
 
 - A disk quota of a user or a project on ext4 and xfs. The kernel of the test machine does not support these quotas (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). A quota on btrfs is tested, and causes the same error, EDQUOT.
-- The OOM killer on a machine that does not allow a control group for memory. Such a control group needs root or a delegated group.
-- `membench report --scheduler` with a real worker of another version. A test with a simulated worker checks that membench refuses a worker of another version.
+- The OOM killer on a machine where the tests cannot make a control group for memory. To make such a control group, the tests need root or a delegated group.
+- `membench report --scheduler` with a real worker of a different version. A test with a simulated worker checks that membench refuses a worker of a different version.
 
-## Faults of a disk
+## Disk faults
 
-`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on these filesystems. These are the results on Linux 6.18, 2026-11-28:
+`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on these filesystems. Each item describes a fault and its result (Linux 6.18, 2026-11-28):
 
-- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs). All cases complete. Cases that write also complete, because membench writes the whole scratch file before the first case, and the cases overwrite the file in place.
-- The filesystem of the results fills up. The run ends with exit code 1 and one line, `No space left on device`. membench keeps the finished measurements. `--resume` completes the run after space is freed.
+- The filesystem of the scratch file fills up during a run (ext4, xfs, btrfs). All cases complete. Even cases that write complete, because membench writes the whole scratch file before the first case, and the cases overwrite the file in place.
+- The filesystem of the results fills up. The run ends with exit code 1 and one line, `No space left on device`. membench keeps the finished measurements. After you free space, `--resume` completes the run.
 - ext4 detects an error and becomes read-only. Cases that write fail, and each row contains this reason. Cases that read complete. The exit code is 3.
 - A run would write more than eight times its `--disk-budget`. membench skips the remaining cases that write. The write counter of the device stays below the limit.
-- The btrfs subvolume of the results reaches its quota. The run ends with exit code 1 and one line, `Disk quota exceeded`. membench keeps the finished measurements. `--resume` completes the run after the quota is raised.
+- The btrfs subvolume of the results reaches its quota. The run ends with exit code 1 and one line, `Disk quota exceeded`. membench keeps the finished measurements. After you raise the quota, `--resume` completes the run.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. The script interrupts some runs and kills some runs. Then the script looks for leftover files and processes. CI runs `ci/soak.py` for a minute. These are the results on a virtual machine with two CPUs (AMD EPYC, ext4), 2026-11-25:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. The script interrupts some runs and kills some runs. Then the script looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), the two scripts printed on 2026-11-25:
 
 ```
 $ ci/kills.py 20 1

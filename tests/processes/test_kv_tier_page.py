@@ -10,7 +10,8 @@ import pytest
 from driver import Membench
 
 PAGE = (Path(__file__).parents[2] / "docs" / "kv-tier.md").read_text(encoding="ascii")
-EXAMPLES = re.findall(r"^membench .*?(?<!\\)$", PAGE, re.DOTALL | re.MULTILINE)
+(SHELL,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+EXAMPLES = re.findall(r"^membench .*?(?<!\\)$", SHELL, re.DOTALL | re.MULTILINE)
 
 
 def test_every_question_has_a_command() -> None:

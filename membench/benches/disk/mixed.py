@@ -146,7 +146,8 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
             os.preadv(fd, [view], offset)
             if storage.content.generation(view[:4096], offset) != generation:
                 raise VerificationFailed(
-                    f"verification failed: data written at offset {offset} did not read back"
+                    f"verification failed: a read at offset {offset} did "
+                    "not return the written data"
                 )
 
     return Observed(

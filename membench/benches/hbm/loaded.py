@@ -314,7 +314,7 @@ class _Scene:
         if missing:
             self._wrong.append(f"{missing} single hops were not timed")
         if still:
-            self._wrong.append(f"the traffic stopped too early: {still} samples had none")
+            self._wrong.append(f"the traffic stopped too early: {still} samples had no traffic")
 
     def verify(self) -> None:
         """Check where the pointer chase ended, and the data that the traffic read and wrote."""

@@ -71,7 +71,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     gpu, links = both.gpu, both.gpu.links
     means = how(gpu)
     if means == "none":
-        skip("kernels cannot read the system's memory here: there is neither HMM nor ATS")
+        skip("GPU kernels cannot read system memory: this machine has neither HMM nor ATS")
     if source == "file":
         with both.storage.opened(direct=False) as fd:
             memory = links.mapped_file(fd, size)

@@ -17,12 +17,12 @@ _STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719,
 # cudaError_t -> hint, for errors that mean that CUDA does not work on this machine
 # (driver_types.h).
 _UNUSABLE = {
-    35: "the driver is older than CuPy's CUDA: update it, or {cuda12}",
+    35: "the driver is older than CuPy's CUDA: update the driver, or {cuda12}",
     100: "no device is visible: check CUDA_VISIBLE_DEVICES and the container's devices",
     101: "the device number does not exist: check CUDA_VISIBLE_DEVICES",
-    46: "another process uses the GPU exclusively: end it, or set the compute mode 'default'",
-    802: "the fabric manager is not ready yet: wait, or read its log",
-    803: "the driver's library and its kernel module have different versions: reboot",
+    46: "a process uses the GPU exclusively: end that process, or set compute mode 'default'",
+    802: "the fabric manager is not ready yet: wait a minute, or read the fabric manager's log",
+    803: "the driver's library and its kernel module have different versions: reboot the machine",
     804: "this GPU needs a CUDA version that is not newer than its driver: {cuda12}",
 }
 

@@ -133,7 +133,9 @@ class CudaLinks:
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
         """Host memory from a CUDA allocator, or an anonymous mapping, which CUDA may register."""
         if kind not in MEMORY_KINDS:
-            raise ValueError(f"'{kind}' is not a kind of host memory: {', '.join(MEMORY_KINDS)}")
+            raise ValueError(
+                f"'{kind}' is not a kind of host memory; the kinds are {', '.join(MEMORY_KINDS)}"
+            )
         with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
             if kind in HOST_FLAGS:
                 locked = host_memory(size, kind)

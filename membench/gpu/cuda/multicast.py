@@ -108,7 +108,7 @@ class _Maker:
             )
         if device is None or not found.value:
             raise BackendUnavailable(
-                f"GPU {ordinal} does not support multicast: this needs an NVLink switch"
+                f"GPU {ordinal} does not support multicast: multicast needs an NVLink switch"
             )
         return device
 

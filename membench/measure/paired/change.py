@@ -98,7 +98,10 @@ def _scratch(value: str) -> Change:
 
 def _device(value: str) -> Change:
     if not re.fullmatch(r"cuda:[0-9]+", value):
-        raise UsageError(f"'{one_line(value)}' is not one GPU", "write device=cuda:N")
+        raise UsageError(
+            f"'{one_line(value)}' is not one GPU",
+            "name one GPU by its number, such as device=cuda:1",
+        )
     return Change(device=value)
 
 
