@@ -82,7 +82,7 @@ class BackendUnavailable(MembenchError):
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel needs more registers than a thread has, so it would spill them to memory."""
+    """A kernel needs more registers than a thread has, so registers would spill to memory."""
 
 
 class DeviceLost(MembenchError):
@@ -106,5 +106,5 @@ class Skip(Exception):
 
 
 def skip(reason: str) -> NoReturn:
-    """Raise `Skip`. A bench function calls this; the case then becomes a `skipped` row."""
+    """Raise `Skip` from a bench function; the case then becomes a row with the status `skipped`."""
     raise Skip(reason)

@@ -61,7 +61,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The translated text as a list: pieces of the template and ``place(parameter)``."""
+        """The translated text as a list, with ``place(parameter)`` in place of each parameter."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
@@ -83,7 +83,7 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 @cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: pairs of characters that need a space, and triples with a wrong space.
+    """Two patterns: pairs of characters with a missing space, and triples with a wrong space.
 
     A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
     mark and between two Chinese characters.
@@ -143,7 +143,7 @@ def sentences(items: Iterable[str]) -> str:
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
     """Join neighbouring items with ``pair``, then the results, until a single text is left.
 
-    So a thousand items are nested only ten levels deep.
+    This halving nests a thousand items only ten levels deep.
     """
     several = list(items)
     while len(several) > 1:

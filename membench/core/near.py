@@ -33,7 +33,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A hint that names the names of ``known`` similar to ``word``; ``otherwise`` if no name is."""
+    """A hint that lists the names similar to ``word``; ``otherwise`` if no name is similar."""
     return asked_back(nearest(word, known)) or otherwise
 
 

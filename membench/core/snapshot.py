@@ -1,7 +1,7 @@
 """The snapshot: the properties of a machine, stored in the JSON file beside the results.
 
-Sizes are in bytes. CPU numbers are the numbers of the kernel. An unknown value is empty (``""``,
-``None`` or ``()``), never a guess.
+Sizes are in bytes. CPUs have the numbers that the Linux kernel gives them. An unknown value is
+empty (``""``, ``None`` or ``()``), never a guess.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from membench.core.record import record
 
 @record
 class Cache:
-    """One CPU cache as sysfs describes the cache; a virtual machine may report wrong values."""
+    """One CPU cache, as described in sysfs; a virtual machine may report wrong values."""
 
     level: int
     kind: str  # data | instruction | unified
@@ -144,7 +144,8 @@ class Memory:
 
     Attributes:
         total, available: bytes of main memory.
-        cgroup_limit, cgroup_used: bytes of the control group; None without a limit.
+        cgroup_limit, cgroup_used: memory limit and memory use of the control group, in bytes; None
+            without a limit.
         page: size of an ordinary page, in bytes.
         huge_page: size of a transparent huge page in bytes; 0 if the kernel has no such pages.
         thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes; empty if
@@ -196,7 +197,8 @@ class Memory:
     def usable(self) -> int:
         """Bytes that this process can still allocate.
 
-        This is the available memory, or less if the control group leaves less.
+        The result is the smaller of two values: the available memory, and the memory that the limit
+        of the control group leaves.
         """
         if self.cgroup_limit is None:
             return self.available
@@ -322,7 +324,7 @@ class Filesystem:
     options: str
     device: str
     free: int
-    direct_io: str  # why O_DIRECT does not reach a device; empty if O_DIRECT reaches a device
+    direct_io: str  # the reason why O_DIRECT reaches no device; empty if it does
 
 
 @record
@@ -333,7 +335,7 @@ class Machine:
         slug: name of the machine in paths and in the column `machine`, ``[a-z0-9._-]+``; never the
             host name.
         load: load averages over 1, 5 and 15 minutes; empty if unknown.
-        packages: version by name, of the Python distributions that affect results.
+        packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.
         former: slugs that earlier versions of membench gave to this machine.
     """

@@ -174,9 +174,9 @@ class Flag:
 
     Attributes:
         code: the code in the column `flags`.
-        meaning: what membench observed.
-        weight: what this means for the number.
-        remedy: what the user can do.
+        meaning: the observation for which membench sets the flag.
+        weight: the consequence of the observation for the number.
+        remedy: an action that the user can take.
     """
 
     code: str
@@ -397,5 +397,5 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
 REACH = "cache_bytes"
 """Key in the column `detail` of a pointer chase: size of the last-level cache in bytes.
 
-This is the cache that the CPU of the chase can use; on a GPU, L2.
+On a CPU, this is the last-level cache that the CPU of the chase can use. On a GPU, this is L2.
 """

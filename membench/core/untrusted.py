@@ -169,7 +169,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """Parse TOML under the rules of `parse_json`.
+    """Parse TOML; numbers must be finite, and every text becomes one printable line.
 
     Raises:
         ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain a number with
