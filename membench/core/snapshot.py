@@ -324,7 +324,7 @@ class Filesystem:
     options: str
     device: str
     free: int
-    direct_io: str  # the reason why O_DIRECT reaches no device; empty if it does
+    direct_io: str  # the reason why O_DIRECT reaches no device; may be empty
 
 
 @record

@@ -1,4 +1,4 @@
-"""Allocation of GPU memory that other programs may also use."""
+"""Allocate memory of a GPU whose memory other programs may also use."""
 
 from __future__ import annotations
 

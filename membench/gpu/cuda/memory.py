@@ -15,7 +15,7 @@ from membench.gpu.cuda.errors import explained
 from membench.gpu.protocol import Buffer
 
 HOST_FLAGS = {"pinned": 2, "wc": 6}
-"""Kind of host memory -> flags of cudaHostAlloc.
+"""Flags of cudaHostAlloc, by kind of host memory.
 
 All kinds have cudaHostAllocMapped. ``wc`` also has cudaHostAllocWriteCombined.
 """
@@ -23,7 +23,7 @@ All kinds have cudaHostAllocMapped. ``wc`` also has cudaHostAllocWriteCombined.
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """An allocation of device memory, valid until it is freed."""
+    """An allocation of device memory, valid until membench frees the memory."""
 
     address: int
     size: int
@@ -31,7 +31,7 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class HostMemory:
-    """Page-locked host memory, valid until it is freed.
+    """Page-locked host memory, valid until membench frees the memory.
 
     The device uses the same address as the host.
     """

@@ -24,10 +24,10 @@ Shape = tuple[int, int, int]
 
 
 Operands = tuple[Buffer, Buffer, Buffer]
-"""w, x, y."""
+"""The operands w and x, and the result y."""
 
 NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
-"""Format -> first compute capability on which cublasLt multiplies this format."""
+"""The first compute capability on which cublasLt multiplies a format, by format."""
 
 
 def product(
@@ -73,7 +73,7 @@ def narrow_product(
     Args:
         out: format of the result.
         workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
-        fast: whether partial sums may have fewer bits.
+        fast: whether the hardware may keep partial sums with fewer bits.
         scales: scales of w and x, for a format in `cublaslt.SCALES`.
     """
     _cublas()  # finds and loads the libraries in pip's packages

@@ -36,7 +36,8 @@ def read_cpu(
     mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
     online = online_cpus(root)
     if not set(mine) <= set(online):
-        # In this file lxcfs renumbers a container's CPUs, but sysfs keeps the kernel's numbers.
+        # lxcfs renumbers the CPUs of a container in this file. The kernel's affinity has the right
+        # numbers.
         online = mine
     quota = limits.quota
     cap = len(mine) if quota is None else max(1, math.ceil(quota))
@@ -63,7 +64,7 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """All physical caches, each cache once. sysfs lists a shared cache once per CPU."""
+    """All physical caches. The result has a shared cache once; sysfs lists it once per CPU."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
     # Remember the caches that were read. This saves thousands of reads on a large machine. The
     # index alone does not identify a cache. For example, a small core without an L2 has its L3 at
