@@ -27,7 +27,7 @@ _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds: faults move 5 GB/s. All pages return to the host before a sample."""
+    """Estimated seconds: faults move 5 GB/s, and all pages return to the host before a sample."""
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
@@ -65,7 +65,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
             passes.once()
         end = links.record()
         if timed == "prefetch":
-            passes.once()  # reads the pages on the host, as a check
+            passes.once()  # the check reads the pages on the host
         gpu.synchronize()
         return links.between(begin, end)
 
@@ -147,7 +147,8 @@ ADVICE = {
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
     """Read managed memory that is on the host, after advice to the driver.
 
-    With ``read-mostly``, the host and the GPU may each have a copy. With ``accessed-by``, the pages
-    stay on the host and are mapped for the GPU. Then only the data that the kernel reads move.
+    With ``read-mostly``, the host and the GPU may each have a copy of a page. With ``accessed-by``,
+    the pages stay on the host and are mapped for the GPU, so only the data that the kernel reads
+    cross the link.
     """
     return _from_host(gpu, size, "read", ADVICE[advice])

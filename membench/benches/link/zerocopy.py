@@ -36,7 +36,7 @@ def _seconds(block: int, grid: int, **_: Value) -> float:
 
 
 def _bytes(grid: int) -> int:
-    """Bytes per launch: `SIZE`, or a sixteenth of it if few thread blocks do the work."""
+    """Bytes per launch: `SIZE`, or a sixteenth of `SIZE` if few thread blocks do the work."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
 
 
