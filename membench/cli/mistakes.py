@@ -1,4 +1,4 @@
-"""Turn an error in the command line into a message (what is wrong) and a hint (what to do)."""
+"""Turn an error in the command line into a message with the problem and a hint with the remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
 class BadValue(click.BadParameter):
-    """An invalid value of an option or argument; ``hint`` says what to write instead."""
+    """An invalid value of an option or argument; ``hint`` is the remedy."""
 
     def __init__(
         self, message: str, ctx: click.Context | None, param: click.Parameter | None, hint: str = ""

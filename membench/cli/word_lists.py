@@ -1,4 +1,4 @@
-"""Options with a value that is a list of words, separated by commas."""
+"""Options whose value is a list of words, separated by commas."""
 
 from __future__ import annotations
 

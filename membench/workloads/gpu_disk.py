@@ -24,7 +24,7 @@ _CHUNK = 4 << 20
 
 
 class CudaStorage:
-    """The backend of a GPU and the backend of a disk as one backend.
+    """One backend that combines the backend of a GPU and the backend of a disk.
 
     A row has the GPU as device. The `detail` of the row names the disk.
 
@@ -131,7 +131,8 @@ class PoolSink:
     def wait(self, slot: int) -> None:
         """Wait until the copy from ``slot`` has completed, together with all other queued copies.
 
-        The wait for other copies costs no time: the copy is the oldest or the last copy.
+        The wait for the other copies takes no extra time, because the copy is the oldest or the
+            last copy.
         """
         if not self.done(slot):
             self._gpu.wait(self._stream)
