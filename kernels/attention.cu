@@ -172,14 +172,14 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
     }
 }
 
-// The maximum over the lanes that have the same two query heads. The next function returns the sum
-// over these lanes.
+// The maximum over the lanes that have the same two query heads.
 __device__ __forceinline__ float most_of(float x) {
 #pragma unroll
     for (int apart = 4; apart < 32; apart *= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, apart));
     return x;
 }
 
+// The sum over the lanes that have the same two query heads.
 __device__ __forceinline__ float total_of(float x) {
 #pragma unroll
     for (int apart = 4; apart < 32; apart *= 2) x += __shfl_xor_sync(0xffffffff, x, apart);
