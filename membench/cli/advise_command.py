@@ -1,4 +1,4 @@
-"""`membench advise`."""
+"""The command `membench advise`."""
 
 from __future__ import annotations
 

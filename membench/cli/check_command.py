@@ -1,4 +1,4 @@
-"""`membench check`."""
+"""The command `membench check`."""
 
 from __future__ import annotations
 

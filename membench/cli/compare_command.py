@@ -1,4 +1,4 @@
-"""`membench compare`."""
+"""The command `membench compare`."""
 
 from __future__ import annotations
 

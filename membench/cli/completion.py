@@ -60,7 +60,7 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completions by references that begin with the text after ``LABEL=``; else by files."""
+    """Completions by references that match the text after ``LABEL=``; if none matches, by files."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")

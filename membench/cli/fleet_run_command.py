@@ -1,4 +1,4 @@
-"""`membench fleet run`."""
+"""The command `membench fleet run`."""
 
 from __future__ import annotations
 

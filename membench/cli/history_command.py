@@ -1,4 +1,4 @@
-"""`membench history`."""
+"""The command `membench history`."""
 
 from __future__ import annotations
 

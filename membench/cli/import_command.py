@@ -1,4 +1,4 @@
-"""`membench import`."""
+"""The command `membench import`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,10 @@ from membench.core.near import asked_back, did_you_mean
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
 _PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
 _SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
-"""The suggestion that newer versions of click append to a message; membench puts it in the hint."""
+"""The suggestion that newer versions of click append to a message.
+
+membench moves the suggestion to the hint.
+"""
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 

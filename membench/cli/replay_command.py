@@ -1,4 +1,4 @@
-"""`membench replay`."""
+"""The command `membench replay`."""
 
 from __future__ import annotations
 

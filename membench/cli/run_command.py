@@ -1,4 +1,4 @@
-"""`membench run`."""
+"""The command `membench run`."""
 
 from __future__ import annotations
 

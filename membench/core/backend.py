@@ -19,8 +19,8 @@ class Device:
     Attributes:
         backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
         name: name of the device.
-        driver: version of the driver; empty without a driver.
-        cuda: version of CUDA; empty without CUDA.
+        driver: version of the driver; empty if the device has no driver.
+        cuda: version of CUDA; empty if the backend does not use CUDA.
         measured: False for an emulation or a recording. membench never reports numbers of an
             emulation or a recording as results.
     """
@@ -115,7 +115,8 @@ class Stamps:
 
     Attributes:
         elapsed_ns: nanoseconds between the event before the span and the event after the span.
-        before, after: readings of an SM's clocks before the first event and after the second event.
+        before, after: readings of an SM's clocks, before the event at the start and after the event
+            at the end of the span.
         overdue: whether the queue's block ended at its deadline because `release` came too late;
             the sample is then invalid.
     """

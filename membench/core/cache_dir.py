@@ -34,7 +34,7 @@ def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
     The result is None if this process cannot write to the directory, or if another user could have
-    put files there.
+    put files into the directory.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -82,7 +82,7 @@ def _foreign_file(directory: Path) -> str:
 
 
 def cache_problem(environ: Mapping[str, str]) -> str:
-    """The reason why membench must not load caches of compiled code; empty if they are safe."""
+    """The reason why membench must not load caches of compiled code; empty for safe caches."""
     base = cache_base(environ)
     if base is None:
         return ""

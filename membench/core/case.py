@@ -69,7 +69,7 @@ class Case:
         version: version of the bench.
         tier: the tier that the case measures.
         yields: the (metric, statistic) pairs of the result.
-        needs: what the machine must have.
+        needs: properties that the machine must have.
         seconds: estimated time of one round in seconds, for planning; not a limit.
         memory: maximum host memory that the case has allocated at once, in bytes.
         disk: size of the scratch file of the case, in bytes.
@@ -373,7 +373,7 @@ def bench(
         name: ``<prefix>/<operation>``; the prefix decides the tier if ``tier`` is not given.
         version: raise this number when the meaning of the results changes. membench never compares
             results of different versions.
-        needs: what the machine must have.
+        needs: properties that the machine must have.
         yields: the (metric, statistic) pairs that the work returns.
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes to cross with each other; all other axes are swept one at a time.

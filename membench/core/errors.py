@@ -31,8 +31,8 @@ EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, suc
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line with the problem. ``hint`` is one line that says what to do. If
-    ``hint`` is empty, the command line shows ``usual_hint``.
+    ``str(error)`` is one line with the problem. ``hint`` is one line with the remedy. If ``hint``
+    is empty, the command line shows ``usual_hint``.
     """
 
     exit_code = EXIT_ERROR

@@ -50,7 +50,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush the entries of ``directory`` to disk, if the filesystem supports this."""
+    """Flush the entries of ``directory`` to disk, if the filesystem can flush directories."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

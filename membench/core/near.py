@@ -38,7 +38,7 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
 
 
 def asked_back(names: Iterable[str]) -> str:
-    """The hint ``did you mean a, b or c?`` for ``names``; empty without names."""
+    """The hint ``did you mean a, b or c?`` for ``names``; empty if there are no names."""
     several = [*names]
     *before, last = several or [""]
     if not before:

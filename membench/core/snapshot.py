@@ -57,7 +57,8 @@ class Cpu:
 
     Attributes:
         affinity: CPUs that the scheduler may run this process on.
-        quota: CPU time that the control group grants, as a number of CPUs; None without a limit.
+        quota: CPU time that the control group grants, as a number of CPUs; None if there is no
+            limit.
         usable: number of CPUs in the affinity, at most the quota.
         staircase: pairs (buffer size in bytes, ns per load of a pointer chase in this buffer),
             ascending, measured on the first usable CPU; empty if not measured.
@@ -145,7 +146,7 @@ class Memory:
     Attributes:
         total, available: bytes of main memory.
         cgroup_limit, cgroup_used: memory limit and memory use of the control group, in bytes; None
-            without a limit.
+            if there is no limit.
         page: size of an ordinary page, in bytes.
         huge_page: size of a transparent huge page in bytes; 0 if the kernel has no such pages.
         thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes; empty if
@@ -207,7 +208,7 @@ class Memory:
 
 @record
 class GpuIdentity:
-    """One NVIDIA GPU as NVML describes it.
+    """One NVIDIA GPU, with the properties that NVML reports.
 
     Attributes:
         index: the NVML index.
@@ -238,7 +239,7 @@ class GpuFault:
     Attributes:
         index: the NVML index of the GPU; None if all GPUs are affected.
         problem: the problem, in one line.
-        remedy: what the user can do, in one line.
+        remedy: an action that the user can take, in one line.
         shown: whether `Gpus.devices` contains the GPU in spite of the problem.
     """
 
@@ -258,11 +259,12 @@ class Gpus:
     """The GPUs of the machine, and the problem if membench cannot use GPUs.
 
     Attributes:
-        driver: NVIDIA driver version; empty without a driver.
-        cuda: newest CUDA version that the driver supports; empty without a driver.
-        devices: the GPUs that are visible to this process (CUDA_VISIBLE_DEVICES applies).
-        problem: why membench cannot use any GPU, in one line; empty without a problem.
-        remedy: what to install or do, in one line; empty without a problem.
+        driver: NVIDIA driver version; empty if there is no driver.
+        cuda: newest CUDA version that the driver supports; empty if there is no driver.
+        devices: the GPUs that this process may use according to CUDA_VISIBLE_DEVICES.
+        problem: the reason why membench cannot use any GPU, in one line; empty if there is no
+            problem.
+        remedy: an action that the user can take, in one line; empty if there is no problem.
         faults: problems of single GPUs; membench can still measure the healthy GPUs.
     """
 

@@ -38,7 +38,7 @@ _XZ_MEMORY = 128 << 20  # the highest preset of xz needs 65 MiB
 
 
 class NotText(SchemaError):
-    """The file contains a zero byte, so it is not text."""
+    """A file that should be text contains a zero byte."""
 
 
 def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:

@@ -120,7 +120,7 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """The reason why this process cannot create a file in ``directory``; empty if it can.
+    """The reason why this process cannot create a file in ``directory``; empty if there is none.
 
     If ``directory`` does not exist, the function examines the nearest existing parent.
     """

@@ -10,7 +10,7 @@ UNKNOWN = "not readable"
 
 
 class Severity(StrEnum):
-    """Severity of a finding."""
+    """The effect of the problem in a finding on a run."""
 
     OK = "OK"  # no known problem
     WARN = "WARN"  # results are lower, noisier or harder to compare than necessary

@@ -41,7 +41,7 @@ def steal(facts: Facts) -> Finding:
 
 
 def busy(facts: Facts) -> Finding:
-    """Warn if other processes are busy, because they use the same caches and memory bandwidth."""
+    """Warn if other processes are busy, because all processes share caches and memory bandwidth."""
     used: dict[str, float] = {}
     for process in facts.noise.busy:
         used[process.command] = used.get(process.command, 0.0) + process.cpus

@@ -97,8 +97,8 @@ def _refuse_open_scheduler(address: str) -> None:
 def local(workers: int) -> Iterator[Client]:
     """Start a trial cluster of ``workers`` threads in this process, and connect to the cluster.
 
-    Scheduler and workers communicate inside the process. If they used a socket, even on the
-    loopback interface, any user of the machine could control the scheduler.
+    Scheduler and workers communicate inside the process. A socket, even on the loopback interface,
+    would let any user of the machine control the scheduler.
     """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],

@@ -36,7 +36,7 @@ class Arrived:
 
 
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
-    """Write the files in ``reply`` to ``directory/host`` if they are valid.
+    """Write the files in ``reply`` to ``directory/host`` if all files are valid.
 
     ``reply`` is the answer of the host to the request of the fleet run.
 

@@ -322,7 +322,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if it has changed, and report the end of the tick."""
+        """Write the ledger to disk if the ledger has changed, and report the end of the tick."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

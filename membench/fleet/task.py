@@ -68,9 +68,9 @@ def measure(request: HostRequest) -> dict[str, Any]:
     """Run `membench run` on this host, or resume an unfinished run, and return the files.
 
     Returns:
-        A dict of ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there is no
-        file), ``errors`` (the end of standard error) and ``where`` (the path of the CSV on this
-        host).
+        A dict with five entries. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes,
+        empty if there is no file. ``errors`` is the end of standard error. ``where`` is the path of
+        the CSV on this host.
     """
     task = _Task(request)
     try:
@@ -128,10 +128,10 @@ def topic(fleet_id: str) -> str:
 
 
 def _private(directory: Path) -> Path:
-    """Create ``directory`` if needed, and check that no other user can write to it.
+    """Create ``directory`` if needed, and check that no other user can write to ``directory``.
 
     Raises:
-        OutputError: the directory cannot be created, or another user could write to it.
+        OutputError: the directory cannot be created, or another user could write to the directory.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -213,7 +213,10 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error line in ``said``, the standard error of membench; else the end of ``said``."""
+    """The error line in ``said``, the standard error of membench.
+
+    If there is no error line, the result is the end of ``said``.
+    """
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 

@@ -1,7 +1,7 @@
 """The interface to the links of a GPU: host memory, other GPUs, events in queues, batch copies.
 
-The attribute ``links`` of `membench.gpu.protocol.Gpu` has this interface. The rules of that module
-for benches also apply here.
+The attribute ``links`` of `membench.gpu.protocol.Gpu` has this interface. The rules for benches in
+`membench.gpu.protocol` also apply to this interface.
 """
 
 from __future__ import annotations

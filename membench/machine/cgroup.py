@@ -72,7 +72,7 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller`` in version 1 if mounted in version 1, else in version 2."""
+    """The groups of ``controller``, from version 1 if it is mounted, otherwise from version 2."""
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

@@ -46,7 +46,8 @@ def device_name(model: str) -> str:
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     """The name ``<device>-<6 hex digits>``.
 
-    The device is the first GPU, or else the CPU with its count.
+    The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
+    number of CPUs.
 
     The digits differ between machines of one model, including clones of one image. A reboot does
     not change the digits. The digits come from a salted digest and identify no person.

@@ -1,4 +1,7 @@
-"""Kernel settings and limits that affect a measurement. membench reads and never writes them."""
+"""Kernel settings and limits that affect a measurement.
+
+membench reads the settings, and never changes a setting.
+"""
 
 from __future__ import annotations
 

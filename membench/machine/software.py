@@ -68,7 +68,7 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the Python interpreter, after the interpreter's name if it is not CPython."""
+    """Version of the Python interpreter; an interpreter other than CPython is named first."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"

@@ -16,7 +16,7 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""Minimum bytes of the pool of K and of the pool of V.
+"""Minimum bytes of each of the two pools, one for K and one for V.
 
 After a layer has read so much data, L2 has no data that the next layer reads.
 """

@@ -45,7 +45,10 @@ SAMPLES = (6, 20)
 """Minimum and maximum number of samples per round; a round of long samples has few samples."""
 
 SAMPLED_S = 0.02
-"""Intended total seconds of the samples in a round; a minimum number of samples can exceed it."""
+"""Intended total seconds of the samples in a round.
+
+The minimum number of samples can take longer.
+"""
 
 MIN_SAMPLE_S = 0.001
 

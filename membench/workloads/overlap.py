@@ -29,7 +29,7 @@ class Beside:
 
 
 def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
-    """The overlap of two sequences of pieces of work, from time stamps in ns of one clock.
+    """The overlap of ``victim`` and ``aggressor``, from time stamps in ns of one clock.
 
     n + 1 time stamps delimit n pieces without gaps. The result is None if no piece of the victim
     ran entirely while the aggressor was active.

@@ -29,7 +29,10 @@ _SALT = 29
 
 
 def _together(gpu: Gpu) -> int:
-    """The number of resident blocks, made odd so that every block accesses every chunk."""
+    """The largest odd number of resident blocks.
+
+    Because the number is odd, every block accesses every chunk.
+    """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
 

@@ -1,7 +1,7 @@
 """The memory-bound parts of a decode step: reading the weights, and attention over the KV cache.
 
-Norms, rotary embedding, activations, sampling and tensor-parallel communication are left out,
-because they move little data.
+The benches leave out norms, rotary embedding, activations, sampling and tensor-parallel
+communication, because these operations move little data.
 """
 
 from __future__ import annotations

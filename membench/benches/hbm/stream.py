@@ -48,9 +48,10 @@ WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
 """Maximum bytes in flight per thread, for blocks of 1024: per array, and over all loaded arrays.
 
 A thread of a block of 1024 threads has 64 registers. Loads in flight may use half of these
-registers. With more loads in flight, some releases of NVRTC use the first value before they issue
-the last load. For example, with 192 bytes (nstream, two loads of 32 bytes per array), NVRTC 13.2
-and 13.5 use the first value early, but NVRTC 12.9 and 13.0 do not (``docs/compilers.md``).
+registers. With more loads in flight, code from some releases of NVRTC uses the first value before
+it issues the last load. An example is nstream with 192 bytes (two loads of 32 bytes per array).
+NVRTC 13.2 and 13.5 use the first value early, but NVRTC 12.9 and 13.0 do not
+(``docs/compilers.md``).
 """
 
 

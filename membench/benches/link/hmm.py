@@ -26,7 +26,7 @@ _SALT = 83
 
 
 def how(gpu: Gpu) -> str:
-    """How kernels access system memory: ``ats``, ``hmm``, or ``none`` if they cannot."""
+    """The mechanism by which kernels access system memory: ``ats``, ``hmm``, or ``none``."""
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"

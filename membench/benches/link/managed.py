@@ -1,4 +1,4 @@
-"""Managed memory: pages that migrate between host and GPU when they are touched.
+"""Managed memory, whose pages migrate between host and GPU when a thread touches a page.
 
 The footprint stays well below the card's free memory. A larger footprint would cause thrashing,
 which can make the machine unresponsive.
@@ -107,7 +107,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU while all of its pages are on the host.
 
-    Every page migrates because a thread faults on it.
+    Every page migrates because a GPU thread causes a page fault.
     """
     return _from_host(gpu, size, "read")
 

@@ -72,7 +72,7 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """The contradiction between staircase and reported caches, as a message; empty if they agree.
+    """The contradiction between staircase and reported caches, as a message; empty if none.
 
     The function checks for two contradictions:
 

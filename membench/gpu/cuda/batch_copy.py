@@ -45,7 +45,7 @@ sources are in host memory that does not change.
 
 
 class Location(ctypes.Structure):
-    """The driver's ``CUmemLocation``, a hint; the driver ignores it for memory from CUDA."""
+    """The driver's ``CUmemLocation``, a hint that is ignored for memory from CUDA's allocators."""
 
     _fields_ = (("type", ctypes.c_int), ("id", ctypes.c_int))
 

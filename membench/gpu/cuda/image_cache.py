@@ -30,7 +30,10 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """The cache entry for ``key``, with ``cubin`` as bytes; None if it is missing or damaged."""
+    """The cache entry for ``key``; None if the entry is missing or damaged.
+
+    The value of ``cubin`` is of the type bytes.
+    """
     directory = cache_directory(IMAGES)
     if directory is None:
         return None

@@ -84,7 +84,7 @@ class CudaLinks:
 
     @property
     def far(self) -> int | None:
-        """The host node with the largest distance from the GPU's node; None if there is no other.
+        """The host node that is farthest from the GPU's node; None if there is only one node.
 
         The firmware reports the distances. The method leaves out nodes of GPU memory.
         """
@@ -190,7 +190,7 @@ class CudaLinks:
     def _open_both_ways(self, other: int) -> bool:
         """Enable direct access to and from the GPU ``other``.
 
-        Returns False if this is impossible.
+        Returns False if one of the GPUs does not allow direct access.
         """
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):

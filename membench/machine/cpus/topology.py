@@ -64,7 +64,10 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """All physical caches. The result has a shared cache once; sysfs lists it once per CPU."""
+    """All physical caches, each only once.
+
+    sysfs lists a shared cache once per CPU.
+    """
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
     # Remember the caches that were read. This saves thousands of reads on a large machine. The
     # index alone does not identify a cache. For example, a small core without an L2 has its L3 at

@@ -18,7 +18,7 @@ class Disk:
     """The facts about a whole disk from sysfs. In a virtual machine, these facts may be wrong.
 
     Attributes:
-        rotational: whether the disk reports that it spins; None if unknown.
+        rotational: whether sysfs reports a rotating disk; None if unknown.
         scheduler: the I/O scheduler in use.
         schedulers: the available I/O schedulers.
         write_cache: ``write back`` or ``write through``. With ``write back``, a power failure can

@@ -1,4 +1,4 @@
-"""The filesystem of a path, and whether O_DIRECT reaches a device there.
+"""The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
 Some kinds of filesystem accept O_DIRECT although no device is involved. For example, tmpfs reads
 from memory. On all other kinds, a test with the scratch file shows whether direct I/O works.
@@ -53,7 +53,7 @@ _PRIVATE = frozenset(
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem that contains ``path``, or its nearest existing parent if it is missing."""
+    """The filesystem of ``path``; if ``path`` is missing, of the nearest existing parent."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:

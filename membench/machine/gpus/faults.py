@@ -1,6 +1,6 @@
 """Modes of a GPU that distort measurements: compute mode, MPS, confidential computing, vGPU.
 
-Source of names and numbers: nvml.h. membench reads the modes and never changes them.
+Source of names and numbers: nvml.h. membench reads the modes, and never changes a mode.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """Call the NVML function ``name`` and return the result; None if NVML does not support it."""
+    """Call the NVML function ``name``; return the result, or None for an unsupported function."""
     function = getattr(nvml, name, None)  # older bindings may not have this function
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 
