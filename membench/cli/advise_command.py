@@ -358,7 +358,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
     """The drive of the option `--drive`, with the read and write rates of the measured disk.
 
-    ``usual`` is the number of drive writes per day if the option gives none.
+    ``usual`` is the number of drive writes per day if the option contains no such number.
     """
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger

@@ -61,7 +61,7 @@ def version_of(package: str) -> str:
 
 
 def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """The result of ``make()``; the cache returns the result of an earlier call with ``key``.
+    """Return the cached result for ``key``; if there is none, call ``make()`` and cache the result.
 
     Args:
         directory: name of the cache directory.

@@ -10,7 +10,7 @@ UNKNOWN = "not readable"
 
 
 class Severity(StrEnum):
-    """The effect of the problem in a finding on a run."""
+    """The severity of a finding: no problem, worse results, or no valid results."""
 
     OK = "OK"  # no known problem
     WARN = "WARN"  # results are lower, noisier or harder to compare than necessary

@@ -23,7 +23,7 @@ with pages of 16 KiB, and 512 MiB with pages of 64 KiB.
 SWAP_SHARE = 0.01
 """Largest share of memory (0 to 1) that may be swapped out without a warning.
 
-membench assumes that no process needs the swapped pages of so small a share.
+If the share is smaller, membench assumes that no process needs the swapped pages.
 """
 
 LOCKED = 8 * MIB

@@ -35,7 +35,7 @@ class HostWorker:
 
 
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
-    """Choose one worker for each host, by the host's name in the results.
+    """Choose one worker for each host; the keys are the names of the hosts in the results.
 
     Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Of these
     workers, the function uses only the first by address, so that workers do not disturb each other.
@@ -66,7 +66,7 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """``name`` with a digest that distinguishes hosts with equal names, such as cloned images."""
+    """Append a digest to ``name`` to distinguish hosts with equal names, such as cloned images."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"

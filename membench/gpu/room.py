@@ -1,4 +1,4 @@
-"""Allocate memory of a GPU whose memory other programs may also use."""
+"""Allocate GPU memory, if other programs leave enough GPU memory free."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BUSY_SHARE = 0.1
 """Share of the machine's CPUs; other programs that use more reduce the measured bandwidth."""
 
 LEAST_BUSY = 0.5
-"""Number of CPUs.
+"""Number of CPUs that other programs may use on any machine.
 
 If other programs use fewer CPUs, membench regards any machine as quiet, even a small machine.
 """

@@ -68,7 +68,7 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the Python interpreter; an interpreter other than CPython is named first."""
+    """Version of the Python interpreter; other interpreters than CPython also have their name."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"

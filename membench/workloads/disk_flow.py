@@ -35,8 +35,8 @@ P999 = (Metric.LATENCY, Stat.P999)
 def write_facts(storage: StorageBackend) -> dict[str, str]:
     """Key-value pairs for the `detail` of a row about the path of writes to the disk.
 
-    The keys are as in `ScratchHandle`. ``dirtied`` is present if the kernel sends writes through
-    the page cache. Rows with ``dirtied`` get a flag.
+    `ScratchHandle` defines the keys. ``dirtied`` is present if the kernel sends writes through the
+    page cache. Rows with ``dirtied`` get a flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}

@@ -96,7 +96,7 @@ class CudaStorage:
 
 
 class PoolSink:
-    """Copies pages from slots in page-locked memory into a pool on the GPU: a `pager.Sink`.
+    """Copies pages from slots in page-locked memory into a pool on the GPU, as a `pager.Sink`.
 
     Args:
         slots: page-locked memory with one page per slot.

@@ -107,7 +107,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """GB/s of the reads alone and of the copies alone."""
+        """Bandwidth of the reads alone and of the copies alone, in GB/s."""
         if pipeline.sink is None:
             return {}
         storage.evict()

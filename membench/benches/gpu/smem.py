@@ -50,7 +50,7 @@ def tiles(width: int) -> int:
 
 
 def memory_bytes(width: int) -> int:
-    """Bytes of dynamic shared memory, from the first tile of all loop turns to the last."""
+    """Bytes of dynamic shared memory for every tile that a loop turn accesses."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 

@@ -71,7 +71,7 @@ def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
     """Whether a case is measured.
 
     The bench measures traffic of reads alone at all loads, and mixed traffic only at some loads.
-    The bench measures generators on only some of the SMs only without pauses.
+    If generators run on only some of the SMs, the bench measures only traffic without pauses.
     """
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)

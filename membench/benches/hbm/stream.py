@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile measures at all sizes and widths: one per number of arrays."""
+"""Kernels that the full profile measures at all sizes and widths; one for each number of arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
 """Array sizes in addition to `auto`. `auto` is 4 GiB if the memory suffices."""

@@ -25,7 +25,7 @@ LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """`cache` if the ring fits into the last-level cache of the measuring CPU, else `ddr`."""
+    """The tier `cache` if the ring fits into the last-level cache of the first CPU, else `ddr`."""
     last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""Maximum number of node pairs of which all are measured; 16 pairs take 56 s in five rounds."""
+"""With at most this number of node pairs, membench measures all pairs.
+
+16 pairs take 56 s in five rounds.
+"""
 
 PROBES = 64  # number of pages whose memory node is checked
 

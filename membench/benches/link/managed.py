@@ -32,7 +32,7 @@ def _seconds(size: int, **_: Value) -> float:
 
 
 def _may(gpu: Gpu, size: int) -> None:
-    """Raise `Skip` if pages do not migrate on access, or if less than ``2 * size`` is free."""
+    """Raise `Skip` if pages do not migrate on access, or if ``2 * size`` bytes are not free."""
     if not gpu.properties.concurrent_managed:
         skip("pages do not migrate here while the GPU works (no concurrent managed access)")
     if size > FREE_SHARE * gpu.links.free_bytes():

@@ -41,7 +41,7 @@ def _bytes(grid: int) -> int:
 
 
 def far_apart(blocks: int) -> int:
-    """An odd factor f. The mapping b -> f b modulo ``blocks`` separates neighbouring blocks.
+    """An odd factor f with which b -> f b modulo ``blocks`` separates neighbouring blocks.
 
     ``blocks`` is a power of two and f is odd, so the mapping visits each block once. f is near
     ``blocks`` divided by the golden ratio, which spreads the visits evenly (Knuth, "The Art of

@@ -76,7 +76,8 @@ def contradiction(machine: Machine) -> str:
 
     The function checks for two contradictions:
 
-    - The cache is smaller than reported: latency is flat from a quarter of the reported size on.
+    - The cache is smaller than reported: rings above a quarter of the reported size all have the
+      same latency.
     - The cache is larger than reported: a load in a ring of four times the reported size takes at
       most half of the memory latency.
     """

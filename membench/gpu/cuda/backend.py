@@ -228,7 +228,7 @@ class CudaBackend:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Wait for all queued work, and then copy synchronously."""
+        """Wait for all queued work, and then copy ``count`` elements to the host synchronously."""
         self.synchronize()
         data = np.empty(count, dtype)
         check_within(source, offset, data.nbytes)

@@ -29,7 +29,7 @@ _UNUSABLE = {
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """A context that converts CuPy's exceptions to membench's; ``what`` begins the message.
+    """A context that converts CuPy's exceptions to `MembenchError`; ``what`` begins the message.
 
     Raises:
         DeviceLost: the CUDA context is unusable.

@@ -1,4 +1,4 @@
-"""The compilations that each bench may request, to compile before the first case.
+"""The list of compilations that membench runs before the first case.
 
 ``kernel_variants.json`` lists the compilations by bench. An entry has the lowest compute capability
 for which the bench requests the compilation. If the bench does not request the compilation for all

@@ -1,4 +1,4 @@
-"""The links of a GPU, implemented with CuPy for `membench.gpu.link_protocol.Links`."""
+"""An implementation of the interface `membench.gpu.link_protocol.Links` with CuPy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 @dataclass(frozen=True)
 class LinkMemory:
-    """An allocation for the links. The function ``free`` releases the allocation."""
+    """An allocation for transfers over the links. The function ``free`` releases the allocation."""
 
     address: int
     size: int
@@ -296,7 +296,7 @@ class CudaLinks:
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """Use the driver's batch copy."""
+        """Return a function that queues the copies as one batch copy of the driver."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)

@@ -18,7 +18,7 @@ from membench.core.errors import BackendUnavailable
 from membench.gpu.cuda.driver import device_handle, open_driver
 
 ADVICE = {"read-mostly": 1, "prefer-host": 3, "accessed-by": 5}
-"""Values of CUmem_advise, by advice."""
+"""Values of CUmem_advise, by the name of the advice."""
 
 _HOST = -1  # CU_DEVICE_CPU
 

@@ -1,4 +1,7 @@
-"""Memory from CUDA's allocators. CuPy's pools round sizes up and reuse memory with cached lines."""
+"""Memory from CUDA's allocators, not from CuPy's pools.
+
+CuPy's pools round sizes up, and reuse memory whose lines may still be in a cache.
+"""
 
 from __future__ import annotations
 

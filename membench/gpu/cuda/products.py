@@ -20,7 +20,7 @@ _OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
-"""m, n, k: y = x w', where w is m x k, x is n x k and y is n x m, all in row-major order."""
+"""The sizes (m, n, k) of y = x w': w is m x k, x is n x k, y is n x m, all in row-major order."""
 
 
 Operands = tuple[Buffer, Buffer, Buffer]

@@ -12,9 +12,9 @@ _U32 = 2**32 - 1
 class GpuRing:
     """A ring (one closed cycle) through all ``lines``, computed by a formula.
 
-    As with Sattolo's shuffle, a walk visits every line. Unlike a shuffle, a formula gives each
-    position. So all threads can link the ring at once, and the host can compute where a walk of any
-    length ends.
+    As with Sattolo's shuffle, a walk visits every line. But the line at each position follows from
+    a formula, not from a shuffle. So all threads can link the ring at once, and the host can
+    compute where a walk of any length ends.
 
     Attributes:
         lines: number of lines, at least 2.

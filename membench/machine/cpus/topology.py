@@ -89,7 +89,7 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
 
 
 def _size(text: str) -> int:
-    """``1024K`` -> 1048576; 0 if ``text`` is not a size."""
+    """Convert a size such as ``1024K`` to bytes; 0 if ``text`` is not a size."""
     scale = _SUFFIX.get(text[-1:], 1)
     number = integer(text.rstrip("KMG"))
     return max(0, number or 0) * scale

@@ -53,7 +53,7 @@ _PRIVATE = frozenset(
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem of ``path``; if ``path`` is missing, of the nearest existing parent."""
+    """The filesystem of ``path``, or of the nearest existing parent if ``path`` is missing."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:

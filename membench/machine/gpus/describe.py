@@ -238,7 +238,10 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """The GPUs that CUDA will show, even unusable GPUs; if none, a problem and a remedy."""
+    """The GPUs that CUDA will show (also unusable GPUs), a problem, and a remedy.
+
+    Problem and remedy are empty if there is a GPU, or if the user hides all GPUs on purpose.
+    """
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
