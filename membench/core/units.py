@@ -81,7 +81,7 @@ def significant(value: float, digits: int = 4) -> str:
         return "0"
     if _LEAST_G <= abs(value) < _most_g(digits):
         return f"{value:#.{digits}g}"
-    # The exponent of the rounded value: 1 for 9.9996.
+    # The exponent of the rounded value, for example 1 for 9.9996.
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     places = digits - 1 - exponent
     return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"

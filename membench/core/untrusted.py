@@ -187,7 +187,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def _plain(data: bytes) -> bool:
-    """Whether `one_line` is certain to change no text in ``data``."""
+    """Whether it is certain that `one_line` changes no text in ``data``."""
     return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
 
 

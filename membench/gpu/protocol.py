@@ -7,7 +7,7 @@ machine without a GPU. A bench must use the GPU only through this interface.
 Rules for a bench:
 
 * The bench function requests kernels, buffers and streams before it returns the work, never in the
-timed work. The first launch of a kernel loads the kernel, and an allocation waits for the GPU.
+  timed work. The first launch of a kernel loads the kernel, and an allocation waits for the GPU.
 * After the case, membench frees all memory that the bench allocated.
 * Scalars are NumPy scalars of exactly the type that the kernel takes.
 """

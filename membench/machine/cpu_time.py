@@ -17,7 +17,7 @@ _STATES = 8
 _USER_TIME, _SYSTEM_TIME = 11, 12  # fields of /proc/pid/stat after the name
 
 BUSY_SHARE = 0.1
-"""Share of the machine's CPUs; other programs that use more reduce the measured bandwidth."""
+"""Largest share of the machine's CPUs that other programs may use without effect on bandwidth."""
 
 LEAST_BUSY = 0.5
 """Number of CPUs that other programs may use on any machine.
@@ -26,7 +26,7 @@ If other programs use fewer CPUs, membench regards any machine as quiet, even a 
 """
 
 MOST_STEAL = 0.05
-"""Share of the CPU time; a hypervisor that takes more reduces the measured bandwidth."""
+"""Largest share of the CPU time that the hypervisor may take without effect on bandwidth."""
 
 LEAST_TICKS = 40
 """Minimum number of ticks between two readings of the counters.

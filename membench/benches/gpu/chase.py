@@ -45,7 +45,7 @@ LINKS_PER_S = 1e9
 """Estimated number of lines that the kernel links per second; a line causes 32 bytes of traffic."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
-"""Footprints in bytes at which the full profile compares cache operators: L1, L2 and memory."""
+"""Footprints in bytes (in L1, L2 and memory) at which the full profile compares cache operators."""
 
 TIMED_HOPS = 2048
 """Number of hops per launch that are timed individually."""

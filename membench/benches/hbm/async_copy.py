@@ -41,7 +41,7 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 
 @bench(
     "hbm/async",
-    version=2,  # since 2: `size=auto`
+    version=2,  # since version 2: `size=auto`
     needs=Needs.GPU,
     profiles=("full",),
     seconds=lambda size, method, tile, stages: (

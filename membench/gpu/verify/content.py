@@ -88,8 +88,8 @@ _FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
     "bf16": (np.uint16, 0x807F, 0x3F00),
     "fp16": (np.uint16, 0x83FF, 0x3800),
     "fp8": (np.uint8, 0x87, 0x30),
-    # Two E2M1 numbers per byte, +-1 or +-1.5. Products, and sums of thousands of products, are
-    # exact.
+    # A byte has two E2M1 numbers, each +-1 or +-1.5. Products, and sums of thousands of products,
+    # are exact.
     "nvfp4": (np.uint8, 0x99, 0x22),
 }
 _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)

@@ -69,9 +69,9 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
     sysfs lists a shared cache once per CPU.
     """
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    # Remember the caches that were read. This saves thousands of reads on a large machine. The
-    # index alone does not identify a cache. For example, a small core without an L2 has its L3 at
-    # the index of a large core's L2.
+    # Remember the caches that were read. The set of known caches saves thousands of reads on a
+    # large machine. The index alone does not identify a cache. For example, a small core without an
+    # L2 has its L3 at the index of a large core's L2.
     seen: set[tuple[str, str, int]] = set()
     for cpu in online:
         for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
