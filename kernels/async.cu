@@ -1,9 +1,10 @@
-// Three ways to copy from global into shared memory: plain loads, cp.async, and bulk copies.
+// Three methods to copy data from global memory into shared memory: plain loads, cp.async, and bulk
+// copies.
 //
-// Block b copies tiles b, b + blocks, ... of `vectors` vectors of 16 bytes each, and has STAGES
-// tiles in flight in a ring of STAGES tiles in dynamic shared memory. The block sums the data in
-// shared memory after their arrival. With plain loads and cp.async a thread reads only data that it
-// copied itself, so that it need not wait for other threads.
+// Block b copies tiles b, b + blocks, ... A tile has `vectors` vectors of 16 bytes. STAGES tiles
+// are in flight, in a ring of STAGES tiles in dynamic shared memory. After the data have arrived in
+// shared memory, the block sums the data. With plain loads and cp.async, a thread reads only data
+// that the same thread copied, so that no thread waits for other threads.
 
 #include "bulk.cuh"
 
@@ -20,8 +21,8 @@ extern __shared__ __align__(128) uint4 ring[];
 
 __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
     unsigned sum = 0;
-    // Signed, because an unsigned count may wrap, and the compiler would then check the end in each
-    // step.
+    // The count is signed, because an unsigned count may wrap. With an unsigned count, the compiler
+    // would check the end in each step.
     const int end = static_cast<int>(vectors);
 #pragma unroll 4
     for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock)) {
@@ -37,7 +38,7 @@ __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vect
 
 }  // namespace
 
-// Through registers, one tile at a time, with kInFlight vectors in flight per thread.
+// Copies through registers, one tile at a time, with kInFlight vectors in flight per thread.
 extern "C" __global__ void __launch_bounds__(kBlock, 1)
     async_ld(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
              unsigned tiles) {
@@ -66,7 +67,7 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 namespace {
 
 __device__ __forceinline__ void copy_tile(uint4* to, const uint4* from, unsigned vectors) {
-    const int end = static_cast<int>(vectors);  // signed, as above
+    const int end = static_cast<int>(vectors);  // signed, as in sum_of_tile
 #pragma unroll 4
     for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock))
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to + i)),
@@ -81,8 +82,8 @@ __device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;"
 extern "C" __global__ void __launch_bounds__(kBlock)
     async_cp(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned vectors,
              unsigned tiles) {
-    // A group is committed for every stage, even an empty one if there are no more tiles. So the
-    // oldest of STAGES groups is always the needed one.
+    // Each turn commits a group, even an empty group if there are no more tiles. So the block
+    // always needs the oldest of STAGES groups.
     unsigned next = blockIdx.x, sum = 0;
 #pragma unroll 1
     for (int s = 0; s < STAGES; ++s, next += gridDim.x) {

@@ -1,4 +1,5 @@
-// Atomic additions of 1: to one counter, to counters a line apart, or to one counter per thread.
+// Atomic additions of 1 to one counter, to counters in separate lines, or to one counter per
+// thread.
 //
 // Thread i of the grid adds to counter (i & mask) * apart. `atom` returns the old value, `red`
 // returns nothing.
@@ -41,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     olds[blockIdx.x * kBlock + threadIdx.x] += sum;
 }
 
-// Counters in mapped host memory.
+// The counters are in mapped host memory.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_system(unsigned* __restrict__ counters, unsigned mask, unsigned apart, unsigned turns) {
     unsigned* const at = counter(counters, mask, apart);
@@ -50,9 +51,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         asm volatile("red.relaxed.sys.global.add.u32 [%0], 1;" ::"l"(at) : "memory");
 }
 
-// Counters in 32 kBlock words of shared memory; their sum is added to totals[block]. `amount` is 1.
-// It is an argument, because for a constant 1 the compiler would use a special increment
-// instruction.
+// The counters are in 32 kBlock words of shared memory. The kernel adds the sum of the counters to
+// totals[block]. `amount` is 1. `amount` is an argument, because for a constant 1 the compiler
+// would use a special increment instruction.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_shared(unsigned* __restrict__ totals, unsigned mask, unsigned apart, unsigned turns,
                    unsigned amount) {

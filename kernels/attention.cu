@@ -1,28 +1,29 @@
-// The attention of one decode step over a paged KV cache: K and V through a block table.
+// The attention of one decode step over a paged KV cache. A block table gives the pages of K and V.
 //
-// A page has 16 tokens. Pages of K and of V are in two pools, each [page][KV head][token][128].
-// Each block processes the pages first .. last of one sequence and KV head, for all GROUP query
-// heads that share the KV head, so that K and V are read once. Each warp processes one page at a
-// time. The weights are 2^(q k - m), where m is the largest q k so far. When m grows, the sums so
-// far are scaled (the online softmax of Milakov and Gimelshein, 2018), so that no query overflows.
-// A second kernel combines the results of a sequence's splits, using the maximum of each.
+// A page has 16 tokens. One pool has the pages of K, and one pool has the pages of V. Each pool is
+// an array [page][KV head][token][128]. Each block processes the pages first .. last of one
+// sequence and KV head, for all GROUP query heads that share the KV head. So each block reads K and
+// V once. Each warp processes one page at a time. The weights are 2^(q k - m), where m is the
+// largest q k so far. When m grows, the warp scales the sums so far, so that no query overflows
+// (the online softmax of Milakov and Gimelshein, 2018). A second kernel combines the results of the
+// blocks of a sequence (the splits), and uses the maximum m of each split.
 //
-// Both products run on the tensor cores, as in inference engines: on the CUDA cores, with eight
-// query heads or FP8, arithmetic would be the limit instead of memory. In a product, the page is
-// the operand with 16 rows, and the query heads are the operand with 8. The lanes hold the numbers
-// as in mma.m16n8k16 (PTX ISA, "Matrix fragments"). Two orders are free: the order of summation
-// (over elements of a head), and the order of the rows of a result (also elements). So a lane can
-// load 16 adjacent bytes as its fragment.
+// Both products run on the tensor cores, as in inference engines. On the CUDA cores, with eight
+// query heads or FP8, arithmetic instead of memory would limit the speed. In a product, the page is
+// the operand with 16 rows, and the query heads are the operand with 8 columns. The lanes hold the
+// numbers as in mma.m16n8k16 (PTX ISA, "Matrix fragments"). Two orders are free: the order of
+// summation over the elements of a head, and the order of the rows of a result, which are also
+// elements. So a lane can load 16 adjacent bytes as a fragment.
 
 #include "device.cuh"
 #include "tensor.cuh"
 
-// Query heads per KV head, at most 8.
+// The number of query heads per KV head, at most 8.
 #ifndef GROUP
 #define GROUP 4
 #endif
 
-// 1: K and V are E4M3, which needs compute capability 8.9.
+// With 1, K and V are in the format E4M3, which needs compute capability 8.9.
 #ifndef FP8
 #define FP8 0
 #endif
@@ -43,7 +44,7 @@ __device__ __forceinline__ float power_of_two(float x) {
 
 }  // namespace
 
-// Older compute capabilities have no mma.m16n8k16, or no FP8.
+// Older compute capabilities have no mma.m16n8k16, or do not support FP8.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= (FP8 ? 890 : 800)
 
 namespace {
@@ -56,7 +57,8 @@ constexpr unsigned kPage = kTokens * kRow;     // vectors per page and head
 constexpr unsigned kMine = kPage / 32;         // vectors of a page per lane
 constexpr unsigned kSteps = kDim / 16;         // products of 16 elements of a head
 
-// volatile keeps the order of the source: the compiler would delay the second half.
+// volatile keeps the order of the source. Without volatile, the compiler would delay the second
+// half.
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
     asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -69,8 +71,8 @@ __device__ __forceinline__ unsigned word(const uint4& v, unsigned i) {
     return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
-// Request a lane's part of a page of K: for the tokens lane / 4 and lane / 4 + 8, a quarter of
-// every 64 bytes.
+// Loads the part of a page of K that a lane needs: a quarter of every 64 bytes of the tokens lane /
+// 4 and lane / 4 + 8.
 __device__ __forceinline__ void ask_keys(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
 #pragma unroll
     for (unsigned i = 0; i < kMine; ++i) {
@@ -79,19 +81,20 @@ __device__ __forceinline__ void ask_keys(uint4 (&to)[kMine], const uint4* page, 
     }
 }
 
-// The token of a lane's i-th vector in a page of V.
+// The number of the token that the i-th vector of a lane belongs to, in a page of V.
 __device__ __forceinline__ unsigned value_token(unsigned i, unsigned lane) {
     return lane % 4 * 2 + i % 2 + i / 2 % 2 * 8;
 }
 
-// Request a lane's part of a page of V: for four tokens, an eighth of every 128 bytes.
+// Loads the part of a page of V that a lane needs: an eighth of every 128 bytes of four tokens.
 __device__ __forceinline__ void ask_values(uint4 (&to)[kMine], const uint4* page, unsigned lane) {
 #pragma unroll
     for (unsigned i = 0; i < kMine; ++i)
         to[i] = load(page + value_token(i, lane) * kRow + i / 4 * 8 + lane / 4);
 }
 
-// Load the query as the second operand of every step, with its elements in the order of K's.
+// Loads the query as the second operand of every step. The elements of the query are in the same
+// order as the elements of K.
 __device__ __forceinline__ void ask_query(unsigned (&to)[2 * kSteps], const uint4* q,
                                           unsigned lane) {
     const unsigned head = lane / 4;
@@ -105,7 +108,8 @@ __device__ __forceinline__ void ask_query(unsigned (&to)[2 * kSteps], const uint
     }
 }
 
-// power[token][head] = q k for a page, in two sums, so that steps need not wait for each other.
+// power[token][head] = q k for a page. The code uses two sums, so that a step need not wait for the
+// previous step.
 __device__ __forceinline__ void multiply_keys(float (&power)[4], const uint4 (&keys)[kMine],
                                               const unsigned (&query)[2 * kSteps]) {
     float other[4] = {0, 0, 0, 0};
@@ -131,8 +135,8 @@ __device__ __forceinline__ void multiply_keys(float (&power)[4], const uint4 (&k
     for (unsigned i = 0; i < 4; ++i) power[i] += other[i];
 }
 
-// The element of a head to which sum[step][0] and [1] belong; [2] and [3] belong to the next
-// element.
+// The number of the element of a head to which sum[step][0] and sum[step][1] belong. sum[step][2]
+// and sum[step][3] belong to the next element.
 __device__ __forceinline__ unsigned element(unsigned step, unsigned lane) {
     return FP8 ? lane / 4 * 16 + step * 2 : step / 4 * 64 + lane / 4 * 8 + step % 4 * 2;
 }
@@ -141,7 +145,8 @@ __device__ __forceinline__ unsigned element(unsigned step, unsigned lane) {
 __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
                                                 const uint4 (&values)[kMine], unsigned weights_low,
                                                 unsigned weights_high) {
-    // Transpose: a load has two elements per token, the product needs two tokens per element.
+    // Transpose, because a load has two elements per token, but the product needs two tokens per
+    // element.
 #pragma unroll
     for (unsigned step = 0; step < kSteps; ++step) {
         unsigned a[4];
@@ -167,13 +172,14 @@ __device__ __forceinline__ void multiply_values(float (&sum)[kSteps][4],
     }
 }
 
-// The maximum, and below the sum, over the lanes that have the same two query heads.
+// The maximum over the lanes that have the same two query heads.
 __device__ __forceinline__ float most_of(float x) {
 #pragma unroll
     for (int apart = 4; apart < 32; apart *= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffff, x, apart));
     return x;
 }
 
+// The sum over the lanes that have the same two query heads.
 __device__ __forceinline__ float total_of(float x) {
 #pragma unroll
     for (int apart = 4; apart < 32; apart *= 2) x += __shfl_xor_sync(0xffffffff, x, apart);
@@ -200,8 +206,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     ask_query(query, q + static_cast<size_t>(row) * GROUP * (kDim / 8), lane);
     float sum[kSteps][4] = {}, weight[2] = {0, 0}, most[2] = {kLeast, kLeast};
 
-    // Each half of the next page is requested as soon as the same half of this page has been used.
-    // The number of the page after that has been loaded by then.
+    // The warp requests each half of the next page as soon as it has used the same half of this
+    // page. By then, the warp has loaded the number of the page after the next page.
     const size_t mine = static_cast<size_t>(head) * kPage;
     const size_t of_page = static_cast<size_t>(heads) * kPage;
     uint4 keys[kMine], values[kMine];
@@ -220,8 +226,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         float power[4];
         multiply_keys(power, keys, query);
         if (more) ask_keys(keys, k_pool + at, lane);
-        // power[0] and [1] belong to one token and two heads, [2] and [3] to the token 8 positions
-        // later.
+        // power[0] and power[1] belong to one token and two heads. power[2] and power[3] belong to
+        // the token 8 positions later.
         float keep[2];
 #pragma unroll
         for (unsigned h = 0; h < 2; ++h) {
@@ -237,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 #pragma unroll
             for (unsigned i = 0; i < 4; ++i) sum[step][i] *= keep[i % 2];
         }
-        // The first product gives [token][head], the second one needs [head][token].
+        // The first product gives [token][head], but the second product needs [head][token].
         multiply_values(sum, values, turned(halves(power[0], power[1])),
                         turned(halves(power[2], power[3])));
         if (more) ask_values(values, v_pool + at, lane);
@@ -278,8 +284,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 
 #endif
 
-// out[row * GROUP + g][128] = sum of the splits' parts divided by the sum of their weights, both
-// scaled to the largest of their maxima. One block computes one row and query head.
+// out[row * GROUP + g][128] = the sum of the parts of all splits, divided by the sum of the weights
+// of all splits. Both sums are scaled to the largest maximum of the splits. One block computes one
+// row and query head.
 extern "C" __global__ void __launch_bounds__(kBlock)
     attention_merge(float* __restrict__ out, const float* __restrict__ parts,
                     const float2* __restrict__ weights, unsigned splits) {

@@ -6,9 +6,9 @@
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
-// Initialises `count` mbarriers, 8 bytes apart, each with one arrival per phase. One thread of a
-// block calls this function. Other threads of the block may use the mbarriers after a barrier of
-// the block. Other blocks may use them after a barrier of the cluster.
+// Initialises `count` mbarriers, 8 bytes apart, with one arrival per phase. One thread of a block
+// calls this function. Other threads of the block may use the mbarriers after a barrier of the
+// block. Other blocks may use the mbarriers after a barrier of the cluster.
 __device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
 #pragma unroll 1
     for (unsigned s = 0; s < count; ++s)
@@ -17,7 +17,7 @@ __device__ __forceinline__ void make_barriers(unsigned first, unsigned count) {
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Makes the one arrival of this phase. The phase then also waits for `bytes` bytes.
+// Makes the single arrival of this phase, and lets the phase also wait for `bytes` bytes.
 __device__ __forceinline__ void expect(unsigned barrier, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                  : "memory");
@@ -46,14 +46,14 @@ __device__ __forceinline__ void bulk_load(unsigned to, const void* from, unsigne
         : "memory");
 }
 
-// Multicast needs the architecture-specific features of sm_90a, sm_100a and similar targets. For
-// other targets the assembler warns that multicast is slow.
+// Multicast needs the architecture-specific features of targets such as sm_90a and sm_100a. For
+// other targets, the assembler warns that multicast is slow.
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || defined(__CUDA_ARCH_FEAT_SM100_ALL) || \
     (defined(__CUDA_ARCH_FAMILY_SPECIFIC__) && __CUDA_ARCH__ < 1200)
 #define MEMBENCH_MULTICAST
 
 // Copies to the same shared-memory offset in every block whose bit is set in `mask`. In each of
-// these blocks, the arrival is signalled to the mbarrier at the same offset.
+// these blocks, the mbarrier at the offset of `barrier` signals the arrival.
 __device__ __forceinline__ void bulk_multicast(unsigned to, const void* from, unsigned bytes,
                                                unsigned barrier, unsigned short mask) {
     asm volatile(
@@ -86,7 +86,8 @@ __device__ __forceinline__ void pump(size_t count, const void* stages,
     for (size_t p = 0; p < count + kAhead; ++p) {
         if (p < count) {
             // This stage contained piece p - kStages. The copy of that piece must have ended. So
-            // this waits for all committed groups except the newest kStages - kAhead - 1 groups.
+            // the thread waits for all committed groups except the newest kStages - kAhead - 1
+            // groups.
             if (p >= kStages)
                 asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kStages - kAhead - 1)
                              : "memory");

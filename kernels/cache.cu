@@ -1,17 +1,18 @@
-// A working set that is read or written repeatedly within one launch.
+// Repeated reads or writes of one working set within one launch.
 //
-// The set consists of chunks of 16 KiB; their count is a power of two. For one chunk, each of the
-// 1024 threads of a block makes one access of 16 bytes. Block b makes the visits
-//     b * spread + step * i,   i = 0, 1, ...,   below its end,
-// and visit v is to chunk v modulo the count. With spread 1, step = blocks and a common end, the
-// blocks move through the set together, and every chunk is visited once per lap. Each lap begins at
-// another block (the number of blocks is not a power of two), so that each SM accesses lines from
-// both partitions of the L2 cache. With step 1 and a separate end, each block moves through the
-// whole set alone, so that its L1 cache serves what it can hold.
+// The set consists of chunks of 16 KiB. The number of chunks is a power of two. For one chunk, each
+// of the 1024 threads of a block makes one access of 16 bytes. Block b makes the visits b * spread
+// + step * i,   i = 0, 1, ...,   below its end, and visit v accesses chunk v modulo the number of
+// chunks. With spread 1, step = blocks and a common end, the blocks move through the set together
+// and visit every chunk once per lap. Each lap begins at a different block, because the number of
+// blocks is not a power of two. So each SM accesses lines from both partitions of the L2 cache.
+// With step 1 and a separate end, each block moves through the whole set alone, so that its L1
+// cache serves the part of the set that fits in L1.
 
 #include "device.cuh"
 
-// The cache operator of a load, with its dot; empty for none, as in ordinary kernels.
+// The cache operator of a load, with the dot; empty for a load without operator, as in ordinary
+// kernels.
 #ifndef HINT
 #define HINT ".cg"
 #endif
@@ -31,8 +32,8 @@ __device__ __forceinline__ uint4 load(const uint4* from) {
 
 }  // namespace
 
-// sums[block] += sum of the words that the block read. `own`: the end is relative to the block's
-// first visit.
+// sums[block] += sum of the words that the block read. If `own` is not 0, `end` is relative to the
+// block's first visit.
 extern "C" __global__ void __launch_bounds__(kBlock)
     cache_read(unsigned* __restrict__ sums, const uint4* __restrict__ a, unsigned mask,
                unsigned spread, unsigned step, unsigned end, unsigned own) {
@@ -53,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// Word i of the set becomes pattern(i, salt), whichever block writes it.
+// Writes pattern(i, salt) to word i of the set. The value does not depend on the block that writes.
 extern "C" __global__ void __launch_bounds__(kBlock)
     cache_write(uint4* __restrict__ a, unsigned salt, unsigned mask, unsigned step, unsigned end) {
     const auto put = [=](unsigned v) {
@@ -61,8 +62,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
         a[i] = make_uint4(pattern_word(4 * i, salt), pattern_word(4 * i + 1, salt),
                           pattern_word(4 * i + 2, salt), pattern_word(4 * i + 3, salt));
     };
-    // In tiles, because in a loop unrolled over an unknown stride the compiler checks the end each
-    // time.
+    // The loop works in tiles, because in an unrolled loop with an unknown stride the compiler
+    // checks the end at each access.
     unsigned v = blockIdx.x;
 #pragma unroll 1
     for (; v + (kInFlight - 1) * step < end; v += kInFlight * step) {

@@ -1,18 +1,19 @@
 // One thread follows pointers: every load needs the value of the previous load.
 //
-// A ring goes through `lines` lines of 128 bytes; each line begins with the address of the next
-// one. A bijection `place` on the line numbers gives the order: the i-th line of the ring is
-// place(i), and it points to place(i + 1). So the ring is one cycle by construction, all threads
-// can build it at once, and the end of k hops can be computed without a walk. The bijection mixes
-// the low bits of i within windows of `window` lines (a power of two) and keeps the other bits. A
-// single window gives a random order; with small windows, the chase finishes one window, and its
-// address translation, before the next. A result beyond the last line is mixed again until it is a
-// line, so that the function is also a bijection on an incomplete window.
+// A ring goes through `lines` lines of 128 bytes. Each line begins with the address of the next
+// line. A bijection `place` on the line numbers gives the order: the i-th line of the ring is
+// place(i), and contains the address of place(i + 1). So the ring is one cycle by construction, all
+// threads can build the ring at once, and the host can compute the end of k hops without a walk.
+// The bijection mixes the low bits of i within windows of `window` lines (a power of two) and keeps
+// the other bits. A single window gives a random order. With small windows, the chase finishes one
+// window, which needs few address translations, before the next window. If the mixed number is
+// beyond the last line, the function mixes the number again until it is the number of a line. So
+// the function is also a bijection on an incomplete window.
 
 #include "device.cuh"
 
-// The cache operator of a load, with its dot: ".ca", ".cg", ".cv"; ordinary kernels use none, which
-// gives another instruction than ".ca".
+// The cache operator of a load, with the dot: ".ca", ".cg" or ".cv". Ordinary kernels use loads
+// without an operator, which are a different instruction than loads with ".ca".
 #ifndef HINT
 #define HINT ""
 #endif
@@ -56,7 +57,7 @@ __device__ __forceinline__ unsigned long long follow(unsigned long long address)
 
 }  // namespace
 
-// Link the ring in the `lines` lines at `base`; window = 2^bits lines.
+// Links the ring in the `lines` lines at `base`. A window has 2^bits lines.
 extern "C" __global__ void __launch_bounds__(1024)
     chase_link(char* __restrict__ base, unsigned lines, unsigned bits, unsigned seed) {
     const unsigned step = blockDim.x * gridDim.x;
@@ -69,8 +70,8 @@ extern "C" __global__ void __launch_bounds__(1024)
     }
 }
 
-// LOADS * turns hops, starting with the line at `at`. out = {address at the end, nanoseconds,
-// cycles}. Both clocks are read before the first load is issued and after the last one has
+// Makes LOADS * turns hops from the line at `at`. out = {address at the end, nanoseconds, cycles}.
+// The thread reads both clocks before it issues the first load and after the last load has
 // returned.
 extern "C" __global__ void __launch_bounds__(1)
     chase_run(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
@@ -81,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(1)
 #pragma unroll
         for (int k = 0; k < LOADS; ++k) at = follow(at);
     }
-    // `at` is an operand of the clock read, so the clock is read after `at` has arrived.
+    // `at` is an operand of the clock read, so the thread reads the clock after `at` has arrived.
     long long cycles_after;
     asm volatile(
         "{ .reg .pred p; setp.ne.u64 p, %1, 0; @p mov.u64 %0, %%clock64; @!p mov.u64 %0, 0; }"
@@ -94,9 +95,8 @@ extern "C" __global__ void __launch_bounds__(1)
     out[2] = static_cast<unsigned long long>(cycles_after - cycles);
 }
 
-// `hops` hops, starting with the line at `at`, timed individually. took[hop] = cycles of a hop,
-// including reading the clock. out = {address at the end, cycles between two consecutive clock
-// reads}.
+// Makes `hops` hops from the line at `at`, and times each hop. took[hop] = cycles of a hop,
+// including one clock read. out = {address at the end, cycles between two consecutive clock reads}.
 extern "C" __global__ void __launch_bounds__(1)
     chase_hops(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
                unsigned long long at, unsigned hops) {

@@ -3,9 +3,9 @@
 
 #include "device.cuh"
 
-// Holds the queue: one thread waits until word[0], in mapped host memory, is at least `ticket`.
-// Tickets only grow, so that an early or repeated release does no harm. After `deadline_ns` the
-// kernel ends and reports this in word[1].
+// Blocks the queue: one thread waits until word[0], in mapped host memory, is at least `ticket`.
+// The host only increases the tickets, so that an early or repeated release does no harm. After
+// `deadline_ns`, the kernel ends and writes the ticket to word[1].
 extern "C" __global__ void control_hold(volatile int* word, int ticket,
                                         unsigned long long deadline_ns) {
     const unsigned long long begin = device_ns();
@@ -19,9 +19,10 @@ extern "C" __global__ void control_hold(volatile int* word, int ticket,
     }
 }
 
-// ticks[3 block ...] = {1 + number of the SM, nanoseconds of the global timer, cycles of the SM},
-// written by one thread of each block. On an idle device, as many blocks as SMs reach every SM. SM
-// numbers have gaps if some SMs are disabled, so they are not used as indices.
+// One thread of each block writes ticks[3 block ...] = {1 + number of the SM, nanoseconds of the
+// global timer, cycles of the SM}. On an idle device, a launch with as many blocks as SMs reaches
+// every SM. SM numbers have gaps if some SMs are disabled, so the kernel does not use SM numbers as
+// indices.
 extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks) {
     unsigned long long* const mine = ticks + 3 * blockIdx.x;
     mine[0] = 1 + device_sm();
@@ -32,8 +33,8 @@ extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks)
 // The smallest possible kernel.
 extern "C" __global__ void control_idle() {}
 
-// Reads n 16-byte vectors. After a write of the buffer, this fills the L2 cache with clean lines,
-// so that no write-back competes with the work that is timed next.
+// Reads n vectors of 16 bytes. The reads follow a write of the buffer, and fill the L2 cache with
+// clean lines. So no write-back competes with the work that is timed next.
 extern "C" __global__ void __launch_bounds__(1024)
     control_sweep(const ulonglong2* __restrict__ a, unsigned long long* __restrict__ sink,
                   size_t n) {
@@ -43,10 +44,10 @@ extern "C" __global__ void __launch_bounds__(1024)
         const ulonglong2 v = a[i];
         bits |= v.x | v.y;
     }
-    if (bits != 0) *sink = bits;  // never true (zeros); keeps the loads
+    if (bits != 0) *sink = bits;  // never true (all zeros), but keeps the loads
 }
 
-// Copies each of `turns` numbers that the host writes to word[0] to word[1].
+// Waits `turns` times for a new number from the host in word[0], and copies the number to word[1].
 extern "C" __global__ void control_echo(volatile int* word, int turns,
                                         unsigned long long deadline_ns) {
     const unsigned long long begin = device_ns();

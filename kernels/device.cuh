@@ -13,7 +13,7 @@ __device__ __forceinline__ unsigned device_sm() {
     return sm;
 }
 
-// The clock, read after `needed` has arrived: `needed` is an operand of the read.
+// Reads the clock after `needed` has arrived, because `needed` is an operand of the read.
 __device__ __forceinline__ long long clock_after(unsigned needed) {
     long long now;
     asm volatile(
@@ -52,7 +52,7 @@ __device__ __forceinline__ unsigned long long nothing(unsigned long long at) {
     return at;
 }
 
-// Cycles of two consecutive clock reads: the minimum over some pairs.
+// Cycles between two consecutive clock reads: the minimum over several pairs of reads.
 __device__ __forceinline__ unsigned clock_pair(unsigned long long& at) {
     unsigned least = ~0u;
 #pragma unroll 1
@@ -79,7 +79,7 @@ __device__ __forceinline__ void add_block_sum(unsigned* sums, unsigned sum) {
 
 __device__ __forceinline__ unsigned sum_of(uint4 v) { return v.x + v.y + v.z + v.w; }
 
-// Word i of the pattern; the same function as in pattern.cu.
+// Word i of the pattern, from the same function as in pattern.cu.
 __device__ __forceinline__ unsigned pattern_word(size_t i, unsigned salt) {
     return static_cast<unsigned>(i) * 0x9e3779b1u + salt;
 }

@@ -1,10 +1,10 @@
-// Reads of pages that a table names, as in reads of a paged KV cache.
+// Reads of the pages that a table lists, similar to reads of a paged KV cache.
 //
 // The pages of a launch form a sequence of vectors of 16 bytes. A page has 16 << bits bytes; vector
 // v is in page (table[v >> bits] + shift) modulo `pages`, at index v modulo 2^bits. Neighbouring
 // threads read neighbouring vectors, so that a warp reads a large page as a stream, and 16 pages of
-// 32 bytes at a time. With a different shift (less than `pages`) the same table names other pages
-// in each launch.
+// 32 bytes at a time. With a different shift (less than `pages`) in each launch, the same table
+// lists different pages.
 
 #include "device.cuh"
 

@@ -39,9 +39,10 @@ extern "C" __global__ void __launch_bounds__(512)
     }
 }
 
-// The same with bulk copies (TMA) through shared memory, for compute capability 9.0 and newer: one
-// thread of each thread block keeps four pieces of 8 KiB arriving and four leaving. Dynamic shared
-// memory: 64 KiB. A KV block has `bytes` bytes, a multiple of 16.
+// The same copy as kv_move, but with bulk copies (TMA) through shared memory, for compute
+// capability 9.0 and newer. One thread of each thread block keeps four pieces of 8 KiB arriving and
+// four pieces leaving. The kernel needs 64 KiB of dynamic shared memory. A KV block has `bytes`
+// bytes, a multiple of 16.
 extern "C" __global__ void __launch_bounds__(32)
     kv_bulk(char* __restrict__ target, const char* __restrict__ source,
             const unsigned* __restrict__ to, const unsigned* __restrict__ from, unsigned blocks,

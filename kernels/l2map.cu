@@ -18,7 +18,7 @@ __device__ __forceinline__ unsigned long long follow(unsigned long long address)
 
 }  // namespace
 
-// Write to line lines[i] at `base` its own address, for every i < count.
+// Writes to line lines[i] at `base` the address of this line, for every i < count.
 extern "C" __global__ void __launch_bounds__(1024)
     l2map_link(char* __restrict__ base, const unsigned* __restrict__ lines, unsigned count) {
 #pragma unroll 1
@@ -29,14 +29,14 @@ extern "C" __global__ void __launch_bounds__(1024)
     }
 }
 
-// where[block] = number of its SM. SM numbers may have gaps.
+// where[block] = number of the SM that runs the block. SM numbers may have gaps.
 extern "C" __global__ void __launch_bounds__(1) l2map_where(unsigned* __restrict__ where) {
     where[blockIdx.x] = device_sm();
 }
 
 // Only the block on SM `sm` works. took[i] = cycles of LOADS dependent loads of line i, after one
-// load that brings the line into the cache. out, for all lines together = {loads that did not
-// return the line's address, nanoseconds, cycles, 1 + sm}.
+// load that brings the line into the cache. For all lines together, out = {number of loads that did
+// not return the line's address, nanoseconds, cycles, 1 + sm}.
 extern "C" __global__ void __launch_bounds__(1)
     l2map_run(unsigned long long* __restrict__ out, unsigned* __restrict__ took, char* base,
               const unsigned* __restrict__ lines, unsigned count, unsigned sm) {

@@ -1,4 +1,4 @@
-// Copies by the SMs over a link, and time stamps for comparing concurrent copies.
+// Copies by the SMs over a link, and time stamps for the comparison of concurrent copies.
 
 #include "system.cuh"
 
@@ -6,9 +6,9 @@
 #define UNROLL 8
 #endif
 
-// to = from, n vectors of 16 bytes: one launch reads 16 n bytes and writes 16 n bytes. Either may
-// be in mapped host memory or on another GPU. Any one-dimensional grid and block is valid; the grid
-// limits the SMs that the copy occupies.
+// Copies n vectors of 16 bytes from `from` to `to`. One launch reads 16 n bytes and writes 16 n
+// bytes. `from` and `to` may be in mapped host memory or on another GPU. Any one-dimensional grid
+// and block is valid. The grid limits the SMs that the copy occupies.
 extern "C" __global__ void __launch_bounds__(512)
     link_copy(Quad* __restrict__ to, const Quad* __restrict__ from, size_t n) {
     in_flight<UNROLL>(

@@ -1,9 +1,10 @@
 // Traffic from many SMs, and one thread that follows pointers at the same time.
 //
-// Each warp of the generator has a region of `chunks` chunks of 4 KiB and cycles through it. Of
-// every six chunks it reads the first `reads` and writes the others. It counts its bytes, so that
-// no performance counter is needed. The chase starts when every block has moved data, and signals
-// stop at its end. In any case the generator ends at its deadline.
+// Each warp of the generator has a region of `chunks` chunks of 4 KiB, and cycles through the
+// region. Of every six chunks, the warp reads the first `reads` chunks and writes the other chunks.
+// The generator counts its bytes, so that no performance counter is needed. The chase starts when
+// every block has moved data, and tells the generator to stop when the chase ends. In any case the
+// generator ends at its deadline.
 
 #include "device.cuh"
 
@@ -16,7 +17,7 @@ namespace {
 constexpr unsigned kBlock = 1024;
 constexpr unsigned kVectors = 256;  // vectors per chunk: eight per lane
 constexpr int kEach = kVectors / 32;
-constexpr unsigned kApart = 16;  // words between two counters: a line each
+constexpr unsigned kApart = 16;  // words between two counters, so that each has a line
 constexpr unsigned kPoison = 0xa5a5a5a5u;
 
 __device__ __forceinline__ unsigned long long moved_by(const unsigned long long* moved,
@@ -37,7 +38,7 @@ __device__ __forceinline__ unsigned long long follow(unsigned long long address)
     return next;
 }
 
-// volatile keeps the order of the source, so that a whole chunk is in flight together.
+// volatile keeps the order of the source, so that a whole chunk is in flight at once.
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
     asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -54,7 +55,7 @@ __device__ __forceinline__ uint4 content(size_t vector, unsigned salt) {
 
 }  // namespace
 
-// Fill chunks that are read with the pattern, and chunks that are written with poison.
+// Fills chunks to be read with the pattern, and chunks to be written with poison.
 extern "C" __global__ void __launch_bounds__(kBlock)
     loaded_prepare(uint4* __restrict__ memory, size_t vectors, unsigned chunks, unsigned reads,
                    unsigned salt) {
@@ -67,8 +68,8 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     }
 }
 
-// done[warp] = {chunks, sum of the words read}; moved[block * kApart] grows by 4096 per chunk;
-// where[block] = 1 + SM.
+// done[warp] = {chunks, sum of the words read}. moved[block * kApart] grows by 4096 bytes per
+// chunk. where[block] = 1 + number of the SM.
 extern "C" __global__ void __launch_bounds__(kBlock, 1)
     loaded_generate(uint4* memory, unsigned chunks, unsigned reads, unsigned salt, unsigned pause,
                     const unsigned* stop, unsigned long long* moved, uint2* done, unsigned* where,
@@ -79,8 +80,8 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
     const unsigned long long begin = device_ns();
     unsigned sum = 0, count = 0, chunk = 0, phase = 0;
     if (threadIdx.x == 0) where[blockIdx.x] = 1 + device_sm();
-    // Warps do not start all at once: each begins at a different time within the first pause, and
-    // keeps this offset.
+    // The warps do not start all at once. Each warp begins at a different time within the first
+    // pause, and keeps this offset.
     const long long start = clock64();
     const long long late = static_cast<long long>(pause) * ((warp * 0x9e3779b1u) >> 16) >> 16;
 #pragma unroll 1
@@ -88,7 +89,7 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 #pragma unroll 1
     while (true) {
         const long long from = clock64();
-        unsigned halt;  // loaded before the chunk, needed after it
+        unsigned halt;  // loaded before the chunk, needed after the chunk
         asm volatile("ld.volatile.global.u32 %0, [%1];" : "=r"(halt) : "l"(stop));
         const size_t i = region + static_cast<size_t>(chunk) * kVectors;
         if (phase < reads) {
@@ -122,19 +123,19 @@ extern "C" __global__ void __launch_bounds__(kBlock, 1)
 // A sample is LOADS * turns hops in one span, then `hops` hops that are timed individually, all
 // while the traffic runs.
 //
-// out = {address at the end of all hops, blocks that were running, 1 + SM, cycles of all samples,
-// nanoseconds of all samples, cycles between two consecutive clock reads, 0, 0}. out[8 + 4 s ...] =
-// for sample s, the nanoseconds of its LOADS * turns hops, the nanoseconds over which bytes were
-// counted, these bytes, and the bytes that were moved while single hops were timed.
-// took[hops * s ...] = cycles of its single hops.
+// out = {address at the end of all hops, blocks that were running, 1 + number of the SM, cycles of
+// all samples, nanoseconds of all samples, cycles between two consecutive clock reads, 0, 0}. For
+// sample s, out[8 + 4 s ...] = {nanoseconds of the LOADS * turns hops, nanoseconds between the two
+// counts of bytes, bytes between the two counts, bytes moved during the single hops}. took[hops * s
+// ...] = cycles of the single hops of sample s.
 //
-// Bytes are counted from the start of one count to the start of the next, so that the duration of
-// counting cancels.
+// The time runs from the start of one count of bytes to the start of the next count, so that the
+// duration of counting cancels.
 //
 // Single hops are between the second count of a sample and the first count of the next sample, so
-// that they affect neither the time nor the bytes of a sample. Their cycles stay in shared memory
-// until the traffic stops: stores to global memory would add traffic, and the next hop would wait
-// for them.
+// that they affect neither the time nor the bytes of a sample. The cycles of single hops stay in
+// shared memory until the traffic stops. Stores to global memory would add traffic, and the next
+// hop would wait for these stores.
 extern "C" __global__ void __launch_bounds__(1)
     loaded_chase(unsigned long long* __restrict__ out, unsigned* __restrict__ took,
                  unsigned long long at, unsigned turns, unsigned hops, unsigned samples,
@@ -189,8 +190,8 @@ extern "C" __global__ void __launch_bounds__(1)
     for (unsigned hop = 0; hop < timed; ++hop) took[hop] = cycles[hop];
 }
 
-// Checks whether every chunk contains the data that `done` chunks of its warp must have left.
-// found[0] += wrong vectors.
+// Checks whether every chunk contains the data that the warp must have left there after `done`
+// chunks. found[0] += number of wrong vectors.
 extern "C" __global__ void __launch_bounds__(kBlock)
     loaded_check(unsigned long long* __restrict__ found, const uint4* __restrict__ memory,
                  size_t vectors, unsigned chunks, unsigned reads, unsigned salt,

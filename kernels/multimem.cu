@@ -1,5 +1,5 @@
-// One address for the same place in the memory of several GPUs (multimem, in the NVLink switch): a
-// load returns the sum over all GPUs, a store writes to all GPUs.
+// Accesses to one address that stands for the memory of several GPUs (multimem, in the NVLink
+// switch). A load returns the sum over all GPUs, and a store writes to all GPUs.
 //
 // The words are single-precision numbers. Any one-dimensional grid and block of up to 512 threads
 // is valid; n counts vectors of 16 bytes.
@@ -32,7 +32,7 @@ __device__ __forceinline__ void add_to_all(Quad* at, Quad v) {
                  : "memory");
 }
 #else
-// Multimem needs compute capability 9.0; the bench checks this first.
+// Multimem needs compute capability 9.0; the bench checks the compute capability first.
 __device__ __forceinline__ Quad sum_of_all(const Quad*) {
     __trap();
     return {};
@@ -45,8 +45,8 @@ __device__ __forceinline__ void add_to_all(Quad*, Quad) { __trap(); }
 
 }  // namespace
 
-// own = the sum over all GPUs: 16 n bytes arrive over this GPU's link, and 16 n bytes are written
-// to its memory.
+// own = the sum over all GPUs. 16 n bytes arrive over the link of this GPU, and the kernel writes
+// 16 n bytes to the memory of this GPU.
 extern "C" __global__ void __launch_bounds__(512, 1)
     multimem_reduce(Quad* __restrict__ own, const Quad* __restrict__ all, size_t n) {
     in_flight<kInFlight>(
@@ -54,7 +54,8 @@ extern "C" __global__ void __launch_bounds__(512, 1)
         [=](size_t i, Quad v) { own[i] = v; });
 }
 
-// all = own, on every GPU: 16 n bytes are read, and leave over the link only once for all GPUs.
+// all = own, on every GPU. The kernel reads 16 n bytes, which leave over the link only once for all
+// GPUs.
 extern "C" __global__ void __launch_bounds__(512, 1)
     multimem_store(Quad* __restrict__ all, const Quad* __restrict__ own, size_t n) {
     in_flight<kInFlight>(

@@ -1,18 +1,19 @@
-// Contents of buffers: written before a measurement and checked afterwards.
+// Contents of buffers, which the benches write before a measurement and check afterwards.
 //
 // In a pattern, the value of every 32-bit word is a function of its index. The kernels use
 // grid-stride loops, so that any one-dimensional launch is valid.
 
 namespace {
 
-// 2^32 divided by the golden ratio; odd, so that words with different indices (modulo 2^32) differ.
+// 2^32 divided by the golden ratio. The number is odd, so that words with different indices (modulo
+// 2^32) differ.
 constexpr unsigned kStep = 0x9e3779b1u;
 
 __device__ __forceinline__ unsigned pattern(size_t i, unsigned salt) {
     return static_cast<unsigned>(i) * kStep + salt;
 }
 
-// 0, 1, 2 or 3: sums and products of a few such numbers are exact in single precision.
+// Returns 0, 1, 2 or 3. Sums and products of a few such numbers are exact in single precision.
 __device__ __forceinline__ float small(size_t i, unsigned salt) {
     return static_cast<float>(pattern(i, salt) >> 30);
 }
@@ -25,7 +26,7 @@ __device__ __forceinline__ void for_each(size_t n, Function function) {
         function(i);
 }
 
-// found[0] = number of different words; found[1] = 1 + the smallest index of such a word.
+// found[0] = number of wrong words. found[1] = 1 + the smallest index of a wrong word.
 __device__ __forceinline__ void report(unsigned long long* found, size_t i) {
     atomicAdd(found, 1ull);
     atomicMin(found + 1, static_cast<unsigned long long>(i) + 1);
@@ -74,8 +75,8 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// Checks a pool of `blocks` blocks of `words` words: block b must be block of[b] of the pattern, or
-// all `poison` if of[b] is 2^32 - 1.
+// Checks a pool of `blocks` blocks of `words` words. Block b must equal block of[b] of the pattern.
+// If of[b] is 2^32 - 1, all words of block b must be `poison`.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_blocks(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
                          const unsigned* __restrict__ of, size_t words, size_t blocks,

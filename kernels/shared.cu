@@ -4,8 +4,8 @@
 // A tile has one element of WIDTH bytes for each of the 1024 threads.  With stride s (1 .. 32, a
 // power of two) lane l of warp w has element (w / s) * 32 s + l s + w % s of each tile. Every
 // element belongs to one thread, and neighbouring lanes are s elements apart. A turn accesses
-// kTiles successive tiles, starting at tile turn % kTiles. So accesses differ between successive
-// turns, and the compiler cannot drop any.
+// kTiles successive tiles, starting at tile turn % kTiles. So successive turns make different
+// accesses, and the compiler cannot drop an access.
 
 #include "cluster.cuh"
 #include "device.cuh"
@@ -37,7 +37,8 @@ __device__ __forceinline__ unsigned place(unsigned stride) {
     return ((warp / stride) * 32 * stride + lane * stride + warp % stride) * WIDTH;
 }
 
-// volatile asm keeps all reads in order: the compiler would read unchanging data only once.
+// volatile asm keeps all reads, in order. Without volatile, the compiler would read unchanging data
+// only once.
 __device__ __forceinline__ unsigned read(unsigned address) {
 #if WIDTH == 4
     unsigned x;
@@ -78,8 +79,7 @@ __device__ __forceinline__ void fill(unsigned words, unsigned salt) {
 
 }  // namespace
 
-// Uses Uses Uses kAll tiles of dynamic shared memory. sums[block] += sum of the words that the
-// block read.
+// Uses kAll tiles of dynamic shared memory. sums[block] += sum of the words that the block read.
 extern "C" __global__ void __launch_bounds__(kBlock)
     shared_read(unsigned* __restrict__ sums, unsigned stride, unsigned turns, unsigned salt) {
     fill(kAll * kBlock * kWords, salt);
@@ -112,9 +112,9 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// One thread follows addresses in shared memory: word i of `words` (a power of two) points to word
-// i + step (odd), so that the ring is one cycle. out = {word at the end of LOADS * turns hops,
-// nanoseconds, cycles}.
+// One thread follows addresses in shared memory. Word i points to word i + step. The number of
+// words (`words`) is a power of two and `step` is odd, so that the ring is one cycle. out = {word
+// at the end of LOADS * turns hops, nanoseconds, cycles}.
 extern "C" __global__ void __launch_bounds__(32)
     shared_chase(unsigned long long* __restrict__ out, unsigned words, unsigned step,
                  unsigned turns) {
@@ -145,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(32)
 
 namespace {
 
-// The same address in the shared memory of the next block in the cluster.
+// The address of the same offset in the shared memory of the next block in the cluster.
 __device__ __forceinline__ unsigned beside(unsigned address) {
     unsigned there;
     asm("mapa.shared::cluster.u32 %0, %1, %2;"
@@ -173,7 +173,7 @@ constexpr unsigned kRemoteTiles = 2;
 
 }  // namespace
 
-// Like shared_read with 16 bytes and stride 1, but from 48 KiB of the next block's memory.
+// Like shared_read with WIDTH 16 and stride 1, but reads 48 KiB of the next block's shared memory.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
     cluster_read(unsigned* __restrict__ sums, unsigned turns, unsigned salt) {
     fill((2 * kRemoteTiles - 1) * kBlock * 4, salt + blockIdx.x % CLUSTER);
@@ -191,7 +191,7 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// Like shared_chase, but the ring is in the next block's memory. One cluster.
+// Like shared_chase, but the ring is in the next block's shared memory. A launch has one cluster.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(32)
     cluster_chase(unsigned long long* __restrict__ out, unsigned words, unsigned step,
                   unsigned turns) {

@@ -1,9 +1,9 @@
 // STREAM kernels over global memory: read, write, copy, scale, add, triad, nstream.
 //
-// n counts vectors of VEC bytes, so one launch moves VEC n bytes (read, write), 2 VEC n (copy,
-// scale), 3 VEC n (add, triad) or 4 VEC n (nstream), counting reads and writes. Pointers are
-// aligned to VEC and arrays do not overlap. Any one-dimensional grid and block is valid; blocks for
-// read have a multiple of 32 threads.
+// n counts vectors of VEC bytes. Reads and writes together, one launch moves VEC n bytes (read,
+// write), 2 VEC n bytes (copy, scale), 3 VEC n bytes (add, triad) or 4 VEC n bytes (nstream).
+// Pointers are aligned to VEC bytes, and arrays do not overlap. Any one-dimensional grid and block
+// is valid. Blocks of the read kernel have a multiple of 32 threads.
 
 #include "vector.cuh"
 
@@ -11,10 +11,10 @@
 #define UNROLL 4
 #endif
 
-// Maximum threads per block; with fewer threads, a thread may use more registers. The launch bound
-// of one block per SM lets the assembler use these registers. Without this bound it aims at many
-// blocks, and puts the first store of a tile before half of the tile's loads (NVRTC 13.0, seen in
-// the machine code).
+// Maximum threads per block. With fewer threads, a thread may use more registers. The launch bound
+// of one block per SM lets the assembler use these registers. Without this bound, the assembler
+// reserves registers for many blocks. Then the first store of a tile comes before half of the
+// tile's loads (NVRTC 13.0, seen in the machine code).
 #ifndef BLOCK
 #define BLOCK 1024
 #endif
@@ -25,9 +25,10 @@ namespace {
 // latency), one 16-byte access per thread is too little for fast memory.
 constexpr int kInFlight = UNROLL;
 
-// put(i, get(i)) for every i < n: whole tiles of blockDim.x * kInFlight vectors, then the rest of
-// the last tile. In a tile no load waits for a store, and kInFlight loads per array are in flight
-// before the first value is needed. A test checks this in the machine code of every configuration.
+// Calls put(i, get(i)) for every i < n: first for whole tiles of blockDim.x * kInFlight vectors,
+// then for the incomplete last tile. In a tile no load waits for a store, and kInFlight loads per
+// array are in flight before the first value is needed. A test checks both facts in the machine
+// code of every configuration.
 template <typename Get, typename Put>
 __device__ __forceinline__ void stream(size_t n, Get get, Put put) {
     const size_t width = blockDim.x;
@@ -64,8 +65,8 @@ __device__ __forceinline__ Vector each(Function function) {
 }  // namespace
 
 // sums[block] += sum, modulo 2^32, of the 32-bit words that the block read. The total over all
-// blocks does not depend on the launch shape, so it shows whether every word was read once per
-// launch.
+// blocks does not depend on the launch shape. So the total shows whether the kernel read every word
+// once per launch.
 extern "C" __global__ void __launch_bounds__(BLOCK, 1)
     stream_read(unsigned* __restrict__ sums, const Vector* __restrict__ a, size_t n) {
     unsigned sum = 0;

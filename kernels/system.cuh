@@ -5,8 +5,7 @@ struct alignas(16) Quad {
     unsigned word[4];
 };
 
-// Always fetches the data again. A plain load could get the data from this GPU's caches and not use
-// the link.
+// Always fetches the data over the link. A plain load could get the data from this GPU's caches.
 __device__ __forceinline__ Quad fetch(const Quad* from) {
     Quad v;
     asm volatile("ld.global.cv.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -15,10 +14,10 @@ __device__ __forceinline__ Quad fetch(const Quad* from) {
     return v;
 }
 
-// put(i, get(at(i))) for every i < n: first whole tiles of blockDim.x * kInFlight vectors, then the
-// incomplete last tile. In a tile, all addresses are computed before all gets, and all gets are
-// issued before all puts. So kInFlight gets are in flight. Work between two gets would delay the
-// later get.
+// Calls put(i, get(at(i))) for every i < n: first for whole tiles of blockDim.x * kInFlight
+// vectors, then for the incomplete last tile. In a tile, a thread computes all addresses before all
+// gets, and issues all gets before all puts. So kInFlight gets are in flight. Work between two gets
+// would delay the later get.
 template <int kInFlight, typename At, typename Get, typename Put>
 __device__ __forceinline__ void in_flight(size_t n, At at, Get get, Put put) {
     const size_t width = blockDim.x;

@@ -2,7 +2,7 @@
 // "Matrix fragments for mma.m16n8k16", shows which lane has which elements of a matrix.
 #pragma once
 
-// sum[16][8] += a[16][16] b[16][8], computed by a warp.
+// A warp computes sum[16][8] += a[16][16] b[16][8].
 __device__ __forceinline__ void multiply(float (&sum)[4], const unsigned (&a)[4], unsigned b_low,
                                          unsigned b_high) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "

@@ -13,9 +13,9 @@
 #define LOADS 32
 #endif
 
-// to = from: one launch reads `bytes` bytes, a multiple of 16, and writes them. Either may be on
-// another GPU. One thread of block b copies pieces b, b + blocks, ... of 8 KiB; the data do not
-// pass through registers. Dynamic shared memory: 64 KiB.
+// Copies `bytes` bytes, a multiple of 16, from `from` to `to`. `from` and `to` may be on another
+// GPU. One thread of block b copies pieces b, b + blocks, ... of 8 KiB. The data do not pass
+// through registers. The kernel needs 64 KiB of dynamic shared memory.
 extern "C" __global__ void __launch_bounds__(32)
     tma_copy(char* __restrict__ to, const char* __restrict__ from, size_t bytes) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -38,8 +38,9 @@ extern "C" __global__ void __launch_bounds__(32)
 #endif
 }
 
-// Like chase_run in chase.cu, over the same ring: a hop is a bulk copy of the first 16 bytes of a
-// line into shared memory, the wait for its end, and a load of the address.
+// Like chase_run in chase.cu, over the same ring. A hop consists of a bulk copy of the first 16
+// bytes of a line into shared memory, the wait for the end of the copy, and a load of the next
+// address.
 extern "C" __global__ void __launch_bounds__(1)
     tma_chase(unsigned long long* __restrict__ out, unsigned long long at, unsigned turns) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -79,9 +80,9 @@ constexpr unsigned kStages = 6;
 }  // namespace
 
 // Every block receives all tiles of its cluster. Cluster c has `tiles` tiles t = c, c + clusters,
-// ...; tile t is at tile t & mask of `a`. Each block reads its part of a tile once, for all blocks
-// of the cluster; with one block per cluster, it reads the whole tile. sums[block] += sum of the
-// received words. Dynamic shared memory: 96 KiB.
+// ... The data of tile t are in tile t & mask of `a`. Each block reads a part of a tile once, for
+// all blocks of the cluster. With one block per cluster, the block reads the whole tile.
+// sums[block] += sum of the received words. The kernel needs 96 KiB of dynamic shared memory.
 extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
     tma_multicast(unsigned* __restrict__ sums, const char* __restrict__ a, unsigned mask,
                   unsigned tiles) {
@@ -97,7 +98,7 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
         const char* const tile =
             a + static_cast<size_t>((cluster + n * clusters) & mask) * kTileBytes;
         const unsigned to = memory + stage * kTileBytes, barrier = first + 8 * stage;
-        expect(barrier, kTileBytes);  // the bytes of all parts, whichever block reads them
+        expect(barrier, kTileBytes);  // the bytes of all parts, from all blocks
         if constexpr (CLUSTER == 1)
             bulk_load(to, tile, kTileBytes, barrier);
         else
@@ -120,8 +121,8 @@ extern "C" __global__ void __cluster_dims__(CLUSTER) __launch_bounds__(kBlock)
                          : "memory");
             sum += sum_of(v);
         }
-        // All blocks have read the previous tile, so its stage can be reused. They arrived one tile
-        // earlier, so that no block waits for the slowest one.
+        // After this wait, all blocks have read the previous tile, so its stage can be reused. The
+        // blocks arrived one tile earlier, so that no block waits for the slowest block.
         if (n > 0) {
             wait_for_all();
             ask(stage == 0 ? kStages - 1 : stage - 1, n - 1 + kStages);

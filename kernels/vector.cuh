@@ -1,6 +1,6 @@
-// A vector of VEC bytes, moved by one load or store of that width. HINT is the cache hint: 0 is no
-// hint; 1 is "used once" (.cs: L1 and L2 evict the data first); 2 is "no allocation in L1" (only
-// for loads, because stores never allocate in L1).
+// A vector of VEC bytes, which one load or store of VEC bytes moves. HINT is the cache hint. 0
+// means no hint. 1 means "used once" (.cs: L1 and L2 evict the data first). 2 means "no allocation
+// in L1", only for loads, because stores never allocate in L1.
 #pragma once
 
 #ifndef VEC
@@ -39,7 +39,7 @@ struct alignas(VEC) Vector {
 #endif
 
 #if VEC == 32
-// asm, because the compiler would otherwise make two accesses of 16 bytes.
+// The function uses asm, because the compiler would otherwise make two accesses of 16 bytes.
 __device__ __forceinline__ Vector load(const Vector* from) {
     union {
         unsigned long long part[4];

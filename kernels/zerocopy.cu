@@ -1,7 +1,7 @@
 // Accesses of the SMs to mapped host memory, in blocks of 2^shift vectors of 16 bytes.
 //
-// The n vectors (a power of two) form n / 2^shift blocks. Visit number b is to block b * factor,
-// modulo the number of blocks: with an odd factor each block is visited once, with factor 1 in
+// The n vectors (a power of two) form n / 2^shift blocks. Visit b accesses block b * factor, modulo
+// the number of blocks. With an odd factor, the kernel visits each block once; with factor 1, in
 // order. Neighbouring threads access neighbouring vectors of a block.
 
 #include "system.cuh"
@@ -12,9 +12,10 @@
 
 namespace {
 
-constexpr unsigned kStep = 0x9e3779b1u;  // as in pattern.cu
+constexpr unsigned kStep = 0x9e3779b1u;  // the same number as in pattern.cu
 
-// 32-bit arithmetic, for up to 64 GiB: for n = 2^32 the mask of the blocks has all bits set.
+// The arithmetic has 32 bits, which suffices for up to 64 GiB: for n = 2^32, the mask of the blocks
+// has all bits set.
 __device__ __forceinline__ unsigned place(size_t i, size_t n, unsigned shift, unsigned factor) {
     const unsigned index = static_cast<unsigned>(i);
     const unsigned block = (index >> shift) * factor & static_cast<unsigned>((n >> shift) - 1);
@@ -23,7 +24,7 @@ __device__ __forceinline__ unsigned place(size_t i, size_t n, unsigned shift, un
 
 }  // namespace
 
-// *sum += sum, modulo 2^32, of the 32-bit words of all n vectors: one launch reads 16 n bytes.
+// *sum += sum, modulo 2^32, of the 32-bit words of all n vectors. One launch reads 16 n bytes.
 // Thread blocks have a multiple of 32 threads.
 extern "C" __global__ void __launch_bounds__(512)
     zerocopy_read(unsigned* __restrict__ sum, const Quad* __restrict__ a, size_t n, unsigned shift,
@@ -40,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(512)
     if (threadIdx.x % 32 == 0) atomicAdd(sum, mine);
 }
 
-// Writes the pattern to every word of the n vectors: one launch writes 16 n bytes.
+// Writes the pattern to every word of the n vectors. One launch writes 16 n bytes.
 extern "C" __global__ void __launch_bounds__(512)
     zerocopy_write(Quad* __restrict__ a, size_t n, unsigned shift, unsigned factor, unsigned salt) {
     in_flight<UNROLL>(

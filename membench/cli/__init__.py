@@ -1,7 +1,7 @@
-"""The command line: parses arguments, calls other modules, prints results, sets the exit code.
+"""The command line: parse arguments, call other modules, print results, set the exit code.
 
-Commands are imported when they are called, so that `membench --help` takes little longer than
-importing click.
+The module of a command is imported only for a call of the command, so that `membench --help` takes
+little longer than an import of click.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _COMPLETE = "_MEMBENCH_COMPLETE"
 """Name of the environment variable with which a shell requests completions; click's convention."""
 _SIGINT = 2
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""The exception of click 8.2 and newer for a group without a command; ``()`` with older click."""
+"""The exception that click 8.2 and newer raises for a group without a command.
+
+The value is ``()`` with older releases of click.
+"""
 _LONGEST = 2000
 """Maximum length of an error message or a hint, in characters; longer text is cut."""
 
@@ -58,7 +61,7 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Without this, click would import every command for its help text.
+        # Without this method, click would import every command to get the command's help text.
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -91,9 +94,9 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its exit code."""
+    """Run the command line ``argv``, and exit with the exit code of the command."""
     _open_streams()
-    # A name may contain characters outside the encoding.
+    # A name in the output may contain characters outside the stream's encoding.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
@@ -111,14 +114,14 @@ def main(argv: list[str] | None = None) -> NoReturn:
 def _open_streams() -> None:
     """Open the null device in place of each closed standard stream.
 
-    Otherwise the next file that membench opens would get the descriptor 0, 1 or 2. Writing to
-    standard output then fails, as it should. Text for standard error is discarded.
+    Otherwise the next file that membench opens would get the descriptor 0, 1 or 2. A write to a
+    closed standard output still fails. Text for a closed standard error is discarded.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, flags)  # gets the lowest free descriptor: this one
+            os.open(os.devnull, flags)  # gets the lowest free descriptor, which is the closed one
             os.set_inheritable(number, True)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
@@ -154,7 +157,7 @@ def _guarded(argv: list[str]) -> int:
 
 
 def _command(argv: list[str]) -> str:
-    """The command of ``argv``, such as ``membench run``."""
+    """The command in ``argv``, such as ``membench run``."""
     known = [word for word in argv[:1] if word in _COMMANDS]
     return " ".join(["membench", *known])
 
@@ -179,10 +182,10 @@ def _line(text: str) -> str:
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that standard output is full or closed, and prevent another flush at exit."""
+    """Report that a write to standard output failed, and prevent another flush at exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
-    if not isinstance(error, BrokenPipeError):  # the reader closed the pipe on purpose
+    if not isinstance(error, BrokenPipeError):  # a reader that closes the pipe does so on purpose
         what = f"cannot write to standard output: {error.strerror}"
         _complain(what, "check where standard output goes", EXIT_ERROR, verbose=False)
     return EXIT_ERROR

@@ -1,4 +1,4 @@
-"""`membench advise`."""
+"""The command `membench advise`."""
 
 from __future__ import annotations
 
@@ -325,7 +325,7 @@ def _print(
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """``rows`` without the GPU rows of the machine, plus the GPU rows of a reference."""
+    """The rows of ``rows`` that are not about a GPU, plus the GPU rows of ``reference``."""
     from dataclasses import replace
 
     from membench.core.terms import Tier
@@ -358,7 +358,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
     """The drive of the option `--drive`, with the read and write rates of the measured disk.
 
-    ``usual`` is the number of drive writes per day if the option gives none.
+    ``usual`` is the number of drive writes per day if the option contains no such number.
     """
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
@@ -375,7 +375,7 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """Settings for each inference engine: engine name to lines.
+    """Lines of settings for each inference engine, by engine name.
 
     The settings use ``tiers``, or the tiers of the machine if ``tiers`` is empty. The result is
     empty if the advice has no best choice or the context does not fit.
@@ -403,7 +403,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    """The rows of ``file``, and the machine in the sidecar; None without a sidecar."""
+    """The rows of ``file``, and the machine from the sidecar; None if there is no sidecar."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude

@@ -1,4 +1,4 @@
-"""`membench check`."""
+"""The command `membench check`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """Maximum planned duration of a check, in seconds."""
 PROFILE = "check"
-"""Name of the profile of a check; the file name and the sidecar contain it."""
+"""Name of the profile of a check; part of the file name and of the sidecar."""
 ROUNDS = (3, 2, 1)
-"""Possible numbers of rounds; a check uses the first whose planned time is within `SECONDS`."""
+"""Possible numbers of rounds.
+
+A check uses the first number of rounds with a planned time within `SECONDS`.
+"""
 _FAIL_ON = ("look", "not-judged", "straggler")
 _FORMATS = ("table", "md", "json", "github", "junit")
 

@@ -1,4 +1,4 @@
-"""`membench compare`."""
+"""The command `membench compare`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from membench.cli import completion
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
-if TYPE_CHECKING:  # it imports numpy, which --help does not need
+if TYPE_CHECKING:  # the module imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Number of rows that a comparison with `--against` shows; `--all` shows every row."""
+"""Number of rows that a comparison with `--against` shows; with `--all`, it shows every row."""
 
 
 @click.command(name="compare")
@@ -159,12 +159,12 @@ def command(
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
         return _exit_code(comparison, fail_on)
 
-    with without_collector():  # stays paused while all rows are freed at the end
+    with without_collector():  # the collector stays off until all rows are freed
         return outcome()
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
-    """The exit code according to `--fail-on`; findings are printed on standard error.
+    """The exit code according to `--fail-on`; the function prints the reasons on standard error.
 
     Raises:
         NothingMatched: there was nothing to compare.

@@ -24,7 +24,7 @@ def _file(incomplete: str) -> CompletionItem:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of ``incomplete``: bench names, or after a whole bench name its case ids."""
+    """Completions of ``incomplete``: bench names, or the case ids of a complete bench name."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -53,14 +53,14 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """A completion by file names; text up to the last ``=``, such as ``LABEL=``, stays."""
+    """A completion by file names; keeps the text up to the last ``=``, such as ``LABEL=``."""
     return [_file(incomplete.rpartition("=")[2])]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References if a reference begins with ``incomplete`` (without ``LABEL=``); else files."""
+    """Completions by references that match the text after ``LABEL=``; if none matches, by files."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")
@@ -70,14 +70,17 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Values of `check --expect` for ``incomplete``: auto, history, references, or else files."""
+    """Completions of `check --expect`: auto, history and references; files if none matches."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the built-in models and ``list``; if no name matches, files (a config.json)."""
+    """Completions by ``list`` and the names of built-in models; by files if none matches.
+
+    A file is a config.json of a model.
+    """
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -85,7 +88,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Topics of `membench explain` for ``incomplete``: flags, bench names and case ids."""
+    """Completions by topics of `membench explain`: flags, bench names and case ids."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

@@ -1,4 +1,4 @@
-"""`membench doctor`."""
+"""The command `membench doctor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`membench explain`."""
+"""The command `membench explain`."""
 
 from __future__ import annotations
 

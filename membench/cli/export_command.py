@@ -1,4 +1,4 @@
-"""`membench export`."""
+"""The command `membench export`."""
 
 from __future__ import annotations
 

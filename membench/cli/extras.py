@@ -1,4 +1,4 @@
-"""Checks that the optional dependencies of a command are installed."""
+"""Check that the optional dependencies of a command are installed."""
 
 from __future__ import annotations
 

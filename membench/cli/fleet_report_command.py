@@ -1,4 +1,4 @@
-"""`membench fleet report`."""
+"""The command `membench fleet report`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`membench history`."""
+"""The command `membench history`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, UsageError
 from membench.core.files import shown
 
-if TYPE_CHECKING:  # it imports numpy, which --help does not need
+if TYPE_CHECKING:  # the module imports numpy, which --help does not need
     from membench.analysis.history.summary import History
 
 FINDINGS = ("worse", "better")

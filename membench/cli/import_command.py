@@ -1,4 +1,4 @@
-"""`membench import`."""
+"""The command `membench import`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHOICES = {
     "pages": ("4k", "thp", "2m", "1g"),
     "stores": ("plain", "nt"),
 }
-_LINES = 10  # maximum number of lines per kind of remark on standard error
+_LINES = 10  # maximum number of lines per kind of remark
 
 
 @click.command(name="import")

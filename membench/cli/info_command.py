@@ -1,4 +1,4 @@
-"""`membench info`."""
+"""The command `membench info`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`membench list`."""
+"""The command `membench list`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn an error in the command line into a message (what is wrong) and a hint (what to do)."""
+"""Turn an error in the command line into a message with the problem and a hint with the remedy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from membench.core.near import asked_back, did_you_mean
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
 _PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
 _SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
-"""The suggestion that newer versions of click append to a message; membench puts it in the hint."""
+"""The suggestion that newer versions of click append to a message.
+
+membench moves the suggestion to the hint.
+"""
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
 class BadValue(click.BadParameter):
-    """An invalid value of an option or argument; ``hint`` says what to write instead."""
+    """An invalid value of an option or argument; ``hint`` is the remedy."""
 
     def __init__(
         self, message: str, ctx: click.Context | None, param: click.Parameter | None, hint: str = ""

@@ -1,4 +1,4 @@
-"""`membench run --versus`: measures two configurations alternately and compares the results."""
+"""Run `membench run --versus`: measure two configurations alternately and compare the results."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def run_pair(
         asked: the options of the run.
         resume: results file of an interrupted paired run to complete; None for a new run.
         watch: shows the progress.
-        dry_run: only print the plan.
-        verbose: pass the option `--verbose` on to the run.
+        dry_run: whether to print only the plan.
+        verbose: whether to pass the option `--verbose` on to the run.
 
     Raises:
         MembenchError: the run cannot start, or standard output is lost.

@@ -1,4 +1,4 @@
-"""`membench replay`."""
+"""The command `membench replay`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _policies(
 ) -> tuple[CachePolicy, ...]:
     """Parse cache policies, separated by commas.
 
-    The result has no LRU, because every replay includes LRU, and no policy twice.
+    The result does not contain LRU, because every replay includes LRU. No policy occurs twice.
     """
     from membench.core.errors import UsageError
     from membench.thesis.replay.policies import EvictionRule, parse_policy

@@ -1,4 +1,4 @@
-"""`membench report`."""
+"""The command `membench report`."""
 
 from __future__ import annotations
 

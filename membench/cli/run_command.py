@@ -1,4 +1,4 @@
-"""`membench run`."""
+"""The command `membench run`."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def command(
     watch = watcher()
     if resume is not None:
         _refuse_others(ctx)
-    # The options have the names of the fields of `RunOptions`.
+    # The names of the options are the names of the fields of `RunOptions`.
     asked = RunOptions(**options, argv=("membench", *sys.argv[1:]))
     if asked.paired:
         if everything or card:
@@ -226,7 +226,7 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """Raise `UsageError` if an option is given that `--resume` takes from the journal."""
+    """Raise `UsageError` if the user gave an option that `--resume` takes from the journal."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT

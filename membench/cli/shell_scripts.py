@@ -1,11 +1,11 @@
-"""Completion scripts for bash, zsh and fish that also complete after ``=`` and ``:``.
+"""Scripts for bash, zsh and fish that complete words with ``=`` and ``:`` correctly.
 
 ``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash. ``zsh_source`` and
 ``fish_source`` print the scripts for zsh and fish.
 
 Case ids and ``ref:NAME`` contain ``=`` and ``:``, and click's own scripts fail on these characters:
 
-- In bash, readline splits words at ``=`` and ``:``. The script of this module splits the line at
+- In bash, readline splits words at ``=`` and ``:``. The script in this module splits the line at
   spaces, and gives readline only the text after the last ``=`` or ``:``.
 - In zsh and fish, click's scripts replace the whole word. ``--against=ref:h`` would lose
   ``--against=``. The scripts of this module keep the text before the completed part.
@@ -111,7 +111,7 @@ class LineComplete(BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Skip click's version check: the script only needs bash 4.4 (2016)."""
+        """Skip click's version check, because the script needs only bash 4.4 (2016)."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The complete words after the program's name, and the incomplete last word (or "")."""

@@ -1,4 +1,4 @@
-"""Options with a value that is a list of words, separated by commas."""
+"""Options whose value is a list of words, separated by commas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def words_of(
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
     """A click callback that splits an option's value at commas and drops repeated words.
 
-    The callback raises `BadValue` if a word is not in ``allowed``. It returns () for None.
+    The callback raises `BadValue` if a word is not in ``allowed``. The callback returns () for
+    None.
     """
 
     def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Axis:
             raise ValueError(f"'{self.name}' is not an axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
-        """The different values in ``profile``, the default first."""
+        """The distinct values of the axis in ``profile``; the default value comes first."""
         quick = expand(self.quick, machine)
         chosen = quick if profile == "quick" else expand(self.full, machine)
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))

@@ -1,7 +1,7 @@
 """The interface between the measuring engine and a backend (CPU, disk or GPU).
 
 The kernels of a `HostBackend` read the clock themselves. A `DeviceBackend` has a queue. The engine
-adds cache flushes, blocks, clock readings and events to this queue.
+adds cache flushes, clock readings, events, and blocks that stop the queue.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Device:
-    """The device that did the work: the columns `backend`, `device`, `driver` and `cuda` of a row.
+    """The device that did the work, for the columns `backend`, `device`, `driver` and `cuda`.
 
     Attributes:
         backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
         name: name of the device.
-        driver: version of the driver; empty without a driver.
-        cuda: version of CUDA; empty without CUDA.
+        driver: version of the driver; empty if the device has no driver.
+        cuda: version of CUDA; empty if the backend does not use CUDA.
         measured: False for an emulation or a recording. membench never reports numbers of an
             emulation or a recording as results.
     """
@@ -74,7 +74,7 @@ class HostBackend(Backend, Protocol):
 
 @dataclass(frozen=True)
 class Seating:
-    """The CPUs that the threads of a case ran on, described for the row of the case.
+    """A description, for the row of a case, of the CPUs on which the threads of the case ran.
 
     Attributes:
         detail: entries for the column `detail`.
@@ -115,8 +115,10 @@ class Stamps:
 
     Attributes:
         elapsed_ns: nanoseconds between the event before the span and the event after the span.
-        before, after: readings of an SM's clocks before the first event and after the second event.
-        overdue: whether the block timed out before its release; the sample is then invalid.
+        before, after: readings of an SM's clocks, before the event at the start and after the event
+            at the end of the span.
+        overdue: whether the queue's block ended at its deadline because `release` came too late;
+            the sample is then invalid.
     """
 
     elapsed_ns: float
@@ -142,7 +144,7 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def release(self) -> None:
-        """End the block of the queue, if the queue is blocked; never fails."""
+        """Let the queue continue if `block` has stopped the queue; never fails."""
         ...
 
     def probe(self, edge: Edge) -> None:
@@ -158,5 +160,5 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def stamps(self) -> Stamps:
-        """The time stamps of the last timed span; call `synchronize` before."""
+        """The time stamps of the last timed span; the caller must call `synchronize` first."""
         ...

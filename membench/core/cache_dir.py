@@ -21,7 +21,7 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
     """The directory ``membench`` that contains all caches of membench.
 
     The parent is ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``. The result is
-    None if none of the variables and no home directory is set.
+    None if none of the variables ``NUMBA_CACHE_DIR``, ``XDG_CACHE_HOME`` and ``HOME`` is set.
     """
     home = environ.get("HOME", "")
     base = (
@@ -34,7 +34,7 @@ def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
     The result is None if this process cannot write to the directory, or if another user could have
-    put files there.
+    put files into the directory.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -50,11 +50,11 @@ def cache_directory(name: str) -> Path | None:
 
 
 def untrusted(path: Path) -> str:
-    """Why another user could put files into ``path``; empty if only this user and root can.
+    """The reason why another user could put files into ``path``; empty if no other user can.
 
-    The function checks every existing directory on the path, as written and with symbolic links
-    resolved. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
-    replace our files there.
+    Root can always write files, and is ignored. The function checks every existing directory on the
+    path, as written and with symbolic links resolved. A parent with the sticky bit, such as /tmp,
+    is safe, because other users cannot replace this user's files in such a directory.
     """
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
@@ -82,7 +82,7 @@ def _foreign_file(directory: Path) -> str:
 
 
 def cache_problem(environ: Mapping[str, str]) -> str:
-    """Why membench must not load the caches of compiled code; empty if the caches are safe."""
+    """The reason why membench must not load caches of compiled code; empty for safe caches."""
     base = cache_base(environ)
     if base is None:
         return ""

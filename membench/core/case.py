@@ -40,7 +40,7 @@ PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Number of rounds by profile."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Number of rounds by profile, for the cases of a sweep other than the default case.
+"""Number of rounds by profile, for every case of a sweep except the default case.
 
 Five values per file are enough for a confidence interval of the ratio of two files.
 """
@@ -69,7 +69,7 @@ class Case:
         version: version of the bench.
         tier: the tier that the case measures.
         yields: the (metric, statistic) pairs of the result.
-        needs: what the machine must have.
+        needs: properties that the machine must have.
         seconds: estimated time of one round in seconds, for planning; not a limit.
         memory: maximum host memory that the case has allocated at once, in bytes.
         disk: size of the scratch file of the case, in bytes.
@@ -218,7 +218,7 @@ class Bench:
         )
 
     def holding(self, name: str, text: str, machine: Machine) -> Bench:
-        """A copy of the bench whose axis ``name`` has only the value ``text``, in every profile.
+        """A copy of the bench; its axis ``name`` has only the value ``text``, in every profile.
 
         Raises:
             UsageError: the axis cannot have the value.
@@ -373,7 +373,7 @@ def bench(
         name: ``<prefix>/<operation>``; the prefix decides the tier if ``tier`` is not given.
         version: raise this number when the meaning of the results changes. membench never compares
             results of different versions.
-        needs: what the machine must have.
+        needs: properties that the machine must have.
         yields: the (metric, statistic) pairs that the work returns.
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes to cross with each other; all other axes are swept one at a time.
@@ -397,9 +397,10 @@ def bench(
             profile.
         on_machine: ``(machine, **arguments) -> bool``: whether a combination is a case on the
             machine; None if every combination is a case.
-        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case. Their caches decide
-            `size=auto` and the flags. None for the CPUs of the axis `threads`, or all usable CPUs
-            without this axis. Return no CPUs if no cache can serve the work.
+        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case. The caches of these
+            CPUs decide `size=auto` and the flags. If ``cpus`` is None, the case runs on the CPUs of
+            the axis `threads`, or on all usable CPUs if the bench has no such axis. The function
+            returns no CPUs if no cache can serve the work.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")

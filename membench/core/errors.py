@@ -31,8 +31,8 @@ EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, suc
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line with the problem. ``hint`` is one line that says what to do. If
-    ``hint`` is empty, the command line shows ``usual_hint``.
+    ``str(error)`` is one line with the problem. ``hint`` is one line with the remedy. If ``hint``
+    is empty, the command line shows ``usual_hint``.
     """
 
     exit_code = EXIT_ERROR
@@ -82,7 +82,7 @@ class BackendUnavailable(MembenchError):
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel needs more registers than a thread has, so it would spill them to memory."""
+    """A kernel needs more registers than a thread has, so registers would spill to memory."""
 
 
 class DeviceLost(MembenchError):
@@ -106,5 +106,5 @@ class Skip(Exception):
 
 
 def skip(reason: str) -> NoReturn:
-    """Raise `Skip`. A bench function calls this; the case then becomes a `skipped` row."""
+    """Raise `Skip` from a bench function; the case then becomes a row with the status `skipped`."""
     raise Skip(reason)

@@ -37,7 +37,7 @@ def shown(path: Path) -> str:
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
-    """The `OutputError` (message and hint) for an ``error`` of writing ``path``."""
+    """The `OutputError`, with message and hint, for an ``error`` during a write to ``path``."""
     reason = error.strerror or str(error)
     return OutputError(f"cannot write {shown(path)}: {reason}", _HINTS.get(error.errno or 0, ""))
 
@@ -50,7 +50,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush the entries of ``directory`` to disk, if the filesystem supports this."""
+    """Flush the entries of ``directory`` to disk, if the filesystem can flush directories."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -94,8 +94,9 @@ def taken(path: Path) -> OutputError:
 def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
     """Write several files of one directory, either all files or no file.
 
-    All contents are on disk before the first name appears. After a kill between two names, only the
-    first files exist. So the last file of ``files`` should be the mark of completeness.
+    All contents are on disk before the first file gets its name. If the process is killed between
+    two names, only the first files exist. So a caller should put last the file whose existence
+    proves that all files exist.
 
     Args:
         files: pairs (path, content).
@@ -134,7 +135,7 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
                 for path, name, _ in staged:
                     name(path)
                     made.append(path)
-                made.clear()  # so that the callback deletes no file
+                made.clear()  # so that the cleanup deletes no file
         sync_directory(path.parent)
     except FileExistsError:
         raise
@@ -174,7 +175,8 @@ def give_name(descriptor: int, path: Path) -> None:
     Raises:
         FileExistsError: ``path`` exists.
     """
-    # os.link calls linkat(2), which can follow the link, only with a directory's descriptor.
+    # The source is a symbolic link, and only linkat(2) can follow a link. os.link calls linkat(2)
+    # only if it gets the descriptor of a directory.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = f"/proc/self/fd/{descriptor}"

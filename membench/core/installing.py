@@ -47,7 +47,7 @@ def requirements(extra: str) -> tuple[str, ...]:
             return tuple(known["optional-dependencies"][extra])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
-    from importlib import metadata  # loading it takes as long as loading click
+    from importlib import metadata  # loading this module takes as long as loading click
 
     try:
         lines = metadata.requires("membench") or []
@@ -72,7 +72,9 @@ def _pip(verb: str) -> str:
 
 
 def interpreter() -> str:
-    """This Python interpreter as a shell word: its name if PATH finds it, else its path.
+    """The running Python interpreter as a shell word.
+
+    The word is the name of the interpreter if PATH finds the interpreter, otherwise the path.
 
     The path is relative to the current directory or to ``~`` if possible, so that the user's name
     does not appear.

@@ -23,12 +23,12 @@ MOST_FILES = 400
 
 Above this number, membench deletes the quarter of the files whose last use is longest ago.
 """
-_DIGEST = 64  # characters
+_DIGEST = 64  # characters in a digest
 _SOURCES = {".py", ".toml", ".json", ".jsonl"}
 
 
 def key_of(*parts: Any) -> str:
-    """Hex digest of ``parts``, which must be serialisable as JSON."""
+    """Hex digest of ``parts``; JSON must be able to represent all ``parts``."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -61,7 +61,7 @@ def version_of(package: str) -> str:
 
 
 def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """The result of ``make()``; the cache returns the result of an earlier call with ``key``.
+    """Return the cached result for ``key``; if there is none, call ``make()`` and cache the result.
 
     Args:
         directory: name of the cache directory.
@@ -88,7 +88,7 @@ def load(directory: str, key: str) -> bytes | None:
     if digest != hashlib.sha256(content).hexdigest().encode():
         return None
     with suppress(OSError):
-        os.utime(path)  # marks it as the most recently used
+        os.utime(path)  # marks the file as the most recently used
     return content
 
 

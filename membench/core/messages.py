@@ -24,7 +24,7 @@ class Message(str):
         msgid: the template, with ``{name}`` for each parameter; the key in a catalogue.
         plural: the template for the plural; empty if the text contains no count.
         params: the parameters by name; ``count`` chooses the plural form. A template without
-            parameters is not formatted, so it may contain braces.
+            parameters is not formatted, so the template may contain braces.
     """
 
     __slots__ = ("msgid", "params", "plural")
@@ -61,7 +61,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The translated text as a list: pieces of the template and ``place(parameter)``."""
+        """The translated text as a list, with ``place(parameter)`` in place of each parameter."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
@@ -77,13 +77,16 @@ class Message(str):
 
 
 def said(value: object, catalogue: NullTranslations) -> object:
-    """``value`` in the language of ``catalogue`` if it is a message, else unchanged."""
+    """Translate ``value`` into the language of ``catalogue`` if ``value`` is a message.
+
+    Any other value stays unchanged.
+    """
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
 @cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: pairs of characters that need a space, and triples with a wrong space.
+    """Two patterns: pairs of characters with a missing space, and triples with a wrong space.
 
     A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
     mark and between two Chinese characters.
@@ -97,9 +100,9 @@ def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
 def _spaced(before: str, text: str, after: str) -> str:
     """``text`` with the spaces that Chinese typesetting requires at the start and at the end.
 
-    ``before`` is the text to the left, ``after`` the parameter to the right. Parameters stay
-    unchanged, because they may be file names. English text stays unchanged. Source of the rule:
-    W3C, Requirements for Chinese Text Layout, 3.2.2.
+    ``before`` is the text to the left of ``text``, and ``after`` is the parameter to the right.
+    Parameters stay unchanged, because they may be file names. English text stays unchanged. Source
+    of the rule: W3C, Requirements for Chinese Text Layout, 3.2.2.
     """
     touch, tight = _spacing()
     left, right = before[-1:], after[:1]
@@ -118,17 +121,17 @@ def tr(msgid: str, **params: object) -> Message:
 
 
 def tr_n(one: str, several: str, count: int, **params: object) -> Message:
-    """A message with a count: template ``one`` if ``count`` is 1, else template ``several``."""
+    """A message with a count, from ``one`` if ``count`` is 1, otherwise from ``several``."""
     return Message(one, {"count": count, **params}, several)
 
 
 def listed(items: Iterable[str]) -> str:
-    """Join ``items`` as ``a, b, c``; empty without items."""
+    """Join ``items`` as ``a, b, c``; the result is empty if there are no items."""
     return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
 
 
 def clauses(items: Iterable[str]) -> str:
-    """Join ``items`` as ``a; b; c``; empty without items."""
+    """Join ``items`` as ``a; b; c``; the result is empty if there are no items."""
     return _folded(items, lambda before, item: tr("{before}; {item}", before=before, item=item))
 
 
@@ -143,7 +146,7 @@ def sentences(items: Iterable[str]) -> str:
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
     """Join neighbouring items with ``pair``, then the results, until a single text is left.
 
-    So a thousand items are nested only ten levels deep.
+    This halving nests a thousand items only ten levels deep.
     """
     several = list(items)
     while len(several) > 1:

@@ -33,12 +33,12 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A hint that names the names of ``known`` similar to ``word``; ``otherwise`` if no name is."""
+    """A hint that lists the names similar to ``word``; ``otherwise`` if no name is similar."""
     return asked_back(nearest(word, known)) or otherwise
 
 
 def asked_back(names: Iterable[str]) -> str:
-    """The hint ``did you mean a, b or c?`` for ``names``; empty without names."""
+    """The hint ``did you mean a, b or c?`` for ``names``; empty if there are no names."""
     several = [*names]
     *before, last = several or [""]
     if not before:

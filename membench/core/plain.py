@@ -71,7 +71,7 @@ class _Mismatch(Exception):
     """The data do not match the annotated type.
 
     ``path`` names the field, such as ``.readings[0].metric``. Each caller of a loader prepends one
-    step with `below`.
+    step of the path with `below`.
     """
 
     path = ""

@@ -97,7 +97,7 @@ def _compared(cls: Any) -> tuple[Callable[..., Any], ...]:
     values: Callable[[Any], Any]
     if len(compared) > 1:
         values = attrgetter(*compared)
-    else:  # attrgetter of one name returns no tuple: two records with one NaN would differ
+    else:  # attrgetter of one name returns no tuple, so NaN would differ from NaN
         values = lambda self: tuple(getattr(self, name) for name in compared)  # noqa: E731
 
     def __eq__(self: Any, other: object) -> bool:  # noqa: N807

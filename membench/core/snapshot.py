@@ -1,7 +1,7 @@
 """The snapshot: the properties of a machine, stored in the JSON file beside the results.
 
-Sizes are in bytes. CPU numbers are the numbers of the kernel. An unknown value is empty (``""``,
-``None`` or ``()``), never a guess.
+Sizes are in bytes. CPUs have the numbers that the Linux kernel gives them. An unknown value is
+empty (``""``, ``None`` or ``()``), never a guess.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from membench.core.record import record
 
 @record
 class Cache:
-    """One CPU cache as sysfs describes the cache; a virtual machine may report wrong values."""
+    """One CPU cache, as described in sysfs; a virtual machine may report wrong values."""
 
     level: int
     kind: str  # data | instruction | unified
@@ -57,7 +57,8 @@ class Cpu:
 
     Attributes:
         affinity: CPUs that the scheduler may run this process on.
-        quota: CPU time that the control group grants, as a number of CPUs; None without a limit.
+        quota: CPU time that the control group grants, as a number of CPUs; None if there is no
+            limit.
         usable: number of CPUs in the affinity, at most the quota.
         staircase: pairs (buffer size in bytes, ns per load of a pointer chase in this buffer),
             ascending, measured on the first usable CPU; empty if not measured.
@@ -144,7 +145,8 @@ class Memory:
 
     Attributes:
         total, available: bytes of main memory.
-        cgroup_limit, cgroup_used: bytes of the control group; None without a limit.
+        cgroup_limit, cgroup_used: memory limit and memory use of the control group, in bytes; None
+            if there is no limit.
         page: size of an ordinary page, in bytes.
         huge_page: size of a transparent huge page in bytes; 0 if the kernel has no such pages.
         thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes; empty if
@@ -196,7 +198,8 @@ class Memory:
     def usable(self) -> int:
         """Bytes that this process can still allocate.
 
-        This is the available memory, or less if the control group leaves less.
+        The result is the smaller of two values: the available memory, and the memory that the limit
+        of the control group leaves.
         """
         if self.cgroup_limit is None:
             return self.available
@@ -205,7 +208,7 @@ class Memory:
 
 @record
 class GpuIdentity:
-    """One NVIDIA GPU as NVML describes it.
+    """One NVIDIA GPU, with the properties that NVML reports.
 
     Attributes:
         index: the NVML index.
@@ -236,7 +239,7 @@ class GpuFault:
     Attributes:
         index: the NVML index of the GPU; None if all GPUs are affected.
         problem: the problem, in one line.
-        remedy: what the user can do, in one line.
+        remedy: an action that the user can take, in one line.
         shown: whether `Gpus.devices` contains the GPU in spite of the problem.
     """
 
@@ -256,11 +259,12 @@ class Gpus:
     """The GPUs of the machine, and the problem if membench cannot use GPUs.
 
     Attributes:
-        driver: NVIDIA driver version; empty without a driver.
-        cuda: newest CUDA version that the driver supports; empty without a driver.
-        devices: the GPUs that are visible to this process (CUDA_VISIBLE_DEVICES applies).
-        problem: why membench cannot use any GPU, in one line; empty without a problem.
-        remedy: what to install or do, in one line; empty without a problem.
+        driver: NVIDIA driver version; empty if there is no driver.
+        cuda: newest CUDA version that the driver supports; empty if there is no driver.
+        devices: the GPUs that this process may use according to CUDA_VISIBLE_DEVICES.
+        problem: the reason why membench cannot use any GPU, in one line; empty if there is no
+            problem.
+        remedy: an action that the user can take, in one line; empty if there is no problem.
         faults: problems of single GPUs; membench can still measure the healthy GPUs.
     """
 
@@ -322,7 +326,7 @@ class Filesystem:
     options: str
     device: str
     free: int
-    direct_io: str  # why O_DIRECT does not reach a device; empty if O_DIRECT reaches a device
+    direct_io: str  # the reason why O_DIRECT reaches no device; may be empty
 
 
 @record
@@ -333,7 +337,7 @@ class Machine:
         slug: name of the machine in paths and in the column `machine`, ``[a-z0-9._-]+``; never the
             host name.
         load: load averages over 1, 5 and 15 minutes; empty if unknown.
-        packages: version by name, of the Python distributions that affect results.
+        packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.
         former: slugs that earlier versions of membench gave to this machine.
     """

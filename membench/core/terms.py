@@ -174,9 +174,9 @@ class Flag:
 
     Attributes:
         code: the code in the column `flags`.
-        meaning: what membench observed.
-        weight: what this means for the number.
-        remedy: what the user can do.
+        meaning: the observation for which membench sets the flag.
+        weight: the consequence of the observation for the number.
+        remedy: an action that the user can take.
     """
 
     code: str
@@ -386,7 +386,8 @@ OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache", 
 """Flags of numbers that do not describe the tier of the row.
 
 The number is impossible, a cache or another memory served the data, or the footprint is between two
-tiers. Rows with such a flag can be compared with each other, but no claim and no advice uses them.
+tiers. membench compares rows with such a flag with each other, but no claim and no advice uses
+these rows.
 """
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
@@ -397,5 +398,6 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
 REACH = "cache_bytes"
 """Key in the column `detail` of a pointer chase: size of the last-level cache in bytes.
 
-This is the cache that the CPU of the chase can use; on a GPU, L2.
+For a chase on a CPU, the value is the size of the last-level cache that the CPU can use. For a
+chase on a GPU, the value is the size of L2.
 """

@@ -81,7 +81,7 @@ def significant(value: float, digits: int = 4) -> str:
         return "0"
     if _LEAST_G <= abs(value) < _most_g(digits):
         return f"{value:#.{digits}g}"
-    # The exponent of the rounded value: 1 for 9.9996.
+    # The exponent of the rounded value, for example 1 for 9.9996.
     exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
     places = digits - 1 - exponent
     return f"{value:.{places}f}" if places > 0 else f"{value:.0f}"
@@ -93,10 +93,11 @@ def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
 
 
 def significant_rows(form: str, values: Sequence[float], digits: int = 4) -> list[str]:
-    """Format ``values`` in groups: one text per group, as many values as ``form`` has ``{}``.
+    """Format ``values`` in groups: ``form`` has one ``{}`` for each value of a group.
 
-    Each ``{}`` is replaced by `significant` of the next value. The number of values must be a
-    multiple of the number of ``{}``. Fast enough for a hundred thousand values.
+    The result has one text per group. Each ``{}`` is replaced by `significant` of the next value.
+    The number of values must be a multiple of the number of ``{}``. The function is fast enough for
+    a hundred thousand values.
     """
     if not values:
         return []
@@ -134,7 +135,7 @@ class Scale:
         return significant(value / self.divisor, digits)
 
     def format_all(self, values: Sequence[float], digits: int = 4) -> list[str]:
-        """`format` of each of ``values``."""
+        """Apply `format` to each of ``values``."""
         scaled = values if self.divisor == 1 else [value / self.divisor for value in values]
         return significant_texts(scaled, digits)
 

@@ -38,7 +38,7 @@ _XZ_MEMORY = 128 << 20  # the highest preset of xz needs 65 MiB
 
 
 class NotText(SchemaError):
-    """The file contains a zero byte, so it is not text."""
+    """A file that should be text contains a zero byte."""
 
 
 def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:
@@ -169,7 +169,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """Parse TOML under the rules of `parse_json`.
+    """Parse TOML; numbers must be finite, and every text becomes one printable line.
 
     Raises:
         ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain a number with
@@ -187,7 +187,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def _plain(data: bytes) -> bool:
-    """Whether `one_line` is certain to change no text in ``data``."""
+    """Whether it is certain that `one_line` changes no text in ``data``."""
     return data.isascii() and not any(one in data for one in (b"\\", b"::", b"##", b"\x7f"))
 
 

@@ -21,7 +21,7 @@ StopName = Literal["count", "agreed", "rse", "stdrel"]
 """Rule for the end of sampling.
 
 - ``count``: after a fixed number of samples.
-- ``agreed``: earlier, if the first samples agree.
+- ``agreed``: after a fixed number of samples, or earlier if the first samples agree.
 - ``rse``: when the standard error of the mean is small compared with the mean.
 - ``stdrel``: when the standard deviation is small compared with the mean.
 """
@@ -31,11 +31,14 @@ Detail = Mapping[str, str | int | float]
 
 
 def nothing() -> None:
-    """The `close` of work without resources."""
+    """The default for `close`, for work without resources."""
 
 
 def unverified(iterations: int) -> None:
-    """The `verify` of work without a result to check; the column `verified` stays empty."""
+    """The default for `verify`, for work without a result to check.
+
+    The column `verified` stays empty.
+    """
 
 
 @record(kw_only=True)

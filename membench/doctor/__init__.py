@@ -1,7 +1,7 @@
-"""Checks before a run: settings and conditions of this machine that would distort measurements.
+"""Checks before a run, for settings and conditions of the machine that distort measurements.
 
 A check is a pure function ``Facts -> Finding``. Each module lists its checks in ``CHECKS``. A check
-returns exactly one finding, also for several devices.
+returns exactly one finding, even for several devices.
 """
 
 from __future__ import annotations

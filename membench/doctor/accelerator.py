@@ -1,4 +1,4 @@
-"""Checks of the GPUs: whether they can be used, and whether they run at full speed."""
+"""Check whether membench can use the GPUs, and whether the GPUs run at full speed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """Show the peak bandwidth that each GPU reports; results contain their share of this peak."""
+    """Show the peak bandwidth that each GPU reports.
+
+    Results include the ratio of the measured bandwidth to this peak.
+    """
 
     def told(one: GpuState) -> str:
         if one.peak_bandwidth is None:
@@ -156,7 +159,8 @@ def throttle(facts: Facts) -> Finding:
 def persistence(facts: Facts) -> Finding:
     """Warn if persistence mode is off.
 
-    Without persistence mode, the driver loads again for every process and resets its counters.
+    Without persistence mode, the driver loads again for every process, and resets the counters of
+    the GPU.
     """
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
@@ -210,7 +214,10 @@ def answer(facts: Facts) -> Finding:
 
 
 def _is_lowered(one: GpuState) -> bool:
-    """Whether the application clock is below the maximum clock; 0 means that none is set."""
+    """Whether the application clock is set and below the maximum clock.
+
+    A value of 0 means that no application clock is set.
+    """
     return bool(one.sm_mhz_set) and (one.sm_mhz_set or 0) < (one.sm_mhz_max or 0)
 
 

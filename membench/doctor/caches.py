@@ -1,4 +1,4 @@
-"""A check whether the processor's caches behave as reported."""
+"""Check whether the caches of the processor have the reported sizes."""
 
 from __future__ import annotations
 

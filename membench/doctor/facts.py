@@ -25,7 +25,8 @@ class ScratchDirectory:
 
     Attributes:
         filesystem: the filesystem of the directory.
-        problem: why membench cannot create a file in the directory; empty if membench can.
+        problem: the reason why membench cannot create a file in the directory; empty if membench
+            can create a file.
         disks: the disks under the filesystem; empty if unknown.
     """
 
@@ -36,12 +37,13 @@ class ScratchDirectory:
 
 @dataclass(frozen=True)
 class Kernels:
-    """How host kernels are compiled and cached.
+    """The compiler of host kernels, and the cache of compiled kernels.
 
     Attributes:
         numba: whether Numba, the compiler, is installed.
         engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels, empty is the default.
-        cache_problem: why membench cannot cache compiled kernels; empty if membench can.
+        cache_problem: the reason why membench cannot cache compiled kernels; empty if there is no
+            problem.
     """
 
     numba: bool
@@ -57,10 +59,11 @@ class Facts:
         machine: the snapshot of this machine.
         settings: the kernel's settings.
         scratch: the directory for the scratch file.
-        noise: load of other processes, observed for a moment.
-        kernels: how host kernels are compiled.
+        noise: load of other processes, observed for a fraction of a second.
+        kernels: the compiler of host kernels, and the cache.
         gpus: the present states of the visible GPUs.
-        gpu_problem: why the state of a GPU is missing in ``gpus``; empty if no state is missing.
+        gpu_problem: the reason why the state of a GPU is missing in ``gpus``; empty if no state is
+            missing.
     """
 
     machine: Machine
@@ -76,10 +79,10 @@ def gather(scratch: Path) -> Facts:
     """Read the inputs of all checks from this machine, in a second or two, without writing.
 
     Args:
-        scratch: the directory for the scratch file. If the directory does not exist, the nearest
-            existing parent is examined.
+        scratch: the directory for the scratch file. If the directory does not exist, the function
+            examines the nearest existing parent.
     """
-    noise = watch()  # first, before this process itself adds load
+    noise = watch()  # first, before this process adds load
     machine = snapshot([scratch])
     machine = replace(machine, cpu=replace(machine.cpu, staircase=staircase.measure(machine)))
     (filesystem,) = machine.filesystems
@@ -103,8 +106,8 @@ def gather(scratch: Path) -> Facts:
 def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
     """The states of the visible GPUs of ``machine``, and a problem.
 
-    If NVML does not answer for a GPU, the problem says why, and the later GPUs are missing.
-    Otherwise the problem is empty.
+    If NVML does not answer for a GPU, the problem is the reason, and the states of this GPU and of
+    all later GPUs are missing. Otherwise the problem is empty.
     """
     found: list[GpuState] = []
     try:
@@ -117,9 +120,9 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """Why this process cannot create a file in ``directory``; empty if there is no problem.
+    """The reason why this process cannot create a file in ``directory``; empty if there is none.
 
-    If ``directory`` does not exist, the nearest existing parent is examined.
+    If ``directory`` does not exist, the function examines the nearest existing parent.
     """
     try:
         while not directory.exists() and directory != directory.parent:
@@ -135,7 +138,7 @@ def no_file_in(directory: Path) -> str:
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why membench cannot use a cache of compiled kernels; empty if there is no problem."""
+    """The reason why membench cannot use a cache of compiled kernels; empty if there is none."""
     base = cache_base(environ)
     if base is None:
         return "this user has no home directory"

@@ -10,7 +10,7 @@ UNKNOWN = "not readable"
 
 
 class Severity(StrEnum):
-    """Severity of a finding."""
+    """The severity of a finding: no problem, worse results, or no valid results."""
 
     OK = "OK"  # no known problem
     WARN = "WARN"  # results are lower, noisier or harder to compare than necessary
@@ -25,8 +25,8 @@ class Finding:
         check: stable name of the check, such as ``gpu-power``.
         level: the severity.
         seen: the observation, in one line.
-        fix: what the user can do, in one line, if possible a command; empty if no action is needed.
-            membench itself changes no setting.
+        fix: the remedy in one line, if possible a command; empty if no action is needed. The user
+            applies the remedy, because membench changes no setting.
     """
 
     check: str

@@ -8,7 +8,7 @@ from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 
 NEEDED = 2 * GIB
-"""Available memory in bytes that every case of the quick profile can run with.
+"""Available memory in bytes that suffices for every case of the quick profile.
 
 A case uses at most half of the available memory.
 """
@@ -16,14 +16,14 @@ A case uses at most half of the available memory.
 LARGEST = 32 * MIB
 """Size in bytes of the largest huge page that fits in the arrays of every case.
 
-A huge page has 2 MiB on a kernel with pages of 4 KiB, 32 MiB on a kernel with pages of 16 KiB, and
-512 MiB on a kernel with pages of 64 KiB.
+The size of a huge page depends on the page size of the kernel: 2 MiB with pages of 4 KiB, 32 MiB
+with pages of 16 KiB, and 512 MiB with pages of 64 KiB.
 """
 
 SWAP_SHARE = 0.01
 """Largest share of memory (0 to 1) that may be swapped out without a warning.
 
-membench assumes that no process needs these pages.
+If the share is smaller, membench assumes that no process needs the swapped pages.
 """
 
 LOCKED = 8 * MIB
@@ -106,7 +106,7 @@ def huge_pages(facts: Facts) -> Finding:
 
 
 def nodes(facts: Facts) -> Finding:
-    """Warn if the kernel moves pages between memory nodes, or interleaves memory nodes."""
+    """Warn if the kernel moves pages between NUMA nodes, or interleaves pages over NUMA nodes."""
     populated = facts.machine.memory.grantable
     if len(populated) < 2:
         return fine("numa", "1 memory node")
@@ -139,7 +139,7 @@ def nodes(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
-    """Warn if more than `SWAP_SHARE` of memory is swapped out.
+    """Warn if a share of memory above `SWAP_SHARE` is swapped out.
 
     The kernel may read swapped pages back during a measurement.
     """
@@ -155,7 +155,10 @@ def swap(facts: Facts) -> Finding:
 
 
 def locked(facts: Facts) -> Finding:
-    """Warn if the limit of locked memory is below `LOCKED`, too low for registered I/O buffers."""
+    """Warn if the limit of locked memory is below `LOCKED`.
+
+    A lower limit is too low for registered I/O buffers.
+    """
     limit = facts.settings.locked
     if limit is None:
         return fine("locked-memory", "no limit")

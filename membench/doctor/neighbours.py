@@ -9,13 +9,13 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 from membench.machine.cpu_time import MOST_STEAL, busy_bound
 
 BUSY_PROCESS = 0.2
-"""Smallest reported load in CPUs: the sum over all processes of one name."""
+"""Smallest load, in CPUs, that the check reports, summed over all processes of one name."""
 
 _NAMED = 3
 
 
 def load(facts: Facts) -> Finding:
-    """Warn if the load average of the last minute is high; membench itself adds to this load."""
+    """Warn if the load average of the last minute is high; membench also adds to this average."""
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)
@@ -26,7 +26,7 @@ def load(facts: Facts) -> Finding:
 
 
 def steal(facts: Facts) -> Finding:
-    """Warn if steal time is high: CPU time that the hypervisor gave to other virtual machines."""
+    """Warn if steal time (CPU time that the hypervisor gave to other virtual machines) is high."""
     share = facts.noise.steal
     if share is None:
         return fine("steal", UNKNOWN)
@@ -41,7 +41,7 @@ def steal(facts: Facts) -> Finding:
 
 
 def busy(facts: Facts) -> Finding:
-    """Warn if other processes are busy, because they use the same caches and memory bandwidth."""
+    """Warn if other processes are busy, because all processes share caches and memory bandwidth."""
     used: dict[str, float] = {}
     for process in facts.noise.busy:
         used[process.command] = used.get(process.command, 0.0) + process.cpus

@@ -1,4 +1,4 @@
-"""Checks of the processors: clocks, and the CPUs that this process may use."""
+"""Checks of the processors' clocks, and of the CPUs that this process may use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GUEST_CLOCKS = frozenset(["kvm-clock", "hyperv_clocksource_tsc_page"])
 def governor(facts: Facts) -> Finding:
     """Warn if the governor is not ``performance``.
 
-    Other governors raise the clock only after some load, which slows short measurements.
+    Other governors raise the clock only after some time of load, which slows short measurements.
     """
     seen = facts.machine.cpu.governor
     if not seen:
@@ -83,7 +83,8 @@ def affinity(facts: Facts) -> Finding:
 def cpu_quota(facts: Facts) -> Finding:
     """Fail or warn if the control group has less CPU time than this process can use.
 
-    If a control group has used its CPU time, the kernel stops the processes for a while.
+    If a control group has used up its CPU time, the kernel stops the processes of the group until
+    the next period.
     """
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
@@ -105,7 +106,7 @@ def cpu_quota(facts: Facts) -> Finding:
 
 
 def virtual(facts: Facts) -> Finding:
-    """Warn in a virtual machine, because the hypervisor may report wrong hardware."""
+    """Warn if the machine is virtual, because the hypervisor may report wrong hardware."""
     name = facts.machine.cpu.hypervisor
     if not name:
         return fine("virtual", "no sign of a hypervisor")

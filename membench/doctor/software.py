@@ -13,7 +13,7 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """Show the Linux version, and which system call finds cached files.
+    """Show the Linux version, and the system call that finds cached pages of files.
 
     Linux before `CACHESTAT` only has mincore(2).
     """
@@ -28,7 +28,7 @@ def kernel(facts: Facts) -> Finding:
 
 
 def compiler(facts: Facts) -> Finding:
-    """Fail without Numba, warn if the user forbids compiled kernels.
+    """Fail if Numba is missing; warn if the user forbids compiled kernels.
 
     Without compiled kernels, membench cannot measure latencies and cache bandwidths.
     """

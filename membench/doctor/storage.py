@@ -9,7 +9,7 @@ from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
-"""Maximum size of a run's scratch file in bytes, by default."""
+"""Default maximum size of a run's scratch file in bytes."""
 
 LEAST_AIO = 1024
 """Number of asynchronous I/O requests that the cases with the largest queue depth need."""
@@ -40,7 +40,10 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """Fail or warn if the free space is too small; the scratch file uses at most half of it."""
+    """Fail or warn if the free space is too small.
+
+    The scratch file uses at most half of the free space.
+    """
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
@@ -58,7 +61,7 @@ def free_space(facts: Facts) -> Finding:
 
 
 def disk(facts: Facts) -> Finding:
-    """Warn if the disk rotates, because the models of membench assume a solid state disk."""
+    """Warn if the disk rotates, because membench's models assume a solid-state drive."""
     disks = facts.scratch.disks
     if not disks:
         return fine("disk", UNKNOWN)
@@ -83,7 +86,8 @@ def scheduler(facts: Facts) -> Finding:
     if not known:
         return fine("io-scheduler", UNKNOWN)
     seen = ", ".join(f"{one.name}: {one.scheduler}" for one in known)
-    # A real rotating disk needs a scheduler. A virtual disk may report wrongly that it rotates.
+    # A real rotating disk needs a scheduler. A virtual disk may report by mistake that the disk
+    # rotates.
     guest = bool(facts.machine.cpu.hypervisor)
     changeable = [
         one

@@ -1,9 +1,9 @@
 """A process that executes ``membench ...`` and ends when its parent process ends.
 
 A worker of the cluster starts this process as ``python -m membench.fleet.child PARENT_PID
-ARGUMENT...``. If the worker dies for any reason, the kernel sends SIGTERM to this process. The run
-then ends cleanly. So membench can resume the run's journal, and the next run on this host does not
-overlap this run.
+ARGUMENT...``. If the worker dies for any reason, the kernel sends SIGTERM to this process. Then
+membench ends the run cleanly. So a later run can resume the journal, and does not overlap the ended
+run on this host.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Ask the kernel for a SIGTERM at the parent's end, and replace this process by membench.
+    """Ask the kernel to send SIGTERM when the parent ends; then execute membench in this process.
 
-    Does not return.
+    The function does not return.
     """
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted

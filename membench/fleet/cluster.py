@@ -18,7 +18,10 @@ from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
-"""Resource that a worker must offer to be measured: ``--resources membench-host=1``."""
+"""Dask resource that a worker must offer so that membench measures the worker's host.
+
+The worker's option is ``--resources membench-host=1``.
+"""
 ANSWER_SECONDS = 10.0
 """Maximum seconds that a worker may take to identify itself."""
 _CONNECT_SECONDS = 20
@@ -31,11 +34,11 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
     """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS and timeouts.
 
     Args:
-        insecure: also accept a scheduler that anybody on the network can control.
+        insecure: whether to accept a scheduler that anybody on the network can control.
 
     Raises:
-        MembenchError: no scheduler responds. Or the scheduler has no TLS and is reachable from
-            other hosts, so that anybody could run code here.
+        MembenchError: no scheduler responds, or other hosts can reach the scheduler without TLS.
+            Without TLS, anybody could run code on this host.
     """
     with _quiet():
         try:
@@ -55,9 +58,10 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log off the screen: tracebacks, and text that workers send.
+    """Keep Dask's log off the screen, because the log has tracebacks and text from workers.
 
-    Important events become an exception in this process, or a host's state in the ledger.
+    This process learns of important events by exceptions or by the states of the hosts in the
+    ledger.
     """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -68,10 +72,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _refuse_open_scheduler(address: str) -> None:
-    """Raise an error for an insecure scheduler that other hosts can reach.
+    """Raise `MembenchError` if other hosts can reach the scheduler at ``address`` without TLS.
 
-    Dask's protocol contains pickles. So anybody who reaches a scheduler can run code on its workers
-    and clients.
+    Dask's protocol contains pickles. So anybody who can reach a scheduler can run code on the
+    scheduler's workers and clients.
     """
     protocol, _, place = address.rpartition("://")
     if protocol in _ENCRYPTED:
@@ -91,10 +95,10 @@ def _refuse_open_scheduler(address: str) -> None:
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """Start a cluster of ``workers`` threads in this process, for a trial, and connect to it.
+    """Start a trial cluster of ``workers`` threads in this process, and connect to the cluster.
 
-    Scheduler and workers communicate inside the process. With a socket, even on the loopback
-    interface, any user of the machine could control the scheduler.
+    Scheduler and workers communicate inside the process. A socket, even on the loopback interface,
+    would let any user of the machine control the scheduler.
     """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
@@ -109,7 +113,8 @@ def local(workers: int) -> Iterator[Client]:
             processes=False,
             protocol="inproc://",
             scheduler_kwargs={"dashboard": False},
-            # Dask always starts an HTTP server. This server serves no pages.
+            # Dask always starts an HTTP server. With the setting `no_pages`, the server serves no
+            # pages.
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             memory_limit=0,
@@ -127,7 +132,8 @@ def reachable_workers(
     """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers, and address -> one-line problem for each worker that cannot identify itself.
+        The workers; and, by address, a problem in one line for each worker that cannot identify
+        itself.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -138,7 +144,7 @@ def reachable_workers(
     problems: dict[str, str] = {}
     for address in asked:
         name, answer = workers[address], answers.get(address)
-        # Exactly dict, because a subclass from another machine could run its own code.
+        # The type must be exactly dict, because a subclass from another machine could run code.
         plain = answer if type(answer) is dict else {}
         host, boot, version = plain.get("host"), plain.get("boot", ""), plain.get("membench", "")
         if isinstance(host, str) and isinstance(boot, str) and isinstance(version, str):
@@ -152,11 +158,11 @@ def reachable_workers(
 
 
 def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
-    """Call `identify` on each worker at ``addresses``; a failed call gives its error as the result.
+    """Call `identify` on each worker at ``addresses``; the result of a failed call is the error.
 
-    All workers are called at once. If one worker does not answer, or its answer is unreadable, each
-    worker is called separately, so that the valid answers are not lost. This takes at most twice
-    `ANSWER_SECONDS`.
+    The function calls all workers at once. If a worker does not answer, or sends an unreadable
+    answer, the function calls each worker separately, so that no valid answer is lost. Both steps
+    together take at most twice `ANSWER_SECONDS`.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found
@@ -182,13 +188,13 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
 
     try:
         return await ask(addresses)
-    except Exception:  # a worker is frozen or sends invalid answers
+    except Exception:  # a worker is frozen or sends an invalid answer
         answers = await asyncio.gather(*map(ask_alone, addresses))
         return dict(zip(addresses, answers, strict=True))
 
 
 def offered(client: Client) -> dict[str, str]:
-    """Address -> name of the workers that offer `RESOURCE` at this moment.
+    """The names, by address, of the workers that offer `RESOURCE` at this moment.
 
     Raises:
         OSError: the scheduler does not respond.
@@ -216,7 +222,7 @@ def first_line(error: Any) -> str:
 def text_of(error: Any) -> str:
     """Convert ``error`` to text.
 
-    The class of ``error`` may come from another machine. If its conversion to text fails, the
+    The class of ``error`` may come from another machine. If the conversion to text fails, the
     result is empty.
     """
     try:

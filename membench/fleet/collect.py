@@ -1,4 +1,4 @@
-"""Check the files that a host returns, like all untrusted files, before storing them."""
+"""Check the untrusted files that a host returns, and store the valid files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DONE = (0, 3)
 
 @dataclass(frozen=True)
 class Arrived:
-    """The results of a host after they were stored.
+    """The stored results of a host.
 
     Attributes:
         csv: path, relative to the directory of the fleet run.
@@ -36,12 +36,12 @@ class Arrived:
 
 
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
-    """Write the files in ``reply`` to ``directory/host`` if they are valid.
+    """Write the files in ``reply`` to ``directory/host`` if all files are valid.
 
-    ``reply`` is the answer of ``host``.
+    ``reply`` is the answer of the host to the request of the fleet run.
 
     Raises:
-        MembenchError: a file is invalid; nothing is stored.
+        MembenchError: a file is invalid. Then the function stores nothing.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
@@ -66,7 +66,10 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
 
 
 def _is_there(target: Path, csv: bytes) -> bool:
-    """Whether an earlier client stored these results, and died before it wrote the ledger."""
+    """Whether ``target`` already has the results ``csv``.
+
+    An earlier client may have stored the results, and died before it wrote the ledger.
+    """
     try:
         return target.read_bytes() == csv and sidecar_path(target).is_file()
     except OSError:
@@ -117,5 +120,5 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
 
 
 def _is_stamp(text: str) -> bool:
-    """Whether ``text`` may be part of a file name: digits and the separators of ISO 8601."""
+    """Whether ``text`` can be part of a file name, with only digits and separators of ISO 8601."""
     return 0 < len(text) <= 32 and not set(text) - set("0123456789-:.TZ")

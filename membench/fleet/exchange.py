@@ -47,7 +47,7 @@ _MARK = b"membench.schema"
 
 
 def write_parquet(values: Values, path: Path) -> None:
-    """Write ``values`` to ``path``; an existing file is replaced completely or not at all.
+    """Write ``values`` to ``path``; an existing file stays or is replaced completely.
 
     Raises:
         OutputError: ``path`` is a file of another kind, or cannot be written.
@@ -93,7 +93,7 @@ def read_parquet(path: Path) -> Values:
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
     """Call ``function(path)`` in a child process with limited memory.
 
-    Arrow is not safe for untrusted files, because a damaged footer can crash the process.
+    The child process protects this process, because a damaged footer of a file can crash Arrow.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -137,7 +137,7 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open the Parquet file ``path``; only its footer is read.
+    """Open the Parquet file ``path``, and read only the footer.
 
     Raises:
         SchemaError: the file does not contain the values of a fleet.
@@ -148,7 +148,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
                 raise SchemaError(f"the file is larger than {about_size(MAX_BYTES)}")
             file = pq.ParquetFile(
                 stream,
-                read_dictionary=_TEXT,  # otherwise every row would have a copy of its text
+                read_dictionary=_TEXT,  # otherwise every row would have a copy of the text
                 thrift_string_size_limit=_FOOTER,
                 thrift_container_size_limit=_FOOTER,
                 schema_depth_limit=_DEPTH,
@@ -208,7 +208,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """Return a text column as indices into its distinct words, and these words."""
+    """Return a text column as two parts: one word index per row, and the distinct words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
@@ -235,7 +235,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
                     f"column '{name}': {ascii_line(word)[:60]!r} is not a valid value"
                 )
     _, key = np.unique(version, return_inverse=True)
-    for name in parts:  # renumbered after each column, so that no product of counts overflows
+    for name in parts:  # renumbers after each column, so that no product of counts overflows
         _, key = np.unique(key * len(words[name]) + index[name], return_inverse=True)
     count = int(key.max(initial=-1)) + 1
     first = np.zeros(count, np.int64)

@@ -1,9 +1,9 @@
-"""One fleet run: ask every host, store the results, ask lost hosts again, report missing hosts.
+"""A fleet run: ask every host for results, store the results, and ask lost hosts again.
 
-Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. A
-host's journal is stored on the host, so only this host can continue its run. If a host loses its
-worker, the run waits some time for another worker on the same host, which then continues the
-journal.
+Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. The
+journal of a host is on the host, so only the same host can continue the journal. If a host loses
+its worker, the fleet run waits for some time. Another worker on the same host can then continue the
+journal. Hosts without a worker become missing.
 """
 
 from __future__ import annotations
@@ -35,25 +35,28 @@ _TICK = 0.5  # seconds between two checks of the workers
 
 
 class FleetObserver(Protocol):
-    """Receives the events of a fleet run, to show them to the user."""
+    """Receives the events of a fleet run, and shows the events to the user."""
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Called when ``host`` has a new state (``news`` is True) or sent a message."""
+        """The fleet run calls this method when ``host`` has a new state or sent a message.
+
+        ``news`` is True for a new state.
+        """
 
     def warned(self, message: str, hint: str) -> None:
-        """Called for a condition that may affect the results of the run."""
+        """The fleet run calls this method for a condition that may affect the results."""
 
     def ticked(self) -> None:
-        """Called after all changes of one tick were reported, so that the screen can be drawn."""
+        """The fleet run calls this method after all changes of one tick, to update the screen."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a fleet run waits for hosts.
+    """The time that a fleet run waits for hosts, and the number of retries.
 
     Attributes:
         wait: seconds to wait for a worker on an expected or lost host.
-        retries: how often a host is asked again after its worker was lost.
+        retries: how often the fleet run asks a host again after the host lost its worker.
     """
 
     wait: float = 30.0
@@ -90,7 +93,7 @@ class FleetRun:
         self._observer = observer
         self._patience = patience
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._workers: dict[str, HostWorker] = {}  # workers that were asked, by address
+        self._workers: dict[str, HostWorker] = {}  # workers with a task, by address
         self._unfit: set[str] = set()  # addresses of workers that could not identify themselves
         self._versions = {__version__}  # this version, and versions with a warning
         self._said: dict[str, str] = {}  # messages that are not shown yet, by host
@@ -108,10 +111,10 @@ class FleetRun:
     def run(self) -> FleetLedger:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The ledger is written once per tick, not once per event, because ten thousand hosts may be
-        lost at once. If the run ends early, the ledger on disk has the state of the last tick. A
-        host that arrived after this tick is asked again by ``--resume``, and sends its files
-        without a new measurement.
+        The method writes the ledger once per tick, not once per event, because ten thousand hosts
+        may be lost at once. If the run ends early, the ledger on disk has the state of the last
+        tick. If a host arrived after that tick, ``--resume`` asks the host again, and the host
+        sends the files without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -154,7 +157,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """Store a message from a worker, in the client's thread; only the last message is kept."""
+        """Store the last message from a worker; a thread of the client calls this method."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -207,7 +210,7 @@ class FleetRun:
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
         """Warn once about each version of membench that differs from the client's version.
 
-        Different versions may measure differently, and a host would then look slow.
+        Different versions may measure differently, so that a host would look slow.
         """
         others: dict[str, list[str]] = {}
         for worker in workers:
@@ -253,7 +256,7 @@ class FleetRun:
             )
             self._asked[name] = _Asked(future, worker.address)
             self._set(name, HostState.RUNNING, "asked")
-            # The callback keeps the future alive until it is done.
+            # The callback keeps the future alive until the future is done.
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
@@ -272,12 +275,12 @@ class FleetRun:
                 del self._asked[name]
                 self._set(name, HostState.FAILED, f"{type(error).__name__}: {text_of(error)}")
             return
-        # A worker may fail to deliver its result. A separate thread waits, so that no other host is
-        # delayed.
+        # A worker may fail to deliver the result. A separate thread waits for the result, so that
+        # no other host is delayed.
         self._fetchers.submit(self._fetch, name, asked)
 
     def _fetch(self, name: str, asked: _Asked) -> None:
-        """Fetch the result of a task, in a separate thread, and queue it."""
+        """Fetch the result of a task, and queue the result; runs in a separate thread."""
         try:
             reply = asked.future.result(timeout=_GATHER)
         except Exception:  # the worker was lost before it delivered the result
@@ -319,7 +322,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if it has changed, and report the end of the tick."""
+        """Write the ledger to disk if the ledger has changed, and report the end of the tick."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

@@ -1,4 +1,4 @@
-"""Choose the worker that measures each host; mostly pure functions."""
+"""Choose one worker for each host; most functions of this module are pure."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class HostWorker:
 
 
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
-    """Choose one worker for each host, by the host's name in the results.
+    """Choose one worker for each host; the keys are the names of the hosts in the results.
 
     Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Of these
-    workers, only the first by address is used, so that workers do not disturb each other. If
-    ``per`` is ``worker``, each worker counts as a host, named after the worker.
+    workers, the function uses only the first by address, so that workers do not disturb each other.
+    If ``per`` is ``worker``, each worker is a host with the name of the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":
@@ -66,18 +66,20 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """``name`` with a digest that distinguishes hosts with equal names, such as cloned images."""
+    """Append a digest to ``name`` to distinguish hosts with equal names, such as cloned images."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
 
 
 def read_hosts(path: Path) -> tuple[str, ...]:
-    """Read host names from ``path``: one per line; ``#`` begins a comment; duplicates are dropped.
+    """Read host names from ``path``; drop duplicates.
+
+    A line has one name. ``#`` begins a comment.
 
     Raises:
         SchemaError: the file cannot be read.
-        UsageError: a line is not a host name, or there are no lines.
+        UsageError: a line is not a host name, or the file has no host name.
     """
     try:
         text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")

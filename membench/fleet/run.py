@@ -1,4 +1,4 @@
-"""`membench fleet run` as a function: open the ledger and the cluster, then measure."""
+"""The implementation of `membench fleet run`: open the ledger and the cluster, then measure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
+    """The cluster to use: the address of a ``scheduler``, or a number of ``local`` workers.
 
     Attributes:
-        insecure: whether to accept a scheduler without TLS, see `cluster.connected`.
+        insecure: whether to accept a scheduler without TLS; see `cluster.connected`.
     """
 
     scheduler: str = ""
@@ -40,7 +40,7 @@ class Order:
         output: directory for the results.
         arguments: arguments of `membench run` on every host.
         hosts: the expected hosts; empty for all connected hosts.
-        per: ``host`` or ``worker``: what counts as a host, see `hosts.by_host`.
+        per: ``host``, or ``worker`` to treat each worker as a host; see `hosts.by_host`.
         directory: working directory on every host; empty for the default.
     """
 
@@ -95,7 +95,10 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait until ``enough`` hosts have a worker, or until the time is up; return these hosts."""
+    """Wait until ``enough`` hosts have a worker, or until the time is up.
+
+    Returns the names of the hosts with a worker.
+    """
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)
@@ -114,7 +117,7 @@ def _present(
 
 
 def _prove(directory: Path) -> None:
-    """Check that results can be written to ``directory``, before any host starts."""
+    """Check, before any host starts, that membench can write results to ``directory``."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe(directory)

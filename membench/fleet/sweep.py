@@ -1,4 +1,4 @@
-"""Judge the claims of the thesis on a cluster; each machine is judged independently."""
+"""Judge the claims of the thesis on a cluster, independently for each machine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
     """A function for `thesis.verdicts.verdicts` that judges claims on the cluster at ``scheduler``.
 
     Raises:
-        MembenchError: as in `cluster.connected`; or the cluster has no worker, or a worker has
-            another version.
+        MembenchError: `cluster.connected` fails, the cluster has no worker, or a worker has another
+            version of membench.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -48,7 +48,10 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Raise an error if a worker has another version of membench: its verdicts might differ."""
+    """Raise `MembenchError` if a worker has another version of membench.
+
+    The verdicts of another version might differ.
+    """
     workers = sorted(client.scheduler_info()["workers"])
     if not workers:
         raise MembenchError("the cluster has no worker", "start a worker with: dask worker ADDRESS")

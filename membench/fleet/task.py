@@ -1,4 +1,4 @@
-"""The task of a worker: a run of membench on the worker's host, in a child process.
+"""The task of a Dask worker: a run of membench on the worker's host, in a child process.
 
 Dask sends these functions to the worker by name, so membench must be installed on the host.
 """
@@ -30,10 +30,10 @@ from membench.core.untrusted import read_bytes
 from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
-"""Maximum bytes of a CSV or sidecar to send: thirty times the size from a full run."""
+"""Maximum bytes of a CSV or sidecar to send; thirty times the size after a full run."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # equal in all containers on one kernel
 _POLL = 0.2
-_ERRORS = 400  # maximum characters of a failed run's standard error to send
+_ERRORS = 400  # maximum characters to send of a failed run's standard error
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HostRequest:
     Attributes:
         host: name of the host in the results.
         arguments: arguments of `membench run`, without ``-o`` and ``--label``.
-        directory: directory on the host for its files; empty for `default_directory`.
+        directory: directory on the host for the files of the run; empty for `default_directory`.
     """
 
     fleet_id: str
@@ -53,7 +53,10 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """Report the host's name, its kernel's boot id (equal in all containers), and the version."""
+    """Report the host's name, the kernel's boot id, and the version of membench.
+
+    The boot id is equal in all containers on one kernel.
+    """
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -62,12 +65,12 @@ def identify() -> dict[str, str]:
 
 
 def measure(request: HostRequest) -> dict[str, Any]:
-    """Run `membench run` on this host, or resume its unfinished run, and return the files.
+    """Run `membench run` on this host, or resume an unfinished run, and return the files.
 
     Returns:
-        A dict of ``code`` (the exit code), ``csv`` and ``sidecar`` (bytes, empty if there is no
-        file), ``errors`` (the end of standard error) and ``where`` (the path of the CSV on this
-        host).
+        A dict with five entries. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes,
+        empty if there is no file. ``errors`` is the end of standard error. ``where`` is the path of
+        the CSV on this host.
     """
     task = _Task(request)
     try:
@@ -87,7 +90,7 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """The path of a directory on a local disk that belongs to this user and survives a reboot."""
+    """The path of this user's directory on a local disk; the directory survives a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 
@@ -101,13 +104,16 @@ class _Task:
         self._said = ("", 0.0)
 
     def wanted(self) -> bool:
-        """Whether the task should go on; False after a cancellation, or if the worker closes."""
+        """Whether the task should continue; False after a cancellation, or if the worker closes."""
         state = self._worker.state.tasks.get(self._key)
         running = state is not None and state.state in {"executing", "long-running"}
         return running and self._worker.status.name == "running"
 
     def say(self, line: str) -> None:
-        """Send a message to the client, at most two per second: a whole fleet sends messages."""
+        """Send a message to the client.
+
+        A task sends at most two messages per second, because a fleet has many hosts.
+        """
         now = time.monotonic()
         if line == self._said[0] or now - self._said[1] < 0.5:
             return
@@ -122,10 +128,10 @@ def topic(fleet_id: str) -> str:
 
 
 def _private(directory: Path) -> Path:
-    """Create ``directory`` if needed, and check that no other user can write to it.
+    """Create ``directory`` if needed, and check that no other user can write to ``directory``.
 
     Raises:
-        OutputError: the directory cannot be created, or another user could write to it.
+        OutputError: the directory cannot be created, or another user could write to the directory.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -143,12 +149,12 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Wait for the lock that allows one run at a time on this host, for all clusters together.
+    """Wait for the lock that allows only one run at a time on this host, even for several clusters.
 
-    The kernel releases the lock if the process dies.
+    If the process dies, the kernel releases the lock.
 
     Raises:
-        MembenchError: the task was cancelled while it waited.
+        MembenchError: the task was cancelled during the wait.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
@@ -167,7 +173,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 
 
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
-    """Run membench or resume its run; return the exit code and the error line.
+    """Run membench, or resume an unfinished run; return the exit code and the error line.
 
     If the run is already complete, the function starts no process.
     """
@@ -207,13 +213,16 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error line in ``said``, which is membench's standard error; else the end of ``said``."""
+    """The error line in ``said``, the standard error of membench.
+
+    If there is no error line, the result is the end of ``said``.
+    """
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
-    """Wait for the end of ``process``; terminate it if its task was cancelled."""
+    """Wait for the end of ``process``; terminate ``process`` if the task is cancelled."""
     while process.poll() is None:
         if not task.wanted():
             process.terminate()

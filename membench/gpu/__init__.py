@@ -1,1 +1,1 @@
-"""The GPU: the interface that benches use, and the verification of results."""
+"""The GPU interface that benches use, its CUDA backend, and the verification of results."""

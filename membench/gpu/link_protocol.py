@@ -1,6 +1,7 @@
 """The interface to the links of a GPU: host memory, other GPUs, events in queues, batch copies.
 
-`membench.gpu.protocol.Gpu` has this interface as its attribute ``links``, with the same rules.
+The attribute ``links`` of `membench.gpu.protocol.Gpu` has this interface. The rules for benches in
+`membench.gpu.protocol` also apply to this interface.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Event(Protocol):
 
 @dataclass(frozen=True)
 class Lane:
-    """Memory and a queue on one GPU; ``gpu`` is its CUDA ordinal in this process."""
+    """Memory and a queue on one GPU; ``gpu`` is the CUDA ordinal of the GPU in this process."""
 
     gpu: int
     memory: Buffer
@@ -59,7 +60,7 @@ class Multicast:
 class Links(Protocol):
     """The links of one GPU.
 
-    Allocations of the links are freed together with the GPU's allocations.
+    membench frees allocations of the links together with the other allocations of the GPU.
     """
 
     @property
@@ -82,7 +83,7 @@ class Links(Protocol):
         ...
 
     def memory(self, size: int, kind: str, node: int | None = None) -> HostBuffer:
-        """``size`` bytes of host memory; every page has been touched.
+        """Allocate ``size`` bytes of host memory and touch every page.
 
         Args:
             kind: one of `MEMORY_KINDS`.
@@ -142,14 +143,14 @@ class Links(Protocol):
         ...
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
-        """Queue a move of managed memory to the device, or with ``to_host`` to the host."""
+        """Queue a migration of managed memory to the device, or to the host with ``to_host``."""
         ...
 
     def advise(self, buffer: Buffer, advice: str) -> None:
         """Advise the driver on managed memory.
 
-        ``advice`` is ``read-mostly``, ``prefer-host`` or ``accessed-by`` (the device accesses the
-        memory).
+        ``advice`` is ``read-mostly``, ``prefer-host``, or ``accessed-by`` (which says that the
+        device accesses the memory).
         """
         ...
 
@@ -158,7 +159,7 @@ class Links(Protocol):
         ...
 
     def follow(self, event: Event, stream: Stream | None = None) -> None:
-        """Queue a wait for ``event``, into ``stream`` or by default into the measured queue."""
+        """Queue a wait for ``event`` into ``stream``, or by default into the measured queue."""
         ...
 
     def happened(self, event: Event) -> bool:
@@ -187,7 +188,7 @@ class Links(Protocol):
 
         Args:
             order: when the copy may read the sources. ``stream``: in queue order. ``any``: at any
-                time, for host memory that no work in the queue writes.
+                time; allowed only for host memory that no work in the queue writes.
             overlap: ask the driver to copy without using SMs.
 
         Raises:
@@ -199,13 +200,13 @@ class Links(Protocol):
     def batch_version(self) -> str:
         """CUDA version of the batch copy's signature, ``13.0`` or ``12.8``.
 
-        The result is empty without a batch copy.
+        The result is empty if the driver has no batch copy.
         """
         ...
 
 
 def link_detail(links: Links) -> dict[str, str]:
-    """NUMA nodes of process and GPU, and the link's state, for the `detail` of a row."""
+    """Entries for `detail`: NUMA nodes of the process and the GPU, and the state of the link."""
     where = {"numa_node": links.nodes_here}
     if links.near is not None:
         where["gpu_node"] = str(links.near)

@@ -1,14 +1,14 @@
 """The interface of a GPU for benches.
 
 The CUDA backend implements the interface on hardware. In the tests, an emulator implements the
-interface and executes the same PTX. So every kernel and every byte count is tested on a machine
-without a GPU, and a bench must do everything through this interface.
+interface and executes the same PTX. So tests can check every kernel and every byte count on a
+machine without a GPU. A bench must use the GPU only through this interface.
 
 Rules for a bench:
 
-* A bench requests its kernels, buffers and streams while it is built, never while it is timed. The
-first launch of a kernel loads the kernel, and an allocation synchronises.
-* After the case, all memory that the bench allocated is freed.
+* The bench function requests kernels, buffers and streams before it returns the work, never in the
+  timed work. The first launch of a kernel loads the kernel, and an allocation waits for the GPU.
+* After the case, membench frees all memory that the bench allocated.
 * Scalars are NumPy scalars of exactly the type that the kernel takes.
 """
 
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KernelVariant:
-    """A CUDA source and the macros of its compilation.
+    """A CUDA source file, and the macros with which membench compiles the file.
 
     Attributes:
         file: name of a file in ``kernels/``.
-        defines: pairs (macro, value), sorted by macro. The source has defaults for absent macros.
+        defines: pairs (macro, value), sorted by macro. The source has a default for each absent
+            macro.
     """
 
     file: str
@@ -40,7 +41,7 @@ class KernelVariant:
 
     @staticmethod
     def of(file: str, **defines: int | str) -> KernelVariant:
-        """Name a variant by keywords, as in ``KernelVariant.of("stream.cu", VEC=16)``."""
+        """Make a variant from keywords, as in ``KernelVariant.of("stream.cu", VEC=16)``."""
         return KernelVariant(file, tuple(sorted(defines.items())))
 
     @property
@@ -51,7 +52,7 @@ class KernelVariant:
 
 @dataclass(frozen=True)
 class Properties:
-    """A device's properties from the driver. Sizes are in bytes, clocks in kHz.
+    """A device's properties as the driver reports them. Sizes are in bytes, clocks in kHz.
 
     Attributes:
         arch: compute capability without its dot: ``"90"``, ``"120"``.
@@ -132,7 +133,7 @@ class Kernel(Protocol):
 
 
 class Stream(Protocol):
-    """A queue in addition to the measured queue."""
+    """A queue of the GPU in addition to the measured queue."""
 
 
 Argument = Any
@@ -162,14 +163,14 @@ class Gpu(DeviceBackend, Protocol):
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
         """Copy ``data`` to byte ``offset`` of ``target``.
 
-        Wait for all queued work before the copy, and for the end of the copy.
+        The method waits for all queued work before the copy, and waits for the end of the copy.
         """
         ...
 
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Return ``count`` elements from byte ``offset`` of ``source``, after all queued work."""
+        """Wait for all queued work; copy ``count`` elements from byte ``offset`` of ``source``."""
         ...
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
@@ -216,8 +217,8 @@ class Gpu(DeviceBackend, Protocol):
     def prefer_l1(self, *kernels: Kernel) -> None:
         """Ask the driver for as much L1 as possible for ``kernels``.
 
-        L1 and shared memory divide the same on-chip memory. By default the driver chooses the
-        division. The call is only a request: kernels keep the shared memory that they use.
+        L1 and shared memory share one on-chip memory. By default, the driver chooses the split. The
+        call is only a request: a kernel still gets the shared memory that the kernel uses.
         """
         ...
 
@@ -232,7 +233,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def stream(self, *, urgent: bool = False) -> Stream:
-        """A further queue. The GPU schedules blocks of an ``urgent`` queue first."""
+        """Create a further queue. The GPU schedules blocks of an ``urgent`` queue first."""
         ...
 
     def wait(self, stream: Stream) -> None:
@@ -264,8 +265,9 @@ class Gpu(DeviceBackend, Protocol):
     ) -> Callable[[], None]:
         """A function that queues a matrix product by the vendor's library.
 
-        The product is y = x w'. With ``shape`` (m, n, k), w is m x k, x is n x k and y is n x m,
-        all in row-major order. Sums are in single precision. All scales are 1.
+        The product is y = x w', where w' is the transpose of w. With ``shape`` (m, n, k), w is m x
+        k, x is n x k and y is n x m, all in row-major order. Sums are in single precision. All
+        scales are 1.
 
         Args:
             kind: format of w and x. ``fp32``; ``tf32`` (fp32 in memory); ``bf16``; ``fp8`` (E4M3);
@@ -273,7 +275,8 @@ class Gpu(DeviceBackend, Protocol):
                 per byte, with one scale per 16 numbers along k).
             out: format of y. ``fp32`` for every format of w and x; ``bf16`` for bf16, FP8 and FP4;
                 ``fp16`` for FP8 and FP4.
-            fast: whether partial sums of FP8 products may have fewer bits (fast accumulation).
+            fast: whether the hardware may keep partial sums of FP8 products with fewer bits (fast
+                accumulation).
 
         Raises:
             Skip: the library is missing, or has no such product for this device.
@@ -281,7 +284,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def energy(self) -> Callable[[], float]:
-        """A function that returns the energy in joules that the device has used so far.
+        """A function that returns the total energy in joules that the device's counter shows.
 
         Raises:
             Skip: the device has no energy counter.

@@ -1,4 +1,4 @@
-"""Allocation of GPU memory that other programs may also use."""
+"""Allocate GPU memory, if other programs leave enough GPU memory free."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from membench.core.snapshot import Machine
 
 
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
-    """Read the present state of the machine, with the filesystem of each path in ``paths``.
+    """Read the present state of the machine, and the filesystem of each path in ``paths``.
 
-    The function never raises. A fact that cannot be read stays empty.
+    The function never raises. A fact that the function cannot read stays empty.
     """
     from membench.machine.collect import collect
 

@@ -1,8 +1,8 @@
 """CPU time and memory that the control groups (versions 1 and 2) allow this process.
 
-Sources: the kernel's admin-guide/cgroup-v2 and cgroup-v1, sched-bwc. Control groups nest, and a
-limit applies to all groups below. So the module reads every group from the process's group up to
-the mount point.
+Sources: admin-guide/cgroup-v2, admin-guide/cgroup-v1 and scheduler/sched-bwc in the kernel's
+documentation. Control groups nest, and the limit of a group applies to all groups below the group.
+So the module reads every group from the process's group up to the mount point.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _UNLIMITED = 1 << 62
 
 @record
 class Limits:
-    """The limits of the control groups. A field is None if there is no such limit.
+    """The limits of the control groups. A field is None if no group sets the limit.
 
     Attributes:
-        quota: maximum CPU time per unit of time, in CPUs.
-        memory: memory limit in bytes. Of several nested limits, this is the limit with the least
-            free memory.
-        memory_used: bytes in use under this limit, without the page cache that the kernel would
-            reclaim first (``inactive_file``).
+        quota: maximum CPU time per unit of wall-clock time, as a number of CPUs.
+        memory: memory limit in bytes. If several groups have a limit, the field is the limit that
+            leaves the least free memory.
+        memory_used: bytes in use under the limit ``memory``, without the page cache that the kernel
+            would reclaim first (``inactive_file``).
     """
 
     quota: float | None = None
@@ -57,10 +57,10 @@ def read_limits(root: Path = Path("/")) -> Limits:
 
 
 def throttled_count(root: Path = Path("/")) -> int:
-    """Number of times that the groups have throttled their processes to enforce a CPU quota.
+    """Number of times that the kernel throttled this process's control groups for a CPU quota.
 
-    If the number grows during a piece of work, the work was throttled. Each group has its own
-    counter for its own quota, so the function adds the counters of all levels.
+    If the number grows while work runs, the kernel throttled the work. Each group has a separate
+    quota and a separate counter, so the function adds the counters of all levels.
     """
     total = 0
     for group in _hierarchy(root, "cpu").groups:
@@ -72,7 +72,7 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller``, in version 1 if it is mounted there, else in version 2."""
+    """The groups of ``controller``, from version 1 if it is mounted, otherwise from version 2."""
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -90,7 +90,7 @@ def _hierarchy(root: Path, controller: str) -> _Hierarchy:
 
 
 def _groups(root: Path, mount: Mount, path: str) -> Iterator[Path]:
-    """Directories from the process's group up to the mount point; some may not exist.
+    """The directories from the process's group up to the mount point; a directory may be missing.
 
     In a container, the mount may show only a subtree, and a namespace may rename the subtree. If
     ``path`` is not below the mount, the result is only the mount point.

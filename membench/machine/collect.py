@@ -25,13 +25,13 @@ HERE = Path("/")
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
     """Read the present state of the machine under ``root``.
 
-    If a file is absent, unreadable or malformed, only the facts from this file are missing.
+    If a file is absent, unreadable or malformed, only the facts from this file stay empty.
     """
     limits = read_limits(root)
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
     gpus = with_host_memory(read_gpus(root), memory.total)
-    if root == HERE:  # CUDA can describe only the real machine, not another root
+    if root == HERE:  # CUDA describes the real machine, not the machine under another root
         gpus = with_sizes_of_cuda(gpus)
     memory = of_the_host(replace(memory, nodes=seen_together(memory.nodes, cpu, gpus)))
     return Machine(

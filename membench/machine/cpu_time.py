@@ -12,28 +12,31 @@ from pathlib import Path
 from membench.machine.kernel_text import integer, read
 
 _USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7  # columns of the line "cpu" in /proc/stat
-# number of columns in use; "user" already includes the later columns, which are for guests
+# Number of columns to add. The later columns are the time of guests, which "user" includes.
 _STATES = 8
 _USER_TIME, _SYSTEM_TIME = 11, 12  # fields of /proc/pid/stat after the name
 
 BUSY_SHARE = 0.1
-"""Share of the machine's CPUs. Bandwidth suffers if other programs use more than this share."""
+"""Largest share of the machine's CPUs that other programs may use without effect on bandwidth."""
 
 LEAST_BUSY = 0.5
-"""Number of CPUs.
+"""Number of CPUs that other programs may use on any machine.
 
-A machine counts as quiet if other programs use fewer CPUs, even a small machine.
+If other programs use fewer CPUs, membench regards any machine as quiet, even a small machine.
 """
 
 MOST_STEAL = 0.05
-"""Share of the CPU time. Bandwidth suffers if the hypervisor takes more than this share."""
+"""Largest share of the CPU time that the hypervisor may take without effect on bandwidth."""
 
 LEAST_TICKS = 40
-"""Minimum window in ticks. One stolen tick of 40 may be chance; two stolen ticks are not."""
+"""Minimum number of ticks between two readings of the counters.
+
+One stolen tick of 40 may be chance. Two stolen ticks of 40 are not chance.
+"""
 
 
 def busy_bound(cpus: int) -> float:
-    """Number of busy CPUs from which a machine of ``cpus`` CPUs counts as disturbed."""
+    """Number of busy CPUs that disturbs measurements on a machine of ``cpus`` CPUs."""
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
@@ -90,7 +93,7 @@ class CpuTicks:
 
 
 def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
-    """Read the counters. The field ``own`` covers the processes with the ids ``processes``.
+    """Read the counters. The field ``own`` covers the processes whose ids are ``processes``.
 
     The counter of a process includes all its threads. A process that has ended is left out.
     """
@@ -107,7 +110,7 @@ def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
 
 
 def _of_process(path: Path) -> int:
-    rest = read(path).rpartition(")")[2].split()  # the name may contain brackets and spaces
+    rest = read(path).rpartition(")")[2].split()  # the process name may have brackets and spaces
     if len(rest) <= _SYSTEM_TIME:
         return 0
     return (integer(rest[_USER_TIME]) or 0) + (integer(rest[_SYSTEM_TIME]) or 0)

@@ -15,23 +15,23 @@ _FIRMWARE = (
     ("parallels", "parallels"),
     ("apple virtualization", "apple"),
     ("google compute engine", "kvm"),
-    ("amazon ec2", "kvm"),  # Nitro; older instances run Xen and match "xen" first
+    ("amazon ec2", "kvm"),  # instances on Nitro; older instances run on Xen and match "xen" first
     ("virtual machine", "hyperv"),
     ("kvm", "kvm"),
     ("qemu", "kvm"),
     ("bochs", "kvm"),
     ("xen", "xen"),
 )
-"""Word in the tables of the firmware -> hypervisor that writes the word."""
+"""Pairs of a word in the firmware's tables and the hypervisor that writes the word."""
 
 _CLOCKS = (("kvm", "kvm"), ("hyperv", "hyperv"), ("xen", "xen"))
 
 
 def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
-    """Name of the hypervisor; ``yes`` if only its presence is known; empty on bare metal.
+    """Name of the hypervisor; ``yes`` if the name is unknown; empty on bare metal.
 
-    On x86, a processor flag shows a virtual machine. On other architectures, the tables of the
-    firmware show it.
+    On x86, a processor flag shows that the machine is virtual. On other architectures, the tables
+    of the firmware show that the machine is virtual.
     """
     if kind := read(root / "sys/hypervisor/type"):
         return kind
@@ -46,7 +46,7 @@ def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
             return ""
     elif ".metal" in firmware:
         return ""
-    # these files are readable only by root
+    # Only root can read these files.
     oem = read(root / "sys/firmware/acpi/tables/DSDT")[:36].lower()
     for word, name in _FIRMWARE:
         if word in firmware or word in oem:

@@ -1,4 +1,4 @@
-"""A machine's name for paths and tables. The name describes the hardware, not the owner."""
+"""The name of a machine in paths and tables. The name describes the hardware, not the owner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIGITS = 6
 _ADMINISTERED = (
     2  # bit in the first byte of a network address that the manufacturer did not assign (IEEE 802)
 )
-_SALT = "membench.machine/1:"  # so that digests of the same id by other programs differ
+_SALT = "membench.machine/1:"  # so that other programs make other digests of the same id
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _RESERVED = frozenset({"reference"})  # results/reference contains runs of other people's machines
 
@@ -46,10 +46,11 @@ def device_name(model: str) -> str:
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     """The name ``<device>-<6 hex digits>``.
 
-    The device is the first GPU, or else the CPU with its count.
+    The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
+    number of CPUs.
 
     The digits differ between machines of one model, including clones of one image. A reboot does
-    not change the digits. They come from a salted digest and identify no person.
+    not change the digits. The digits come from a salted digest and identify no person.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
@@ -92,13 +93,14 @@ def check_label(text: str) -> str:
 
 
 def _hardware(root: Path) -> str:
-    """An identity of the hardware that differs between clones of one image; empty if unreadable.
+    """An identity of the hardware; differs between clones of one image; empty if unreadable.
 
     The identity is the lowest permanent address of a built-in network card. If this address is
-    locally administered, as in virtual machines, two serial numbers are added: the lowest of the
-    disks, and the board's. Addresses that software set or chose at random, and cards on USB, are
-    left out because they change. Sources: Documentation/ABI/testing/sysfs-class-net
-    (``addr_assign_type``) and stable/sysfs-block (``serial``).
+    locally administered, as in virtual machines, the identity also contains two serial numbers: the
+    lowest of the disks, and the board's. The function ignores addresses that software set or chose
+    at random, and cards on USB, because such addresses change. Sources:
+    Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and stable/sysfs-block
+    (``serial``).
     """
     cards = [
         read(card / "address").lower()

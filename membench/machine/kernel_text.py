@@ -1,4 +1,4 @@
-"""Readers for small text files of the kernel. An unreadable file is treated as empty."""
+"""Readers for small text files of the kernel. The readers treat an unreadable file as empty."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 def read(path: Path, errors: str = "replace") -> str:
     """The text of ``path`` without surrounding blanks and NULs; empty if the file is unreadable.
 
-    ``errors`` is as in `open`. Use ``surrogateescape`` if the text contains file names.
+    ``errors`` has the same meaning as in `open`. Use ``surrogateescape`` if the text contains file
+    names.
     """
     try:
-        # Unbuffered, because a snapshot reads hundreds of small files.
+        # Unbuffered reads are faster, and a snapshot reads hundreds of small files.
         with path.open("rb", buffering=0) as file:
             return (file.readall() or b"").decode("utf-8", errors).strip("\0 \t\r\n")
     except (OSError, ValueError):
@@ -24,7 +25,7 @@ def read(path: Path, errors: str = "replace") -> str:
 
 
 def present(path: Path) -> bool:
-    """Whether ``path`` exists; False if this process has no permission to look."""
+    """Whether ``path`` exists; False if this process has no permission to find out."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -61,7 +62,7 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs in the first of the files ``names`` in ``folder`` that lists a CPU.
+    """The CPUs in the first file of ``names`` in ``folder`` that lists a CPU.
 
     A file whose name ends in ``list`` has the list format. Other files have the mask format. Old
     kernels have only masks.
@@ -82,7 +83,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
-    """Pairs (number, path) of the entries ``<prefix><number>`` in ``folder``, ordered by number."""
+    """Pairs (number, path) for the entries ``<prefix><number>`` in ``folder``, sorted by number."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
@@ -96,7 +97,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Parse ``key : value`` lines. If a key occurs again, the first value is kept."""
+    """Parse ``key : value`` lines. If a key occurs twice, the result has the first value."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -19,8 +19,8 @@ _POLICY = re.compile(r"[0-9a-f]+ (.+?)(?: (?:[a-zA-Z_]+|N\d+)=.*| (?:heap|stack|
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
     """The memory of the machine under ``root``.
 
-    The fields ``hugetlb_*`` cover only pages of the default size. ``page`` is the page size in
-    bytes; 0 asks the kernel.
+    The fields ``hugetlb_total`` and ``hugetlb_free`` cover only pages of the default size. ``page``
+    is the page size in bytes; with 0, the function asks the kernel.
     """
     limits = limits or Limits()
     info = fields(read(root / "proc/meminfo"))
@@ -51,9 +51,10 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Size of transparent huge pages in bytes -> mode, with the mode ``inherit`` resolved.
+    """The mode for each size of transparent huge pages, by size in bytes.
 
-    Linux 6.8 and newer have these modes. Source: admin-guide/mm/transhuge.rst, "Global THP
+    The function replaces ``inherit`` by the inherited mode. Linux 6.8 and newer have these modes.
+        Source: admin-guide/mm/transhuge.rst, "Global THP
     controls".
     """
     of_all = _chosen(read(huge / "enabled"))
@@ -66,7 +67,7 @@ def _modes(huge: Path) -> dict[int, str]:
 
 
 def _chosen(text: str) -> str:
-    """The word in brackets: sysfs marks the selected choice in a list of choices by brackets."""
+    """The word in brackets; sysfs lists all choices and puts the selected choice in brackets."""
     match = re.search(r"\[(\w+)\]", text)
     return match[1] if match else ""
 

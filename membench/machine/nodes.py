@@ -39,14 +39,14 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     if not nodes:
         return (Node(0, online_cpus(root), total, (10,)),)
     if len(nodes) == 1 and total:
-        # A single node has all memory. If a virtual machine got memory while running, sysfs may
-        # report less for the node.
+        # A single node has all memory. sysfs may report less if a virtual machine got more memory
+        # while it ran.
         return (replace(nodes[0], memory=total),)
     return nodes
 
 
 def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, ...]:
-    """``nodes`` with the CPUs of ``cpu`` added, and with the memory of ``gpus`` marked as such."""
+    """A copy of ``nodes`` with only the CPUs of ``cpu``; memory of ``gpus`` gets the kind GPU."""
     described = {core.cpu for core in cpu.cores}
     theirs = {gpu.memory_node for gpu in gpus.devices}
     return tuple(
@@ -60,7 +60,7 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 
 
 def of_the_host(memory: Memory) -> Memory:
-    """``memory`` minus the memory of GPUs, which the kernel includes in its sizes."""
+    """A copy of ``memory`` without the memory of GPUs; the kernel's sizes include such memory."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
     total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
     # `available` already excludes nodes that this process may not use.
@@ -107,14 +107,14 @@ def _bytes(info: str, key: str) -> int | None:
 def _side_cache(folder: Path) -> int | None:
     """Bytes of the largest cache between the node's memory and the processors.
 
-    The result is None if there is none.
+    The result is None if the system reports no such cache.
     """
     sizes = [integer(read(index / "size")) for _, index in numbered(folder, "index")]
     return max((size for size in sizes if size), default=None)
 
 
 def _given(root: Path) -> dict[int, NodeKind]:
-    """Node number -> kind, for nodes whose memory a device provides."""
+    """The kind of each node whose memory a device provides, by node number."""
     found: dict[int, NodeKind] = {}
     for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))

@@ -1,7 +1,7 @@
 """Other load on the machine: busy processes, and the swap in use.
 
-Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms. So a window
-of 200 ms resolves a twentieth of a CPU.
+Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms. So in a
+window of 200 ms, the resolution is a twentieth of a CPU.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ WINDOW = 0.2
 """Seconds between the two readings of the counters."""
 
 LEAST_CPUS = 0.1
-"""Minimum share of a CPU of a reported process. Ticks are too coarse for smaller shares."""
+"""Minimum share of a CPU that a process must use to be reported.
+
+Ticks are too coarse for smaller shares.
+"""
 
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu" in /proc/stat
-# number of columns in use; "user" already includes the later columns, which are for guests
+# Number of columns to add. The later columns are the time of guests, which "user" includes.
 _STATES = 8
 _USER_TIME, _SYSTEM_TIME, _START = 11, 12, 19  # fields of /proc/pid/stat after the name
 
@@ -44,7 +47,7 @@ class Busy:
 class Noise:
     """Activity of other programs during the window.
 
-    A field is None if the kernel did not report it.
+    A field is None if the kernel did not report the value.
 
     Attributes:
         steal: share of the machine's CPU time that the hypervisor gave to other machines.
@@ -78,7 +81,7 @@ def watch(
     first = _look(root, clock)
     wait(WINDOW)
     second = _look(root, clock)
-    # Counters of idle time may decrease a little, or one of the two readings may have failed.
+    # A counter of idle time may decrease a little, or one of the two readings may have failed.
     both = zip(first.cpu, second.cpu, strict=False)
     states = tuple(max(0, after - before) for before, after in both)
     steal = busy_cpus = None
@@ -95,7 +98,7 @@ def watch(
 def _look(root: Path, clock: Callable[[], float]) -> _Look:
     processes = {}
     for pid, folder in numbered(root / "proc", ""):
-        text = read(folder / "stat")  # empty if the process has ended in the meantime
+        text = read(folder / "stat")  # empty if the process has ended since the listing
         name, closed, rest = text.partition("(")[2].rpartition(")")  # a name may contain brackets
         numbers = [integer(field) or 0 for field in rest.split()]
         if closed and len(numbers) > _START and pid != os.getpid():

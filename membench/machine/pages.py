@@ -1,4 +1,4 @@
-"""The pages of a range of memory: huge or not, and on which NUMA node."""
+"""Find out whether a range of memory is on huge pages, and on which NUMA node a page is."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def huge_page_size(root: Path = Path("/")) -> int:
 
 
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
-    """Bytes of ``[address, address + length)`` that are certainly in transparent huge pages.
+    """Bytes of ``[address, address + length)`` that are certainly on transparent huge pages.
 
     Source: ``AnonHugePages`` of /proc/self/smaps, which covers whole mappings. The kernel may have
-    merged the range with a neighbour. Then pages that may belong to the neighbour are not counted.
-    The result is 0 if smaps cannot be read.
+    merged the range with a neighbouring range. Then the function does not count huge pages that may
+    belong to the neighbour. The result is 0 if smaps cannot be read.
     """
     end = address + length
     proven = outside = 0

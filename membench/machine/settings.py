@@ -1,4 +1,7 @@
-"""Kernel settings and limits that affect a measurement. membench reads and never writes them."""
+"""Kernel settings and limits that affect a measurement.
+
+membench reads the settings, and never changes a setting.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from membench.machine.kernel_text import integer, read
 
 @dataclass(frozen=True)
 class Settings:
-    """Kernel settings. A field is None or empty if the kernel does not report it.
+    """Kernel settings. A field is None or empty if the kernel does not report the setting.
 
     Attributes:
         boost: whether processors may exceed their base clock.
@@ -21,7 +24,8 @@ class Settings:
         clocks: the available clock sources.
         locked: bytes that this process may lock in memory; None if there is no limit.
         pinning: whether this process may pin its threads to CPUs.
-        aio_used, aio_limit: requests of native asynchronous I/O, for all processes together.
+        aio_used, aio_limit: number and maximum number of native asynchronous I/O requests, for all
+            processes together.
     """
 
     boost: bool | None = None
@@ -56,7 +60,7 @@ def read_settings(root: Path = Path("/")) -> Settings:
 
 
 def _may_pin() -> bool:
-    """Whether this thread may set its CPU affinity. Seccomp or a security module may forbid it."""
+    """Whether this thread may set its CPU affinity; seccomp or a security module may refuse."""
     try:
         os.sched_setaffinity(0, os.sched_getaffinity(0))
     except OSError:
@@ -65,7 +69,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Whether boost is on; None if unknown. Intel's driver reports the inverse in another file."""
+    """Whether boost is on; None if unknown. Intel's driver writes the inverse to another file."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

@@ -20,11 +20,11 @@ _GIT_SECONDS = 2.0
 
 
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
-    """All distributions that the interpreter finds: normalised name -> version.
+    """Versions of all distributions that the interpreter finds, by normalised name.
 
     The names and versions come from the names of the metadata folders (packaging.python.org,
-    "Recording installed projects"). importlib.metadata opens each file, which takes a hundred times
-    as long.
+    "Recording installed projects"). The function does not use importlib.metadata, because
+    importlib.metadata opens each file, which takes a hundred times as long.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:
@@ -39,7 +39,7 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def packages() -> dict[str, str]:
-    """Name -> version of the installed distributions that affect results, sorted by name."""
+    """Versions by name of the installed distributions that affect results, sorted by name."""
     return {
         name: version for name, version in sorted(installed().items()) if _RELEVANT.fullmatch(name)
     }
@@ -68,7 +68,7 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the interpreter. If the interpreter is not CPython, its name comes first."""
+    """Version of the Python interpreter; other interpreters than CPython also have their name."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"

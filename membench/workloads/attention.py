@@ -16,9 +16,9 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""Minimum bytes of the pool of K and of the pool of V.
+"""Minimum bytes of each of the two pools, one for K and one for V.
 
-So large pools leave no data of the previous layer in L2.
+After a layer has read so much data, L2 has no data that the next layer reads.
 """
 
 TILE_PAGES = 251
@@ -26,15 +26,15 @@ TILE_PAGES = 251
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""KV format -> first compute capability with matrix products in this format."""
+"""First compute capability with matrix products in a KV format, by format."""
 
 TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
 
-An element is a weighted average of numbers from 0.5 to 1 of either sign. Rounding the weights to
-FP16 changes an element by at most 7e-4 / sqrt(context). This limit is the largest change of 1024
-elements, computed with NumPy for 128 to 131072 tokens. One page too many or too few changes an
-element by about 3 / context.
+An element is a weighted average of positive and negative numbers with magnitudes from 0.5 to 1.
+Rounding the weights to FP16 changes an element by at most 7e-4 / sqrt(context). This bound is the
+largest change among 1024 elements, computed with NumPy for 128 to 131072 tokens. If a kernel reads
+one page too many or too few, an element changes by about 3 / context.
 """
 
 QUERY = 1.0
@@ -42,18 +42,18 @@ QUERY = 1.0
 
 _LEAST_PAGES = 4
 _OF_A_SPLIT = 4
-"""Fixed cost of a thread block (first loads, partial result, merge), as a number of pages."""
+"""Fixed cost of a thread block (first loads, partial result, merge), in units of a page's time."""
 
 _LOG2_E = 1.4426950408889634
 
 
 @dataclass(frozen=True)
 class AttentionShape:
-    """The shape of one decode step's attention.
+    """The shape of the attention in one decode step.
 
     Attributes:
-        layers: number of layers. The layers run one after the other. Each layer has a separate
-            block table.
+        layers: number of layers. The layers run one after another. Each layer has a separate block
+            table.
         heads: number of KV heads on this GPU.
         group: number of query heads per KV head.
         batch: number of sequences.
@@ -73,13 +73,13 @@ class AttentionShape:
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of thread blocks among which to split the ``pages`` of each row.
+    """The best number of thread blocks for the ``pages`` of each row.
 
     This number minimises the total time of all waves of thread blocks. A last wave with few blocks
-    takes as long as a full wave, but most of the GPU is idle.
+    takes as long as a full wave, but leaves most of the GPU idle.
 
     Args:
-        rows: number of rows (a sequence and a KV head).
+        rows: number of rows; a row is one KV head of one sequence.
         resident: number of thread blocks that run at the same time.
     """
 
@@ -170,7 +170,7 @@ class Attention:
                 )
 
     def _expected(self, row: int) -> npt.NDArray[np.float64]:
-        """[group, 128] attention of one sequence and KV head, computed from the definition."""
+        """Attention of one sequence and KV head by its definition, as an array [group, 128]."""
         sequence, head = divmod(row, self._shape.heads)
         size = PAGE_TOKENS * HEAD_DIM
         keys, contents = (
@@ -179,8 +179,8 @@ class Attention:
             .reshape(-1, HEAD_DIM)
             for tile in self._tiles
         )
-        # The pools repeat after TILE_PAGES pages, so weight each page by the count in the block
-        # table.
+        # The contents of the pools repeat after TILE_PAGES pages. So count how often the block
+        # table names each distinct page, and weight the page by this count.
         named = np.bincount(self._tables[-1, sequence] % TILE_PAGES, minlength=TILE_PAGES)
         powers = self._queries[row].astype(np.float64) @ keys.T
         weights = np.exp2(powers - powers.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Clusters of thread blocks: support by a GPU, and number of resident clusters."""
+"""Clusters of thread blocks: whether a GPU supports clusters, and how many are resident at once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def needs_clusters(gpu: Gpu, cluster: int) -> None:
 
 
 def alone_on_its_sm(gpu: Gpu, used: int, static: int = STATIC_BYTES) -> int:
-    """Bytes of shared memory with which a thread block is alone on an SM.
+    """Bytes of shared memory per thread block, so large that an SM runs only one thread block.
 
-    Otherwise two blocks of a cluster can run on one SM, and a read of the other block's shared
-    memory does not leave the SM.
+    With less shared memory, two blocks of a cluster could run on one SM. A read of the other
+    block's shared memory would then not leave the SM.
 
     Args:
         used: bytes of dynamic shared memory that the block uses.

@@ -1,4 +1,4 @@
-"""The decode step of a model as work: the attention, and the launch of all kernels of a step."""
+"""The decode step of a model as work: the attention, and the launch of the step's kernels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODEL, CONTEXT = "llama-3.1-8b", 32768
 """Default model and context of ``decode/attn``. Other benches run the same decode step."""
 
 TOKENS = 131072
-"""Tokens in the KV cache over all sequences. The batch is this number divided by the context."""
+"""Tokens in the KV cache of all sequences. The batch is this number divided by the context."""
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
@@ -79,7 +79,8 @@ def timed_step(
     """A decode step as work, launched as a graph or kernel by kernel.
 
     Args:
-        work: (function that queues one step, function that verifies a number of steps).
+        work: a pair of functions. The first function queues one step. The second function verifies
+            the result after a number of steps.
         launch: `graph` launches the whole step at once. `stream` launches each kernel from the
             host.
         launches: number of kernel launches per step.
@@ -88,7 +89,7 @@ def timed_step(
     """
     step, verify = work
     if launch == "graph":
-        step()  # the first launch loads the code of the kernels, which is not allowed in a capture
+        step()  # the first launch loads code, which a capture does not allow
         gpu.synchronize()
     once = gpu.capture(step) if launch == "graph" else step
 
@@ -96,7 +97,7 @@ def timed_step(
         for _ in range(iterations):
             once()
 
-    # no peak, because tokens per second have no peak
+    # The work has no peak, because a rate in tokens per second has no peak.
     return Timed(
         run=run,
         verify=verify,
@@ -107,8 +108,8 @@ def timed_step(
         bytes_convention=BytesConvention.PAYLOAD,
         min_sample_s=0.002,
         samples=10,
-        # With single launches the GPU must not wait for a full queue: the launch time is part of
-        # the result.
+        # With single launches, the launch time is part of the result. So the GPU must not wait
+        # until the queue is full.
         may_block=launch == "graph",
         launches=1 if launch == "graph" else launches,
         detail={**detail, "launches": launches},

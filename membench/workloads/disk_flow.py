@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from membench.host.storage.traffic import TrafficRecord
 
 DISK = GIB  # bytes of the scratch file; more than the cache of most disk controllers
-BLOCK_STEP = 4096  # bytes; enough alignment for direct I/O, and the unit of verification
+BLOCK_STEP = 4096  # bytes: alignment for direct I/O, and the unit of verification
 MOST_IN_FLIGHT = 4096  # requests; IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
 SECONDS = 0.22  # seconds per round of one case, including set-up and verification
-CLIENT_LIMITED = 0.9  # CPU share of the I/O loop above which the loop may limit the rate
+CLIENT_LIMITED = 0.9  # if the I/O loop uses a larger share of a CPU, it may limit the rate
 
 IOPS = (Metric.IOPS, Stat.MEDIAN)
 BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
@@ -33,10 +33,10 @@ P999 = (Metric.LATENCY, Stat.P999)
 
 
 def write_facts(storage: StorageBackend) -> dict[str, str]:
-    """How writes reach the disk, as key-value pairs for the `detail` of a row.
+    """Key-value pairs for the `detail` of a row about the path of writes to the disk.
 
-    The keys are as in `ScratchHandle`. ``dirtied`` is present if the kernel sends writes through
-    the page cache. Rows with ``dirtied`` get a flag.
+    `ScratchHandle` defines the keys. ``dirtied`` is present if the kernel sends writes through the
+    page cache. Rows with ``dirtied`` get a flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -48,7 +48,7 @@ def write_facts(storage: StorageBackend) -> dict[str, str]:
 def disk_work(
     storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
 ) -> Observed:
-    """The I/O pattern ``flow`` as work. ``detail`` adds key-value pairs to the `detail` of a row.
+    """The work that runs the I/O pattern ``flow``; ``detail`` adds pairs to the `detail` of a row.
 
     Args:
         observe: function that runs the pattern and returns the samples.
@@ -70,14 +70,14 @@ def disk_work(
 
 
 def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], list[float]]:
-    """(metric, statistic) -> samples of the bandwidth in GB/s: I/O rates times ``block`` bytes."""
+    """Samples of the bandwidth in GB/s (I/O rate times ``block`` bytes), by (metric, statistic)."""
     return {BANDWIDTH: [rate * block / 1e9 for rate in trace.rates()]}
 
 
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """(metric, statistic) -> latencies of all I/Os in ns, for each of ``stats``."""
+    """Latencies of all I/Os in ns, by (metric, statistic), for each pair in ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 

@@ -24,7 +24,7 @@ _CHUNK = 4 << 20
 
 
 class CudaStorage:
-    """The backend of a GPU and the backend of a disk as one backend.
+    """One backend that combines the backend of a GPU and the backend of a disk.
 
     A row has the GPU as device. The `detail` of the row names the disk.
 
@@ -51,7 +51,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Digest of the source code of the kernels of both backends."""
+        """Digest of the kernel sources of both backends."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -96,7 +96,7 @@ class CudaStorage:
 
 
 class PoolSink:
-    """Copies pages from slots in page-locked memory into a pool on the GPU: a `pager.Sink`.
+    """Copies pages from slots in page-locked memory into a pool on the GPU, as a `pager.Sink`.
 
     Args:
         slots: page-locked memory with one page per slot.
@@ -131,7 +131,8 @@ class PoolSink:
     def wait(self, slot: int) -> None:
         """Wait until the copy from ``slot`` has completed, together with all other queued copies.
 
-        The wait for other copies costs no time: the copy is the oldest or the last copy.
+        The wait for the other copies takes no extra time, because the copy is the oldest or the
+            last copy.
         """
         if not self.done(slot):
             self._gpu.wait(self._stream)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from membench.gpu.verify.pattern import Patterns
 
 ARRAYS = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3, "nstream": 3}
-"""Operation -> number of arrays."""
+"""Number of arrays, by operation."""
 
 ACCESSES = ARRAYS | {"nstream": 4}
-"""Operation -> number of arrays read plus number of arrays written."""
+"""Number of arrays read plus number of arrays written, by operation."""
 
 LOADS = {name: ACCESSES[name] - (name != "read") for name in ACCESSES}
-"""Operation -> number of arrays read. All operations except `read` also write one array."""
+"""Number of arrays read, by operation. All operations except `read` also write one array."""
 
 DEFAULT: Config = {"vec": 16, "unroll": 4, "block": 512, "once": 0, "hint": 0}
 """The default configuration of a kernel.
@@ -42,10 +42,13 @@ WIDE_CAPABILITY = 100
 """First compute capability with 256-bit loads and stores."""
 
 SAMPLES = (6, 20)
-"""Minimum and maximum number of samples per round. Long samples give a small number."""
+"""Minimum and maximum number of samples per round; a round of long samples has few samples."""
 
 SAMPLED_S = 0.02
-"""Total seconds of the samples in a round. The minimum number of samples can take longer."""
+"""Intended total seconds of the samples in a round.
+
+The minimum number of samples can take longer.
+"""
 
 MIN_SAMPLE_S = 0.001
 
@@ -183,7 +186,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
 
 
 def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
-    """Fill input arrays with known contents, and output arrays with a poison value."""
+    """Fill input arrays with known contents, and output arrays with the poison byte."""
     for number, array in enumerate(arrays):
         if number == 0 and operation not in ("read", "nstream"):
             patterns.poison(array)

@@ -61,7 +61,7 @@ def kernel_move(
     """Prepare a copy with the kernel ``kv_move`` (method `sm`) or ``kv_bulk`` (method `bulk`).
 
     Args:
-        tables: [block numbers in the target, block numbers in the source].
+        tables: two arrays: the block numbers in the target, and the block numbers in the source.
         block: bytes per KV block.
         grid: maximum number of thread blocks; 0 for the fastest number.
     """
@@ -78,7 +78,8 @@ def kernel_move(
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
     fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # A tile is the work of a warp (kv_move) or of a thread block (kv_bulk: a whole KV block).
+    # A tile is the work of a warp (in kv_move), or of a thread block (in kv_bulk: a whole KV
+    # block).
     tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
     chosen = min(grid or fits, tiles, fits)
     number = np.uint32(block if bulk else block // 16)

@@ -30,7 +30,7 @@ def copies(
             bulk copies through shared memory (``tma``).
         target, source: addresses that the GPU can access.
         size: a multiple of 16 bytes.
-        grid: number of SMs that the kernel uses; 0 for all.
+        grid: number of SMs that the kernel uses; 0 for all SMs.
 
     Raises:
         Skip: the engine is ``tma``, but the GPU has no bulk copies.
@@ -58,7 +58,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Fill ``device`` with ``fill``, and copy the contents to ``host`` (``host.size`` bytes)."""
+    """Fill ``device`` with ``fill``, and copy the first ``host.size`` bytes to ``host``."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

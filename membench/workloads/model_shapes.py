@@ -12,7 +12,7 @@ HEAD_DIM = 128
 
 @record
 class ModelShard:
-    """The share of a transformer on one of ``tp`` GPUs, with sizes from the published config.json.
+    """The part of a transformer model on one of ``tp`` GPUs; sizes are from its config.json.
 
     Attributes:
         hidden, intermediate, vocabulary: sizes of the whole model.
@@ -30,7 +30,10 @@ class ModelShard:
 
     @property
     def products(self) -> tuple[tuple[int, int], ...]:
-        """(m, k) of each m x k matrix of a layer on one GPU: QKV, output, gate and up, down."""
+        """The sizes (m, k) of the m x k matrices of a layer on one GPU.
+
+        The order is: QKV, output, gate and up together, down.
+        """
         qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
         inner = self.intermediate // self.tp
         return (
@@ -47,7 +50,7 @@ class ModelShard:
 
     @property
     def head(self) -> tuple[int, int]:
-        """(m, k) of the m x k matrix on one GPU for the projection to the vocabulary."""
+        """The size (m, k) of the m x k matrix on one GPU for the projection to the vocabulary."""
         return (self.vocabulary // self.tp, self.hidden)
 
 

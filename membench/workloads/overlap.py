@@ -1,4 +1,4 @@
-"""Finds the overlap in time of two concurrent streams of work, from time stamps."""
+"""Find the time during which two streams of work overlap, from time stamps."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Beside:
         victim_ns: duration of each piece of the victim that ran entirely while the aggressor was
             active.
         aggressor_pieces: number of pieces of the aggressor in the window, including fractions.
-        window_ns: the window: nanoseconds from the start of the first piece in ``victim_ns`` to the
-            end of the last piece.
+        window_ns: length of the window in nanoseconds. The window begins with the first piece in
+            ``victim_ns``, and ends with the last piece in ``victim_ns``.
     """
 
     victim_ns: tuple[float, ...]
@@ -29,7 +29,7 @@ class Beside:
 
 
 def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) -> Beside | None:
-    """The overlap of two sequences of pieces of work, from time stamps in ns of one clock.
+    """The overlap of ``victim`` and ``aggressor``, from time stamps in ns of one clock.
 
     n + 1 time stamps delimit n pieces without gaps. The result is None if no piece of the victim
     ran entirely while the aggressor was active.
@@ -40,7 +40,7 @@ def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) ->
         return None
     first, last = np.flatnonzero(within)[[0, -1]]
     begin, end = int(v[first]), int(v[last + 1])
-    # number of ended pieces of the aggressor at a given time, interpolated within a piece
+    # The number of pieces that the aggressor had completed at a time; interpolated within a piece.
     done = np.interp([begin, end], a, np.arange(a.size))
     durations = np.diff(v)[within]
     return Beside(

@@ -1,4 +1,4 @@
-"""Kernel reads of scattered pages in a pool: page tables and launch shape."""
+"""Page tables and launch shape for a kernel that reads scattered pages of a pool."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """[count] page numbers below ``pages``.
+    """An array of ``count`` page numbers below ``pages``.
 
     The order depends on ``kind``:
 
     - ``uniform``: independent and uniformly distributed.
-    - ``zipf``: the k-th most popular page occurs 1/k times as often as the most popular page. The
-      rank is pages^u for uniform u. Popular pages are scattered over the pool.
+    - ``zipf``: the k-th most popular page occurs 1/k times as often as the most popular page. A
+      page's rank k is pages^u, with u uniformly distributed. Popular pages are scattered over the
+      pool.
     - ``seq``: ascending.
     """
     import numpy as np

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer
 
 CHECKED_BYTES = 8 * MIB
-"""Maximum bytes of pages in GPU memory that a check compares with the file."""
+"""Maximum total bytes of the pages in GPU memory that a check compares with the file."""
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,22 @@ from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.gpu.verify.pattern import POISON
 
 TILE = 1_048_583
-"""Number of elements after which an operand repeats. A prime makes all rows different."""
+"""Number of elements after which an operand repeats; a prime, so that all rows differ."""
 
 BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
 """Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
-"""Format of a result -> NumPy type with the same bits per element."""
+"""NumPy type with the same number of bits per element, by the format of a result."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
-"""Format of a result -> maximum relative error by rounding to this format."""
+"""Maximum relative error of rounding to a format, by the format of a result."""
 
 CHECKED = 16
 """Number of elements of a result that the host recomputes for verification."""
 
-# Maximum error of a sum of k products of numbers below 1, in units of sqrt(k). The error comes from
-# rounded operands (tf32) and rounded sums (tensor cores keep fewer bits for FP8). A wrong sum has
+# Maximum error of a sum of k products of numbers below 1, in units of sqrt(k). The causes are
+# rounded operands (tf32) and rounded sums (for FP8, tensor cores keep fewer bits). A wrong sum has
 # an error of about sqrt(k) / 2.
 _TOLERANCE = {
     "fp32": 2**-12,
@@ -37,7 +37,7 @@ _TOLERANCE = {
     "bf16": 2**-10,
     "fp8": 2**-5,
     "mxfp8": 2**-5,
-    "nvfp4": 2**-3,  # the operands are up to 1.5
+    "nvfp4": 2**-3,  # operands up to 1.5
 }
 
 
@@ -50,7 +50,7 @@ class Product:
     """The product y = x w' by `Gpu.gemm`, with random operands w (m x k) and x (n x k).
 
     Args:
-        out, fast: as in `Gpu.gemm`.
+        out, fast: the arguments of `Gpu.gemm` with these names.
 
     Attributes:
         weight_bytes: bytes of w.

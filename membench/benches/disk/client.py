@@ -1,4 +1,4 @@
-"""Two limits of a disk measurement outside the disk: the target memory and the submission loop."""
+"""Two limits of a disk measurement besides the disk: the target memory and the I/O loop."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ CEILING_FILE = 64 * MIB
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
     """Read 1 MiB at a time, 8 reads in flight, into memory with these ``pages`` and ``align``.
 
-    The kernel splits a read into several requests if the target memory is not contiguous. The
-    detail ``requests`` is the number of requests per read, from the disk's counters.
+    The kernel splits a read into several requests if the target memory is not contiguous. The entry
+    ``requests`` of the row's detail is the number of requests per read, from the disk's counters.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -95,7 +95,7 @@ def client(storage: StorageBackend, qd: int) -> Work:
     """The maximum rate of the I/O client: random reads of 4 KiB from a file in memory, not a disk.
 
     If a disk's rate is close to this maximum, the client limits the result, and ``ssd/read``
-    reports ``client=limited``. The engine is native AIO. Native AIO reads cached data in the
+    reports ``client=limited``. The I/O engine is native AIO, which reads cached data in the
     submitting thread.
     """
     from membench.host.storage.flow import Flow, TrafficShape

@@ -49,8 +49,8 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
     """Whether the profile measures a case.
 
-    The full profile measures every queue depth only for random reads of 4 KiB. It measures 4 KiB
-    pages only for large sequential reads.
+    The full profile measures every queue depth only for random reads of 4 KiB. The full profile
+    measures memory on 4 KiB pages only for large sequential reads.
     """
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
@@ -87,8 +87,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
 
-    membench checks the page cache before and after the reads. The detail ``resident`` is the larger
-    of the two cached shares of the data.
+    membench measures which share of the data is in the page cache, before and after the reads. The
+    entry ``resident`` of the row's detail is the larger share.
     """
     from membench.host.storage.flow import TrafficShape
 
@@ -111,7 +111,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     yields=(IOPS, BANDWIDTH, P50, P95, P99, P999),
     grid=("pattern", "block", "qd"),
     where=_worth_writing,
-    seconds=0.15,  # ends when all bytes of a round are written
+    seconds=0.15,  # a round ends when it has written all bytes
     memory=lambda block, qd, **_: block * (qd + 1) + 2 * MIB,
     disk=DISK,
 )

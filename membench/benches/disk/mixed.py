@@ -58,7 +58,7 @@ SLOT_NS = 10**9
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Mixed random reads and writes of 4 KiB: ``reads`` percent of the I/Os are reads.
 
-    The latency metrics cover the reads only. The row's detail has the latencies of the writes.
+    The latency metrics cover only the reads. The row's detail has the latencies of the writes.
     """
     import numpy as np
 
@@ -107,9 +107,9 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another; each write is forced to the medium before the next write begins.
 
-    With ``method`` fsync or fdatasync, a sample is a write of ``block`` bytes at a random offset
-    and the call. Otherwise a sample is a write to a file opened with O_DSYNC. In a virtual
-    machine, the host decides when data count as written.
+    With ``method`` fsync or fdatasync, a sample is a write of ``block`` bytes at a random offset,
+    followed by the call of ``method``. Otherwise a sample is a write to a file that was opened with
+    O_DSYNC. In a virtual machine, the host decides when to report data as written.
     """
     import numpy as np
 
@@ -169,7 +169,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     version=1,
     backend="storage",
     profiles=("full",),
-    seconds=0.1,  # the default disk budget skips this bench; else the time for 8 GiB
+    seconds=0.1,  # without 8 GiB of writes, which the default disk budget forbids
     memory=17 * MIB,
     disk=DISK,
 )
@@ -178,8 +178,8 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     """The write bandwidth of a disk whose caches are full: 8 GiB without a pause.
 
-    The writes go over the scratch file repeatedly. A sample is the bandwidth during one second. The
-    disk budget must allow the writes of all rounds.
+    The bench overwrites the scratch file repeatedly. A sample is the bandwidth during one second.
+    The disk budget must allow the writes of all rounds.
     """
     import numpy as np
 
@@ -191,7 +191,7 @@ def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
     )
 
     def observe(seconds: float) -> Observation:
-        del seconds  # ends when all bytes of a round are written
+        del seconds  # the round ends when all bytes are written
         trace = flow.run(SUSTAINED_S)
         storage.wrote(trace.count * block)
         slots = np.bincount((trace.finished - trace.begin) // SLOT_NS)

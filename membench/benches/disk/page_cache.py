@@ -56,7 +56,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
     - ``cold``: no page of the file is in the page cache.
     - ``warm``: the whole file is in the page cache, so the bench measures main memory.
     - ``evicted``: the descriptor has read the file once, and the file was then dropped from the
-      page cache. The result shows the effect of the descriptor's readahead state.
+      page cache. The result shows the effect of the descriptor's readahead state on the next reads.
     """
     size = min(PART, storage.scratch.size)
     view = storage.memory("thp", READ).data
@@ -138,7 +138,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
     - ``warm``: the page is in the page cache, and the kernel only maps the page (a minor fault).
       The bench touches one page in each 64 KiB, because a fault also maps the neighbouring pages.
 
-    The bench checks the numbers of faults and reports them in the detail.
+    The bench checks the numbers of faults, and reports the numbers in the row's detail.
     """
     import mmap
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 POOL = 128 * MIB
 """Bytes of memory that receive the pages.
 
-The size is larger than most caches, as is a real pool of KV pages.
+The size is larger than most caches. A real pool of KV pages is also larger.
 """
 
 
@@ -51,10 +51,10 @@ def _pool(block: int, qd: int) -> int:
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
     """Read pages of ``block`` bytes from the disk, each page into another slot of a pool in memory.
 
-    The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, as
-    for requests with different prefixes. ``pattern=seq`` reads the pages in file order, as for the
-    restore of one long context. The slots are used in turn. The pool is on huge pages and larger
-    than the caches. ``rate`` is in pages per second.
+    The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, like
+    an engine that serves requests with different prefixes. ``pattern=seq`` reads the pages in file
+    order, like an engine that restores one long context. The reads fill the slots in turn. The pool
+    is on huge pages and larger than the caches. ``rate`` is in pages per second.
     """
     from membench.host.storage.flow import TrafficShape
 

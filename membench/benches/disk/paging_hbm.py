@@ -1,7 +1,7 @@
 """Moves of KV-cache pages from the disk into GPU memory, alone and during a decode step.
 
 The pipeline overlaps the reads with the copies. Each round also measures the reads alone and the
-copies alone. The pipeline's bandwidth is compared with the bandwidth of the slower stage.
+copies alone, and compares the pipeline's bandwidth with the bandwidth of the slower stage.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ STEPS = 12
 """Number of decode steps; the result is the median over these steps."""
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-"""Shares of the maximum page rate, tried in this order until the slow-down is small enough."""
+"""Shares of the maximum page rate, in the order in which the bench tries the shares.
+
+The bench stops when the slow-down is small enough.
+"""
 
 
 def _slots(qd: int) -> int:
-    """Number of slots: two per reader, so that a read fills one slot while the other is copied."""
+    """Number of slots: two per reader, so that one slot can fill during the copy from the other."""
     return 2 * qd
 
 
@@ -86,14 +89,14 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
 
-    - ``path=bounce`` reads directly into page-locked memory. At the same time it copies earlier
-      pages from page-locked memory to the GPU.
+    - ``path=bounce`` reads pages directly into page-locked memory, and at the same time copies
+      earlier pages from page-locked memory to the GPU.
     - ``path=gds`` is GPUDirect Storage through KvikIO.
     - ``path=mmap`` copies from a mapping of the file.
 
     ``qd`` is the number of reads in flight. Latency is the time from the start of a page's read to
-    the end of the page's copy. ``rate`` is in pages per second. The detail `overlap` is the
-    bandwidth divided by the bandwidth of the slower stage alone, in the same round.
+    the end of the page's copy. ``rate`` is in pages per second. The entry `overlap` of the row's
+    detail is the bandwidth divided by the bandwidth of the slower stage alone, in the same round.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.host.storage.pager import Nowhere, Pager, copying
@@ -104,7 +107,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """GB/s of the reads alone and of the copies alone."""
+        """Bandwidth of the reads alone and of the copies alone, in GB/s."""
         if pipeline.sink is None:
             return {}
         storage.evict()
@@ -121,7 +124,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
         trace = pipeline.pager.run(pipeline.offsets, PIPE_S, least=_slots(qd))
         traces.append(trace)
         samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
-        # Reads of a mapping use the page cache on purpose.
+        # The path `mmap` uses the page cache on purpose, so this path has no share to check.
         moved = 0 if path == "mmap" else trace.count * block
         detail = seen(trace) | {"resident": storage.served(resident, moved)}
         if found:
@@ -170,7 +173,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     The decode step is ``decode/attn``, repeated. ``slowdown`` is the permitted slow-down in
     percent. The pages go through host memory. The bench tries a few rates and reports the highest
     rate within the permitted slow-down. Latency is the time of a decode step during the transfers.
-    The detail `alone_ns` is the time of a decode step without transfers.
+    The entry `alone_ns` of the row's detail is the time of a decode step without transfers.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 TURNS = {"l2": 64, "smem": 512, "host": 4}
-"""Memory -> number of additions that a thread makes in one launch."""
+"""Number of additions that a thread makes in one launch, by memory."""
 
 LINE_WORDS = 32
 _U32 = 2**32

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 CHUNK = 16 * KIB
-"""Bytes that a thread block accesses at once: 16 bytes per thread."""
+"""Bytes that a thread block accesses at once, 16 bytes per thread."""
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
@@ -29,7 +29,10 @@ _SALT = 29
 
 
 def _together(gpu: Gpu) -> int:
-    """The number of resident blocks, made odd so that every block accesses every chunk."""
+    """The largest odd number of resident blocks.
+
+    Because the number is odd, every block accesses every chunk.
+    """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
 
@@ -41,8 +44,8 @@ def _seconds_together(size: int) -> float:
 def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
     """Sum, modulo 2^32, of the pattern words that all blocks read.
 
-    Block b reads ``visits`` consecutive chunks of a ring of ``chunks``, from chunk b * ``spread``
-    on.
+    The chunks form a ring of ``chunks`` chunks. Block b begins at chunk b * ``spread``, and reads
+    ``visits`` consecutive chunks.
     """
     from membench.gpu.verify.pattern import pattern_sum
 
@@ -159,9 +162,9 @@ def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole working set.
 
     The SMs begin at different offsets of the working set and wrap around. Each SM reads 32 MiB per
-    launch. A working set that exceeds L1 comes from L2. A working set that exceeds L2 comes from
-    memory. ``hint`` is the cache operator of the loads: ``plain`` is a load without an operator, as
-    in ordinary kernels; ``ca`` is a different instruction that also uses L1.
+    launch. If the working set exceeds L1, the data come from L2. If the working set exceeds L2, the
+    data come from memory. ``hint`` is the cache operator of the loads: ``plain`` is a load without
+    an operator, as in ordinary kernels; ``ca`` is a different instruction that also uses L1.
     """
     import numpy as np
 

@@ -27,12 +27,12 @@ HOPS = 100_000
 """Minimum hops per launch. A launch over a cached ring has at least one hop per line."""
 
 WARM_MULTIPLE = 4
-"""A ring of at most this multiple of the L2 size is walked once before the timed walk."""
+"""If a ring has at most this multiple of the L2 size, a walk before the timed walk warms L2."""
 
 TLB_WINDOW = 2 * MIB
 """Bytes of a page of device memory.
 
-An order that is random within a page, page after page, keeps the TLB warm.
+The order ``page`` is random within a page and visits page after page, so the TLB stays warm.
 """
 
 DENSE = 4 * GIB
@@ -42,10 +42,10 @@ Above this size, only the cost of address translation changes.
 """
 
 LINKS_PER_S = 1e9
-"""Estimated number of lines linked into the ring per second; a line causes 32 bytes of traffic."""
+"""Estimated number of lines that the kernel links per second; a line causes 32 bytes of traffic."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
-"""Footprints in bytes at which cache operators are compared: one each in L1, L2 and memory."""
+"""Footprints in bytes (in L1, L2 and memory) at which the full profile compares cache operators."""
 
 TIMED_HOPS = 2048
 """Number of hops per launch that are timed individually."""
@@ -61,9 +61,9 @@ L1_BYTES = 128 * KIB
 L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
 """MiB of L2 in the usual card of each compute capability.
 
-Before membench opens a device, this size decides only under which tier a case is listed. Sources:
-NVIDIA's architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); for the B200's 126 MB,
-Chips and Cheese.
+membench uses these sizes only to list a case under a tier before membench opens the device.
+Sources: NVIDIA's architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwell); for the B200's
+126 MB, Chips and Cheese.
 """
 
 
@@ -79,10 +79,10 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
     """Whether the full profile needs this combination of axes."""
     if order == "page" and not TLB_WINDOW < size <= DENSE:
-        # within one page both orders are equal; for large rings, only the random order is measured
+        # Within one page both orders are equal. For large rings, only the random order is measured.
         return False
     if order == "page" and size.bit_length() % 2 == 0:
-        return False  # the curve has no further steps, so every other size suffices
+        return False  # the curve is smooth here, so every other size suffices
     return hint == "plain" or (order == "random" and size in HINTED)
 
 
@@ -90,8 +90,8 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
     The sizes are powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of
-    GiB (64 GB on an A100: arXiv 2405.11425). Only larger rings show the cost of TLB misses, and a
-    KV cache is that large.
+    GiB (64 GB on an A100: arXiv 2405.11425). Only a ring that is larger shows the cost of TLB
+    misses. A KV cache can be that large.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)
@@ -101,7 +101,7 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
-    """Hops per launch, number of launches, and hops before the launches that warm the caches."""
+    """Hops per launch, number of launches, and hops that warm the caches before the launches."""
     lines = size // LINE
     if size > WARM_MULTIPLE * l2_bytes:
         return HOPS, LAUNCHES, 0
@@ -119,7 +119,7 @@ def _seconds(size: int, **_: Value) -> float:
 
 @bench(
     "gpu/chase",
-    # version 2: plain loads replace `ca`; one clock read ends a hop and starts the next hop
+    # Version 2: plain loads replace `ca`, and one clock read ends a hop and starts the next hop.
     version=2,
     needs=Needs.GPU,
     yields=(

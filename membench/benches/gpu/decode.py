@@ -1,7 +1,7 @@
 """The memory-bound parts of a decode step: reading the weights, and attention over the KV cache.
 
-Norms, rotary embedding, activations, sampling and tensor-parallel communication are left out,
-because they move little data.
+The benches leave out norms, rotary embedding, activations, sampling and tensor-parallel
+communication, because these operations move little data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STEPS = 16
 WEIGHT_BYTES = GIB
 """Minimum bytes of weights.
 
-The layers use the weights in turn, so that no layer finds its weights in L2.
+The layers use different weights in turn, so that no layer finds its weights in L2.
 """
 
 
@@ -104,9 +104,9 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
     """The attention of one decode step over a paged KV cache with pages of 16 tokens.
 
-    For each layer, the kernel gathers K and V through a block table. It multiplies K by the query,
-    and sums V with the resulting weights. The bandwidth counts K and V once. The rate is in tokens
-    per second and covers only the attention. The cache has 131072 tokens in total, so the batch is
+    For each layer, the kernel gathers K and V through a block table, multiplies K by the query, and
+    sums V with the resulting weights. The bandwidth counts K and V once. The rate is in tokens per
+    second and covers only the attention. The cache has 131072 tokens in total, so the batch is
     131072 / ``context``.
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

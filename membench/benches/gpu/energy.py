@@ -1,8 +1,8 @@
 """Energy per byte moved in steady loops of ten seconds, measured with NVML's energy counter.
 
 Power sensors of recent GPUs sample only part of the time, so only long loops give useful results
-(Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24). A case repeats its loop
-and is measured once per run.
+(Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24). membench measures a
+case only once per run, and repeats the loop within the case.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class Load:
 def _declared(
     name: str, gpu_memory: int, *grid: str, version: int = 1
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare an energy bench: a decorator for a function that returns the work of the loop."""
+    """Return a decorator that declares an energy bench.
+
+    The decorated function returns the work that the loop repeats.
+    """
 
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
@@ -115,7 +118,7 @@ def decode(gpu: Gpu, data: str) -> Work:
 
     shape = attention_shape(MODELS[MODEL], CONTEXT)
     attention = Attention(gpu, shape, "fp16", zeros=data == "zeros")
-    attention.step()  # the first launch loads the kernels' code, which a capture does not allow
+    attention.step()  # the first launch loads code, which a capture does not allow
     gpu.synchronize()
     once = gpu.capture(attention.step)
     load = Load(once, lambda _: attention.verify(), attention.payload, attention.payload)
@@ -167,7 +170,8 @@ def _gather(gpu: Gpu, data: str) -> Load:
     gpu.upload(named, table)
     sums = BlockSums(gpu, blocks)
     bits = (PAGE // VECTOR).bit_length() - 1
-    # shift 0: the pages are read in the order of the table
+    # The arguments are a shift of 0 and the number of pages. With shift 0, the kernel reads the
+    # pages that the table lists.
     numbers = (np.uint32(0), np.uint32(SIZE // PAGE))
     args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits), *numbers)
     expected = content.sum(table.astype(np.uint64) * np.uint64(PAGE // 4), PAGE // 4)

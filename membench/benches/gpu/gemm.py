@@ -27,13 +27,14 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("GB200", {"tf32": 1250, "bf16": 2500, "fp8": 5000, "mxfp8": 5000, "nvfp4": 10000}),
     ("B200", {"tf32": 1125, "bf16": 2250, "fp8": 4500, "mxfp8": 4500, "nvfp4": 9000}),
 )
-"""Pattern of a device's name -> TFLOP/s of dense products with single-precision sums, by format.
+"""Pairs of a pattern for device names, and TFLOP/s of dense products by format.
 
-The values are for the boost clock. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200,
+The products have single-precision sums. The values are for the boost clock. Sources: NVIDIA's data
+    sheets for H100 (SXM, PCIe, NVL), H200,
 A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720 dense, for 72 GPUs) and DGX B200 (FP4: 144
-PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet gives only a sparse value, the entry is
-half of it. The first matching pattern decides. Devices without an entry, and boards with higher
-clocks than in their data sheet, have no peak.
+PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet gives only a value for sparse products,
+the entry is half of this value. The first matching pattern decides. Devices without an entry, and
+boards with higher clocks than in their data sheet, have no peak.
 """
 
 
@@ -125,7 +126,8 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
     """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt.
 
     With ``sums=fast`` the tensor cores may keep fewer bits of partial sums (fast accumulation), as
-    in inference engines. ``sums=exact`` forbids this. ``out`` is the format of the result.
+    in inference engines. ``sums=exact`` forbids fast accumulation. ``out`` is the format of the
+    result.
     """
     return _gemm(gpu, "fp8", n, out, fast=sums == "fast")
 

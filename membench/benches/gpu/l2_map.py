@@ -36,8 +36,9 @@ def l2_map(gpu: Gpu, size: int) -> Work:
     """Latency of an L2 hit, for every pair of an SM and one of 128 lines in ``size`` bytes.
 
     One SM at a time loads each line 16 times in a dependent chain; each line contains its own
-    address. A sample is the mean of these 16 loads. So p95 is taken over pairs of SM and line, not
-    over single loads. On a GPU with two L2 partitions, the samples form two groups, near and far.
+    address. A sample is the mean of these 16 loads. So p95 is a percentile over pairs of an SM and
+    a line, not over single loads. On a GPU with two L2 partitions, the samples form two groups,
+    near and far.
     """
     import numpy as np
 

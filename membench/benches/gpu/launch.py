@@ -79,10 +79,11 @@ def _repeat(function: Callable[[], None], times: int) -> None:
 def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, by the host's clock.
 
-    - ``launch``: the host launches an empty kernel and waits for its end. This is the minimum cost
-      of an operation that the host waits for, including the Python interpreter.
+    - ``launch``: the host launches an empty kernel and waits for the end of the kernel. The result
+      is the minimum cost of any operation that the host waits for, including the Python
+      interpreter.
     - ``flag``: the host writes a word to mapped host memory and waits until a running kernel
-      answers. This is twice the link's latency.
+      answers. The result is twice the latency of the link.
     """
     import numpy as np
 

@@ -22,13 +22,19 @@ TILE = 16 * KIB
 STAGES = 6
 
 SIZE = 16 * MIB
-"""Bytes of the working set. The set is read repeatedly and fits in L2 on GPUs with multicast."""
+"""Bytes of the working set. The kernel reads the set repeatedly.
+
+The set fits in the L2 cache of every GPU with multicast.
+"""
 
 TILES = 1024
 """Tiles that every block receives per launch: 16 MiB in total, about 0.5 ms at 4 TB/s."""
 
 MULTICAST = range(90, 120)
-"""Compute capabilities with fast multicast. For others, the assembler warns of slow multicast."""
+"""Compute capabilities with fast multicast.
+
+For other capabilities, the assembler warns that multicast is slow.
+"""
 
 _SALT = 43
 
@@ -46,8 +52,8 @@ def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
 def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
     """Sum, modulo 2^32, of the words that one block receives; equal for all blocks of a cluster.
 
-    ``cluster`` is the cluster's number among ``clusters``. ``tiles`` is the number of tiles in a
-    launch. ``sums`` has the word sum of each tile.
+    ``cluster`` is the number of the cluster, and ``clusters`` the number of all clusters. ``tiles``
+    is the number of tiles in a launch. ``sums`` has the sum of the words of each tile.
     """
     import numpy as np
 

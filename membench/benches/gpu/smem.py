@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""Bytes that all threads of a block together access in one loop turn."""
+"""Bytes that the threads of a block together access in one loop iteration (turn)."""
 
 TURNS = 2048
 """Loop turns per launch: about 0.3 ms without bank conflicts."""
@@ -37,9 +37,9 @@ _SALT = 41
 def conflict(width: int, stride: int) -> int:
     """Number of passes of a request, relative to a request without bank conflicts.
 
-    Shared memory has 32 banks of four bytes. A request of 8 bytes per thread is processed by half
-    warps, a request of 16 bytes by quarter warps. ``stride`` is the distance of neighbouring lanes
-    in elements, a power of two.
+    Shared memory has 32 banks of four bytes. A warp needs two passes for 8 bytes per thread, and
+    four passes for 16 bytes per thread. ``stride`` is the distance between neighbouring lanes in
+    elements, a power of two.
     """
     return min(stride, 128 // width)
 
@@ -50,7 +50,7 @@ def tiles(width: int) -> int:
 
 
 def memory_bytes(width: int) -> int:
-    """Bytes of dynamic shared memory, for the tiles of the first and the last loop turn."""
+    """Bytes of dynamic shared memory for every tile that a loop turn accesses."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 
@@ -119,10 +119,10 @@ def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
 def read(gpu: Gpu, width: int, stride: int) -> Work:
     """Read bandwidth of shared memory, summed over all SMs.
 
-    ``width`` is the number of bytes per load and thread; ``stride`` is the distance of neighbouring
+    ``width`` is the number of bytes per load and thread. ``stride`` is the distance of neighbouring
     threads in elements of this width. The measured bank-conflict ratio is the bandwidth at stride 1
-    divided by this bandwidth; ``conflict`` in the detail is the ratio that the layout of the banks
-    predicts.
+    divided by this bandwidth. The entry ``conflict`` of the row's detail is the ratio that the
+    layout of the banks predicts.
     """
     return _bandwidth(gpu, "read", width, stride)
 
@@ -138,7 +138,7 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
 def write(gpu: Gpu, width: int, stride: int) -> Work:
     """Write bandwidth of shared memory, summed over all SMs.
 
-    ``width`` is the number of bytes per store and thread; ``stride`` is the distance of
+    ``width`` is the number of bytes per store and thread. ``stride`` is the distance of
     neighbouring threads in elements of this width.
     """
     return _bandwidth(gpu, "write", width, stride)
@@ -155,8 +155,8 @@ def write(gpu: Gpu, width: int, stride: int) -> Work:
 def latency(gpu: Gpu, cluster: int) -> Work:
     """Latency of a dependent load from a block's own shared memory, or from another block's.
 
-    If ``cluster`` is above 1, the loads access the next block in a cluster of that size. This is
-    distributed shared memory, which needs compute capability 9.0.
+    If ``cluster`` is above 1, the loads access the shared memory of the next block in a cluster of
+    that size. This access (distributed shared memory) needs compute capability 9.0.
     """
     import numpy as np
 
@@ -219,9 +219,9 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, summed over all SMs.
 
     Every block reads 16 bytes per thread from the next block in its cluster. Each SM runs at most
-    one block. The number of clusters is the maximum that is resident at once, according to the
-    driver; one more cluster would have to wait and would double the time. A cluster runs within one
-    GPC, so some SMs of a GPC can stay idle.
+    one block. The number of clusters is the maximum number of resident clusters, according to the
+    driver. One more cluster would have to wait, which would double the time. A cluster runs within
+    one GPC, so some SMs of a GPC can stay idle.
     """
     import numpy as np
 

@@ -1,4 +1,7 @@
-"""Three methods to read GPU memory into shared memory: bandwidth by bytes in flight, latency."""
+"""Three methods to read GPU memory into shared memory.
+
+The benches measure bandwidth by bytes in flight, and latency.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 LOADS = 4
-"""Number of plain loads that a thread has in flight together."""
+"""Number of plain loads that a thread has in flight at the same time."""
 
 BULK_CAPABILITY = 90
 
@@ -27,7 +30,7 @@ _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Maximum bytes in flight per SM for a method, a tile size in bytes and a number of stages."""
+    """Maximum bytes in flight per SM, for ``method`` and ``stages`` tiles of ``tile`` bytes."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
@@ -38,7 +41,7 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 
 @bench(
     "hbm/async",
-    version=2,  # since 2: `size=auto`
+    version=2,  # since version 2: `size=auto`
     needs=Needs.GPU,
     profiles=("full",),
     seconds=lambda size, method, tile, stages: (
@@ -59,8 +62,8 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     - ``cp`` uses cp.async with 16 bytes per thread.
     - ``bulk`` uses one-dimensional bulk copies of whole tiles (compute capability 9.0 or newer).
 
-    ``stages`` tiles are in flight together. Until the memory is saturated, bandwidth is bytes in
-    flight divided by latency (Little's law).
+    ``stages`` tiles are in flight at the same time. Until the memory is saturated, the bandwidth is
+    the number of bytes in flight divided by the latency (Little's law).
     """
     import numpy as np
 

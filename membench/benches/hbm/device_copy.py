@@ -25,7 +25,7 @@ _SALT = 71
 
 @bench(
     "hbm/d2d",
-    version=2,  # since 2: `size=auto`
+    version=2,  # since version 2: `size=auto`
     needs=Needs.GPU,
     # The seconds cover fourteen copies at 2.5 TB/s, and filling and checking at 2 TB/s.
     seconds=lambda size, **_: 0.06 + 0.014 * size / GIB,
@@ -73,7 +73,7 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
 @bench(
     "hbm/memset",
     profiles=("full",),
-    version=2,  # since 2: `size=auto`
+    version=2,  # since version 2: `size=auto`
     needs=Needs.GPU,
     seconds=lambda size: 0.06 + 0.007 * size / GIB,
     gpu_memory=lambda size: size + MIB,

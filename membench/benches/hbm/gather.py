@@ -34,7 +34,8 @@ def table_sum(
 ) -> int:
     """Sum, modulo 2^32, of all words in the pages of ``table``; the pool contains the pattern.
 
-    Each page number is first shifted by ``shift``, modulo ``pages``. A page has ``page`` bytes.
+    The function first adds ``shift`` to each page number, modulo ``pages``. A page has ``page``
+    bytes.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
@@ -47,11 +48,12 @@ def table_sum(
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """For each launch, the number of pages by which the launch shifts the table's page numbers.
+    """For each launch, the number of pages that the launch adds to each page number of the table.
 
-    Each launch shifts by the number of pages that it reads, until the pool is used up. Otherwise
-    every launch would read the same pages, and their translations would still be cached. A skewed
-    table is not shifted, because it is meant to read the same pages again.
+    The shift grows from launch to launch by the number of pages per launch, until a launch has read
+    each part of the pool. Without shifts, every launch would read the same pages, and the TLBs
+    would still have the translations of these pages. The shifts of a skewed table are 0, because a
+    skewed table reads the same pages again on purpose.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
@@ -72,7 +74,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 
 @bench(
     "hbm/gather",
-    version=2,  # version 2: `size=auto`, and every launch reads other pages
+    version=2,  # version 2: `size=auto`, and each launch reads different pages
     needs=Needs.GPU,
     # The seconds cover the table and the samples. A sample takes 1 ms, or one launch at 200 GB/s.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
@@ -87,10 +89,10 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages from a pool of ``size`` bytes; a table lists the pages.
 
-    The bandwidth counts the bytes of the pages. It does not count the table, which has four bytes
-    per page; the detail has these bytes. Each launch reads other pages until the pool is used up.
-    With ``zipf``, every launch reads some pages so often that they come from the cache, as
-    intended.
+    The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
+    The row's detail has the bytes of the table. Each launch reads different pages until the
+    launches have read the whole pool. With ``zipf``, every launch reads some pages so often that
+    these pages come from the cache on purpose.
     """
     import numpy as np
 

@@ -27,12 +27,15 @@ SAMPLES = 64
 SINGLE_HOPS = 128
 """Number of hops after each sample that are timed individually.
 
-All samples under load together have 8,192 of these hops, 82 of them above p99.
+All samples under load together have 8,192 such hops. 82 of the 8,192 hops are above p99.
 """
 
 IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
-"""Number of samples in the first run. Its 6,144 hops over 512 pages of 2 MiB fill the TLBs."""
+"""Number of samples in the first run.
+
+The first run has 6,144 hops over 512 pages of 2 MiB, which fill the TLBs.
+"""
 
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
@@ -40,7 +43,7 @@ CYCLE = 6
 """Number of chunks in one cycle; after a cycle, the sequence of reads and writes repeats."""
 
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
-"""Percentage of reads -> chunks per cycle that a warp reads; the warp writes the other chunks."""
+"""Chunks per cycle that a warp reads, by percentage of reads; the warp writes the other chunks."""
 
 FLAT_OUT = 100
 """The value of ``load`` for traffic without pauses."""
@@ -52,14 +55,14 @@ The range covers the knee of the curve on every card.
 """
 
 SPARSE = (FLAT_OUT, 80, 30)
-"""Values of ``load`` for mixes of reads and writes."""
+"""Values of ``load`` at which the bench measures mixed reads and writes."""
 
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
 """Time limit, in nanoseconds, of kernels that wait for each other."""
 
 _WARPS = BLOCK // 32
-_HEAD, _WORDS = 8, 4  # words of `out`: common to all samples, and per sample
+_HEAD, _WORDS = 8, 4  # words of `out` for all samples, and per sample
 _SALT = 83
 _SEED = 0x10AD
 
@@ -67,8 +70,8 @@ _SEED = 0x10AD
 def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
     """Whether a case is measured.
 
-    Traffic of reads alone is measured at all loads, mixed traffic at some loads. Less than all SMs
-    are measured only without pauses.
+    The bench measures traffic of reads alone at all loads, and mixed traffic only at some loads.
+    If generators run on only some of the SMs, the bench measures only traffic without pauses.
     """
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)
@@ -85,8 +88,8 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 
 @bench(
     "hbm/loaded",
-    # since 2: quantiles over single hops
-    # since 3: `size=auto`, plain loads, traffic by share of the peak
+    # Since version 2: quantiles over single hops. Since version 3: `size=auto`, plain loads, and
+    # traffic in percent of the peak.
     version=3,
     needs=Needs.GPU,
     yields=(
@@ -108,15 +111,16 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a pointer chase through ``size`` bytes during traffic from the other SMs.
 
-    The traffic consists of chunks of 4 KiB. ``reads`` percent of the chunks are read, the others
-    are written. ``sms`` percent of the other SMs run traffic generators. The warps pause between
-    chunks so that together they request ``load`` percent of the card's peak; at 100 they do not
-    pause. If the peak is unknown, the measured bandwidth without pauses replaces the peak.
+    The traffic consists of chunks of 4 KiB. ``reads`` percent of the chunks are read, and the other
+    chunks are written. ``sms`` percent of the other SMs run traffic generators. The warps pause
+    between chunks, so that all warps together request ``load`` percent of the card's peak. At 100
+    percent, the warps do not pause. If the peak is unknown, the measured bandwidth without pauses
+    replaces the peak.
 
     The bandwidth is the number of bytes that the generators counted, divided by the time of the
-    same samples. The median latency is taken over samples; a sample is the mean of 256 hops. p50,
-    p95 and p99 are taken over single hops between the samples, under the same traffic. A single hop
-    includes one clock read.
+    same samples. The median latency is the median over samples; a sample is the mean of 256 hops.
+    p50, p95 and p99 are percentiles over single hops between the samples, under the same traffic. A
+    single hop includes one clock read.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
@@ -170,8 +174,8 @@ class _Scene:
         self._reads = READS[reads]
         self._load = load
         self._pause = 0
-        # Each generator block requests more than half of an SM's shared memory: an SM then runs
-        # only one.
+        # Each generator block requests more than half of an SM's shared memory, so that an SM runs
+        # only one generator block.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
         variant = KernelVariant.of("loaded.cu", LOADS=LOADS)
         self._kernels = {

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile measures at all sizes and widths: one per number of arrays."""
+"""Kernels that the full profile measures at all sizes and widths; one for each number of arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
 """Array sizes in addition to `auto`. `auto` is 4 GiB if the memory suffices."""
@@ -45,12 +45,13 @@ HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
 """Configurations with hints: the block sizes, and the bytes in flight per array and thread."""
 
 WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
-"""Maximum bytes in flight of a thread in a block of 1024: per array, and over all loaded arrays.
+"""Maximum bytes in flight per thread, for blocks of 1024: per array, and over all loaded arrays.
 
 A thread of a block of 1024 threads has 64 registers. Loads in flight may use half of these
-registers. With more loads in flight, some releases of NVRTC use the first value before they issue
-the last load. An example is 192 bytes (nstream, two loads of 32 bytes per array): NVRTC 13.2 and
-13.5 do this, 12.9 and 13.0 do not (``docs/compilers.md``).
+registers. With more loads in flight, code from some releases of NVRTC uses the first value before
+it issues the last load. An example is nstream with 192 bytes (two loads of 32 bytes per array).
+NVRTC 13.2 and 13.5 use the first value early, but NVRTC 12.9 and 13.0 do not
+(``docs/compilers.md``).
 """
 
 
@@ -58,8 +59,9 @@ def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterato
     """The configurations from which ``config=best`` chooses.
 
     In each configuration, a thread has ``unroll`` accesses per array in flight before it uses the
-    first value. Tests check this in the machine code. By Little's law, Hopper needs about 18 KiB in
-    flight per SM, and Blackwell 40 KiB. The largest configurations have 128 KiB in flight per SM.
+    first value. Tests check the loads in flight in the machine code. By Little's law, a Hopper GPU
+    needs about 18 KiB in flight per SM, and a Blackwell GPU 40 KiB. The largest configurations have
+    128 KiB in flight per SM.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -97,7 +99,7 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """Declare the bench of the STREAM kernel ``operation``; ``description`` is its docstring."""
+    """Declare the bench of the STREAM kernel ``operation`` with the docstring ``description``."""
 
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
         # Use the chosen configuration, or by default a configuration with accesses of `vec` bytes.
@@ -114,7 +116,8 @@ def _kernel(operation: str, description: str) -> Bench:
     function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
     return bench(
         f"hbm/{operation}",
-        # version 2: `size=auto`; a tile's loads are all issued before its first value is used
+        # Version 2: `size=auto`, and a thread issues all loads of a tile before it uses the first
+        # value.
         version=2,
         needs=Needs.GPU,
         profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LAST_LEVEL_BYTES = 32 * MIB  # used if neither the system nor the measured latencies give a size
 LOADS = 4096  # loads per iteration: 5 us in L1, 0.5 ms in main memory
-WARM_UP_BYTES = 64 * MIB  # a ring up to this size is walked once before it is timed
+WARM_UP_BYTES = 64 * MIB  # a ring up to this size gets a walk before the timed walk
 
 QUICK = (AUTO, "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
 LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
@@ -25,7 +25,7 @@ LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """`cache` if the ring fits into the last-level cache of the measuring CPU, else `ddr`."""
+    """The tier `cache` if the ring fits into the last-level cache of the first CPU, else `ddr`."""
     last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 
@@ -52,7 +52,7 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
 
     Each cache line has one pointer. The pointers form one random cycle through ``size`` bytes, so
     that no prefetcher can help. On small ``pages``, the latency of a large ring includes the cost
-    of address translation. The values of ``pages`` therefore differ by this cost.
+    of address translation. The difference between the values of ``pages`` is this cost.
     """
     from membench.host.memory.ring import HostRing, Walk
 

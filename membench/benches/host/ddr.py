@@ -50,7 +50,7 @@ def _stream(
         for array, salt, wanted in zip(arrays, salts, fresh, strict=True):
             if salt is None:
                 engine.poison(array[part])
-            elif wanted:  # the previous case left other values here
+            elif wanted:  # the previous case left other values in the inputs
                 engine.fill(array[part], part.start, salt)
 
     cpu.each(helping, fill)
@@ -75,7 +75,7 @@ def _stream(
         cpu.vouch(pages, salts)
 
     def verify_elements(iterations: int) -> None:
-        del iterations  # every pass writes the same values, so their number does not matter
+        del iterations  # every pass writes the same values
 
         def check(helper: int) -> int:
             part = slice(helped[helper].start // 8, helped[helper].stop // 8)
@@ -122,7 +122,10 @@ def _seconds(arrays: int) -> Callable[..., float]:
 
 
 VERSION = 2
-"""Version 2: the default is `size=auto`, so the arrays grow with the reachable caches."""
+"""Version of the benches.
+
+Since version 2, the default is `size=auto`, so the arrays grow with the reachable caches.
+"""
 
 SWEPT = ("read", "triad")
 """Kernels that the full profile measures at all sizes and numbers of threads: read and triad."""
@@ -130,7 +133,7 @@ SWEPT = ("read", "triad")
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs only on all threads. Copy already runs on one thread."""
+"""Kernels that the quick profile runs only on all threads, because copy runs on one thread."""
 
 
 NT_ON_ONE = ("write", "copy")

@@ -1,4 +1,4 @@
-"""First touch: the time that the kernel needs to provide memory."""
+"""First touch of new memory: the time that the kernel needs to provide the memory."""
 
 from __future__ import annotations
 

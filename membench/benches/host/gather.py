@@ -22,7 +22,7 @@ SEED = 20
 
 @bench(
     "host/gather",
-    version=2,  # since 2: `size=auto`
+    version=2,  # since version 2: `size=auto`
     needs=Needs.JIT,
     yields=(Metric.RATE, Stat.MEDIAN),
     profiles=("full",),

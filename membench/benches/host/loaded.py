@@ -22,7 +22,7 @@ OBSERVE_S = 0.3
 IDLE_S = 0.05
 MOST_SAMPLES = 512
 RUNNING_BYTES = MIB  # bytes that every traffic generator moves before the first sample
-UNSTABLE = 0.10  # largest accepted difference between the idle latencies before and after
+UNSTABLE = 0.10  # largest accepted relative change of the idle latency
 
 
 @bench(
@@ -40,11 +40,12 @@ UNSTABLE = 0.10  # largest accepted difference between the idle latencies before
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     """Loaded latency: a pointer chase on one CPU, with traffic from all other CPUs.
 
-    A traffic generator moves chunks of 16 KiB and waits ``pause`` ns between two chunks. It reads
-    ``reads`` percent of the chunks and writes the others. The bandwidth is the number of bytes that
-    the generators counted, divided by the time of the same latency sample. Each byte counts once.
-    ``size`` is the size of the ring, and also the total size of the generators' regions. Samples
-    without a running generator are left out. The detail `still` is the share of these samples.
+    A traffic generator moves chunks of 16 KiB and waits ``pause`` ns between two chunks. The
+    generator reads ``reads`` percent of the chunks and writes the other chunks. The bandwidth is
+    the number of bytes that the generators counted, divided by the time of the same latency sample.
+    Each byte counts once. ``size`` is the size of the ring, and also the total size of the
+    generators' regions. Samples without a running generator are left out. The entry `still` of the
+    row's detail is the share of these samples.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(
@@ -100,7 +101,7 @@ class _HostScene:
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:
-        """Measure the idle latency, the loaded latency, and again the idle latency."""
+        """Measure the idle latency, then the loaded latency, then the idle latency again."""
         import statistics
 
         before, _ = self._samples(IDLE_S, 0)

@@ -33,8 +33,8 @@ STEPS = 4096  # loads that one iteration makes in each chain
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     """Independent pointer chases on one core: loads per second by number of ``chains``.
 
-    In each chain, a load waits for the previous load. The rate divided by the rate of one chain is
-    the number of loads that the core and its caches have in flight.
+    In each chain, a load waits for the previous load. Divide the rate by the rate with one chain to
+    get the number of loads that the core and its caches have in flight.
     """
     import numpy as np
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""Maximum number of pairs of nodes that are all measured. 16 pairs take 56 s in five rounds."""
+"""With at most this number of node pairs, membench measures all pairs.
+
+16 pairs take 56 s in five rounds.
+"""
 
 PROBES = 64  # number of pages whose memory node is checked
 
@@ -50,8 +53,8 @@ def memory_nodes(machine: Machine) -> tuple[Value, ...]:
 def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
     """Whether the pair (``cpu``, ``mem``) of nodes is measured.
 
-    With few nodes, all pairs are measured. Otherwise two pairs are measured for each distance and
-    kind of memory.
+    With at most `MOST_PAIRS` pairs, membench measures all pairs. Otherwise membench measures two
+    pairs for each distance and kind of memory.
     """
     cpus = tuple(int(node) for node in cpu_nodes(machine))
     grantable = machine.memory.grantable
@@ -90,7 +93,7 @@ def _outermost(
     yields=((Metric.BANDWIDTH, Stat.MEDIAN), (Metric.LATENCY, Stat.MEDIAN)),
     grid=("cpu", "mem"),
     profiles=("full",),
-    seconds=0.7,  # 0.3 s of observation; all other terms as in host/loaded
+    seconds=0.7,  # 0.3 s of observation; the rest as in host/loaded
     memory=lambda size, **_: 2 * size + 2 * MIB,
     on_machine=worth_measuring,
     cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),

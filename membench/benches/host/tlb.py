@@ -19,7 +19,7 @@ PAGE = 4096
 def _stride(layout: str, line: int) -> int:
     """Bytes between the starts of two lines.
 
-    For a spread layout the distance is a page plus a line, so that the lines use all cache sets.
+    In the spread layout, the distance is a page plus a line, so that the lines use all cache sets.
     """
     return line if layout == "packed" else PAGE + line
 

@@ -36,12 +36,12 @@ then never release the queue.
 """
 
 BACKGROUND = 4
-"""Copies in the other direction per timed copy: enough if the directions' speeds differ by 2.5x."""
+"""Copies in the other direction per timed copy; enough if one direction is 2.5 times faster."""
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
 TILE = 65_537
-"""Number of words after which the data of `link/all` repeat: a prime, so that all pages differ."""
+"""Number of words after which the data of `link/all` repeat; a prime, so that all pages differ."""
 
 _SALT = 29
 
@@ -90,7 +90,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     from membench.machine.pages import huge_page_bytes
 
     links = gpu.links
-    huge = mem == "huge"  # only a request: the row reports how many huge pages the kernel provided
+    huge = mem == "huge"  # a request; the row reports how many huge pages the kernel gave
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
         skip(
@@ -124,7 +124,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
             links.follow(links.record(stream))
 
     def verify(_iterations: int) -> None:
-        if way == "d2h":  # copy the result back to the GPU, which checks faster than the host
+        if way == "d2h":  # copy the result back, because the GPU checks faster than the host
             patterns.poison(device)
             gpu.copy(device.address, host.address, size)
         patterns.check(way, device, _SALT)
@@ -208,8 +208,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
     """Copy ``size`` bytes in each direction at the same time.
 
     ``dir=sum`` counts the bytes of both directions, until the slower direction has ended.
-    ``dir=h2d`` and ``dir=d2h`` time only this direction, while the opposite direction runs without
-    pause. With ``engine=sm``, each of the two kernels gets half of the SMs.
+    ``dir=h2d`` and ``dir=d2h`` time only the named direction, while the opposite direction runs
+    without pause. With ``engine=sm``, each of the two kernels gets half of the SMs.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
@@ -287,8 +287,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
 
-    The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. This time
-    runs from the common start to the end of the last copy.
+    The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. The time
+    begins at the common start of the copies, and ends with the last copy.
     """
     import numpy as np
 

@@ -26,7 +26,7 @@ _SALT = 83
 
 
 def how(gpu: Gpu) -> str:
-    """How kernels access system memory: ``ats``, ``hmm``, or ``none`` if they cannot."""
+    """The mechanism by which kernels access system memory: ``ats``, ``hmm``, or ``none``."""
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"
@@ -57,12 +57,12 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     """Read ``size`` bytes of system memory by a GPU kernel, in place.
 
     ``source=malloc`` is ordinary memory of the process. ``source=file`` is a mapping of the scratch
-    file. With ``cache=hot`` the pages of the file are in the page cache; with ``cache=cold`` they
-    are removed from the page cache before each sample.
+    file. With ``cache=hot``, the pages of the file are in the page cache. With ``cache=cold``, the
+    bench removes the pages from the page cache before each sample.
 
-    Latency is the time of one kernel over all bytes. A round has only 5 kernels, so p99 is the
-    slowest kernel; the detail lists p99 under ``unresolved``. The detail `access` is ``hmm`` or
-    ``ats``. If the machine has neither HMM nor ATS, the row is skipped.
+    Latency is the time of one kernel over all bytes. A round runs the kernel only 5 times, so p99
+    is the slowest run. The row's detail lists p99 under ``unresolved``. The entry `access` of the
+    detail is ``hmm`` or ``ats``. If the machine has neither HMM nor ATS, the row is skipped.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
-        """Nanoseconds of one kernel, and the share of the file that was cached before it ran."""
+        """Nanoseconds of one kernel, and the cached share of the file before the kernel ran."""
         gpu.synchronize()
         resident = 1.0
         if cache == "cold":

@@ -1,9 +1,10 @@
 """The slow-down of GPU work by transfers over the link.
 
-The work is the victim, and the transfers are the aggressor. They run in separate queues. Each queue
-reads the GPU's global timer between its pieces. Only the time in which both queues are active
-counts. The results of victim and aggressor are verified. The detail has the slow-down relative to
-the victim alone in the same round. The report derives the Pareto front of bandwidth and slow-down.
+The work is the victim, and the transfers are the aggressor. Victim and aggressor run in separate
+queues, and consist of pieces. Between two pieces, each queue reads the GPU's global timer. The
+result uses only the time in which both queues are active. The bench verifies the results of victim
+and aggressor. The row's detail has the slow-down relative to the victim alone in the same round.
+The report derives the Pareto front of bandwidth and slow-down.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CHUNK = 16 * MIB
 
 KV_BLOCK = 64 * KIB
 PIECES = 10
-"""Number of pieces of the victim; the aggressor should run during all of them."""
+"""Number of pieces of the victim; the aggressor should run during all pieces."""
 
 MOST_CHUNKS = 400
 GATHER_BLOCK = 4 * KIB
@@ -54,7 +55,7 @@ class Aggressor:
     Attributes:
         piece: function that queues one copy of `CHUNK` bytes.
         verify: function that raises `VerificationFailed` if the data did not arrive.
-        facts: entries for the rows' `detail`.
+        facts: entries for the `detail` of the rows.
     """
 
     piece: Callable[[Stream | None], None]
@@ -191,10 +192,10 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """GPU timer values (ns) around the pieces of victim and aggressor, which run together.
+        """GPU timer values (ns) around the pieces of victim and aggressor, which run concurrently.
 
-        The aggressor starts first. ``pieces`` is the victim's number of pieces, ``chunks`` the
-        aggressor's.
+        The aggressor starts first. ``pieces`` is the victim's number of pieces, and ``chunks`` is
+        the aggressor's number of pieces.
         """
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
@@ -255,8 +256,8 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     grid=("victim", "aggressor"),
     full_grid=("grid",),
     where=_sensible,
-    # The victim runs one piece to load the code, ten pieces alone, and ten during the copies. A
-    # piece takes 10 ms for attn and 8 ms for the chase.
+    # The victim runs one piece to load the code, ten pieces alone, and ten pieces during the
+    # copies. A piece takes 10 ms for attn and 8 ms for the chase.
     seconds=lambda victim, **_: {"attn": 0.4, "chase": 0.22}.get(victim, 0.08),
     memory=CHUNK,
     gpu_memory=1400 * MIB,
@@ -278,10 +279,11 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     - ``victim=gather``: a gather of 256 MiB in blocks of 4 KiB.
     - ``victim=attn``: one step of ``decode/attn``.
 
-    Bandwidth is the bandwidth of the copies in the same time. The detail has the latency of the
-    victim alone (`alone_ns`), the bandwidth of the copies alone (`alone_gbs`), and the `slowdown`.
-    ``aggressor`` is the direction and the method of the copies: copy engine (`ce`), kernel (`sm`)
-    or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a kernel.
+    Bandwidth is the bandwidth of the copies in the same time. The row's detail has the latency of
+    the victim alone (`alone_ns`), the bandwidth of the copies alone (`alone_gbs`), and the
+    `slowdown`. ``aggressor`` is the direction and the method of the copies: copy engine (`ce`),
+    kernel (`sm`) or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a
+    kernel.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside

@@ -1,8 +1,8 @@
 """Transfers of KV-cache blocks between host memory and a GPU, as in inference engines.
 
-N blocks at random positions of a paged pool are copied to other positions of another pool. Seven
-methods do the same work. `membench.analysis.derive.policy` derives the best method for each size
-and number of blocks from the rows.
+A transfer copies N blocks from random positions of a paged pool to random positions of another
+pool. Seven methods do the same work. `membench.analysis.derive.policy` derives from the rows the
+best method for each block size and number of blocks.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ LARGEST = 4 * GIB
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
 """Block sizes at which every number of blocks is measured.
 
-Some of these sizes are near the size at which the batch copy's rate drops. Other sizes are far
-away.
+Some of these sizes are near the size at which the rate of the batch copy drops. The other sizes are
+far from that size.
 """
 
 CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
-"""Pairs (block size, method) that are measured with very many blocks.
+"""Pairs (block size, method) that the full profile measures with very many blocks.
 
-A drop of the batch copy's rate was observed under these conditions.
+Others observed a drop of the rate of the batch copy under these conditions.
 """
 
 GRIDS = (OMITTED, 1, 4, 16, 64)
-"""Numbers of thread blocks of the kernels. Fewer thread blocks leave more SMs for the model."""
+"""Numbers of thread blocks of a kernel. Fewer thread blocks leave more SMs for other kernels."""
 
 _SALT = 41
 _SEED = 0xB10C
@@ -74,7 +74,7 @@ def _sensible(
     if method == "batch-any" and way != "h2d":
         return False  # a kernel may still be writing the source
     if method == "batch-overlap" and not usual:
-        return False  # one case suffices to show whether the driver honours this request
+        return False  # one case shows whether the driver honours the request
     if grid != OMITTED:
         return method in ("sm", "bulk") and usual and order == "random"
     if order == "seq":
@@ -85,8 +85,8 @@ def _sensible(
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
     """Whether the full profile measures the case.
 
-    All block sizes are measured at one number of blocks. All numbers of blocks are measured at some
-    block sizes.
+    The full profile measures all block sizes at one number of blocks, and all numbers of blocks at
+    some block sizes.
     """
     mapped = block in MAP_BLOCKS
     if way == "d2d":
@@ -112,7 +112,8 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
     """Estimated seconds: allocating and filling two pools, and the samples.
 
     Page-locked memory is allocated at 3 GB/s. The method ``loop`` has a cost per block. A batch
-    copy of small blocks reaches 6 GB/s, of larger blocks 27 GB/s or more (vLLM issue 42212).
+    copy reaches 6 GB/s with small blocks, and 27 GB/s or more with larger blocks (vLLM issue
+    42212).
     """
     size = block * pool_blocks(count)
     each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count
@@ -277,14 +278,14 @@ def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
     - `loop`: one asynchronous copy per block.
     - `batch`: one call of the driver's batch copy.
     - `batch-any`: a batch copy for which the driver may read the sources at any time.
-    - `batch-overlap`: a batch copy that the driver is asked to make without using SMs.
+    - `batch-overlap`: a batch copy, with a request to the driver to copy without SMs.
     - `sm`: a kernel that gathers and scatters the blocks.
-    - `bulk`: such a kernel with bulk copies through shared memory.
+    - `bulk`: a kernel that gathers and scatters the blocks by bulk copies through shared memory.
     - `contig`: one contiguous copy of the same number of bytes, for reference.
 
     ``grid`` limits the thread blocks of a kernel. With ``order=random`` the blocks are at random
-    positions in both pools. The detail `host_us` is the time in us that the host takes to submit
-    the copies.
+    positions in both pools. The entry `host_us` of the row's detail is the time in us that the host
+    takes to submit the copies.
     """
     return _move(gpu, "h2d", block, count, method, order, grid)
 

@@ -1,4 +1,4 @@
-"""Managed memory: pages that migrate between host and GPU when they are touched.
+"""Managed memory, whose pages migrate between host and GPU when a thread touches a page.
 
 The footprint stays well below the card's free memory. A larger footprint would cause thrashing,
 which can make the machine unresponsive.
@@ -27,12 +27,12 @@ _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds: faults move 5 GB/s. All pages return to the host before a sample."""
+    """Estimated seconds: faults move 5 GB/s, and all pages return to the host before a sample."""
     return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
 
 
 def _may(gpu: Gpu, size: int) -> None:
-    """Raise `Skip` if pages do not migrate on access, or if less than ``2 * size`` is free."""
+    """Raise `Skip` if pages do not migrate on access, or if ``2 * size`` bytes are not free."""
     if not gpu.properties.concurrent_managed:
         skip("pages do not migrate while this GPU works (no concurrent managed access)")
     if size > FREE_SHARE * gpu.links.free_bytes():
@@ -65,7 +65,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
             passes.once()
         end = links.record()
         if timed == "prefetch":
-            passes.once()  # reads the pages on the host, as a check
+            passes.once()  # the check reads the pages on the host
         gpu.synchronize()
         return links.between(begin, end)
 
@@ -107,7 +107,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU while all of its pages are on the host.
 
-    Every page migrates because a thread faults on it.
+    Every page migrates because a GPU thread causes a page fault.
     """
     return _from_host(gpu, size, "read")
 
@@ -147,7 +147,8 @@ ADVICE = {
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
     """Read managed memory that is on the host, after advice to the driver.
 
-    With ``read-mostly``, the host and the GPU may each have a copy. With ``accessed-by``, the pages
-    stay on the host and are mapped for the GPU. Then only the data that the kernel reads move.
+    With ``read-mostly``, the host and the GPU may each have a copy of a page. With ``accessed-by``,
+    the pages stay on the host and are mapped for the GPU, so only the data that the kernel reads
+    cross the link.
     """
     return _from_host(gpu, size, "read", ADVICE[advice])

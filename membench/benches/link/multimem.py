@@ -23,10 +23,10 @@ BLOCK = 512
 CAPABILITY = 90
 
 TILE = 65_537
-"""Number of values after which the data repeat: a prime, so that no two pages are equal."""
+"""Number of values after which the data repeat; a prime, so that no two pages are equal."""
 
 LARGEST = 15
-"""Upper bound of the values.
+"""Upper bound of the values in the buffers.
 
 The values are integers, so sums of a million values are exact in single precision.
 """
@@ -38,7 +38,7 @@ _SEED = 47
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
     """The values that fill the memory of the GPU with index ``gpu``, as one tile.
 
-    Index -1 is the tile that is written to all GPUs.
+    Index -1 means the tile that the kernel stores to, or adds on, all GPUs.
     """
     import numpy as np
 

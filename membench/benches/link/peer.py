@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """CUDA's numbers of the source and target GPU, for the `detail` of a row."""
+    """CUDA's ordinals of the source GPU and of the target GPU, for the `detail` of a row."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -164,9 +164,9 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
 def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load from another GPU's memory.
 
-    The pointers form one random cycle over ``size`` bytes. 1 MiB fits in the other GPU's cache, 512
-    MiB does not. The median is taken over whole launches. p99 is taken over single hops, and
-    includes one clock read.
+    The pointers form one random cycle over ``size`` bytes. 1 MiB fits in the other GPU's cache, but
+    512 MiB do not. The median is the median over whole launches. p99 is the 99th percentile over
+    single hops, and includes one clock read.
     """
     from membench.gpu.verify.walk import LINE, Walker
 

@@ -36,12 +36,12 @@ def _seconds(block: int, grid: int, **_: Value) -> float:
 
 
 def _bytes(grid: int) -> int:
-    """Bytes per launch: `SIZE`, or a sixteenth of it if few thread blocks do the work."""
+    """Bytes per launch: `SIZE`, or a sixteenth of `SIZE` if few thread blocks do the work."""
     return SIZE if not grid or grid >= 16 else SIZE // 16
 
 
 def far_apart(blocks: int) -> int:
-    """An odd factor f. The mapping b -> f b modulo ``blocks`` separates neighbouring blocks.
+    """An odd factor f with which b -> f b modulo ``blocks`` separates neighbouring blocks.
 
     ``blocks`` is a power of two and f is odd, so the mapping visits each block once. f is near
     ``blocks`` divided by the golden ratio, which spreads the visits evenly (Knuth, "The Art of

@@ -23,10 +23,13 @@ FLAT = 1.25
 """Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""Ratio of memory latency to a measured latency that proves a cache; a smaller one may be noise."""
+"""Least ratio of memory latency to a measured latency that proves a cache.
+
+A smaller ratio may be noise.
+"""
 
 BEYOND = 1.5
-"""Size of a ring in cache sizes at which at least a third of the loads miss the cache."""
+"""Ratio of ring size to cache size at which at least a third of the loads miss the cache."""
 
 Staircase = Sequence[tuple[int, float]]
 """Pairs (size of a ring in bytes, latency of a load in this ring in ns), ascending by size."""
@@ -69,11 +72,12 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """How the staircase contradicts the reported caches, as a message; empty if both agree.
+    """The contradiction between staircase and reported caches, as a message; empty if none.
 
     The function checks for two contradictions:
 
-    - The cache is smaller than reported: latency is flat from a quarter of the reported size on.
+    - The cache is smaller than reported: rings above a quarter of the reported size all have the
+      same latency.
     - The cache is larger than reported: a load in a ring of four times the reported size takes at
       most half of the memory latency.
     """
@@ -104,8 +108,8 @@ def flat_from(stairs: Staircase) -> int:
     """Size in bytes of the smallest ring with memory latency.
 
     From this ring on, all latencies agree with the latency of the largest ring within `FLAT`. If a
-    ring took longer than a larger ring, other load disturbed the ring, and the function uses the
-    latency of the larger ring.
+    ring has a higher latency than a larger ring, another process disturbed the measurement. Then
+    the function uses the latency of the larger ring.
     """
     size, top = stairs[-1]
     least = top

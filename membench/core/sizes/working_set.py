@@ -1,4 +1,4 @@
-"""Array sizes for `size=auto`: so large that memory serves the arrays, not a cache."""
+"""Array sizes for `size=auto`: large enough that memory, not a cache, serves the arrays."""
 
 from __future__ import annotations
 

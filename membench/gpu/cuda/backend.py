@@ -1,7 +1,7 @@
 """The CUDA backend: the class `CudaBackend` implements the interface `Gpu` with CuPy.
 
-Every buffer is a separate allocation. CuPy's memory pools are not used, because they round sizes up
-and reuse memory whose lines may still be in a cache.
+Every buffer is a separate allocation. The backend does not use CuPy's memory pools. The pools round
+sizes up, and reuse memory whose lines may still be in a cache.
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
-"""Nanoseconds after which a blocked queue continues without `release`. The sample is then void."""
+"""Nanoseconds after which a blocked queue continues without `release`.
+
+The sample is then invalid.
+"""
 
 FLUSH_FACTOR = 2
-"""Multiple of the L2 size that a flush writes and reads, so that it replaces every slice of L2."""
+"""Multiple of the L2 size that a flush writes and reads, to replace the lines in all L2 slices."""
 
 PORTABLE_CLUSTER = 8
 """Maximum blocks per cluster on every device with clusters (CUDA programming guide)."""
@@ -61,10 +64,10 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
     """Open the backend on the GPU ``machine.gpus.devices[index]``.
 
     Args:
-        benches: names of benches. Their kernels are compiled now, in parallel.
+        benches: names of benches. The function compiles the kernels of these benches in parallel.
 
     Raises:
-        BackendUnavailable: CUDA does not list this GPU, or cannot use it.
+        BackendUnavailable: CUDA does not list the GPU, or cannot use the GPU.
     """
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
@@ -225,7 +228,7 @@ class CudaBackend:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Wait for all queued work, and then copy synchronously."""
+        """Wait for all queued work, and then copy ``count`` elements to the host synchronously."""
         self.synchronize()
         data = np.empty(count, dtype)
         check_within(source, offset, data.nbytes)
@@ -244,7 +247,7 @@ class CudaBackend:
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
     def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
-        """Compile by `compile_source`, load, and allow the maximum dynamic shared memory."""
+        """Compile and load the kernel; also allow the maximum dynamic shared memory."""
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
@@ -274,7 +277,7 @@ class CudaBackend:
             kernel.function((grid,), (block,), passed, shared, stream or self._queue)
 
     def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
-        """The driver's result for the maximum number of resident blocks per SM."""
+        """Maximum number of resident blocks per SM, as the driver computes it."""
         return int(
             cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                 kernel.function.ptr, block, shared
@@ -282,13 +285,16 @@ class CudaBackend:
         )
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
-        """Set the share of shared memory in the on-chip memory to zero percent."""
+        """Ask the driver to give no on-chip memory to shared memory, so that L1 gets all of it."""
         for kernel in kernels:
             with explained(f"L1 cannot be enlarged for {kernel.entry}"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
-        """The driver's result, after cluster sizes above the portable maximum are enabled."""
+        """Number of resident clusters, as the driver computes it.
+
+        The method first enables cluster sizes above the portable maximum.
+        """
         function = kernel.function.ptr
         try:
             if size > PORTABLE_CLUSTER:
@@ -307,10 +313,7 @@ class CudaBackend:
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture the work that ``run`` queues as a CUDA graph.
-
-        Calls of the result launch the graph.
-        """
+        """Capture the work that ``run`` queues as a CUDA graph, and return the graph's launcher."""
         with explained("the work cannot be captured as a CUDA graph"):
             self._queue.begin_capture()
             try:
@@ -330,7 +333,7 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """Use cuBLAS, or cublasLt for FP8 and FP4. One call here loads the library's code."""
+        """Use cuBLAS, or cublasLt for FP8 and FP4. The method makes one call to load the code."""
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
@@ -350,7 +353,7 @@ class CudaBackend:
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """The scales of w and x. All scales are 1, so their layout does not matter."""
+        """The scales of w and x. All scales are 1, so the layout of the scales does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
@@ -390,7 +393,8 @@ class CudaBackend:
     def _module(self, variant: KernelVariant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
-            # RawModule can load only from a path, but the image is in memory. So this uses Module.
+            # RawModule can load only from a path, but the image is in memory. So the code uses
+            # Module.
             module = cupy.cuda.Module()
             with explained(
                 f"{variant.file} was compiled by NVRTC {image.compiler}, but cannot be loaded"
@@ -401,7 +405,7 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """SM number -> clocks. Entries of 0 are left out, because no block wrote them."""
+    """Clocks by SM number. An entry of 0 is left out, because no block wrote the entry."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 

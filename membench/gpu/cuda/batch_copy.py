@@ -36,22 +36,22 @@ _FOUND = 0  # CU_GET_PROC_ADDRESS_SUCCESS
 _PREFER_OVERLAP = 1  # CU_MEMCPY_FLAG_PREFER_OVERLAP_WITH_COMPUTE
 
 ORDERS = {"stream": 1, "any": 3}
-"""When the copy may read its sources -> value of CUmemcpySrcAccessOrder.
+"""Values of CUmemcpySrcAccessOrder, by the time when the copy may read its sources.
 
 ``stream``: in the order of the stream. ``any``: at any time, even before earlier work in the
-stream. ``any`` is right only if no work in the stream writes the sources, as for host memory that
-does not change.
+stream. ``any`` is correct only if no work in the stream writes the sources, for example if the
+sources are in host memory that does not change.
 """
 
 
 class Location(ctypes.Structure):
-    """``CUmemLocation``: a hint. The driver ignores the hint for memory that CUDA allocated."""
+    """The driver's ``CUmemLocation``, a hint that is ignored for memory from CUDA's allocators."""
 
     _fields_ = (("type", ctypes.c_int), ("id", ctypes.c_int))
 
 
 class Attributes(ctypes.Structure):
-    """``CUmemcpyAttributes``: options for the copies of a batch."""
+    """The driver's ``CUmemcpyAttributes``: options for the copies of a batch."""
 
     _fields_ = (
         ("srcAccessOrder", ctypes.c_int),
@@ -84,8 +84,8 @@ class BatchCopy:
     ) -> Callable[[int], None]:
         """Prepare the copies ``sources[i] -> targets[i]`` of ``sizes[i]`` bytes.
 
-        Returns a function. Its argument is the handle of a stream. Each call queues all copies into
-        this stream, in no particular order.
+        Returns a function that takes the handle of a stream. Each call queues all copies into the
+        stream. The driver may execute the copies in any order.
 
         Args:
             order: when the copy may read the sources, one of `ORDERS`.
@@ -105,7 +105,7 @@ class BatchCopy:
         attributes = Attributes(
             srcAccessOrder=ORDERS[order], flags=_PREFER_OVERLAP if overlap else 0
         )
-        first = ctypes.c_size_t(0)  # one set of attributes, for all copies from number 0 on
+        first = ctypes.c_size_t(0)  # the set of attributes applies from copy 0 on
         failed = ctypes.c_size_t(0)
         pointers = tuple(ctypes.c_void_p(array.ctypes.data) for array in kept)
         where = () if self.version >= WITHOUT_FAIL_INDEX else (ctypes.byref(failed),)
@@ -121,7 +121,7 @@ class BatchCopy:
                 ctypes.c_void_p(stream),
             )
             if status:
-                # SIZE_MAX means that the failure does not belong to a single copy.
+                # The driver sets SIZE_MAX if no single copy caused the failure.
                 which = f" (copy {failed.value})" if where and failed.value < kept[0].size else ""
                 raise MembenchError(f"the batch copy failed{which}: {self._explain(status)}")
 

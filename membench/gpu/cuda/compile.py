@@ -1,8 +1,8 @@
-"""Compilation of CUDA C++ to machine code by NVRTC, on a machine with or without a driver and GPU.
+"""Compile CUDA C++ to machine code with NVRTC; no driver and no GPU are needed.
 
 The result is the same on every machine. So the tests check the machine code and execute the PTX
-that a GPU would load. CuPy's compiler is not used, because it asks the driver for the architecture
-even if the caller gives one (cupy 14.2, `compiler.py`).
+that a GPU would load. The module does not use CuPy's compiler, because CuPy asks the driver for the
+architecture even if the caller names an architecture (cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ARCHITECTURES = ("80", "86", "89", "90", "100", "120")
 
 OPTIONS = (
     "-std=c++17",
-    # Spills and indexed local arrays are errors, because such a kernel would also measure local
-    # memory.
+    # Spills and indexed local arrays are errors, because a kernel with local memory would also
+    # measure the traffic to local memory.
     "--ptxas-options=-v",
     "--ptxas-options=--warn-on-spills",
     "--ptxas-options=--warn-on-local-memory-usage",
@@ -68,7 +68,7 @@ class Resources:
     def local_bytes(self) -> int:
         """Local memory per thread in bytes.
 
-        A bench's byte counts do not include traffic to local memory.
+        The byte count of a bench does not include traffic to local memory.
         """
         return self.stack_bytes + self.spill_bytes
 
@@ -80,7 +80,7 @@ class Image:
     Attributes:
         cubin: an ELF image for exactly one architecture.
         ptx: the intermediate code of the same compilation.
-        resources: name of an entry function -> its resources.
+        resources: the resources of each entry function, by name.
         log: the compiler's messages.
         compiler: NVRTC's version, such as ``13.0.88``.
     """
@@ -96,9 +96,10 @@ def target(arch: str) -> str:
     """The compilation target for compute capability ``arch``, such as ``90a`` for ``90``.
 
     The ``a`` allows architecture-specific instructions and changes no other machine code
-    (``docs/compilers.md``). If this NVRTC does not support a device, the target is the latest
-    earlier capability of the same generation, such as ``120`` for ``121``. Images for this target
-    also run on the device ("Binary compatibility" in the CUDA programming guide).
+    (``docs/compilers.md``). If this NVRTC does not support a device, the target is an older
+    capability: the newest supported capability of the same generation, such as ``120`` for ``121``.
+    Images for this target also run on the device ("Binary compatibility" in the CUDA programming
+    guide).
     """
     if not arch.isdigit():
         return arch
@@ -116,7 +117,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     Args:
         file: file name, such as ``stream.cu``.
         options: additional options, such as ``("-DVEC=16",)``.
-        arch: compute capability without its dot, such as ``90``. See `target`.
+        arch: compute capability without the dot, such as ``90``. See `target`.
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
@@ -126,7 +127,8 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
-        # An entry whose fields differ comes from another version: compile again.
+        # If the fields of an entry differ, another version of membench wrote the entry. Then
+        # compile again.
         with suppress(TypeError, KeyError, AttributeError):
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
@@ -138,10 +140,10 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 def compile_ahead(
     asked: Iterable[tuple[str, tuple[str, ...]]], arch: str, threads: int | None = None
 ) -> None:
-    """Compile sources that are not cached yet, in parallel, so that no case waits for NVRTC.
+    """Compile, in parallel, the sources that the cache lacks, so that no case waits for NVRTC.
 
-    NVRTC runs without locks and without Python's lock (GIL). If a source does not compile, the case
-    that needs the source reports the error later.
+    NVRTC takes no locks and does not hold Python's lock (GIL). If a source does not compile, the
+    case that needs the source reports the error later.
 
     Args:
         asked: pairs of a file name and additional options.
@@ -175,7 +177,7 @@ def _key(file: str, options: tuple[str, ...], arch: str) -> str:
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile the source ``text``; messages call it ``file``.
+    """Compile the source ``text``; error messages show the name ``file``.
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
@@ -214,7 +216,7 @@ def _nvrtc() -> Any:
         raise BackendUnavailable(
             "CuPy is not installed", "'membench doctor' shows the command to install it"
         ) from error
-    except RuntimeError as error:  # such as the "not found" error of cuda.pathfinder
+    except RuntimeError as error:  # for example the "not found" error of cuda.pathfinder
         raise BackendUnavailable(
             "NVRTC, CUDA's run-time compiler, is not installed",
             "'membench doctor' shows the command to install it",
@@ -243,7 +245,7 @@ def _architectures() -> tuple[int, ...]:
 
 @cache
 def kernel_headers() -> dict[str, str]:
-    """Header name -> text, for all headers of the CUDA sources."""
+    """The text of each header of the CUDA sources, by name."""
     return {
         path.name: path.read_text(encoding="ascii") for path in sorted(kernel_root().glob("*.cuh"))
     }

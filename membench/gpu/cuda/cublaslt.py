@@ -21,7 +21,7 @@ The workspace is aligned to 256 bytes.
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
 _R_32F, _R_8F_E4M3, _R_4F_E2M1 = 0, 28, 33  # cudaDataType_t
 OUTPUTS = {"fp32": _R_32F, "fp16": 2, "bf16": 14}
-"""Format of a product's result -> cudaDataType_t."""
+"""Values of cudaDataType_t, by the format of a product's result."""
 
 _COMPUTE_32F = 68  # cublasComputeType_t
 _TRANSPOSED = 1  # cublasOperation_t
@@ -36,7 +36,7 @@ class OperandScales:
 
     Attributes:
         mode: value of cublasLtMatmulMatrixScale_t.
-        numbers: count of numbers along k that share one scale.
+        numbers: how many consecutive numbers along k share one scale.
         one: the byte that encodes the scale 1.
     """
 
@@ -59,7 +59,7 @@ SCALES = {
         mode=1, numbers=16, one=0x38
     ),  # VEC16_UE4M3: exponent field 7, with bias 7
 }
-"""Format -> the scales of an operand, for formats with scales."""
+"""The scales of an operand, by format, for the formats with scales."""
 
 _STORED = {"fp8": _R_8F_E4M3, "mxfp8": _R_8F_E4M3, "nvfp4": _R_4F_E2M1}
 
@@ -106,7 +106,7 @@ class CublasLt:
             operands: addresses of w, x and y.
             workspace: address of `WORKSPACE_BYTES` bytes.
             out: format of y, one of `OUTPUTS`.
-            fast: whether partial sums may have fewer bits.
+            fast: whether the hardware may keep partial sums with fewer bits.
             scales: addresses of the scales of w and x, for formats with scales.
 
         Raises:

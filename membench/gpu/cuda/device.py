@@ -16,10 +16,10 @@ from membench.gpu.protocol import Properties
 
 
 def ordinal_of(uuid_hash: str) -> int:
-    """CUDA's ordinal of the device whose hashed UUID is ``uuid_hash``, as in the snapshot.
+    """CUDA's ordinal of the device whose hashed UUID in the snapshot is ``uuid_hash``.
 
     Raises:
-        BackendUnavailable: CUDA does not list the device, or cannot be used.
+        BackendUnavailable: CUDA does not list the device, or this process cannot use CUDA.
     """
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -37,8 +37,8 @@ def ordinal_of(uuid_hash: str) -> int:
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
     """Two hashes of a device's UUID in NVML's form: as a GPU, and as a MIG instance.
 
-    The UUID is read from the driver, because CuPy's `getDeviceProperties` cuts the UUID at its
-    first zero byte.
+    The function reads the UUID from the driver, because CuPy's `getDeviceProperties` cuts a UUID at
+    the first zero byte.
     """
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
     device = device_handle(driver, ordinal)
@@ -51,7 +51,7 @@ def uuid_hashes(ordinal: int) -> tuple[str, ...]:
 
 
 def properties_of(ordinal: int) -> Properties:
-    """The properties of the device with CUDA's ordinal ``ordinal``."""
+    """The properties of the device with the CUDA ordinal ``ordinal``."""
     found: dict[str, Any] = cupy.cuda.runtime.getDeviceProperties(ordinal)
     return Properties(
         name=found["name"].decode(),

@@ -14,7 +14,7 @@ _CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 
 
 class _Attribute(ctypes.Structure):
-    """The driver's ``CUlaunchAttribute``, with cluster dimensions in the union of 64 bytes."""
+    """The driver's ``CUlaunchAttribute``; the union of 64 bytes contains cluster dimensions."""
 
     _fields_ = (
         ("id", ctypes.c_int),
@@ -48,7 +48,7 @@ def open_driver(library: str = LIBRARY) -> Any:
 
 
 def explainer(driver: Any) -> Callable[[int], str]:
-    """A function from a CUresult to its name, such as ``CUDA_ERROR_INVALID_VALUE``."""
+    """A function that returns the name of a CUresult, such as ``CUDA_ERROR_INVALID_VALUE``."""
 
     def explain(status: int) -> str:
         name = ctypes.c_char_p()
@@ -61,10 +61,10 @@ def explainer(driver: Any) -> Callable[[int], str]:
 
 
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
-    """Number of clusters of ``size`` blocks with ``block`` threads that are resident at once.
+    """Number of resident clusters, if a cluster has ``size`` blocks of ``block`` threads each.
 
-    A cluster runs within one GPC. If the number of SMs in a GPC is not a multiple of ``size``,
-    fewer clusters fit than the total number of SMs suggests.
+    A cluster runs within one GPC (a group of SMs). If the number of SMs in a GPC is not a multiple
+    of ``size``, the device runs fewer clusters than its total number of SMs suggests.
 
     Args:
         function: a ``CUfunction``.

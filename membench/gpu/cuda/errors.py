@@ -1,4 +1,4 @@
-"""Which CUDA errors make a process unusable, and the hints for CUDA errors at the start."""
+"""The CUDA errors that make a process unusable, and hints for errors of the first CUDA call."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from membench.core.installing import install_extra
 # inconsistent state").
 _STICKY = frozenset({214, 220, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999})
 
-# cudaError_t -> hint, for errors that mean that CUDA does not work on this machine
-# (driver_types.h).
+# Hints by cudaError_t (driver_types.h), for errors that show that CUDA does not work on this
+# machine.
 _UNUSABLE = {
     35: "the driver is older than CuPy's CUDA: update the driver, or {cuda12}",
     100: "no device is visible: check CUDA_VISIBLE_DEVICES and the container's devices",
@@ -29,7 +29,7 @@ _UNUSABLE = {
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """A context that converts CuPy's exceptions to membench's; ``what`` begins the message.
+    """A context that converts CuPy's exceptions to `MembenchError`; ``what`` begins the message.
 
     Raises:
         DeviceLost: the CUDA context is unusable.
@@ -50,7 +50,7 @@ def check(status: int) -> None:
 
 
 def unusable(error: cupy.cuda.runtime.CUDARuntimeError) -> BackendUnavailable:
-    """The error for a first CUDA call that failed with ``error``, with a hint for this error."""
+    """The exception to raise if the first CUDA call fails with ``error``; includes a hint."""
     told = _UNUSABLE.get(error.status, "run 'membench doctor' and nvidia-smi for details")
     hint = told.format(cuda12=install_extra("cuda12"))
     return BackendUnavailable(f"CUDA cannot be used: {error}", hint)

@@ -1,9 +1,9 @@
 """GPUDirect Storage through KvikIO: reads from a file directly into device memory.
 
-KvikIO is in the extra ``gds``. If the kernel driver is missing, KvikIO works in compatibility mode:
-it reads through host memory, and the rows report this mode. Reads in compatibility mode use the
-page cache by default. So membench turns the page cache off before KvikIO opens the file. The rows
-report the share of the data that came from the page cache.
+The extra ``gds`` installs KvikIO. If the kernel driver is missing, KvikIO works in compatibility
+mode and reads through host memory. The rows report this mode. In compatibility mode, KvikIO uses
+the page cache by default. So membench tells KvikIO not to use the page cache before KvikIO opens
+the file. The rows report the share of the data that came from the page cache.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class GdsReader:
         block: bytes per page.
 
     Raises:
-        Skip: KvikIO is not installed, or cannot be used.
+        Skip: KvikIO is not installed, or does not work on this machine.
     """
 
     def __init__(self, path: str, pool: Buffer, block: int) -> None:
@@ -47,8 +47,8 @@ class GdsReader:
             skip("needs KvikIO: kvikio-cu13 for cupy-cuda13x, kvikio-cu12 for cupy-cuda12x")
         except Exception as error:
             skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
-        # Releases before 25.12 lack this setting: their compatibility mode always uses the page
-        # cache.
+        # KvikIO before 25.12 lacks this setting and always uses the page cache in compatibility
+        # mode.
         with contextlib.suppress(Exception):
             kvikio.defaults.set({"auto_direct_io_read": True})
         try:

@@ -19,7 +19,10 @@ IMAGES = "images"
 
 
 def image_key(parts: Iterable[bytes]) -> str:
-    """Hex digest of ``parts`` and their lengths, so that different lists have different keys."""
+    """Hex digest of ``parts`` and of the length of each part.
+
+    Because of the lengths, different lists of parts have different keys.
+    """
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -27,7 +30,10 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """The cache entry with the key ``key``, with ``cubin`` as bytes; None if missing or damaged."""
+    """The cache entry for ``key``; None if the entry is missing or damaged.
+
+    The value of ``cubin`` is of the type bytes.
+    """
     directory = cache_directory(IMAGES)
     if directory is None:
         return None
@@ -37,7 +43,7 @@ def load_image(key: str) -> dict[str, Any] | None:
         whole = data.pop("sha256") == hashlib.sha256(cubin).hexdigest()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    # A GPU must never get damaged machine code.
+    # Never load damaged machine code into a GPU.
     return {**data, "cubin": cubin} if whole else None
 
 

@@ -1,10 +1,10 @@
-"""The compilations that each bench may request, so that they can run before the bench is built.
+"""The list of compilations that membench runs before the first case.
 
-``kernel_variants.json`` lists the compilations by bench. An entry has the first compute capability
-that requests the compilation. If later compute capabilities do not request it, the entry also has
-the last compute capability. ``python ci/documents.py`` writes the file. A test compares the file
-with the requests of the benches. Kernels of a bench that is not in the file are compiled at first
-use.
+``kernel_variants.json`` lists the compilations by bench. An entry has the lowest compute capability
+for which the bench requests the compilation. If the bench does not request the compilation for all
+higher compute capabilities, the entry also has the highest compute capability. ``python
+ci/documents.py`` writes the file. A test compares the file with the requests of the benches.
+Kernels of a bench that is not in the file are compiled at first use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATH = Path(__file__).with_suffix(".json")
 
 
 def variants_of(benches: Iterable[str], arch: str) -> tuple[KernelVariant, ...]:
-    """The compilations in the file that ``benches`` need on compute capability ``arch``."""
+    """The listed compilations that ``benches`` need on compute capability ``arch``."""
     found = {
         KernelVariant.of(each["file"], **each["defines"])
         for bench in benches

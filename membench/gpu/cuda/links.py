@@ -1,4 +1,4 @@
-"""The links of a GPU with CuPy; implements the interface `membench.gpu.link_protocol.Links`."""
+"""An implementation of the interface `membench.gpu.link_protocol.Links` with CuPy."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 PAGE = 4096
 LOAD_BYTES = 64 * MIB
 LOAD_COPIES = 16
-"""Number of copies during which the state of the PCI Express link is read.
+"""Number of copies that run while membench reads the state of the PCI Express link.
 
-The copies take about 20 ms on PCI Express 5.0. The traffic wakes the link up.
+The copies take about 20 ms on PCI Express 5.0. The traffic ends the power-saving state of the link.
 """
 
 _REGISTER = 3  # cudaHostRegisterPortable | cudaHostRegisterMapped
@@ -44,7 +44,7 @@ _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 @dataclass(frozen=True)
 class LinkMemory:
-    """An allocation for the links. The function ``free`` releases the allocation."""
+    """An allocation for transfers over the links. The function ``free`` releases the allocation."""
 
     address: int
     size: int
@@ -84,9 +84,9 @@ class CudaLinks:
 
     @property
     def far(self) -> int | None:
-        """The host node with the largest distance from the GPU's node; None if there is one node.
+        """The host node that is farthest from the GPU's node; None if there is only one node.
 
-        The firmware reports the distances. Nodes of GPU memory are left out.
+        The firmware reports the distances. The method leaves out nodes of GPU memory.
         """
         memory, near = self._machine.memory, self.near
         if near is None:
@@ -131,7 +131,7 @@ class CudaLinks:
     # Memory.
 
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
-        """Host memory from a CUDA allocator, or an anonymous mapping, which CUDA may register."""
+        """Host memory from a CUDA allocator or from an anonymous mapping, depending on ``kind``."""
         if kind not in MEMORY_KINDS:
             raise ValueError(
                 f"'{kind}' is not a kind of host memory; the kinds are {', '.join(MEMORY_KINDS)}"
@@ -192,7 +192,7 @@ class CudaLinks:
     def _open_both_ways(self, other: int) -> bool:
         """Enable direct access to and from the GPU ``other``.
 
-        Returns False if this is impossible.
+        Returns False if one of the GPUs does not allow direct access.
         """
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
@@ -226,7 +226,7 @@ class CudaLinks:
 
     @property
     def pair(self) -> tuple[int, int]:
-        """This GPU, and the first other GPU that it can access directly."""
+        """This GPU, and the first other GPU that this GPU can access directly."""
         reached = cupy.cuda.runtime.deviceCanAccessPeer
         other = next((one for one in self._others() if reached(self._ordinal, one)), -1)
         if other < 0:
@@ -272,13 +272,13 @@ class CudaLinks:
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Make ``stream`` wait for ``event``; without a stream, the measured queue waits."""
+        """Make ``stream`` wait for ``event``; None stands for the measured queue."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
     @staticmethod
     def happened(event: Any) -> bool:
-        """Whether ``event`` has completed; does not wait."""
+        """Whether ``event`` has completed; the method does not wait."""
         return bool(event.done)
 
     @staticmethod
@@ -298,7 +298,7 @@ class CudaLinks:
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """Use the driver's batch copy."""
+        """Return a function that queues the copies as one batch copy of the driver."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)

@@ -1,8 +1,9 @@
 """The placement of managed memory, with the driver's prefetch and advice functions.
 
-CuPy for CUDA 13 cannot select the host as a target: its ``memPrefetchAsync`` and ``memAdvise``
-treat every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). So this module calls the driver.
-cuda.h declares these functions since CUDA 8.0, and every driver keeps them for old programs::
+CuPy for CUDA 13 cannot select the host as a target: ``memPrefetchAsync`` and ``memAdvise`` of CuPy
+treat every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). So this module calls two functions
+of the driver. cuda.h declares both functions since CUDA 8.0, and every driver keeps both functions
+for old programs::
 
     cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
     cuMemAdvise(CUdeviceptr, size_t, CUmem_advise, CUdevice)
@@ -17,7 +18,7 @@ from membench.core.errors import BackendUnavailable
 from membench.gpu.cuda.driver import device_handle, open_driver
 
 ADVICE = {"read-mostly": 1, "prefer-host": 3, "accessed-by": 5}
-"""CUmem_advise."""
+"""Values of CUmem_advise, by the name of the advice."""
 
 _HOST = -1  # CU_DEVICE_CPU
 

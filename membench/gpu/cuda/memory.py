@@ -1,4 +1,7 @@
-"""Memory from CUDA's allocators. CuPy's pools round sizes up and reuse memory with cached lines."""
+"""Memory from CUDA's allocators, not from CuPy's pools.
+
+CuPy's pools round sizes up, and reuse memory whose lines may still be in a cache.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from membench.gpu.cuda.errors import explained
 from membench.gpu.protocol import Buffer
 
 HOST_FLAGS = {"pinned": 2, "wc": 6}
-"""Kind of host memory -> flags of cudaHostAlloc.
+"""Flags of cudaHostAlloc, by kind of host memory.
 
 All kinds have cudaHostAllocMapped. ``wc`` also has cudaHostAllocWriteCombined.
 """
@@ -23,7 +26,7 @@ All kinds have cudaHostAllocMapped. ``wc`` also has cudaHostAllocWriteCombined.
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """An allocation of device memory, valid until it is freed."""
+    """An allocation of device memory, valid until membench frees the memory."""
 
     address: int
     size: int
@@ -31,7 +34,7 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class HostMemory:
-    """Page-locked host memory, valid until it is freed.
+    """Page-locked host memory, valid until membench frees the memory.
 
     The device uses the same address as the host.
     """

@@ -1,8 +1,8 @@
-"""One address for the memory of several GPUs: the driver's multicast objects, through ctypes.
+"""One address for memory on several GPUs, by calls of the driver's multicast functions.
 
-CuPy does not wrap these functions. The steps are:
+CuPy does not wrap these functions, so the module uses ctypes. The steps are:
 
-1. Create a multicast object and add the devices to it.
+1. Create a multicast object and add the devices to the object.
 2. Bind memory of each device to the object.
 3. Map the object, and each device's memory, to addresses that all devices may use.
 
@@ -88,7 +88,7 @@ def multicast_memory(driver: Any, ordinals: Sequence[int], size: int) -> Multica
 
 
 class _Maker:
-    """Builds one multicast object, and records every step to undo the steps in reverse order."""
+    """Builds one multicast object; records every step, and can undo the steps in reverse order."""
 
     def __init__(self, driver: Any, ordinals: Sequence[int]) -> None:
         self._driver = driver
@@ -140,7 +140,7 @@ class _Maker:
         return found.value or 1
 
     def _bound(self, shared: ctypes.c_ulonglong, device: int, size: int, grain: int) -> int:
-        """Allocate memory on ``device``, bind it to the object, and return its address."""
+        """Allocate memory on ``device``, bind the memory to the object, and return its address."""
         memory = self._handle(
             "cuMemCreate",
             *(ctypes.c_size_t(size), ctypes.byref(_on(device)), ctypes.c_ulonglong(0)),

@@ -20,14 +20,14 @@ _OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
-"""m, n, k: y = x w', where w is m x k, x is n x k and y is n x m, all in row-major order."""
+"""The sizes (m, n, k) of y = x w': w is m x k, x is n x k, y is n x m, all in row-major order."""
 
 
 Operands = tuple[Buffer, Buffer, Buffer]
-"""w, x, y."""
+"""The operands w and x, and the result y."""
 
 NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
-"""Format -> first compute capability on which cublasLt multiplies this format."""
+"""The first compute capability on which cublasLt multiplies a format, by format."""
 
 
 def product(
@@ -73,7 +73,7 @@ def narrow_product(
     Args:
         out: format of the result.
         workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
-        fast: whether partial sums may have fewer bits.
+        fast: whether the hardware may keep partial sums with fewer bits.
         scales: scales of w and x, for a format in `cublaslt.SCALES`.
     """
     _cublas()  # finds and loads the libraries in pip's packages

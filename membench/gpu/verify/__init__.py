@@ -1,1 +1,1 @@
-"""Known contents, checksums and pointer rings. They show whether a kernel did its work."""
+"""Known contents, checksums and pointer rings, to verify that a kernel did its work."""

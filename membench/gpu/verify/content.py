@@ -16,7 +16,9 @@ _U32 = 2**32
 
 
 class BlockSums:
-    """One 32-bit sum per thread block. A launch adds the words that a block read to its sum.
+    """One 32-bit sum per thread block.
+
+    In each launch, a kernel adds the words that a block reads to the sum of the block.
 
     Attributes:
         buffer: the sums in device memory, an argument of the kernels.
@@ -65,11 +67,11 @@ class Repeated:
 
     def __init__(self, tile: npt.NDArray[np.uint32]) -> None:
         self._count = np.uint64(tile.size)
-        # A sum modulo 2^64 is also right modulo 2^32.
+        # The sums may overflow: a sum modulo 2^64 is also correct modulo 2^32.
         self._before = np.concatenate(([0], np.cumsum(tile, dtype=np.uint64))).astype(np.uint64)
 
     def sum(self, first: npt.NDArray[np.uint64], count: int) -> int:
-        """Sum, modulo 2^32, of the words ``first[i]`` to ``first[i] + count - 1`` over all i."""
+        """Sum over all i of the words ``first[i]`` to ``first[i] + count - 1``, modulo 2^32."""
         ends = self._up_to(first + np.uint64(count))
         return int((ends - self._up_to(first)).sum(dtype=np.uint64)) % _U32
 
@@ -86,8 +88,8 @@ _FORMATS: dict[str, tuple[type[np.unsignedinteger[Any]], int, int]] = {
     "bf16": (np.uint16, 0x807F, 0x3F00),
     "fp16": (np.uint16, 0x83FF, 0x3800),
     "fp8": (np.uint8, 0x87, 0x30),
-    # Two E2M1 numbers per byte, +-1 or +-1.5. Products, and sums of thousands of products, are
-    # exact.
+    # A byte has two E2M1 numbers, each +-1 or +-1.5. Products, and sums of thousands of products,
+    # are exact.
     "nvfp4": (np.uint8, 0x99, 0x22),
 }
 _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)

@@ -1,6 +1,6 @@
-"""Known contents for GPU buffers, and the check of these contents.
+"""Fill GPU buffers with known contents, and check these contents.
 
-The module matches ``kernels/pattern.cu``: every 32-bit word is a function of its index.
+Every 32-bit word is a function of its index, the same function as in ``kernels/pattern.cu``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POISON = 0xA5
 """The byte that fills a buffer before a kernel overwrites the buffer."""
 
 UNTOUCHED = 2**32 - 1
-"""Marks a block of the target to which no block was copied."""
+"""A value in place of a block number, for a block of the target to which no block was copied."""
 
 _FILE = KernelVariant("pattern.cu")
 _BLOCK = 256
@@ -73,7 +73,7 @@ class Patterns:
         self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def poison(self, target: Buffer) -> None:
-        """Fill ``target`` with a byte that no measured kernel writes."""
+        """Fill ``target`` with `POISON`, a byte that no measured kernel writes."""
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:
@@ -95,8 +95,8 @@ class Patterns:
     ) -> None:
         """Raise `VerificationFailed` if a number in ``target`` is not the expected sum.
 
-        Number i must be ``x a + (y b + z c)`` with (x, y, z) = ``factors``. a, b and c are number i
-        of `small` with ``salt``, ``salt + 1`` and ``salt + 2``.
+        Number i must be ``x a + (y b + z c)`` with (x, y, z) = ``factors``. a, b and c are the
+        numbers i of `small` for the salts ``salt``, ``salt + 1`` and ``salt + 2``.
         """
         x, y, z = (np.float32(factor) for factor in factors)
         self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
@@ -109,8 +109,9 @@ class Patterns:
         Args:
             what: begins the message.
             block: bytes per block.
-            of: one number per block of ``target``: the number of the block in the pattern that the
-                block must equal, or `UNTOUCHED` if the block must still be poison.
+            of: one number per block of ``target``. The number selects the block of the pattern that
+                the target's block must equal. `UNTOUCHED` means that the target's block must still
+                be poison.
             salt: salt of the pattern.
         """
         table = self._gpu.allocate(of.nbytes)

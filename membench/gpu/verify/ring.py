@@ -10,16 +10,16 @@ _U32 = 2**32 - 1
 
 @dataclass(frozen=True)
 class GpuRing:
-    """One cycle through all ``lines``, computed by a formula.
+    """A ring (one closed cycle) through all ``lines``, computed by a formula.
 
-    As with Sattolo's shuffle, the result is a single cycle, so a walk visits every line. Unlike
-    with a shuffle, the order is a formula. So all threads can link the ring at once, and the end of
-    a walk of any length can be computed.
+    As with Sattolo's shuffle, a walk visits every line. But the line at each position follows from
+    a formula, not from a shuffle. So all threads can link the ring at once, and the host can
+    compute where a walk of any length ends.
 
     Attributes:
         lines: number of lines, at least 2.
-        window: number of lines within which the order is random. A power of two below twice
-            ``lines``. A window smaller than ``lines`` must divide ``lines``.
+        window: number of lines within which the order is random. The window is a power of two below
+            twice ``lines``. A window smaller than ``lines`` must divide ``lines``.
     """
 
     lines: int
@@ -54,13 +54,13 @@ class GpuRing:
         first = window << self.bits
         seed = (self.seed + window * 0xC2B2AE35) & _U32
         x = _mix(index & (self.window - 1), self.bits, seed)
-        while x >= self.lines - first:  # outside an incomplete window, so mix again
+        while x >= self.lines - first:  # the result is outside an incomplete window, so mix again
             x = _mix(x, self.bits, seed)
         return first | x
 
 
 def _mix(x: int, bits: int, seed: int) -> int:
-    """A bijection on numbers of ``bits`` bits, by odd factors, constants and right shifts."""
+    """A bijection on numbers of ``bits`` bits, made of odd factors, constants and right shifts."""
     mask, shift = (1 << bits) - 1, bits // 2 + 1
     for round_ in range(_ROUNDS):
         x = (x * 0x9E3779B1 + (seed >> 8 * round_)) & mask

@@ -16,7 +16,7 @@ from membench.gpu.verify.ring import GpuRing
 LINE = 128
 LOADS = 32
 SINGLE_HOPS = 1024
-"""Number of loads per launch that are timed one by one."""
+"""Number of loads per launch that membench times one by one."""
 
 HINTS = ("plain", "ca", "cg", "cv")
 """Cache operators of a load.
@@ -36,20 +36,20 @@ def hint_macro(hint: str) -> str:
 
 
 def chase_variant(hint: str) -> KernelVariant:
-    """The variant of ``chase.cu`` whose loads have the cache operator ``hint``."""
+    """The variant of ``chase.cu`` in which loads have the cache operator ``hint``."""
     return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
 class Walker:
     """One GPU thread that follows a random cycle over ``lines`` lines of ``memory``.
 
-    A walk starts at a random line. The end of the walk is compared with the ring's formula.
+    A walk starts at a random line. membench compares the end of the walk with the ring's formula.
 
     Args:
         lines: number of lines, at least 2.
         hint: the load's cache operator, one of `HINTS`.
-        bulk: make each hop a bulk copy of 16 bytes into shared memory (TMA). Single hops are then
-            not timed.
+        bulk: whether each hop is a bulk copy of 16 bytes into shared memory (TMA). With bulk
+            copies, membench does not time single hops.
 
     Raises:
         Skip: the device has no bulk copies.
@@ -65,7 +65,7 @@ class Walker:
         if bulk and gpu.properties.capability < BULK_CAPABILITY:
             skip("bulk copies need compute capability 9.0 or newer")
         if bulk:
-            # a bulk copy moves 16 bytes; 8 of these bytes are the address
+            # a bulk copy moves 16 bytes, but chase_link writes only the 8 bytes of the address
             Patterns(gpu).fill(memory, 0)
             self._run = gpu.kernel(KernelVariant.of("tma.cu", LOADS=LOADS), "tma_chase")
         else:
@@ -87,7 +87,7 @@ class Walker:
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
-        """Compare the end of the last queued walk with the ring; `verify` raises the error."""
+        """Compare the end of the last queued walk with the ring; `verify` raises an error later."""
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
 
@@ -100,7 +100,7 @@ class Walker:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
-        """Nanoseconds of `SINGLE_HOPS` single hops, converted with the clock rate of ``walks``."""
+        """Nanoseconds of each of `SINGLE_HOPS` hops, converted with the clock rate of ``walks``."""
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
         args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
@@ -111,7 +111,7 @@ class Walker:
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
 
     def bulk_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a dependent bulk copy: the median over launches of ``hops`` hops."""
+        """The latency of a dependent bulk copy, with one sample per launch of ``hops`` hops."""
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
@@ -122,7 +122,7 @@ class Walker:
         )
 
     def round_trips(self, hops: int, launches: int) -> Observation:
-        """Latency of a load: median over launches of ``hops`` hops, and p99 over single hops."""
+        """Latency of a load: the median over launches of ``hops`` hops, p99 over single hops."""
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]

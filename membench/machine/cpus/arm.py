@@ -33,7 +33,7 @@ IMPLEMENTERS: Mapping[int, str] = MappingProxyType(
         0xC0: "Ampere",
     }
 )
-"""CPU implementer -> company."""
+"""Companies by implementer number."""
 
 PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
     {
@@ -282,7 +282,7 @@ PARTS: Mapping[int, Mapping[int, str]] = MappingProxyType(
         },
     }
 )
-"""Implementer number -> part number -> name of the core without the company."""
+"""Names of cores without the company, by implementer number and part number."""
 
 _PREFIXED = frozenset({0x41, 0x46, 0x48, 0x4E, 0x50, 0x51, 0x53, 0x61, 0x6D, 0x70})
 """Implementer numbers whose company name precedes the core's name."""

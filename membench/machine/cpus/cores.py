@@ -1,8 +1,9 @@
-"""For each logical CPU: its core, its package, and its kind of core.
+"""The core, the package, and the kind of core of each logical CPU.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
 The code prefers the kernel's lists of CPUs per core and per package to ``core_id``. On some
-machines ``core_id`` restarts in each die, and with a device tree it restarts in each cluster.
+machines ``core_id`` restarts in each die. On machines with a device tree, ``core_id`` restarts in
+each cluster.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from membench.core.snapshot import Core
 from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 SLOWER = 0.85
-"""Share of the fastest core's speed. A slower core belongs to the next kind of core.
+"""Share of the fastest core's speed; a core below this share belongs to the next slower kind.
 
-Cores of one kind differ slightly, because the firmware lets some cores clock higher. The speeds are
-1024 and 997 on GB10, and differ by up to 10 % on Xeons with Turbo Boost Max 3.0. Kinds of core
-differ by more: a slower kind has 0.71 of the speed on GB10, and 0.74 to 0.82 of the clock on
-Intel's hybrids.
+Cores of one kind differ slightly, because the firmware lets some cores clock higher. On GB10, the
+fast cores have the speeds 1024 and 997. On Xeons with Turbo Boost Max 3.0, the speeds differ by up
+to 10 %. Kinds of core differ by more: the slower kind has 0.71 of the speed on GB10, and 0.74 to
+0.82 of the clock on Intel's hybrids.
 """
 
 _CORE = ("core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings")
@@ -27,7 +28,7 @@ _PACKAGE = ("package_cpus_list", "core_siblings_list", "package_cpus", "core_sib
 
 
 def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
-    """The logical ``cpus`` under ``root``, each with its core, package and kind of core."""
+    """The core, the package and the kind of core of each of ``cpus`` under ``root``."""
     folder = root / "sys/devices/system/cpu"
     node_of = {
         cpu: node
@@ -70,11 +71,11 @@ def _package(cpu: int, topology: Path) -> Hashable:
     listed = cpu_set(topology, *_PACKAGE)
     if cpu in listed:
         return listed
-    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1 means not reported
+    return max(0, integer(read(topology / "physical_package_id")) or 0)  # -1 means unknown
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """CPU -> number of its group. Groups are numbered in the order of their first CPU."""
+    """Group numbers by CPU. The groups have numbers in the order of the first CPU of each group."""
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
 
@@ -85,14 +86,14 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """CPU -> kind of core, from the performance counters that Intel's hybrids have per kind."""
+    """The kind of core by CPU, from the performance counters that Intel's hybrids have per kind."""
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
     return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}
 
 
 def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
-    """CPU -> kind of core, 0 for the fastest; empty if the speed of a CPU is unknown."""
+    """The kind of core by CPU, 0 for the fastest kind; empty if the speed of a CPU is unknown."""
     known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
     if len(known) < len(speeds):
         return {}

@@ -8,7 +8,7 @@ from membench.machine.cpus.arm import core_name
 from membench.machine.kernel_text import fields, read
 
 _GRACE_SOC = "jep106:036b:0241"
-"""NVIDIA's JEP-106 code and the chip T241 identify Grace.
+"""The chip T241 with NVIDIA's JEP-106 code; only Grace has this identification.
 
 Other chips also have Neoverse-V2 cores.
 """
@@ -37,7 +37,7 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
 
 
 def _arm_name(cpuinfo: str, root: Path) -> str:
-    # In order and without duplicates, because big and little cores have different numbers.
+    # The dict keeps the order and drops duplicates. Big and little cores have different numbers.
     parts: dict[str, None] = {}
     implementer: int | None = None
     for line in cpuinfo.splitlines():

@@ -36,7 +36,8 @@ def read_cpu(
     mine = tuple(sorted(os.sched_getaffinity(0) if affinity is None else affinity))
     online = online_cpus(root)
     if not set(mine) <= set(online):
-        # In this file lxcfs renumbers a container's CPUs, but sysfs keeps the kernel's numbers.
+        # lxcfs renumbers the CPUs of a container in this file. The kernel's affinity has the right
+        # numbers.
         online = mine
     quota = limits.quota
     cap = len(mine) if quota is None else max(1, math.ceil(quota))
@@ -63,11 +64,14 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """All physical caches, each cache once. sysfs lists a shared cache once per CPU."""
+    """All physical caches, each only once.
+
+    sysfs lists a shared cache once per CPU.
+    """
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    # Remember the caches that were read. This saves thousands of reads on a large machine. The
-    # index alone does not identify a cache. For example, a small core without an L2 has its L3 at
-    # the index of a large core's L2.
+    # Remember the caches that were read. The set of known caches saves thousands of reads on a
+    # large machine. The index alone does not identify a cache. For example, a small core without an
+    # L2 has its L3 at the index of a large core's L2.
     seen: set[tuple[str, str, int]] = set()
     for cpu in online:
         for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
@@ -85,7 +89,7 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
 
 
 def _size(text: str) -> int:
-    """``1024K`` -> 1048576; 0 if ``text`` is not a size."""
+    """Convert a size such as ``1024K`` to bytes; 0 if ``text`` is not a size."""
     scale = _SUFFIX.get(text[-1:], 1)
     number = integer(text.rstrip("KMG"))
     return max(0, number or 0) * scale

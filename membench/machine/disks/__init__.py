@@ -1,1 +1,1 @@
-"""Filesystems, mounts, and the disks under them."""
+"""Filesystems, mounts, and the disks of the filesystems."""

@@ -18,10 +18,11 @@ class Disk:
     """The facts about a whole disk from sysfs. In a virtual machine, these facts may be wrong.
 
     Attributes:
-        rotational: whether the disk reports that it spins; None if unknown.
+        rotational: whether sysfs reports a rotating disk; None if unknown.
         scheduler: the I/O scheduler in use.
         schedulers: the available I/O schedulers.
-        write_cache: ``write back`` (a finished write may still be lost) or ``write through``.
+        write_cache: ``write back`` or ``write through``. With ``write back``, a power failure can
+            lose a finished write.
         requests: capacity of the disk's request queue; None if unknown.
     """
 
@@ -35,11 +36,11 @@ class Disk:
 
 
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
-    """The disks under ``device`` (``/dev/<name>``), sorted by name; empty if unknown to sysfs.
+    """The disks under ``device`` (``/dev/<name>``), sorted by name; empty if sysfs has no device.
 
     - For a partition: its disk.
     - For a logical volume or an array: the disks of all members.
-    - For a device of a btrfs: the disks of all devices of this filesystem.
+    - For a device of a btrfs filesystem: the disks of all devices of the filesystem.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -60,9 +61,9 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """All devices of the btrfs with the device ``name``.
+    """The names of all devices of the btrfs filesystem on the device ``name``.
 
-    The result is only ``name`` if there is no such btrfs.
+    The result is only ``name`` if no btrfs filesystem uses the device.
     """
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):

@@ -1,4 +1,4 @@
-"""The filesystem of a path, and whether O_DIRECT reaches a device there.
+"""The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
 Some kinds of filesystem accept O_DIRECT although no device is involved. For example, tmpfs reads
 from memory. On all other kinds, a test with the scratch file shows whether direct I/O works.
@@ -44,7 +44,7 @@ _REASONS = (
     (_READ_ONLY, "cannot be written"),
     (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
 )
-"""Kinds of filesystem -> why O_DIRECT does not reach a device there."""
+"""Pairs of filesystem kinds and the reason why O_DIRECT reaches no device on these kinds."""
 
 _PRIVATE = frozenset(
     ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
@@ -53,7 +53,7 @@ _PRIVATE = frozenset(
 
 
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
-    """The filesystem of ``path``, or of the nearest existing parent of ``path``."""
+    """The filesystem of ``path``, or of the nearest existing parent if ``path`` is missing."""
     top = Path(os.path.realpath(root))
     real = top / str(path.absolute()).lstrip("/")
     while not present(real) and real != top:
@@ -100,10 +100,10 @@ def _options(mount: Mount) -> str:
 def _device(mount: Mount, root: Path) -> str:
     """The kernel's name of the block device; empty if there is no block device.
 
-    The name from mount time is not used, because it may identify the host or a server: a volume
-    group is often named after the host. btrfs is an exception, because its files have a separate
-    device number. So the function resolves the mount name of a btrfs, which may be a link or a
-    device mapper's name.
+    The function does not use the name in the mount table, because this name may identify the host
+    or a server. For example, a volume group often has the name of the host. btrfs is an exception,
+    because files on btrfs have a separate device number. For btrfs, the function resolves the name
+    in the mount table, which may be a link or a name of the device mapper.
     """
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
@@ -120,7 +120,7 @@ def _device(mount: Mount, root: Path) -> str:
 
 
 def _mapped(volume: str, root: Path) -> str:
-    """The kernel's name of the device mapper's ``volume``, such as dm-0; empty if unknown.
+    """The kernel's name of ``volume`` of the device mapper, such as dm-0; empty if unknown.
 
     The source is sysfs, because a container may show neither the link nor the node in /dev/mapper.
     """
@@ -132,7 +132,7 @@ def _mapped(volume: str, root: Path) -> str:
 
 
 def _direct_io(mount: Mount, root: Path) -> str:
-    """Why O_DIRECT would not reach a device on this mount; empty if it would."""
+    """The reason why O_DIRECT reaches no device on ``mount``; empty if there is no reason."""
     kind = mount.kind
     for kinds, reason in _REASONS:
         if kind in kinds:
@@ -153,7 +153,7 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    """Why O_DIRECT on ``device`` would not reach a disk; empty if it may reach a disk."""
+    """The reason why O_DIRECT on ``device`` reaches no disk; empty if O_DIRECT may reach a disk."""
     below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
     return next(filter(None, (_no_disk(name, root) for name in below)), "")
 
@@ -166,7 +166,7 @@ def _no_disk(name: str, root: Path) -> str:
     loop = root / f"sys/block/{name}/loop"
     if read(loop / "dio") != "1":
         return f"the loop device /dev/{name} reads its file through the page cache"
-    # A loop device can read its file directly, even if the file is on tmpfs.
+    # A loop device accepts direct reads of the backing file, even if the file is on tmpfs.
     file = read(loop / "backing_file", errors="surrogateescape")
     found = root / file.lstrip("/")
     reason = read_filesystem(Path(file), root).direct_io if file and present(found) else ""

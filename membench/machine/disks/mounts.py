@@ -81,8 +81,8 @@ def read_mounts(root: Path) -> tuple[Mount, ...]:
 def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
     """The mount of an absolute ``path`` without symbolic links; None if no mount contains ``path``.
 
-    The function starts at the root and descends from mount to mount, as the kernel does. So it does
-    not choose a mount that a later mount hides.
+    The function starts at the root and descends from mount to mount, as the kernel does. So the
+    function never chooses a mount that a later mount hides.
     """
     here: Mount | None = None
     passed: set[int] = set()
@@ -100,6 +100,6 @@ def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _lowest(candidates: Sequence[Mount]) -> Mount:
-    """The lowest of several mounts that are stacked at one mount point."""
+    """The lowest mount of a stack of mounts at one mount point."""
     ids = {mount.id for mount in candidates}
     return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

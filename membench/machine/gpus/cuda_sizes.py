@@ -1,7 +1,7 @@
 """GPU memory sizes that NVML does not report, read from CUDA's driver in a child process.
 
-A process that has initialised CUDA keeps the driver's memory, and its forked children cannot use
-CUDA. So a child process makes the calls.
+After a process has initialised CUDA, the driver's memory stays allocated, and forked children
+cannot use CUDA. So a child process makes the calls.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from membench.machine.gpus.nvml import hashed
 
 DRIVER = "libcuda.so.1"
 DEADLINE_S = 20.0
-"""Maximum seconds for the driver, which initialises every GPU of the machine."""
+"""Maximum seconds that the child process may take; the driver initialises every GPU."""
 
-# The calls are only cuInit and queries, so that no CUDA context is created.
+# The code calls only cuInit and queries, because these calls create no CUDA context.
 _ASK = """
 import ctypes, json, sys, uuid
 cuda = ctypes.CDLL(sys.argv[1])
@@ -36,7 +36,7 @@ print(json.dumps(found))
 
 
 def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
-    """``gpus``, with missing memory sizes filled in from CUDA. The GPUs are matched by UUID."""
+    """A copy of ``gpus`` with missing memory sizes from CUDA; UUIDs identify the GPUs."""
     if all(gpu.memory is not None for gpu in gpus.devices):
         return gpus
     sizes = _sizes(driver)
@@ -50,7 +50,7 @@ def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
 
 
 def _sizes(driver: str) -> dict[str, int]:
-    """Hashed UUID -> bytes of memory; empty if there is no driver or it takes too long."""
+    """Bytes of memory by hashed UUID; empty if there is no driver or the driver takes too long."""
     import json  # imported here because most machines need no child process
     import subprocess
 

@@ -25,7 +25,7 @@ _OLDEST_BRANCH = 525
 _BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
 """Pairs of a driver branch and the newest CUDA version that the branch supports, newest first.
 
-Later branches also support this version. Source: CUDA release notes, "CUDA Toolkit and
+Later branches also support the version. Source: CUDA release notes, "CUDA Toolkit and
 Corresponding Driver Versions".
 """
 _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles only for Turing and newer
@@ -52,12 +52,12 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
-    except ValueError:  # a module in ``sys.modules`` has no specification
+    except ValueError:  # raised if ``sys.modules`` has a cupy without a specification
         spec = None
     return CudaStack(
         cupy=tuple(sorted(name for name in names if _CUPY.fullmatch(name))),
         importable=spec is not None
-        and spec.origin is not None,  # a folder has no __init__.py, and so no origin
+        and spec.origin is not None,  # None for a folder without __init__.py
         nvrtc=frozenset(_packaged_nvrtc(names) | _library_nvrtc(root, environ)),
     )
 
@@ -72,7 +72,8 @@ def complaint(
     Args:
         stack: the installed CUDA packages.
         driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports; None: derived from the driver's version.
+        cuda: newest CUDA version that the driver supports; if None, the function derives the
+            version from ``driver``.
         capabilities: compute capabilities of the GPUs to be used.
     """
     supported = cuda or _by_branch(driver)
@@ -113,8 +114,8 @@ def complaint(
 def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
     """The extra of pyproject.toml for this driver and these GPUs, such as ``cuda13``.
 
-    The result is empty if the driver is too old for all extras. The arguments are described at
-    `complaint`.
+    The result is empty if the driver is too old for all extras. `complaint` describes the
+    arguments.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
@@ -125,7 +126,7 @@ def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Versi
 def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
     """The CUDA major version to install; 12 if the driver's support is unknown.
 
-    Version 12 runs on most machines.
+    CUDA 12 runs on most machines.
     """
     cuda = supported or (_OLDEST_MAJOR, 0)
     return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13

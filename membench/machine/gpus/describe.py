@@ -1,4 +1,4 @@
-"""Lists the NVIDIA GPUs through NVML, without opening a CUDA context or importing CuPy.
+"""List the NVIDIA GPUs through NVML; the module opens no CUDA context and imports no CuPy.
 
 NVML numbers GPUs by bus address. CUDA numbers the fastest GPU first, unless
 CUDA_DEVICE_ORDER=PCI_BUS_ID is set. So membench always identifies a device by its UUID.
@@ -36,8 +36,8 @@ _NO_JETSON_LIBRARY = (
     "install JetPack 6 or newer, which contains that library",
 )
 
-# Values of nvmlReturn_t (nvml.h). They are numbers because pynvml creates its exception classes at
-# run time.
+# Values of nvmlReturn_t (nvml.h). The code uses numbers because pynvml creates the exception
+# classes at run time.
 _NO_PERMISSION = 4
 _NOT_LOADED = 9
 _NO_LIBRARY = 12
@@ -62,7 +62,7 @@ _NO_VERSION = GpuFault(
 )
 
 _ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}
-"""nvmlDeviceAddressingModeType_t."""
+"""Text for each value of nvmlDeviceAddressingModeType_t."""
 
 _INIT_FAILED = {
     _NO_PERMISSION: (
@@ -92,7 +92,7 @@ _INIT_FAILED = {
 
 @record
 class _Found:
-    """A GPU or MIG instance in NVML's list. Its UUID is not hashed yet."""
+    """A GPU or MIG instance in NVML's list, with the plain UUID."""
 
     uuid: str
     gpu: GpuIdentity
@@ -121,7 +121,7 @@ def read_gpus(
     """
     environ = os.environ if environ is None else environ
     if not _driver_traces(root, environ):
-        return Gpus()  # saves the import of pynvml
+        return Gpus()  # avoids the slow import of pynvml
     version = read(root / "sys/module/nvidia/version")
     try:
         nvml = importlib.import_module("pynvml")
@@ -163,7 +163,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised: with a problem, or for a machine without a GPU."""
+    """The result if NVML cannot be initialised: a problem, or `Gpus()` if there is no GPU."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -180,7 +180,7 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
 
 
 def _no_wsl_library(root: Path) -> tuple[str, str]:
-    """The problem that Windows provides a GPU (WSL) but the loader does not find NVML.
+    """The problem for WSL if Windows provides a GPU but the loader does not find NVML.
 
     Returns ``(problem, remedy)``.
     """
@@ -217,7 +217,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """The first problem that prevents the use of a GPU, and its remedy; two empty texts if none."""
+    """The first problem that prevents the use of a GPU, and the remedy; two empty texts if none."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -225,12 +225,12 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 
 
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES may refer to this GPU, which does not report its UUID."""
+    """Whether CUDA_VISIBLE_DEVICES may select the GPU of ``fault``, whose UUID is unknown."""
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
 
 def _module_version(root: Path) -> str:
-    """The driver's version from the kernel module, which containers also show; empty if unknown."""
+    """The version of the driver's kernel module, also visible in containers; empty if unknown."""
     if version := read(root / "sys/module/nvidia/version"):
         return version
     found = re.search(r"Kernel Module.*?\s(\d[\d.]+)\s", read(root / "proc/driver/nvidia/version"))
@@ -238,7 +238,10 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """The GPUs that CUDA will show, even if unusable. If there is none: a problem and a remedy."""
+    """The GPUs that CUDA will show (also unusable GPUs), a problem, and a remedy.
+
+    Problem and remedy are empty if there is a GPU, or if the user hides all GPUs on purpose.
+    """
     everything = {one.uuid: one for one in found}
     for one in found:
         everything |= {instance.uuid: instance for instance in one.instances or ()}
@@ -302,7 +305,7 @@ def _instances(
             part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, slot)
             uuid = text(nvml.nvmlDeviceGetUUID(part))
         except nvml.NVMLError:
-            continue  # some indices have no instance
+            continue  # an index may have no instance
         found.append(_Found(uuid, _describe(nvml, part, uuid, index, capability)))
     return tuple(found)
 
@@ -325,7 +328,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """``gpus``, with ``total`` bytes as the memory of integrated GPUs of unknown size."""
+    """A copy of ``gpus``; integrated GPUs of unknown size get ``total`` bytes as memory."""
     return replace(
         gpus,
         devices=tuple(
@@ -337,5 +340,5 @@ def with_host_memory(gpus: Gpus, total: int) -> Gpus:
 
 def _capability(gpu: GpuIdentity) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
-    # A GPU of unknown compute capability must not be treated as an old GPU.
+    # The value 99 is high, so that membench does not treat an unknown GPU as an old GPU.
     return integer(major) or 99, integer(minor) or 0

@@ -13,9 +13,9 @@ from membench.machine.gpus.nvml import hashed, text
 def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
     """A function that returns the energy in joules that a GPU has used since its driver was loaded.
 
-    The counter covers the whole board, including memory (nvmlDeviceGetTotalEnergyConsumption, since
-    Volta). NVML updates the counter about ten times per second. So the energy of 10 s has an error
-    of about 1 %.
+    The counter covers the whole board, including memory (nvmlDeviceGetTotalEnergyConsumption,
+    supported since Volta). NVML updates the counter about ten times per second. So the energy over
+    ten seconds has an error of about 1 %.
 
     Args:
         uuid: hash of the GPU's UUID, as in `GpuIdentity`.
@@ -43,5 +43,5 @@ def _handle(nvml: Any, uuid: str) -> Any:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         if hashed(text(nvml.nvmlDeviceGetUUID(handle))) == uuid:
             return handle
-    # The list has no MIG instances, because only a whole board has an energy counter.
+    # NVML's list of GPUs contains no MIG instances. Only a whole board has an energy counter.
     raise BackendUnavailable("NVML has no energy counter for a MIG instance")

@@ -1,6 +1,6 @@
 """Modes of a GPU that distort measurements: compute mode, MPS, confidential computing, vGPU.
 
-Source of names and numbers: nvml.h. membench reads the modes and never changes them.
+Source of names and numbers: nvml.h. membench reads the modes, and never changes a mode.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from membench.machine.gpus.nvml import called
 from membench.machine.gpus.state import computes_confidentially
 
 _PROHIBITED, _EXCLUSIVE_PROCESS = 2, 3  # values of nvmlComputeMode_t
-_VGPU = 2  # value of nvmlGpuVirtualizationMode_t for a system that is the guest of a vGPU
+_VGPU = 2  # value of nvmlGpuVirtualizationMode_t for a guest that uses a vGPU
 
 
 def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:

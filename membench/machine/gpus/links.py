@@ -15,7 +15,6 @@ from membench.core.snapshot import GpuLinks, Gpus
 from membench.machine.gpus.state import GpuReader, NoAnswer
 
 # nvidia-ml-py defines NVML_P2P_CAPS_INDEX_READ as a tuple, but the call accepts only a number.
-# rejects.
 _P2P_READ = 0  # nvmlGpuP2PCapsIndex_t
 
 P2P_STATUS: Mapping[int, str] = MappingProxyType(
@@ -57,7 +56,7 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    The result is ``c2c`` if data use a chip-to-chip link or stay on one chip.
+    The result is ``c2c`` if CPU and GPU exchange data over a chip-to-chip link or within one chip.
 
     Args:
         uuid: hash of the GPU's UUID, as in `GpuLinks`.
@@ -79,9 +78,9 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """``ok`` if NVML allows a GPU to read another GPU's memory; otherwise the reason why not.
+    """``ok`` if NVML says that a GPU can read another GPU's memory; otherwise the obstacle.
 
-    The result is empty if NVML does not report this.
+    The result is empty if NVML does not answer the query.
 
     Args:
         uuid: hash of the first GPU's UUID, as in `GpuLinks`.

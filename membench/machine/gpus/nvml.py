@@ -1,4 +1,4 @@
-"""Calls of NVML for which a query that the GPU or driver does not support is not an error."""
+"""Call NVML; a query that the GPU or the driver does not support is not an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """Call ``question`` and return its result; ``otherwise`` if NVML does not support it."""
+    """Call ``question`` and return the result; ``otherwise`` if NVML does not support the query."""
     try:
         return question()
     except nvml.NVMLError:
@@ -19,7 +19,7 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """Call the NVML function ``name`` and return its result; None if the query is not supported."""
+    """Call the NVML function ``name``; return the result, or None for an unsupported function."""
     function = getattr(nvml, name, None)  # older bindings may not have this function
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 
@@ -30,5 +30,5 @@ def text(answer: str | bytes) -> str:
 
 
 def hashed(uuid: str) -> str:
-    """12 hex digits of a digest of ``uuid``. They distinguish cards but do not reveal the UUID."""
+    """12 hex digits from a digest of ``uuid``; the digits distinguish cards but hide the UUID."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:12]

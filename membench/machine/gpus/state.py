@@ -28,7 +28,7 @@ SLOWDOWNS: Mapping[int, str] = MappingProxyType(
         0x80: "power brake",
     }
 )
-"""Bit of `GpuState.reasons` -> text, for the reasons that lower a clock.
+"""Texts for the bits of `GpuState.reasons`, for the reasons that lower a clock.
 
 Bits for idleness (0x1), clocks that a user chose (0x2, 0x100) and clocks of other GPUs in a boost
 group (0x10) are left out.
@@ -46,20 +46,21 @@ _POLICIES = (0, 1, 3)  # power, thermal and board limit in nvmlPerfPolicyType_t
 
 @record
 class GpuState:
-    """The state of a GPU. A field is None if the GPU or its driver does not report the fact.
+    """The state of a GPU. A field is None if the GPU and the driver do not report the value.
 
     Attributes:
         uuid: hash of the GPU's UUID, as in `GpuIdentity`.
-        sm_mhz, memory_mhz: present clocks.
-        sm_mhz_max, memory_mhz_max: maximum clocks.
+        sm_mhz, memory_mhz: present clocks in MHz.
+        sm_mhz_max, memory_mhz_max: maximum clocks in MHz.
         sm_mhz_set: the application clock, which an administrator may have lowered.
         performance: performance state from 0 (busy) to 15 (idle).
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
-        held_ns: nanoseconds since the driver was loaded in which power, heat or the board's limit
-            lowered the clocks.
+        held_ns: nanoseconds in which power, heat or the board's limit lowered the clocks, counted
+            since the driver was loaded.
         temperature, memory_temperature: temperatures of the chip and of its memory, in degrees
             Celsius.
-        power, power_limit, power_default: watts.
+        power, power_limit, power_default: present power, power limit and default power limit, in
+            watts.
         ecc, mig, persistence: whether these modes are on.
         ecc_errors: uncorrected memory errors since the driver was loaded.
         link_generation, link_width: present PCI Express generation and number of lanes.
@@ -67,7 +68,7 @@ class GpuState:
         processes: host process ids of the processes that compute on the GPU.
         c2c: whether the chip-to-chip link to the CPU is in use.
         integrated: whether the GPU shares the chip with the CPU and uses the host's memory.
-        bus_bits: width of the memory bus.
+        bus_bits: width of the memory bus in bits.
         confidential: whether confidential computing is on, so that the host link is encrypted.
         node: the NUMA node that the GPU is attached to; -1 if the firmware does not report the
             node.
@@ -113,7 +114,7 @@ class GpuState:
     def has_pcie(self) -> bool:
         """Whether the PCI Express values describe a real link.
 
-        GB10 and similar chips report only 1.0 x1.
+        GB10 and similar chips report only PCIe 1.0 x1, which is no real link.
         """
         least = (self.link_generation_max or 1, self.link_width_max or 1) == (1, 1)
         return not self.integrated and not (self.c2c and least)
@@ -153,7 +154,8 @@ class GpuReader:
                 continue
             for one in (handle, *self._instances(handle)):
                 uuid = text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), ""))
-                # MIG instance -> handle of its GPU, for facts that only the GPU reports.
+                # A MIG instance gets the handle of its GPU, because only the GPU reports some
+                # facts.
                 self._handles[hashed(uuid)] = (index, handle)
 
     @classmethod
@@ -202,12 +204,12 @@ class GpuReader:
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the device ``uuid``.
 
-        The result is None if it is not supported.
+        The result is None if NVML does not support the query.
         """
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
-        """Call the NVML function ``question`` on two devices; None if one of them is unknown."""
+        """Call the NVML function ``question`` on two devices; None if a device is unknown."""
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)
@@ -247,9 +249,9 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
     sm, memory = nvml.NVML_CLOCK_SM, nvml.NVML_CLOCK_MEM
     reasons = one(nvml.nvmlDeviceGetCurrentClocksEventReasons)
-    if reasons is None:  # drivers before 535 have only the old function name
+    if reasons is None:  # drivers before 535 know only the function's old name
         reasons = one(nvml.nvmlDeviceGetCurrentClocksThrottleReasons)
-    # If the library is old, the unversioned function raises an error that is not an NVMLError.
+    # With an old library, the unversioned function raises an error that is not an NVMLError.
     processes = one(nvml.nvmlDeviceGetComputeRunningProcesses_v3)
     performance = one(nvml.nvmlDeviceGetPerformanceState)
     c2c = called(nvml, "nvmlDeviceGetC2cModeInfoV", handle)
@@ -314,7 +316,7 @@ def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
 def computes_confidentially(nvml: Any) -> bool | None:
     """Whether confidential computing is on.
 
-    The result is None if the driver or the bindings do not report this.
+    The result is None if the driver or the bindings do not report the mode.
     """
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
@@ -325,6 +327,6 @@ def _node(pci: Any, root: Path) -> int | None:
     """The NUMA node of a PCI device; None if the device is not visible, as in some containers."""
     if pci is None:
         return None
-    address = text(pci.busId).lower()  # NVML writes 00000000:3B:00.0, but sysfs has only four zeros
+    address = text(pci.busId).lower()  # NVML writes 00000000:3B:00.0, but sysfs writes 0000:3b:00.0
     domain, _, rest = address.partition(":")
     return integer(read(root / f"sys/bus/pci/devices/{domain[-4:]}:{rest}/numa_node"))

@@ -1,9 +1,9 @@
 """The GPUs that CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
 
-Rules of the CUDA C++ Programming Guide, "CUDA Environment Variables": the order of the entries is
-kept, and the list ends at the first entry that matches no device. Two rules of the driver: it hides
-all devices if an entry occurs twice, and it reads the digits at the beginning of an entry as a
-number.
+Two rules are from the CUDA C++ Programming Guide, "CUDA Environment Variables". CUDA keeps the
+order of the entries. The list ends at the first entry that matches no device. Two rules are from
+the driver. If an entry occurs twice, the driver hides all devices. The driver reads the digits at
+the beginning of an entry as a number.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] 
 
 
 def hides_all(setting: str | None) -> bool:
-    """Whether ``setting`` hides all GPUs on purpose, as an empty setting does."""
+    """Whether ``setting`` hides all GPUs on purpose, for example with an empty text."""
     if setting is None:
         return False
     first = setting.split(",")[0].strip()
