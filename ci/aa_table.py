@@ -1,7 +1,8 @@
-"""Verdicts of comparisons between runs without any change: ci/aa_table.py PAIR.json...
+"""Count the verdicts of comparisons between runs without any change: ci/aa_table.py PAIR.json...
 
-Reads the output of `membench compare --format json`, one file per pair of runs. Prints a Markdown
-table: how often each verdict occurred, and how much the values of the two sides differed.
+The script reads outputs of `membench compare --format json`, one file per pair of runs. The script
+prints a Markdown table with the frequency of each verdict and the differences between the values of
+the two sides.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Group:
 
 
 class MoreClusters:
-    """A GPU that reports more resident clusters than it has."""
+    """A wrapper of a GPU that reports `more` additional resident clusters."""
 
     def __init__(self, gpu: Any, more: int) -> None:
         self._gpu = gpu

@@ -44,7 +44,7 @@ PACE = {
     "record.cowos.demand_2025": 0.0,
     "record.cowos.demand_2026": math.log(1.89 * 0.67) / math.log(0.89 / 0.48),
 }
-"""Input -> how much faster this input is changed than the others."""
+"""Input -> its step, as a multiple of the step of the other inputs."""
 KNOBS: Mapping[str, tuple[str, ...]] = {
     # Measurements decide these parts.
     "C04b": ("gemm",),

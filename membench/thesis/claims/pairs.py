@@ -51,7 +51,7 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with another machine: equal compute, but the most different HBM bandwidth.
+    """Pair this machine with the machine of equal compute whose HBM bandwidth differs most.
 
     Args:
         own: rows of this machine.

@@ -157,7 +157,7 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years by which the start of volume shipments misses the second half of 2026; else 0."""
+    """Years from the start of volume shipments to the second half of 2026; 0 within that half."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}
