@@ -33,7 +33,7 @@ POSITIVE = st.floats(1e-300, 1e300)  # the median of such values is valid in a r
 def comparison(*sides: list[Row], **options: Any) -> Comparison:
     """The comparison of ``sides``, labelled a, b, ...
 
-    Each side is one run, unless its rows differ.
+    Each side is one run, unless its rows have different run ids.
     """
     named = [
         (label, Source(Path(f"{label}.csv"), tuple(map(of_row, rows))))

@@ -1,4 +1,4 @@
-"""Policies, maps, fits, bytes in flight and fronts of synthetic rows with a known answer."""
+"""Policies, maps, fits, bytes in flight and Pareto fronts of invented rows with known answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which caches a set of CPUs can reach, and whether the reported sizes are plausible."""
+"""The caches that a set of CPUs can reach, and the check of the reported cache sizes."""
 
 from __future__ import annotations
 

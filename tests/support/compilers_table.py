@@ -68,7 +68,7 @@ def timed_loop(code: Code) -> Code:
 
 
 def looked(code: Code) -> tuple[int, int]:
-    """(global loads issued before the first use, instructions) of the timed loop."""
+    """Two numbers of the timed loop: global loads before the first use, and instructions."""
     body = timed_loop(code)
     width = max((each.width("LDG.") for each in body), default=0)
     return (loads_under_way(body, width) if width else 0), len(body)
@@ -156,7 +156,7 @@ def of_entry(found: Survey, file: str, entry: str) -> list[Looked]:
 
 
 def cell(shown: Sequence[Looked]) -> str:
-    """One cell of the second table: loads issued before the first use; registers; instructions."""
+    """One cell of the second table: the ranges of loads in flight, registers and instructions."""
     if not shown:
         return NOTHING
     kinds = [

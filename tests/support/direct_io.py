@@ -95,7 +95,7 @@ def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
 def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
     """How the kernel handles direct I/O in ``directory``.
 
-    Uses membench's code only to create files.
+    membench's code is used only to create files.
     """
     flags = os.O_RDWR | os.O_TMPFILE
     nameless = _said(lambda: os.close(os.open(directory, flags, 0o600)))

@@ -81,7 +81,7 @@ def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floa
 def simulated(
     seed: int, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.05
 ) -> Simulated:
-    """The verdicts on ``runs`` simulated paired runs without a difference, and with ``shift``."""
+    """The verdicts on ``runs`` paired runs without a difference, and on ``runs`` with ``shift``."""
     rng = np.random.default_rng(seed)
     counts = []
     covered = 0

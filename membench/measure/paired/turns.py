@@ -147,7 +147,10 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of ``one`` before the ``with`` block, and add the time of both."""
+        """Run the set-up command of ``one`` before the ``with`` block.
+
+        The time of the command and of the block is added to ``one.seconds``.
+        """
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)

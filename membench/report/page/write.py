@@ -145,7 +145,7 @@ def standalone(svg: str) -> str:
 
 
 def _check(path: Path) -> bool:
-    """Whether ``path`` exists. Creates the directory if necessary.
+    """Create the directory of ``path`` if necessary. Return whether ``path`` exists.
 
     Raises:
         OutputError: ``path`` exists and is not a file that membench wrote.

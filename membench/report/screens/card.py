@@ -30,7 +30,7 @@ def card(
     Args:
         outcome: the run, with a results file.
         found: the tiers of the table.
-        sentence: what the results mean for a served model; the first list item.
+        sentence: the consequence of the results for serving a model; the first list item.
         references: the references with which the tiers were compared; may be empty.
         quality: the data quality and the flags of the rows; part of the second list item.
 

@@ -106,7 +106,7 @@ def _rates(
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
     """The decode cases that both machines measured, with equal version, metric and statistic.
 
-    The key is the case with metric and statistic, the value (own rows, other rows).
+    The key is the case with metric and statistic. The value is (own rows, other rows).
     """
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:

@@ -158,7 +158,7 @@ def _write_shared(wave: Wave, addresses: Lanes, form: _Form, values: list[Lanes]
 
 
 def prefetch(instruction: Instruction, scope: Scope) -> Step:
-    """prefetch.global: counted, and checked like a load of one byte."""
+    """prefetch.global: count the prefetch, and check its address like a load of one byte."""
     if instruction.parts[1:] not in {
         ("global", "L1"),
         ("global", "L2"),
