@@ -19,7 +19,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""Name of a choice -> the end of a sentence. In this text, "it" is the KV cache of a prefix."""
+"""Name of a choice -> instruction for the KV cache of a prefix ("it"), to end a sentence."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),

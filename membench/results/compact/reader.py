@@ -40,8 +40,7 @@ SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "
 The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
 """
 
-# Exponents have at most two digits. A number with a longer exponent may be infinite or 0, so the
-# strict reader `read_rows` checks the file.
+# Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
@@ -51,11 +50,10 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """Read the rows of ``path`` in order, without repetitions; ``pipe`` is as in `read_rows`.
+    """Read the rows of ``path`` in order, without repetitions; ``pipe`` as in `read_rows`.
 
     Raises:
-        SchemaError: `membench.results.table.read_rows` would raise this error. But errors in the
-            columns `SKIPPED` are not found.
+        SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
     """
     try:
         text = read_text(path, pipe=pipe)
@@ -232,7 +230,7 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 def _columns(text: str) -> list[list[str]] | None:
     """The cells of ``text`` below its header, a list for each of `_READ`.
 
-    None if the text cannot be split at once, or if the header is not the header of a results file.
+    None if they cannot be split at once, or if the header is not that of a results file.
     """
     cells = at_once(text)
     places = None if cells is None else _places(cells.header)

@@ -258,7 +258,7 @@ def ssd_first(scenario: Scenario) -> Values:
     The best tier saves most GPU seconds per dollar. One more byte of DDR saves two kinds of time:
 
     - Some blocks move from SSD to DDR. A load from DDR is faster.
-    - Blocks that no tier contained before move into the SSD. No GPU recomputes these blocks.
+    - Some blocks move into the SSD that no tier contained before. No GPU recomputes these blocks.
 
     The resident bytes of the SSD are all bytes that are read again, even after days, because an SSD
     is cheap.
