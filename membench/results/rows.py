@@ -1,4 +1,4 @@
-"""Compute the rows of a results file from the results of the rounds; pure functions."""
+"""Pure functions that compute the rows of a results file from the results of the rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads of a pool run on the right CPUs, start together, and never wait for ever."""
+"""The threads of a pool run on the right CPUs, start together, and wait only for a limited time."""
 
 from __future__ import annotations
 

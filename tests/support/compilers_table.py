@@ -135,7 +135,7 @@ def architectures(surveys: Mapping[str, Survey]) -> Iterator[str]:
 
 
 def entries(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the second table: for each entry, the range over all architectures."""
+    """The lines of the second table: one per entry, with ranges over all architectures."""
     names = {
         (file, entry): None
         for found in surveys.values()

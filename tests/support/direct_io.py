@@ -68,7 +68,7 @@ def _said(call: Callable[[], object]) -> str:
 
 
 def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: int = 0) -> str:
-    """Read once, and report an error, "direct" or "through the page cache"."""
+    """Read once, and return the error as text, or "direct", or "through the page cache"."""
     os.posix_fadvise(buffered, 0, 0, os.POSIX_FADV_DONTNEED)
     said = _said(lambda: os.preadv(direct, [memory], offset, flags))
     if said != "works":
