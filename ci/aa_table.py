@@ -34,7 +34,7 @@ def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of ``values`` that is at least as large as a ``share`` of ``values``."""
+    """The smallest value that is at least as large as the fraction ``share`` of all ``values``."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 

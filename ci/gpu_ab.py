@@ -47,7 +47,7 @@ SAID = ("in_flight", "once", "hint", "blocks", "clock_cycles", "cycles", "tables
 _COPIED: dict[str, Value] = {"size": "1GiB", "count": "rw_sum"}
 
 STEPS = 500
-"""Number of pairs of probes for the measurement of the clock steps."""
+"""Number of pairs of probes that `clock_steps` measures."""
 
 
 @dataclass(frozen=True)

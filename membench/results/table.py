@@ -18,7 +18,7 @@ from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, che
 MAX_BYTES = 512 << 20
 """Maximum size of a results file in bytes; two thousand concatenated runs fit."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times two thousand full runs."""
+"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
 
 _HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]

@@ -28,8 +28,8 @@ ARCHITECTURES = tuple(
     for one in CAPABILITIES
     for kind in ("", *(("a",) if one >= 90 else ()), *(("f",) if one >= 100 else ()))
 )
-"""All architectures from Turing on: plain, with the features of one device (``a``), of a family
-(``f``).
+"""All architectures from Turing on. ``a`` adds the features of one device, ``f`` the features of a
+family.
 """
 
 MEMORY = ("LDG", "STG", "LDS", "STS", "LD.", "ST.", "ATOM", "RED", "UBLKCP", "LDGMC", "HMMA")
