@@ -1,4 +1,4 @@
-"""Policies, maps, fits, bytes in flight and Pareto fronts of invented rows with known answers."""
+"""Values derived from invented rows: policies, maps, fits, bytes in flight, and Pareto fronts."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """Share of the reference and verdict of a tier, such as ``98%, pass``."""
+    """The tier's share of the reference, and the verdict on the tier, such as ``98%, pass``."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

@@ -22,7 +22,7 @@ _WEAK = {"weak"}
 
 
 def _is_hint(part: str) -> bool:
-    """Whether ``part`` is an eviction priority or a prefetch size. Both affect no result."""
+    """Whether ``part`` is an eviction priority or a prefetch size, which never affect a result."""
     level, _, hint = part.partition("::")
     if level not in ("L1", "L2"):
         return False
