@@ -1,7 +1,8 @@
-"""Verdicts of comparisons between runs without any change: ci/aa_table.py PAIR.json...
+"""Count the verdicts of comparisons between runs without any change: ci/aa_table.py PAIR.json...
 
-Reads the output of `membench compare --format json`, one file per pair of runs. Prints a Markdown
-table: how often each verdict occurred, and how much the values of the two sides differed.
+The script reads outputs of `membench compare --format json`, one file per pair of runs. The script
+prints a Markdown table with the frequency of each verdict and the differences between the values of
+the two sides.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def groups(paths: Sequence[Path]) -> dict[str, list[tuple[str, float]]]:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The smallest of ``values`` that is at least as large as a ``share`` of ``values``."""
+    """The smallest value that is at least as large as the fraction ``share`` of all ``values``."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 

@@ -3,7 +3,9 @@
 
 docs/profiles.md                        time of each family in the full profile
 membench/gpu/cuda/kernel_variants.json  compilations that a run makes before it starts
-docs/kernels.md                         loads in flight of the streams (minutes, first time)
+docs/kernels.md                         loads in flight of the streams
+
+The first call takes some minutes, because it compiles every configuration of the streams.
 """
 
 from __future__ import annotations

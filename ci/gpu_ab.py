@@ -47,7 +47,7 @@ SAID = ("in_flight", "once", "hint", "blocks", "clock_cycles", "cycles", "tables
 _COPIED: dict[str, Value] = {"size": "1GiB", "count": "rw_sum"}
 
 STEPS = 500
-"""Number of pairs of probes for the measurement of the clock steps."""
+"""Number of pairs of probes that `clock_steps` measures."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Group:
 
 
 class MoreClusters:
-    """A GPU that reports more resident clusters than it has."""
+    """A wrapper of a GPU that reports `more` additional resident clusters."""
 
     def __init__(self, gpu: Any, more: int) -> None:
         self._gpu = gpu

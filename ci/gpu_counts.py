@@ -124,7 +124,7 @@ def launch() -> None:
 
 
 def counted() -> list[tuple[int, int]] | str:
-    """(load, store) sectors of each pattern from the hardware, or why they are missing."""
+    """(load, store) sectors of each pattern, counted by the hardware; or why no counts exist."""
     ncu = shutil.which("ncu")
     if ncu is None:
         return "ncu is not installed"

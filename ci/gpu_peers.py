@@ -43,7 +43,7 @@ OURS = (
 
 @dataclass(frozen=True)
 class Peer:
-    """A tool, with the commands to build, run and import it.
+    """Another tool, with the commands to build the tool, run it and import its results.
 
     Attributes:
         folder: name of the tool's folder in PEERS.

@@ -77,7 +77,7 @@ def kill(membench: Membench, moment: float, tally: Tally) -> tuple[CaseResult, .
 
 
 def go_on(membench: Membench, units: tuple[CaseResult, ...], tally: Tally) -> None:
-    """Resume the run and check its results. Starts the run again if there is no journal."""
+    """Resume the run and check its results. If there is no journal, start the run again."""
     csv = membench.directory / "o.csv"
     if (membench.directory / "o.journal").exists():
         done = membench("run", "--resume", "o.csv")

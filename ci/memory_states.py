@@ -121,7 +121,7 @@ def settings_table() -> None:
         with state(settings):
             huge, small = case("thp"), case("4k")
             memory = read_memory()
-            seen = f"{row(huge)} | {folios(small)}"  # before khugepaged scans it
+            seen = f"{row(huge)} | {folios(small)}"  # before khugepaged scans the memory
             where = folios(huge)
         word = memory.thp + "".join(f" + {size // KIB} KiB" for size in memory.small_thp)
         print(f"| {name} | {where} | {seen} | {word} |", flush=True)
@@ -171,7 +171,7 @@ def khugepaged() -> None:
 
 
 def gigantic() -> None:
-    """Print what the kernel and membench report about a reserved page of 1 GiB."""
+    """Print the reports of the kernel and of membench about a reserved page of 1 GiB."""
     before = GIGANTIC.read_text()
     free = read_memory().available
     GIGANTIC.write_text("1")

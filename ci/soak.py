@@ -86,7 +86,7 @@ def cycle(membench: Membench) -> int:
 
 
 def leftovers(membench: Membench, token: str, temporary: Path, memory: set[str]) -> list[str]:
-    """Descriptions of all leftovers of a cycle. Removes the results of the cycle first."""
+    """Remove the results of a cycle, and return descriptions of all leftovers."""
     found = [f"process {pid}" for pid in marked(token)]
     for path in membench.directory.iterdir():
         pair = {path.with_suffix(".csv"), path.with_suffix(".json")}

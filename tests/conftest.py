@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs before pytest selects tests by marks."""
+    """Mark tests that the sampling leaves out as `slow`, before pytest selects tests by marks."""
     sampling.mark_the_rest_slow(items)
 
 

@@ -13,7 +13,7 @@ from membench.core.terms import Metric, Stat, Status
 
 @record
 class Reading:
-    """The samples of one (metric, stat) in one round, in the metric's unit.
+    """The samples of one metric and statistic in one round, in the metric's unit.
 
     Attributes:
         value: the statistic over all samples, which becomes the value of the round.
@@ -33,7 +33,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Wall time in seconds of one case in one round, divided by activity."""
+    """Wall time in seconds of one case in one round, split by activity."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing

@@ -27,7 +27,7 @@ _NUMBER = re.compile(_ONE, re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_ONE}(?:;{_ONE})*+", re.IGNORECASE)
 _DIGITS = r"[0-9]{1,15}+(?:\.[0-9]{1,15}+)?+"
 _PLAIN = rf"{_DIGITS}(?:[eE][+-]?[0-9]{{1,2}}+)?+"
-"""Pattern of a number that a float can hold: at most 1e15 times 1e99."""
+"""Pattern of a number that fits in a float: at most 1e15 (digits) times 1e99 (exponent)."""
 
 
 def _samples_of(number: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""Combine what several rounds recorded about one case."""
+"""Combine the facts that several rounds recorded about one case."""
 
 from __future__ import annotations
 

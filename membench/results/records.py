@@ -1,8 +1,8 @@
 """Split the text of a CSV file into cells.
 
 `at_once` splits a whole file in a few calls and is faster than the csv module, but cannot split
-every file. `records` tries `at_once` first. Otherwise it uses the csv module, which also reports
-invalid CSV. Both ways give the same cells.
+every file. `records` tries `at_once` first. If `at_once` fails, `records` uses the csv module,
+which also reports invalid CSV. Both ways give the same cells.
 """
 
 from __future__ import annotations

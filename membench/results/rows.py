@@ -1,4 +1,4 @@
-"""Compute the rows of a results file from the results of the rounds; pure functions."""
+"""Pure functions that compute the rows of a results file from the results of the rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribut
 
 
 def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
-    """Compute one row per planned (case, metric, stat), in the order of ``plan``.
+    """Compute one row per planned case, metric and statistic, in the order of ``plan``.
 
     The numbers are rounded as in a results file. A case that failed in any round is `failed`, and
     keeps its samples. A case with an impossible number (not finite, or not above 0) is `failed`
@@ -28,7 +28,8 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
 
     Args:
         plan: the run's plan.
-        units: the results from the journal; the last result of a (round, case) counts.
+        units: the results from the journal. If a case has several results in a round, the last
+            result counts.
         partial: whether to leave out cases that the run did not reach.
 
     Raises:

@@ -47,7 +47,7 @@ _TIERS: Mapping[str, tuple[Tier, Tier]] = {
     "host/chase": (Tier.CACHE, Tier.DDR),
     "gpu/chase": (Tier.L2, Tier.HBM),
 }
-"""Bench -> the tier of its caches (on a GPU, the tier after L1), and the tier of memory."""
+"""Bench -> (tier of footprints in a cache, on a GPU beyond L1; tier of footprints in memory)."""
 
 
 @record

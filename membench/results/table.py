@@ -18,7 +18,7 @@ from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, che
 MAX_BYTES = 512 << 20
 """Maximum size of a results file in bytes; two thousand concatenated runs fit."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times two thousand full runs."""
+"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
 
 _HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]
@@ -26,7 +26,7 @@ _WHAT_IT_IS = (
     "give a file from 'membench run', or convert another tool's output with 'membench import'"
 )
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that occur together only in a header, also in headers of concatenated files."""
+"""Words that occur together only in a header line, including the headers of concatenated files."""
 
 _QUOTED = ('"', "\r", "\n")
 """Characters other than the comma for which the csv module quotes a cell."""
@@ -58,7 +58,8 @@ def to_csv(rows: Iterable[Row]) -> bytes:
         record = checked_cells(row)
         return row
 
-    for _ in _distinct(map(checked, rows)):  # yields a row before it takes the next row
+    # `_distinct` yields a row before it takes the next row, so `record` belongs to this row.
+    for _ in _distinct(map(checked, rows)):
         line = ",".join(record)
         if line.count(",") == len(record) - 1 and not any(map(line.__contains__, _QUOTED)):
             text.write(f"{line}\n")
@@ -116,7 +117,7 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def read_text(path: Path, *, pipe: bool) -> str:
-    """Read the text of ``path``, which may be a results file; ``pipe`` as in `read_rows`.
+    """Read the text of ``path``, which may be a results file; ``pipe`` is as in `read_rows`.
 
     Raises:
         SchemaError: the file cannot be read, or is not text.

@@ -144,7 +144,7 @@ def test_the_allowance_for_autocorrelation_is_seldom_too_small(correlation: floa
 
 
 def alarms(histories: int, kind: str, correlation: float, runs: int = RUNS) -> int:
-    """Number of histories with a false alarm. Each has `LINES` cases and no change."""
+    """Number of histories with a false alarm. Each history has `LINES` cases and no change."""
     rng = np.random.default_rng(20260203)
     return sum(
         any(find_changes(list(noise(rng, (LINES, runs), correlation, kind))))

@@ -218,7 +218,7 @@ class TestNothingPassesForWantOf:
     def test_a_state(
         self, healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Without its sidecar, or with a changed CSV file, a file has no GPU state."""
+        """A results file without its sidecar, or with changed CSV text, has no GPU state."""
         alone = tmp_path / "alone.csv"
         alone.write_bytes(healthy.read_bytes())
         code, out, _ = run(capsys, alone)
@@ -305,7 +305,7 @@ def test_a_gpu_that_is_set_up_otherwise_does_not_fail_for_it(
     assert line.verdict is CheckVerdict.NOT_JUDGED
     assert line.worst.why == f"not comparable: {seen}"
     fast = checked(states={3: h100_box.state(3, **change)})
-    assert verdict(fast, "GPU memory read") == "pass"  # and the check passes
+    assert verdict(fast, "GPU memory read") == "pass"  # the check passes too
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,13 @@ from membench.core.terms import BETTER, Better, BytesConvention, Metric, Stat, S
 from membench.results.compact.row import of_row
 from membench.results.schema import Row
 
-POSITIVE = st.floats(1e-300, 1e300)  # a results file can contain the median
+POSITIVE = st.floats(1e-300, 1e300)  # the median of such values is valid in a results file
 
 
 def comparison(*sides: list[Row], **options: Any) -> Comparison:
     """The comparison of ``sides``, labelled a, b, ...
 
-    Each side is one run, unless its rows differ.
+    Each side is one run, unless its rows have different run ids.
     """
     named = [
         (label, Source(Path(f"{label}.csv"), tuple(map(of_row, rows))))
@@ -172,7 +172,8 @@ def test_of_several_runs_the_run_is_the_value() -> None:
     assert figures[0] is not None
     assert figures[0].values == pytest.approx((100, 101, 102, 103))
     assert line.findings[0].counts == (4, 4)
-    # Rounds of one run share an offset: forty rounds say less than four runs.
+    # Rounds of one run share an offset, so forty rounds of one run are weaker evidence than four
+    # runs.
     two = comparison(runs(100, 101), runs(110, 111)).lines[0].findings[0]
     assert two.reason is Reason.FEW
     assert two.settle == "give 4 runs per side, or one run per side"

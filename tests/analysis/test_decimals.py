@@ -1,4 +1,4 @@
-"""Numbers that are read all at once are those that `float` reads."""
+"""The function that parses many numbers at once returns the same numbers as `float`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits, capacities, knees and fronts of curves with a known answer."""
+"""Fits, capacities, knees and Pareto fronts of curves with a known answer."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_load_curve_for_every_mix() -> None:
     rows += [replace(one, case=one.case.replace("hbm", "host")) for one in rows]
     curves = tiers.load_curves(rows)
     mixes = [(one.bench, one.reads, len(one.cases)) for one in curves]
-    # Without a latency, no curve.
+    # Without a latency, `load_curves` returns no curve.
     assert mixes == [("hbm/loaded", "100", 4), ("host/loaded", "100", 4)]
     curve = curves[0].curve
     assert curve.unloaded_ns == 400

@@ -121,7 +121,7 @@ def test_many_values_with_ties_are_looked_up_right() -> None:
 
 
 def everything(factor: float) -> list[Measurement]:
-    """Rows of every tier, metric and statistic, ``factor`` times as good as 50."""
+    """Rows of every tier, metric and statistic, ``factor`` times as good as the value 50."""
     made = []
     for tier in Tier:
         for metric, better in BETTER.items():

@@ -363,7 +363,7 @@ def test_compare_names_the_offset_of_other_runs(
     shown = offsets_of(sides)
     assert shown is not None
     assert shown.runs == 12
-    # No margin without other runs, for several runs per side, or for parts of one run.
+    # There is no margin without other runs, for several runs per side, or for parts of one run.
     alone = make_sides([("a", read_source(one)), ("b", read_source(two))])
     assert offsets_of(alone) is None
     several = [("a", read_source(first)), ("a", read_source(second)), ("b", read_source(one))]

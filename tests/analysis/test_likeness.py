@@ -1,4 +1,4 @@
-"""Which cases match a published figure, and the differences of the other cases."""
+"""The cases that match a published figure, and the differences of all other cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies, maps, fits, bytes in flight and fronts of synthetic rows with a known answer."""
+"""Values derived from invented rows: policies, maps, fits, bytes in flight, and Pareto fronts."""
 
 from __future__ import annotations
 

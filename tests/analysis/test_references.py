@@ -69,7 +69,7 @@ def test_every_figure_tells_how_far_it_can_be_trusted() -> None:
 
 
 def test_figures_that_were_wrong_are_gone() -> None:
-    """GH200 values under the name H200, copies of a slow host, and similar wrong figures."""
+    """Examples were GH200 values under the name H200, and copies of a slow host."""
     values = {(name, figure.case.split("/size")[0], figure.value) for name, figure in FIGURES}
     h200 = {value for name, case, value in values if (name, case) == ("h200-sxm", "hbm/read")}
     assert h200 == {4480}

@@ -165,7 +165,7 @@ def test_the_deviation_is_that_of_normal_log_ratios() -> None:
 
 
 def test_pairs_for_noise_of_three_percent_are_about_seventy() -> None:
-    """By hand: pi / 3 ((1.960 + 1.645) 0.0424 / (0.04879 - 0.02956))^2 = 66."""
+    """Computed by hand: pi / 3 ((1.960 + 1.645) 0.0424 / (0.04879 - 0.02956))^2 = 66 pairs."""
     assert pairs_for(0.03 * math.sqrt(2), 0.03) == 67
     assert pairs_for(0.01 * math.sqrt(2), 0.03) < PAIRS
     assert pairs_for(0, 0.03) == 0

@@ -125,7 +125,7 @@ def test_against_a_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "ref:h100-sxm: cited: Azure/AI-benchmarking-guide, Azure_Results/ND_H100_v5" in out
     assert "1 unclear: a published figure is a single value" in out
     code, _, err = run_cli(capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse")
-    assert code == 1  # of different machines, and with one value
+    assert code == 1  # the machines differ, and the reference has only one value
     code, _, err = run_cli(
         capsys, mine, "--against", "ref:h100-sxm", "--fail-on", "worse", "--cross-machine"
     )

@@ -40,7 +40,11 @@ Build = Callable[[int, int], Path]
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Compile a stub driver of version ``newest`` whose call ``fails`` with this error."""
+    """A function that compiles a stub driver.
+
+    ``newest`` is the version of the driver. ``fails`` is the error code that its copy call
+    returns.
+    """
     folder = tmp_path_factory.mktemp("driver")
 
     @cache

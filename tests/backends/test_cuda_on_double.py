@@ -92,7 +92,7 @@ def first(opened: Opened) -> Iterator[CudaBackend]:
 
 @pytest.fixture
 def gpu(first: CudaBackend, opened: Opened) -> Iterator[CudaBackend]:
-    """The first of two GPUs. Afterwards, checks that the backend has freed all buffers."""
+    """The first of two GPUs. After the test, the backend must have freed all buffers."""
     double, _, _ = opened
     before = given(double)
     yield first

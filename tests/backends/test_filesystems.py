@@ -84,7 +84,7 @@ def test_these_are_measured_without_a_flag(name: str, tmp_path: Path) -> None:
 
 
 def test_copies_on_write_are_buffered_block_and_are_flagged(tmp_path: Path) -> None:
-    """Linux 6.15 and newer buffer these writes. Older kernels write directly."""
+    """Linux 6.15 and newer buffer direct writes that copy. Older kernels write directly."""
     (kind,) = (kind for kind in KINDS if kind.arguments)
     found = seen(kind, tmp_path)
     assert not found["submission"]["nocow"]

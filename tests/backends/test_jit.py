@@ -1,4 +1,4 @@
-"""Where the cache of compiled kernels may be: never where other users could write."""
+"""The cache of compiled kernels is never in a folder in which other users can write."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def free(directory: Path) -> int:
 
 
 def given_back(directory: Path, before: int) -> bool:
-    """Wait until the space is free again, at most five seconds; True if it is free."""
+    """Wait at most five seconds until the space is free again. Return whether the space is free."""
     for _ in range(100):
         if free(directory) > before - OTHERS:
             return True

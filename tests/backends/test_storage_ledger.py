@@ -1,4 +1,4 @@
-"""The write budget of a run is divided once, and all writes are counted."""
+"""Each disk case claims its part of the run's write budget once, and all writes are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads of a pool run on the right CPUs, start together, and never wait for ever."""
+"""The threads of a pool run on the right CPUs, start together, and wait only for a limited time."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_barrier_that_nobody_else_reaches_gives_up(
 
 
 def test_a_gate_that_nobody_else_reaches_gives_up(team: ThreadPool) -> None:
-    """The compiled barrier with a thread that never arrives and a short time limit."""
+    """One thread never arrives at the compiled barrier, which has a short time limit."""
     from numba import njit
 
     from membench.host.compiled import barrier as host_barrier

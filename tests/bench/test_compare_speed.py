@@ -48,7 +48,7 @@ SIDECAR = 40_000  # bytes, as in a quick run
 
 
 def _row(rng: random.Random, run: str, place: int) -> Row:
-    """A row as in a quick run, with fewer samples, because csv reads such rows fast."""
+    """A row as in a quick run, with fewer samples, so that the csv module is a fast baseline."""
     metric = (Metric.BANDWIDTH, Metric.LATENCY, Metric.IOPS)[place % 3]
     values = tuple((10 + place) * rng.gauss(1, 0.003) for _ in range(ROUNDS))
     samples = tuple(

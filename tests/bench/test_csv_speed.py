@@ -1,6 +1,7 @@
-"""Results files read strictly and written, beside the csv module on the same bytes and values.
+"""Time of reading and writing results files, relative to the csv module on the same data.
 
-``pytest -m "" tests/bench/test_csv_speed.py --benchmark-enable`` shows each pair in a group.
+``pytest -m "" tests/bench/test_csv_speed.py --benchmark-enable`` shows membench and the csv module
+in one group per task.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ def text() -> str:
 
 @pytest.fixture(scope="module")
 def numbers(text: str) -> list[Row]:
-    """The rows as a run has them: with numbers, not with cells whose numbers nobody asked for."""
+    """The rows of the file. All samples are parsed numbers, as in the rows of a run."""
     return [replace(row, samples=row.samples) for row in parse_rows(text)]
 
 
 @pytest.fixture(scope="module")
 def written(numbers: list[Row]) -> str:
-    """The file as this version writes it: all samples with a decimal point."""
+    """The file as this version of membench writes the rows: all samples have a decimal point."""
     return to_csv(numbers).decode("ascii")
 
 
@@ -51,7 +52,7 @@ def test_reading(benchmark: BenchmarkFixture, read: object, text: str) -> None:
 
 
 def _values(row: Row) -> list[object]:
-    """The values of ``row`` as the csv module takes them: it formats numbers, but no lists."""
+    """The values of ``row`` for the csv module, which formats numbers but no lists."""
     joined = {
         "round_values": ";".join(map(repr, row.round_values)),
         "samples": "|".join(";".join([f"{one:.7g}" for one in some]) for some in row.samples),

@@ -1,10 +1,11 @@
-"""Direct reads of a disk beside fio, in turns on one file system.
+"""Direct reads of a disk by membench and by fio, measured alternately on one filesystem.
 
-``pytest -m "" tests/bench/test_disk_beside_fio.py --benchmark-enable --benchmark-json FILE`` keeps,
-for each block size and depth, the median of (IOPS of ``ssd/read``) / (IOPS of fio's faster engine)
-over ``MEMBENCH_PAIRS`` pairs, and the same ratio of the p99 latencies.  Both use a file in the
-folder ``MEMBENCH_SCRATCH``.  fio runs io_uring with registered buffers and files, and native AIO.
-Its buffers are in huge pages if the kernel has reserved 160 MiB of them (``vm.nr_hugepages``).
+``pytest -m "" tests/bench/test_disk_beside_fio.py --benchmark-enable --benchmark-json FILE`` writes
+two medians over ``MEMBENCH_PAIRS`` pairs for each block size and depth. One is the median of (IOPS
+of ``ssd/read``) / (IOPS of fio's faster engine). The other is the median of the same ratio of the
+p99 latencies. membench and fio each use a file in the folder ``MEMBENCH_SCRATCH``. fio runs
+io_uring with registered buffers and files, and native AIO. The buffers of fio are in huge pages if
+the kernel has reserved 160 MiB of huge pages (``vm.nr_hugepages``).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _ours(folder: Path, pattern: str, block: str, depth: int) -> Rates:
 
 
 def _fio(folder: Path, pattern: str, block: str, depth: int, engine: str) -> Rates:
-    options = [  # fio reads KiB as 1000 bytes here and K as 1024
+    options = [  # by default, fio takes KiB for 1000 bytes and K for 1024 bytes
         "--name=beside",
         f"--filename={folder / 'fio.bin'}",
         f"--size={SIZE[:-2]}",

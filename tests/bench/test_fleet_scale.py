@@ -18,7 +18,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 pytestmark = pytest.mark.slow
 
-# More machines than one process reads alone.
+# So many machines that membench reads the files in several processes.
 MACHINES = int(os.environ.get("MEMBENCH_MACHINES", "70"))
 ROWS = 300 if MACHINES >= 1000 else 12
 

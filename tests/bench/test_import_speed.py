@@ -1,8 +1,8 @@
 """CPU time and memory of import, relative to `json.loads` on the same bytes.
 
 ``pytest -m "" tests/bench/test_import_speed.py --benchmark-enable --benchmark-json FILE`` writes
-the ratios of pairs that ran one after the other. `docs/formats.md` has the results for
-``MEMBENCH_MB=200`` and ``MEMBENCH_FILES=1000``.
+the ratios. The two commands of each pair run one right after the other. `docs/formats.md` has the
+results for ``MEMBENCH_MB=200`` and ``MEMBENCH_FILES=1000``.
 """
 
 from __future__ import annotations

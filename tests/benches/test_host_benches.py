@@ -184,7 +184,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
 def test_the_cpu_that_chases_has_linked_the_whole_ring(
     cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch, name: str, size: str
 ) -> None:
-    """Otherwise the chase would fetch lines from the cache of the CPU that wrote them."""
+    """If another CPU links the ring, the chase fetches lines from the cache of that CPU."""
     linked: list[set[int]] = []
     link = HostRing.link
 
@@ -209,7 +209,7 @@ def test_the_tier_of_a_chase_follows_the_footprint(machine: Machine) -> None:
 
 
 def undisturbed(work: Observed) -> Observation:
-    """A short observation. Repeats if other tests took the generator's CPU."""
+    """A short observation, repeated if other tests took the generator's CPU."""
     for _ in range(50):
         try:
             return work.observe(0.02)

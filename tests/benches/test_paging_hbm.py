@@ -201,7 +201,7 @@ def test_gds_reads_straight_into_the_pool(
     work.verify()
     assert work.detail["mode"] == "compat"
     assert observation.detail["resident"] == "0.0%"
-    assert "overlap" not in observation.detail  # only one leg, so nothing overlaps
+    assert "overlap" not in observation.detail  # one transfer per page, so nothing overlaps
     assert observation.samples[RATE]
     monkeypatch.setattr(_File, "read", lambda *_: 5)
     with pytest.raises(MembenchError, match="returned 5"):
@@ -209,7 +209,7 @@ def test_gds_reads_straight_into_the_pool(
     work.close()
 
 
-# Under decode.
+# Tests of paging while decode steps run.
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_a_true_decode_step_and_pages_share_the_gpu(
     assert both.gpu.counts["attention_read"].loaded > 0  # type: ignore[attr-defined]
 
 
-# A kernel that reads the system's memory.
+# Tests of a kernel that reads the system's memory.
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_a_long_write_needs_a_budget(storage: StorageBackend) -> None:
 def test_all_writes_of_the_full_profile_fit_into_16_gib(
     machine: Machine, file: ScratchFile, tmp_path: Path
 ) -> None:
-    """The sum of all rounds and the largest scratch file: eight default disk budgets."""
+    """16 GiB are eight default disk budgets, for the largest scratch file and all rounds."""
     budget = 16 * GIB - GIB + SIZE
     with ScratchFile.create(tmp_path, SIZE, budget=budget, seed=1, rounds=10) as made:
         backend = open_storage(machine, made.scratch)

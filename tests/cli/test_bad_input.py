@@ -1,7 +1,7 @@
 """Wrong input of a user gives one Error line, one Hint line and a fixed exit code.
 
-2: an argument that is unknown or invalid. 4: a glob that matches nothing. 1: a file that cannot be
-read or written.
+The exit code is 2 for an unknown or invalid argument, 4 for a glob that matches nothing, and 1 for
+a file that cannot be read or written.
 """
 
 from __future__ import annotations

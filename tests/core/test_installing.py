@@ -38,9 +38,9 @@ def test_an_extra_is_its_packages_as_pip_takes_them(extra: str, away: Path) -> N
 def test_what_was_installed_says_what_an_extra_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An installed package has no pyproject.toml.
+    """An installed package has no pyproject.toml, so membench reads the package's metadata.
 
-    The lines have the form of hatchling's metadata.
+    The lines in this test have the form of hatchling's metadata.
     """
     monkeypatch.setattr(membench, "__file__", str(tmp_path / "membench" / "__init__.py"))
     lines = [

@@ -27,7 +27,7 @@ def findings(facts: Facts) -> dict[str, Finding]:
 
 
 def said(*command: str) -> str:
-    """The output of a util-linux tool. Skips the test if the tool is missing, except in CI."""
+    """The output of a util-linux tool. Without the tool, the test is skipped, except in CI."""
     if shutil.which(command[0]) is None and not os.environ.get("CI"):
         pytest.skip(f"there is no {command[0]}")
     done = subprocess.run(

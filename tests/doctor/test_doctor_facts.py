@@ -70,7 +70,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
     kept = cache_directory("host")
     assert (kept.parent if kept else None) == (Path(cache.format(tmp_path)) if cache else None)
 
-    if cache:  # a file in place of the directory prevents both
+    if cache:  # a file in place of the directory prevents caching
         kept_parent = Path(cache.format(tmp_path))
         for directory in (*kept_parent.glob("*"), kept_parent):
             directory.rmdir()

@@ -45,7 +45,7 @@ def test_the_ring_is_one_cycle_and_the_chase_ends_where_it_must(arch: str) -> No
     counts = gpu.counts["chase_run"]
     assert counts.opcodes["ld.global.cv.u64"] == 32 * turns
     assert counts.requests["ld.global"] == counts.sectors["ld.global"] == 32 * turns
-    assert nanoseconds > cycles > 32 * turns  # steps, not times
+    assert nanoseconds > cycles > 32 * turns  # the emulator's clocks count steps
 
 
 def follow(following: npt.NDArray[Any], line: int, hops: int) -> int:

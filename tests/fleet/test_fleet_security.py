@@ -107,7 +107,7 @@ def certificate(directory: Path) -> None:
 
 @contextmanager
 def started(*arguments: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run a Dask command in the background, and end it after the block."""
+    """Run a Dask command in the background, and end the command after the ``with`` block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
         env=environment,

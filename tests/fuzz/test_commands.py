@@ -1,4 +1,4 @@
-"""Whole commands on broken files: no traceback, no hang, no gigabyte of memory.
+"""Whole commands on broken files: no traceback, no hang, and limited memory.
 
 By default, each command gets a fixed number of files. ``MEMBENCH_FUZZ=60 pytest
 tests/fuzz/test_commands.py`` tries new files for 60 seconds per command, and prints the seed of

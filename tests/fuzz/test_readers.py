@@ -206,7 +206,7 @@ def test_a_huge_file_costs_bounded_memory_and_time_and_gets_one_line(
 
 
 def command_line(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run ``command`` on the file ``huge`` with 2 GiB of memory and one minute."""
+    """Run ``command`` on the file ``huge``, limited to 2 GiB of memory and one minute."""
     arguments = (
         ["compare", "huge", "huge"]
         if command == "compare"

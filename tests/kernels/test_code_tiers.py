@@ -115,7 +115,7 @@ def test_each_way_into_shared_memory_is_its_own(arch: str) -> None:
 def test_an_unrolled_loop_asks_for_its_end_once(
     file: str, entry: str, opcode: str, each: int, arch: str
 ) -> None:
-    """Over an unsigned stride, the compiler may check the end of the loop before every access."""
+    """If the stride is unsigned, the compiler may check the end of the loop before every access."""
     codes = machine_code(file, (), arch)
     if entry in codes:  # bulk copies need 9.0
         loop = main_loop(codes[entry], opcode)

@@ -1,4 +1,4 @@
-"""A decode step on the emulator: the full attention, and the calls of the library's products."""
+"""A decode step on the emulator: the full attention, and calls of the library's matrix products."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_a_mutant_is_caught(before: str, after: str, method: str) -> None:
         prove(BENCHES["kv/d2d"], many, gpu)
 
 
-# The plan.
+# Tests of the plan.
 
 
 def cases(way: str, profile: str) -> list[Mapping[str, Value]]:

@@ -110,7 +110,7 @@ def test_a_process_on_another_node_is_flagged() -> None:
     assert link_detail(links) == {"numa_node": "0", "gpu_node": "0"}
     links.nodes_here = "0+1"
     assert link_flags(links) == ("unpinned-numa",)
-    # Without the NUMA node of the GPU, the work makes no statement about the node.
+    # If the NUMA node of the GPU is unknown, the rows get no flag.
     links.near = None
     assert link_flags(links) == ()
 
@@ -136,7 +136,7 @@ def test_a_direction_that_was_not_always_beside_is_refused() -> None:
         work.verify(1)
 
 
-# Zero-copy.
+# Tests of zero-copy accesses.
 
 
 @pytest.fixture(autouse=True)
@@ -192,7 +192,7 @@ def test_the_round_trip_is_of_loads_that_fetch_anew() -> None:
     assert loads == 3 * 64 + 2 * 16
 
 
-# Peers.
+# Tests of copies between GPUs.
 
 
 @pytest.mark.parametrize("engine", ["ce", "sm"])
@@ -224,7 +224,7 @@ def test_one_gpu_is_a_skip_before_and_in_the_worker(operation: str) -> None:
         bench.build(gpu, dict(case.params))
 
 
-# Mutants.
+# Tests of mutants.
 
 MUTANTS: list[tuple[str, str, str, str, dict[str, Value]]] = [
     ("link.cu", "put(i + k * width, got[k])", "put(i + k * width, got[0])", "link/h2d", {}),

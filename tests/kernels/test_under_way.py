@@ -72,7 +72,7 @@ def test_without_the_bound_of_a_block_half_of_the_loads_wait_for_a_store() -> No
 def test_a_hint_stands_in_every_load_and_store(hint: int, load: str, store: str) -> None:
     options = variant({**DEFAULT, "hint": hint}).options
     code = machine_code("stream.cu", options, "90")["stream_triad"]
-    # No load lacks the hint.
+    # Every load and every store has the hint.
     assert count(code, rf"LDG\.E\.{load}\.128") == count(code, "LDG") == 2 * 5
     assert count(code, rf"STG\.E{store}\.128") == count(code, "STG") == 5
 

@@ -1,4 +1,4 @@
-"""membench asks CUDA's driver for memory sizes that NVML does not report. Uses a stub driver."""
+"""membench asks CUDA's driver, here a stub, for memory sizes that NVML does not report."""
 
 from __future__ import annotations
 

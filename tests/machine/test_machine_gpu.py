@@ -66,7 +66,7 @@ class Script:
 
 @pytest.fixture
 def ask(plant: Plant, nvml: NvmlProcess) -> Ask:
-    """A function that reads the GPUs of a script with the stub."""
+    """A function that reads the GPUs that the stub simulates according to a `Script`."""
 
     def read(
         script: Script,

@@ -1,4 +1,4 @@
-"""Which caches a set of CPUs can reach, and whether the reported sizes are plausible."""
+"""The caches that a set of CPUs can reach, and the check of the reported cache sizes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_flat_begins_where_every_larger_ring_has_the_same_latency() -> None:
 
 
 def test_noise_does_not_make_a_cache() -> None:
-    """Noise of another guest: the last latency is a third higher, or one latency is too high."""
+    """Noise of another guest makes the last latency a third higher, or one latency too high."""
     noisy = (*staircase((1, 40), (16, 120), (64, 135))[:-1], (256 * MIB, 172.0))
     assert contradiction(machine([32], 2, staircase=noisy)) == ""
     bump = (*staircase((1, 40), (16, 120))[:5], (32 * MIB, 300.0), (256 * MIB, 125.0))

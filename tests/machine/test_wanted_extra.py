@@ -1,4 +1,4 @@
-"""The extra in README's first command, derived from the driver without any package."""
+"""The extra in README's first command: a script without dependencies derives it from the driver."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(environment: Mapping[str, str]) -> str:
-    """The output of the module in a Python with only the standard library."""
+    """The output of ``membench.machine.gpus.extra`` in a Python with only the standard library."""
     done = subprocess.run(
         [sys.executable, "-S", "-m", "membench.machine.gpus.extra"],
         cwd=ROOT,

@@ -166,7 +166,7 @@ def test_a_gpu_costs_its_rounds_and_its_tuning(machine: Machine, with_gpu: Machi
 
 
 def test_the_documented_sums_are_those_of_the_plan(with_gpu: Machine) -> None:
-    """Compares the table in the document. ``python ci/documents.py`` writes the table."""
+    """The table is in ``docs/profiles.md``. ``python ci/documents.py`` writes the table."""
     table = numbers(documented())
     generated = numbers(made(of_benches(full(with_gpu), shipped())))
     assert table.keys() == generated.keys()

@@ -1,4 +1,4 @@
-"""A device case from request to result; tuning; recording and replaying."""
+"""A device case from request to result, the tuning of a case, and recorded and replayed runs."""
 
 from __future__ import annotations
 

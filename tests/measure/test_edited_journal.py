@@ -91,7 +91,7 @@ PAIR = Pairing(pair_id=PLAN.run_id, side="a", partner="o_b.csv")
 
 
 def test_the_other_side_of_a_pair_lies_in_the_same_directory() -> None:
-    """Otherwise the journal of a stranger could name any file to read and write."""
+    """A stranger's journal must not make membench read or write files in other directories."""
     check(replace(PLAN, pair=PAIR))
     for partner in ("", ".", "..", "../o_b.csv", "/etc/o_b.csv", "o\0.csv"):
         with pytest.raises(SchemaError, match="the plan's pair is invalid"):

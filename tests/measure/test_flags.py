@@ -178,7 +178,7 @@ AROUND = (
     *("unpinned-numa", "busy-cpu", "busy-gpu", "link-downtrained", "encrypted-link"),
     "cgroup-limited",
 )
-"""Flags that depend on observations around a case. `throttled` may have both causes."""
+"""Flags that depend on observations around a case. `throttled` can also depend on case results."""
 
 KNOWN_BEFORE = ("cache-served", "cache-unknown")
 """Flags that the plan already contains: tests/measure/test_sizes.py."""

@@ -1,4 +1,4 @@
-"""A worker that dies of the run's own end signal makes no failed case."""
+"""If a signal ends the run and kills the worker first, the current case is not marked as failed."""
 
 from __future__ import annotations
 

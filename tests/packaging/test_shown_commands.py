@@ -144,9 +144,9 @@ def every_command(command: click.Command) -> Iterator[click.Command]:
 
 
 def test_an_option_that_a_document_names_exists() -> None:
-    """Includes options within sentences.
+    """The test also checks options within sentences.
 
-    docs/other-tools.md is left out: it names options of other tools.
+    docs/other-tools.md is left out, because the document names options of other tools.
     """
     options = {
         option

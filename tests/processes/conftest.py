@@ -23,7 +23,7 @@ def stairs() -> str:
 def membench(tmp_path: Path, nvml_library: Path, stairs: str) -> Iterator[Membench]:
     """The command line with the test plug-in, in an empty directory.
 
-    Kills processes that still run after the test.
+    After the test, processes that still run are killed.
     """
     runner = installed(tmp_path, nvml_library, stairs)
     yield runner

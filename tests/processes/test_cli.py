@@ -22,7 +22,7 @@ from membench.results.table import read_rows
 
 
 def test_a_run_from_the_case_to_a_file_that_a_stranger_can_read(membench: Membench) -> None:
-    # So that the run measures the staircase before the plan.
+    # Without this variable, the run measures the staircase before the plan.
     del membench.environment["TEST_STAIRS"]
     done = membench(
         *("run", "--select", "ddr/steady", "--rounds", "3", "--seed", "7"),

@@ -225,7 +225,7 @@ def test_two_runs_on_one_machine_are_both_let_go_on_and_the_second_is_warned(
 @pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, True])
 def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: bool) -> None:
-    """The run writes only its journal meanwhile, so another program may create the file."""
+    """During the run, membench writes only the journal, so another program may create the CSV."""
     run = membench.start(
         *("run", "--select", "ddr/slow", "--select", "ddr/steady", "--rounds", "1", "-o", "o.csv")
     )

@@ -103,7 +103,7 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
         assert row.rounds == 2
     assert not any(journal.exists() for journal in journals)
 
-    # As if the run had died before the second journal was written.
+    # The state after a run that died before it wrote the second journal.
     journals[1].write_bytes(kept[journals[1]])
     assert membench("run", "--resume", "o_b.csv").returncode == 0
     assert not journals[1].exists()

@@ -86,7 +86,7 @@ def test_what_cannot_be_is_shown_and_never_the_best() -> None:
 def test_the_host_link_is_not_the_one_between_gpus() -> None:
     """The host link and the links between GPUs have separate lines.
 
-    Sums and copies in one GPU have none.
+    Sums and copies within one GPU have no line.
     """
     rows = [
         row("link/h2d/size=64MiB", 55.0, tier=Tier.LINK),

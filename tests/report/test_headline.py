@@ -39,7 +39,7 @@ def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
 def test_what_is_not_its_tiers_is_no_headline(
     tmp_path: Path, make_result: Callable[..., Row]
 ) -> None:
-    """The rows: one that a cache served, one under load, and one between two cache levels."""
+    """Such rows were served by a cache, measured under load, or are between two cache levels."""
     rows = [
         make_result(
             Tier.DDR, "ddr/read/size=1MiB", Metric.BANDWIDTH, 99.0, flags=("cache-served",)

@@ -79,7 +79,7 @@ def test_it_can_be_read_without_seeing_it(page: Page) -> None:
 
 
 def test_each_region_has_a_name_of_its_own(page: Page, html: str) -> None:
-    """Screen readers list regions by name: WAI-ARIA landmarks, axe's rule landmark-unique."""
+    """Screen readers list regions by name (WAI-ARIA landmarks; axe's rule landmark-unique)."""
     names = [one["aria-label"] for one in page.of("div") if one.get("role") == "region"]
     heads = re.findall(r'<h\d id="[^"]*-title">(.*?)</h', html)
     assert len(names) > 30

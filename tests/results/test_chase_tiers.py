@@ -150,7 +150,7 @@ def test_a_published_staircase_falls_into_its_tiers(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPUS)
 def test_the_best_of_a_tier_is_a_latency_of_that_tier(name: str) -> None:
-    """Also holds without the reported L2 size, if the curve shows the latency of memory."""
+    """The test also passes without the reported L2 size if the curve shows the memory latency."""
     curve, l2, (l1_end, l2_begin, l2_end, memory) = GPUS[name]
     for known in (l2, 0) if name != "RX 6900 XT" else (l2,):
         rungs = ladder(gpu_rows(curve, known))
@@ -162,7 +162,7 @@ def test_the_best_of_a_tier_is_a_latency_of_that_tier(name: str) -> None:
 
 
 def test_a_few_footprints_of_an_h100_are_enough() -> None:
-    """Tests the footprints of the quick profile, and an even smaller set."""
+    """The test uses the footprints of the quick profile, and an even smaller set."""
     quick = {15: "l1", 1029: "l2", 16482: "l2", 561642: "hbm", 1529075: "hbm"}
     curve = [(size, ns) for size, ns in H100_PCIE if size in quick]
     assert tiers(settled(gpu_rows(curve, 50))) == list(quick.values())

@@ -171,7 +171,7 @@ def test_what_is_no_finite_number_is_refused_by_both(
     (tmp_path / "a.csv").write_text(text.getvalue())
     strict, found = both(tmp_path / "a.csv")
     if (column, cell) == ("spread", "1e-999"):
-        assert isinstance(strict, list)  # the value counts as 0
+        assert isinstance(strict, list)  # 1e-999 is read as 0, which is a valid spread
     else:
         assert isinstance(strict, tuple)
     assert found == strict

@@ -1,4 +1,4 @@
-"""A file that is split at once has the records that the csv module reads, and the same faults."""
+"""Splitting a file at once gives the same records and errors as the csv module."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_key_tells_rows_apart(make_row: MakeRow) -> None:
 def test_what_rows_share_is_told_from_what_only_looks_alike(make_row: MakeRow) -> None:
     """1 and True have the same hash, and a list has no hash.
 
-    The cache of checks must not confuse them.
+    So the cache of checks must distinguish 1 from True, and must not fail on a list.
     """
     check(make_row(verified=True, iters=1))
     for column, value in (("verified", 1), ("iters", True), ("case_version", True)):

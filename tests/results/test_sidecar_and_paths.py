@@ -1,4 +1,4 @@
-"""The sidecar and the journal, and the check before a run that both can be written."""
+"""The sidecar and the journal, and the check before a run that membench can write these files."""
 
 from __future__ import annotations
 

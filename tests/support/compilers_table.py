@@ -28,8 +28,8 @@ ARCHITECTURES = tuple(
     for one in CAPABILITIES
     for kind in ("", *(("a",) if one >= 90 else ()), *(("f",) if one >= 100 else ()))
 )
-"""All architectures from Turing on: plain, with the features of one device (``a``), of a family
-(``f``).
+"""All architectures from Turing on. ``a`` adds the features of one device, ``f`` the features of a
+family.
 """
 
 MEMORY = ("LDG", "STG", "LDS", "STS", "LD.", "ST.", "ATOM", "RED", "UBLKCP", "LDGMC", "HMMA")
@@ -68,7 +68,7 @@ def timed_loop(code: Code) -> Code:
 
 
 def looked(code: Code) -> tuple[int, int]:
-    """(global loads issued before the first use, instructions) of the timed loop."""
+    """Two numbers of the timed loop: global loads before the first use, and instructions."""
     body = timed_loop(code)
     width = max((each.width("LDG.") for each in body), default=0)
     return (loads_under_way(body, width) if width else 0), len(body)
@@ -135,7 +135,7 @@ def architectures(surveys: Mapping[str, Survey]) -> Iterator[str]:
 
 
 def entries(surveys: Mapping[str, Survey]) -> Iterator[str]:
-    """The lines of the second table: for each entry, the range over all architectures."""
+    """The lines of the second table: one per entry, with ranges over all architectures."""
     names = {
         (file, entry): None
         for found in surveys.values()
@@ -156,7 +156,7 @@ def of_entry(found: Survey, file: str, entry: str) -> list[Looked]:
 
 
 def cell(shown: Sequence[Looked]) -> str:
-    """One cell of the second table: loads issued before the first use; registers; instructions."""
+    """One cell of the second table: the ranges of loads in flight, registers and instructions."""
     if not shown:
         return NOTHING
     kinds = [

@@ -17,8 +17,8 @@ ROOT = Path("/sys/fs/cgroup")
 def little_memory(limit: int) -> Iterator[Path]:
     """The directory of a control group limited to ``limit`` bytes of memory.
 
-    Skips the test if the machine does not allow control groups. A process joins the group when the
-    process id is written to `cgroup.procs`. Cgroup versions 1 and 2 are supported.
+    If the machine does not allow control groups, the test is skipped. A process joins the group
+    when the process id is written to `cgroup.procs`. Cgroup versions 1 and 2 are supported.
     """
     own = {
         line.split(":", 2)[1]: line.split(":", 2)[2].rstrip("\n")

@@ -24,8 +24,8 @@ def machine(
     """A machine with ``cpus`` CPUs and the last-level caches ``last_levels``, in MiB.
 
     Args:
-        last_levels: sizes of the last-level caches; each is shared by equally many consecutive
-            CPUs; empty if sysfs shows no caches.
+        last_levels: sizes of the last-level caches. Equally many consecutive CPUs share each cache.
+            Empty if sysfs shows no caches.
         memory: GiB of memory, all of it available.
         gpu: GiB of GPU memory; None without a GPU.
     """

@@ -68,7 +68,7 @@ def _said(call: Callable[[], object]) -> str:
 
 
 def _read(direct: int, buffered: int, memory: memoryview, offset: int, flags: int = 0) -> str:
-    """Read once, and report an error, "direct" or "through the page cache"."""
+    """Read once, and return the error as text, or "direct", or "through the page cache"."""
     os.posix_fadvise(buffered, 0, 0, os.POSIX_FADV_DONTNEED)
     said = _said(lambda: os.preadv(direct, [memory], offset, flags))
     if said != "works":
@@ -95,7 +95,7 @@ def _file(directory: Path, *, nocow: bool) -> Iterator[int]:
 def kernel_facts(directory: Path, *, nocow: bool) -> dict[str, Any]:
     """How the kernel handles direct I/O in ``directory``.
 
-    Uses membench's code only to create files.
+    membench's code is used only to create files.
     """
     flags = os.O_RDWR | os.O_TMPFILE
     nameless = _said(lambda: os.close(os.open(directory, flags, 0o600)))

@@ -1,4 +1,4 @@
-"""Filesystems on loop devices, each in a mount namespace of its own. Needs root.
+"""Filesystems on loop devices, each in a separate mount namespace. The caller must be root.
 
 The filesystem and its loop device disappear with the last process of the namespace, even if the
 process is killed.

@@ -273,4 +273,4 @@ class Exempt:
 
 
 Statement = Streams | Exempt | Callable[..., None]
-"""The requirements for the machine code of an entry. A function is a test of its own."""
+"""The requirements for the machine code of an entry. A function is a separate test."""

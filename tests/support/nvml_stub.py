@@ -94,7 +94,7 @@ class NvmlProcess:
         )
 
     def gpus(self, root: Path, environ: Mapping[str, str], stack: CudaStack) -> Gpus:
-        """The result of `read_gpus` in the process. Checks that NVML is closed afterwards."""
+        """The result of `read_gpus` in the process. `read_gpus` must close NVML afterwards."""
         answer = self._ask(
             what="gpus",
             root=str(root),

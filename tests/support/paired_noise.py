@@ -53,7 +53,7 @@ class Simulated:
 def paired_rounds(
     rng: np.random.Generator, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.0
 ) -> tuple[Floats, Floats]:
-    """Round values of sides A and B, each of shape (runs, pairs). B is larger by 1 + ``shift``."""
+    """Round values of sides A and B, of shape (runs, pairs). B is 1 + ``shift`` times as large."""
     place = np.array([sides_in_turn(round_) for round_ in range(1, pairs + 1)])
     moment = 2 * np.arange(pairs)[:, None] + np.argsort(place, axis=1)  # positions of A and of B
     way = rng.choice([-1.0, 1.0], (runs, 1)) * DRIFT * noise
@@ -81,7 +81,7 @@ def _shape(rng: np.random.Generator, drift: str, runs: int, rounds: int) -> Floa
 def simulated(
     seed: int, runs: int, pairs: int, noise: float, drift: str, shift: float = 0.05
 ) -> Simulated:
-    """The verdicts on ``runs`` simulated paired runs without a difference, and with ``shift``."""
+    """The verdicts on ``runs`` paired runs without a difference, and on ``runs`` with ``shift``."""
     rng = np.random.default_rng(seed)
     counts = []
     covered = 0
@@ -95,7 +95,7 @@ def simulated(
 
 
 def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> float:
-    """The share of equal pairs of separate runs that get the verdict better or worse.
+    """The share of pairs of separate, equally fast runs that get the verdict better or worse.
 
     Each run has its own offset and drift, with the distributions of `paired_rounds`.
     """

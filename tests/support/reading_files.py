@@ -16,7 +16,7 @@ DATA = Path(__file__).parents[1] / "results" / "formats" / "data"
 def imported(tool: str, content: str | bytes | Path, **given: str) -> Imported:
     """The rows that the importer of ``tool`` reads from ``content``, a text or a file.
 
-    Checks that each row is valid and that no two rows have the same key.
+    Each row must be valid, and no two rows may have the same key.
     """
     data = content.read_bytes() if isinstance(content, Path) else content
     data = data.encode() if isinstance(data, str) else data

@@ -60,7 +60,10 @@ def make_box(scale: Mapping[str, float], **changes: Any) -> list[Row]:
 
 
 def edited(steps: Mapping[str, float]) -> dict[str, Assumption]:
-    """The built-in assumptions with changed values: times e^step, or ``step`` years for dates."""
+    """The built-in assumptions. ``steps`` maps a name to a step, which changes the value.
+
+    A value is multiplied by e^step. A date moves by ``step`` years.
+    """
     entries = shipped()
     for name, step in steps.items():
         entry = entries[name]

@@ -385,7 +385,7 @@ def test_a_cache_leaves_memory_and_disk_to_others(memory: int, share: int) -> No
     ("arguments", "settings"),
     [
         (["ref:h100-sxm", "--model", "llama-3.1-8b"], True),
-        # Without another tier, so no comparison.
+        # No other tier has a rate, so there is no choice.
         (["ref:a100-pcie", "--model", "llama-3.1-8b"], False),
         (["ref:h100-sxm", "--model", "llama-3.1-70b"], False),  # the model does not fit
         (["ref:h100-sxm", "--model", "llama-3.1-70b", "--tp", "2"], True),

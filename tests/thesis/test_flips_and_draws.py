@@ -59,7 +59,7 @@ def test_a_bootstrap_is_spread_as_scipy_says() -> None:
 
 
 def above(limit: float, values: dict[str, float]) -> Judge:
-    """A judge: supported if the product of ``values``, after a step, is at least ``limit``."""
+    """A judge that returns supported if the product of the changed ``values`` reaches ``limit``."""
 
     def judge(name: str, step: float) -> ClaimVerdict:
         product = math.prod(values.values()) * math.exp(step)

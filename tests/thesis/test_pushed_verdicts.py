@@ -36,7 +36,10 @@ FASTER = (
     "system.extra_capacity",
     "system.link",
 )
-"""Faster GPUs need more capacity. Hits pay only if the link becomes faster than the GPUs."""
+"""Inputs of a faster GPU with the capacity and the link that this GPU needs.
+
+Faster GPUs need more capacity. Hits pay only if the link speeds up more than the GPUs.
+"""
 PACE = {
     "system.link": 1.5,
     **dict.fromkeys(MEMORY, -0.4),  # DDR serves more hits if HBM is smaller
@@ -44,7 +47,7 @@ PACE = {
     "record.cowos.demand_2025": 0.0,
     "record.cowos.demand_2026": math.log(1.89 * 0.67) / math.log(0.89 / 0.48),
 }
-"""Input -> how much faster this input is changed than the others."""
+"""Input -> its step, as a multiple of the step of the other inputs."""
 KNOBS: Mapping[str, tuple[str, ...]] = {
     # Measurements decide these parts.
     "C04b": ("gemm",),
@@ -163,7 +166,7 @@ RECORDS = {
 
 
 def known_better(entries: Assumptions) -> Assumptions:
-    """``entries`` with all evidence "measured elsewhere".
+    """``entries``, in which the kind of all evidence is "measured elsewhere".
 
     Vendor figures alone would decide nothing.
     """

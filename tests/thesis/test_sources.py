@@ -33,8 +33,8 @@ def citations(source: str) -> set[tuple[str, str]]:
 def disagreements(entries: Iterable[Assumption]) -> list[str]:
     """Sources that two figures cite differently.
 
-    All figures of one host name a page, or none does. Figures that cite only one common page have
-    the same date.
+    Either every figure of a host names a page, or no figure of the host names a page. Figures that
+    cite only one common page have the same date.
     """
     pages: dict[str, set[str]] = defaultdict(set)
     dates: dict[tuple[str, str], set[date]] = defaultdict(set)

@@ -87,7 +87,7 @@ def test_the_same_inputs_and_seed_give_the_same_bytes(
     assert flip["change"].startswith("x")
     (capex,) = found["C19"]["parts"]
     assert (capex["why"], capex["kinds"], capex["weak"]) == ("forecasts alone", ["forecast"], True)
-    # Of April, compared with the date of the newest entry.
+    # The assumption is from April, months before the date of the newest entry.
     assert capex["assumptions"][0]["old"] is True
     assert found["C14"]["not_found"]
     (_, hits, _) = found["C12"]["parts"]

@@ -65,7 +65,7 @@ def trace_of(requests: Sequence[Blocks], sessions: Sequence[int] | None = None) 
 
 
 def of_prefixes(drawn: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Requests of a conversation: each is a prefix of an earlier request, then new blocks."""
+    """Requests of a conversation: a prefix of an earlier request, followed by new blocks."""
     requests: list[list[int]] = [[]]
     fresh = 0
     for number, (keep, more) in enumerate(drawn):

@@ -51,7 +51,7 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Examine the machine and make both plans. Writes nothing, and runs no set-up command.
+    """Examine the machine and make both plans. Write no file and run no set-up command.
 
     Raises:
         UsageError: ``options.versus`` is invalid, or does not fit the other options.

@@ -97,7 +97,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
             for half in halves:
                 one = half.prepared
                 journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
-                # removed if the journal of side B cannot be created
+                # remove the journal of side A if the journal of side B cannot be created
                 opened.callback(journal.remove)
                 journals.append(journal)
             opened.pop_all()
@@ -111,7 +111,7 @@ def resume_pair(
     """Complete the paired run of the results file ``csv``.
 
     ``options`` must repeat the difference between the sides. A journal may come from another
-    person, so no command, program or variable is taken from a journal.
+    person, so membench takes no command, program or variable from the journal.
 
     Raises:
         JournalError: there is nothing to resume, or the journal belongs to another machine or

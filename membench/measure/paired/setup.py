@@ -1,4 +1,4 @@
-"""The user's shell commands before each round of a side, for example to set a clock governor."""
+"""Runs the user's shell command before each round of a side, such as to set a clock governor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
         raise SetupFailed(
             f"{option} took longer than {timeout:g} s: {one_line(command)}", "raise --timeout"
         ) from None
-    interrupt.check()  # Ctrl-C ends the command first
+    # Ctrl-C also ends the command: report the signal, not the exit code
+    interrupt.check()
     if done.returncode:
         lines = done.stdout.decode(errors="replace").strip().splitlines()
         said = f": {one_line(lines[-1])[:200]}" if lines else ""

@@ -147,7 +147,10 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of ``one``, and then its turn inside the block."""
+        """Run the set-up command of ``one`` before the ``with`` block.
+
+        The time of the command and of the block is added to ``one.seconds``.
+        """
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -160,8 +163,8 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
     """The scratch files of both sides. The sides share one file if they use the same directory."""
     if len({plan.scratch for plan in plans}) > 1:
         return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
-    # A case reserves its bytes for all rounds at once, so a shared file needs the rounds of both
-    # sides.
+    # Each case reserves space for all its rounds at once. So a shared file needs space for the
+    # rounds of both sides.
     shared = replace(plans[0], rounds=2 * plans[0].rounds)
     layout = opened.enter_context(laid_out(shared, (), observer))
     return [layout, replace(layout, seconds=0.0)]
@@ -170,9 +173,10 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
 def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The case results in ``own`` that a resumed paired run keeps.
 
-    A result is kept if the other side has its counterpart. It is also kept if a side no longer
-    measures the case, because the case failed or was skipped. All other pairs are measured again,
-    because their two results would come from different times.
+    membench keeps a result if the other side has a result of the same case and round. membench also
+    keeps a failed or skipped result, and the results of a case that the other side no longer
+    measures after a failure or a skip. membench measures all other pairs again, because the two
+    results of a pair would come from different times.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

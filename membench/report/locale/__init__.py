@@ -20,7 +20,7 @@ from membench.report.page.document import Document, Inline
 
 SOURCE = "en"
 LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
-"""Language tag of the page by the value of the option `--lang`."""
+"""Value of the option `--lang` -> language tag of the page."""
 DOMAIN = "membench"
 LOCALE = files(__package__)
 """Folder of the translation files."""
@@ -65,7 +65,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """``value`` translated, as one or several parts of a line.
+    """The translation of ``value``, as one or several parts of a line.
 
     A message with a case id or a link as a parameter becomes several parts.
     """

@@ -46,7 +46,7 @@ def render(document: Document) -> str:
 
 
 def _region_names() -> Callable[[str], str]:
-    """A function from the caption of a table to a unique name of the region with the table.
+    """A function that converts the caption of a table to a unique name for the table's region.
 
     The second region with the same caption gets the name ``caption #2``. A screen reader lists the
     regions by name (WAI-ARIA 1.2, landmark regions).

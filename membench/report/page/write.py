@@ -55,7 +55,8 @@ def make_report(
         language: one of `LANGUAGES`; quotations are not translated.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
         thesis: how much a page shows of the claims; with ``none``, no claim is judged.
-        spread: function that computes the verdicts on other hosts; the report does not change.
+        spread: function that computes the verdicts on other hosts. The content of the report is the
+            same with and without this function.
         warned: function that gets each warning and the hint.
 
     Returns:
@@ -144,7 +145,7 @@ def standalone(svg: str) -> str:
 
 
 def _check(path: Path) -> bool:
-    """Whether ``path`` exists. Creates the directory if necessary.
+    """Create the directory of ``path`` if necessary. Return whether ``path`` exists.
 
     Raises:
         OutputError: ``path`` exists and is not a file that membench wrote.

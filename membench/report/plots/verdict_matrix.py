@@ -1,4 +1,4 @@
-"""Plot of the verdict for each model alone, on each proposition of a claim."""
+"""Plot of the verdicts on each proposition of a claim, computed for each model separately."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def card(
     Args:
         outcome: the run, with a results file.
         found: the tiers of the table.
-        sentence: what the results mean for a served model; the first list item.
+        sentence: the consequence of the results for serving a model; the first list item.
         references: the references with which the tiers were compared; may be empty.
         quality: the data quality and the flags of the rows; part of the second list item.
 
@@ -57,7 +57,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """Share of the reference and verdict of a tier, such as ``98%, pass``."""
+    """The tier's share of the reference, and the verdict on the tier, such as ``98%, pass``."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

@@ -55,7 +55,7 @@ def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """``text`` in printable ASCII, because the names of processes and directories may have any."""
+    """``text`` in printable ASCII, because process and folder names may have any character."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 

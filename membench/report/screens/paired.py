@@ -26,7 +26,7 @@ from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print what differs between A and B, the order of the rounds, and the set-up commands."""
+    """Print the differences between A and B, the order of the rounds, and the set-up commands."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup

@@ -21,7 +21,7 @@ from membench.results.schema import Row
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
     """Print the ok rows, one table per tier and metric.
 
-    If every case with IOPS also has a bandwidth, one table shows both.
+    If every case with IOPS also has a bandwidth, one table shows bandwidth and IOPS.
     """
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
@@ -157,7 +157,7 @@ def print_reasons(console: Console, rows: Sequence[Row]) -> None:
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print the cases of each reason; of many cases, only the number per prefix.
+    """Print the cases of each reason, or the number of cases per prefix if there are many.
 
     Args:
         what: ``failed`` or ``skipped``.

@@ -1,7 +1,8 @@
-"""One sentence on what the results of a machine mean for serving a model.
+"""One sentence on the consequence of a machine's results for serving a model.
 
 The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine,
-this is a choice for the KV cache of a prefix: restore from DDR, restore from SSD, or recompute.
+the thesis becomes a choice for the KV cache of a prefix: restore from DDR, restore from SSD, or
+recompute.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def serving(
 
 
 def serving_sentence(found: Advice) -> str:
-    """One sentence that compares restoring and recomputing, and names what was not measured.
+    """One sentence that compares restoring and recomputing, and names missing measurements.
 
     Example: ``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
     """

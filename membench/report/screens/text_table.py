@@ -54,7 +54,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 
 
 def print_table(console: Console, table: TextTable) -> None:
-    """Print ``table``; for a pipe without Rich, because Rich takes 0.1 s for 1,000 rows."""
+    """Print ``table``. A pipe gets text without Rich, which takes 0.1 s for 1,000 rows."""
     wide = table.widths
     if console.is_terminal or table.title or sum(wide) + GAP * len(wide) > console.width:
         console.print(drawn(table, console.width))
@@ -63,7 +63,7 @@ def print_table(console: Console, table: TextTable) -> None:
 
 
 def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
-    """Print ``rows`` in columns without a header; for a pipe without Rich, which is slow."""
+    """Print ``rows`` in columns without a header. A pipe gets text without Rich, which is slow."""
     plain = [[cell.plain for cell in row] for row in rows]
     wide = widths(plain)
     gap = " " * GAP

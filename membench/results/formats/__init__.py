@@ -1,9 +1,9 @@
 """Import of other tools' results, and export of membench's results.
 
 An importer converts the bytes of a file to rows with ``backend=import:<tool>``. If the file lacks a
-fact, the importer takes the fact from `Origin.given`. If the user gave none, the importer assumes a
-usual value and names the fact under ``assumed`` in the column ``detail``. An exporter converts rows
-to files.
+fact, the importer takes the fact from `Origin.given`. If the user did not give the fact, the
+importer assumes a usual value and names the fact under ``assumed`` in the column ``detail``. An
+exporter converts rows to files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Importer = Callable[[bytes, "Origin"], "Imported"]
 Raises `SchemaError` or `UsageError`.
 """
 Exporter = Callable[[Sequence["Row"]], Mapping[str, "str | bytes"]]
-"""Converts rows to file contents, by the suffix of the file name; a single file has no suffix."""
+"""Converts rows to files: file name suffix -> content. A single file has the empty suffix."""
 
 IMPORTS: Mapping[str, str] = MappingProxyType(
     {

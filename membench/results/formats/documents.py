@@ -38,7 +38,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     """Yield the JSON objects in ``data``, which may contain text around and between the objects.
 
     A truncated or malformed object is yielded as an error. ``NaN`` and ``Infinity`` become null,
-    also in the spelling of C.
+    also if they are spelled as in C (``nan``, ``inf``).
 
     Raises:
         SchemaError: the data contain no object.

@@ -89,7 +89,7 @@ def take(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Yield the files in ``paths`` in order, each with whether the user named the file.
+    """Yield pairs (file, whether the user named the file) for ``paths``, in order.
 
     The files of a folder are sorted.
     """

@@ -123,7 +123,7 @@ def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
     If several records have a row of the same case, metric and statistic, ``/instance=N`` is
-    appended to the case in each of them, from 0.
+    appended to the case of each of these rows. N counts from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

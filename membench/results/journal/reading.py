@@ -36,8 +36,8 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in the order of measurement; only the last result of a (round,
-            case).
+        units: the case results in the order of measurement. If a case has several results in a
+            round, only the last result is kept.
         machine: the machine snapshot, as plain data.
         notes: the events in the order of the journal.
         length: number of bytes of the complete records; further bytes are an incomplete record.

@@ -63,7 +63,7 @@ class Journal:
         try:
             _lock(path, journal._descriptor)
             journal._write({"schema": SCHEMA, "plan": dump(plan), "machine": dump(machine)})
-            if not named:  # the file appears only once it contains the plan
+            if not named:  # give the file its name only after the plan was written
                 _name(path, journal._descriptor)
                 named = True
             sync_directory(path.parent)

@@ -180,7 +180,7 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The fastest of ``copies`` at the measured block size for ``piece``; None without copies."""
+    """The fastest of ``copies`` at the block size for ``piece`` (`Method.block`); None if empty."""
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -188,7 +188,10 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The rate of the fastest case of ``bench`` at the measured block size for ``piece``."""
+    """The rate of the fastest case of ``bench`` at the block size for ``piece``.
+
+    `Method.block` defines this block size.
+    """
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
 

@@ -43,9 +43,10 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Names that a user may assume although ``entries`` lacks the names -> unit of the models.
+    """Name -> unit in the models, for all names that only a user can assume.
 
-    The names are unpublished records of the ledger and ``measurement.<input>``.
+    ``entries`` has no values for these names. The names are unpublished records of the ledger and
+    ``measurement.<input>``.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries

@@ -51,7 +51,7 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with another machine: equal compute, but the most different HBM bandwidth.
+    """Pair this machine with the machine of equal compute whose HBM bandwidth differs most.
 
     Args:
         own: rows of this machine.
@@ -106,7 +106,7 @@ def _rates(
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
     """The decode cases that both machines measured, with equal version, metric and statistic.
 
-    The key is the case with metric and statistic, the value (own rows, other rows).
+    The key is the case with metric and statistic. The value is (own rows, other rows).
     """
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:

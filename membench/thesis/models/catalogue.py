@@ -88,7 +88,7 @@ class Model:
 
 
 class _Built(Mapping[str, Model]):
-    """Maps each name in ``entries`` to a `Model`. Builds a model when the model is first read."""
+    """Maps each name in ``entries`` to a `Model`. The first access to a name builds the model."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._entries = entries

@@ -56,7 +56,7 @@ _V4_PADDED = 8
 
 
 class LayerRole(StrEnum):
-    """What a group of layers stores: K and V, or the index of sparse attention."""
+    """The content of a group of layers: K and V, or the index of sparse attention."""
 
     KV = "kv"
     INDEX = "index"

@@ -31,7 +31,7 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """What a layer stores of a context, such as all tokens, a window or a recurrent state."""
+    """The data that a layer stores for a context: all tokens, a window, a recurrent state, ..."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"

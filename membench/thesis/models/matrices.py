@@ -30,7 +30,7 @@ _UNGATED = frozenset(
 
 
 class MatrixRole(StrEnum):
-    """What a matrix is for. The role decides the precision and the reads per decode step."""
+    """The purpose of a matrix. The role decides the precision and the reads per decode step."""
 
     LAYER = "layer"
     """A matrix that multiplies every token."""

@@ -77,7 +77,7 @@ _EXPERT_LEAF = re.compile(r"(\.experts)\.(\d+|\*)(\..*)?$")
 
 
 class WeightType(StrEnum):
-    """A precision that a user can choose for a model's matrices. `auto`: from the configuration."""
+    """A precision that a user can choose for a model's matrices. `auto` uses the configuration."""
 
     AUTO = "auto"
     BF16 = "bf16"

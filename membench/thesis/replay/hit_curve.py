@@ -27,7 +27,7 @@ class HitCurve:
 
     Attributes:
         references: number of references to blocks, hits or misses.
-        low, high: [n] first capacity of each ramp, and capacity after the last of each ramp. Each
+        low, high: [n] first capacity of each ramp, and first capacity after each ramp. Each
             array is sorted separately.
         place, count: [m] capacity and hits of each step, sorted by capacity.
     """

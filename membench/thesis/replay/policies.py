@@ -81,7 +81,7 @@ class Requests(NamedTuple):
 
     Attributes:
         ids: [n] numbers of the blocks of all requests, one request after the other.
-        bounds: [r + 1] the start of each request in ``ids``, and last n.
+        bounds: [r + 1] the start of each request in ``ids``; the last element is n.
         arrival: [r] seconds.
         blocks: number of distinct blocks, which are numbered from 0 without gaps.
     """

@@ -12,7 +12,7 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """A run of blocks in the cache, as far as no later request touched the blocks.
+    """The blocks of a cached run that no later request touched.
 
     Attributes:
         time: time of the last use.

@@ -70,7 +70,7 @@ class PrefillGpu:
     """A GPU and a model, for the lower bound of the prefill time (see `roofline`).
 
     Attributes:
-        matmul_params, attention_flops: of the model, as in `roofline.prefill_flops`.
+        matmul_params, attention_flops: constants of the model, as in `roofline.prefill_flops`.
         flops_per_s: achieved FLOP/s of the GPU.
         layers: number of layers of the model.
         overlap: whether a layer is computed while later layers load.

@@ -31,7 +31,7 @@ def test_bandwidth_operations_and_latencies_fit_together(path: Path) -> None:
         assert by[case, "bandwidth", "median"] * 1e9 == pytest.approx(rate * block, rel=0.06)
         quantiles = [by[case, "latency", stat] for stat in (Stat.P50, Stat.P95, Stat.P99)]
         assert quantiles == sorted(quantiles)
-        # Ns: from 10 us to 100 ms, which detects an error by a factor of 1000.
+        # The limits in ns are 10 us and 100 ms. They detect an error by a factor of 1000.
         assert 1e4 < quantiles[0] < 1e8
         # at depth 1, the mean is close to the median
         assert quantiles[0] * rate < 1.3e9

@@ -1,4 +1,4 @@
-"""Real outputs of other tools as rows: units, missing values, and our case ids for equal cases."""
+"""Real outputs of other tools as rows: units, missing values, and ids of equal membench cases."""
 
 from __future__ import annotations
 

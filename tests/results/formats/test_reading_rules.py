@@ -27,7 +27,7 @@ ITEMS = st.lists(st.one_of(GOOD, BAD), max_size=5)
 
 
 def record(items: list[tuple[str, float] | str]) -> Iterator[Item]:
-    """Yield the items of ``items`` like an importer; "an error" raises an error."""
+    """Yield ``items`` like an importer. Instead of the item "an error", raise an error."""
     for item in items:
         if item == "unplaced":
             yield Unplaced("odd")

@@ -29,7 +29,7 @@ class OfDouble:
 
 
 class Device(OfDouble):
-    """A GPU. `use` selects the GPU for the calling thread; ``with`` selects it for the block."""
+    """A GPU. `use` selects the GPU for the calling thread, ``with`` only within the block."""
 
     def __init__(self, device: int) -> None:
         _CUDA.Device(device)

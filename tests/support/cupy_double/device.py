@@ -131,7 +131,7 @@ class Double:
             raise RuntimeFailure(_INVALID_HANDLE)
 
     def queue(self, stream: int, make: Noted) -> None:
-        """Queue work; if the stream is being captured, record it instead."""
+        """Queue work. If the stream is being captured, record the work instead."""
         if stream not in self._streams:
             raise RuntimeFailure(_INVALID_HANDLE)
         if stream in self._captures:

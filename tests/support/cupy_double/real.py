@@ -32,7 +32,7 @@ def no_driver() -> bool:
 def ask(function: Callable[..., Any], *args: Any) -> None:
     """Call a function of CuPy.
 
-    Ignores the error that the driver is missing, and raises every other error.
+    The error that the driver is missing is ignored. Every other error is raised.
     """
     try:
         function(*args)

@@ -49,7 +49,7 @@ class Runtime:
 
     @property
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """Name of a function in CuPy -> function that has its effect on the double."""
+        """Name of a function in CuPy -> function with the same effect on the double."""
         double = self._double
         return {
             "getDeviceCount": lambda: double.gpus,

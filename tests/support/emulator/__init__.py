@@ -8,7 +8,7 @@ opcode. At an unknown instruction, the emulator raises an error that names the i
 ::
 
     gpu = EmulatedGpu(small(sms=4))
-    kernel = gpu.kernel(Variant.of("stream.cu"), "stream_copy")
+    kernel = gpu.kernel(KernelVariant.of("stream.cu"), "stream_copy")
     gpu.launch(kernel, 8, 128, [target, source, np.uint64(count)])
     gpu.synchronize()
     gpu.counts["stream_copy"].loaded

@@ -60,7 +60,7 @@ def fma_odd(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
 
 
 def fma_f64(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
-    """``a * b + c`` in f64, rounded once. Rounds twice if a term is near the limits of f64."""
+    """``a * b + c`` in f64, rounded once, or twice if a term is near the limits of f64."""
     plain = np.asarray(a * b + c)
     high, low = _two_product(a, b)
     total_high, total_low = _two_sum(c, low)

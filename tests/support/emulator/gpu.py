@@ -109,7 +109,7 @@ class EmulatedGpu:
         self._note("reclaim")
 
     def close(self) -> None:
-        """Free all buffers and modules. May be called twice."""
+        """Free all buffers and modules. A second call does nothing."""
         self.reclaim()
         self._modules.clear()
 

@@ -33,7 +33,7 @@ class Moment:
 
 
 class EmulatedLinks:
-    """The links and the other memory of an `EmulatedGpu`.
+    """The links, the host memory and the managed memory of an `EmulatedGpu`.
 
     Args:
         gpus: number of GPUs.

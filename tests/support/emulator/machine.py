@@ -38,7 +38,10 @@ class Machine:
     patience: int = 512
 
     def number_of(self, sm: Lanes) -> Lanes:
-        """``%smid`` of the ``sm``-th SM. Even numbers are left out, as chips have disabled SMs."""
+        """``%smid`` of the ``sm``-th SM, always an odd number.
+
+        The numbers have gaps, because real chips have disabled SMs.
+        """
         return 2 * sm + 1
 
     @property

@@ -144,7 +144,7 @@ class DeviceMemory:
         raise AccessFault(OutOfBounds, message, lane)
 
     def find(self, address: int) -> Allocation | None:
-        """The buffer that contains ``address``; None if no buffer does."""
+        """The buffer that contains ``address``; None without such a buffer."""
         place = bisect_right(self._starts, address)
         if not place:
             return None

@@ -57,7 +57,7 @@ class Order:
         self.floor = int(self.known[:, : self.engine].min())
 
     def release(self, rows: Lanes) -> Lanes:
-        """The clocks of ``rows``, warps of one cluster, for other warps to acquire: one row."""
+        """The combined clocks of ``rows``, warps of one cluster, which other warps can acquire."""
         given: Lanes = self.known[rows].max(axis=0)
         given[self._columns(rows)] = self.stamp
         return given

@@ -39,7 +39,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """The section: one machine has a row per tier; of several machines, each has a row."""
+    """The section. A report on one machine has a row per tier; otherwise each machine has a row."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -60,7 +60,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """A paragraph for each machine with several runs: which run the shown numbers come from."""
+    """For each machine with several runs, a paragraph that names the run of the shown numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)

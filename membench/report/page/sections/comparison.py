@@ -99,7 +99,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _nearest(line: Line, labels: Sequence[str]) -> Cells:
-    """For a published value and a measured case: how the two cases differ.
+    """The differences between the case of a published value and the measured case.
 
     The result is empty if the cases are equal.
     """

@@ -108,7 +108,7 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """Method, GB/s, and the ratio to the second best method if clear: ``batch 39.0 x1.15``."""
+    """The best method, its GB/s, and a clear ratio to the second best: ``batch 39.0 x1.15``."""
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:
         return best

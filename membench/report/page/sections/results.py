@@ -31,7 +31,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section. One run has all columns; several runs have one column each."""
+    """The section. A table of one run has all columns; of several runs, one column per run."""
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()

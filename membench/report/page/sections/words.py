@@ -90,7 +90,7 @@ FACTS = {
 
 
 def fact_names(names: Iterable[str]) -> list[str]:
-    """Readable names of properties of machines; Python packages become a number of packages."""
+    """Readable names of the properties ``names``; Python packages are only counted."""
     several = list(names)
     others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
     count = len(several) - len(others)

@@ -42,8 +42,9 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
     """Three lists of cells, with one cell per label, the reference first.
 
-    Values in ``scale``; half ranges such as ``+-1.2%``, or the origin of a single value; shares of
-    the peak such as ``87%``. A cell without a number is empty, or ``-`` for a value.
+    The first list has the values in ``scale``; an absent value is ``-``. The second list has half
+    ranges such as ``+-1.2%``, or the origin of a single value. The third list has shares of the
+    peak such as ``87%``, or an empty text.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     known = [one for one in values if one is not None]

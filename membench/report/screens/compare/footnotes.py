@@ -85,7 +85,7 @@ def _is_of_others(one: Common) -> bool:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """Footnotes on a different tier or I/O engine of numbers that are still comparable."""
+    """Footnotes for numbers that are comparable although the tier or the I/O engine differs."""
     figures = line.figures
     several = len({one.tier for one in figures.commons}) > 1
     engines = set(filter(None, map(_engine, figures.detail_cells)))

@@ -36,7 +36,7 @@ membench has no case that matches Dot.
 """
 _ASSUMED = {
     Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
-    Tier.HBM: {"vec": "16"},  # its only configuration is membench's default
+    Tier.HBM: {"vec": "16"},  # BabelStream's only configuration is membench's default
 }
 """Values of axes that the file lacks, for a usual build; `--set` overrides them."""
 
@@ -128,7 +128,7 @@ def _about(line: str, run: _Header) -> None:
         run.driver = match[1]
     elif match := re.match(r"Running.* (\d+) times", line):
         run.repetitions, run.isolated = count(match[1]), "Isolated" in line
-    elif line.startswith("Validation failed on "):  # printed before the figures
+    elif line.startswith("Validation failed on "):  # precedes the results
         run.valid = False
     elif line.startswith("Number of elements: "):
         run.elements = int(number(line.rpartition(" ")[2]) or 0) or None
@@ -178,7 +178,8 @@ def _table(cells: Sequence[str], run: _Header) -> Record:
     shown, fastest = number(cells[1]) or 0, number(cells[2])
     value = shown * _UNITS[f"{run.table.lower()}b"]
     if size and fastest and cells[0] in _OPERATIONS and shown * 5e-6 < fastest * 5e-4:
-        value = _OPERATIONS[cells[0]][1] * size / fastest / 1e9  # TiB/s has too few digits
+        # the printed rate in TiB/s has too few digits
+        value = _OPERATIONS[cells[0]][1] * size / fastest / 1e9
     line = _Line(
         cells[0],
         value or None,

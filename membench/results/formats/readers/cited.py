@@ -29,8 +29,8 @@ Version 2 adds how far the figure can be trusted and compared:
 - ``alike``: a rule for each axis that may differ, such as ``{size = ">=256MiB", vec = "any"}``.
   Sizes and whole numbers are compared by ``>=``, ``<=`` and ``16KiB..64KiB``.
 
-All of these are stored in the column ``detail``. The rules are stored in words, because ``=`` is a
-separator in that column.
+The importer stores all these facts in the column ``detail``. The rules are stored in words, because
+``=`` is a separator in that column.
 
 Version 2 also has two optional keys for the file. ``names`` lists the names of the device (GPU,
 processor or disk) as the system reports them. ``sockets`` is the number of processors for which the
@@ -174,7 +174,8 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     if isinstance(made, Unplaced):
         raise SchemaError(made.what)
     best = ("best-of",) if figure.get("best", False) else ()
-    # No start time: `seen` is the day of reading, and the day of measuring may be unknown.
+    # The row has no start time: `seen` is the day of reading, and the day of measuring may be
+    # unknown.
     return replace(made, backend="cited", flags=best, started="")
 
 

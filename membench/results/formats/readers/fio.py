@@ -79,8 +79,8 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether ``second`` is a later state of the run ``first``.
 
-    This is so if the jobs are equal, no count is smaller, and ``second`` began before ``first`` was
-    written.
+    The result is True if the jobs are equal, no count of ``second`` is smaller, and ``second``
+    began before fio wrote ``first``.
     """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)

@@ -94,7 +94,7 @@ def _matrix(match: re.Match[str], section: _Section, origin: Origin) -> Iterator
     for column, cell in zip(section.columns, cells, strict=True):
         where = (f"from={match[1]}", f"to={column}")
         if _number(cell) is None:
-            continue  # no figure for a node's access to itself
+            continue  # MLC prints no number for a node's access to itself
         if "cache-to-cache" in section.test:
             params = ("test=c2c", f"kind={_word(section.kind)}", *where)
             yield _latency(origin, params, cell, Tier.CACHE)

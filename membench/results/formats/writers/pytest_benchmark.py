@@ -19,7 +19,7 @@ _VERSION = "5.1.0"  # version of the format
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write a benchmark for each row that can be converted to a time; its data are the rounds."""
+    """Write a benchmark with the rounds of each row whose values can be converted to times."""
     benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
     whole = {
         "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},

@@ -37,7 +37,7 @@ def training_spec(scenario: Scenario) -> Values:
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """|ratio - 1.6| / 1.6 for the ratio of transistor counts, Rubin to Blackwell."""
+    """|ratio - 1.6| / 1.6, where ratio = transistors of Rubin / transistors of Blackwell."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
@@ -157,7 +157,7 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years by which the start of volume shipments misses the second half of 2026; else 0."""
+    """Years from the start of volume shipments to the second half of 2026; 0 within that half."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

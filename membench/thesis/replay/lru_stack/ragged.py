@@ -10,7 +10,7 @@ Bools = NDArray[np.bool_]
 
 
 def offsets(lengths: Ints) -> Ints:
-    """[n + 1] start index of each row, and last the end of the last row."""
+    """[n + 1] start index of each row. The last element is the end of the last row."""
     found = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths, out=found[1:])
     return found

@@ -43,8 +43,8 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
     Args:
         first, last: [m] first and last key of each run, one request after the other.
-        begins: [n + 2] index of the first run of each request, and last m. Only request 0 may be
-            empty.
+        begins: [n + 2] index of the first run of each request; the last element is m. Only request
+            0 may be empty.
     """
     lengths, starts = np.diff(begins), begins[1:-1]
     same = _equal_runs(first, last, begins)

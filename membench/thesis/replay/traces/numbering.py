@@ -27,7 +27,7 @@ def runs_of(ids: Ints, bounds: Ints) -> tuple[Ints, Ints, Ints]:
 
     Args:
         ids: [n] ids of all requests, one request after the other.
-        bounds: [k + 1] the start of each request in ``ids``, and last n.
+        bounds: [k + 1] the start of each request in ``ids``; the last element is n.
 
     Returns:
         offsets [k + 1], first [m], last [m], as in `Trace`.

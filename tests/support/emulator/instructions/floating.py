@@ -29,7 +29,7 @@ def _f16(raw: Lanes) -> Lanes:
 
 
 def in_type(function: Function, type_: str) -> Function:
-    """A function of floats as a function of values of ``type_``. Each result is rounded once.
+    """Convert a function of floats to a function of ``type_`` values, which rounds results once.
 
     16-bit values are computed in f32. Sum, difference and product of two 16-bit values are then
     rounded correctly, because f32 has more than twice as many digits.

@@ -22,7 +22,7 @@ _WEAK = {"weak"}
 
 
 def _is_hint(part: str) -> bool:
-    """Whether ``part`` is an eviction priority or a prefetch size. Both affect no result."""
+    """Whether ``part`` is an eviction priority or a prefetch size, which never affect a result."""
     level, _, hint = part.partition("::")
     if level not in ("L1", "L2"):
         return False
@@ -158,7 +158,7 @@ def _write_shared(wave: Wave, addresses: Lanes, form: _Form, values: list[Lanes]
 
 
 def prefetch(instruction: Instruction, scope: Scope) -> Step:
-    """prefetch.global: counted, and checked like a load of one byte."""
+    """prefetch.global: count the prefetch, and check its address like a load of one byte."""
     if instruction.parts[1:] not in {
         ("global", "L1"),
         ("global", "L2"),
