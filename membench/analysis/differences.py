@@ -170,7 +170,7 @@ class EstimatedDifferences(Differences):
         if self.offset is not None:
             return [None if one is None else of(one) for one in self]
         values = {outcome: of(self._made(outcome)) for outcome in set(self.outcomes)}
-        return self._by_side([values[outcome] for outcome in self.outcomes], of)
+        return self._by_side(list(map(values.__getitem__, self.outcomes)), of)
 
     def with_offset(self, figures: Figures, offset: float | None) -> Differences:
         hindered = {side: replace(one, offset=offset) for side, one in self.hindered.items()}
