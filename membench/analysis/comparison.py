@@ -29,7 +29,7 @@ from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
 from membench.results.cells import VALUES
-from membench.results.compact.row import Measurement, distinct
+from membench.results.compact.row import Measurement, commons_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -300,7 +300,7 @@ def _of_peak(row: Measurement) -> Measurement:
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
     """The case ids that match at least one of the globs ``patterns``."""
-    cases = {one.case for side in sides for one in distinct(side.rows)}
+    cases = {one.case for side in sides for one in commons_of(side.rows)}
     chosen = set[str]()
     for pattern in patterns:
         found = {case for case in cases if matches(case, pattern)}

@@ -170,7 +170,7 @@ class EstimatedDifferences(Differences):
         if self.offset is not None:
             return [None if one is None else of(one) for one in self]
         values = {outcome: of(self._made(outcome)) for outcome in set(self.outcomes)}
-        return self._by_side([values[outcome] for outcome in self.outcomes], of)
+        return self._by_side(list(map(values.__getitem__, self.outcomes)), of)
 
     def with_offset(self, figures: Figures, offset: float | None) -> Differences:
         hindered = {side: replace(one, offset=offset) for side, one in self.hindered.items()}
@@ -238,15 +238,17 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
         if not sides:
             return None
     ratios = log_ratios(np.broadcast_to(logs[0], seconds.shape), seconds)
-    outcomes = _outcomes(ratios, log_limit(threshold), figures.single_rows[0].better)
+    outcomes = _outcomes(ratios, log_limit(threshold), figures.rows[0][0].better)
     return EstimatedDifferences(figures, sides, ratios, outcomes, hindered)
 
 
 def _unlike(figures: Figures) -> set[int]:
     """The ids of the ``common`` objects of rows that are not comparable with the reference."""
-    sides = {id(figures.rows[side][0].common): side for side in reversed(figures.places[1:])}
-    first = figures.single_rows[0].common
+    first = figures.rows[0][0].common
     plain = INVALID_FLAGS.isdisjoint(first.flags)
+    if plain and len(figures.commons) == 1:
+        return set()
+    sides = {id(figures.rows[side][0].common): side for side in reversed(figures.places[1:])}
     return {
         common
         for common, side in sides.items()

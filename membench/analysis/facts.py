@@ -9,7 +9,7 @@ from typing import Any
 from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.core.units import about_size, format_size
-from membench.results.compact.row import Measurement, distinct
+from membench.results.compact.row import Measurement, commons_of
 
 COLUMNS = ("machine", "device", "backend", "driver", "cuda", "membench")
 """The columns of a results file that describe the origin of a row."""
@@ -100,7 +100,7 @@ def compare_facts(
 
 def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
     """Yield the values in ``rows`` for each of `COLUMNS`, mostly without duplicates."""
-    commons = distinct(rows)
+    commons = commons_of(rows)
     for name in COLUMNS:
         yield map(attrgetter(name), rows if name == "machine" else commons)
 

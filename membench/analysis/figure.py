@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from membench.analysis import statistics
 from membench.core.terms import Better, Stat
-from membench.results.compact.row import Common, Measurement, distinct
+from membench.results.compact.row import Common, Measurement, commons_of
 
 
 class Basis(StrEnum):
@@ -72,7 +72,7 @@ class CaseRuns:
     @property
     def commons(self) -> tuple[Common, ...]:
         """The distinct `Common` objects, which hold the column values that several rows share."""
-        return (self.rows[0].common,) if len(self.rows) == 1 else distinct(self.rows)
+        return (self.rows[0].common,) if len(self.rows) == 1 else commons_of(self.rows)
 
     @property
     def cited(self) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from itertools import chain
-from operator import attrgetter
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +18,7 @@ T = TypeVar("T")
 
 MANY = 16
 """Number of labels with a value from which the values of a line are stored as an array."""
+_COLUMNS = len(Measurement._fields)
 _LARGEST = 1e300  # the sum of two such values is finite
 _MEDIAN_TOLERANCE = 1e-9  # same tolerance as `is_median`
 
@@ -34,6 +33,10 @@ class Figures:
     Attributes:
         rows: the ok rows of each label, one row per run; empty for a label without a value.
         places: indices of the labels with a value.
+        commons: the distinct `Common` objects, which hold the column values that several rows
+            share.
+        detail_cells: the distinct texts in the column `detail`.
+        largest_spread: the largest spread between the rounds of a row, a fraction; 0 if unknown.
         rounds: the values of the rounds, ascending, of shape (places, rounds); None if the values
             are not stored as an array.
     """
@@ -44,30 +47,35 @@ class Figures:
         self.places: Sequence[int] = range(len(rows))  # a list per line would cost memory
         if not all(rows):
             self.places = [place for place, several in enumerate(rows) if several]
-        self.rounds = self._sorted_rounds()
+        # One pass over the rows. Thousands of rows do not fit in the cache of the processor, so a
+        # pass for each column would take several times as long.
+        columns = list(zip(*chain.from_iterable(rows), strict=True)) or [()] * _COLUMNS
+        commons, _, _, values, spreads, bests, details, cells, _ = columns
+        self.commons: tuple[Common, ...] = distinct(commons)
+        self.detail_cells: set[str] = set(details)
+        self.largest_spread: float = max(filter(None, spreads), default=0.0)
+        self.rounds = self._sorted_rounds(values, cells)
         self._made = None if self.rounds is not None else list(map(_figure, rows))
+        self._values, self._bests = (values, bests) if self._made is None else ((), ())
 
-    def _sorted_rounds(self) -> Floats | None:
+    def _sorted_rounds(self, values: Sequence[float | None], cells: Sequence[str]) -> Floats | None:
         if len(self.places) < MANY or max(map(len, self.rows)) != 1:
             return None
-        rows = self.single_rows
         counts = {one.rounds for one in self.commons}
-        cells = [row.rounds_cell for row in rows]
         if len(counts) != 1 or not all(cells):
             return None
         from membench.analysis.decimals import numbers  # few labels do not need it
 
         (count,) = counts
         rounds = numbers(";".join(cells))
-        if count < 2 or rounds.size != count * len(rows):
+        if count < 2 or rounds.size != count * len(cells):
             return None
         found = np.sort(rounds.reshape(-1, count), axis=1)
         if not (found[:, 0].min() > 0 and found[:, -1].max() < _LARGEST):
             return None
-        values = np.array([row.value for row in rows], float)
-        middle = _medians(found)
-        apart = np.abs(values - middle) > _MEDIAN_TOLERANCE * np.maximum(values, middle)
-        return None if np.any(apart) or np.isnan(values).any() else found
+        given, middle = np.array(values, float), _medians(found)
+        apart = np.abs(given - middle) > _MEDIAN_TOLERANCE * np.maximum(given, middle)
+        return None if np.any(apart) or np.isnan(given).any() else found
 
     def at(self, place: int) -> CaseRuns | None:
         """The values of the label of index ``place``; None if the label has no value."""
@@ -76,18 +84,13 @@ class Figures:
     def __iter__(self) -> Iterator[CaseRuns | None]:
         return iter(map(_figure, self.rows) if self._made is None else self._made)
 
-    @cached_property
+    @property
     def single_rows(self) -> list[Measurement]:
         """The first row of each label in `places`."""
         return [self.rows[place][0] for place in self.places]
 
-    @cached_property
-    def commons(self) -> tuple[Common, ...]:
-        """The distinct `Common` objects, which hold the column values that several rows share."""
-        return distinct(list(chain.from_iterable(self.rows)))
-
     @property
-    def flags(self) -> list[tuple[str, ...]]:
+    def flags(self) -> Sequence[tuple[str, ...]]:
         """The flags of each label; empty for a label without a value."""
         if self._made is None:
             return self.spread([row[0].flags for row in self.single_rows], ())
@@ -101,14 +104,14 @@ class Figures:
         return {one.flags for one in self._made if one is not None}
 
     @property
-    def values(self) -> list[float | None]:
+    def values(self) -> Sequence[float | None]:
         """`CaseRuns.value` of each label; None for a label without a value."""
         if self._made is None:
-            return self.spread([row.value for row in self.single_rows], None)
+            return self.spread(self._values, None)
         return [None if one is None else one.value for one in self._made]
 
     @property
-    def half_ranges(self) -> list[float | None]:
+    def half_ranges(self) -> Sequence[float | None]:
         """`CaseRuns.half_range` of each label, a fraction of the median; None if unknown."""
         if self.rounds is None:
             return [None if one is None else one.half_range for one in self]
@@ -123,15 +126,15 @@ class Figures:
         return [None if one is None else one.peak_share for one in self]
 
     @property
-    def bests(self) -> list[float | None]:
+    def bests(self) -> Sequence[float | None]:
         """`CaseRuns.best` of each label; None if unknown."""
         if self._made is None:
             if self.commons[0].stat not in (Stat.MEDIAN, Stat.P50):
                 return [None] * len(self.rows)
-            return self.spread([row.best or None for row in self.single_rows], None)
+            return self.spread([best or None for best in self._bests], None)
         return [None if one is None else one.best for one in self._made]
 
-    def spread(self, of_places: list[T], absent: T) -> list[T]:
+    def spread(self, of_places: Sequence[T], absent: T) -> Sequence[T]:
         """Expand ``of_places``, one entry for each of `places`, to one entry for each label.
 
         Labels without a value get ``absent``.
@@ -142,11 +145,6 @@ class Figures:
         for place, one in zip(self.places, of_places, strict=True):
             found[place] = one
         return found
-
-    @property
-    def detail_cells(self) -> set[str]:
-        """The distinct texts in the column `detail`."""
-        return set(map(attrgetter("detail_cell"), chain.from_iterable(self.rows)))
 
 
 def _figure(rows: Sequence[Measurement]) -> CaseRuns | None:

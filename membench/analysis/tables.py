@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from operator import attrgetter
+from typing import cast
 
 from membench.analysis.alike import Table
 from membench.analysis.line import NOTHING_LOST, Key, Lost
@@ -43,8 +44,10 @@ class TableMaker:
                     self._add(one)
         keys = list(map(self._keys.__getitem__, ids))
         if len(set(keys)) == len(keys):  # usually a run has one row per key
+            singles: dict[Key | None, Sequence[Measurement]]
             singles = dict(zip(keys, zip(rows), strict=True))
-            return {key: row for key, row in singles.items() if key is not None}
+            singles.pop(None, None)
+            return cast("Table", singles)
         alike: defaultdict[int, list[Measurement]] = defaultdict(list)
         for place, row in zip(ids, rows, strict=True):
             alike[place].append(row)

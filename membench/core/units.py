@@ -101,12 +101,12 @@ def significant_rows(form: str, values: Sequence[float], digits: int = 4) -> lis
     """
     if not values:
         return []
-    forms = [form] * (len(values) // form.count("{}"))
+    groups = len(values) // form.count("{}")
     if not (min(values) >= _LEAST_G and max(values) < _most_g(digits)):
         texts = [significant(value, digits) for value in values]
-        return "\n".join(forms).format(*texts).split("\n")
-    whole = "\n".join(forms).replace("{}", f"%#.{digits}g")
-    return (whole % tuple(values)).split("\n")
+        return "\n".join([form] * groups).format(*texts).split("\n")
+    plain = form.replace("{}", f"%#.{digits}g")
+    return ("\n".join([plain] * groups) % tuple(values)).split("\n")
 
 
 _LEAST_G = 1e-4

@@ -17,6 +17,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
+from itertools import repeat
 from pathlib import Path
 from sys import intern
 from typing import NamedTuple
@@ -116,9 +117,10 @@ def _agree(
     """Whether the cells of each row satisfy the rules of the schema between columns."""
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
-    counts = [cell.count(";") + 1 if cell else 0 for cell in lists]
-    if shared.usual and counts == shared.rounds and None not in values:
+    semicolons = list(map(str.count, lists, repeat(";")))
+    if shared.usual and semicolons == shared.semicolons and None not in values:
         return True
+    counts = [count + 1 if cell else 0 for cell, count in zip(lists, semicolons, strict=True)]
     rows = zip(shared.commons, values, spreads, counts, strict=True)
     return all(
         (value is not None) == (common.status is Status.OK)
@@ -142,7 +144,7 @@ class _CommonColumns(NamedTuple):
     Attributes:
         columns: the cells, a list for each field of `Common`.
         commons: the parsed values, one object for each row.
-        rounds: number of rounds of each row.
+        semicolons: number of semicolons between the round values of each row, if it has any.
         usual: whether all rows are ok and have several rounds.
         lower: indices of the rows for which a lower value is better.
         unique: whether no two rows have the same case, metric and statistic.
@@ -150,7 +152,7 @@ class _CommonColumns(NamedTuple):
 
     columns: list[list[str]]
     commons: list[Common]
-    rounds: list[int]
+    semicolons: list[int]
     usual: bool
     lower: list[int]
     unique: bool
@@ -173,12 +175,12 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
     commons = [one for one in found if one is not None]
     if len(commons) < len(found):
         return None
-    rounds = [one.rounds for one in commons]
-    usual = min(rounds) > 1 and all(one.status is Status.OK for one in commons)
+    semicolons = [one.rounds - 1 for one in commons]
+    usual = min(semicolons) > 0 and all(one.status is Status.OK for one in commons)
     lower = [place for place, one in enumerate(commons) if one.better is Better.LOWER]
     keys = zip(*(columns[_SHARED.index(name)] for name in ("case", "metric", "stat")), strict=True)
     unique = len(set(keys)) == len(commons)
-    shared = _CommonColumns(columns, commons, rounds, usual, lower, unique)
+    shared = _CommonColumns(columns, commons, semicolons, usual, lower, unique)
     if len(commons) <= _ROWS_KEPT:
         if before is None and len(_files) >= _FILES_KEPT:
             del _files[next(iter(_files))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
@@ -200,9 +200,13 @@ class Measurement(NamedTuple):
         return samples
 
 
-def distinct(rows: Iterable[Measurement]) -> tuple[Common, ...]:
+def commons_of(rows: Iterable[Measurement]) -> tuple[Common, ...]:
     """The distinct `Common` objects of ``rows``; there are few, even for thousands of rows."""
-    commons = list(map(attrgetter("common"), rows))
+    return distinct(list(map(attrgetter("common"), rows)))
+
+
+def distinct(commons: Sequence[Common]) -> tuple[Common, ...]:
+    """The distinct objects in ``commons``, in the order of the first occurrence."""
     return tuple(dict(zip(map(id, commons), commons, strict=True)).values())
 
 

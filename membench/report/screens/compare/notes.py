@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from operator import attrgetter
 
 from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
 from membench.analysis.comparison import Comparison
 from membench.analysis.facts import PACKAGE, Fact
 from membench.analysis.finding import SEVERAL_RUNS
-from membench.analysis.line import Line
 from membench.analysis.sides import Side, shared_runs
 from membench.analysis.verdict import Verdict
 from membench.core.terms import FLAGS, Metric, Status, Tier
@@ -21,14 +18,14 @@ from membench.core.text import counted
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
 from membench.report.screens.plain import named
-from membench.results.compact.row import distinct
+from membench.results.compact.row import commons_of
 
 _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
     """What a label contains: ``5 rounds, 42 cases: a.csv``."""
-    ok = [one for one in distinct(side.rows) if one.status is Status.OK]
+    ok = [one for one in commons_of(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
     runs = f"{counted(len(side.runs), 'run')} of " if len(side.runs) > 1 else ""
@@ -149,18 +146,13 @@ def _noise(comparison: Comparison) -> Iterator[str]:
         spread
         for line in comparison.matched
         if not line.in_turns  # in paired rounds the noise may cancel
-        and (spread := _spread(line)) > line.threshold
+        and (spread := line.figures.largest_spread) > line.threshold
     ]
     if spreads:
         yield (
             f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
             f"up to {max(spreads):.1%}; close other programs, and {SEVERAL_RUNS}"
         )
-
-
-def _spread(line: Line) -> float:
-    spreads = map(attrgetter("spread"), chain.from_iterable(line.figures.rows))
-    return max(filter(None, spreads), default=0.0)
 
 
 def _flags(comparison: Comparison) -> list[str]:

@@ -164,7 +164,7 @@ def list_lines(
     differences = [_differences(line) for line in block.lines]
     ratios = _padded(_flat(map(ratio_texts, differences)))
     verdicts = list(map(verdict_texts, differences))
-    width = max(map(len, _flat(verdicts)), default=0)
+    width = max(map(len, set(chain.from_iterable(verdicts))), default=0)
     columns = zip(_aligned_values(block), ratios, strict=True)
     for line, name, found in zip(block.lines, names, verdicts, strict=True):
         yield Text(name, overflow="fold")

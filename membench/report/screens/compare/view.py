@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 
 from membench.analysis.comparison import Comparison, Mean
@@ -50,7 +51,7 @@ class CompareBlock:
         """Whether any line has a ratio of best samples."""
         return any(one is not None for line in self.lines for one in line.bests)
 
-    @property
+    @cached_property
     def several_stats(self) -> bool:
         """Whether the means are for more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1
