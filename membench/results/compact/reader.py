@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
@@ -41,7 +41,8 @@ SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "
 The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
 """
 
-# Exponents of two digits: more may be infinite or 0, which is the strict reader's to tell.
+# Exponents have at most two digits: a number with a longer exponent may be infinite or 0, and only
+# the strict reader decides whether it is valid.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
@@ -130,7 +131,9 @@ def _agree(
     )
 
 
-def _floats(cells: Iterable[str]) -> list[float | None]:
+def _floats(cells: Sequence[str]) -> Sequence[float | None]:
+    if "" not in cells:
+        return list(map(float, cells))
     return [float(cell) if cell else None for cell in cells]
 
 
