@@ -90,8 +90,21 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
     """Only the verdict ``word`` of `outcome`, which is faster."""
+    return words_of(drawn, thresholds)[0]
+
+
+def words_of(
+    drawn: Mapping[str, Floats], thresholds: VerdictThresholds
+) -> tuple[ClaimVerdict, ...]:
+    """The verdict ``word`` of `outcome`, and the verdicts that decide ``word``.
+
+    These are the verdict on all variants together and the verdicts on the strata. The order depends
+    only on the names of the variants.
+    """
     found = _Counted.of(drawn, thresholds)
-    return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
+    strata, pooled = found.strata(), found.pooled().word
+    word = ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled
+    return word, pooled, *(one.judgement.word for one in strata)
 
 
 @record

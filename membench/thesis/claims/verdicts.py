@@ -190,8 +190,15 @@ def _claims(
 
 @record
 class _Shared:
-    """A cache, for all machines, of verdicts on parts of claims that depend on no machine."""
+    """A cache, for all machines, of verdicts that depend on no machine.
 
+    Attributes:
+        claims: id of a claim -> the result, if no part of the claim reads the machine.
+        parts: id of a part -> the verdict, if the part does not read the machine.
+        words: verdicts after a change of one input.
+    """
+
+    claims: dict[str, ClaimResult] = field(default_factory=dict)
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
 
@@ -214,6 +221,8 @@ def _claim(
     ``shared`` caches verdicts that depend on no machine. ``own`` caches verdicts that depend on
     this machine.
     """
+    if claim.id in shared.claims:
+        return shared.claims[claim.id]
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)
     parts = []
@@ -228,7 +237,7 @@ def _claim(
     flip = changeable = _claim_flip(parts, moved, entries, word)
     if flip is not None and flip.name not in entries:  # no option can change a measurement
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
-    return ClaimResult(
+    result = ClaimResult(
         claim,
         word,
         tuple(parts),
@@ -236,6 +245,9 @@ def _claim(
         measuring(told, claim.parts),
         assuming(parts, changeable, seen, entries, told, waited_for(told, entries)),
     )
+    if not any(reads_machine(part) for part in claim.parts):
+        shared.claims[claim.id] = result
+    return result
 
 
 def _claim_flip(

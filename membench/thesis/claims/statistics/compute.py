@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from membench.thesis.claims.statistics.common import (
     each_model,
     known_models,
     prefill_flops,
+    remembered,
     token_time,
     touched,
 )
@@ -67,16 +68,31 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
     The published peaks are multiplied by the efficiencies that this machine's GPU reaches.
     """
     return (
-        scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
-        scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
+        _reached(scenario, f"device.{name}.bandwidth", "hbm-read"),
+        _reached(scenario, f"device.{name}.fp4", "gemm"),
+    )
+
+
+def _reached(scenario: Scenario, published: str, measured: str) -> Floats:
+    peak = scenario[published]
+    return remembered(
+        (published, str(scenario.peaks.get(measured))),
+        (peak, scenario[measured]),
+        lambda: peak * scenario.efficiency(measured),
     )
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
     """([batch, 1] batch sizes, [batch, draws] 1 if the draw includes the batch size, else 0)."""
     most = scenario["workload.decode.batch_max"]
-    sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
-    return sizes, (sizes <= np.maximum(most, 1)).astype(float)
+    sizes = _sizes(max(1.0, float(most.max())))
+    used = remembered(("used",), (most,), lambda: (sizes <= np.maximum(most, 1)).astype(float))
+    return sizes, used
+
+
+@lru_cache(maxsize=32)
+def _sizes(most: float) -> Floats:
+    return np.array(list(batches(most)))[:, None]
 
 
 def _decode(
@@ -94,13 +110,22 @@ def decode_memory_bound(scenario: Scenario) -> Values:
     rubin = _device(scenario, "rubin")
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
+    def spent(model: Known, context: Floats) -> Floats:
+        # [2, draws]: memory-bound time, and all time
+        time = _decode(model, rubin, batch, context)
+        total = time.bound * used
+        return np.stack([(total * (time.memory >= time.compute)).sum(axis=0), total.sum(axis=0)])
+
     def share(model: Known) -> Floats:
-        total = bound = np.zeros(1)
-        for context in contexts:
-            time = _decode(model, rubin, batch, context)
-            spent = time.bound * used
-            total = total + spent.sum(axis=0)
-            bound = bound + (spent * (time.memory >= time.compute)).sum(axis=0)
+        first, second = (
+            remembered(
+                ("decode", model.name, str(place)),
+                (used, *rubin, context),
+                partial(spent, model, context),
+            )
+            for place, context in enumerate(contexts)
+        )
+        bound, total = first + second
         fraction: Floats = bound / total
         return fraction
 
@@ -128,12 +153,19 @@ def hardware_fall(scenario: Scenario) -> Values:
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
-    devices = [_device(scenario, device) for device in ("gb200", "rubin")]
+    devices = {name: _device(scenario, name) for name in ("gb200", "rubin")}
     dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]
 
     def fall(model: Known) -> Floats:
         old, new = (
-            (_decode(model, speeds, batch, context).bound * used).sum(axis=0) for speeds in devices
+            remembered(
+                ("fall", model.name, device),
+                (used, *speeds, context),
+                lambda speeds=speeds: (  # type: ignore[misc]
+                    (_decode(model, speeds, batch, context).bound * used).sum(axis=0)
+                ),
+            )
+            for device, speeds in devices.items()
         )
         ratio: Floats = old / new / dearer
         return ratio
