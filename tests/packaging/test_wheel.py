@@ -25,6 +25,7 @@ DATA = (
     "thesis/claims/assumptions.toml",
     "thesis/claims/claims.toml",
     "thesis/replay/curves.json",
+    "thesis/replay/gap_sums.json",
     "thesis/claims/records.toml",
     "thesis/claims/verdicts.schema.json",
     "thesis/models/models.toml",
