@@ -98,14 +98,20 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
+    """The judgement for given shares of supporting and contradicting draws."""
+    word = word_for(supporting, contradicting, thresholds)
+    return Judgement(word, supporting, contradicting)
+
+
+def word_for(
+    supporting: float, contradicting: float, thresholds: VerdictThresholds
+) -> ClaimVerdict:
     """The verdict for given shares of supporting and contradicting draws."""
     if supporting >= thresholds.share:
-        word = ClaimVerdict.SUPPORTED
-    elif contradicting >= thresholds.contradicting_share:
-        word = ClaimVerdict.CONTRADICTED
-    else:
-        word = ClaimVerdict.INCONCLUSIVE
-    return Judgement(word, supporting, contradicting)
+        return ClaimVerdict.SUPPORTED
+    if contradicting >= thresholds.contradicting_share:
+        return ClaimVerdict.CONTRADICTED
+    return ClaimVerdict.INCONCLUSIVE
 
 
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:

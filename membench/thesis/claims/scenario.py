@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import field, replace
 
 import numpy as np
@@ -152,7 +153,9 @@ class Scenario:
         """
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
-        return replace(self, values={**self.values, name: new})
+        moved = copy(self)  # takes a third of the time of `replace`
+        object.__setattr__(moved, "values", {**self.values, name: new})
+        return moved
 
 
 def device_key(device: str, what: str) -> str:

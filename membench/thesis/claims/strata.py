@@ -20,7 +20,14 @@ from membench.core.messages import Message, tr
 from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.rule import Counts, Judgement, VerdictThresholds, counts, judged
+from membench.thesis.claims.rule import (
+    Counts,
+    Judgement,
+    VerdictThresholds,
+    counts,
+    judged,
+    word_for,
+)
 from membench.thesis.models.catalogue import judged_models
 
 Places = NDArray[np.intp]
@@ -102,9 +109,21 @@ def words_of(
     only on the names of the variants.
     """
     found = _Counted.of(drawn, thresholds)
-    strata, pooled = found.strata(), found.pooled().word
-    word = ClaimVerdict.INCONCLUSIVE if disagreeing(strata) else pooled
-    return word, pooled, *(one.judgement.word for one in strata)
+    axes, members = _axes(found.variants), _members(found.variants)
+    sizes = found.draws * members.sum(axis=1)
+    supporting, contradicting = (
+        (members @ spoken / sizes).tolist() for spoken in (found.supporting, found.contradicting)
+    )
+    strata = [
+        word_for(one, other, thresholds)
+        for one, other in zip(supporting, contradicting, strict=True)
+    ]
+    every = found.draws * len(found.variants)
+    pooled = word_for(
+        int(found.supporting.sum()) / every, int(found.contradicting.sum()) / every, thresholds
+    )
+    apart = len({*zip(axes, strata, strict=True)}) > len({*axes})
+    return ClaimVerdict.INCONCLUSIVE if apart else pooled, pooled, *strata
 
 
 @record
@@ -226,6 +245,12 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
     return {
         key: np.array(places) for axis in several for key, places in found.items() if key[0] is axis
     }
+
+
+@lru_cache(maxsize=64)
+def _axes(variants: tuple[str, ...]) -> tuple[StratumAxis, ...]:
+    """The axis of each stratum of `_groups`."""
+    return tuple(axis for axis, _ in _groups(variants))
 
 
 @lru_cache(maxsize=64)

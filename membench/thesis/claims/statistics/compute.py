@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache, partial
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -12,17 +14,15 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     FP4,
     Known,
-    TokenTime,
     all_models,
     batches,
     by_model,
-    each_model,
     known_models,
     prefill_flops,
     remembered,
-    token_time,
     touched,
 )
+from membench.thesis.models import roofline
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -95,10 +95,56 @@ def _sizes(most: float) -> Floats:
     return np.array(list(batches(most)))[:, None]
 
 
+class _Decode(NamedTuple):
+    """The decode time per token of one model, [batch, draws] seconds.
+
+    Attributes:
+        memory: [batch, draws] lower bound from the memory rate.
+        compute: [draws] lower bound from the compute rate.
+    """
+
+    memory: Floats
+    compute: Floats
+
+    @property
+    def bound(self) -> Floats:
+        longer: Floats = np.maximum(self.memory, self.compute)
+        return longer
+
+
 def _decode(
-    model: Known, speeds: tuple[Floats, Floats], batch: Floats, context: Floats
-) -> TokenTime:
-    return token_time(model, batch, context, *speeds, KvDtype.FP8, FP4)
+    speeds: tuple[Floats, Floats], batch: Floats, context: Floats
+) -> Callable[[Known], _Decode]:
+    """Model -> the decode times with weights in FP4 and KV in FP8."""
+    models, kv = all_models(), all_models().kv(context, KvDtype.FP8)
+    (rate, flops), weights = speeds, _read(batch.tobytes())
+    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
+    bounds = formula(
+        weight_bytes=0.0,
+        kv_bytes=[kv],
+        contexts=[context],
+        active_params=models.matmul,
+        attention_flops=models.attention,
+        bytes_per_s=rate,
+        flops_per_s=flops,
+    )
+    compute = cast("Floats", bounds.compute_s)
+
+    def of_model(model: Known) -> _Decode:
+        place = model.place
+        return _Decode((weights[place] + kv[place]) / rate, compute[place])
+
+    return of_model
+
+
+@lru_cache(maxsize=32)
+def _read(sizes: bytes) -> tuple[Floats, ...]:
+    """For each model, [batch, 1] bytes of weights in FP4 that a decode step reads per token.
+
+    ``sizes`` is the float array of the batch sizes as bytes.
+    """
+    batch = np.frombuffer(sizes)[:, None]
+    return tuple(touched(model, batch, FP4) / batch for model in known_models())
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
@@ -108,28 +154,25 @@ def decode_memory_bound(scenario: Scenario) -> Values:
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
-    contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
-    def spent(model: Known, context: Floats) -> Floats:
-        # [2, draws]: memory-bound time, and all time
-        time = _decode(model, rubin, batch, context)
-        total = time.bound * used
-        return np.stack([(total * (time.memory >= time.compute)).sum(axis=0), total.sum(axis=0)])
+    def spent(context: Floats) -> Floats:
+        # [2, model, draws]: memory-bound time, and all time
+        decode = _decode(rubin, batch, context)
+        both = []
+        for model in known_models():
+            time = decode(model)
+            total = time.bound * used
+            bound = total * (time.memory >= time.compute)
+            both.append((bound.sum(axis=0), total.sum(axis=0)))
+        return np.array(both).swapaxes(0, 1)
 
-    def share(model: Known) -> Floats:
-        first, second = (
-            remembered(
-                ("decode", model.name, str(place)),
-                (used, *rubin, context),
-                partial(spent, model, context),
-            )
-            for place, context in enumerate(contexts)
-        )
-        bound, total = first + second
-        fraction: Floats = bound / total
-        return fraction
-
-    return each_model(share)
+    first, second = (
+        remembered(("decode", name), (used, *rubin, context), partial(spent, context))
+        for name in ("workload.agent.context_p50", "workload.conversation.context")
+        for context in [scenario[name]]
+    )
+    bound, total = first + second
+    return by_model(bound / total)
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
@@ -153,21 +196,15 @@ def hardware_fall(scenario: Scenario) -> Values:
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
-    devices = {name: _device(scenario, name) for name in ("gb200", "rubin")}
     dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]
 
-    def fall(model: Known) -> Floats:
-        old, new = (
-            remembered(
-                ("fall", model.name, device),
-                (used, *speeds, context),
-                lambda speeds=speeds: (  # type: ignore[misc]
-                    (_decode(model, speeds, batch, context).bound * used).sum(axis=0)
-                ),
-            )
-            for device, speeds in devices.items()
-        )
-        ratio: Floats = old / new / dearer
-        return ratio
+    def spent(speeds: tuple[Floats, Floats]) -> Floats:
+        decode = _decode(speeds, batch, context)
+        return np.array([(decode(model).bound * used).sum(axis=0) for model in known_models()])
 
-    return each_model(fall)
+    old, new = (
+        remembered(("fall", name), (used, *speeds, context), partial(spent, speeds))
+        for name in ("gb200", "rubin")
+        for speeds in [_device(scenario, name)]
+    )
+    return by_model(old / new / dearer)
