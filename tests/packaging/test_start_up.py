@@ -34,7 +34,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     [
         *(["--help"], ["--version"], ["list"], ["run", "--help"]),
         *(["report", "--help"], ["compare", "--help"], ["doctor", "--help"], ["replay", "--help"]),
-        *(["history", "--help"], ["check", "--help"]),
+        *(["history", "--help"], ["check", "--help"], ["advise", "--help"]),
     ],
 )
 def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path) -> None:
