@@ -24,6 +24,7 @@ DATA = (
     "report/page/templates/report.html.j2",
     "thesis/claims/assumptions.toml",
     "thesis/claims/claims.toml",
+    "thesis/claims/constant_words.json",
     "thesis/replay/curves.json",
     "thesis/replay/gap_sums.json",
     "thesis/claims/records.toml",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from membench.core.record import record
 from membench.core.terms import Badge, ClaimVerdict
@@ -27,7 +30,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
-from membench.thesis.claims.kept_words import kept_words
+from membench.thesis.claims.kept_words import as_json, kept_words
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
@@ -286,3 +289,16 @@ def _claim_flip(
         if name in scenario.values and (name in entries or not assumed_only)
     )
     return smallest_flip(word_of, names, now, limits(entries, names))
+
+
+def computed_words() -> dict[str, Any]:
+    """Compute the content of `constant_words.json`: verdicts that depend on no measurement."""
+    told, entries, shared = ledger(), assumed(), _Shared()
+    (scenario,) = subjects(told, entries, (), DRAWS, SEED).values()
+    _claims(told, scenario, entries, shared)
+    return as_json(scenario.only(entries), shared.words)
+
+
+if __name__ == "__main__":
+    json.dump(computed_words(), sys.stdout)
+    sys.stdout.write("\n")
