@@ -8,8 +8,8 @@ from membench.core.messages import tr
 from membench.core.record import record
 from membench.core.terms import Badge
 from membench.thesis.advise.paths import Rate, rate_of
+from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.evidence import origin
-from membench.thesis.claims.scenario import device_key
 from membench.thesis.claims.verdicts import Subject, Verdicts
 
 FALLBACK = "h100"

@@ -13,6 +13,7 @@ from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptions
+from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
@@ -20,7 +21,7 @@ from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Part
 from membench.thesis.claims.monotone import MONOTONE
 from membench.thesis.claims.rule import Judgement, VerdictThresholds
-from membench.thesis.claims.scenario import NoData, Scenario, device_key
+from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.strata import Stratum, disagreeing, outcome, word_of, words_of
 from membench.thesis.claims.strength import ALONE_MEANS, kinds_read, weak

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.rule import (
-    Counts,
     Judgement,
     VerdictThresholds,
     counts,
@@ -29,6 +29,10 @@ from membench.thesis.claims.rule import (
     word_for,
 )
 from membench.thesis.models.catalogue import judged_models
+
+if TYPE_CHECKING:
+    from membench.thesis.claims.rule import Counts
+
 
 Places = NDArray[np.intp]
 

@@ -21,7 +21,7 @@ from membench.thesis.claims.statistics.common import (
     touched,
 )
 from membench.thesis.models import roofline
-from membench.thesis.models.gpu_count import gpus_needed
+from membench.thesis.models.gpu_count import gpus_needed_each
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -47,7 +47,7 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
     def gpus() -> Floats:
         memory, stored = read[0] * read[1], _weights().stored
-        many = gpus_needed(stored, memory, read[2])
+        many = gpus_needed_each(stored, memory, read[2])
         return np.stack([many, many * memory - stored])
 
     many, free = remembered(("gpus",), read, gpus)
