@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from membench.core.kept import kept, key_of, sources_key, version_of
 from membench.core.record import record
 from membench.core.units import format_size
+from membench.report.plots.loading import load_matplotlib
 from membench.report.plots.sketch import Sketch, drawn_later
 from membench.report.plots.widths import columns
 
@@ -196,6 +197,7 @@ _SOURCES = (Path(__file__).parent,)
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
     """The SVG that Matplotlib writes for the drawing of ``paint``."""
+    load_matplotlib()
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 

@@ -113,8 +113,12 @@ def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
     )
     enough = np.maximum(fastest.memory_s, fastest.compute_s) / _PEAK_SHARE
     slower = np.zeros(enough.shape)
-    for weights in read:
-        slower += (weights + kv) / rate > enough
+    for smaller in reversed(range(len(read) - 1)):
+        late = (read[smaller] + kv) / rate > enough
+        slower += late
+        if late.all():
+            slower += smaller
+            break
     batch: Floats = 2.0**slower
     return batch
 
