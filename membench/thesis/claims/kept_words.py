@@ -5,8 +5,8 @@ verdicts depend only on the draws, the assumptions and the source code. Later re
 results file and assumptions can therefore use the cached verdicts.
 
 Many verdicts depend on no measurement. For the built-in assumptions, `constant_words.json` contains
-these verdicts. A test computes the verdicts again. ``python -m membench.thesis.claims.verdicts >
-membench/thesis/claims/constant_words.json`` writes the file.
+these verdicts. A test computes the verdicts again. ``python -m membench.thesis.claims.verdicts``
+writes the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from membench.thesis.claims.judging import WordKey, Words
 from membench.thesis.claims.rule import Direction, VerdictThresholds
 from membench.thesis.claims.scenario import Scenario
 
+CONSTANT = Path(__file__).with_name("constant_words.json")
 _DIRECTORY = "flips"
 _NUMBERS = ("supports", "contradicts", "share", "contradicting_share")
 _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
@@ -54,8 +54,7 @@ def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
 
 @cache
 def _constant() -> dict[str, Any]:
-    text = (files(__package__) / "constant_words.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(CONSTANT.read_text(encoding="utf-8"))
     return found
 
 

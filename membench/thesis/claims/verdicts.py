@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from datetime import date
@@ -30,7 +29,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
-from membench.thesis.claims.kept_words import as_json, kept_words
+from membench.thesis.claims.kept_words import CONSTANT, as_json, kept_words
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
@@ -300,5 +299,4 @@ def computed_words() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(computed_words(), sys.stdout)
-    sys.stdout.write("\n")
+    CONSTANT.write_text(json.dumps(computed_words()) + "\n", encoding="utf-8")
