@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from membench.core.case_id import split_case
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Tier
 from membench.results.schema import Row
 from membench.results.staircase import leading
@@ -25,7 +25,7 @@ _PEER = "peer/"
 """Prefix of the benches on the link between two GPUs, not on the link to the host."""
 
 
-@dataclass(frozen=True)
+@record
 class Rung:
     """The best row of one tier for each metric.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from membench.core.record import record
 from membench.core.terms import FLAGS, Status
 from membench.results.schema import Row
 
@@ -30,7 +30,7 @@ class Grade(Enum):
     POOR = auto()
 
 
-@dataclass(frozen=True)
+@record
 class Quality:
     """The quality of a run's results.
 

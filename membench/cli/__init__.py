@@ -103,6 +103,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         from membench.cli.shell_scripts import offer
 
         offer()
+    # Commands multiply no large matrices. OpenBLAS takes longer to start its threads than click
+    # takes to load.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()

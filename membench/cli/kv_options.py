@@ -49,13 +49,15 @@ def parse_tiers(
     Raises:
         BadValue: a tier is malformed, or two tiers have the same name.
     """
+    if value is None:  # the modules for tiers load NumPy
+        return ()
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount
     from membench.thesis.replay.answer import TierAsked
     from membench.thesis.replay.tier_names import kind_of
 
     found: list[TierAsked] = []
-    for word in value.split(",") if value is not None else ():
+    for word in value.split(","):
         name, _, rest = word.strip().partition("=")
         size, *flags = rest.split(":")
         ttl = math.inf

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import atomic_write, shown
 from membench.core.plain import dump, load
+from membench.core.record import record
 from membench.core.untrusted import MAX_JSON, parse_json, read_bytes
 
 SCHEMA = "membench.fleet/1"
@@ -33,7 +33,7 @@ class HostState(StrEnum):
     MISSING = "missing"  # no worker from this host connected
 
 
-@dataclass(frozen=True)
+@record
 class Host:
     """A host of a fleet, with the state of its measurement.
 
@@ -53,7 +53,7 @@ class Host:
     attempts: int = 0
 
 
-@dataclass(frozen=True)
+@record
 class FleetLedger:
     """The hosts and the arguments of a fleet run.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from membench.core.errors import SchemaError
-from membench.results.schema import Row
+from membench.results.schema import Row, are_usual_samples
 
 LARGEST = 1e100
 """Largest permitted value of a measurement in its unit; 1 / `LARGEST` is the smallest.
@@ -39,6 +39,7 @@ def _numbers(row: Row) -> Iterator[float]:
     single = (row.value, row.spread, row.min, row.max, row.peak, row.sm_mhz)
     yield from (number for number in single if number is not None)
     yield from row.round_values
-    yield from chain.from_iterable(row.samples)
+    if not are_usual_samples(row):
+        yield from chain.from_iterable(row.samples)
     whole = (row.size_bytes, row.bytes_moved, row.iters)
     yield from (float(number) for number in whole if number is not None)

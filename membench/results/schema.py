@@ -200,6 +200,16 @@ class _SamplesOnDemand:
 Row.samples = _SamplesOnDemand()  # type: ignore[assignment]
 
 
+def are_usual_samples(row: Row) -> bool:
+    """Whether each sample is 0 or from 1e-15 to 1e15, by a fast check that parses no number.
+
+    If the result is False, the caller must check the samples.
+    """
+    cell = "" if "samples" in vars(row) else vars(row).get(_SAMPLES_CELL, "")
+    # `are_plain_samples` permits at most 15 digits before and after the point.
+    return bool(cell) and "e" not in cell and "E" not in cell
+
+
 def _rounds_of_samples(row: Row) -> int:
     cell = None if "samples" in vars(row) else vars(row).get(_SAMPLES_CELL)
     return len(row.samples) if cell is None else cells.rounds_of_samples(cell)

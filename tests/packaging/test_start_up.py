@@ -34,7 +34,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     [
         *(["--help"], ["--version"], ["list"], ["run", "--help"]),
         *(["report", "--help"], ["compare", "--help"], ["doctor", "--help"], ["replay", "--help"]),
-        *(["history", "--help"], ["check", "--help"]),
+        *(["history", "--help"], ["check", "--help"], ["advise", "--help"]),
     ],
 )
 def test_asking_loads_no_numerical_library(arguments: list[str], tmp_path: Path) -> None:
@@ -65,3 +65,14 @@ def test_import_loads_nothing_from_outside() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert loaded - sys.stdlib_module_names == {"membench"}
+
+
+def test_advice_on_a_results_file_loads_no_numerical_library(tmp_path: Path) -> None:
+    seen = tmp_path / "modules.json"
+    figures = "results/reference/h100-sxm/figures.csv"
+    question = ["advise", figures, "--model", "llama-3.1-70b", "--context", "32768"]
+    command = [sys.executable, "-c", CALL, str(seen), *question]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    code, modules = json.loads(seen.read_text())
+    assert code == 0
+    assert {name.partition(".")[0] for name in modules} & HEAVY == set()

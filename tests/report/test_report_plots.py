@@ -391,3 +391,19 @@ def test_ink_and_the_first_series_stand_out_from_the_paper(
         assert contrast(colours[name], paper) >= 4.5
     for number in range(1, 5):
         assert contrast(colours[f"plot-{number}"], paper) >= 3.0
+
+
+@pytest.mark.parametrize(("first", "documented"), [("membench.cli", False), ("membench", True)])
+def test_only_a_command_loads_matplotlib_without_its_reference(
+    first: str, documented: bool
+) -> None:
+    code = (
+        f"import {first}\n"
+        "from membench.report.plots.loading import load_matplotlib\n"
+        "load_matplotlib()\n"
+        "from matplotlib import artist\n"
+        "from matplotlib.lines import Line2D\n"
+        "print('linestyle' in Line2D.set.__doc__, 'linestyle' in artist.kwdoc(Line2D))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(documented), "True"]

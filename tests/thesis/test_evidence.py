@@ -11,10 +11,11 @@ from gpu_box import make_box, make_row
 from membench.core.terms import Badge, ClaimVerdict, Metric, Stat, Status
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import Assumptions, shipped
+from membench.thesis.claims.device_names import device_slug
 from membench.thesis.claims.evidence import badges, find
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import ledger
-from membench.thesis.claims.scenario import Scenario, device_slug, subjects
+from membench.thesis.claims.scenario import Scenario, subjects
 
 INPUTS = ledger().inputs
 PARTS = {part.id: part for part in ledger().parts}

@@ -13,9 +13,10 @@ from gpu_box import make_box, make_row
 from membench.core.errors import UsageError
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.claims.assumptions import shipped
+from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.ledger import LedgerError, Part, ledger, parse_ledger
-from membench.thesis.claims.scenario import Scenario, device_key, subjects
+from membench.thesis.claims.scenario import Scenario, subjects
 from membench.thesis.claims.statistics import STATISTICS
 from membench.thesis.claims.verdicts import verdicts
 

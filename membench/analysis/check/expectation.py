@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from membench.analysis.likeness import Likeness, Rules, likeness, read_rules
+from membench.core.record import record
 from membench.core.terms import MEMORY, OFF_TIER_FLAGS, Better, Metric, Stat, Status, Tier
 from membench.results.cells import is_positive
 from membench.results.compact.row import Measurement
@@ -20,7 +20,7 @@ a published pass mark, far below the ability of the hardware (``docs/check.md``)
 """
 
 
-@dataclass(frozen=True)
+@record
 class Expectation:
     """One expected value, from a reference or from an earlier run.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.likeness import AxisDifference
+from membench.core.record import record
 from membench.core.terms import Metric, Tier
 
 _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 
-@dataclass(frozen=True)
+@record
 class ReferenceRange:
     """The range of published values with which a measured value is compared.
 
@@ -34,7 +33,7 @@ class ReferenceRange:
     differs: tuple[AxisDifference, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class DeviceLine:
     """The result for one quantity on one device.
 
@@ -71,7 +70,7 @@ class DeviceLine:
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
 
 
-@dataclass(frozen=True)
+@record
 class TierLine:
     """The result for one quantity of a machine, on all of its devices.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import DeviceLine, TierLine
@@ -18,13 +18,14 @@ from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.check.stragglers import Straggler, stragglers
 from membench.analysis.check.tiers import judge_tiers
 from membench.core.messages import listed, tr
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import Tier
 from membench.machine.gpus.state import GpuState
 from membench.results.schema import Row
 
 
-@dataclass(frozen=True)
+@record
 class MachineCheck:
     """The results of a check.
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from membench.analysis.check.tiers import GPU_TIERS, gpu_of
 from membench.core.messages import listed, tr
+from membench.core.record import record
 from membench.core.snapshot import GpuLinks, Machine
 from membench.core.terms import Status, Tier
 from membench.machine.gpus.state import GpuState
@@ -45,7 +45,7 @@ STATES = {
 """The translated names of the states."""
 
 
-@dataclass(frozen=True)
+@record
 class Precondition:
     """A precondition for judging a tier, such as the clock, with its state.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from membench.core.case_id import split_case
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Tier
 from membench.results.schema import Row
 
@@ -21,7 +22,7 @@ class MachinePart(StrEnum):
     DISK = "disk"
 
 
-@dataclass(frozen=True)
+@record
 class Quantity:
     """A measurable property by which a tier is judged, such as read bandwidth.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from membench.analysis.check.expected import expected_of
@@ -13,6 +12,7 @@ from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
 from membench.core.messages import listed, tr
 from membench.core.plain import load
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.machine.gpus.state import GpuState
 from membench.results.magnitude import check_magnitude
@@ -21,7 +21,7 @@ from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
 from membench.results.table import read_rows
 
 
-@dataclass(frozen=True)
+@record
 class CheckedFile:
     """The results of a check, with the machine's name.
 

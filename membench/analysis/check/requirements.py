@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from membench.analysis.check.lines import DeviceLine
 from membench.analysis.check.machine import MachineCheck
@@ -12,6 +11,7 @@ from membench.analysis.check.rule import CheckVerdict
 from membench.core.errors import UsageError
 from membench.core.messages import listed, tr, tr_n
 from membench.core.near import did_you_mean
+from membench.core.record import record
 from membench.core.terms import Tier
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
@@ -22,7 +22,7 @@ _NEEDED = (Tier.HBM, Tier.LINK)
 """Tiers for which every required GPU needs a verdict."""
 
 
-@dataclass(frozen=True)
+@record
 class Requirements:
     """The GPUs and tiers for which a check must have a verdict.
 

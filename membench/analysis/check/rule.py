@@ -8,10 +8,10 @@ published measurements, because root complexes and switches differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Tier
 
 PASS = 0.95
@@ -54,7 +54,7 @@ class CheckVerdict(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True)
+@record
 class TierJudgement:
     """The verdict on one value.
 

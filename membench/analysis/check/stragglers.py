@@ -7,7 +7,6 @@ counts as a machine, and cases that differ only in the GPU count as one case.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from membench.analysis.fleet.summary import SlowCell, summarise
 from membench.analysis.likeness import NOT_THE_CASE
 from membench.analysis.thresholds import PRESETS
 from membench.core.case_id import split_case
+from membench.core.record import record
 from membench.core.terms import OFF_TIER_FLAGS, Status
 from membench.results.schema import Row
 
@@ -25,7 +25,7 @@ _MATRICES = ("p2p", "device_to_device")
 """Words in test names of p2pBandwidthLatencyTest and nvbandwidth for transfers between GPUs."""
 
 
-@dataclass(frozen=True)
+@record
 class Straggler:
     """A GPU, or a pair of GPUs, that is slower than the other GPUs of the host.
 

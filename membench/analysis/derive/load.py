@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from membench.core.record import record
 
 
@@ -36,6 +34,8 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:
         return None
+    import numpy as np
+
     x, y = np.array(points).T
     wide, high = x[-1] - x[0], y[-1] - y[0]
     most = (float(x[-1]), float(y[-1]))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from membench.analysis import statistics
+from membench.core.record import record
 
 PENALTY = 0.02
 """Penalty for each additional level of the fit.
@@ -23,7 +23,7 @@ CLIMB = 1.25
 """Neighbouring levels whose ratio is below this factor count as one level."""
 
 
-@dataclass(frozen=True)
+@record
 class Plateau:
     """A range of neighbouring sizes with about the same value.
 
@@ -39,7 +39,7 @@ class Plateau:
     points: int
 
 
-@dataclass(frozen=True)
+@record
 class Step:
     """The end of one level of a curve and the start of the next level.
 

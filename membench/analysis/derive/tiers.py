@@ -7,13 +7,13 @@ cases are missing or show no effect, there is no value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from membench.analysis.derive.load import LoadCurve, load_curve
 from membench.analysis.derive.steps import Step, climbs, falls
 from membench.core.case_id import split_case
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Status
 from membench.results.schema import Row
 
@@ -30,7 +30,7 @@ APART = 1.1
 """Minimum ratio of far to near latency; below, all lines of the L2 cache count as one level."""
 
 
-@dataclass(frozen=True)
+@record
 class CapacityRange:
     """The range of sizes within which a cache level ends.
 
@@ -49,7 +49,7 @@ class CapacityRange:
     cases: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class NearFar:
     """Latencies (ns) of the near and far lines of an L2 cache, and the fraction of far lines."""
 
@@ -59,7 +59,7 @@ class NearFar:
     case: str
 
 
-@dataclass(frozen=True)
+@record
 class Share:
     """A bandwidth as a fraction of the bandwidth of ``of``, the best ``hbm/read`` case."""
 
@@ -68,7 +68,7 @@ class Share:
     share: float
 
 
-@dataclass(frozen=True)
+@record
 class Loads:
     """Latency under load for one mix of reads and writes.
 
@@ -84,7 +84,7 @@ class Loads:
     cases: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Conflict:
     """The slow-down by a stride in shared memory.
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from membench.core.record import record
 
 
@@ -46,6 +44,8 @@ def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> Transfe
     mostly start-up, count as much as large transfers. The result is None for fewer than three
     sizes, or if the time does not increase with the size.
     """
+    import numpy as np
+
     volume = np.asarray(sizes, float)
     if np.unique(volume).size < 3:
         return None

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from membench.analysis.sources import for_many_files
 from membench.core.errors import SchemaError
+from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
@@ -44,7 +45,7 @@ class Key(NamedTuple):
     better: Better
 
 
-@dataclass(frozen=True)
+@record
 class Values:
     """The `ok` values of a fleet, as three columns of equal length: key, machine, value.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +22,7 @@ from membench.analysis.fleet.statistics import (
     slowness,
 )
 from membench.analysis.thresholds import Thresholds
+from membench.core.record import record
 from membench.core.terms import Better
 from membench.results.fleet_ledger import Host, HostState
 
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@record
 class CaseSpread:
     """The values of one case in the whole fleet.
 
@@ -54,7 +54,7 @@ class CaseSpread:
     slow: int
 
 
-@dataclass(frozen=True)
+@record
 class SlowCell:
     """A case in which a machine is slow.
 
@@ -70,7 +70,7 @@ class SlowCell:
     z: float
 
 
-@dataclass(frozen=True)
+@record
 class MachineLine:
     """The results of one machine of a fleet.
 
@@ -89,7 +89,7 @@ class MachineLine:
     straggler: bool
 
 
-@dataclass(frozen=True)
+@record
 class FleetSummary:
     """The statistics of a fleet.
 

@@ -8,13 +8,13 @@ content depends neither on the format nor on the reader's language: translatable
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from membench.core.messages import tr
+from membench.core.record import record
 
 
-@dataclass(frozen=True)
+@record
 class Code:
     """A case id, a command or a file name; not translated. A line may break after a slash."""
 
@@ -24,7 +24,7 @@ class Code:
         return self.text
 
 
-@dataclass(frozen=True)
+@record
 class English:
     """Text that stays English on a page in another language, such as the title of a source."""
 
@@ -34,7 +34,7 @@ class English:
         return self.text
 
 
-@dataclass(frozen=True)
+@record
 class Strong:
     """Emphasised text."""
 
@@ -44,7 +44,7 @@ class Strong:
         return self.text
 
 
-@dataclass(frozen=True)
+@record
 class Link:
     """A link to a section of the same document; ``anchor`` is the id of the section."""
 
@@ -69,12 +69,12 @@ def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
     return (*line, end) if end else tuple(line)
 
 
-@dataclass(frozen=True)
+@record
 class Paragraph:
     line: Line
 
 
-@dataclass(frozen=True)
+@record
 class Alert:
     """A warning that readers must see before they use the numbers of the document."""
 
@@ -82,19 +82,19 @@ class Alert:
     line: Line
 
 
-@dataclass(frozen=True)
+@record
 class Bullets:
     items: tuple[Line, ...]
 
 
-@dataclass(frozen=True)
+@record
 class Definitions:
     """Terms with their definitions."""
 
     items: tuple[tuple[str, Line], ...]
 
 
-@dataclass(frozen=True)
+@record
 class Column:
     """A column of a table.
 
@@ -109,7 +109,7 @@ class Column:
     prose: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Table:
     """A table. A row has one cell per column; an empty cell is ``()``."""
 
@@ -129,7 +129,7 @@ class Drawing(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@record
 class Figure:
     """A plot, with a description and a table for readers who cannot see the plot.
 
@@ -150,14 +150,14 @@ class Figure:
     table: Table
 
 
-@dataclass(frozen=True)
+@record
 class Picture:
     """A small drawing without heading or table; the text next to the drawing has the content."""
 
     drawing: Drawing
 
 
-@dataclass(frozen=True)
+@record
 class Quote:
     """A quotation; ``language`` is a BCP 47 tag such as ``zh-Hant-TW``."""
 
@@ -165,14 +165,14 @@ class Quote:
     language: str
 
 
-@dataclass(frozen=True)
+@record
 class Command:
     """A shell command."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@record
 class Attachment:
     """A file that an HTML report contains; Markdown shows only the name and the note.
 
@@ -203,7 +203,7 @@ Block: TypeAlias = (
 )
 
 
-@dataclass(frozen=True)
+@record
 class Section:
     """A heading with blocks and subsections.
 
@@ -219,7 +219,7 @@ class Section:
     folded: bool = False
 
 
-@dataclass(frozen=True)
+@record
 class Document:
     """A whole page.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from membench.core.messages import tr, tr_n
+from membench.core.record import record
 from membench.report.locale import of_tag
 from membench.report.page.document import (
     Alert,
@@ -36,7 +37,7 @@ LIMIT = 1024 * 1024
 """Maximum size of a step summary on GitHub, in bytes."""
 
 
-@dataclass(frozen=True)
+@record
 class _Detail:
     """How much detail the Markdown has.
 

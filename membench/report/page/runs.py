@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import shown
 from membench.core.messages import tr
 from membench.core.plain import load
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.text import ascii_line
 from membench.results.magnitude import check_magnitude
@@ -21,7 +22,7 @@ from membench.results.staircase import settled
 from membench.results.table import read_rows
 
 
-@dataclass(frozen=True)
+@record
 class ReportSource:
     """A results file of a report.
 
@@ -41,7 +42,7 @@ class ReportSource:
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
-@dataclass(frozen=True)
+@record
 class Run:
     """One run in a results file.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.terms import Badge
 from membench.thesis.advise.paths import Rate, rate_of
+from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.evidence import origin
-from membench.thesis.claims.scenario import device_key
 from membench.thesis.claims.verdicts import Subject, Verdicts
 
 FALLBACK = "h100"
@@ -23,7 +23,7 @@ _PATHS = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class Supply:
     """The rate at which a machine moves data along a path, such as DDR to GPU.
 
@@ -40,7 +40,7 @@ class Supply:
     cited: bool
 
 
-@dataclass(frozen=True)
+@record
 class Compute:
     """The rate of a matrix product in FLOP/s.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from membench.core.messages import sentences, tr
+from membench.core.record import record
 from membench.report.page.document import Figure
 from membench.report.plots import style
 from membench.report.plots.series import Series, data_table, of_series, rounds_text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 
-@dataclass(frozen=True)
+@record
 class PlotText:
     """The texts and scales of a plot with lines.
 

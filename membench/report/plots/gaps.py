@@ -14,7 +14,8 @@ from membench.report.plots import style
 from membench.thesis.claims.amounts import workload_name
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.catalogue import models
-from membench.thesis.replay.workloads import FAST_S, Workload, workloads
+from membench.thesis.replay.gap_sums import FAST_S, GRID_S
+from membench.thesis.replay.workloads import Workload, workloads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -27,7 +28,6 @@ _DESCRIPTION = tr(
     "vertical lines: up to this gap, keeping is cheaper than recomputing, at assumed prices."
 )
 MODEL, PREFIX = "llama-3.1-70b", 32768
-_GRID = np.geomspace(1, 1e6, 61)
 
 
 def draw(found: Verdicts) -> Figure:
@@ -41,14 +41,13 @@ def draw(found: Verdicts) -> Figure:
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
         for place, one in enumerate(told):
-            traffic, residency = _cumulated(one)
             trace = workload_name(one.name)
             for label, values, dash in (
-                (tr("{trace}, traffic", trace=trace), traffic, "-"),
-                (tr("{trace}, residency", trace=trace), residency, ":"),
+                (tr("{trace}, traffic", trace=trace), one.gaps.traffic, "-"),
+                (tr("{trace}, residency", trace=trace), one.gaps.residency, ":"),
             ):
                 look: Any = {"color": style.colour(place), "linestyle": dash}
-                axes.plot(_GRID, 100 * values, label=label, **look)
+                axes.plot(GRID_S, 100 * values, label=label, **look)
         style.zero_axis(axes, "y", [100])
         for place, (tier, seconds) in enumerate(keep.items()):
             axes.axvline(seconds, **style.ASSUMED)
@@ -87,20 +86,9 @@ def draw(found: Verdicts) -> Figure:
     )
 
 
-def _cumulated(one: Workload) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(one.gaps.seconds)
-    seconds, tokens = one.gaps.seconds[order], one.gaps.tokens[order]
-    place = np.searchsorted(seconds, _GRID, side="right")
-    both = []
-    for weights in (tokens, tokens * seconds):
-        sums = np.concatenate([[0.0], np.cumsum(weights)])
-        both.append(sums[place] / sums[-1])
-    return both[0], both[1]
-
-
 def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
     """Shares (0 to 1) of the traffic and of the residency with gaps of at most ``seconds``."""
-    bands = [band for band in one.gaps.bands() if band.high <= seconds]
+    bands = [band for band in one.gaps.bands if band.high <= seconds]
     return sum(band.traffic for band in bands), sum(band.residency for band in bands)
 
 
@@ -116,7 +104,7 @@ def _table(told: tuple[Workload, ...]) -> Table:
             Column(tr("{trace}, traffic [%]", trace=name), numeric=True),
             Column(tr("{trace}, residency [%]", trace=name), numeric=True),
         ]
-    bands = [one.gaps.bands() for one in told]
+    bands = [one.gaps.bands for one in told]
     rows: list[tuple[Line, ...]] = []
     for several in zip(*bands, strict=True):
         high = several[0].high

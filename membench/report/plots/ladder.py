@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import rounded, significant
 from membench.report.page.document import Figure
@@ -31,7 +32,7 @@ _DESCRIPTION = tr(
 )
 
 
-@dataclass(frozen=True)
+@record
 class _Rung:
     """A bench, and the best row of the bench in each run."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from membench.analysis.derive.load import load_curve
 from membench.core.messages import clauses, listed, sentence, sentences, tr
+from membench.core.record import record
 from membench.core.terms import Metric, Stat
 from membench.core.units import format_value, significant
 from membench.report.page.document import Figure
@@ -29,7 +29,7 @@ _DESCRIPTION = tr(
 )
 
 
-@dataclass(frozen=True)
+@record
 class _Load:
     """The latency row and the bandwidth row of one case."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from membench.core.errors import UsageError
 from membench.core.messages import clauses, sentences, span, tr
+from membench.core.record import record
 from membench.core.terms import Status
 from membench.core.units import parse_size, significant
 from membench.report.page.document import Code, Column, Table
@@ -18,7 +18,7 @@ _LEAST, _MOST = 1e-6, 1e15
 """Limits of plausible values in results files: 1 fs to 11.6 days in ns, 1 kB/s to 1e24 B/s."""
 
 
-@dataclass(frozen=True)
+@record
 class SweepPoint:
     """A row of a series.
 
@@ -43,7 +43,7 @@ class SweepPoint:
         return (self.y, *self.row.round_values)
 
 
-@dataclass(frozen=True)
+@record
 class Series:
     """Points in ascending order of x, and the name of the series."""
 

@@ -14,10 +14,12 @@ from typing import Any, ParamSpec, cast
 
 import numpy as np
 
+from membench.core.record import record
+
 Parameters = ParamSpec("Parameters")
 
 
-@dataclass(frozen=True)
+@record
 class _Step:
     """One recorded call.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
 from membench.core.messages import span, tr
+from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.core.units import significant
 from membench.report.plots.style import LIGHT, WIDTH
@@ -32,7 +32,7 @@ _MOST = 22
 """Maximum width of the name of an input, in letters; a longer name is cut."""
 
 
-@dataclass(frozen=True)
+@record
 class Label:
     """Text at a point.
 
@@ -58,7 +58,7 @@ class Label:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Strip:
     """A drawing with a description.
 
@@ -84,7 +84,7 @@ class Strip:
         )
 
 
-@dataclass(frozen=True)
+@record
 class _Axis:
     low: float
     high: float

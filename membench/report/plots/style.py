@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from membench.core.kept import kept, key_of, sources_key, version_of
+from membench.core.record import record
 from membench.core.units import format_size
+from membench.report.plots.loading import load_matplotlib
 from membench.report.plots.sketch import Sketch, drawn_later
 from membench.report.plots.widths import columns
 
@@ -92,7 +93,7 @@ _RC: Any = {
 }
 
 
-@dataclass(frozen=True)
+@record
 class NotDrawn:
     """A plot that is not drawn because data are missing; ``reason`` says which data."""
 
@@ -153,7 +154,7 @@ def rounds(index: int) -> dict[str, Any]:
     return {**small, "color": colour(index), "linestyle": "none"}
 
 
-@dataclass(frozen=True)
+@record
 class Plot:
     """The drawing of a plot with `WIDTH` by ``height`` units; `svg` makes the picture.
 
@@ -196,6 +197,7 @@ _SOURCES = (Path(__file__).parent,)
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
     """The SVG that Matplotlib writes for the drawing of ``paint``."""
+    load_matplotlib()
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
@@ -227,7 +229,7 @@ def legend(canvas: Canvas, axes: Axes) -> None:
     )
 
 
-@dataclass(frozen=True)
+@record
 class Lanes:
     """Vertical positions for rows with several marks; each mark of a row has a lane.
 

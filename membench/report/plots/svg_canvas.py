@@ -18,16 +18,25 @@ EM = "@"
 """A character with a width about equal to the font size, like a Chinese character."""
 
 
+_MEASURED: dict[tuple[str, int, Any], tuple[float, float, float]] = {}
+"""(text, hash of the font's properties, mathematics) -> width, height and descent.
+
+Matplotlib measures most texts several times: for the layout, for the drawing, and in each plot.
+"""
+
+
 class _Renderer(RendererSVG):
     """Measures a Chinese character with the width of `EM`."""
 
     def get_text_width_height_descent(
         self, s: str, prop: Any, ismath: Any
     ) -> tuple[float, float, float]:
-        measured: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
-            WIDE.sub(EM, s), prop, ismath
-        )
-        return measured
+        key = s, hash(prop), ismath
+        if key not in _MEASURED:
+            _MEASURED[key] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+                WIDE.sub(EM, s), prop, ismath
+            )
+        return _MEASURED[key]
 
 
 class SvgCanvas(FigureCanvasSVG):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from membench.core.messages import sentences, tr
+from membench.core.record import record
 from membench.core.terms import Metric, Tier
 from membench.core.units import format_value, rounded
 from membench.report.page.document import Figure
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 
-@dataclass(frozen=True)
+@record
 class _Plot:
     """Metric and texts of one of the two plots."""
 
@@ -33,7 +33,7 @@ class _Plot:
     table: str
 
 
-@dataclass(frozen=True)
+@record
 class _Mark:
     """The best row of one tier in one run; ``band`` is the reference range, None without one."""
 

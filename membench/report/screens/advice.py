@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,11 +15,13 @@ from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit
 from membench.report.screens.console import say
 from membench.report.screens.text_table import TextTable, print_table
 from membench.thesis.advise.plan import Advice
-from membench.thesis.claims.wording import BADGE_MEANING
+from membench.thesis.claims.badge_words import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.kv_shape import KvDtype, bytes_per_token, constant_bytes
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import Drive, TierWork
+
+if TYPE_CHECKING:
+    from membench.thesis.tiers.plan import Drive, TierWork
 
 
 def print_advice(console: Console, found: Advice) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from membench.core.messages import clauses, sentence, span, tr, tr_n
 from membench.core.text import counted
@@ -12,7 +12,9 @@ from membench.core.units import about_size, format_size, significant
 from membench.thesis.advise.paths import Choice, Rate, gb_per_s
 from membench.thesis.advise.plan import Advice
 from membench.thesis.replay.amounts import show_amount
-from membench.thesis.tiers.plan import TierWork
+
+if TYPE_CHECKING:
+    from membench.thesis.tiers.plan import TierWork
 
 CHOICES = {
     "recompute": tr("recompute it"),

@@ -6,7 +6,6 @@ The tiers of a machine in order are called the ladder; one tier with its best re
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.expected import AUTO, expected_of
@@ -17,6 +16,7 @@ from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.reading import gpu_states
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung, ladder
+from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Tier
 from membench.results.schema import Row
@@ -55,7 +55,7 @@ def _is_of(figure: Expectation, runs: Container[str]) -> bool:
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
-@dataclass(frozen=True)
+@record
 class JudgedRung:
     """The best results of a tier (a rung), with the lines of the check for this tier.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from membench.core.errors import SchemaError, UsageError
+from membench.core.record import record
 from membench.core.terms import BETTER, UNIT, Metric, Stat, Status, Tier
 from membench.core.text import ascii_line
 from membench.results.cells import SAMPLES_KEPT, is_positive
@@ -21,7 +22,7 @@ _NOT_IN_SLUG = re.compile(r"[^a-z0-9._-]+")
 _LONGEST_PART = 200
 
 
-@dataclass(frozen=True)
+@record
 class Origin:
     """Where the values in an imported file come from.
 

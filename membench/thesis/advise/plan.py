@@ -35,9 +35,9 @@ from membench.thesis.advise.paths import (
     ssd_path,
 )
 from membench.thesis.claims.assumptions import Assumption, Assumptions
+from membench.thesis.claims.device_names import device_key, device_slug
 from membench.thesis.claims.evidence import badges, machines
 from membench.thesis.claims.ledger import Input, ledger
-from membench.thesis.claims.scenario import device_key, device_slug
 from membench.thesis.models.breakeven import contexts_held, load_seconds, restored_ttft
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.configuration import number, resolved
@@ -203,7 +203,7 @@ def advise(
     usable = entries[USABLE].value
     gpus = None
     if memory is not None and held is not None:
-        gpus = int(gpus_needed(held, memory * usable))
+        gpus = gpus_needed(held, memory * usable)
     capacities, unknown = _capacities(question, memory, usable, held, machine, whole)
     return Advice(
         question=question,

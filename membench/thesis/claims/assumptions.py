@@ -256,7 +256,7 @@ def checked(entry: Assumption, where: str) -> Assumption:
         AssumptionError: the numbers do not form a range, or are invalid for the unit. The message
             begins with ``where``.
     """
-    table = {**asdict(entry), "kind": str(entry.kind)}
+    table = {**vars(entry), "kind": str(entry.kind)}
     try:
         _numbers(table)
         _check_words(table, entry.high)

@@ -114,7 +114,9 @@ def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) 
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
     for name, entry in after.items():
-        if before.get(name) == entry:
+        known = before.get(name)
+        # Most entries are the same object, and comparing all their fields takes long.
+        if known is entry or known == entry:
             continue
         own = name.removeprefix(SUBSTITUTE)
         if own != name and own in scenario.rows:

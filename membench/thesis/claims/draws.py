@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,17 @@ def _stream(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
+@lru_cache(maxsize=1024)
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
     """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
 
     The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
-    Technometrics 21 (1979).
+    Technometrics 21 (1979). The array is read-only, because later calls return the same array.
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws
     values: Floats = low + (high - low) * places
+    values.flags.writeable = False
     return values
 
 

@@ -14,7 +14,8 @@ from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.scenario import NoData
 
-_LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
+LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30, 100))
+"""The sizes of the steps that the search tries, in this order."""
 _BISECTIONS = 7
 _ONE_WAY = math.log(2)
 """ln 2. If the largest allowed step is not above this step, the search tries only the largest step.
@@ -58,7 +59,7 @@ def smallest_flip(
     best: Flip | None = None
     for name in names:
         for sign in (-1.0, 1.0):
-            bound = abs(best.step) if best else _LADDER[-1]
+            bound = abs(best.step) if best else LADDER[-1]
             if sign > 0:
                 bound = min(bound, limits.get(name, bound))
             found = _search(judge, name, now, sign, bound)
@@ -75,7 +76,7 @@ def _search(judge: Judge, name: str, now: ClaimVerdict, sign: float, bound: floa
             return now
 
     below = 0.0
-    for size in _LADDER if bound > _ONE_WAY else (bound,):
+    for size in LADDER if bound > _ONE_WAY else (bound,):
         above = min(size, bound)
         if above <= below:
             return None

@@ -13,16 +13,19 @@ from membench.core.terms import Badge, ClaimVerdict
 from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptions
+from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.evidence import badges
 from membench.thesis.claims.flip import Flip, smallest_flip
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Part
+from membench.thesis.claims.monotone import MONOTONE
 from membench.thesis.claims.rule import Judgement, VerdictThresholds
-from membench.thesis.claims.scenario import NoData, Scenario, device_key
+from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics import STATISTICS
-from membench.thesis.claims.strata import Stratum, disagreeing, outcome, word_of
+from membench.thesis.claims.strata import Stratum, disagreeing, outcome, word_of, words_of
 from membench.thesis.claims.strength import ALONE_MEANS, kinds_read, weak
+from membench.thesis.claims.sweep import Sweep
 from membench.thesis.claims.tornado import Bar, tornado
 from membench.thesis.claims.verdict_words import strata_words
 
@@ -91,6 +94,7 @@ class Sensitivity:
         self.scenario = scenario
         self._own: Words = {} if own is None else own
         self._shared = shared
+        self._sweeps: dict[tuple[str, VerdictThresholds, str], Sweep] = {}
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
         """The verdict on ``part`` after the input ``name`` changed by ``step``.
@@ -104,9 +108,21 @@ class Sensitivity:
         key = (part.statistic, part.thresholds, name, step)
         known = self._own if reads_machine(part) else self._shared
         if key not in known:
-            drawn = STATISTICS[part.statistic](self.scenario.moved(name, step))
-            known[key] = word_of(drawn, part.thresholds)
+            known[key] = self._computed(part.statistic, part.thresholds, name, step)
         return known[key]
+
+    def _computed(
+        self, statistic: str, thresholds: VerdictThresholds, name: str, step: float
+    ) -> ClaimVerdict:
+        compute = STATISTICS[statistic]
+        if name not in MONOTONE.get(statistic, ()):
+            return word_of(compute(self.scenario.moved(name, step)), thresholds)
+        of_input = (statistic, thresholds, name)
+        if of_input not in self._sweeps:
+            self._sweeps[of_input] = Sweep(
+                lambda size: words_of(compute(self.scenario.moved(name, size)), thresholds)
+            )
+        return self._sweeps[of_input].word(step)
 
 
 def reads_machine(part: Part) -> bool:

@@ -3,23 +3,30 @@
 The search for the smallest change that changes a verdict computes hundreds of verdicts. These
 verdicts depend only on the draws, the assumptions and the source code. Later reports with the same
 results file and assumptions can therefore use the cached verdicts.
+
+Many verdicts depend on no measurement. For the built-in assumptions, `constant_words.json` contains
+these verdicts. A test computes the verdicts again. ``python -m membench.thesis.claims.verdicts``
+writes the file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import membench.core.terms
 from membench.core.kept import key_of, load, sources_key, store, version_of
 from membench.core.terms import ClaimVerdict
-from membench.thesis.claims.judging import Words
+from membench.thesis.claims.judging import WordKey, Words
 from membench.thesis.claims.rule import Direction, VerdictThresholds
 from membench.thesis.claims.scenario import Scenario
 
+CONSTANT = Path(__file__).with_name("constant_words.json")
 _DIRECTORY = "flips"
 _NUMBERS = ("supports", "contradicts", "share", "contradicting_share")
 _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
@@ -27,46 +34,60 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the cached verdicts of ``scenario`` into ``words``; store new verdicts on exit."""
-    key = _key(scenario)
+    """Load the known verdicts of ``scenario`` into ``words``; store new verdicts on exit.
+
+    Verdicts are known from an earlier report. Without an earlier report, `constant_words.json` has
+    the verdicts that depend only on the built-in assumptions.
+    """
+    inputs = _inputs(scenario)
+    key = key_of([sources_key(*_SOURCES), version_of("numpy")], inputs)
     content = load(_DIRECTORY, key)
     if content is not None:
-        words.update(_read(content))
+        words.update(_read(json.loads(content)))
+    elif inputs == _constant()["inputs"]:
+        words.update(_read(_constant()["words"]))
     before = len(words)
     yield
     if len(words) > before:
-        store(_DIRECTORY, key, _written(words))
+        store(_DIRECTORY, key, json.dumps(_plain(words)).encode())
 
 
-def _key(scenario: Scenario) -> str:
-    """A hash of the inputs in ``scenario`` and of the source code of the statistics."""
+@cache
+def _constant() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(CONSTANT.read_text(encoding="utf-8"))
+    return found
+
+
+def as_json(scenario: Scenario, words: Words) -> dict[str, Any]:
+    """The content of `constant_words.json` for the built-in assumptions in ``scenario``."""
+    return {"inputs": _inputs(scenario), "words": _plain(words)}
+
+
+def _inputs(scenario: Scenario) -> str:
+    """A hash of the inputs in ``scenario``."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())
         digest.update(values.tobytes())
     return key_of(
-        [sources_key(*_SOURCES), version_of("numpy")],
         [digest.hexdigest(), scenario.seed, scenario.device, scenario.pair_cases],
         sorted(scenario.peaks.items()),
     )
 
 
-def _read(
-    content: bytes,
-) -> Iterator[tuple[tuple[str, VerdictThresholds, str, float], ClaimVerdict]]:
-    for statistic, direction, numbers, moved in json.loads(content):
+def _read(plain: Sequence[Any]) -> Iterator[tuple[WordKey, ClaimVerdict]]:
+    for statistic, direction, numbers, moved in plain:
         rule = dict(zip(_NUMBERS, numbers, strict=True))
         thresholds = VerdictThresholds(direction=Direction(direction), **rule)
         for name, step, word in moved:
             yield (statistic, thresholds, name, step), ClaimVerdict(word)
 
 
-def _written(words: Words) -> bytes:
+def _plain(words: Words) -> list[list[object]]:
     groups: dict[tuple[str, VerdictThresholds], list[list[object]]] = {}
     for (statistic, rule, name, step), word in words.items():
         groups.setdefault((statistic, rule), []).append([name, step, word])
-    plain = [
+    return [
         [statistic, rule.direction, [getattr(rule, name) for name in _NUMBERS], moved]
         for (statistic, rule), moved in groups.items()
     ]
-    return json.dumps(plain).encode()

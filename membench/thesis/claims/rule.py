@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.intp]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Counts = NDArray[np.intp]
 
 
 class Direction(StrEnum):
@@ -81,7 +83,7 @@ def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
 
     NaN counts as a draw that does not support and does not contradict the claim.
     """
-    supporting, contradicting = counts(np.ravel(draws), thresholds)
+    supporting, contradicting = counts(draws.ravel(), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
 
@@ -90,6 +92,8 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
     The results are counts, because sums of shares would have rounding errors.
     """
+    import numpy as np
+
     if thresholds.direction is Direction.HIGHER:
         for_it, against = draws >= thresholds.supports, draws <= thresholds.contradicts
     else:
@@ -98,14 +102,20 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
+    """The judgement for given shares of supporting and contradicting draws."""
+    word = word_for(supporting, contradicting, thresholds)
+    return Judgement(word, supporting, contradicting)
+
+
+def word_for(
+    supporting: float, contradicting: float, thresholds: VerdictThresholds
+) -> ClaimVerdict:
     """The verdict for given shares of supporting and contradicting draws."""
     if supporting >= thresholds.share:
-        word = ClaimVerdict.SUPPORTED
-    elif contradicting >= thresholds.contradicting_share:
-        word = ClaimVerdict.CONTRADICTED
-    else:
-        word = ClaimVerdict.INCONCLUSIVE
-    return Judgement(word, supporting, contradicting)
+        return ClaimVerdict.SUPPORTED
+    if contradicting >= thresholds.contradicting_share:
+        return ClaimVerdict.CONTRADICTED
+    return ClaimVerdict.INCONCLUSIVE
 
 
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:

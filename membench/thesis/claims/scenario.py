@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import field, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from membench.core.messages import tr
 from membench.core.record import record
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import SUBSTITUTE, Assumptions
+from membench.thesis.claims.device_names import device_key, device_slug
 from membench.thesis.claims.draws import SEED, Floats, bootstrap, latin_hypercube
 from membench.thesis.claims.evidence import EvidenceRows, find, machines
 from membench.thesis.claims.ledger import Ledger
@@ -152,26 +153,9 @@ class Scenario:
         """
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
-        return replace(self, values={**self.values, name: new})
-
-
-def device_key(device: str, what: str) -> str:
-    """The name ``device.<device>.<what>`` of an assumption.
-
-    If ``device`` or ``what`` is empty, no assumption has the returned name.
-    """
-    return f"device.{device or 'measured'}.{what}"
-
-
-def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The short name, in the assumptions, of the GPU in the ``device`` column of ``rows``."""
-    slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
-    for text in dict.fromkeys(row.device for row in rows):
-        words = re.split(r"[^a-z0-9]+", text.lower())
-        found = [slug for slug in slugs if all(part in words for part in slug.split("-"))]
-        if found:
-            return max(found, key=len)
-    return ""
+        moved = copy(self)  # takes a third of the time of `replace`
+        object.__setattr__(moved, "values", {**self.values, name: new})
+        return moved
 
 
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,18 @@ from membench.core.messages import Message, tr
 from membench.core.record import record
 from membench.core.terms import ClaimVerdict
 from membench.thesis.claims.draws import Floats
-from membench.thesis.claims.rule import Counts, Judgement, VerdictThresholds, counts, judged
+from membench.thesis.claims.rule import (
+    Judgement,
+    VerdictThresholds,
+    counts,
+    judged,
+    word_for,
+)
 from membench.thesis.models.catalogue import judged_models
+
+if TYPE_CHECKING:
+    from membench.thesis.claims.rule import Counts
+
 
 Places = NDArray[np.intp]
 
@@ -90,8 +101,33 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
     """Only the verdict ``word`` of `outcome`, which is faster."""
+    return words_of(drawn, thresholds)[0]
+
+
+def words_of(
+    drawn: Mapping[str, Floats], thresholds: VerdictThresholds
+) -> tuple[ClaimVerdict, ...]:
+    """The verdict ``word`` of `outcome`, and the verdicts that decide ``word``.
+
+    These are the verdict on all variants together and the verdicts on the strata. The order depends
+    only on the names of the variants.
+    """
     found = _Counted.of(drawn, thresholds)
-    return ClaimVerdict.INCONCLUSIVE if disagreeing(found.strata()) else found.pooled().word
+    axes, members = _axes(found.variants), _members(found.variants)
+    sizes = found.draws * members.sum(axis=1)
+    supporting, contradicting = (
+        (members @ spoken / sizes).tolist() for spoken in (found.supporting, found.contradicting)
+    )
+    strata = [
+        word_for(one, other, thresholds)
+        for one, other in zip(supporting, contradicting, strict=True)
+    ]
+    every = found.draws * len(found.variants)
+    pooled = word_for(
+        int(found.supporting.sum()) / every, int(found.contradicting.sum()) / every, thresholds
+    )
+    apart = len({*zip(axes, strata, strict=True)}) > len({*axes})
+    return ClaimVerdict.INCONCLUSIVE if apart else pooled, pooled, *strata
 
 
 @record
@@ -213,6 +249,12 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
     return {
         key: np.array(places) for axis in several for key, places in found.items() if key[0] is axis
     }
+
+
+@lru_cache(maxsize=64)
+def _axes(variants: tuple[str, ...]) -> tuple[StratumAxis, ...]:
+    """The axis of each stratum of `_groups`."""
+    return tuple(axis for axis, _ in _groups(variants))
 
 
 @lru_cache(maxsize=64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from membench.core.record import record
 from membench.core.terms import Badge, ClaimVerdict
@@ -27,7 +29,7 @@ from membench.thesis.claims.judging import (
     names_of,
     reads_machine,
 )
-from membench.thesis.claims.kept_words import kept_words
+from membench.thesis.claims.kept_words import CONSTANT, as_json, kept_words
 from membench.thesis.claims.kinds import EvidenceKind, ordered
 from membench.thesis.claims.ledger import Claim, Ledger, ledger
 from membench.thesis.claims.rule import combine
@@ -190,8 +192,15 @@ def _claims(
 
 @record
 class _Shared:
-    """A cache, for all machines, of verdicts on parts of claims that depend on no machine."""
+    """A cache, for all machines, of verdicts that depend on no machine.
 
+    Attributes:
+        claims: id of a claim -> the result, if no part of the claim reads the machine.
+        parts: id of a part -> the verdict, if the part does not read the machine.
+        words: verdicts after a change of one input.
+    """
+
+    claims: dict[str, ClaimResult] = field(default_factory=dict)
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
 
@@ -214,6 +223,8 @@ def _claim(
     ``shared`` caches verdicts that depend on no machine. ``own`` caches verdicts that depend on
     this machine.
     """
+    if claim.id in shared.claims:
+        return shared.claims[claim.id]
     seen = scenario.borrowing() if claim.borrows else scenario
     moved = Sensitivity(seen, shared.words, own)
     parts = []
@@ -228,7 +239,7 @@ def _claim(
     flip = changeable = _claim_flip(parts, moved, entries, word)
     if flip is not None and flip.name not in entries:  # no option can change a measurement
         changeable = _claim_flip(parts, moved, entries, word, assumed_only=True)
-    return ClaimResult(
+    result = ClaimResult(
         claim,
         word,
         tuple(parts),
@@ -236,6 +247,9 @@ def _claim(
         measuring(told, claim.parts),
         assuming(parts, changeable, seen, entries, told, waited_for(told, entries)),
     )
+    if not any(reads_machine(part) for part in claim.parts):
+        shared.claims[claim.id] = result
+    return result
 
 
 def _claim_flip(
@@ -274,3 +288,15 @@ def _claim_flip(
         if name in scenario.values and (name in entries or not assumed_only)
     )
     return smallest_flip(word_of, names, now, limits(entries, names))
+
+
+def computed_words() -> dict[str, Any]:
+    """Compute the content of `constant_words.json`: verdicts that depend on no measurement."""
+    told, entries, shared = ledger(), assumed(), _Shared()
+    (scenario,) = subjects(told, entries, (), DRAWS, SEED).values()
+    _claims(told, scenario, entries, shared)
+    return as_json(scenario.only(entries), shared.words)
+
+
+if __name__ == "__main__":
+    CONSTANT.write_text(json.dumps(computed_words()) + "\n", encoding="utf-8")

@@ -15,12 +15,6 @@ from membench.thesis.claims.rule import Direction, VerdictThresholds
 from membench.thesis.claims.verdict_words import VERDICTS
 from membench.thesis.claims.verdicts import ClaimResult, Verdicts
 
-BADGE_MEANING = {
-    Badge.CITED: tr("rests on figures published by others"),
-    Badge.IMPORTED: tr("rests on measurements of another tool"),
-    Badge.SUBSTITUTED: tr("an assumption replaces a missing measurement"),
-    Badge.OVERRIDDEN: tr("uses assumptions that membench does not ship"),
-}
 _BADGES = {
     Badge.CITED: tr("cited"),
     Badge.IMPORTED: tr("imported"),

@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import numpy as np
-
-from membench.core.kept import kept, key_of, sources_key, version_of
+from membench.core.record import record
 from membench.thesis.models.catalogue import Model
-from membench.thesis.models.demand import band_traffic, resident_bytes
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.replay.curves import Curve, curves
-from membench.thesis.replay.gaps import Gaps, reread, resting
-from membench.thesis.replay.hits import replay
-from membench.thesis.replay.traces import SHIPPED, read_trace
-
-FAST_S = 60.0
-"""Longest time between two uses, in seconds, for which HBM and DDR keep cache.
-
-After a longer time (an agent waits for a person), the SSD keeps the cache.
-"""
-KEPT_S = 86400.0
-"""Seconds (a day) after which the SSD drops idle cache."""
+from membench.thesis.replay.gap_sums import GapSums, gap_sums
 
 
-@dataclass(frozen=True)
+@record
 class Workload:
     """A trace that membench contains: hit rate by capacity, and idle times of the cache."""
 
     name: str
     curve: Curve
-    gaps: Gaps
+    gaps: GapSums
 
 
 @cache
 def workloads() -> tuple[Workload, ...]:
-    """All traces that membench contains and that use blocks again.
-
-    The first call replays the traces, which takes a second.
-    """
-    return tuple(Workload(curve.name, curve, _gaps(curve.name)) for curve in curves())
+    """All traces that membench contains and that use blocks again."""
+    return tuple(Workload(one.name, one, gap_sums()[one.name]) for one in curves())
 
 
-def _gaps(name: str) -> Gaps:
-    """The idle times in the trace ``name``. A disk cache has the result of an earlier process."""
-
-    def made() -> bytes:
-        gaps = _replayed(name)
-        return np.stack([gaps.seconds, gaps.tokens]).astype("<f8").tobytes()
-
-    digest = next(one.sha256 for one in SHIPPED if one.name == name)
-    key = key_of(digest, sources_key(Path(__file__).parent), version_of("numpy"))
-    seconds, tokens = np.frombuffer(kept("gaps", key, made), "<f8").reshape(2, -1)
-    return Gaps(seconds, tokens)
-
-
-def _replayed(name: str) -> Gaps:
-    """The idle times of whole contexts, or of re-read blocks if the trace has no sessions."""
-    trace = read_trace(name)
-    if trace.sessions:
-        return resting(trace)
-    return reread(trace, replay(trace).reuse)
-
-
-@dataclass(frozen=True)
+@record
 class Demand:
     """The demand of one GPU on the cache tiers, for one model and workload.
 
@@ -108,15 +69,15 @@ def demand_of(
     work = prefill_flops(tokens, weights.matmul, weights.attention, tokens * hit)
     rate = flops_per_s / work
     per_token = mean_bytes_per_token(model.shape, tokens, KvDtype.FP16)
-    gaps, waiting = workload.gaps.seconds, workload.gaps.tokens
+    gaps = workload.gaps
     reread_rate = rate * tokens * hit * per_token
     written = rate * tokens * (1 - hit) * per_token
     return Demand(
         requests_per_s=rate,
-        fast_bytes=resident_bytes(reread_rate, gaps, waiting, FAST_S),
-        slow_bytes=resident_bytes(reread_rate, gaps, waiting, KEPT_S),
-        fast_read=band_traffic(reread_rate, gaps, waiting, 0.0, FAST_S),
-        slow_read=band_traffic(reread_rate, gaps, waiting, FAST_S, KEPT_S),
+        fast_bytes=reread_rate * gaps.fast_mean_s,
+        slow_bytes=reread_rate * gaps.slow_mean_s,
+        fast_read=reread_rate * gaps.fast_share,
+        slow_read=reread_rate * gaps.slow_share,
         written=written,
         dwpd=drive_writes_per_day(written, capacity_bytes),
     )

@@ -24,7 +24,8 @@ from membench.report.page.sections.demand import SHOWN
 from membench.report.screens.advice_words import BOUNDS, crossover, interval, unfit, verdict
 from membench.thesis.advise.plan import Advice, Question, advise, missing_of, usual_block
 from membench.thesis.claims.assumptions import Assumptions
-from membench.thesis.claims.wording import BADGE_MEANING, worn_text
+from membench.thesis.claims.badge_words import BADGE_MEANING
+from membench.thesis.claims.wording import worn_text
 from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768

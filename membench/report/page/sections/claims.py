@@ -34,13 +34,13 @@ from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
 from membench.thesis.claims.amounts import amount, entry_range
 from membench.thesis.claims.assumptions import Assumption, EntryKind, is_old
+from membench.thesis.claims.badge_words import BADGE_MEANING
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.ledger import Claim
 from membench.thesis.claims.strata import Stratum, StratumAxis
 from membench.thesis.claims.verdict_words import AXES, KINDS, VERDICTS, few, kind_words
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import (
-    BADGE_MEANING,
     claim_reason,
     claim_words,
     flip_name,

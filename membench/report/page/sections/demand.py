@@ -27,7 +27,8 @@ from membench.thesis.models.breakeven import breakeven_bandwidth
 from membench.thesis.models.catalogue import Model, models
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.models.roofline import SERVED_DECODE
-from membench.thesis.replay.workloads import FAST_S, demand_of, workloads
+from membench.thesis.replay.gap_sums import FAST_S
+from membench.thesis.replay.workloads import demand_of, workloads
 
 SHOWN = (
     "llama-3.1-8b",

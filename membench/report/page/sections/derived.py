@@ -6,12 +6,13 @@ Every report computes these values; results files do not contain them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from membench.analysis.derive import tiers
 from membench.analysis.derive.steps import CLIMB
 from membench.core.case_id import split_case
 from membench.core.messages import listed, sentence, tr, tr_n
+from membench.core.record import record
 from membench.core.terms import Metric
 from membench.core.units import about_size, format_value, significant
 from membench.report.page.document import (
@@ -38,7 +39,7 @@ _LEVELS = {"l1": "L1", "l2": "L2", "l2 near": tr("L2, near part")}
 _SEEN = {"latency": tr("latency"), "bandwidth": tr("bandwidth")}
 
 
-@dataclass(frozen=True)
+@record
 class _Kind:
     """One kind of derived value.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.requirements import Requirements, failures
@@ -11,6 +10,7 @@ from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung
 from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.messages import clauses, listed, sentence, span, tr, tr_n
+from membench.core.record import record
 from membench.core.terms import Metric, PeakBasis, Stat, Status
 from membench.core.units import common_scale, format_value
 from membench.report.page.document import (
@@ -58,7 +58,7 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
             return tr("{share} of the peak", share=share)
 
 
-@dataclass(frozen=True)
+@record
 class JudgedRun:
     """A run with the best results of each tier, compared with references.
 

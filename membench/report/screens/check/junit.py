@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from membench.analysis.check.lines import DeviceLine, TierLine
@@ -11,12 +10,13 @@ from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.requirements import WORDS, gpus
 from membench.analysis.check.rule import CheckVerdict
+from membench.core.record import record
 from membench.core.text import counted
 
 _FAILED = frozenset({CheckVerdict.FAIL, CheckVerdict.FAULT})
 
 
-@dataclass(frozen=True)
+@record
 class JunitCase:
     """A test case. ``failure`` and ``skipped`` are messages; both are empty if the case passed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from membench.analysis.check.lines import DeviceLine, TierLine
 from membench.analysis.check.machine import MachineCheck
@@ -11,6 +10,7 @@ from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.requirements import gpus
 from membench.analysis.check.rule import CheckVerdict
 from membench.core.messages import listed, tr
+from membench.core.record import record
 from membench.core.terms import Metric
 from membench.core.units import Scale, common_scale, significant
 
@@ -24,7 +24,7 @@ GLYPH = {
 """One character per verdict, shown before the word."""
 
 
-@dataclass(frozen=True)
+@record
 class TierCells:
     """The cells of one row of the table.
 

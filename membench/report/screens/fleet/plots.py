@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary
 from membench.core.messages import tr
+from membench.core.record import record
 from membench.core.terms import Tier
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
@@ -46,7 +46,7 @@ _STRIP = tr(
 _NAME = 18  # maximum characters of a machine's name beside the plot
 
 
-@dataclass(frozen=True)
+@record
 class _Grid:
     """The data of a heat map; the arrays have the shape (machines, cases).
 

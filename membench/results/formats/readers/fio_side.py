@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from membench.core.record import record
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.results.formats.figures import Origin, case_id, row
 from membench.results.formats.reading import Item
@@ -14,7 +15,7 @@ QUANTILES: Mapping[Stat, float] = {Stat.P50: 50.0, Stat.P95: 95.0, Stat.P99: 99.
 _SHORT = 100  # ms: fio divides by whole ms, so shorter jobs are off by more than 1 %
 
 
-@dataclass(frozen=True)
+@record
 class FioSide:
     """The results for one direction of a job (read, write, trim, sync), or for all as ``mixed``.
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from membench.core.errors import SchemaError
+from membench.core.record import record
 from membench.core.terms import BytesConvention, Metric, Tier
 from membench.core.units import MIB, format_size
 from membench.results.formats.documents import broken, documents_with, text_in
@@ -50,7 +50,7 @@ _PART = re.compile(r"\b(Read1|Read2|Write1|Write2|Total)\b")
 _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|: \(.*|)$")
 
 
-@dataclass(frozen=True)
+@record
 class _FileFacts:
     """Facts that apply to all tests of a file; ``devices`` maps indices to names."""
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from membench.core.record import record
+
 _RUNNING = re.compile(r"Running (\w+)\.?\s*$")
 _WAIVING = re.compile(r"Waiving (\w+)\.?\s*$")
 _STATUS = re.compile(r"(Waived|Error|ERROR|Not Found): ?(.*)")
@@ -15,7 +17,7 @@ _SUMMARY = re.compile(r"(?:SUM|MIN|MAX|AVG|COEFFICIENT_OF_VARIATION|&&&& PERF)\b
 _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 
-@dataclass(frozen=True)
+@record
 class ResultMatrix:
     """The result of a test: a value (text or number) per row and column, and a description."""
 

@@ -9,10 +9,10 @@ names the statistic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from membench.core.errors import SchemaError
+from membench.core.record import record
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Tier
 from membench.results.formats.documents import broken, documents_with
 from membench.results.formats.figures import Origin, case_id, count, number, objects, row, text_of
@@ -21,7 +21,7 @@ from membench.results.formats.reading import Item, Record, Unplaced
 _TOOL = "nvbench"
 
 
-@dataclass(frozen=True)
+@record
 class _Way:
     """A way of timing: its name, the tags of its times, and the suffix for case ids."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from membench.core.errors import SchemaError
+from membench.core.record import record
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.results.formats.documents import broken, documents_with
 from membench.results.formats.figures import (
@@ -136,7 +136,7 @@ def _in_unit(metric: Metric, seconds: float) -> float:
     return seconds * 1e9 if metric is Metric.LATENCY else 1 / seconds
 
 
-@dataclass(frozen=True)
+@record
 class _Ours:
     """The membench row from which `membench export` made the entry of pytest-benchmark."""
 

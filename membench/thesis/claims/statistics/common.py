@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
+from operator import is_
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -136,11 +137,6 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
     return held
 
 
-def each_model(value: Callable[[Known], Floats]) -> dict[str, Floats]:
-    """Model name -> ``value(model)``, for all `known_models`."""
-    return {model.name: value(model) for model in known_models()}
-
-
 def by_model(values: Floats) -> dict[str, Floats]:
     """Model name -> row of ``values`` ([model, draws])."""
     return dict(zip(all_models().names, values, strict=True))
@@ -213,55 +209,11 @@ def remembered(
     When one input of a statistic changes, most variants use only inputs that did not change.
     """
     last = _LAST.get(key)
-    if last is not None and all(a is b for a, b in zip(last[0], inputs, strict=True)):
+    if last is not None and all(map(is_, last[0], inputs)):
         return last[1]
     value = compute()
     _LAST[key] = (inputs, value)
     return value
-
-
-class TokenTime(NamedTuple):
-    """Two lower bounds on the seconds per decoded token: from memory rate and from compute rate."""
-
-    memory: Floats
-    compute: Floats
-
-    @property
-    def bound(self) -> Floats:
-        """The larger of the two bounds."""
-        longer: Floats = np.maximum(self.memory, self.compute)
-        return longer
-
-
-def token_time(
-    model: Known,
-    batch: Floats,
-    context: Floats,
-    rate: Floats,
-    flops: Floats,
-    dtype: KvDtype,
-    element: float | None = None,
-) -> TokenTime:
-    """Lower bounds on the time per token of a decode step.
-
-    Args:
-        batch: number of tokens for which the step reads the weights once.
-        context: tokens in the KV cache per sequence.
-        rate: memory rate in B/s.
-        flops: compute rate in FLOP/s.
-        element: bytes per weight; None for the published precision.
-    """
-    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
-    bound = formula(
-        weight_bytes=touched(model, batch, element) / batch,
-        kv_bytes=[model.kv(context, dtype)],
-        contexts=[context],
-        active_params=model.weights.matmul,
-        attention_flops=model.weights.attention,
-        bytes_per_s=rate,
-        flops_per_s=flops,
-    )
-    return TokenTime(cast("Floats", bound.memory_s), cast("Floats", bound.compute_s))
 
 
 def batches(most: float) -> Iterator[float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache, partial
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -12,16 +14,15 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     FP4,
     Known,
-    TokenTime,
     all_models,
     batches,
     by_model,
-    each_model,
     known_models,
     prefill_flops,
-    token_time,
+    remembered,
     touched,
 )
+from membench.thesis.models import roofline
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -67,22 +68,83 @@ def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
     The published peaks are multiplied by the efficiencies that this machine's GPU reaches.
     """
     return (
-        scenario[f"device.{name}.bandwidth"] * scenario.efficiency("hbm-read"),
-        scenario[f"device.{name}.fp4"] * scenario.efficiency("gemm"),
+        _reached(scenario, f"device.{name}.bandwidth", "hbm-read"),
+        _reached(scenario, f"device.{name}.fp4", "gemm"),
+    )
+
+
+def _reached(scenario: Scenario, published: str, measured: str) -> Floats:
+    peak = scenario[published]
+    return remembered(
+        (published, str(scenario.peaks.get(measured))),
+        (peak, scenario[measured]),
+        lambda: peak * scenario.efficiency(measured),
     )
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
     """([batch, 1] batch sizes, [batch, draws] 1 if the draw includes the batch size, else 0)."""
     most = scenario["workload.decode.batch_max"]
-    sizes = np.array(list(batches(max(1.0, float(most.max())))))[:, None]
-    return sizes, (sizes <= np.maximum(most, 1)).astype(float)
+    sizes = _sizes(max(1.0, float(most.max())))
+    used = remembered(("used",), (most,), lambda: (sizes <= np.maximum(most, 1)).astype(float))
+    return sizes, used
+
+
+@lru_cache(maxsize=32)
+def _sizes(most: float) -> Floats:
+    return np.array(list(batches(most)))[:, None]
+
+
+class _Decode(NamedTuple):
+    """The decode time per token of one model, [batch, draws] seconds.
+
+    Attributes:
+        memory: [batch, draws] lower bound from the memory rate.
+        compute: [draws] lower bound from the compute rate.
+    """
+
+    memory: Floats
+    compute: Floats
+
+    @property
+    def bound(self) -> Floats:
+        longer: Floats = np.maximum(self.memory, self.compute)
+        return longer
 
 
 def _decode(
-    model: Known, speeds: tuple[Floats, Floats], batch: Floats, context: Floats
-) -> TokenTime:
-    return token_time(model, batch, context, *speeds, KvDtype.FP8, FP4)
+    speeds: tuple[Floats, Floats], batch: Floats, context: Floats
+) -> Callable[[Known], _Decode]:
+    """Model -> the decode times with weights in FP4 and KV in FP8."""
+    models, kv = all_models(), all_models().kv(context, KvDtype.FP8)
+    (rate, flops), weights = speeds, _read(batch.tobytes())
+    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
+    bounds = formula(
+        weight_bytes=0.0,
+        kv_bytes=[kv],
+        contexts=[context],
+        active_params=models.matmul,
+        attention_flops=models.attention,
+        bytes_per_s=rate,
+        flops_per_s=flops,
+    )
+    compute = cast("Floats", bounds.compute_s)
+
+    def of_model(model: Known) -> _Decode:
+        place = model.place
+        return _Decode((weights[place] + kv[place]) / rate, compute[place])
+
+    return of_model
+
+
+@lru_cache(maxsize=32)
+def _read(sizes: bytes) -> tuple[Floats, ...]:
+    """For each model, [batch, 1] bytes of weights in FP4 that a decode step reads per token.
+
+    ``sizes`` is the float array of the batch sizes as bytes.
+    """
+    batch = np.frombuffer(sizes)[:, None]
+    return tuple(touched(model, batch, FP4) / batch for model in known_models())
 
 
 def decode_memory_bound(scenario: Scenario) -> Values:
@@ -92,19 +154,25 @@ def decode_memory_bound(scenario: Scenario) -> Values:
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
-    contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
 
-    def share(model: Known) -> Floats:
-        total = bound = np.zeros(1)
-        for context in contexts:
-            time = _decode(model, rubin, batch, context)
-            spent = time.bound * used
-            total = total + spent.sum(axis=0)
-            bound = bound + (spent * (time.memory >= time.compute)).sum(axis=0)
-        fraction: Floats = bound / total
-        return fraction
+    def spent(context: Floats) -> Floats:
+        # [2, model, draws]: memory-bound time, and all time
+        decode = _decode(rubin, batch, context)
+        both = []
+        for model in known_models():
+            time = decode(model)
+            total = time.bound * used
+            bound = total * (time.memory >= time.compute)
+            both.append((bound.sum(axis=0), total.sum(axis=0)))
+        return np.array(both).swapaxes(0, 1)
 
-    return each_model(share)
+    first, second = (
+        remembered(("decode", name), (used, *rubin, context), partial(spent, context))
+        for name in ("workload.agent.context_p50", "workload.conversation.context")
+        for context in [scenario[name]]
+    )
+    bound, total = first + second
+    return by_model(bound / total)
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
@@ -128,14 +196,15 @@ def hardware_fall(scenario: Scenario) -> Values:
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]
-    devices = [_device(scenario, device) for device in ("gb200", "rubin")]
     dearer = scenario["price.rack_rubin"] / scenario["price.rack_blackwell"]
 
-    def fall(model: Known) -> Floats:
-        old, new = (
-            (_decode(model, speeds, batch, context).bound * used).sum(axis=0) for speeds in devices
-        )
-        ratio: Floats = old / new / dearer
-        return ratio
+    def spent(speeds: tuple[Floats, Floats]) -> Floats:
+        decode = _decode(speeds, batch, context)
+        return np.array([(decode(model).bound * used).sum(axis=0) for model in known_models()])
 
-    return each_model(fall)
+    old, new = (
+        remembered(("fall", name), (used, *speeds, context), partial(spent, speeds))
+        for name in ("gb200", "rubin")
+        for speeds in [_device(scenario, name)]
+    )
+    return by_model(old / new / dearer)

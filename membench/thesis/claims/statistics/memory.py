@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple, cast
+
 import numpy as np
 
 from membench.core.messages import tr
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import NoData, Scenario
 from membench.thesis.claims.statistics.common import (
+    all_models,
     batches,
     breakeven_rate,
     by_model,
     known_models,
-    token_time,
+    remembered,
+    touched,
 )
-from membench.thesis.models.gpu_count import gpus_needed
+from membench.thesis.models import roofline
+from membench.thesis.models.gpu_count import gpus_needed_each
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -22,6 +29,8 @@ Values = dict[str, Floats]
 _PEAK_SHARE = 0.8
 """Share of the highest decode rate. A batch that reaches this share is large enough."""
 _LARGEST_BATCH = 2.0**17
+_POINTS = ("p50", "p90")
+"""Percentiles of the context length of agents."""
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
@@ -29,27 +38,98 @@ def kv_over_free_hbm(scenario: Scenario) -> Values:
 
     The batch is the smallest one that reaches `_PEAK_SHARE` of the highest decode rate.
     """
-    memory = scenario.of_device("memory") * scenario["system.hbm_share"]
-    size = np.array(list(batches(_LARGEST_BATCH)))[:, None]
-    found: Values = {}
-    for model in known_models():
-        many = gpus_needed(model.held.stored, memory, scenario["system.weights_share"])
-        free = many * memory - model.held.stored
-        for point in ("p50", "p90"):
-            context = scenario[f"workload.agent.context_{point}"]
-            time = token_time(
-                model,
-                size,
-                context,
-                many * scenario["hbm-read"],
-                many * scenario["gemm"],
-                KvDtype.FP16,
-            ).bound
-            enough = time <= time[-1] / _PEAK_SHARE
-            batch = size[np.argmax(enough, axis=0), 0]
-            name = tr("{model}, {point}", model=model.name, point=point)
-            found[name] = batch * model.kv(context, KvDtype.FP16) / free
-    return found
+    read = (
+        scenario.of_device("memory"),
+        scenario["system.hbm_share"],
+        scenario["system.weights_share"],
+    )
+    speeds = scenario["hbm-read"], scenario["gemm"]
+
+    def gpus() -> Floats:
+        memory, stored = read[0] * read[1], _weights().stored
+        many = gpus_needed_each(stored, memory, read[2])
+        return np.stack([many, many * memory - stored])
+
+    many, free = remembered(("gpus",), read, gpus)
+
+    def of_context(context: Floats) -> Floats:
+        rate, flops = (many * speed for speed in speeds)
+        kv = all_models().kv(context, KvDtype.FP16)
+        ratio: Floats = _batch(context, rate, flops) * kv / free
+        return ratio
+
+    of_points = [
+        remembered(("kv", name), (*read, *speeds, context), partial(of_context, context))
+        for name in _POINTS
+        for context in [scenario[f"workload.agent.context_{name}"]]
+    ]
+    both = np.stack(of_points, axis=1)
+    return dict(zip(_points(), both.reshape(-1, both.shape[-1]), strict=True))
+
+
+class _ModelWeights(NamedTuple):
+    """The weights of all models.
+
+    Attributes:
+        stored: [model, 1] bytes of the weights.
+        read: for each batch size of `batches`, [model, 1] bytes per token that a step reads.
+    """
+
+    stored: Floats
+    read: Floats
+
+
+@cache
+def _weights() -> _ModelWeights:
+    models, sizes = known_models(), np.array(list(batches(_LARGEST_BATCH)))
+    read = np.array([touched(model, sizes) / sizes for model in models])
+    return _ModelWeights(
+        np.array([[model.held.stored] for model in models]), read.T[..., np.newaxis]
+    )
+
+
+def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
+    """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
+
+    A larger batch reads fewer weights per token and computes as much per token. So all smaller
+    batches are too slow, and their number is the exponent of the result.
+
+    Args:
+        context: [draws] tokens in the KV cache per sequence.
+        rate: [model, draws] memory rate in B/s.
+        flops: [model, draws] compute rate in FLOP/s.
+    """
+    models, kv = all_models(), all_models().kv(context, KvDtype.FP16)
+    read = _weights().read
+    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
+    fastest = formula(
+        weight_bytes=read[-1],
+        kv_bytes=[kv],
+        contexts=[context],
+        active_params=models.matmul,
+        attention_flops=models.attention,
+        bytes_per_s=rate,
+        flops_per_s=flops,
+    )
+    enough = np.maximum(fastest.memory_s, fastest.compute_s) / _PEAK_SHARE
+    slower = np.zeros(enough.shape)
+    for smaller in reversed(range(len(read) - 1)):
+        late = (read[smaller] + kv) / rate > enough
+        slower += late
+        if late.all():
+            slower += smaller
+            break
+    batch: Floats = 2.0**slower
+    return batch
+
+
+@cache
+def _points() -> tuple[str, ...]:
+    return tuple(
+        tr("{model}, {point}", model=name, point=point)
+        for name in all_models().names
+        for point in _POINTS
+    )
 
 
 def elasticity(scenario: Scenario) -> Values:

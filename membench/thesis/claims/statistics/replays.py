@@ -33,7 +33,7 @@ from membench.thesis.claims.statistics.common import (
     remembered,
 )
 from membench.thesis.models import breakeven
-from membench.thesis.models.gpu_count import gpus_needed
+from membench.thesis.models.gpu_count import gpus_needed_each
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
 from membench.thesis.replay.curves import curves
 
@@ -107,7 +107,7 @@ class Tiers(NamedTuple):
 def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
     usable = memory * scenario["system.hbm_share"]
     stored = _constants().stored
-    hbm = usable - stored / gpus_needed(stored, usable, scenario["system.weights_share"])
+    hbm = usable - stored / gpus_needed_each(stored, usable, scenario["system.weights_share"])
     ddr = hbm + scenario["system.ddr_capacity"]
     return Tiers(hbm, ddr, ddr + scenario["system.ssd_capacity"])
 

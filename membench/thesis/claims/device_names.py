@@ -1,0 +1,28 @@
+"""The names of a machine's GPU in the assumptions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from membench.results.schema import Row
+from membench.thesis.claims.assumptions import Assumptions
+
+
+def device_key(device: str, what: str) -> str:
+    """The name ``device.<device>.<what>`` of an assumption.
+
+    If ``device`` or ``what`` is empty, no assumption has the returned name.
+    """
+    return f"device.{device or 'measured'}.{what}"
+
+
+def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
+    """The short name, in the assumptions, of the GPU in the ``device`` column of ``rows``."""
+    slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
+    for text in dict.fromkeys(row.device for row in rows):
+        words = re.split(r"[^a-z0-9]+", text.lower())
+        found = [slug for slug in slugs if all(part in words for part in slug.split("-"))]
+        if found:
+            return max(found, key=len)
+    return ""

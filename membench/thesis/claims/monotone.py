@@ -1,0 +1,48 @@
+"""The inputs in which a statistic is monotone.
+
+The search for the smallest change that changes a verdict tries the largest step of such an input
+first. If the largest step changes no verdict, then no smaller step does. A property test checks
+every entry on random inputs.
+
+Statistics that measure a distance from a claimed value are not monotone. `kv_over_free_hbm` is not
+monotone either, because the number of GPUs is a power of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_UP, _DOWN = 1, -1
+
+_MEMORY_BOUND = {
+    "hbm-read": _DOWN,
+    "device.rubin.bandwidth": _DOWN,
+    "gemm": _UP,
+    "device.rubin.fp4": _UP,
+}
+MONOTONE: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "decode_memory_bound": _MEMORY_BOUND,
+        "prefill_memory_bound": _MEMORY_BOUND | {"workload.prefill.chunk": _DOWN},
+        "hardware_fall": {
+            "price.rack_rubin": _DOWN,
+            "price.rack_blackwell": _UP,
+            "device.gb200.bandwidth": _DOWN,
+            "device.gb200.fp4": _DOWN,
+            "device.rubin.bandwidth": _UP,
+            "device.rubin.fp4": _UP,
+        },
+        "capacity_gain": {"system.link": _UP},
+        "ssd_adds_hits": {"system.link": _UP},
+        "ddr_share_of_hits": {"system.link": _DOWN},
+        "restore_over_recompute_rubin": {
+            "system.link": _UP,
+            "device.rubin.fp4": _DOWN,
+            "gemm": _DOWN,
+        },
+        "endurance": {"system.extra_capacity": _DOWN, "ssd.rating.dwpd": _DOWN, "gemm": _UP},
+        "ssd_ttft": {"ssd-read": _DOWN, "ssd-read-p99": _UP, "system.ttft": _DOWN},
+    }
+)
+"""Statistic -> input -> 1 if no variant falls with the input, -1 if no variant rises."""

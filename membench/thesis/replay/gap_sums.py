@@ -1,0 +1,126 @@
+"""Sums over the idle times of cache, for the traces that membench contains.
+
+To read and replay a trace takes half a second, so `gap_sums.json` contains the sums. A test
+computes the sums again. ``python -m membench.thesis.replay.gap_sums >
+membench/thesis/replay/gap_sums.json`` writes the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from membench.core.record import record
+from membench.thesis.models.demand import band_traffic, resident_bytes
+from membench.thesis.models.economics import Shares
+from membench.thesis.replay.gaps import EDGES_S, Gaps, reread, resting
+
+GRID_S = np.geomspace(1, 1e6, 61)
+"""Gaps in seconds for which a plot shows the share of shorter gaps."""
+FAST_S = 60.0
+"""Longest time between two uses, in seconds, for which HBM and DDR keep cache.
+
+After a longer time (an agent waits for a person), the SSD keeps the cache.
+"""
+KEPT_S = 86400.0
+"""Seconds (a day) after which the SSD drops idle cache."""
+
+
+@record(kw_only=True)
+class GapSums:
+    """Sums over the gaps of one trace. A gap is the time between two uses of cache.
+
+    Attributes:
+        trace: SHA-256 digest of the trace.
+        fast_share: share of the idle tokens with a gap of at most `FAST_S`.
+        slow_share: share of the idle tokens with a gap above `FAST_S` and at most `KEPT_S`.
+        fast_mean_s: mean of ``min(gap, FAST_S)`` in seconds, weighted by tokens.
+        slow_mean_s: mean of ``min(gap, KEPT_S)`` in seconds, weighted by tokens.
+        bands: shares of traffic and residency in the bands with the upper edges `EDGES_S`.
+        traffic: [61] share of the tokens with a gap of at most `GRID_S`.
+        residency: [61] share of the token-seconds with a gap of at most `GRID_S`.
+    """
+
+    trace: str
+    fast_share: float
+    slow_share: float
+    fast_mean_s: float
+    slow_mean_s: float
+    bands: tuple[Shares, ...]
+    traffic: NDArray[np.float64]
+    residency: NDArray[np.float64]
+
+
+@cache
+def gap_sums() -> dict[str, GapSums]:
+    """Name of a trace that membench contains -> the sums."""
+    text = (files(__package__) / "gap_sums.json").read_text(encoding="utf-8")
+    return {name: _read(table) for name, table in json.loads(text).items()}
+
+
+def _read(table: dict[str, Any]) -> GapSums:
+    edges = pairwise((0.0, *EDGES_S, float("inf")))
+    both = zip(edges, table["bands"], strict=True)
+    return GapSums(
+        **{
+            **table,
+            "bands": tuple(Shares(*edge, *shares) for edge, shares in both),
+            "traffic": np.array(table["traffic"], float),
+            "residency": np.array(table["residency"], float),
+        }
+    )
+
+
+def computed(name: str) -> dict[str, Any]:
+    """Read the trace ``name``, and return the entry for `gap_sums.json`."""
+    from membench.thesis.replay.traces import SHIPPED
+
+    gaps = gaps_of(name)
+    seconds, tokens = gaps.seconds, gaps.tokens
+    return {
+        "trace": next(one.sha256 for one in SHIPPED if one.name == name),
+        "fast_share": band_traffic(1.0, seconds, tokens, 0.0, FAST_S),
+        "slow_share": band_traffic(1.0, seconds, tokens, FAST_S, KEPT_S),
+        "fast_mean_s": resident_bytes(1.0, seconds, tokens, FAST_S),
+        "slow_mean_s": resident_bytes(1.0, seconds, tokens, KEPT_S),
+        "bands": [[one.traffic, one.residency] for one in gaps.bands()],
+        **_cumulated(gaps),
+    }
+
+
+def gaps_of(name: str) -> Gaps:
+    """The idle times of whole contexts, or of re-read blocks if the trace has no sessions."""
+    from membench.thesis.replay.hits import replay
+    from membench.thesis.replay.traces import read_trace
+
+    trace = read_trace(name)
+    if trace.sessions:
+        return resting(trace)
+    return reread(trace, replay(trace).reuse)
+
+
+def _cumulated(gaps: Gaps) -> dict[str, list[float]]:
+    order = np.argsort(gaps.seconds, kind="stable")
+    seconds, tokens = gaps.seconds[order], gaps.tokens[order]
+    place = np.searchsorted(seconds, GRID_S, side="right")
+
+    def shares(weights: NDArray[np.float64]) -> list[float]:
+        sums = np.concatenate([[0.0], np.cumsum(weights)])
+        found: list[float] = (sums[place] / sums[-1]).tolist()
+        return found
+
+    return {"traffic": shares(tokens), "residency": shares(tokens * seconds)}
+
+
+if __name__ == "__main__":
+    from membench.thesis.replay.traces import SHIPPED
+
+    json.dump({one.name: computed(one.name) for one in SHIPPED}, sys.stdout)
+    sys.stdout.write("\n")
