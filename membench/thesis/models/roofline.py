@@ -46,9 +46,9 @@ class BoundRatios:
         """The distribution, the source and the assumptions of the bound, as sentences."""
         return tr(
             "Of {points} published measurements of served models, at least {share} % take {low} "
-            "to {high} times the lower bound for decoding. In detail, 5 % take less than {p5} "
-            "times, half take less than {median} times, and 95 % take less than {p95} times the "
-            "lower bound. {source}",
+            "to {high} times the lower bound for decoding. In detail, 5 % of the measurements take "
+            "less than {p5} times, half take less than {median} times, and 95 % take less than "
+            "{p95} times the lower bound. {source}",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",
