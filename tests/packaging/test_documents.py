@@ -138,7 +138,7 @@ def test_counts_in_the_documents_are_counted() -> None:
     assert sorted(linked) == sorted(scripts)
     for sentence in (
         f"the numbers of {len(rows)} other tools",
-        f"`findings/`: {len(scripts)} scripts",
+        f"`findings/` contains {len(scripts)} scripts",
         f"as {len(ledger().claims)} claims",
         f"of {len(models())} models",
         f"published figures of {len(list(REFERENCES.glob('*/figures.toml')))} machines and parts",

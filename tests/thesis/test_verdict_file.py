@@ -170,7 +170,7 @@ def test_explain_tells_a_claim(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "HBM remains an indispensable key component" in text
     assert "supported if 95 % of the draws are at least 5 x" in text
-    assert "Evidence against the claim: End to end the effect is smaller" in text
+    assert "Evidence against the claim: End to end, the effect is smaller" in text
     assert run("explain", "C99") == 2
     assert "Error: there is no claim 'C99'" in capsys.readouterr().err
 

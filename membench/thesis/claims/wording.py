@@ -88,9 +88,9 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
         weak: whether the kinds of evidence are too weak for any verdict.
     """
     if flip is None and weak:
-        return tr("no change of a number: another kind of evidence is needed")
+        return tr("another kind of evidence; no change of a number is sufficient")
     if flip is None:
-        return tr("no single change of an input up to a hundredfold")
+        return tr("no change of a single input by a factor of up to 100 is sufficient")
     return tr(
         "{input} {change}: {verdict}",
         input=flip_name(flip.name, found),

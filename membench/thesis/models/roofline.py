@@ -42,12 +42,13 @@ class BoundRatios:
     below: int
     source: str
 
-    def sentence(self) -> str:
-        """The distribution as a sentence without capital and full stop."""
+    def sentences(self) -> str:
+        """The distribution, the source and the assumptions of the bound, as sentences."""
         return tr(
-            "of {points} published measurements of served models, at least {share} % take {low} "
-            "to {high} times the lower bound for decoding (5 % take less than {p5} times, half "
-            "less than {median} times, 95 % less than {p95} times; {source})",
+            "Of {points} published measurements of served models, at least {share} % take {low} "
+            "to {high} times the lower bound for decoding. In detail, 5 % of the measurements take "
+            "less than {p5} times, half take less than {median} times, and 95 % take less than "
+            "{p95} times the lower bound. {source}",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",
@@ -69,8 +70,8 @@ SERVED_DECODE = BoundRatios(
     covers=0.9,
     below=7,
     source=tr(
-        "aiconfigurator 095f58a, silicon_sample.csv: bound for weights as served, KV cache in FP8 "
-        "and 92 % of the memory bandwidth"
+        "The measurements are from aiconfigurator 095f58a (silicon_sample.csv). The lower bound "
+        "assumes weights in the served precision, KV cache in FP8 and 92 % of the memory bandwidth."
     ),
 )
 """Measured decode times of real servers divided by the lower bound.

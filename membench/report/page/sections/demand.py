@@ -42,9 +42,9 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times depend on this rate: an engine with 16-bit arithmetic takes longer to recompute, an "
-    "engine with FP8 or FP4 may take less time. Decoding: {served}.",
-    served=SERVED_DECODE.sentence(),
+    "Times depend on this rate. An engine with 16-bit arithmetic takes longer to recompute. An "
+    "engine with FP8 or FP4 arithmetic may take less time. {served}",
+    served=SERVED_DECODE.sentences(),
 )
 
 
