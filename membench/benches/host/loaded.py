@@ -93,11 +93,11 @@ class _HostScene:
 
         def fill(thread: int) -> None:
             if thread == 0:  # no other CPU's cache has lines of the ring
-                memory.fill(0)
                 ring.link()
             else:
                 cpu.streams.fill(self._regions[thread - 1], 0, SALT_A)
 
+        cpu.touch(memory, count)
         cpu.each(count, fill)
         self._walk = Walk(ring)
 

@@ -17,7 +17,7 @@ from membench.core.text import counted
 from membench.core.units import KIB, MIB, about_size
 from membench.host.memory.arena import Bytes
 from membench.host.memory.backend import CpuBackend
-from membench.host.storage.content import BLOCK, Content
+from membench.host.storage.content import Content
 from membench.host.storage.files import disk_name, evict, requests, resident_share
 from membench.host.storage.flow import Flow, TrafficShape
 from membench.host.storage.scratch import ScratchHandle
@@ -153,7 +153,7 @@ class StorageBackend:
             shift: offset of the first byte within its page.
         """
         (memory,) = self.cpu.arrays(pages, [size + shift])
-        memory[::BLOCK] = 0
+        self.cpu.touch(memory, 1)
         return memory[shift:]
 
     def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
