@@ -76,6 +76,8 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
         size_bytes=size,
         metric=Metric.LATENCY,
         operations=LOADS,
+        samples=8,
+        stop="agreed",
         verify=lambda _: walk.verify(),
         detail={
             "engine": "numba",

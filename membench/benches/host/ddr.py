@@ -90,7 +90,7 @@ def _stream(
         bytes_moved=size * len(arrays),
         bytes_convention=BytesConvention.RW_SUM,
         verify=verify_sum if reads else verify_elements,
-        samples=8,
+        samples=6,
         stop="agreed",
         detail={
             "engine": engine.name,
