@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from membench.core.backend import Backend
     from membench.core.snapshot import Machine
     from membench.gpu.protocol import Gpu
+    from membench.host.memory.backend import CpuBackend
     from membench.host.storage.scratch import ScratchHandle
 
 BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
@@ -25,6 +26,7 @@ def open_backend(
     scratch: ScratchHandle | None = None,
     gpu: int | None = None,
     benches: Iterable[str] = (),
+    host: CpuBackend | None = None,
 ) -> Backend:
     """Open the backend ``name`` in this process.
 
@@ -33,6 +35,7 @@ def open_backend(
         gpu: index in ``machine.gpus.devices`` for `cuda` and `cuda-storage`; None for the first
             GPU.
         benches: names of benches. Their kernels are compiled now, in parallel.
+        host: an open backend whose threads and memory `storage` uses; None for its own.
 
     Raises:
         BackendUnavailable: there is no backend with this name.
@@ -50,7 +53,7 @@ def open_backend(
 
         if scratch is None:
             raise BackendUnavailable("a disk cannot be measured without a scratch file")
-        return open_storage(machine, scratch)
+        return open_storage(machine, scratch, host)
     if name == "cuda-storage":
         from membench.gpu.cuda.backend import open_cuda
         from membench.host.storage.backend import open_storage

@@ -10,9 +10,12 @@ from membench.results.plan import Plan, PlannedCase
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
     """The runnable cases of ``plan`` in their order in round ``round_``.
 
-    The plan's seed and the round determine the order.
+    The plan's seed and the round determine the order. The first round begins with the case that
+    has the smallest estimate, so that the user soon sees a result.
     """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     # The order must be repeatable, not cryptographically random.
     random.Random(f"{plan.seed}/{round_}").shuffle(cases)
+    if round_ == 1 and cases:
+        cases.insert(0, cases.pop(cases.index(min(cases, key=lambda case: case.seconds))))
     return tuple(cases)

@@ -20,6 +20,7 @@ DISK = GIB  # bytes of the scratch file; more than the cache of most disk contro
 BLOCK_STEP = 4096  # bytes: alignment for direct I/O, and the unit of verification
 MOST_IN_FLIGHT = 4096  # requests; IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
+LEAST_OBSERVE_S = 0.1
 SECONDS = 0.22  # seconds per round of one case, including set-up and verification
 CLIENT_LIMITED = 0.9  # if the I/O loop uses a larger share of a CPU, it may limit the rate
 
@@ -58,6 +59,7 @@ def disk_work(
     return Observed(
         observe=observe,
         seconds=OBSERVE_S,
+        least_seconds=LEAST_OBSERVE_S,
         timer=storage.timer,
         size_bytes=storage.scratch.size,
         bytes_moved=block,

@@ -307,6 +307,17 @@ def test_without_io_uring_native_aio_does_it_and_without_that_threads(
     backend.close()
 
 
+def test_the_disk_uses_the_memory_of_another_backend(
+    machine: Machine, cpu: CpuBackend, file: ScratchFile
+) -> None:
+    backend = open_storage(machine, file.scratch, cpu)
+    memory = backend.memory("thp", MIB)
+    assert memory.ctypes.data == cpu.arrays("thp", [MIB])[0].ctypes.data
+    backend.close()
+    assert cpu.each(1, lambda thread: thread) == [0]  # the threads still run
+    memory[:] = 1  # the memory still exists
+
+
 def refuse(*_: object) -> int:
     raise BackendUnavailable("io_setup is refused")
 

@@ -5,9 +5,12 @@ People compare these times between versions. No test fails because of a time.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,3 +130,44 @@ def test_start_up(benchmark: BenchmarkFixture, arguments: tuple[str, ...]) -> No
         ).returncode
 
     assert benchmark(start) == 0
+
+
+def test_the_quick_profile(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """The whole quick profile, its shares of the time, and the time until its first result.
+
+    To compare two versions, run this test in turns with each of them on the PYTHONPATH.
+    """
+    csv = tmp_path / "o.csv"
+    command = [sys.executable, "-m", "membench", "run", "--profile", "quick", "--device", "cpu"]
+
+    def run() -> float:
+        """Seconds until the first result."""
+        begin, first = time.monotonic(), 0.0
+        with subprocess.Popen(
+            [*command, "-o", str(csv)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if not first and line.startswith("[round 1/"):
+                    first = time.monotonic() - begin
+        assert process.returncode == 0
+        return first
+
+    pedantic: Callable[..., float] = benchmark.pedantic  # without types
+    first = pedantic(run, rounds=1)
+    seconds = json.loads(csv.with_suffix(".json").read_text())["seconds"]
+    benchmark.extra_info["first result, s"] = round(first, 2)
+    for part in ("measuring", "filling", "verifying", "overhead"):
+        benchmark.extra_info[f"{part}, share"] = round(seconds[part] / seconds["total"], 3)
+    intervals = [
+        (max(row.round_values) - min(row.round_values)) / row.value
+        for row in read_rows(csv)
+        if row.status is Status.OK and row.value
+    ]
+    benchmark.extra_info["median range of the rounds"] = round(
+        sorted(intervals)[len(intervals) // 2], 4
+    )
+    assert 0 < first < seconds["total"]

@@ -88,3 +88,12 @@ def test_a_case_has_its_rounds_spread_over_the_run(rounds: int, own: int) -> Non
     assert found[0] == 1
     gaps = [after - before for before, after in zip(found, [*found[1:], rounds + 1], strict=True)]
     assert max(gaps) - min(gaps) <= 1
+
+
+@given(st.integers(0, 2**31))
+def test_only_the_first_round_begins_with_the_shortest_case(seed: int) -> None:
+    cases = [*PLAN.cases, replace(planned(12), seconds=0.1)]
+    plan = replace(PLAN, seed=seed, cases=tuple(cases))
+    assert ids(plan, 1)[0] == "ddr/copy/n=12"
+    first = {ids(replace(plan, seed=seed + n), round_)[0] for n in range(8) for round_ in (2, 3)}
+    assert len(first) > 1

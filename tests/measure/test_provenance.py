@@ -11,6 +11,7 @@ import pytest
 from membench import workloads
 from membench.benches import registry
 from membench.core.backend import Backend
+from membench.measure.worker import case_run
 from membench.measure.worker.case_run import kernel_hash
 
 BENCH = registry().benches["hbm/read"]
@@ -24,6 +25,7 @@ class Kernels:
 
 
 def hash_of(digest: str = "00") -> str:
+    case_run._kernel_hash.cache_clear()  # a new process
     return kernel_hash(BENCH, cast("Backend", cast("Any", Kernels(digest))))
 
 

@@ -59,13 +59,10 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     (memory,) = cpu.arrays(pages, [size])
     ring = HostRing.over(memory, cpu.line_bytes)
 
-    def prepare(_: int) -> None:
-        # The CPU that runs the chase touches the memory first and writes the pointers. Otherwise
-        # another CPU's cache would have dirty lines, and the first walk would fetch them.
-        memory.fill(0)
-        ring.link()
-
-    cpu.each(1, prepare)
+    cpu.touch(memory, 1)
+    # The CPU that runs the chase writes all lines of the ring. Otherwise another CPU's cache would
+    # have dirty lines, and the first walk would fetch them.
+    cpu.each(1, lambda _: ring.link())
     walk = Walk(ring)
     if size <= WARM_UP_BYTES:
         cpu.launch([walk.job(max(LOADS, ring.lines))])
@@ -79,6 +76,8 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
         size_bytes=size,
         metric=Metric.LATENCY,
         operations=LOADS,
+        samples=8,
+        stop="agreed",
         verify=lambda _: walk.verify(),
         detail={
             "engine": "numba",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LOADS = 32768  # loads per sample: about 5 ms
 OBSERVE_S = 0.3
+LEAST_OBSERVE_S = 0.1
 IDLE_S = 0.05
 MOST_SAMPLES = 512
 RUNNING_BYTES = MIB  # bytes that every traffic generator moves before the first sample
@@ -51,6 +52,7 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     return Observed(
         observe=scene.observe,
         seconds=OBSERVE_S,
+        least_seconds=LEAST_OBSERVE_S,
         timer=cpu.timer,
         size_bytes=scene.size_bytes,
         bytes_convention=BytesConvention.RW_SUM,
@@ -92,11 +94,11 @@ class _HostScene:
 
         def fill(thread: int) -> None:
             if thread == 0:  # no other CPU's cache has lines of the ring
-                memory.fill(0)
                 ring.link()
             else:
                 cpu.streams.fill(self._regions[thread - 1], 0, SALT_A)
 
+        cpu.touch(memory, count)
         cpu.each(count, fill)
         self._walk = Walk(ring)
 

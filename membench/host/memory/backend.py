@@ -117,6 +117,19 @@ class CpuBackend:
             skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
+    def touch(self, memory: Bytes, threads: int) -> None:
+        """Write to every page of ``memory``, with all `helpers` of a case with ``threads`` threads.
+
+        The first write to a page costs far more than the later writes of a case.
+        """
+        cuts = np.linspace(0, memory.size, self.helpers(threads) + 1).astype(np.int64)
+        cuts[1:-1] -= cuts[1:-1] % mmap.PAGESIZE
+
+        def write(helper: int) -> None:
+            memory[cuts[helper] : cuts[helper + 1] : mmap.PAGESIZE] = 0
+
+        self.each(self.helpers(threads), write)
+
     @property
     def contents(self) -> list[object]:
         """The content of each array of the last `arrays` call, as an earlier `vouch` recorded it.

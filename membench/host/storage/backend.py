@@ -17,7 +17,7 @@ from membench.core.text import counted
 from membench.core.units import KIB, MIB, about_size
 from membench.host.memory.arena import Bytes
 from membench.host.memory.backend import CpuBackend
-from membench.host.storage.content import BLOCK, Content
+from membench.host.storage.content import Content
 from membench.host.storage.files import disk_name, evict, requests, resident_share
 from membench.host.storage.flow import Flow, TrafficShape
 from membench.host.storage.scratch import ScratchHandle
@@ -31,13 +31,18 @@ SMALL = 64 * KIB
 LARGEST_OTHER_FILE = 256 * MIB
 
 
-def open_storage(machine: Machine, scratch: ScratchHandle) -> StorageBackend:
+def open_storage(
+    machine: Machine, scratch: ScratchHandle, host: CpuBackend | None = None
+) -> StorageBackend:
     """Open the backend for ``scratch``. The process that created the file must still have it open.
+
+    Args:
+        host: an open backend whose threads and memory to use; None for new threads and memory.
 
     Raises:
         BackendUnavailable: this process cannot open the file.
     """
-    return StorageBackend(machine, scratch)
+    return StorageBackend(machine, scratch, host)
 
 
 class StorageBackend:
@@ -50,7 +55,9 @@ class StorageBackend:
 
     timer = CpuBackend.timer
 
-    def __init__(self, machine: Machine, scratch: ScratchHandle) -> None:
+    def __init__(
+        self, machine: Machine, scratch: ScratchHandle, host: CpuBackend | None = None
+    ) -> None:
         self.machine = machine
         self.scratch = scratch
         self.content = Content(scratch.seed)
@@ -58,7 +65,8 @@ class StorageBackend:
             size = os.fstat(fd).st_size
         if size != scratch.size:
             raise BackendUnavailable(f"the scratch file has {size} bytes, not {scratch.size}")
-        self.cpu = CpuBackend(machine)
+        self._owns_cpu = host is None
+        self.cpu = CpuBackend(machine) if host is None else host
         self.resolution_ns = self.cpu.resolution_ns
         self._ledger = WriteLedger(scratch.ledger)
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -145,7 +153,7 @@ class StorageBackend:
             shift: offset of the first byte within its page.
         """
         (memory,) = self.cpu.arrays(pages, [size + shift])
-        memory[::BLOCK] = 0
+        self.cpu.touch(memory, 1)
         return memory[shift:]
 
     def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
@@ -230,13 +238,15 @@ class StorageBackend:
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Do nothing: the buffers are kept for the next case."""
+        """Forget which threads ran. The buffers are kept for the next case."""
+        self.cpu.reclaim()
 
     def close(self) -> None:
-        """End the threads, free the memory and restore the file size limit."""
+        """End the engines, and restore the file size limit. End own threads and free own memory."""
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
-        self.cpu.close()
+        if self._owns_cpu:
+            self.cpu.close()
         if self._limits is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
             self._limits = None

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from membench.core.plain import dump, load
 from membench.core.snapshot import Machine
 from membench.host.storage.scratch import ScratchHandle
+from membench.measure.rounds.earlier import EarlierRounds
 from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
@@ -44,6 +45,7 @@ class RoundRequest:
         config: the configuration of a tuned case.
         tune: choose the best configuration. The answer is a case result with this configuration as
             its `detail`.
+        earlier: what the earlier rounds of the case showed; None if there were too few.
     """
 
     round: int
@@ -51,6 +53,7 @@ class RoundRequest:
     iters: int | None = None
     config: dict[str, int] = field(default_factory=dict)
     tune: bool = False
+    earlier: EarlierRounds | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from membench.core.text import counted
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
+from membench.measure.rounds.earlier import EarlierRounds, earlier_rounds
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.process import Worker, WorkerLost
@@ -140,8 +141,14 @@ class Rounds:
                 place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                config = self._configs.get(case.id, {})
-                unit = worker.run(RoundRequest(round_, case, self._batches.get(case.id), config))
+                request = RoundRequest(
+                    round_,
+                    case,
+                    iters=self._batches.get(case.id),
+                    config=self._configs.get(case.id, {}),
+                    earlier=self._earlier(case),
+                )
+                unit = worker.run(request)
                 self._keep(unit)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
@@ -150,6 +157,9 @@ class Rounds:
         if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
+
+    def _earlier(self, case: PlannedCase) -> EarlierRounds | None:
+        return earlier_rounds(unit for unit in self.units if unit.case == case.id)
 
     def _keep(self, unit: CaseResult) -> None:
         self._journal.append(unit)

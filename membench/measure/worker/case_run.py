@@ -7,6 +7,7 @@ import importlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import QUANTILE, CacheState, Stat, Status
 from membench.core.work import Observed, Timed, Work, unverified
 from membench.measure.recording import remember
+from membench.measure.rounds.earlier import EarlierRounds
 from membench.measure.rounds.protocol import RoundRequest
 from membench.measure.worker.readings import reading
 from membench.measure.worker.sampling import Sampled, take_samples
-from membench.measure.worker.stopping import rule_for
+from membench.measure.worker.stopping import observation_seconds, rule_for
 from membench.measure.worker.stopwatch import DeviceStopwatch, Stopwatch, Stopwatches
 from membench.measure.worker.tune import best_config
 from membench.results.case_result import CaseResult, Reading, Seconds
@@ -54,9 +56,9 @@ def run_unit(
             if isinstance(work, Timed):
                 remember(backend, work)
                 stopwatch = stopwatches.stopwatch(backend, work)
-                readings, facts, verify = _timed(stopwatch, work, request.iters)
+                readings, facts, verify = _timed(stopwatch, work, request)
             else:
-                readings, facts, verify = _observed(work)
+                readings, facts, verify = _observed(work, request.earlier)
             measured = time.monotonic()
             verified = verify()
             seating = backend.seating() if isinstance(backend, SeatedBackend) else Seating()
@@ -117,8 +119,13 @@ def kernel_hash(bench: Bench, backend: Backend) -> str:
 
     The digest includes the modules that several benches share.
     """
-    module = importlib.import_module(bench.function.__module__)
-    digest = hashlib.sha256(backend.kernel_digest.encode())
+    return _kernel_hash(bench.function.__module__, backend.kernel_digest)
+
+
+@cache
+def _kernel_hash(name: str, kernel_digest: str) -> str:
+    module = importlib.import_module(name)
+    digest = hashlib.sha256(kernel_digest.encode())
     if module.__file__:
         digest.update(Path(module.__file__).read_bytes())
     for path in sorted(Path(next(iter(workloads.__path__))).glob("*.py")):
@@ -127,9 +134,9 @@ def kernel_hash(bench: Bench, backend: Backend) -> str:
 
 
 def _timed(
-    stopwatch: Stopwatch, work: Timed, iterations: int | None
+    stopwatch: Stopwatch, work: Timed, request: RoundRequest
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
-    sampled = take_samples(stopwatch, work, rule_for(work), iterations)
+    sampled = take_samples(stopwatch, work, rule_for(work, request.earlier), request.iters)
     readings = tuple(
         reading(
             metric,
@@ -168,9 +175,9 @@ def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | fl
 
 
 def _observed(
-    work: Observed,
+    work: Observed, earlier: EarlierRounds | None
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
-    observation = work.observe(work.seconds)
+    observation = work.observe(observation_seconds(work, earlier))
     readings = tuple(
         reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
     )

@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from membench.core.work import Timed
+from membench.core.work import Observed, Timed
+from membench.measure.rounds.earlier import EarlierRounds
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,42 @@ class Agreement:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
         return Stop("agreed") if error <= self.limit else None
+
+
+ROUND_SHARE = 0.5
+"""Largest accepted standard error of a round value, as a share of the scatter of the rounds.
+
+At this limit, the samples of a round cause a quarter of the variance between rounds. Without them,
+the interval over the rounds would be narrower by an eighth. Twice as many samples would narrow the
+interval by a sixteenth at most.
+"""
+
+
+@dataclass(frozen=True)
+class RoundScatter:
+    """``rule``, or earlier if rounds scatter more than the samples of this round.
+
+    Sampling ends after at least ``least`` samples, when the standard error of their median is at
+    most `ROUND_SHARE` times the scatter of the earlier rounds. The decision uses the scatter of
+    the samples and not their median, so it does not favour large or small values.
+
+    Attributes:
+        scatter: relative standard deviation of the values of the earlier rounds.
+    """
+
+    rule: StopRule
+    scatter: float
+    least: int = 3
+
+    def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
+        """Stop with the reason of ``rule`` or with ``round-scatter``."""
+        if why := self.rule.stop(samples, elapsed_s):
+            return why
+        if len(samples) < self.least:
+            return None
+        # The median of normal samples has sqrt(pi / 2) times the standard error of their mean.
+        error = _relative_deviation(samples) * math.sqrt(math.pi / 2 / len(samples))
+        return Stop("round-scatter") if error <= ROUND_SHARE * self.scatter else None
 
 
 @dataclass(frozen=True)
@@ -146,15 +183,33 @@ WALL_CAP_S = 10.0
 """Maximum seconds of sampling per case and round."""
 
 
-def rule_for(work: Timed) -> StopRule:
-    """The stopping rule that ``work`` requests, with limits on samples and time."""
+def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
+    """The stopping rule that ``work`` requests, with limits on samples and time.
+
+    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds.
+    """
     rules: dict[str, StopRule] = {
         "count": FixedCount(work.samples),
         "agreed": Agreement(work.samples),
         "rse": RelativeStandardError(),
         "stdrel": RelativeDeviation(),
     }
-    return Capped(rules[work.stop], work.samples, WALL_CAP_S)
+    rule = rules[work.stop]
+    if earlier is not None and work.stop in ("count", "agreed"):
+        rule = RoundScatter(rule, earlier.scatter)
+    return Capped(rule, work.samples, WALL_CAP_S)
+
+
+def observation_seconds(work: Observed, earlier: EarlierRounds | None) -> float:
+    """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
+
+    A standard error falls with the square root of the time. So the time is chosen such that the
+    standard error of a round value is `ROUND_SHARE` times the scatter of the ``earlier`` rounds.
+    """
+    if earlier is None or work.least_seconds is None:
+        return work.seconds
+    needed = work.seconds * (earlier.error / ROUND_SHARE) ** 2
+    return min(work.seconds, max(work.least_seconds, needed))
 
 
 def _relative_deviation(samples: Sequence[float]) -> float:

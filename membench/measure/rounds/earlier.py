@@ -1,0 +1,85 @@
+"""What the earlier rounds of a case showed, so that later rounds take no useless samples.
+
+The interval of a row depends on the scatter of its round values. If rounds differ by more than the
+samples within a round, more samples hardly narrow the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+
+from membench.core.terms import QUANTILE
+from membench.results.case_result import CaseResult, Reading
+
+LEAST_ROUNDS = 2
+"""Number of earlier rounds from which their scatter is used."""
+
+RESOLVED = 4
+"""Number of samples above a quantile from which its standard error is trusted."""
+
+
+@dataclass(frozen=True)
+class EarlierRounds:
+    """The scatter of the earlier rounds of a case.
+
+    Attributes:
+        scatter: relative standard deviation of the round values; the smallest over all readings.
+        error: typical standard error of a round value, divided by the scatter of the round values;
+            the largest quotient over all readings, at most 1. It is 1 if the standard error of a
+            reading is unknown.
+    """
+
+    scatter: float
+    error: float
+
+
+def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
+    """The scatter of ``units``, one case's results with the status `ok`, one result per round.
+
+    The result is None for fewer than `LEAST_ROUNDS` results.
+    """
+    rounds = [unit.readings for unit in units]
+    if len(rounds) < LEAST_ROUNDS or not all(rounds):
+        return None
+    of_readings = [_scatter(readings) for readings in zip(*rounds, strict=False)]
+    return EarlierRounds(
+        scatter=min(scatter for scatter, _ in of_readings),
+        error=max(error for _, error in of_readings),
+    )
+
+
+def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
+    """Relative standard deviation of the values, and standard error divided by this deviation."""
+    values = [reading.value for reading in readings]
+    deviation = stdev(values)
+    errors = [standard_error(reading) for reading in readings]
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors) or deviation <= 0:
+        return max(0.0, deviation) / abs(sum(values) / len(values)), 1.0
+    return deviation / abs(sum(values) / len(values)), min(1.0, median(known) / deviation)
+
+
+def standard_error(reading: Reading) -> float | None:
+    """Standard error of the value of ``reading``, in its unit; None if too few samples are known.
+
+    The number of samples below a quantile q of n samples has the standard deviation
+    sqrt(n q (1 - q)). So the standard error is half the distance between the quantiles that are
+    sqrt(q (1 - q) / n) below and above q.
+    """
+    share = QUANTILE[reading.stat]
+    if reading.n * (1 - share) < RESOLVED:
+        return None
+    step = math.sqrt(share * (1 - share) / reading.n)
+    ordered = sorted(reading.samples)
+    return (_quantile(ordered, share + step) - _quantile(ordered, share - step)) / 2
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """The quantile ``share`` of ascending values, linearly interpolated."""
+    at = min(1.0, max(0.0, share)) * (len(ordered) - 1)
+    low = min(int(at), len(ordered) - 2) if len(ordered) > 1 else 0
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
