@@ -87,7 +87,7 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         if label is None and name in labels:
             raise UsageError(
                 f"{source.name} would get the label '{name}', but another file has this label",
-                f"choose another label: LABEL={source.name}",
+                f"give this file a different label: LABEL={source.name}",
             )
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
@@ -194,7 +194,7 @@ def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
                 raise SchemaError(
                     f"{source.name}: two different rows for {row.case} ({row.metric} {row.stat}) "
                     f"of run {row.run_id} have the label '{label}'",
-                    "compare separate runs, not edited copies",
+                    "give files of separate runs, not edited copies of one run",
                 )
     return tuple(seen.values())
 

@@ -98,7 +98,7 @@ def read_source(path: Path) -> Source:
             if digest(path) != sidecar.get("sha256"):
                 problem = f"{path} was changed after its run"
     except MembenchError as error:
-        problem = f"{error}; not used"
+        problem = f"{error}; the file is not used"
     return Source(path, rows, facts, ascii_line(problem), pair_id)
 
 

@@ -92,7 +92,7 @@ def thresholds(name: str) -> Thresholds:
     path = Path(name)
     if not path.suffix and not path.exists():
         raise UsageError(
-            f"{one_line(name)}: neither a preset nor a file",
+            f"--preset {one_line(name)} is neither a preset nor a file",
             did_you_mean(name, PRESETS, f"the presets are {', '.join(PRESETS)}"),
         )
     try:
@@ -119,7 +119,7 @@ def _read(path: Path) -> Thresholds:
     try:
         content = parse_toml(read_bytes(path, MAX_TOML, pipe=True, text=True))
     except ValueError as error:
-        raise MembenchError(f"cannot be read: {error}") from None
+        raise MembenchError(f"the file cannot be read: {error}") from None
     if content.pop("schema", None) != SCHEMA:
         raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
     base = content.pop("base", "default")

@@ -316,7 +316,9 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
     try:
         return load(Machine, contents.machine)
     except SchemaError as error:
-        raise JournalError(f"{shown(path)}: {error}", "start a new run with another -o") from None
+        raise JournalError(
+            f"{shown(path)}: {error}", "start a new run with a different file name for -o"
+        ) from None
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
@@ -334,7 +336,8 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
         reason = str(error)
     if reason:
         raise JournalError(
-            f"{shown(path)} cannot be completed: {reason}", "start a new run with another -o"
+            f"{shown(path)} cannot be completed: {reason}",
+            "start a new run with a different file name for -o",
         )
 
 

@@ -30,8 +30,8 @@ def check_magnitude(rows: Iterable[Row]) -> None:
         wrong = next((number for number in _numbers(row) if not fits(number)), None)
         if wrong is not None:
             raise SchemaError(
-                f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a measurement",
-                f"numbers from {1 / LARGEST:g} to {LARGEST:g} are possible",
+                f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a possible measurement",
+                f"give a file whose numbers are between {1 / LARGEST:g} and {LARGEST:g}",
             )
 
 

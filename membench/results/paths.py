@@ -91,10 +91,10 @@ def _refuse_existing(csv: Path, path: Path) -> None:
             f"{name} is a directory", f"name a file: -o {shell_word(csv / 'run.csv')}"
         )
     if not stat.S_ISREG(mode):
-        raise OutputError(f"{name} is not a regular file", "choose another -o")
+        raise OutputError(f"{name} is not a regular file", "give -o a new file name")
     if journal_path(csv).is_file():
         raise OutputError(
-            f"{name} exists: that run was interrupted, or is still going on",
-            f"continue it with --resume {shell_word(csv)}, or choose another -o",
+            f"{name} exists: its run was interrupted, or is still going on",
+            f"continue that run with --resume {shell_word(csv)}, or give -o a new file name",
         )
     raise taken(path)

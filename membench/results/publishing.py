@@ -43,7 +43,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
         except FileExistsError:
             continue
         return place
-    raise AssertionError("the names never end")
+    raise AssertionError("the list of file names never ends")
 
 
 def _places(csv: Path) -> Iterator[Path]:

@@ -72,14 +72,14 @@ def _one_by_one(text: str) -> Iterator[tuple[int, list[str]]]:
             if record:
                 yield reader.line_num, record
     except csv.Error as error:
-        raise SchemaError(f"line {reader.line_num}: not CSV: {error}") from None
+        raise SchemaError(f"line {reader.line_num} is not CSV: {error}") from None
 
 
 def _lines(text: str) -> Iterator[str]:
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
         if len(line) > MAX_CELLS and line.count(",") > MAX_CELLS:
             raise SchemaError(
-                f"line {number}: {line.count(',')} cells, too many for a results file"
+                f"line {number} has {line.count(',')} cells, too many for a results file"
             )
         yield line
 

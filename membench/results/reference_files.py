@@ -37,7 +37,7 @@ def reference_name(argument: str) -> str:
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
         near = (f"{PREFIX}{one}" for one in nearest(name, reference_names()))
-        hint = asked_back(near) or "membench list --references shows the names"
+        hint = asked_back(near) or "membench list --references shows the names of the references"
         raise UsageError(f"there is no reference '{argument}'", hint)
     return name
 

@@ -94,7 +94,10 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
     except SchemaError as error:
         raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
     except ValueError:
-        raise SchemaError(f"{shown(path)} is not JSON") from None
+        raise SchemaError(
+            f"{shown(path)} is not JSON",
+            "give the JSON file that the run wrote, or remove the file",
+        ) from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         family = isinstance(schema, str) and schema.partition("/")[0] == SCHEMA.partition("/")[0]

@@ -111,8 +111,8 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
             yield row
         elif first != row:
             raise SchemaError(
-                f"two different rows for {row.case} ({row.metric} {row.stat}) of {row.run_id}",
-                "compare separate runs, not edited copies",
+                f"two different rows for {row.case} ({row.metric} {row.stat}) of run {row.run_id}",
+                "give files of separate runs, not edited copies of one run",
             )
 
 
@@ -127,13 +127,18 @@ def read_text(path: Path, *, pipe: bool) -> str:
     except NotText:
         if _is_gzip(path):
             raise SchemaError(
-                "compressed with gzip", "decompress the file with gunzip first"
+                "the file is compressed with gzip", "decompress the file with gunzip first"
             ) from None
-        raise SchemaError("binary, not a results file", _WHAT_IT_IS) from None
+        raise SchemaError("the file is binary, so it is not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:
-        raise SchemaError("not text, so not a results file", _WHAT_IT_IS) from None
+        raise SchemaError(
+            "the file is not text, so it is not a results file", _WHAT_IT_IS
+        ) from None
     if len(text) > MAX_LINES and text.count("\n") > MAX_LINES:
-        raise SchemaError(f"more than {MAX_LINES} lines, the limit of a results file")
+        raise SchemaError(
+            f"the file has more than {MAX_LINES} lines, the limit for a results file",
+            "split the file into several results files",
+        )
     return text.replace("\ufeff", "")  # Excel's byte order mark; after `cat` also in the middle
 
 
@@ -153,20 +158,20 @@ def _rows(text: str) -> Iterator[Row]:
         if len(record) != len(header):
             raise SchemaError(
                 f"line {line}: {len(record)} cells, but the header has {len(header)}",
-                "the file was cut off or edited",
+                "the file was cut off or edited: give the file that the run wrote",
             )
         yield _row(dict(zip(header, record, strict=True)), line)
     if header is None:
-        raise SchemaError("empty, not a results file", _WHAT_IT_IS)
+        raise SchemaError("the file is empty, so it is not a results file", _WHAT_IT_IS)
 
 
 def _header(record: list[str], text: str) -> list[str]:
     if "schema" not in record:
         semicolons = len(record) == 1 and "schema;" in record[0]
         hint = "save the file with commas between the cells" if semicolons else _what_helps(text)
-        raise SchemaError("not a results file of membench: no column 'schema'", hint)
+        raise SchemaError("the file is not a results file of membench: no column 'schema'", hint)
     if len(set(record)) != len(record):
-        raise SchemaError("two columns have the same name")
+        raise SchemaError("two columns have the same name", "give the file that the run wrote")
     return record
 
 
@@ -192,7 +197,9 @@ def _row(cells: Mapping[str, str], line: int) -> Row:
         )
     missing = [name for name in REQUIRED if name not in cells]
     if missing:
-        raise SchemaError(f"no column {', '.join(missing)}")
+        raise SchemaError(
+            f"the file has no column {', '.join(missing)}", "give the file that the run wrote"
+        )
     try:
         return READERS[schema](cells)
     except SchemaError as error:

@@ -106,4 +106,4 @@ def test_on_the_command_line(
     assert (code, "1 same" in out, "20% bandwidth (mine.toml)" in out) == (0, True, True)
     code, _, err = run_cli(capsys, a, b, "--preset", "laxx")
     assert code == 2
-    assert err.startswith("Error: laxx: neither a preset nor a file")
+    assert err.startswith("Error: --preset laxx is neither a preset nor a file")

@@ -54,7 +54,7 @@ def test_a_local_fleet_from_the_command_to_the_files(
     assert lines[0] == "worker-0 running: asked"
     assert lines[1] == "worker-0 arrived: 1 row"
     assert lines[2:] == [
-        "1 of 1 host arrived: out",
+        "results of 1 of 1 host arrived: out",
         "To see the results: membench fleet report out",
     ]
     ledger = latest_ledger(tmp_path / "out")

@@ -127,7 +127,7 @@ def test_what_is_missing_failed_or_hostile_is_named(fleet: Path) -> None:
     shutil.copy(fleet / "node-00004" / "run.csv", fleet / "stranger")  # not in the ledger
     summary = summary_of(fleet)
     assert summary.values.unread == {
-        str(fleet / "node-00001" / "run.csv"): "binary, not a results file"
+        str(fleet / "node-00001" / "run.csv"): "the file is binary, so it is not a results file"
     }
     assert summary.values.failed == {"node-00002": (1, "it broke")}
     assert summary.lacking == {"node-00002": 1}

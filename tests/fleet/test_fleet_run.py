@@ -149,7 +149,8 @@ def test_what_a_worker_sends_is_checked_and_named(
     done = FleetRun(cluster, tmp_path, asked, Watcher(), Patience(wait=20)).run()
     assert {host.name: host.detail for host in done.hosts} == {
         "worker-0": "the host's answer is invalid: the exit code or a file is missing",
-        "worker-1": "the host's answer is invalid: results.csv: binary, not a results file",
+        "worker-1": "the host's answer is invalid: results.csv: the file is binary, so it is not "
+        "a results file",
         "worker-2": "RuntimeError: no way",
     }
     assert {host.state for host in done.hosts} == {HostState.FAILED}

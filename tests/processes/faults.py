@@ -652,7 +652,7 @@ FAULTS = (
         "membench refuses both commands with one line each; the first run is not disturbed",
         Seen(
             1,
-            "Error: o.journal exists: that run was interrupted, or is still going on",
+            "Error: o.journal exists: its run was interrupted, or is still going on",
             ALL,
         ),
     ),

@@ -34,7 +34,7 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (
             ["import", "fio", "a.csv", "-o", "o.csv"],
             1,
-            "a.csv: already a results file of membench",
+            "a.csv: the file is already a results file of membench",
             "without an import",
         ),
         (["import", "fio", "a.csv"], 2, "Missing option '-o'", "--help"),
@@ -91,11 +91,12 @@ def test_a_folder_is_read_file_by_file_and_what_is_none_of_the_tool_is_said(
     assert done.stdout.startswith("o.csv: 7 rows of 7 cases")
     said = done.stderr.splitlines()
     assert "not imported: 1 x a waived test without a name" in done.stderr
-    assert "not read: runs/fio.json: the output of fio, not of nvbandwidth" in said
+    assert "not read: runs/fio.json: the file is the output of fio, not of nvbandwidth" in said
     assert any(line.startswith("not read: runs/README.md: the file has no result") for line in said)
     done = membench.refuses("import", "stream", "runs", "-o", "p.csv")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: no stream file in runs: runs/1.json: the output of nvb")
+    start = "Error: no stream file in runs: runs/1.json: the file is the output of nvb"
+    assert done.stderr.startswith(start)
 
 
 def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
@@ -111,8 +112,8 @@ def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
     )
     assert done.returncode == 1
     error, hint = done.stderr.splitlines()
-    assert error == f"Error: {wrong}: the output of fio, not of babelstream"
-    assert hint == f"Hint: membench import fio {wrong} -o OUTPUT.csv"
+    assert error == f"Error: {wrong}: the file is the output of fio, not of babelstream"
+    assert hint == f"Hint: use the format fio: membench import fio {wrong} -o OUTPUT.csv"
     assert not Path(membench.directory, "p.csv").exists()
 
 

@@ -91,7 +91,7 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     )
     other = membench("run", "--resume", "o_b.csv", "--versus", "env=TEST_SETTING=off")
     assert other.returncode == 2
-    assert other.stderr.startswith("Error: o_b.csv was started with another --versus, ")
+    assert other.stderr.startswith("Error: o_b.csv was started with other values of --versus, ")
 
     kept = {one: one.read_bytes() for one in journals}
     done = membench(*resume.split()[1:])
@@ -159,13 +159,13 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
 @pytest.mark.parametrize(
     ("versus", "says"),
     [
-        ("nonsense", "'nonsense' is not a valid comparison"),
-        ("env=", "'env=' is not a valid comparison"),
+        ("nonsense", "--versus 'nonsense' is not valid"),
+        ("env=", "--versus 'env=' is not valid"),
         ("env=1X=2", "env=1X=2 is not NAME=VALUE"),
-        ("env=PYTHONPATH=/x", "env=PYTHONPATH would affect more than the workers"),
-        ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would affect more than"),
+        ("env=PYTHONPATH=/x", "env=PYTHONPATH would affect other processes than the workers"),
+        ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would affect other processes"),
         ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
-        ("device=gpu1", "'gpu1' is not one GPU"),
+        ("device=gpu1", "device=gpu1 does not name one GPU"),
         ("device=cuda:7", "there is no cuda:7"),
         ("python=/no/such/python", "there is no program /no/such/python"),
     ],
@@ -209,7 +209,7 @@ def test_no_command_of_a_journal_is_run(tmp_path: Path, monkeypatch: pytest.Monk
     first, second = cast("Halves", paired.resume_pair(halves[0].prepared.csv, asked, Silent()))
     assert (first.pairing.setup, second.pairing.setup) == ("true\ntrue", "false")
     assert second.variables == {}
-    with pytest.raises(UsageError, match="was started with another --versus"):
+    with pytest.raises(UsageError, match="was started with other values of --versus"):
         paired.resume_pair(halves[1].prepared.csv, asked, Silent())
 
 

@@ -106,14 +106,14 @@ def test_a_journal_torn_before_its_plan_was_written(path: Path, journal: Journal
 @pytest.mark.parametrize(
     ("number", "line", "message"),
     [
-        (1, b"{", "is damaged at line 1: not a record of a journal"),
-        (2, b'{"unit":{"rou', "is damaged at line 2: not a record of a journal"),
+        (1, b"{", "is damaged at line 1: the line is not a record of a journal"),
+        (2, b'{"unit":{"rou', "is damaged at line 2: the line is not a record of a journal"),
         (2, b'{"unit":{"round":1}}', "is damaged at line 2: CaseResult: 'case' is missing"),
-        (2, b"[]", "is damaged at line 2: not a record of a journal"),
+        (2, b"[]", "is damaged at line 2: the line is not a record of a journal"),
         (3, b'{"note":{}}', "is damaged at line 3: JournalEvent: 'kind' is missing"),
         (1, b'{"schema":"membench.journal/2"}', "is a membench.journal/2, which this version"),
         (1, b'{"schema":"other/1"}', "is not a journal of membench"),
-        (1, b'{"schema":"membench.journal/1"}', "is damaged at line 1: no plan"),
+        (1, b'{"schema":"membench.journal/1"}', "is damaged at line 1: the line has no plan"),
     ],
 )
 def test_damage_in_the_middle_is_named(
@@ -208,7 +208,7 @@ def test_a_full_disk_costs_one_record_and_no_journal(path: Path, journal: Journa
     first, second = done.stdout.splitlines()
     assert first == second
     assert first.startswith(f"cannot write {path}: File too large | ")
-    assert first.endswith("then continue with --resume")
+    assert first.endswith("then continue the run with --resume")
     assert [unit.reason for unit in read_journal(path).units] == ["short"]
 
 

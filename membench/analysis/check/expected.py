@@ -55,7 +55,7 @@ def expected_of(
             if not Path(argument).suffix and not Path(argument).exists():
                 named = [AUTO, HISTORY, *(f"{PREFIX}{name}" for name in reference_names())]
                 hint = did_you_mean(argument, named, "give ref:NAME, a file, history or auto")
-                raise UsageError(f"--expect {argument}: neither a file nor a known name", hint)
+                raise UsageError(f"--expect {argument} is neither a file nor a known name", hint)
             source = read_source(Path(argument))
             found += expectations(source.name, source.rows)
     return tuple(found)

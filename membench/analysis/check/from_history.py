@@ -37,7 +37,7 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
         raise UsageError(
             f"too few other runs of this machine in {folders}: {len(others)} instead of at least "
             f"{LEAST}",
-            "compare with a single run: --expect FILE",
+            "give one run as the expected values: --expect FILE",
         )
     record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}

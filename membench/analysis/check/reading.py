@@ -62,13 +62,13 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
                 machine = load(Machine, sidecar.machine)
                 states += gpu_states(sidecar)
         except MembenchError as error:
-            problems.append(tr("{error}; not used", error=error))
+            problems.append(tr("{error}; the sidecar is not used", error=error))
     names = list(dict.fromkeys(row.machine for row in rows))
     if len(names) != 1:
         what = listed(names) if names else tr("no machine")
         raise UsageError(
-            f"a check needs results from one machine, not from {what}",
-            "for several machines use membench compare",
+            f"a check needs results from one machine, but the files have results from {what}",
+            "give files of one machine; use membench compare for several machines",
         )
     figures = expected_of(expected, rows, machine, paths)
     check = check_machine(rows, machine, figures, states_by_device(machine, states))

@@ -47,7 +47,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         if key == "gpu" and equals:
             if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= _MOST_GPUS):
                 raise UsageError(
-                    f"--require {word}: not a number of GPUs",
+                    f"--require {word} is not a number of GPUs",
                     f"give a number from 1 to {_MOST_GPUS}",
                 )
             gpus = int(number)
@@ -55,7 +55,9 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
             tiers.append(Tier(word))
         else:
             usual = f"use gpu=N, or a tier: {', '.join(Tier)}"
-            raise UsageError(f"--require {word}: not known", did_you_mean(word, Tier, usual))
+            raise UsageError(
+                f"--require {word} is not a known requirement", did_you_mean(word, Tier, usual)
+            )
     return Requirements(gpus, tuple(dict.fromkeys(tiers)))
 
 

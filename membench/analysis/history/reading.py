@@ -117,7 +117,9 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     record = read_record(*_files(places))
     if not record.runs:
         files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
-        raise SchemaError(f"{files}: no runs found", "give the folder of one machine's results")
+        raise SchemaError(
+            f"{files}: no runs found", "give the folder with the results of one machine"
+        )
     _check_machine(record)
     return record
 
@@ -277,7 +279,7 @@ def _check_machine(record: RunRecord) -> None:
         raise UsageError(
             f"the runs are from {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
-            f"give the files of one machine, or its folder, such as {folders[0]}",
+            f"give the files of one machine, or the folder of one machine, such as {folders[0]}",
         )
 
 

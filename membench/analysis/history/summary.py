@@ -205,7 +205,9 @@ def history_of(
     series = _selected(record, tuple(select))
     current, earlier = _newest_versions(series)
     if not current:
-        raise NothingMatched("no run has a value", "look at the runs with 'membench compare'")
+        raise NothingMatched(
+            "no run has a value", "use 'membench compare' to see why the cases have no values"
+        )
     chosen = _ordered(current if every_case else _leading(current))
     logs = [np.log(current[key].values) for key in chosen]
     found = find_changes(logs)

@@ -62,7 +62,7 @@ def parse_change(text: str) -> Change:
         return Change()
     kind, sign, value = text.partition("=")
     if not (sign and value) or kind not in _KINDS:
-        raise UsageError(f"'{one_line(text)}' is not a valid comparison", f"give {FORMS}")
+        raise UsageError(f"--versus '{one_line(text)}' is not valid", f"give {FORMS}")
     return replace(_KINDS[kind](value), text=text)
 
 
@@ -70,7 +70,8 @@ def _python(value: str) -> Change:
     found = shutil.which(value)
     if found is None:
         raise UsageError(
-            f"there is no program {one_line(value)}", "give the path of a Python: python=PATH"
+            f"there is no program {one_line(value)}",
+            "give the path of a Python interpreter: --versus python=PATH",
         )
     # Links are not resolved: the interpreter of a virtual environment is a link, and Python needs
     # the link's path to find the environment.
@@ -80,9 +81,13 @@ def _python(value: str) -> Change:
 def _variable(value: str) -> Change:
     name, sign, content = value.partition("=")
     if not (sign and _VARIABLE.fullmatch(name)):
-        raise UsageError(f"env={one_line(value)} is not NAME=VALUE", "write env=NAME=VALUE")
+        raise UsageError(
+            f"env={one_line(value)} is not NAME=VALUE", "write --versus env=NAME=VALUE"
+        )
     if name in _ELSEWHERE:
-        raise UsageError(f"env={name} would affect more than the workers", _ELSEWHERE[name])
+        raise UsageError(
+            f"env={name} would affect other processes than the workers", _ELSEWHERE[name]
+        )
     return Change(variables={name: content})
 
 
@@ -99,7 +104,7 @@ def _scratch(value: str) -> Change:
 def _device(value: str) -> Change:
     if not re.fullmatch(r"cuda:[0-9]+", value):
         raise UsageError(
-            f"'{one_line(value)}' is not one GPU",
+            f"device={one_line(value)} does not name one GPU",
             "name one GPU by its number, such as device=cuda:1",
         )
     return Change(device=value)

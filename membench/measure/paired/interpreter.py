@@ -85,7 +85,7 @@ def ask(path: str) -> OtherPython:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(
             f"{one_line(path)} cannot be run: {one_line(str(error))}",
-            "give a Python: --versus python=PATH",
+            "give the path of a Python interpreter: --versus python=PATH",
         ) from None
     if done.returncode == 0:
         try:
@@ -102,7 +102,7 @@ def ask(path: str) -> OtherPython:
     said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no answer"]
     raise UsageError(
         f"{one_line(path)} has no membench that can measure side B: {one_line(said[0])[:200]}",
-        "install membench for this Python: PATH -m pip install membench",
+        "install membench for this interpreter: PATH -m pip install membench",
     )
 
 

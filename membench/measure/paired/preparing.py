@@ -61,7 +61,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     change = parse_change(options.versus)
     if change.device and options.device == "all":
         raise UsageError(
-            "--versus device=cuda:N compares one GPU with another",
+            "--versus device=cuda:N compares one GPU with another, but --device all names all GPUs",
             "choose the GPU of side A with --device cuda:N",
         )
     if options.output is not None:
@@ -121,6 +121,7 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"side B has another version of {other} of {counted(len(first), 'case')}",
-            "numbers of different versions are not compared, so the verdict of such a case is n/a",
+            f"side B has another version of {other} of {counted(len(first), 'case')}, so the "
+            "verdict of these cases will be n/a",
+            "to compare these cases, use the same version of membench on both sides",
         )

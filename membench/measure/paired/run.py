@@ -125,8 +125,8 @@ def resume_pair(
     # one line.
     if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
-            f"{shown(csv)} was started with another --versus, --setup-a or --setup-b",
-            f"repeat these options: {resume_command(csv, pairing)}",
+            f"{shown(csv)} was started with other values of --versus, --setup-a or --setup-b",
+            f"give these options again: {resume_command(csv, pairing)}",
         )
     files = [csv, csv.with_name(pairing.partner)]
     if pairing.side == SIDES[1]:
@@ -141,7 +141,7 @@ def resume_pair(
             raise JournalError(
                 f"{shown(journal_path(file))} does not belong to the same paired run as "
                 f"{shown(csv)}",
-                "start a new run with another -o",
+                "start a new run with a new file name: -o NEW.csv",
             )
         here, software = machine, Software.here()
         if python is not None and side == SIDES[1]:
@@ -178,7 +178,7 @@ def _pairing(csv: Path) -> Pairing:
     if pairing is None:
         raise JournalError(
             f"{shown(csv)} does not belong to a paired run",
-            f"omit the other options: {resume_command(csv)}",
+            f"omit --versus, --setup-a and --setup-b: {resume_command(csv)}",
         )
     return pairing
 

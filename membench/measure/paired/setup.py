@@ -38,7 +38,8 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
     except subprocess.TimeoutExpired:
         interrupt.check()
         raise SetupFailed(
-            f"{option} took longer than {timeout:g} s: {one_line(command)}", "raise --timeout"
+            f"{option} took longer than {timeout:g} s: {one_line(command)}",
+            "use a faster command, or increase --timeout",
         ) from None
     # Ctrl-C also ends the command: report the signal, not the exit code
     interrupt.check()
@@ -47,5 +48,5 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
         said = f": {one_line(lines[-1])[:200]}" if lines else ""
         raise SetupFailed(
             f"{option} ended with exit code {done.returncode}{said}",
-            f"run it by hand: {one_line(command)}",
+            f"run the command by hand to find the problem: {one_line(command)}",
         )

@@ -106,7 +106,9 @@ def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
     """Print the settings for each engine, or the reason why no setting is possible."""
     console.print()
     if not lines:
-        console.print(Text("No settings: a choice is not possible, or the weights do not fit."))
+        console.print(
+            Text("membench shows no settings: a choice is not possible, or the weights do not fit.")
+        )
         return
     console.print(Text("Settings of the engines", "bold"))
     for engine, several in lines.items():

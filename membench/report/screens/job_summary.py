@@ -29,5 +29,8 @@ def append_summary(make: Callable[[int], str]) -> bool:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(make(LIMIT - file.tell()))
     except OSError as error:
-        raise OutputError(f"cannot append to {VARIABLE}={path}: {error.strerror}") from None
+        raise OutputError(
+            f"cannot append to {VARIABLE}={path}: {error.strerror}",
+            f"set {VARIABLE} to a file that you may write, or unset the variable",
+        ) from None
     return True

@@ -73,7 +73,7 @@ def importer(name: str) -> Importer:
         UsageError: there is no such format.
     """
     if name not in IMPORTS:
-        hint = did_you_mean(name, IMPORTS, f"there are {', '.join(IMPORTS)}")
+        hint = did_you_mean(name, IMPORTS, f"the formats are {', '.join(IMPORTS)}")
         raise UsageError(f"there is no import format '{name}'", hint)
     reader: Reader = import_module(
         f"membench.results.formats.readers.{name.replace('-', '_')}"
@@ -87,8 +87,8 @@ def importer(name: str) -> Importer:
         its_own = looks_like(name, content)
         if not its_own and (other := format_of(content)):
             raise SchemaError(
-                f"the output of {other}, not of {name}",
-                f"membench import {other} FILE -o OUTPUT.csv",
+                f"the file is the output of {other}, not of {name}",
+                f"use the format {other}: membench import {other} FILE -o OUTPUT.csv",
             )
         try:
             return collected(reader(content, origin), name)
@@ -97,7 +97,10 @@ def importer(name: str) -> Importer:
                 raise
             hint = f"give a file from this tool: {IMPORTS[name]}"
             if its_own:
-                hint = "check that the run was complete; docs/formats.md lists what membench reads"
+                hint = (
+                    "check that the output is complete; docs/formats.md lists the outputs that "
+                    "membench reads"
+                )
             raise SchemaError(str(error), hint) from None
 
     return read
@@ -110,7 +113,7 @@ def exporter(name: str) -> Exporter:
         UsageError: there is no such format.
     """
     if name not in EXPORTS:
-        hint = did_you_mean(name, EXPORTS, f"there are {', '.join(EXPORTS)}")
+        hint = did_you_mean(name, EXPORTS, f"the formats are {', '.join(EXPORTS)}")
         raise UsageError(f"there is no export format '{name}'", hint)
     module = import_module(f"membench.results.formats.writers.{name.replace('-', '_')}")
     found: Exporter = module.write

@@ -30,7 +30,7 @@ def text_in(data: bytes, tool: str) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")  # a name may have another encoding; numbers are ASCII
     if "\0" in text:
-        raise SchemaError(f"binary, not an output of {tool}")
+        raise SchemaError(f"the file is binary, so it is not an output of {tool}")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -44,7 +44,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
         SchemaError: the data contain no object.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
-        raise SchemaError(f"too many lists and objects for an output of {tool}")
+        raise SchemaError(f"the file has too many lists and objects for an output of {tool}")
     text = text_in(data, tool)
     try:
         whole = _DECODER.decode(text)
@@ -53,7 +53,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
         return
     del text  # free memory: the text is as large as the file, and no longer needed
     if not isinstance(whole, dict):
-        raise SchemaError(f"not the JSON of {tool}: it contains no object")
+        raise SchemaError(f"the file is not the JSON of {tool}: the file contains no object")
     yield whole
 
 
@@ -77,7 +77,7 @@ def broken(error: SchemaError) -> tuple[Unplaced]:
 
 
 def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, Any] | SchemaError]:
-    refused = SchemaError(f"not the JSON of {tool}: {_reason(error)}")
+    refused = SchemaError(f"the text is not the JSON of {tool}: {_reason(error)}")
     start = _START.search(text)
     if start is None:
         raise refused
@@ -89,7 +89,7 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
         try:
             document, end = _DECODER.raw_decode(text, start.end() - 1)
         except (ValueError, RecursionError) as inner:
-            failed = SchemaError(f"not the JSON of {tool}: {_reason(inner)}")
+            failed = SchemaError(f"the text is not the JSON of {tool}: {_reason(inner)}")
             end = _next_column_0(text, start.end())
             if not any_yet and end == len(text):
                 raise failed from None
@@ -107,7 +107,9 @@ def _next_column_0(text: str, start: int) -> int:
 
 
 def _reason(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else f"{error!s:.80}"
+    return (
+        "the text is nested too deeply" if isinstance(error, RecursionError) else f"{error!s:.80}"
+    )
 
 
 def _absent(_constant: str) -> None:

@@ -46,7 +46,7 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
     try:
         written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
     except (OSError, ValueError, OverflowError):
-        raise SchemaError("cannot be read") from None
+        raise SchemaError("the file cannot be read", "check that the file still exists") from None
     digest = hashlib.sha256(data).hexdigest()
     return Origin(
         tool=tool,

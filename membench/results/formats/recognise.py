@@ -44,25 +44,25 @@ _LOOKS: Mapping[str, re.Pattern[bytes]] = MappingProxyType(
 """Format -> pattern that occurs in the first lines of its files only."""
 
 _PACKED = (
-    (b"PK\x03\x04", "a ZIP archive", "unzip the archive, and give the extracted file"),
+    (b"PK\x03\x04", "the file is a ZIP archive", "unzip the archive, and give the extracted file"),
     (
         b"\x28\xb5\x2f\xfd",
-        "compressed with zstd",
+        "the file is compressed with zstd",
         "decompress with zstd -d FILE, and give the decompressed file",
     ),
     (
         b"\xfd7zXZ\0",
-        "compressed with xz",
+        "the file is compressed with xz",
         "decompress with xz -dk FILE, and give the decompressed file",
     ),
     (
         b"BZh",
-        "compressed with bzip2",
+        "the file is compressed with bzip2",
         "decompress with bzip2 -dk FILE, and give the decompressed file",
     ),
     (
         b"\x7fELF",
-        "a program, not the output of a program",
+        "the file is a program, not the output of a program",
         "run the program, and give a file with its output",
     ),
 )
@@ -99,20 +99,22 @@ def opened(data: bytes) -> bytes:
             raise SchemaError(what, hint)
     if data.startswith(_POINTER):
         raise SchemaError(
-            "a Git LFS pointer, not the file itself",
-            "git lfs pull --include=FILE fetches the file",
+            "the file is a Git LFS pointer, not the output of a tool",
+            "fetch the file that the pointer names: git lfs pull --include=FILE",
         )
     if _PAGE.match(data):
-        raise SchemaError("a web page, not a file of a tool", "download the raw file")
+        raise SchemaError(
+            "the file is a web page, not the output of a tool", "download the raw file"
+        )
     if _OWN_CSV.match(data):
         raise SchemaError(
-            "already a results file of membench",
-            "membench compare and membench report read this file without an import",
+            "the file is already a results file of membench",
+            "give the file to membench compare or membench report without an import",
         )
     if own := _OWN_JSON.search(data[:_HEAD]):
         raise SchemaError(
-            f"a {own[1].decode()} file of membench, not the output of another tool",
-            "give membench compare or report the CSV of the same run",
+            f"the file is a {own[1].decode()} file of membench, not the output of another tool",
+            "give membench compare or membench report the CSV of the same run",
         )
     return data
 
@@ -132,13 +134,16 @@ def _unpacked(data: bytes) -> bytes:
             part = unpacker.decompress(data, MAX_BYTES + 1 - size)
         except zlib.error as error:
             raise SchemaError(
-                f"a damaged gzip file: {error!s:.80}", "fetch the file again"
+                f"the file is a damaged gzip file: {error!s:.80}", "fetch the file again"
             ) from None
         parts.append(part)
         size += len(part)
         if size > MAX_BYTES:
-            raise SchemaError(f"larger than {MAX_BYTES >> 20} MiB when it is unpacked")
+            raise SchemaError(
+                f"the file is larger than {MAX_BYTES >> 20} MiB when it is unpacked",
+                "give a smaller file",
+            )
         if not unpacker.eof:
-            raise SchemaError("a truncated gzip file", "fetch the file again")
+            raise SchemaError("the file is a truncated gzip file", "fetch the file again")
         data = unpacker.unused_data.lstrip(b"\0")
     return b"".join(parts)

@@ -75,7 +75,7 @@ def read_journal(path: Path) -> Contents:
         except ValueError:
             if number == len(lines) and records:
                 break
-            raise _damaged(path, number, "not a record of a journal") from None
+            raise _damaged(path, number, "the line is not a record of a journal") from None
         length += len(line) + 1
     if not records:
         raise JournalError(
@@ -99,9 +99,12 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
         if isinstance(schema, str) and schema.startswith(SCHEMA.partition("/")[0] + "/"):
             raise JournalError(
                 f"{shown(path)} is a {schema:.40}, which this version of membench cannot read",
-                "resume with the version that started the run",
+                "resume the run with the version of membench that started the run",
             )
-        raise JournalError(f"{shown(path)} is not a journal of membench")
+        raise JournalError(
+            f"{shown(path)} is not a journal of membench",
+            "give --resume the path that the run had as -o",
+        )
     loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
     start = loaded[0]
     units: dict[tuple[int, str], CaseResult] = {}
@@ -111,7 +114,7 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
             units[one.round, one.case] = one
     notes = tuple(one for one in loaded if isinstance(one, JournalEvent))
     if not isinstance(start, _Head):
-        raise _damaged(path, 1, "no plan")
+        raise _damaged(path, 1, "the line has no plan")
     return Contents(start.plan, start.machine, tuple(units.values()), notes, length)
 
 
@@ -139,7 +142,8 @@ def _loaded(
 
 def _damaged(path: Path, line: int, reason: str) -> MembenchError:
     return JournalError(
-        f"{shown(path)} is damaged at line {line}: {reason}", "start a new run with another -o"
+        f"{shown(path)} is damaged at line {line}: {reason}",
+        "start a new run with a new file name: -o NEW.csv",
     )
 
 
@@ -148,7 +152,7 @@ def refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, but a journal must be a regular file",
-            "give --resume the path that was -o of the run",
+            "give --resume the path that the run had as -o",
         )
 
 
@@ -156,7 +160,10 @@ def unreadable(path: Path, error: OSError) -> JournalError:
     """Create the error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
-            f"there is no {shown(path)}: nothing to resume",
-            "give --resume the -o path of an interrupted run",
+            f"there is no {shown(path)}, so there is nothing to resume",
+            "give --resume the path that an interrupted run had as -o",
         )
-    return JournalError(f"cannot read {shown(path)}: {error.strerror or error}")
+    return JournalError(
+        f"cannot read {shown(path)}: {error.strerror or error}",
+        "check the permissions of the file",
+    )

@@ -123,7 +123,7 @@ class Journal:
                 return False
             raise OutputError(
                 f"{shown(self.path)} was replaced by another file while the run wrote it",
-                "two programs must not write the same file: start a new run with another -o",
+                "start a new run with a new file name (-o NEW.csv) that no other program writes",
             )
         except (FileNotFoundError, NotADirectoryError):
             pass
@@ -197,7 +197,7 @@ class Journal:
                 os.ftruncate(self._descriptor, self._length)
                 os.fsync(self._descriptor)
             reason = output_error(self.path, error)
-            advice = "; ".join(filter(None, (reason.hint, "then continue with --resume")))
+            advice = "; ".join(filter(None, (reason.hint, "then continue the run with --resume")))
             raise OutputError(str(reason), advice) from None
         self._length += len(line)
 
@@ -222,8 +222,8 @@ def _name(path: Path, descriptor: int) -> None:
 
 def _taken(path: Path) -> JournalError:
     return JournalError(
-        f"{shown(path)} exists: that run was interrupted, or is still going on",
-        "continue it with --resume, or choose another -o",
+        f"{shown(path)} exists: its run was interrupted, or is still going on",
+        "continue that run with --resume, or give -o a new file name",
     )
 
 
@@ -233,7 +233,7 @@ def _lock(path: Path, descriptor: int) -> None:
     except BlockingIOError:
         raise JournalError(
             f"another run is writing {shown(path)}",
-            "wait until the other run ends, or choose another -o",
+            "wait until the other run ends, or give -o a new file name",
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:  # measure even if the filesystem has no locks

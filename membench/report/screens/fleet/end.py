@@ -18,7 +18,11 @@ def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     """Print the number of hosts with results, each host without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(
-        Text(f"{len(arrived)} of {counted(len(ledger.hosts), 'host')} arrived: {directory}", "bold")
+        Text(
+            f"results of {len(arrived)} of {counted(len(ledger.hosts), 'host')} arrived: "
+            f"{directory}",
+            "bold",
+        )
     )
     absent = [host for host in ledger.hosts if host.state is not HostState.ARRIVED]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)

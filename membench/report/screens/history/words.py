@@ -176,16 +176,16 @@ def notes(history: History) -> Iterator[str]:
         )
     if any(line.outside for line in history.lines):
         yield tr(
-            "* the latest run is outside the noise band; this also happens in {share} of the runs "
-            "without any change, so run again before you look for a cause",
+            "* The latest run is outside the noise band. Without any change, {share} of the runs "
+            "are outside the band. Run again before you look for a cause.",
             share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield tr(
-            "{lines} without older numbers (up to {runs}): these have another version, unit or "
-            "backend, and so another meaning",
+            "{lines} without the numbers of older runs (up to {runs}): the older numbers have "
+            "another version, unit or backend, so they have another meaning",
             lines=tr_n("{count} line", "{count} lines", len(earlier)),
             runs=runs_text(runs),
         )
@@ -215,9 +215,9 @@ def notes(history: History) -> Iterator[str]:
 def rule(history: History) -> str:
     """The definitions of the noise band and of a change, in one line."""
     return (
-        f"noise band: contains {BAND:.0%} of the runs of a level; change: larger than the "
-        f"threshold ({history.thresholds.name}); at most {CHANCE:.0%} of histories have a false "
-        "change (docs/history.md)"
+        f"noise band: contains {BAND:.0%} of the runs of a level; change: a step of the level that "
+        f"is larger than the threshold ({history.thresholds.name}); at most {CHANCE:.0%} of "
+        "histories have a false change (docs/history.md)"
     )
 
 
@@ -229,10 +229,11 @@ def method(history: History) -> Iterator[str]:
         share=f"{BAND:.0%}",
     )
     yield tr(
-        "A change is a step of the level by more than the threshold ({thresholds}). At most "
-        "{chance} of histories without a change have a step of this size in any line. Method: "
-        "CUSUM over windows of all lengths, permutations over all lines, corrected for "
-        "autocorrelation (docs/history.md).",
+        "A change is a step of the level that is larger than the threshold ({thresholds}). In at "
+        "most {chance} of histories without a change, membench finds a false change in any line. "
+        "membench computes a CUSUM statistic in windows of all lengths, and corrects the statistic "
+        "for autocorrelation. The critical value comes from permutations of all lines "
+        "(docs/history.md).",
         thresholds=history.thresholds.name,
         chance=f"{CHANCE:.0%}",
     )
