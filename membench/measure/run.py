@@ -317,7 +317,7 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
         return load(Machine, contents.machine)
     except SchemaError as error:
         raise JournalError(
-            f"{shown(path)}: {error}", "start a new run with a different file name for -o"
+            f"{shown(path)}: {error}", "start a new run with a new file name: -o NEW.csv"
         ) from None
 
 
@@ -337,7 +337,7 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
     if reason:
         raise JournalError(
             f"{shown(path)} cannot be completed: {reason}",
-            "start a new run with a different file name for -o",
+            "start a new run with a new file name: -o NEW.csv",
         )
 
 
