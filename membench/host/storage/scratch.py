@@ -300,7 +300,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"{directory} did not provide a new file without a name for the scratch file"
+            f"the scratch file in {directory} is not a new regular file without a name"
         )
     try:
         with _no_longer_than(size):

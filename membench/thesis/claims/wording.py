@@ -90,7 +90,7 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
     if flip is None and weak:
         return tr("no change of a number: another kind of evidence is needed")
     if flip is None:
-        return tr("no single change of an input up to a hundredfold")
+        return tr("no change of a single input by up to a factor of 100")
     return tr(
         "{input} {change}: {verdict}",
         input=flip_name(flip.name, found),

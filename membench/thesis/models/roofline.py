@@ -45,9 +45,9 @@ class BoundRatios:
     def sentence(self) -> str:
         """The distribution as a sentence without capital and full stop."""
         return tr(
-            "of {points} published measurements of served models, at least {share} % take {low} "
-            "to {high} times the lower bound for decoding (5 % take less than {p5} times, half "
-            "less than {median} times, 95 % less than {p95} times; {source})",
+            "in at least {share} % of {points} published measurements of served models, decoding "
+            "takes {low} to {high} times the lower bound of the decode time (5th percentile {p5}, "
+            "median {median}, 95th percentile {p95}; {source})",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",

@@ -184,4 +184,4 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
     if look:
         names = listed(line.name for line in look)
         return tr("right, but look at {names} ({counts})", names=names, counts=counts)
-    return tr("right, as far as it was judged ({counts})", counts=counts)
+    return tr("right in all judged lines ({counts})", counts=counts)
