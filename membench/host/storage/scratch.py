@@ -286,7 +286,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
     if share >= CACHED:
         raise BackendUnavailable(
             f"no disk can be measured in {directory}: {filesystem.kind} reads through the page "
-            f"cache although O_DIRECT was set ({share:.0%} of the data stayed there)",
+            f"cache although O_DIRECT was set ({share:.0%} of the data stayed in the cache)",
             "choose a directory on a local disk (ext4, xfs): --scratch DIR",
         )
 

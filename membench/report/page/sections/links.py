@@ -163,14 +163,20 @@ def _fronts(run: Run) -> list[Block]:
                 (tr("{factor}x", factor=f"{one.slowdown:.2f}"),),
                 (mark,),
             )
-            for mark, several in ((tr("front"), front.best), ("", front.others))
+            for mark, several in ((tr("Pareto front"), front.best), ("", front.others))
             for one in several
         ]
         columns = (
             Column(tr("copies")),
             Column("GB/s", numeric=True),
-            Column(tr("victim takes"), numeric=True),
+            Column(tr("slow-down"), numeric=True),
             Column(""),
         )
-        blocks.append(Table(tr("Victim {victim}", victim=front.victim), columns, tuple(rows)))
+        blocks.append(
+            Table(
+                tr("Slow-down of {victim} by copies at the same time", victim=front.victim),
+                columns,
+                tuple(rows),
+            )
+        )
     return blocks
