@@ -42,8 +42,8 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times depend on this rate: an engine with 16-bit arithmetic takes longer to recompute, an "
-    "engine with FP8 or FP4 may take less time. Decoding: {served}.",
+    "Times depend on the compute rate: an engine with 16-bit arithmetic takes longer to recompute; "
+    "an engine with FP8 or FP4 may take less time. Comparison with served models: {served}.",
     served=SERVED_DECODE.sentence(),
 )
 
@@ -58,7 +58,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     about = Paragraph(
         (
             tr("Models and traces show the demand on the tiers. Measurements show the supply. "),
-            Strong(tr("Compute rate used in this section: {rate}. ", rate=rate.label)),
+            Strong(tr("Source of the compute rate: {rate}. ", rate=rate.label)),
             _BOUNDS,
         )
     )
