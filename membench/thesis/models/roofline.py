@@ -69,8 +69,8 @@ SERVED_DECODE = BoundRatios(
     covers=0.9,
     below=7,
     source=tr(
-        "source: aiconfigurator 095f58a, silicon_sample.csv; the bound assumes weights as served, a "
-        "KV cache in FP8 and 92 % of the memory bandwidth"
+        "source: aiconfigurator 095f58a, silicon_sample.csv; the bound assumes weights as served, "
+        "a KV cache in FP8 and 92 % of the memory bandwidth"
     ),
 )
 """Measured decode times of real servers divided by the lower bound.
