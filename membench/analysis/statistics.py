@@ -169,9 +169,10 @@ def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
 
 
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
-    """The rank k of the interval from the k-th smallest to the k-th largest of n * m differences.
+    """The rank k of the two differences that bound the confidence interval.
 
-    None if a label has fewer than `VALUES_NEEDED` values, or too few values for ``confidence``.
+    The bounds are the k-th smallest and the k-th largest of the n * m differences. The rank is None
+    if a label has fewer than `VALUES_NEEDED` values, or too few values for ``confidence``.
     """
     if min(n, m) < VALUES_NEEDED:
         return None

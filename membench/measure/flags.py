@@ -38,7 +38,7 @@ one sample, and a much smaller share of the median of many samples.
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
     """The rows of all measurements so far, with their flags.
 
-    Pointer chases also get their tiers.
+    `settled` sets the tier of each pointer chase from the latency curve.
     """
     units = list(units)
     clocks: dict[str, list[float]] = {}

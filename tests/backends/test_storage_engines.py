@@ -210,7 +210,7 @@ def test_a_write_that_was_lost_is_noticed(storage: StorageBackend, engine: Engin
     for offset in trace.offset.tolist():
         storage.content.fill(memoryview(clean), offset)
         spoil(storage.scratch, offset, bytes(clean))  # as if the write had been lost
-    with pytest.raises(VerificationFailed, match="did not read back"):
+    with pytest.raises(VerificationFailed, match="differ from the written data"):
         writing.verify()
     writing.close()
 

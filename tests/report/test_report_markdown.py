@@ -60,7 +60,7 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
         "Headline",
-        "Results of this machine on the thesis",
+        "What the results of this machine say about the thesis",
         "Plots",
         "Results",
         "Environment",

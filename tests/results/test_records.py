@@ -1,4 +1,4 @@
-"""Splitting a file at once gives the same records and errors as the csv module."""
+"""`at_once` splits a file into the same records as the csv module, and finds the same errors."""
 
 from __future__ import annotations
 

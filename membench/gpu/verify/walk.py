@@ -87,7 +87,10 @@ class Walker:
         self._gpu.launch(self._run, 1, 1, args, stream=stream)
 
     def check(self, turns: int, start: int = 0) -> None:
-        """Compare the end of the last queued walk with the ring; `verify` raises an error later."""
+        """Compare the last line of the last queued walk with the line that the ring predicts.
+
+        `check` notes a difference. `verify` raises the error for the first noted difference.
+        """
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
 

@@ -132,7 +132,7 @@ class Flow:
             found = self._content.generation(page.data, offset)
             if found != self._generation:
                 raise VerificationFailed(
-                    f"verification failed: data written at offset {offset} did not read back"
+                    f"verification failed: the data at offset {offset} differ from the written data"
                 )
 
     def close(self) -> None:

@@ -286,7 +286,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
     if share >= CACHED:
         raise BackendUnavailable(
             f"no disk can be measured in {directory}: {filesystem.kind} reads through the page "
-            f"cache although O_DIRECT was set ({share:.0%} of the data stayed there)",
+            f"cache although O_DIRECT was set ({share:.0%} of the data stayed in the cache)",
             "choose a directory on a local disk (ext4, xfs): --scratch DIR",
         )
 
@@ -300,7 +300,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"{directory} did not provide a new file without a name for the scratch file"
+            f"the scratch file in {directory} is not a new regular file without a name"
         )
     try:
         with _no_longer_than(size):

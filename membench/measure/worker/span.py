@@ -59,8 +59,9 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the device's queue was held longer than its deadline: the work waits for the queue",
-            "run with --no-hold, and report this case: its work must not run in a held queue",
+            "the stopped queue of the device reached its deadline, because the work waits for the "
+            "queue",
+            "run with --no-hold, and report this case: its work must not run in a stopped queue",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))
 

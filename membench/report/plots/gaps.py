@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Gaps between two uses of cache")
 _DESCRIPTION = tr(
-    "Line plot of cumulated shares. Horizontal axis: seconds between two uses, logarithmic. "
+    "Line plot of cumulative shares. Horizontal axis: seconds between two uses, logarithmic. "
     "Vertical axis: percent. For each trace, one line is the share of re-read tokens (traffic) "
     "with at most this gap, and one line the share of idle token-seconds (residency). Dashed "
     "vertical lines: up to this gap, keeping is cheaper than recomputing, at assumed prices."

@@ -36,7 +36,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
                 return _draw(name, cells)
-    return NotDrawn(_TITLE, tr("no case was measured between two pairs of devices"))
+    return NotDrawn(_TITLE, tr("no operation was measured for two or more pairs of devices"))
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 _TITLE = tr("Usable capacity by link bandwidth")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: terabytes "
-    "that can be read again in time, from 0. One line per mean gap between two uses. The dashed "
-    "vertical line is the assumed link; other vertical lines are measured or cited paths from SSD."
+    "that the link can read within the mean gap between two uses, from 0. One line per mean gap. "
+    "The dashed vertical line is the assumed link; other vertical lines are measured or cited "
+    "paths from SSD."
 )
 _GAPS = {
     tr("SSD serves all reuse"): "workload.agent.gap",

@@ -190,7 +190,12 @@ def advise(
 
     memory = device_memory(machine, entries.get(device_key(device, "memory")))
     if memory is None:
-        missing.append(tr("the memory of the GPU: no sidecar has a GPU, and the GPU is unknown"))
+        missing.append(
+            tr(
+                "the memory size of the GPU: no sidecar names a GPU, and no assumption gives this "
+                "size"
+            )
+        )
     as_held = question.model.weights
     held = None if as_held is None else as_held.stored
     if weights is not None and held is None:

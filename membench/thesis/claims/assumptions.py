@@ -173,7 +173,7 @@ def assumptions(
             raise AssumptionError(
                 f"{shown(override)}: {name}: a value in {entry.unit} cannot replace "
                 f"a value in {unit}",
-                f"give it in {unit}",
+                f"give the value in {unit}",
             )
     return {**base, **own}
 
@@ -295,7 +295,7 @@ def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
     if not (0 < low <= value <= high and math.isfinite(high)):
         raise _Refused(
             f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
-            "use a quantity that cannot be zero, with low <= value <= high",
+            "give finite numbers above 0 with low <= value <= high",
         )
     return value, low, high
 

@@ -127,7 +127,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if unit is None and before is None:
         raise AssumptionError(
             f"--assume '{shown}' has no unit, and '{name}' has no value yet",
-            f"give one: '{name}={match['low']} {units_of(further[name])}'",
+            f"give a unit: '{name}={match['low']} {units_of(further[name])}'",
         )
     unit = unit or (before.unit if before else "")
     if unit not in UNITS:
@@ -139,7 +139,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
     if UNITS[unit][0] != wanted:
         raise AssumptionError(
             f"--assume '{shown}': a value in {unit} cannot replace a value in {wanted}",
-            f"give it in {before.unit if before else units_of(wanted)}",
+            f"give the value in {before.unit if before else units_of(wanted)}",
         )
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(

@@ -65,13 +65,13 @@ _ALONE = {
 }
 ALONE_MEANS = {
     _ALONE[EvidenceKind.VENDOR,]: tr(
-        "it rests only on the vendor's own figures, which no one else confirms"
+        "the verdict rests only on the vendor's own figures, which no one else confirms"
     ),
     _ALONE[EvidenceKind.FORECAST,]: tr(
-        "it rests only on forecasts, and the outcome is not reported"
+        "the verdict rests only on forecasts, and the outcome is not reported"
     ),
     _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
-        "it rests only on figures of the vendor and on forecasts"
+        "the verdict rests only on figures of the vendor and on forecasts"
     ),
 }
 """Short reason of `weak` -> explanation, which is the end of a sentence."""

@@ -194,8 +194,8 @@ def _model(entry: Mapping[str, Any]) -> Model:
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
     if wanted is not WeightType.AUTO:
         notes.append(
-            f"the configuration gives no weight precision: {wanted}, from the model's name, is "
-            "assumed for every matrix of its layers"
+            f"the configuration gives no weight precision: membench assumes {wanted}, as in the "
+            "model's name, for every matrix of the layers"
         )
     return Model(
         slug=entry["slug"],

@@ -45,10 +45,10 @@ class BoundRatios:
     def sentences(self) -> str:
         """The distribution, the source and the assumptions of the bound, as sentences."""
         return tr(
-            "Of {points} published measurements of served models, at least {share} % take {low} "
-            "to {high} times the lower bound for decoding. In detail, 5 % of the measurements take "
-            "less than {p5} times, half take less than {median} times, and 95 % take less than "
-            "{p95} times the lower bound. {source}",
+            "In at least {share} % of {points} published measurements of served models, decoding "
+            "takes {low} to {high} times as long as the lower bound. The 5th percentile is {p5} "
+            "times the lower bound, the median {median} times, and the 95th percentile {p95} "
+            "times. {source}",
             points=f"{self.points:,}",
             share=f"{100 * self.covers:g}",
             low=f"{self.low:g}",

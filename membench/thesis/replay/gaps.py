@@ -49,7 +49,7 @@ def resting(trace: Trace) -> Gaps:
         TraceError: the trace has no sessions.
     """
     if not trace.sessions:
-        raise TraceError(f"{trace.name}: no sessions, so no idle times of contexts")
+        raise TraceError(f"{trace.name}: without sessions, the idle times of contexts are unknown")
     order = np.lexsort((trace.arrival, trace.session))
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1

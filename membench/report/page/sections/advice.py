@@ -30,8 +30,9 @@ from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
 _ABOUT = tr(
-    "A context of {tokens} tokens, KV in fp16, on one GPU. {bounds}. Ranges are the lowest and the "
-    "highest round. For any other model, context, layout or number of GPUs, use this command:",
+    "The values are for one GPU, a context of {tokens} tokens, and a KV cache in fp16. {bounds}. A "
+    "range goes from the lowest to the highest round. For any other model, context, layout or "
+    "number of GPUs, use this command:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )

@@ -52,9 +52,9 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     told = [_serving(one.run, found, named=several) for one in last.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
-        tr("Results of these machines on the thesis")
+        tr("What the results of these machines say about the thesis")
         if several
-        else tr("Results of this machine on the thesis")
+        else tr("What the results of this machine say about the thesis")
     )
     return Section("machine-and-thesis", title, tuple(blocks))
 

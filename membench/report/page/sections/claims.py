@@ -54,7 +54,7 @@ CLASSES = {
     ClaimClass.MEASURED: tr("measurement"),
     ClaimClass.MODELLED: tr("a model fed by measurements and assumptions"),
     ClaimClass.RECORD: tr("dated public records"),
-    ClaimClass.OUT_OF_SCOPE: tr("nothing that can be measured here"),
+    ClaimClass.OUT_OF_SCOPE: tr("no benchmark, because the claim is out of scope"),
 }
 
 _KINDS = {
@@ -72,15 +72,15 @@ _WHAT_A_BENCHMARK_DECIDES = tr(
     "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software."
 )
 _WHAT_A_VERDICT_IS = tr(
-    "membench computes every statistic many times, with random values from the measured rounds and "
-    "from the ranges of the assumptions, and for every model or baseline. If enough of these "
-    "values are beyond the supporting threshold, the verdict is supported. If enough values are "
-    "beyond the contradicting threshold, the verdict is contradicted. Otherwise the verdict is "
-    "inconclusive. membench also judges generations of models, classes of GPU, traces and "
-    "baselines separately. If these groups disagree, the verdict is inconclusive. Vendor figures "
-    "or forecasts alone decide no verdict. A specification never replaces a missing measurement. A "
-    "claim is contradicted if one of its propositions is contradicted, and supported if all "
-    "propositions are supported."
+    "membench computes every statistic many times, for every model or baseline. Each computation, "
+    "called a draw, uses random values from the measured rounds and from the ranges of the "
+    "assumptions. If enough draws are beyond the supporting threshold, the verdict is supported. "
+    "If enough draws are beyond the contradicting threshold, the verdict is contradicted. "
+    "Otherwise the verdict is inconclusive. membench also judges generations of models, classes of "
+    "GPU, traces and baselines separately. If these groups disagree, the verdict is inconclusive. "
+    "Vendor figures or forecasts alone decide no verdict. A specification never replaces a missing "
+    "measurement. A claim is contradicted if one of its propositions is contradicted, and "
+    "supported if all propositions are supported."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
 """Values of `PartVerdict.why` for a proposition without data."""
@@ -222,7 +222,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
         verdict, flip = _told(result, found)
         items.append((_on(tr("Verdict"), machine), _because(verdict, claim_reason(result))))
         if any(part.judgement for part in result.parts):
-            items.append((_on(tr("What would change it"), machine), (sentence(flip),)))
+            items.append((_on(tr("What would change the verdict"), machine), (sentence(flip),)))
     items += [(tr("Note"), (note,)) for note in claim.notes]
     items.append((tr("Claimed"), (sentence(claim.quantity),)))
     for machine, result in results:
@@ -236,7 +236,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
         blocks.append(Paragraph((Strong(tr("Contrary evidence")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.contrary)))
     if claim.not_found:
-        blocks.append(Paragraph((Strong(tr("Searched, but not found")),)))
+        blocks.append(Paragraph((Strong(tr("Evidence that was searched for, but not found")),)))
         blocks.append(Bullets(tuple((text,) for text in claim.not_found)))
     for place, part in enumerate(claim.parts):
         several = _of(found, claim)
@@ -253,7 +253,9 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
     """Commands that measure the inputs of the claim, or that change an assumption of the claim."""
     found: list[tuple[str, Line]] = []
     if result.measure:
-        found.append((tr("To measure it"), joined([(Code(line),) for line in result.measure])))
+        found.append(
+            (tr("To measure the inputs"), joined([(Code(line),) for line in result.measure]))
+        )
     if (assume := result.assume) is not None:
         becomes = tr(
             "{claim} becomes {verdict}", claim=assume.moves, verdict=VERDICTS[assume.becomes]
@@ -299,7 +301,7 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
         if verdict.judgement:
             items.append(
                 (
-                    tr("What would change it"),
+                    tr("What would change the verdict"),
                     (sentence(flip_words(verdict.flip, found, weak=verdict.weak)),),
                 )
             )

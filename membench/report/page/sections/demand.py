@@ -58,7 +58,7 @@ def section(found: Verdicts, *, full: bool) -> Section:
     about = Paragraph(
         (
             tr("Models and traces show the demand on the tiers. Measurements show the supply. "),
-            Strong(tr("Compute here: {rate}. ", rate=rate.label)),
+            Strong(tr("Source of the compute rate: {rate}. ", rate=rate.label)),
             _BOUNDS,
         )
     )

@@ -212,7 +212,10 @@ _KINDS = (
             "levels that differ by less than {factor} times count as one level.",
             factor=f"{CLIMB:g}",
         ),
-        tr("no latency or bandwidth of a GPU's caches was measured at sizes that show a step"),
+        tr(
+            "no latency or bandwidth that was measured on a GPU shows a step from a cache to the "
+            "next level"
+        ),
         _capacities,
     ),
     _Kind(
@@ -224,7 +227,7 @@ _KINDS = (
             "{factor} times count as one level.",
             factor=f"{tiers.APART:g}",
         ),
-        tr("no map of the L2 cache was measured, or it shows one level"),
+        tr("no map of the L2 cache was measured, or the map shows a single level"),
         _near_and_far,
     ),
     _Kind(

@@ -30,9 +30,10 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import percent
 
 _POLICY = tr(
-    "The method for copying KV blocks, as thresholds for an engine. Each line begins with a number "
-    "of blocks, from which the line is valid. Use the first method for blocks below the size in "
-    "the line, and the second method from this size on."
+    "These thresholds tell an engine which method copies KV blocks fast. Each entry of a line "
+    "begins with the smallest number of blocks for which the entry is valid. Use the first method "
+    "of the entry for blocks smaller than the size in the entry, and the second method for all "
+    "other blocks. An entry without a size has one method for all blocks."
 )
 
 
@@ -100,7 +101,8 @@ def _maps(run: Run) -> list[Block]:
             ),
         )
         caption = tr(
-            "{bench}: best method, GB/s, and ratio to the second best method (blank: too close)",
+            "{bench}: best method, GB/s, and ratio to the second best method "
+            "(no ratio if the difference is unclear)",
             bench=f"kv/{way}",
         )
         blocks.append(Table(caption, columns, tuple(rows)))
@@ -161,14 +163,20 @@ def _fronts(run: Run) -> list[Block]:
                 (tr("{factor}x", factor=f"{one.slowdown:.2f}"),),
                 (mark,),
             )
-            for mark, several in ((tr("front"), front.best), ("", front.others))
+            for mark, several in ((tr("Pareto front"), front.best), ("", front.others))
             for one in several
         ]
         columns = (
             Column(tr("copies")),
             Column("GB/s", numeric=True),
-            Column(tr("victim takes"), numeric=True),
+            Column(tr("slow-down"), numeric=True),
             Column(""),
         )
-        blocks.append(Table(tr("Victim {victim}", victim=front.victim), columns, tuple(rows)))
+        blocks.append(
+            Table(
+                tr("Slow-down of {victim} by copies at the same time", victim=front.victim),
+                columns,
+                tuple(rows),
+            )
+        )
     return blocks

@@ -33,10 +33,10 @@ MACHINES, CASES, DOTS = 40, 60, 400
 """Maximum number of machines in a heat map, of cases in a heat map, and of dots per tier."""
 _HEAT_TITLE, _STRIP_TITLE = tr("Machines by cases"), tr("Every machine, tier by tier")
 _HEAT = tr(
-    "Heat map. One line per machine, the slowest machine at the top. One column per case; the data "
-    "below the plot give the case of each number. A square means that the machine is slower than "
-    "the median of the fleet; a larger square means slower. A filled square is an outlier. Without "
-    "a square, the machine is as fast as the median, or has no value."
+    "Heat map. One line per machine, the slowest machine at the top. One column per case; the "
+    "table below the plot lists the number and the case of each column. A square means that the "
+    "machine is slower than the median of the fleet; a larger square means slower. A filled square "
+    "is an outlier. Without a square, the machine is as fast as the median, or has no value."
 )
 _STRIP = tr(
     "Strip plot. One line per tier. Horizontal axis: times slower than the median of the fleet, as "
