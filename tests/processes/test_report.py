@@ -73,7 +73,7 @@ def test_a_report_is_repeated_and_other_files_are_left_alone(measured: Membench)
         (["a.csv"], 2, "Missing option '-o'"),
         (["-o", "a.html"], 2, "Missing argument 'FILE...'"),
         (["absent.csv", "-o", "a.html"], 1, "absent.csv: cannot be read"),
-        (["bad.csv", "-o", "a.html"], 1, "bad.csv: not a results file"),
+        (["bad.csv", "-o", "a.html"], 1, "bad.csv: the file is not a results file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(

@@ -27,7 +27,7 @@ def read_with(make_row: MakeRow, samples: tuple[float, ...]) -> Row:
 def test_a_sample_that_could_overflow_is_refused(make_row: MakeRow, sample: float) -> None:
     row = read_with(make_row, (1.5, sample))
     assert not are_usual_samples(row)
-    with pytest.raises(SchemaError, match="is not a measurement"):
+    with pytest.raises(SchemaError, match="is not a possible measurement"):
         check_magnitude([row])
 
 
