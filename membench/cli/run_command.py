@@ -35,7 +35,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     multiple=True,
     metavar="GLOB",
     shell_complete=completion.cases,
-    help="Measure only matching cases; repeatable. A complete case id may be outside the profile.",
+    help="Measure only matching cases; repeatable. A complete case id also selects a case that is "
+    "not in the profile.",
 )
 @click.option(
     "--skip",

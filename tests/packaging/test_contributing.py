@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def run_pytest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The result of pytest in ``tree``, with its default marks."""
+    """Run the tests of ``tree`` that plain `pytest` selects, with ``arguments``."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=tree,

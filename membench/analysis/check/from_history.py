@@ -19,13 +19,13 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """The range of usual values (noise band) of each case that a check uses.
+    """For each case of the check, the range of usual values (noise band).
 
     Each band is computed from the runs since the last change of the case.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.
-        machines: the names of the machine.
+        machines: all names of the checked machine.
 
     Raises:
         UsageError: there are fewer than `LEAST` other runs of the machine.

@@ -114,8 +114,8 @@ def complaint(
 def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
     """The extra of pyproject.toml for this driver and these GPUs, such as ``cuda13``.
 
-    The result is empty if the driver is too old for all extras. `complaint` describes the
-    arguments.
+    The result is empty if the driver is too old for all extras. The arguments are the
+    same as the arguments of `complaint`.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:

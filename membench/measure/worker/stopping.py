@@ -97,7 +97,7 @@ class RoundScatter:
     least: int = 3
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason of ``rule`` or with ``round-scatter``."""
+        """The reason of ``rule``, or ``round-scatter``; None if sampling continues."""
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) < self.least:

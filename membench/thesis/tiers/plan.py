@@ -129,7 +129,8 @@ def plan_of_trace(
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
         raise UsageError(
-            f"{trace.name}: all requests have an equal time", "use a trace with different times"
+            f"{trace.name}: all requests have an equal time",
+            "use a trace whose requests have different times",
         )
     found = [
         _tier(
