@@ -179,7 +179,7 @@ CASES: list[tuple[str, dict[str, Value]]] = [
 EMULATED_LONG = ("hbm/bulk", "smem/multicast")  # about twenty seconds each
 
 
-@pytest.mark.sampled(20)
+@pytest.mark.sampled(15)
 @pytest.mark.parametrize(
     ("name", "params"),
     [

@@ -27,7 +27,7 @@ def test_sources_need_no_include_path() -> None:
         assert not re.search(r"#\s*include\s*<", path.read_text()), path.name
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("arch", BARE)
 @pytest.mark.parametrize("file", kernel_names())
 def test_compiles_bare(file: str, arch: str) -> None:

@@ -115,7 +115,7 @@ MISTIMED = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("arch", DISASSEMBLED)
 @pytest.mark.parametrize("mistake", MISTIMED)
 @TIMED_HOPS
