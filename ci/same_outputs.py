@@ -69,10 +69,10 @@ def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
                 command, capture_output=True, check=False, cwd=folder, env=environment
             )
             said = b"exit %d\n" % done.returncode + done.stdout + b"\n--\n" + done.stderr
-            found[name] = said.replace(scratch.encode(), b"SCRATCH")
+            found[name] = said
         for path in sorted(folder.iterdir()):
             found[path.name] = path.read_bytes()
-    return found
+    return {name: text.replace(scratch.encode(), b"SCRATCH") for name, text in found.items()}
 
 
 def main() -> int:

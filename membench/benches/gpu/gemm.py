@@ -30,11 +30,11 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
 """Pairs of a pattern for device names, and TFLOP/s of dense products by format.
 
 The products have single-precision sums. The values are for the boost clock. Sources: NVIDIA's data
-    sheets for H100 (SXM, PCIe, NVL), H200,
-A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720 dense, for 72 GPUs) and DGX B200 (FP4: 144
-PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet gives only a value for sparse products,
-the entry is half of this value. The first matching pattern decides. Devices without an entry, and
-boards with higher clocks than in their data sheet, have no peak.
+sheets for H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720
+dense, for 72 GPUs) and DGX B200 (FP4: 144 PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet
+gives only a value for sparse products, the entry is half of this value. The first matching pattern
+decides. Devices without an entry, and boards with higher clocks than in their data sheet, have no
+peak.
 """
 
 

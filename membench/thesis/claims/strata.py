@@ -113,19 +113,9 @@ def words_of(
     only on the names of the variants.
     """
     found = _Counted.of(drawn, thresholds)
-    axes, members = _axes(found.variants), _members(found.variants)
-    sizes = found.draws * members.sum(axis=1)
-    supporting, contradicting = (
-        (members @ spoken / sizes).tolist() for spoken in (found.supporting, found.contradicting)
-    )
-    strata = [
-        word_for(one, other, thresholds)
-        for one, other in zip(supporting, contradicting, strict=True)
-    ]
-    every = found.draws * len(found.variants)
-    pooled = word_for(
-        int(found.supporting.sum()) / every, int(found.contradicting.sum()) / every, thresholds
-    )
+    axes = _axes(found.variants)
+    strata = [word_for(*shares, thresholds) for shares in found.shares_of_strata()]
+    pooled = found.pooled().word
     apart = len({*zip(axes, strata, strict=True)}) > len({*axes})
     return ClaimVerdict.INCONCLUSIVE if apart else pooled, pooled, *strata
 
@@ -163,18 +153,18 @@ class _Counted:
     def pooled(self) -> Judgement:
         return self.judge(np.arange(len(self.variants)))
 
-    def strata(self) -> tuple[Stratum, ...]:
-        groups = _groups(self.variants)
-        if not groups:
-            return ()
+    def shares_of_strata(self) -> list[tuple[float, float]]:
+        """The shares of supporting and of contradicting draws in each stratum of `_groups`."""
         members = _members(self.variants)
         drawn = self.draws * members.sum(axis=1)
         both = (self.supporting, self.contradicting)
-        shares = [(members @ spoken / drawn).tolist() for spoken in both]
+        return list(zip(*((members @ spoken / drawn).tolist() for spoken in both), strict=True))
+
+    def strata(self) -> tuple[Stratum, ...]:
         return tuple(
-            Stratum(axis, name, len(places), judged(supporting, contradicting, self.thresholds))
-            for ((axis, name), places), supporting, contradicting in zip(
-                groups.items(), *shares, strict=True
+            Stratum(axis, name, len(places), judged(*shares, self.thresholds))
+            for ((axis, name), places), shares in zip(
+                _groups(self.variants).items(), self.shares_of_strata(), strict=True
             )
         )
 

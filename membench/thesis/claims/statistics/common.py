@@ -169,6 +169,49 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
     return formula(tokens, models.matmul, models.attention, cached)
 
 
+class DecodeSeconds(NamedTuple):
+    """Two lower bounds on the seconds per decoded token.
+
+    Attributes:
+        memory: from the memory rate.
+        compute: from the compute rate.
+    """
+
+    memory: Floats
+    compute: Floats
+
+    @property
+    def bound(self) -> Floats:
+        """The larger of the two bounds."""
+        longer: Floats = np.maximum(self.memory, self.compute)
+        return longer
+
+
+def decode_seconds(
+    weights: Floats | float, kv: Floats, context: Floats, speeds: tuple[Floats, Floats]
+) -> DecodeSeconds:
+    """[model, draws] lower bounds on the time per token of a decode step, for all models.
+
+    Args:
+        weights: bytes of weights that the step reads per token.
+        kv: [model, draws] bytes of KV cache per sequence.
+        context: [draws] tokens in the KV cache per sequence.
+        speeds: memory rate in B/s and compute rate in FLOP/s.
+    """
+    models = all_models()
+    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
+    bounds = formula(
+        weight_bytes=weights,
+        kv_bytes=[kv],
+        contexts=[context],
+        active_params=models.matmul,
+        attention_flops=models.attention,
+        bytes_per_s=speeds[0],
+        flops_per_s=speeds[1],
+    )
+    return DecodeSeconds(cast("Floats", bounds.memory_s), cast("Floats", bounds.compute_s))
+
+
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
     """Bytes of weights that a decode step reads, in the shape of ``batch`` (tokens per step).
 

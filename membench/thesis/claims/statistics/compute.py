@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -13,16 +12,17 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics.common import (
     FP4,
+    DecodeSeconds,
     Known,
     all_models,
     batches,
     by_model,
+    decode_seconds,
     known_models,
     prefill_flops,
     remembered,
     touched,
 )
-from membench.thesis.models import roofline
 from membench.thesis.models.kv_shape import KvDtype
 
 Values = dict[str, Floats]
@@ -95,44 +95,18 @@ def _sizes(most: float) -> Floats:
     return np.array(list(batches(most)))[:, None]
 
 
-class _Decode(NamedTuple):
-    """The decode time per token of one model, [batch, draws] seconds.
-
-    Attributes:
-        memory: [batch, draws] lower bound from the memory rate.
-        compute: [draws] lower bound from the compute rate.
-    """
-
-    memory: Floats
-    compute: Floats
-
-    @property
-    def bound(self) -> Floats:
-        longer: Floats = np.maximum(self.memory, self.compute)
-        return longer
-
-
 def _decode(
     speeds: tuple[Floats, Floats], batch: Floats, context: Floats
-) -> Callable[[Known], _Decode]:
-    """Model -> the decode times with weights in FP4 and KV in FP8."""
-    models, kv = all_models(), all_models().kv(context, KvDtype.FP8)
-    (rate, flops), weights = speeds, _read(batch.tobytes())
-    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
-    bounds = formula(
-        weight_bytes=0.0,
-        kv_bytes=[kv],
-        contexts=[context],
-        active_params=models.matmul,
-        attention_flops=models.attention,
-        bytes_per_s=rate,
-        flops_per_s=flops,
-    )
-    compute = cast("Floats", bounds.compute_s)
+) -> Callable[[Known], DecodeSeconds]:
+    """Model -> the decode times with weights in FP4 and KV in FP8, [batch, draws] seconds."""
+    kv, weights = all_models().kv(context, KvDtype.FP8), _read(batch.tobytes())
+    rate, _ = speeds
+    # The compute time does not depend on the weights, so it is the same for every batch size.
+    compute = decode_seconds(0.0, kv, context, speeds).compute
 
-    def of_model(model: Known) -> _Decode:
+    def of_model(model: Known) -> DecodeSeconds:
         place = model.place
-        return _Decode((weights[place] + kv[place]) / rate, compute[place])
+        return DecodeSeconds((weights[place] + kv[place]) / rate, compute[place])
 
     return of_model
 

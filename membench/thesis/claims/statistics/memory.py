@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,11 +15,11 @@ from membench.thesis.claims.statistics.common import (
     batches,
     breakeven_rate,
     by_model,
+    decode_seconds,
     known_models,
     remembered,
     touched,
 )
-from membench.thesis.models import roofline
 from membench.thesis.models.gpu_count import gpus_needed_each
 from membench.thesis.models.kv_shape import KvDtype
 
@@ -99,19 +98,8 @@ def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
         rate: [model, draws] memory rate in B/s.
         flops: [model, draws] compute rate in FLOP/s.
     """
-    models, kv = all_models(), all_models().kv(context, KvDtype.FP16)
-    read = _weights().read
-    formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
-    fastest = formula(
-        weight_bytes=read[-1],
-        kv_bytes=[kv],
-        contexts=[context],
-        active_params=models.matmul,
-        attention_flops=models.attention,
-        bytes_per_s=rate,
-        flops_per_s=flops,
-    )
-    enough = np.maximum(fastest.memory_s, fastest.compute_s) / _PEAK_SHARE
+    kv, read = all_models().kv(context, KvDtype.FP16), _weights().read
+    enough = decode_seconds(read[-1], kv, context, (rate, flops)).bound / _PEAK_SHARE
     slower = np.zeros(enough.shape)
     for smaller in reversed(range(len(read) - 1)):
         late = (read[smaller] + kv) / rate > enough
