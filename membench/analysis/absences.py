@@ -13,7 +13,7 @@ from membench.core.terms import Status
 
 @record
 class Absence:
-    """Cases that could not be compared, for one reason and the same labels.
+    """Cases that could not be compared for the same reason and under the same labels.
 
     Attributes:
         kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.

@@ -31,14 +31,14 @@ def is_auto(case: str) -> bool:
 def put_alike_together(tables: Sequence[Table]) -> None:
     """Give comparable rows of different cases the same key: the key in ``tables[0]``.
 
-    ``tables[0]`` has the rows of the reference. A row of another table is moved to the key of a row
-    in ``tables[0]`` only under these conditions:
+    The function changes the tables in place. ``tables[0]`` has the rows of the reference. A row of
+    another table is moved to the key of a row in ``tables[0]`` only under these conditions:
 
     - Exactly one of the two rows has ``size=auto``.
     - The other table has no row with this key.
     - Neither row has a flag that says that a cache served the accesses.
 
-    If several rows qualify, the row with the nearest size is moved.
+    If several rows qualify, the row is moved whose size is nearest to that of the reference row.
     """
     reference, *others = tables
     for table in others:
@@ -63,12 +63,12 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Give each published figure and the row that is comparable with the figure the same key.
+    """Give each published figure and the row to compare with it the same key, in place.
 
-    The figures may be in the reference, ``tables[0]``, or in another table. A figure without a row
-    of the same case gets the comparable row that differs least. If a bench has no row that is
-    comparable with a figure, the figure gets the nearest row, so that the report shows which axes
-    differ.
+    The figures are in the reference, ``tables[0]``, or in another table. The key of the reference
+    is kept. If no row has the case of the figure, the function chooses the comparable row that
+    differs least. If a bench has no comparable row for any figure, the function chooses the pair
+    that differs least, so that the report shows which axes differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))
@@ -86,7 +86,7 @@ def _figures(table: Table) -> list[Key]:
 
 
 def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
-    """Pairs of a figure in ``cited`` and a row in ``measured``; no row occurs twice."""
+    """Pairs of keys: a figure in ``cited``, and a row in ``measured``; no row occurs twice."""
     answered = {_bench(key) for key in measured if key in cited}
     free = {key for key in measured if key not in cited}
     found: list[tuple[Key, Key]] = []
@@ -115,9 +115,16 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """Return the nearest of the ``free`` rows of the figure's bench, with its distance.
+    """Find the row of the figure's bench that differs least from the figure.
 
-    None if the bench has no free row with the status ok.
+    Args:
+        rows: the rows of the figure in its own table.
+        figure: the key of the figure.
+        free: the keys in ``measured`` that may be chosen.
+
+    Returns:
+        The distance (see `_distance`) and the key of the row; None if the bench has no free row
+        with the status ok.
     """
     found = [
         (_distance(rows, others), key)

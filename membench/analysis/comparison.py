@@ -96,7 +96,7 @@ class Comparison:
     def means(self) -> tuple[Mean, ...]:
         """The geometric means of the ratios, one for each tier, metric, statistic and label.
 
-        A mean comes where the first of its ratios is in `matched`.
+        The means are in the order in which their first ratios occur in `matched`.
         """
         groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
         for place, line in enumerate(self.matched):
@@ -224,7 +224,7 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """``line`` with the offset added to its findings; unchanged if a label has several runs."""
+    """Set the offset in each finding between two single runs; other findings stay unchanged."""
     first = line.figures.rows[0]
     if len(first) != 1 or line.differences is None:
         return line
@@ -267,10 +267,12 @@ def _line(
     rows: Sequence[Sequence[Measurement]],
     gone: Sequence[Mapping[str, Sequence[Measurement]]],
 ) -> Line:
-    """The line of ``key``.
+    """Make the line of ``key``, still without the differences between the labels.
 
-    ``rows`` has the rows of ``key`` of each label. ``gone`` has the failed and skipped rows of each
-    label by case; it is empty if every row is ok.
+    Args:
+        row: the row from which the line takes tier, metric, unit and direction.
+        rows: for each label, the rows of ``key``.
+        gone: for each label, the failed and skipped rows by case; empty if every row is ok.
     """
     losses: dict[int, Lost] = {}
     if gone:

@@ -43,7 +43,10 @@ class Differences:
 
     @property
     def remarkable(self) -> Mapping[int, Difference]:
-        """The differences by index of the label, without the None entries."""
+        """The differences that the report may have to explain, by index of the label.
+
+        A subclass leaves out differences that were estimated from comparable values.
+        """
         return {side: one for side, one in enumerate(self._found) if one is not None}
 
     @property
@@ -62,15 +65,16 @@ class Differences:
     def by_estimate(
         self, of_many: Callable[[Sequence[float]], list[T]], of: Callable[[Difference], T]
     ) -> list[T | None]:
-        """Apply ``of`` to each difference.
+        """The results of ``of`` for each difference, by index of the label; None without one.
 
-        ``of_many`` must give the same results for many differences with intervals. The argument of
-        ``of_many`` is a flat list with the ratio and both ends of the interval of each difference.
+        A subclass may call ``of_many`` once in place of ``of`` for many differences with intervals.
+        ``of_many`` gets a flat list (ratio, lower end, upper end, ratio, ...) and returns the
+        results of ``of`` in the same order.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
-        """Apply ``of`` to each difference.
+        """The results of ``of`` for each difference, by index of the label; None without one.
 
         ``of`` must depend only on the verdict, the reason and the offset of a difference, so that a
         subclass can call it once for equal outcomes.
@@ -216,7 +220,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
 
     The result is None in four cases:
 
-    - The values are no array (see `Figures.rounds`).
+    - The values are not stored as an array (see `Figures.rounds`).
     - The reference has no value.
     - A row was published or imported.
     - No label is comparable with the reference.
@@ -243,7 +247,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
 
 
 def _unlike(figures: Figures) -> set[int]:
-    """The ids of the ``common`` objects of rows that are not comparable with the reference."""
+    """`id` of each `Common` object whose rows are not comparable with the reference."""
     first = figures.rows[0][0].common
     plain = INVALID_FLAGS.isdisjoint(first.flags)
     if plain and len(figures.commons) == 1:
@@ -266,6 +270,7 @@ def _obstacle(figures: Figures, side: int) -> Difference | None:
 def _outcomes(logs: Floats, limit: float, better: Better) -> list[int]:
     """Judge each interval like `membench.analysis.verdict.judge`.
 
+    ``logs`` are results of `log_ratios`, and ``limit`` is the logarithm of the threshold's ratio.
     Returns an index into `_OUTCOMES` for each interval.
     """
     if len(logs) == 1:

@@ -98,9 +98,10 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """Number of values of each label, and whether the values are samples of a single round.
+        """``(values of the reference, values of the label, single)``; the first two are numbers.
 
-        Pairs of equal shape are estimated in one call.
+        ``single`` says whether the values are samples of a single round. Pairs of equal shape are
+        estimated in one call.
         """
         return len(self.first.values), len(self.second.values), self.single
 

@@ -38,9 +38,13 @@ def rows_frame(rows: Sequence[Row]) -> DataFrame:
 def comparison_frame(comparison: Comparison) -> DataFrame:
     """A data frame with one line for each matched row and each label except the reference.
 
-    Its columns are case, metric and statistic, ``label``, the two values, ``ratio`` with ``ci_low``
-    and ``ci_high``, ``best_ratio`` (ratio of the best samples), ``verdict``, ``reason`` and
-    ``settle``.
+    The columns are:
+
+    - ``tier``, ``case``, ``metric``, ``stat``, ``unit`` and ``better`` of the row
+    - ``label``, and the values of the reference (``reference``) and of the label (``value``)
+    - ``ratio``, the ends ``ci_low`` and ``ci_high`` of its confidence interval, and ``best_ratio``,
+      the ratio of the best samples
+    - ``threshold`` (a fraction), ``verdict``, ``reason``, and ``settle``: how to get a verdict
     """
     import pandas as pd
 

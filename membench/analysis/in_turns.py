@@ -65,10 +65,10 @@ def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str,
 
 
 def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float) -> str:
-    """Say how to get a verdict instead of `unclear` after ``count`` pairs; empty for other reasons.
+    """Say what to do about the verdict `unclear` that ``count`` pairs of rounds gave.
 
-    ``deviation`` is the standard deviation of the log ratio of one pair. ``threshold`` is a
-    fraction.
+    The result is empty if ``reason`` is not a reason for `unclear`. ``deviation`` is the standard
+    deviation of the log ratio of one pair. ``threshold`` is a fraction.
     """
     if reason is Reason.FEW:
         return f"run again with --versus and --rounds {PAIRS}"

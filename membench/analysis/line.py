@@ -105,24 +105,36 @@ class Line:
 
     @property
     def verdicts(self) -> Sequence[Verdict | None]:
-        """The verdict of each label, None for the reference; empty if the line is not matched."""
+        """The verdict of each label; empty if the reference has no value.
+
+        The entry is None for the reference and for a label without a value.
+        """
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("verdict"))
 
     @property
     def ratios(self) -> Sequence[float | None]:
-        """The ratio of each label to the reference; empty if the line is not matched."""
+        """The ratio of each label to the reference; empty if the reference has no value.
+
+        The entry is None if there is no ratio, and for the reference.
+        """
         return () if self.differences is None else self.differences.ratios
 
     @property
     def bests(self) -> Sequence[float | None]:
-        """The ratio of the best samples of each label; empty if the line is not matched."""
+        """The ratio of the best samples of each label; empty if the reference has no value.
+
+        The entry is None if there is no ratio, and for the reference.
+        """
         return () if self.differences is None else self.differences.bests
 
     @property
     def settles(self) -> Sequence[str | None]:
-        """How to get a verdict for each label; empty if the line is not matched."""
+        """How to get a verdict for each label; empty if the reference has no value.
+
+        The entry is None for the reference and for a label without a value.
+        """
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("settle"))

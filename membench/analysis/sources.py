@@ -121,7 +121,7 @@ def for_many_files() -> Iterator[None]:
 def _keep_freed_memory() -> None:
     """Make the C library reuse the memory of one file for the next file.
 
-    The C library returns freed blocks above a threshold to the system, and every file then costs a
+    The C library returns freed blocks above a threshold to the system. Then every file causes a
     hundred page faults. The threshold rises to the size of the largest block freed so far
     (mallopt(3), M_MMAP_THRESHOLD). So this function allocates and frees one large block.
     """

@@ -84,7 +84,7 @@ def thresholds(name: str) -> Thresholds:
     """Return the preset ``name``, or read the thresholds from the file ``name``.
 
     Raises:
-        UsageError: ``name`` is no preset and looks like no file.
+        UsageError: ``name`` is neither a preset nor an existing file, and has no suffix.
         MembenchError: the file does not exist or is invalid; the message is one line.
     """
     if name in PRESETS:

@@ -21,7 +21,7 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of rows whose value does not belong to the row's tier, although it is possible."""
+"""Flags of rows whose value does not belong to the row's tier, although the value is possible."""
 
 Match = tuple[Expectation, Likeness]
 
@@ -48,7 +48,7 @@ def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceL
 
 
 def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
-    """Sort ``figures`` into required values, data-sheet values, and lower bounds or thresholds."""
+    """Split ``figures`` into three lists: required values, data-sheet values, and all others."""
     bound = [one for one in figures if one.binding]
     sheets = [one for one in figures if not one.binding and one.kind == "datasheet"]
     others = [one for one in figures if not one.binding and one.kind != "datasheet"]
@@ -56,7 +56,11 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The result for a quantity without a usable row: ``fail`` if its case failed."""
+    """The result for a quantity without a usable row.
+
+    ``ok`` are the ``rows`` that have a value. The verdict is `fail` if there are no such rows and a
+    case failed, and otherwise `not judged`.
+    """
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -79,9 +83,9 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The published values in ``figures`` that are comparable with ``row``, with differing axes.
+    """The published values in ``figures`` that are comparable with ``row``.
 
-    The differing axes of each pair are in the `Likeness`.
+    The `Likeness` beside each value lists the axes in which ``row`` differs from the value.
     """
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]

@@ -27,9 +27,10 @@ class Expectation:
     Attributes:
         low, high: the range in the source, in the unit of the metric; equal for a single value.
         kind: measured, target, datasheet, derived or threshold.
-        trust: a, b or c; empty for a run of membench.
-        best: whether the value is the best of a tool's repetitions, and is compared with a best
-            sample.
+        trust: grade of trust in a published value: ``a`` for a raw log, ``b`` for a table or a
+            report, ``c`` if not confirmed; empty for a measurement in a results file.
+        best: whether the value is the best of a tool's repetitions. Such a value is
+            compared with the best sample of a row.
         depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in a run of membench; None for other tools.
@@ -90,7 +91,8 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 def _expectation(reference: str, row: Measurement) -> Expectation:
     """Make an expected value from ``row``.
 
-    Its range for a run of membench is the median of the rounds plus or minus the spread.
+    For a published figure, the range is the range in the figure. For a measurement, the range is
+    the median of the rounds plus or minus the spread of the rounds.
     """
     assert row.value is not None
     cited, imported = row.common.cited, row.common.imported

@@ -19,9 +19,9 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """For each case of the check, the range of usual values (noise band).
+    """Compute the noise band, the range of usual values, for each case of the check.
 
-    Each band is computed from the runs since the last change of the case.
+    Each band is computed from the runs since the last change point of the case.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.

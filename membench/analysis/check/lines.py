@@ -87,7 +87,7 @@ class TierLine:
 
     @property
     def worst(self) -> DeviceLine:
-        """The result that represents the quantity: the worst verdict, and its slowest device."""
+        """The result of the device with the worst verdict; of equal verdicts, the lowest share."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property

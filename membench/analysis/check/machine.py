@@ -105,7 +105,7 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 
 
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
-    """Change the verdict of ``line`` if a precondition is not met or unknown.
+    """Change the verdict of ``line`` according to ``met``, the preconditions of the line.
 
     If a precondition is unknown, the line cannot pass. If the machine is shared or has other
     settings than usual, the line cannot fail, because the machine may be slow for that reason.

@@ -186,10 +186,10 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """Yield the throttling recorded in ``rows``, which are all rows of the GPU ``device``.
+    """Yield the precondition for the clocks of the GPU ``device``, from all ``rows`` of the GPU.
 
-    ``known`` is True if NVML was queried. A row without the flag `throttled` was then not
-    throttled.
+    ``known`` says whether NVML was queried. If NVML was not queried, and no row shows throttling,
+    the function yields nothing.
     """
     words = {
         word.strip()

@@ -64,7 +64,11 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The reasons why the check fails, one sentence each; empty if the check does not fail."""
+    """The reasons why the check fails, one sentence each; empty if the check does not fail.
+
+    Args:
+        fail_on: what fails the check in addition: ``straggler``, or words of `WORDS`.
+    """
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 
 

@@ -35,7 +35,7 @@ TOO_FAST = 1.25
 FLOOR = 0.70
 """Share of the peak bandwidth that every kind of memory exceeds.
 
-A value below this share indicates a fault. A value above it proves nothing.
+A value below this share indicates a fault. A value above this share proves nothing.
 """
 PEAK_TOLERANCE = 0.01
 """Fraction by which a value may exceed the peak, because clocks are reported in whole MHz."""
@@ -115,7 +115,10 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """Judge ``value`` without a published figure: never a pass, but perhaps below `FLOOR`."""
+    """Judge ``value`` without a published figure: the verdict is always `not judged`.
+
+    The reason says whether the value is below `FLOOR` times ``peak``.
+    """
     why, brief = tr("no expected value to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no expected value to compare with, and below 70 % of the peak")

@@ -32,7 +32,8 @@ class Straggler:
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
         slow: the cases in which the GPU was slow, the slowest first.
-        chance: probability of this result if all GPUs are equally fast; at most 1.
+        chance: upper bound of the probability that any GPU is slow in as many cases, if all GPUs
+            are equally fast.
     """
 
     name: str
@@ -41,7 +42,10 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """Find the slow GPUs, and then the slow pairs of GPUs; at least five are needed to compare."""
+    """Find the slow GPUs, and then the slow pairs of GPUs.
+
+    The function compares at least five GPUs or five pairs. Among fewer, it finds none.
+    """
     ok = [
         row
         for row in rows

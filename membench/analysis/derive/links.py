@@ -26,7 +26,7 @@ def parameters(case: str) -> dict[str, str]:
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """The `ok` rows of ``bench`` with a median, each with the parameters of its case."""
+    """Pairs (parameters of the case, row) for each `ok` row of ``bench`` with a median."""
     return [
         (parameters(row.case), row)
         for row in rows
@@ -42,7 +42,10 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid."""
+    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid.
+
+    ``way`` is one of `WAYS`, such as ``h2d``.
+    """
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:

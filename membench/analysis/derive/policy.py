@@ -73,7 +73,7 @@ class MethodRule:
 
     @property
     def choice(self) -> tuple[str, int, str]:
-        """The rule without its ``count``; rules with equal choices can be merged."""
+        """``(below, threshold, above)``: rules that are equal in these fields can be merged."""
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
@@ -140,7 +140,11 @@ def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
 
 
 def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
-    """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
+    """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``.
+
+    In this example, 16 to 1023 blocks use ``batch``. From 1024 blocks on, blocks smaller than
+    28 KiB use ``sm``, and larger blocks use ``batch``.
+    """
     return " ".join([way, *map(str, rules)])
 
 

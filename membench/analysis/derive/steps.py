@@ -17,7 +17,8 @@ from membench.core.record import record
 PENALTY = 0.02
 """Penalty for each additional level of the fit.
 
-The level must reduce the squared error of the logarithms by at least this: a step of about 15 %.
+A level is added only if it reduces the squared error of the logarithms by at least this number.
+Between two levels of two sizes each, this is a step of about 15 %.
 """
 CLIMB = 1.25
 """Neighbouring levels whose ratio is below this factor count as one level."""
@@ -93,8 +94,8 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """Find the upward steps of latencies over the working set, smallest size first.
 
-    A single point between two levels is a ramp, because only a share of its cache lines is in each
-    level. A ramp belongs to no level. The last size always counts as a level.
+    A fitted level of a single size is a ramp between two cache levels, because each of the two
+    levels serves a part of the loads. Ramps are left out, except at the first and the last size.
     """
     found = levels(sizes, values)
     if not found:

@@ -166,7 +166,7 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
-    """Bandwidths of ``hbm/gather``, ``hbm/async`` and ``decode/`` over the best ``hbm/read``.
+    """Bandwidths of ``hbm/gather``, ``hbm/async``, ``decode/`` divided by the best ``hbm/read``.
 
     Rows that a cache served are left out, because they do not show the bandwidth of the memory.
     """
@@ -211,7 +211,10 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """The rows whose cases have the ``fixed`` parameters, by size in bytes, ascending."""
+    """The rows of the bench ``name`` with ``metric``, by size in bytes, ascending.
+
+    Only cases with the ``fixed`` values of axes count.
+    """
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]
@@ -229,7 +232,11 @@ def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capaci
 
 
 def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
-    """The index that splits sorted numbers into two groups with the least squared deviations."""
+    """The length of the lower group, if sorted numbers are split into two groups.
+
+    The split minimizes the sum of squared distances from the means of the groups. The length is 0
+    for fewer than two numbers.
+    """
     count = samples.size
     if count < 2:
         return 0

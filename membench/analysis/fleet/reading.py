@@ -141,7 +141,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Reject values that are so large that the statistics of the fleet would overflow."""
+    """Raise `SchemaError` for a value so large that the statistics of the fleet would overflow."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")

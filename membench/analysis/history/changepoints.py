@@ -92,8 +92,8 @@ def find_changes(
     """Find the changes of each of ``series``, in the order of time.
 
     Args:
-        series: finite numbers, of shape (n,) for any n; a series with fewer than 2 `LEAST` values
-            has no change.
+        series: finite numbers, of shape (n,) for any n; a series with fewer than 2 * `LEAST`
+            values has no change.
         chance: probability of reporting any change if no series has a change.
         permutations: number of random orders of each series. None means `PERMUTATIONS`, or
             `FEWER_PERMUTATIONS` in a large history.
@@ -138,7 +138,10 @@ def _scores(values: Floats) -> Floats | None:
 
 @cache
 def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
-    """For each window length, the starts of the seeded windows, which overlap by half."""
+    """Pairs (window length, starts of the seeded windows of this length), longest first.
+
+    Windows of equal length overlap by half.
+    """
     made: list[tuple[int, Ints]] = []
     length = float(n)
     while True:
@@ -223,11 +226,12 @@ def _candidates(scores: Floats, critical: float) -> list[int]:
 
 
 def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
-    """The statistic of each change between its neighbours, corrected for autocorrelation.
+    """The statistic of each change, corrected for autocorrelation.
 
-    First a t-statistic t is computed, with the scatter of the residuals as its scale. The scale of
-    the critical values includes the changes. So t is converted: with n values, z = t sqrt(n / (n -
-    2 + t^2)).
+    ``places`` are the indices of the changes. First a t-statistic t compares the means of the
+    levels before and after the change; its scale is the scatter of the residuals. The scale of the
+    critical values includes the changes. So t is converted: with n values, z = t sqrt(n / (n - 2 +
+    t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]

@@ -96,8 +96,8 @@ class HistoryLine:
         values: the value of each run, in the unit of the key.
         levels: at least one; the last is the present level.
         changes: the changes between the levels.
-        offset: fraction by which two runs of the same level differ at most, in `PAIRS` of all
-            pairs; None if no level has two runs.
+        offset: fraction (see `pair_offset`) that the difference of two runs of the same level
+            rarely exceeds; None if no level has two runs.
         failures: number of runs in which the case failed.
         earlier: number of runs with another version of the case, which are not comparable.
     """
@@ -123,7 +123,7 @@ class HistoryLine:
 
     @property
     def outside(self) -> bool:
-        """Whether ``latest`` is outside the noise band; False if too few runs give no band."""
+        """Whether ``latest`` is outside the noise band; False with too few runs for a band."""
         return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
 
 
@@ -380,7 +380,7 @@ def _change(
 
 
 def pair_offset(logs: Floats) -> float:
-    """The fraction that the difference of two runs does not exceed in `PAIRS` of all pairs.
+    """The `PAIRS` quantile of the relative differences between two runs, as a fraction.
 
     ``logs`` are the logarithms of the values, of shape (n,) with n > 1.
     """
