@@ -185,7 +185,10 @@ def _line(text: str) -> str:
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that a write to standard output failed, and prevent another flush at exit."""
+    """Report that a write to standard output failed, and return the exit code.
+
+    The function also replaces standard output by the null device, so that no flush at exit fails.
+    """
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     if not isinstance(error, BrokenPipeError):  # a reader that closes the pipe does so on purpose

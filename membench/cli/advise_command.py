@@ -378,7 +378,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
     """Lines of settings for each inference engine, by engine name.
 
     The settings use ``tiers``, or the tiers of the machine if ``tiers`` is empty. The result is
-    empty if the advice has no best choice or the context does not fit.
+    empty if the advice has no best choice, or if the weights of the model do not fit in the GPUs.
     """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of

@@ -160,7 +160,10 @@ def command(
 
 
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
-    """The planned run of a check: all GPUs, and as many of `ROUNDS` as `SECONDS` allows."""
+    """Plan the run of a check, on all GPUs.
+
+    The run has the largest number of `ROUNDS` whose planned time is at most `SECONDS`.
+    """
     from dataclasses import replace
 
     from membench.analysis.check.quantities import CASES

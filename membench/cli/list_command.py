@@ -101,7 +101,8 @@ def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
 def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
     """The references with a name that matches any glob of ``select``; all if ``select`` is empty.
 
-    A glob may begin with ``ref:``, and also matches a name up to a hyphen.
+    A glob may begin with ``ref:``. A glob also matches a name if it matches the part of the name
+    before a hyphen: ``h200`` matches ``h200-sxm``.
 
     Raises:
         NothingMatched: a glob matches no reference.
