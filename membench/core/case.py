@@ -267,7 +267,7 @@ class Bench:
         return reachable(machine, cpus(machine, **self.arguments(others)))
 
     def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
-        """The size of an array in bytes for ``size=auto``, for the other values in ``params``."""
+        """The size in bytes of an array for ``size=auto`` and the other values in ``params``."""
         others = self.arguments({key: value for key, value in params.items() if key != "size"})
 
         def held(cost: Cost) -> Callable[[int], float]:
@@ -310,7 +310,11 @@ def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
 
 
 def _cache_flags(reach: Reach, size: Value | None) -> tuple[str, ...]:
-    """Flags for a case that measures main memory with arrays of ``size`` bytes each."""
+    """Flags for a case that measures main memory with arrays of ``size`` bytes each.
+
+    The flags are `cache-served` if the reachable caches may serve the arrays, and `cache-unknown`
+    if no measurement confirms the sizes of the caches.
+    """
     served = isinstance(size, int) and size < CACHE_MULTIPLE * (reach.bytes or 0)
     return (
         *(("cache-served",) if served else ()),

@@ -74,9 +74,8 @@ def _pip(verb: str) -> str:
 def interpreter() -> str:
     """The running Python interpreter as a shell word.
 
-    The word is the name of the interpreter if PATH finds the interpreter, otherwise the path.
-
-    The path is relative to the current directory or to ``~`` if possible, so that the user's name
+    The word is the name of the interpreter if PATH finds the interpreter, otherwise the path. The
+    path is relative to the current directory or to ``~`` if possible, so that the user's name
     does not appear.
     """
     import shutil

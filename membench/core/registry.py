@@ -179,7 +179,8 @@ def matches(case_id: str, pattern: str) -> bool:
 def near(pattern: str, ids: Iterable[str]) -> str:
     """A hint for a glob that matches no id of ``ids``: similar globs that match an id.
 
-    A suggestion is an id, or a bench name or prefix with the ``/*`` of the glob.
+    The hint suggests complete ids, or bench names and prefixes such as ``ddr``. If the glob ends in
+    ``/*``, so does each suggested name or prefix.
     """
     known = dict.fromkeys(ids)
     benches = dict.fromkeys(

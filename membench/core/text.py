@@ -89,7 +89,9 @@ def _no_command(text: str) -> str:
 
 
 def counted(count: int, noun: str, form: str = "") -> str:
-    """A count with its noun: ``1 case``, ``2 cases``; with the form ``,`` ``12,345 requests``.
+    """A count with its noun: ``1 case``, ``2 cases``.
+
+    ``form`` is the format of the count; the format ``,`` gives ``12,345 requests``.
 
     Use this for English text; text with a translation needs `membench.core.messages.tr_n`.
     """

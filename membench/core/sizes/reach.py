@@ -23,7 +23,7 @@ FLAT = 1.25
 """Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""Least ratio of memory latency to a measured latency that proves a cache.
+"""Smallest ratio of memory latency to a measured latency that proves a cache.
 
 A smaller ratio may be noise.
 """

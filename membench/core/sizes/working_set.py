@@ -30,6 +30,9 @@ def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
     The size is a power of two, as the rings of a pointer chase require. If the memory budget is too
     small, the size is the largest that fits, but at least `LEAST_ARRAY`. A case that still does not
     fit is skipped.
+
+    Args:
+        held: returns the memory that the case allocates for an array of a given size.
     """
     size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
     return _fitting(size, held, machine.memory.budget)
@@ -47,9 +50,12 @@ def most_of_gpu(machine: Machine) -> int:
 def device_array(machine: Machine, held: Cost) -> int:
     """Size in bytes of an array in GPU memory.
 
-    The size is `DEVICE_ARRAY`, or the largest power of two that fits in the GPU's memory.
+    The size is `DEVICE_ARRAY`, or the largest power of two that fits in the memory of every GPU,
+    but at least `LEAST_ARRAY`. If the memory size of a GPU is unknown, the host's memory budget is
+    the limit.
 
-    If the memory size of a GPU is unknown, the host's memory budget is the limit.
+    Args:
+        held: returns the memory that the case allocates for an array of a given size.
     """
     devices, budget = machine.gpus.devices, machine.memory.budget
     if not devices:
