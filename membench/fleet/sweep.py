@@ -17,10 +17,10 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster at ``scheduler``.
+    """Connect to the cluster at ``scheduler``, and yield the result of `spread_by`.
 
     Raises:
-        MembenchError: `cluster.connected` fails, the cluster has no worker, or a worker has another
+        MembenchError: the connection fails, the cluster has no worker, or a worker has another
             version of membench.
     """
     with connected(scheduler, insecure=insecure) as client:
@@ -29,7 +29,10 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 
 
 def spread_by(client: Client) -> Spread:
-    """A function for `thesis.verdicts.verdicts` that judges claims on the cluster of ``client``."""
+    """A function that judges claims on the cluster of ``client``.
+
+    The function is an argument of `membench.thesis.claims.verdicts.verdicts`.
+    """
 
     def spread(
         function: Callable[[MachineClaim], ClaimResult], points: Sequence[MachineClaim]
