@@ -333,7 +333,10 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """Use cuBLAS, or cublasLt for FP8 and FP4. The method makes one call to load the code."""
+        """Return a function that queues the product by cuBLAS, or by cublasLt for FP8 and FP4.
+
+        The method calls the function once, so that the library loads its code.
+        """
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:

@@ -176,7 +176,10 @@ class CudaLinks:
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """An allocation of ``size`` bytes and a stream on each GPU."""
+        """An allocation of ``size`` bytes and a stream on each GPU; this GPU is first.
+
+        With ``peers``, the method leaves out GPUs without direct access in both directions.
+        """
         others = self._others()
         if peers:
             assert self.pair  # raises if there is no other GPU with direct access

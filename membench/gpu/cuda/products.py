@@ -33,7 +33,10 @@ NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
 def product(
     kind: str, shape: Shape, operands: Operands, queue: Any, out: str
 ) -> Callable[[], None]:
-    """A function that queues one product in fp32, tf32 or bf16; ``out`` is the result's format."""
+    """A function that queues one product y = x w' by cuBLAS; see `Shape` and `Operands`.
+
+    ``kind`` is the format of w and x: ``fp32``, ``tf32`` or ``bf16``. ``out`` is the format of y.
+    """
     w, x, y = operands
     cublas, handle = _cublas()
     m, n, k = shape
@@ -68,10 +71,11 @@ def narrow_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """A function that queues one product of a format in `NARROW_CAPABILITY` (FP8 or FP4).
+    """A function that queues one product y = x w' by cublasLt; see `Shape` and `Operands`.
 
     Args:
-        out: format of the result.
+        kind: format of w and x, one of `NARROW_CAPABILITY` (FP8 or FP4).
+        out: format of y.
         workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
         fast: whether the hardware may keep partial sums with fewer bits.
         scales: scales of w and x, for a format in `cublaslt.SCALES`.

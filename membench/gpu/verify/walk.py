@@ -103,7 +103,11 @@ class Walker:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def single_hops(self, walks: Sequence[tuple[float, float]]) -> list[float]:
-        """Nanoseconds of each of `SINGLE_HOPS` hops, converted with the clock rate of ``walks``."""
+        """Nanoseconds of each of `SINGLE_HOPS` hops.
+
+        The GPU counts cycles. ``walks`` are results of `walk`, whose median clock rate converts the
+        cycles to nanoseconds.
+        """
         ghz = float(np.median([cycles / ns for ns, cycles in walks]))
         start = int(self._starts.integers(self._ring.lines))
         args = (self._out, self._took, self._address(start), np.uint32(SINGLE_HOPS))
@@ -114,7 +118,10 @@ class Walker:
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
 
     def bulk_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a dependent bulk copy, with one sample per launch of ``hops`` hops."""
+        """The latency of a bulk copy in ns, with one sample per launch of ``hops`` hops.
+
+        Each copy depends on the previous copy. A sample is the time per hop.
+        """
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
@@ -125,7 +132,11 @@ class Walker:
         )
 
     def round_trips(self, hops: int, launches: int) -> Observation:
-        """Latency of a load: the median over launches of ``hops`` hops, p99 over single hops."""
+        """The latency of a load in ns.
+
+        The median is over launches of ``hops`` hops, with the time per hop as the sample of a
+        launch. The p99 is over hops that are timed one by one.
+        """
         turns = hops // LOADS
         self.walk(turns)
         walks = [self.walk(turns) for _ in range(launches)]
