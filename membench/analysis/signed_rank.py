@@ -76,10 +76,10 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """For each row of ``ratios``, the Walsh averages at the sorted positions ``places``.
+    """For each row of ``ratios``, sort all Walsh averages, and return those at ``places``.
 
-    The result has the shape (K, places). A Walsh average is the average of two values of a row, or
-    of a value with itself.
+    ``places`` are positions in the sorted averages. The result has the shape (K, places). A Walsh
+    average is the average of two values of a row, or of a value with itself.
     """
     one, other = np.triu_indices(ratios.shape[1])
     at_once = max(1, _AVERAGES_AT_ONCE // len(one))

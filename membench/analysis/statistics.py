@@ -115,9 +115,9 @@ def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) 
 
 
 def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
-    """For each row, the differences second - first at the sorted positions ``places``.
+    """For each row, sort all n * m differences second - first, and return those at ``places``.
 
-    The result has the shape (K, places).
+    ``places`` are positions in the sorted differences. The result has the shape (K, places).
     """
     size = firsts.shape[1] * seconds.shape[1]
     if size > _MANY_DIFFERENCES:
@@ -135,11 +135,11 @@ def _order_statistics(firsts: Floats, seconds: Floats, places: Sequence[int]) ->
 
 
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
-    """The differences second - first at the sorted positions ``places``, for long inputs.
+    """Compute `_order_statistics` of one long row without sorting all differences.
 
-    The positions must be close together. A sample of the differences gives bounds, and only the
-    differences between these bounds are collected and sorted. If a bound was wrong, all differences
-    are computed, so that the result is always exact.
+    The positions in ``places`` must be close together. A sample of the differences gives bounds,
+    and the function sorts only the differences between these bounds. If a bound was wrong, the
+    function computes all differences, so that the result is always exact.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
@@ -158,7 +158,10 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
 
 
 def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
-    """Estimate two numbers between which the differences b - a at the positions ``places`` are."""
+    """Estimate a lower and an upper bound of the results of `_among_many`.
+
+    ``a`` and ``b`` are the sorted first and second values.
+    """
     few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
     sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
     share = len(sample) / (len(a) * len(b))

@@ -41,7 +41,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Parse context lengths separated by commas."""
+    """Parse context lengths, separated by commas, into numbers of tokens; () for None."""
     lengths = Tokens(1, _MOST_TOKENS)
     words = value.split(",") if value is not None else ()
     return tuple(lengths.convert(word.strip(), param, ctx) for word in words)

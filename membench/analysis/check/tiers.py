@@ -53,7 +53,7 @@ def gpu_of(row: Row) -> int | None:
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
-    """The hardware that the cases in ``rows`` need, without skipped cases."""
+    """The hardware that the cases in ``rows`` need; skipped cases do not count."""
     tried = [row for row in rows if row.status is not Status.SKIPPED]
     has = {
         MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),

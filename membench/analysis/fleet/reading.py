@@ -71,7 +71,13 @@ class Values:
 
 
 class _Run(NamedTuple):
-    """The values of one run in one file, with the indices of their keys in the batch."""
+    """The values of one run in one file.
+
+    Attributes:
+        key: for each value, the index of its key in `_Batch.keys`.
+        value: the values, each in the unit of its key.
+        failed: the number of `failed` rows, and the reason of the first (empty if none failed).
+    """
 
     machine: str
     run_id: str

@@ -36,10 +36,7 @@ With fewer machines, the scale cannot be estimated: of 3 normal machines, one ex
 in every seventh case.
 """
 CHANCE = 0.05
-"""Probability below which the result of a slow machine is not explained by chance.
-
-It is the probability that at least one machine of a normal fleet is as slow.
-"""
+"""Probability (see `chance_of`) below which chance does not explain that a machine is slow."""
 
 _MAD, _MEAN = 1.4826, 1.253314  # factors to the standard deviation of a normal fleet
 

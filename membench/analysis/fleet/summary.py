@@ -77,7 +77,8 @@ class MachineLine:
     Attributes:
         slow: the cases in which the machine is slow, the slowest first.
         judged: number of cases in which the machine was judged.
-        chance: probability that any machine of a normal fleet is slow in as many cases; at most 1.
+        chance: upper bound of the probability that any machine of a normal fleet is slow in at
+            least as many cases.
         straggler: whether ``chance`` is too small to explain the slow cases, or a score exceeds
             `FAR_Z`.
     """
