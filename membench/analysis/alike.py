@@ -63,12 +63,13 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Give each published figure and the row to compare with it the same key, in place.
+    """Give each published figure the same key as the row to compare with the figure.
 
-    The figures are in the reference, ``tables[0]``, or in another table. The key of the reference
-    is kept. If no row has the case of the figure, the function chooses the comparable row that
-    differs least. If a bench has no comparable row for any figure, the function chooses the pair
-    that differs least, so that the report shows which axes differ.
+    The function changes the tables in place. The figures are in the reference, ``tables[0]``, or in
+    another table. Rows of the reference keep their keys. If no row has the case of the figure, the
+    function chooses the comparable row that differs least. If a bench has no comparable row for any
+    figure, the function chooses the pair that differs least, so that the report shows which axes
+    differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))

@@ -117,9 +117,10 @@ class Comparison:
 
     @cached_property
     def in_turns(self) -> bool:
-        """Whether all findings with a verdict compare paired rounds.
+        """Whether the comparison is of paired rounds.
 
-        If no finding has a verdict, all findings must compare paired rounds.
+        Either all findings compare paired rounds. Or some findings have a verdict other than `n/a`,
+        and all of these findings compare paired rounds.
         """
         lines = self.matched
         if all(line.in_turns for line in lines):
@@ -224,7 +225,7 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """Set the offset in each finding between two single runs; other findings stay unchanged."""
+    """Return ``line`` with the offset in each finding between two single runs."""
     first = line.figures.rows[0]
     if len(first) != 1 or line.differences is None:
         return line
@@ -316,7 +317,7 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
     """Yield each line with a finding for each label that has values.
 
     A line without a value for the reference has no findings. ``partners`` is the result of
-    `pair_ids`: the id of each run's partner in a paired run.
+    `pair_ids`: for each run of a paired run, the id of the pair.
     """
     at_once = [None if partners else estimated(one.figures, one.threshold) for one in lines]
     pairs = [

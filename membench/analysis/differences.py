@@ -65,19 +65,21 @@ class Differences:
     def by_estimate(
         self, of_many: Callable[[Sequence[float]], list[T]], of: Callable[[Difference], T]
     ) -> list[T | None]:
-        """The results of ``of`` for each difference, by index of the label; None without one.
+        """Apply ``of`` to each difference, and return one result for each label.
 
-        A subclass may call ``of_many`` once in place of ``of`` for many differences with intervals.
-        ``of_many`` gets a flat list (ratio, lower end, upper end, ratio, ...) and returns the
-        results of ``of`` in the same order.
+        The result is None for the reference and for a label without a value. A subclass may call
+        ``of_many`` once in place of ``of`` for many differences with intervals. ``of_many`` gets a
+        flat list (ratio, lower end, upper end, ratio, ...) and returns the results of ``of`` in the
+        same order.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
-        """The results of ``of`` for each difference, by index of the label; None without one.
+        """Apply ``of`` to each difference, and return one result for each label.
 
-        ``of`` must depend only on the verdict, the reason and the offset of a difference, so that a
-        subclass can call it once for equal outcomes.
+        The result is None for the reference and for a label without a value. ``of`` must depend
+        only on the verdict, the reason and the offset of a difference, so that a subclass can call
+        it once for equal outcomes.
         """
         return [None if one is None else of(one) for one in self._found]
 
@@ -197,8 +199,8 @@ class EstimatedDifferences(Differences):
     ) -> list[T | None]:
         """Make one entry for each label.
 
-        ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get ``of``
-        of their difference. All other labels get None.
+        ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get the
+        result of ``of`` for their difference. All other labels get None.
         """
         if len(self.sides) == len(self.figures.rows) - 1:
             return [None, *of_sides]
@@ -270,7 +272,7 @@ def _obstacle(figures: Figures, side: int) -> Difference | None:
 def _outcomes(logs: Floats, limit: float, better: Better) -> list[int]:
     """Judge each interval like `membench.analysis.verdict.judge`.
 
-    ``logs`` are results of `log_ratios`, and ``limit`` is the logarithm of the threshold's ratio.
+    ``logs`` is a result of `log_ratios`, and ``limit`` is a result of `log_limit`.
     Returns an index into `_OUTCOMES` for each interval.
     """
     if len(logs) == 1:

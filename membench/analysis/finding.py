@@ -98,9 +98,9 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """``(values of the reference, values of the label, single)``; the first two are numbers.
+        """Number of values of the reference, number of values of the label, and `single`.
 
-        ``single`` says whether the values are samples of a single round. Pairs of equal shape are
+        `single` says whether the values are samples of a single round. Pairs of equal shape are
         estimated in one call.
         """
         return len(self.first.values), len(self.second.values), self.single

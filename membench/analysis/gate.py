@@ -17,7 +17,7 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Reject ``--fail-on`` with the verdicts ``classes`` if its result would mean nothing.
+    """Reject ``--fail-on`` with the verdicts ``classes`` if the verdicts would mean nothing.
 
     Raises:
         MembenchError: in one of three cases. First, the labels are from different machines or

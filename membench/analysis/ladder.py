@@ -78,7 +78,7 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
 
 
 def _of_memory(row: Row) -> bool:
-    """Whether ``row`` is the bandwidth of a decode step, which GPU memory limits."""
+    """Whether ``row`` is the bandwidth of a decode step; GPU memory limits such a step."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 

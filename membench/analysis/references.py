@@ -109,8 +109,8 @@ def _is_named(name: str, device: str) -> bool:
     """Whether the device of a row is the device ``name`` of a reference.
 
     The names of GPUs and processors must be equal, except that some processors' names end with the
-    clock frequency. The device of a disk's row must contain ``name`` in parentheses. It consists of
-    the filesystem, the block device and, in parentheses, the model with its size.
+    clock frequency. The device of a disk's row must contain ``name`` in parentheses. Such a device
+    consists of the filesystem, the block device and, in parentheses, the model with its size.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)

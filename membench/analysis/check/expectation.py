@@ -26,11 +26,12 @@ class Expectation:
 
     Attributes:
         low, high: the range in the source, in the unit of the metric; equal for a single value.
-        kind: measured, target, datasheet, derived or threshold.
+        kind: ``measured``, ``target``, ``datasheet``, ``derived`` (from an application) or
+            ``threshold`` (a pass mark).
         trust: grade of trust in a published value: ``a`` for a raw log, ``b`` for a table or a
             report, ``c`` if not confirmed; empty for a measurement in a results file.
-        best: whether the value is the best of a tool's repetitions. Such a value is
-            compared with the best sample of a row.
+        best: whether the value is the best of a tool's repetitions. Such a value is compared with
+            the best sample of a row.
         depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in a run of membench; None for other tools.
@@ -80,7 +81,7 @@ class Expectation:
 
 
 def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectation, ...]:
-    """Make an expected value from each `ok` row of ``reference``: published figures or a run."""
+    """Make an expected value from each `ok` row in ``rows``, the rows of ``reference``."""
     return tuple(
         _expectation(reference, row)
         for row in rows

@@ -124,7 +124,7 @@ def _of_gpu(
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """The state of the PCI Express link during copies, because an idle link runs slower."""
+    """The precondition for the PCI Express link, read during copies; an idle link runs slower."""
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)

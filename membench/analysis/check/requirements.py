@@ -67,7 +67,7 @@ def failures(
     """The reasons why the check fails, one sentence each; empty if the check does not fail.
 
     Args:
-        fail_on: what fails the check in addition: ``straggler``, or words of `WORDS`.
+        fail_on: further causes of failure: ``straggler`` for a slow GPU, or verdicts (`WORDS`).
     """
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 

@@ -151,7 +151,8 @@ def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
 def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
     """The simplest rule whose worst loss is at most `CLOSE` above the smallest possible loss.
 
-    None if fewer than two methods were measured at every block size.
+    ``sizes`` has the bandwidths: block size in bytes -> method -> GB/s. The result is None if fewer
+    than two methods were measured at every block size.
     """
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:

@@ -61,8 +61,9 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
     """Fit a piecewise-constant function to ``values`` (> 0) over ascending ``sizes``.
 
     The fit minimizes the squared error of the logarithms, plus `PENALTY` for each additional level.
-    It is optimal: dynamic programming tries every number of levels (Jackson et al., "An algorithm
-    for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12 (2005)).
+    The fit is optimal: dynamic programming tries every number of levels (Jackson et al., "An
+    algorithm for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12
+    (2005)).
     """
     logs = np.log(np.asarray(values, float))
     count = logs.size

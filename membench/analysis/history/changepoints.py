@@ -229,9 +229,9 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     """The statistic of each change, corrected for autocorrelation.
 
     ``places`` are the indices of the changes. First a t-statistic t compares the means of the
-    levels before and after the change; its scale is the scatter of the residuals. The scale of the
-    critical values includes the changes. So t is converted: with n values, z = t sqrt(n / (n - 2 +
-    t^2)).
+    levels before and after the change; its scale is the scatter of the residuals. The critical
+    values have another scale, the scatter of the whole series with its changes. So t is converted
+    to this scale: with n values, z = t sqrt(n / (n - 2 + t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]
@@ -251,11 +251,12 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 
 
 def _inflation(left: Floats, places: Sequence[int]) -> float:
-    """The factor by which autocorrelation increases the variance of a mean.
+    """The factor (1 + r) / (1 - r) by which autocorrelation increases the variance of a mean.
 
-    ``left`` are the residuals, and ``places`` the indices of the changes. Pairs of values across a
-    change do not count. The usual estimate of r is too low by about (1 + 3 r) / n for each
-    subtracted mean. The function corrects this bias (Marriott and Pope).
+    Here r is an upper bound of the lag-1 autocorrelation of the residuals. ``left`` are the
+    residuals, and ``places`` the indices of the changes. Pairs of values across a change do not
+    count. The usual estimate of r is too low by about (1 + 3 r) / n for each subtracted mean. The
+    function corrects this bias (Marriott and Pope).
     """
     n = len(left)
     products = left[1:] * left[:-1]

@@ -149,7 +149,7 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return two lists: the files in ``places``, and the files that the directories contain."""
+    """Return two lists: the files in ``places``, and the files in the directories of ``places``."""
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
