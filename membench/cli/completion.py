@@ -53,14 +53,14 @@ def references(_context: Context, _option: Parameter, incomplete: str) -> list[C
 
 
 def files(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """A completion by file names; keeps the text up to the last ``=``, such as ``LABEL=``."""
+    """Let the shell complete a file name after the last ``=``, such as in ``LABEL=FILE``."""
     return [_file(incomplete.rpartition("=")[2])]
 
 
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completions by references that match the text after ``LABEL=``; if none matches, by files."""
+    """Completions of the text after ``LABEL=``: references; if none matches, file names."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")
@@ -70,16 +70,16 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of `check --expect`: auto, history and references; files if none matches."""
+    """Completions of `check --expect`: auto, history, references; if none matches, file names."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions by ``list`` and the names of built-in models; by files if none matches.
+    """Completions of ``incomplete``: ``list`` and the names of built-in models.
 
-    A file is a config.json of a model.
+    If none matches, the shell completes the name of a file, the config.json of a model.
     """
     from membench.thesis.models.catalogue import models as known
 
@@ -88,7 +88,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions by topics of `membench explain`: flags, bench names and case ids."""
+    """Completions of topics of `membench explain`: flags, bench names and case ids."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]
