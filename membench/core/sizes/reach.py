@@ -41,7 +41,8 @@ class Reach:
 
     Attributes:
         bytes: total size of these caches; None if unknown.
-        confirmed: whether a staircase was measured and agrees with the reported caches.
+        confirmed: whether the latencies of pointer chases (`Cpu.staircase`) were measured and agree
+            with the reported caches.
     """
 
     bytes: int | None
@@ -51,7 +52,8 @@ class Reach:
 def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
     """The last-level caches that ``cpus`` can reach; a shared cache counts once.
 
-    If the machine's staircase contradicts the reported caches, the sizes come from the staircase.
+    If the machine's staircase (latency of a pointer chase by buffer size) contradicts the reported
+    caches, the sizes come from the staircase.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -72,9 +74,10 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """The contradiction between staircase and reported caches, as a message; empty if none.
+    """Why measured latencies contradict the reported caches, as a message; empty if they agree.
 
-    The function checks for two contradictions:
+    The latencies are of pointer chases over buffers (rings) of growing size. The function checks
+    for two contradictions:
 
     - The cache is smaller than reported: rings above a quarter of the reported size all have the
       same latency.
@@ -105,11 +108,11 @@ def contradiction(machine: Machine) -> str:
 
 
 def flat_from(stairs: Staircase) -> int:
-    """Size in bytes of the smallest ring with memory latency.
+    """Size in bytes of the smallest ring (buffer of a pointer chase) with memory latency.
 
-    From this ring on, all latencies agree with the latency of the largest ring within `FLAT`. If a
-    ring has a higher latency than a larger ring, another process disturbed the measurement. Then
-    the function uses the latency of the larger ring.
+    From this ring on, all latencies agree with the latency of the largest ring within the factor
+    `FLAT`. If a ring has a higher latency than a larger ring, another process disturbed the
+    measurement. Then the function uses the latency of the larger ring.
     """
     size, top = stairs[-1]
     least = top
@@ -124,7 +127,7 @@ def flat_from(stairs: Staircase) -> int:
 def of_the_chase(machine: Machine) -> int | None:
     """Reported size in bytes of the last-level cache of the first usable CPU; None if unknown.
 
-    This CPU measures the staircase.
+    This CPU measures the staircase, the latencies of pointer chases by buffer size.
     """
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None

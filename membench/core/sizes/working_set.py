@@ -68,7 +68,10 @@ def device_array(machine: Machine, held: Cost) -> int:
 
 
 def top_ring(machine: Machine) -> int:
-    """Size in bytes of the largest ring of a staircase; this ring exceeds the reported cache."""
+    """Size in bytes of the largest buffer in which a pointer chase is measured (`Cpu.staircase`).
+
+    The buffer is larger than the reported cache.
+    """
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
 
