@@ -69,7 +69,7 @@ def start(where: Where, order: Order, observer: FleetObserver, patience: Patienc
 
 
 def resume(where: Where, output: Path, observer: FleetObserver, patience: Patience) -> FleetLedger:
-    """Complete the newest fleet run in ``output``: ask the hosts that have no results again.
+    """Complete the newest fleet run in ``output``: ask again each host that has no results.
 
     Raises:
         NothingMatched: ``output`` has no fleet run, or all hosts of the fleet run have results.

@@ -17,7 +17,7 @@ from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 @contextmanager
 def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
-    """Connect to the cluster at ``scheduler``, and yield the result of `spread_by`.
+    """Connect to the cluster at ``scheduler``; yield a function that judges claims on the cluster.
 
     Raises:
         MembenchError: the connection fails, the cluster has no worker, or a worker has another

@@ -53,9 +53,12 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """Report the host's name, the kernel's boot id, and the version of membench.
+    """Identify this host.
 
-    The boot id is equal in all containers on one kernel.
+    Returns:
+        A dict with three entries: ``host``, the name of the host; ``boot``, the boot id of the
+        kernel, equal in all containers on one kernel, empty if unknown; ``membench``, the version
+        of membench.
     """
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
