@@ -333,9 +333,10 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """Return a function that queues the product by cuBLAS, or by cublasLt for FP8 and FP4.
+        """Return a function that queues y = x w' (see `Gpu.gemm`) by cuBLAS or cublasLt.
 
-        The method calls the function once, so that the library loads its code.
+        FP8 and FP4 use cublasLt. The method calls the function once, so that the library loads its
+        code.
         """
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:

@@ -134,8 +134,8 @@ class Walker:
     def round_trips(self, hops: int, launches: int) -> Observation:
         """The latency of a load in ns.
 
-        The median is over launches of ``hops`` hops, with the time per hop as the sample of a
-        launch. The p99 is over hops that are timed one by one.
+        Each launch of ``hops`` hops gives one sample for the median, the time per hop. The p99 is
+        over hops that are timed one by one.
         """
         turns = hops // LOADS
         self.walk(turns)
