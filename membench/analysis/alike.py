@@ -38,7 +38,7 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     - The other table has no row with this key.
     - Neither row has a flag that says that a cache served the accesses.
 
-    If several rows qualify, the row is moved whose size is nearest to that of the reference row.
+    If several rows qualify, the function moves the row with the size nearest to the reference row.
     """
     reference, *others = tables
     for table in others:
@@ -87,7 +87,7 @@ def _figures(table: Table) -> list[Key]:
 
 
 def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
-    """Pairs of keys: a figure in ``cited``, and a row in ``measured``; no row occurs twice."""
+    """Pairs (key of a figure in ``cited``, key of a row in ``measured``); no row occurs twice."""
     answered = {_bench(key) for key in measured if key in cited}
     free = {key for key in measured if key not in cited}
     found: list[tuple[Key, Key]] = []
@@ -121,6 +121,7 @@ def _nearest(
     Args:
         rows: the rows of the figure in its own table.
         figure: the key of the figure.
+        measured: the table of the rows to choose from.
         free: the keys in ``measured`` that may be chosen.
 
     Returns:

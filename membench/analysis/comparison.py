@@ -119,8 +119,9 @@ class Comparison:
     def in_turns(self) -> bool:
         """Whether the comparison is of paired rounds.
 
-        Either all findings compare paired rounds. Or some findings have a verdict other than `n/a`,
-        and all of these findings compare paired rounds.
+        The result is True in two cases. In the first case, all findings compare paired rounds. In
+        the second case, some findings have a verdict other than `n/a`, and all of these findings
+        compare paired rounds.
         """
         lines = self.matched
         if all(line.in_turns for line in lines):

@@ -249,7 +249,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
 
 
 def _unlike(figures: Figures) -> set[int]:
-    """`id` of each `Common` object whose rows are not comparable with the reference."""
+    """The `id` of each `Common` object whose rows are not comparable with the reference."""
     first = figures.rows[0][0].common
     plain = INVALID_FLAGS.isdisjoint(first.flags)
     if plain and len(figures.commons) == 1:

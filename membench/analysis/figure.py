@@ -35,7 +35,10 @@ class CaseRuns:
 
     @property
     def value(self) -> float:
-        """The median of the rounds of one run, or of several runs, in the unit of the rows."""
+        """The median of the rounds of one run, or the median of several runs.
+
+        The value has the unit of the rows.
+        """
         if self.basis is Basis.RUNS:
             return statistics.median(self.values)
         if len(self.rows) == 1 and self.rows[0].value is not None:

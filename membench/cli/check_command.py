@@ -162,7 +162,8 @@ def command(
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
     """Plan the run of a check, on all GPUs.
 
-    The run has the largest number of `ROUNDS` whose planned time is at most `SECONDS`.
+    The run has the largest number of `ROUNDS` whose planned time is at most `SECONDS`, or one round
+    if even one round takes longer.
     """
     from dataclasses import replace
 

@@ -70,7 +70,7 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of `check --expect`: auto, history, references; if none matches, file names."""
+    """Completions for `check --expect`: auto, history, references; if none matches, file names."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
@@ -88,7 +88,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of topics of `membench explain`: flags, bench names and case ids."""
+    """Completions of ``incomplete``: flags, bench names and case ids for `membench explain`."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

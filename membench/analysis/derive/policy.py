@@ -143,7 +143,7 @@ def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
     """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``.
 
     In this example, 16 to 1023 blocks use ``batch``. From 1024 blocks on, blocks smaller than
-    28 KiB use ``sm``, and larger blocks use ``batch``.
+    28 KiB use ``sm``, and all other blocks use ``batch``.
     """
     return " ".join([way, *map(str, rules)])
 
