@@ -21,7 +21,7 @@ from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
-"""Estimated seconds of a round in addition to its cases: interpreter, imports, cached kernels."""
+"""Estimated seconds of a round without its cases: interpreter, imports, cached kernels."""
 
 GPU_ROUND_SECONDS = 1.0
 """Additional seconds of a round with cases on a GPU.
@@ -71,7 +71,7 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """Estimated seconds of one round in addition to its cases."""
+    """Estimated seconds for starting the workers of one round, without the time of the cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 

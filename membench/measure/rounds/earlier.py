@@ -1,7 +1,7 @@
-"""What the earlier rounds of a case showed, so that later rounds take no useless samples.
+"""Computes the scatter of the earlier rounds of a case, so that later rounds can stop sooner.
 
-The interval of a row depends on the scatter of its round values. If rounds differ by more than the
-samples within a round, more samples hardly narrow the interval.
+The confidence interval of a row depends on the scatter of its round values. If round values differ
+by more than the samples within a round, more samples hardly narrow the interval.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from membench.core.terms import QUANTILE
 from membench.results.case_result import CaseResult, Reading
 
 LEAST_ROUNDS = 2
-"""Number of earlier rounds from which their scatter is used."""
+"""Minimum number of earlier rounds. The scatter of fewer rounds is not used."""
 
 RESOLVED = 4
-"""Number of samples above a quantile from which its standard error is trusted."""
+"""Minimum number of samples above a quantile. With fewer, its standard error is unknown."""
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,10 @@ def main(argv: list[str]) -> None:
         return backends[place]
 
     def host() -> CpuBackend | None:
-        """The backend whose memory the disk cases use, because the first touch is expensive.
+        """The backend of the CPU cases, whose memory the disk cases reuse to avoid a first touch.
 
-        On a machine with several NUMA nodes, cases on different threads cannot share memory.
+        The result is None on a machine with several NUMA nodes. There, cases on different threads
+        cannot share memory.
         """
         if len(hello.machine.memory.nodes) > 1:
             return None
@@ -130,7 +131,7 @@ def answer(
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """Find a `DeviceLost` in ``error`` or in the exceptions that led to ``error``.
+    """The `DeviceLost` in ``error`` or in the exceptions that led to ``error``; None if none.
 
     On a lost device, freeing resources also fails, and this second error would hide the first
     error.
