@@ -177,12 +177,16 @@ class Arenas:
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
         """Arrays of ``sizes`` bytes at staggered addresses.
 
-        Their contents come from the previous case.
-
-        The caller must no longer use arrays from an earlier call.
+        The arrays may contain data of an earlier case. The caller must no longer use arrays from an
+        earlier call.
 
         Args:
+            pages: ``thp`` or ``4k``; see `map_pages`.
             owner: any comparable value that identifies the assignment of threads to the arrays.
+
+        Raises:
+            ValueError: there is no such kind of page.
+            MembenchError: the arrays exceed the limit, or the memory cannot be allocated.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
@@ -219,7 +223,7 @@ class Arenas:
     def _reserve(self, total: int, pages: str) -> Bytes:
         """Reserve address space for the largest case, so that later cases keep the touched pages.
 
-        ``total`` is the minimum in bytes, for a system that refuses the reservation.
+        If the system refuses, map only the ``total`` bytes that the present case needs.
         """
         try:
             return map_pages(self._limit, pages)

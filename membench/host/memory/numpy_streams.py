@@ -74,7 +74,7 @@ class NumpyStreams:
         array.fill(np.nan)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Compare every element; return the first wrong index, or -1."""
+        """The index of the first wrong element, counted from ``first``; -1 if all are right."""
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             wrong = piece != expected(operation, first + begin, piece.size)

@@ -199,7 +199,10 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
-    """Let the operating system provide all pages of ``count`` bytes in one madvise call."""
+    """Let the operating system provide all pages of ``count`` bytes in one madvise(2) call.
+
+    ``advice`` is an argument of madvise(2). Returns the result of the call, 0 for success.
+    """
     answer = 0
     if enter(block, slot, parties):
         answer = madvise(base, count, advice)

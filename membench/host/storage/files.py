@@ -44,7 +44,9 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache. Returns the share of its first ``size`` bytes that stayed.
+    """Drop the file from the page cache.
+
+    Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache.
 
     Pages in read-ahead cannot be dropped, so the function retries for a while.
     """
