@@ -107,7 +107,10 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """Bandwidth of the reads alone and of the copies alone, in GB/s."""
+        """The bandwidth of each stage alone in GB/s; empty if the path has only one stage.
+
+        ``read_gbs`` is the bandwidth of the reads, and ``copy_gbs`` of the copies.
+        """
         if pipeline.sink is None:
             return {}
         storage.evict()

@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """CUDA's ordinals of the source GPU and of the target GPU, for the `detail` of a row."""
+    """CUDA's ordinals of the source GPU (``src``) and of the target GPU (``dst``), for `detail`."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
