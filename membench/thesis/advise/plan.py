@@ -297,7 +297,10 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share of the KV cache on one rank. Ranks divide heads, but each rank has all latents."""
+    """Share (0 to 1) of the KV cache that one rank stores.
+
+    The ranks divide the KV heads. If a model stores latents (MLA), each rank stores all latents.
+    """
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens

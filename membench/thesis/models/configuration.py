@@ -177,7 +177,7 @@ def _one_for_all(value: Any) -> Any:
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has the uniform name for the alternative spelling ``key``."""
+    """Whether ``key`` is another spelling of a key, and ``text`` has this key's uniform name."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 

@@ -93,7 +93,10 @@ def active_experts(text: Config) -> int:
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """(name, number of weights) of each attention matrix and recurrent matrix of one layer."""
+    """(name, number of weights) of each attention matrix and recurrent matrix of one layer.
+
+    ``place`` is the number of the layer, and ``hidden`` is the model's hidden size.
+    """
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
