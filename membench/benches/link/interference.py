@@ -192,10 +192,10 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """GPU timer values (ns) around the pieces of victim and aggressor, which run concurrently.
+        """GPU timer values (ns) around the pieces of the victim and around those of the aggressor.
 
-        The aggressor starts first. ``pieces`` is the victim's number of pieces, and ``chunks`` is
-        the aggressor's number of pieces.
+        Both run concurrently, and the aggressor starts first. ``pieces`` is the victim's number of
+        pieces, and ``chunks`` is the aggressor's number of pieces.
         """
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)

@@ -52,7 +52,12 @@ def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
 
 
 def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
-    """Relative standard deviation of the values, and standard error divided by this deviation."""
+    """Scatter of the values of ``readings``, one reading per round, and the share of chance.
+
+    The scatter is the standard deviation of the values divided by their mean. The second number is
+    the median standard error of a value divided by the standard deviation, at most 1. It is 1 if a
+    standard error is unknown.
+    """
     values = [reading.value for reading in readings]
     deviation = stdev(values)
     errors = [standard_error(reading) for reading in readings]

@@ -81,8 +81,12 @@ def keep_interval(
 ) -> float:
     """Seconds for which keeping a prefix is cheaper than recomputing the prefix.
 
-    ``tau = (c_gpu T_recompute - load) / (kv rent)``. The result is 0 if one load costs more than
-    recomputing.
+    This is the cost of recomputing minus the cost of one load, divided by the rent per second. The
+    result is 0 if one load costs more than recomputing.
+
+    Args:
+        recompute_s: GPU seconds to recompute the prefix.
+        loading: price of one load of the prefix.
     """
     return max(0.0, gpu_price_per_s * recompute_s - loading) / (kv_bytes * rent_per_byte_s)
 

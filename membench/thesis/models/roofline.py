@@ -150,7 +150,10 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The lower bound: max(memory, compute) + fixed, because memory and compute overlap."""
+        """The lower bound in seconds, if reading and computing overlap completely.
+
+        This is the larger of `memory_s` and `compute_s`, plus `fixed_s`.
+        """
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
