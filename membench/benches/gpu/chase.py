@@ -77,7 +77,12 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether the full profile needs this combination of axes."""
+    """Whether the full profile measures this combination of axes.
+
+    The order ``page`` is measured only for rings above `TLB_WINDOW` and up to `DENSE`, at every
+    second size. Cache operators other than ``plain`` are measured only with the random order at the
+    sizes `HINTED`.
+    """
     if order == "page" and not TLB_WINDOW < size <= DENSE:
         # Within one page both orders are equal. For large rings, only the random order is measured.
         return False

@@ -199,7 +199,10 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM."""
+        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM.
+
+        The arguments of the kernel are ``first``, the shape of the chunks, and ``more``.
+        """
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))

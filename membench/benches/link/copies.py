@@ -47,10 +47,10 @@ _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """Whether a case is possible.
+    """Whether the bench measures a case.
 
-    Kernels need memory that is mapped for the GPU. A NUMA node can be chosen only for registered
-    memory.
+    Copies of other sizes than 64 MiB use only pinned memory. A NUMA node can be chosen only for
+    registered memory. Kernels need memory that is mapped for the GPU, and use one stream.
     """
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False

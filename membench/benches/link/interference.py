@@ -242,7 +242,11 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Whether the profile measures a case. The grid varies only for `sm` copies and two victims."""
+    """Whether the profile measures a case.
+
+    The quick profile measures copy engines, and the kernel only from host to device. The full
+    profile limits the ``grid`` only for `sm` copies and the victims `read` and `attn`.
+    """
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))

@@ -154,7 +154,10 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the last arrays on ``pages`` that is on huge pages, such as ``100%``."""
+        """The share of the memory of arrays that is on huge pages, such as ``100%``.
+
+        ``pages`` is the kind of page that was requested for the arrays, ``thp`` or ``4k``.
+        """
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
@@ -205,7 +208,10 @@ class CpuBackend:
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Call ``run(iterations)``, and return the ns from its first start to its last end."""
+        """Call ``run(iterations)``, and return the nanoseconds that the threads took.
+
+        This is the time from the first thread's start to the last thread's end.
+        """
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)

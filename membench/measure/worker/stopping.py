@@ -44,7 +44,7 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``count`` after ``count`` samples; None to continue."""
+        """The reason ``count`` if there are ``count`` samples; None to continue."""
         return Stop("count") if len(samples) >= self.count else None
 
 
@@ -62,7 +62,10 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``agreed`` or ``count``; None to continue."""
+        """The reason ``agreed`` if the mean is precise enough, ``count`` after ``count`` samples.
+
+        None means to continue.
+        """
         if len(samples) >= self.count:
             return Stop("count")
         if len(samples) < self.least:
@@ -97,7 +100,10 @@ class RoundScatter:
     least: int = 3
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of ``rule``, or ``round-scatter``; None to continue."""
+        """The reason of ``rule``, or ``round-scatter`` if further samples would help little.
+
+        None means to continue.
+        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) < self.least:
@@ -120,7 +126,7 @@ class RelativeStandardError:
     least: int = 10
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``rse``; None to continue."""
+        """The reason ``rse`` if the standard error is small enough; None to continue."""
         if len(samples) < self.least:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
@@ -147,7 +153,10 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``stdrel`` or ``noise-stable``; None to continue."""
+        """The reason ``stdrel`` if the spread is small, ``noise-stable`` if its estimate is stable.
+
+        None means to continue.
+        """
         if len(samples) < self.least:
             return None
         now = _relative_deviation(samples)
@@ -169,7 +178,10 @@ class Capped:
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of ``rule``, or ``most-samples`` or ``wall-cap``; None to continue."""
+        """The reason of ``rule``, or ``most-samples`` or ``wall-cap`` if a limit is reached.
+
+        None means to continue.
+        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:

@@ -169,7 +169,8 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
     """(name, number of weights) of each matrix of a recurrent layer.
 
-    Known are the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning attention.
+    The function supports the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning
+    attention.
     """
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
