@@ -1,8 +1,8 @@
 """Flags that need a threshold or facts about the machine.
 
-Other modules set the other flags: the worker adds flags to its case results,
-`membench.results.rows` sets `single-round`, and the plan sets the flag of a case that may read from
-a cache.
+Other modules set the other flags. The worker adds flags to its case results.
+`membench.results.rows` sets `single-round`. The plan sets the flag of a case that may read from a
+cache.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ LAYOUT_BYTES_S = 1e9
 
 @record
 class Estimate:
-    """The estimated cost of a plan.
+    """The estimated time, memory and disk space that a plan needs.
 
     Attributes:
         seconds: total time.
@@ -57,7 +57,7 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Estimate the cost of all runnable cases in ``plan``."""
+    """Estimate the time, memory and disk space for all runnable cases in ``plan``."""
     runnable = [case for case in plan.cases if not case.skipped]
     disk = max((case.disk for case in runnable), default=0)
     return Estimate(

@@ -46,9 +46,9 @@ class ScratchLayout:
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
     """Create the scratch file for the remaining cases, and remove the file at the end of the block.
 
-    A runnable case of ``plan`` remains if ``done`` lacks a result of one of its rounds, and has no
-    failed or skipped result of the case. No file is created if no remaining case needs one. If the
-    file cannot be created, only the cases that need the file fail or are skipped.
+    A case remains if it can run, and ``done`` does not have results for all its rounds. A case with
+    a failed or skipped result does not remain. If no remaining case needs the file, no file is
+    created. If the file cannot be created, only the cases that need the file fail or are skipped.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)

@@ -95,8 +95,8 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
     The sizes are powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of
-    GiB (64 GB on an A100: arXiv 2405.11425). Only a ring that is larger shows the cost of TLB
-    misses. A KV cache can be that large.
+    GiB (64 GB on an A100: arXiv 2405.11425). So only larger rings have TLB misses. A KV cache can
+    be as large as these rings.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)

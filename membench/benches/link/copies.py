@@ -1,8 +1,8 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
 The bandwidth counts each byte once. The data are a function of their position. After the copies,
-the GPU compares all data. From the times at all sizes, the report fits the latency a and the
-bandwidth b of the time of a transfer of V bytes: T(V) = a + V / b.
+the GPU compares all data. From the times at all sizes, the report derives a latency a and a
+bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
     No page is touched. The mapping exists as long as the array or a view of the array.
 
     Args:
-        pages: ``thp`` requests transparent huge pages; `huge_bytes` tells whether the kernel
-            provided them. ``4k`` forbids huge pages.
+        pages: ``thp`` requests transparent huge pages; `huge_bytes` returns the number of bytes for
+            which the kernel provided them. ``4k`` forbids huge pages.
         node: NUMA node that must provide the pages.
 
     Raises:

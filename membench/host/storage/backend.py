@@ -155,7 +155,7 @@ class StorageBackend:
         The next call reuses the same memory.
 
         Args:
-            shift: offset of the first byte within its page.
+            shift: offset in bytes of the first byte from the start of its page.
         """
         (memory,) = self.cpu.arrays(pages, [size + shift])
         self.cpu.touch(memory, 1)
@@ -168,7 +168,7 @@ class StorageBackend:
             pages: kind of page of the memory, ``thp`` or ``4k``.
             pool: bytes of memory over which the blocks are spread. By default the memory is only
                 slightly larger than the I/Os in flight need.
-            shift: offset of the first byte of the memory within its page.
+            shift: offset in bytes of the first byte of the memory from the start of its page.
 
         Raises:
             Skip: the file is too small for this pattern.

@@ -76,7 +76,8 @@ def _counted(fd: int, size: int) -> float | None:
 def _mapped(fd: int, size: int) -> float | None:
     """The share (0 to 1) that mincore(2) reports; None if the call fails.
 
-    Linux 5.2 and later report it only to the file's owner and to processes that may write the file.
+    Linux 5.2 and later report the share only to the file's owner and to processes that may write
+    the file.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     # This calls the C library's mmap, because ctypes cannot take the address of a read-only Python

@@ -247,8 +247,8 @@ def _without_copies(fd: int, filesystem: Filesystem) -> bool:
     """Set the flag that makes btrfs overwrite the file in place; True if the flag is now set.
 
     The flag takes effect only while the file is empty. Since Linux 6.15, btrfs buffers direct
-    writes to a file without the flag, because the checksum of a page that changes during a direct
-    write would be wrong. A file with the flag has no checksums and is not compressed. On other
+    writes to a file without the flag. Otherwise the checksum of a page would be wrong if the page
+    changed during the write. A file with the flag has no checksums and is not compressed. On other
     filesystems the function does nothing, because the same bit has another meaning (f2fs pins the
     file) or no meaning.
     """

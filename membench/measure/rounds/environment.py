@@ -200,9 +200,9 @@ def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
     """The reasons for a lower clock that NVML reported before or after a case, as texts.
 
-    NVML reports only the reasons at one moment, and reasons disappear with the load. So without a
-    reported reason, ``held`` (the result of `was_held`, whose counter covers the whole case) gives
-    a general reason.
+    NVML reports only the reasons at one moment, and reasons disappear with the load. If NVML
+    reported no reason, but ``held`` is True, the result is one general reason. ``held`` is the
+    result of `was_held`, whose counter covers the whole case.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())

@@ -144,7 +144,8 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
     """A queue that receives the lines of standard input as they arrive.
 
-    An empty line asks for a clean end. The end of the stream ends the process immediately.
+    An empty line means that the worker must end cleanly. The end of the stream ends the process
+    immediately.
     """
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 

@@ -29,7 +29,7 @@ def best_config(
 ) -> Config:
     """The candidate of ``bench`` for which the work's metric has the best median.
 
-    Of equal candidates, the first wins.
+    Of equally good candidates, the result is the first.
 
     Raises:
         Skip: no candidate can run on this machine. The reason is the reason of the last candidate.

@@ -70,8 +70,8 @@ class Choice:
         name: recompute, ddr or ssd.
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
-        crossover: shortest prefix, in tokens, for which restoring beats recomputing. None if
-            recomputing always wins, or if the result is unknown.
+        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
+            if recomputing is always faster, or if the result is unknown.
         flips_at: B/s of the path below which recomputing is faster; None if unknown.
     """
 

@@ -373,7 +373,7 @@ def _prefill(question: Question, tokens: float, cached: float, rate: float) -> f
 def crossover(
     question: Question, share: float, bytes_per_s: float, flops_per_s: float
 ) -> int | None:
-    """The shortest prefix, in tokens, for which restoring beats recomputing.
+    """The shortest prefix, in tokens, for which restoring is faster than recomputing.
 
     The recompute time grows faster than the bytes, so there is at most one crossover.
 

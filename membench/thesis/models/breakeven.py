@@ -17,7 +17,7 @@ def breakeven_bandwidth(
     flops_per_s: float,
     efficiency: float = 1.0,
 ) -> float:
-    """The bandwidth (B/s) above which restoring ``prefix`` tokens beats recomputing.
+    """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing.
 
     ``B_be(p) = k e F / (2 N + c_a p / 2)``. A GPU that only prefills produces KV cache at this
     rate.
@@ -59,8 +59,9 @@ def mooncake_bandwidth(
         prefix: p, number of tokens.
         width: d, number of elements of the model's hidden state.
         gqa: number of query heads per KV head.
-        attention: a, FLOPs of attention.
-        linear: b, FLOPs of the matrices.
+        flops_per_s: FLOP/s of the GPU.
+        attention: a, factor of the FLOPs of attention.
+        linear: b, factor of the FLOPs of the matrix products.
         element_bytes: s, bytes per element of the KV cache.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2

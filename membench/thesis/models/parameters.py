@@ -25,7 +25,7 @@ class Parameters:
     Attributes:
         total: all weights, including the embedding.
         matmul: weights that multiply one token (`N_mm`).
-        shared: weights that every decode step reads: no experts, no embedding.
+        shared: weights that every decode step reads, without experts and embedding.
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.
