@@ -15,10 +15,10 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether the lowest of ``clocks`` is too low.
+    """Whether the lowest of ``clocks`` is below one of two limits; False if ``clocks`` is empty.
 
     The limits are `LEAST_SHARE` times ``highest``, and (1 - `MOST_FALL`) times the largest of
-    ``clocks``. The result is False if ``clocks`` is empty.
+    ``clocks``.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.

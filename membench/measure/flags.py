@@ -39,7 +39,7 @@ one sample, and a much smaller share of the median of many samples.
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
     """The rows of all measurements so far, with their flags.
 
-    `settled` then derives the tier of each pointer chase from the measured latencies.
+    The tier of each pointer chase comes from the measured latencies (function `settled`).
     """
     units = list(units)
     clocks: dict[str, list[float]] = {}

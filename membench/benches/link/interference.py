@@ -245,7 +245,8 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     """Whether the profile measures a case.
 
     The quick profile measures copy engines, and the kernel only from host to device. The full
-    profile limits the ``grid`` only for `sm` copies and the victims `read` and `attn`.
+    profile limits the number of thread blocks (``grid``) only for `sm` copies and the victims
+    `read` and `attn`.
     """
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"

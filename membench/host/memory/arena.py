@@ -31,7 +31,7 @@ STAGGER = 96 * 1024
 """Gap in bytes between neighbouring arrays.
 
 Most array lengths are powers of two. A distance of a power of two would put the arrays into the
-same cache sets and DRAM banks, and would cost 20 to 40 % of the bandwidth. STREAM has its OFFSET
+same cache sets and DRAM banks, and would reduce the bandwidth by 20 to 40 %. STREAM has its OFFSET
 for the same reason. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB. The
 test had two and three arrays, and both kinds of page.
 """

@@ -154,7 +154,7 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the memory of arrays that is on huge pages, such as ``100%``.
+        """The share of the arrays' memory that is on huge pages, such as ``100%``.
 
         ``pages`` is the kind of page that was requested for the arrays, ``thp`` or ``4k``.
         """

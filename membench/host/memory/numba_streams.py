@@ -67,7 +67,10 @@ class NumbaStreams:
         host_streams.poison.entry(array.ctypes.data, array.size)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first wrong element, counted from ``first``; -1 if all are right."""
+        """The index of the first wrong element; -1 if all are right.
+
+        ``first`` is the index of the array's first element.
+        """
         return int(
             host_streams.check.entry(
                 CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B

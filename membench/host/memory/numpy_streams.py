@@ -74,7 +74,10 @@ class NumpyStreams:
         array.fill(np.nan)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first wrong element, counted from ``first``; -1 if all are right."""
+        """The index of the first wrong element; -1 if all are right.
+
+        ``first`` is the index of the array's first element.
+        """
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             wrong = piece != expected(operation, first + begin, piece.size)

@@ -35,15 +35,15 @@ from membench.machine.disks.filesystem import read_filesystem
 LEAST = 16 * MIB  # bytes of the smallest file that can be tested
 
 PROBED = 9
-"""Number of chunks of the layout that are checked for page-cache use.
+"""Number of chunks of the first fill that are checked for use of the page cache.
 
 Several chunks are checked because other processes may write in bursts.
 """
 
 CACHED = 0.5
-"""Share of direct I/O in the page cache from which the page cache counts as used.
+"""Minimum share of the data of direct I/O in the page cache, for I/O that counts as buffered.
 
-The filesystem's own blocks are only a few percent.
+Without buffering, only the filesystem's own blocks are in the page cache: a few percent.
 """
 
 # linux/fs.h; both calls take an int, although their numbers encode a long

@@ -18,7 +18,7 @@ LEAST_ROUNDS = 2
 """Minimum number of earlier rounds. The scatter of fewer rounds is not used."""
 
 RESOLVED = 4
-"""Minimum number of samples above a quantile. With fewer, its standard error is unknown."""
+"""Minimum number of samples above a quantile; with fewer, its standard error counts as unknown."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,9 @@ def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
 
 
 def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
-    """Scatter of the values of ``readings``, one reading per round, and the share of chance.
+    """The pair (``scatter``, ``error``) for one reading, as `EarlierRounds` defines them.
 
-    The scatter is the standard deviation of the values divided by their mean. The second number is
-    the median standard error of a value divided by the standard deviation, at most 1. It is 1 if a
-    standard error is unknown.
+    ``readings`` has this reading of each round.
     """
     values = [reading.value for reading in readings]
     deviation = stdev(values)

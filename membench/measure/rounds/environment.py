@@ -25,9 +25,9 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
-"""Maximum share of a case's time.
+"""Maximum share of a case's time in which power, heat or the board may lower the clocks.
 
-A case is flagged if power or heat lower the clocks for longer.
+A case with a larger share is flagged.
 """
 
 AT_WORK = 2
@@ -134,7 +134,7 @@ class EnvironmentMonitor:
         return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
-        """The state of each used GPU, read just after the last case on this GPU."""
+        """The state of each used GPU at the last reading."""
         return list(self._seen.values())
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The entries about stolen CPU time for `detail`; empty if little CPU time was taken.
+    """The entries about CPU time that others took, for `detail`; empty if others took little.
 
     ``steal`` is the hypervisor's share of the machine's CPU time, from 0 to 1. ``others`` is the
     average number of CPUs that other processes used. If a case uses a disk or a GPU, the kernel's

@@ -143,7 +143,7 @@ class Worker:
     def errors(self) -> str:
         """The text that the worker has written to standard error so far.
 
-        The text is empty with ``verbose`` and after the end of the worker.
+        The text is empty if the worker runs with ``verbose``, and after `kill`.
         """
         if self._stderr.closed:
             return ""

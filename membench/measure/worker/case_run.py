@@ -206,7 +206,7 @@ def _observed(
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
     """The entry ``unresolved`` for `detail`; empty if all quantiles have enough samples.
 
-    The value is a list, with commas, of the quantiles for which there are too few samples. For
+    The value names the quantiles for which there are too few samples, separated by commas. For
     example, 200 samples are too few for p99.9, because less than one sample is above p99.9.
     """
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]

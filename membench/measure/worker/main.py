@@ -65,10 +65,10 @@ def main(argv: list[str]) -> None:
         return backends[place]
 
     def host() -> CpuBackend | None:
-        """The backend of the CPU cases, whose memory the disk cases reuse to avoid a first touch.
+        """The backend of the CPU cases. The disk cases reuse its memory.
 
-        The result is None on a machine with several NUMA nodes. There, cases on different threads
-        cannot share memory.
+        The first touch of new memory would be slow. The result is None on a machine with several
+        NUMA nodes, because cases on different threads cannot share memory there.
         """
         if len(hello.machine.memory.nodes) > 1:
             return None

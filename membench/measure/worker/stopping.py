@@ -50,11 +50,12 @@ class FixedCount:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Stop after ``count`` samples, or after ``least`` samples if the mean is precise enough.
+    """Stop after ``count`` samples, or earlier if the mean is precise enough.
 
-    The mean is precise enough if its standard error is at most ``limit`` times the mean. Round
-    values differ by a percent or more. So with a standard error of 0.3 %, further samples narrow
-    the confidence interval over the rounds by less than a twentieth.
+    At least ``least`` samples are taken. The mean is precise enough if its standard error is at
+    most ``limit`` times the mean. Round values differ by a percent or more. So with a standard
+    error of 0.3 %, further samples narrow the confidence interval over the rounds by less than a
+    twentieth.
     """
 
     count: int
@@ -62,7 +63,7 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``agreed`` if the mean is precise enough, ``count`` after ``count`` samples.
+        """The reason ``agreed`` if the mean is precise enough, or ``count``.
 
         None means to continue.
         """
@@ -153,9 +154,9 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``stdrel`` if the spread is small, ``noise-stable`` if its estimate is stable.
+        """The reason ``stdrel`` if the spread is small, or ``noise-stable``; None to continue.
 
-        None means to continue.
+        ``noise-stable`` means that the estimate of the spread is stable.
         """
         if len(samples) < self.least:
             return None
@@ -217,7 +218,7 @@ def observation_seconds(work: Observed, earlier: EarlierRounds | None) -> float:
 
     A standard error is inversely proportional to the square root of the time. The function chooses
     the time at which the standard error of a round value is `ROUND_SHARE` times the scatter of the
-    ``earlier`` rounds.
+    ``earlier`` rounds. Without ``earlier`` or `least_seconds`, the result is `seconds`.
     """
     if earlier is None or work.least_seconds is None:
         return work.seconds

@@ -263,7 +263,8 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
     """Bytes of memory of one GPU, from the snapshot ``machine`` or else from ``entry``.
 
-    If the GPUs differ, the result is the smallest memory. It is None if both sources lack it.
+    If the GPUs differ, the result is the smallest size. The result is None if both sources lack the
+    size.
     """
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # 0 in old sidecars
