@@ -1,4 +1,4 @@
-"""Makes the plan of a run (cases, rounds and machine), and estimates the cost of the plan."""
+"""Makes the plan of a run (cases, rounds and machine), and estimates its time and memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Memory with a chosen kind of page.
 
 NumPy's arrays get huge pages by default, and a C program's arrays do not. This difference changes
-the latency of the same loop by 1.5x. So every array is mapped with an explicit kind of page.
+the latency of the same loop by a factor of 1.5. So every array is mapped with an explicit kind of
+page.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
 reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
-thread. Whole arrays, multiplied in place and then added, would move five arrays and count only
-three.
+thread. A triad over whole arrays would first multiply and then add. It would move five arrays, but
+the byte count includes only three.
 """
 
 from __future__ import annotations

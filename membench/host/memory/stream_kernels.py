@@ -55,7 +55,7 @@ _THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
 
 @kernel(_ONE)
 def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
-    """Sum, modulo 2^64, of all int64 in ``count`` bytes at ``a``, ``iterations`` times."""
+    """Read ``count`` bytes at ``a``, ``iterations`` times; return the sum of the int64 mod 2^64."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):

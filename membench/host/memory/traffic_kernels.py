@@ -138,9 +138,10 @@ def chase_beside(
 ) -> Any:
     """Run a pointer chase on thread 0 while the other threads generate traffic, and then stop them.
 
-    A sample consists of ``loads`` loads. ``out`` receives the number of samples. Two numbers per
-    sample follow: the sample's nanoseconds, and the bytes that the generators moved in this time.
-    Returns the address at which the chase ended.
+    A sample consists of ``loads`` loads. The first sample starts when every generator has moved
+    ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns or ``most`` samples. ``out``
+    receives the number of samples. Two numbers per sample follow: the sample's nanoseconds, and the
+    bytes that the generators moved in this time. Returns the address at which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start

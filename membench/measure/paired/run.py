@@ -185,7 +185,13 @@ def _pairing(csv: Path) -> Pairing:
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """``halves``, each with a snapshot of the machine after the side's set-up command."""
+    """Run both set-up commands, and return ``halves`` with new snapshots of the machine.
+
+    The snapshot of a side is taken after the side's set-up command.
+
+    Raises:
+        SetupFailed, Interrupted: as in `set_up`.
+    """
     if not any(half.pairing.setup for half in halves):
         return halves
     found = []

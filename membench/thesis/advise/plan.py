@@ -459,7 +459,7 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block, in tokens, that has whole entries of the KV cache.
+    """The smallest block, in tokens, that contains only whole entries of the KV cache.
 
     The block is a multiple of ``tokens``.
     """

@@ -137,7 +137,14 @@ def resolved(config: Config) -> Text:
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more."""
+    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more.
+
+    Without such a key, the result is ``default``.
+
+    Raises:
+        ModelError: the value is not such a number, or ``config`` has no key and ``default`` is
+            None.
+    """
     for key in keys:
         value = config.get(key)
         if value is None:

@@ -38,10 +38,11 @@ def streaming_interval(
     block_bytes: float | None = None,
     drive_ios_per_s: float | None = None,
 ) -> float:
-    """The five-minute rule for large blocks, in seconds: cost of bandwidth over cost of capacity.
+    """The five-minute rule for large blocks, in seconds between two uses.
 
-    The IOPS of the drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For
-    small blocks the result equals `gray_interval`.
+    This is the price of the drive per B/s, divided by the price of memory per byte. The IOPS of the
+    drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For small blocks the
+    result equals `gray_interval`.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:

@@ -285,7 +285,8 @@ def _shared_width(text: Text, width: int) -> int:
 def _ernie(text: Text, place: int) -> bool:
     """Whether layer number ``place`` of ERNIE 4.5 has experts.
 
-    The first and the last layer number with experts may be lists. -1 means the last layer.
+    The keys for the first and the last layer with experts may be lists of layer numbers. -1 means
+    the last layer of the model.
     """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
