@@ -142,7 +142,7 @@ class _ChaseRun:
         means: ns per hop, one value per sample.
         singles: ns of single hops, each with one clock read.
         bandwidths: GB/s of the traffic, one value per sample.
-        mhz: clock rate of the SM that ran the chase.
+        mhz: clock rate in MHz of the SM that ran the chase.
         apart: whether no traffic generator ran on that SM.
         clock_cycles: cycles between two consecutive reads of the clock.
     """

@@ -181,18 +181,24 @@ class InterferenceRun:
         self.done = 0
 
     def victim_alone(self, pieces: int) -> list[int]:
-        """GPU timer values (ns) around each of ``pieces`` pieces of the victim alone."""
+        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the victim's pieces.
+
+        The victim runs alone.
+        """
         self._queue_victim(pieces)
         return self._read(0, pieces)
 
     def aggressor_alone(self, pieces: int) -> list[int]:
-        """GPU timer values (ns) around each of ``pieces`` copies of the aggressor alone."""
+        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the copies.
+
+        The aggressor runs alone.
+        """
         self._queue_aggressor(pieces)
         self._gpu.wait(self._beside)
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """GPU timer values (ns) around the pieces of the victim and around those of the aggressor.
+        """The GPU timer values (ns) of the victim and of the aggressor, as for each of them alone.
 
         Both run concurrently, and the aggressor starts first. ``pieces`` is the victim's number of
         pieces, and ``chunks`` is the aggressor's number of pieces.

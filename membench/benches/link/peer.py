@@ -87,7 +87,7 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
 def read(gpu: Gpu, size: int, engine: str) -> Work:
     """Copy ``size`` bytes from another GPU to this GPU.
 
-    This GPU does the work.
+    A copy engine or a kernel of this GPU moves the data.
     """
     return _one_way(gpu, "read", size, engine)
 
@@ -96,7 +96,7 @@ def read(gpu: Gpu, size: int, engine: str) -> Work:
 def write(gpu: Gpu, size: int, engine: str) -> Work:
     """Copy ``size`` bytes from this GPU to another GPU.
 
-    This GPU does the work.
+    A copy engine or a kernel of this GPU moves the data.
     """
     return _one_way(gpu, "write", size, engine)
 
