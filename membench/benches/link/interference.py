@@ -198,10 +198,10 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """The GPU timer values (ns) of the victim and of the aggressor, as for each of them alone.
+        """The GPU timer values (ns) before, between and after the pieces of victim and aggressor.
 
-        Both run concurrently, and the aggressor starts first. ``pieces`` is the victim's number of
-        pieces, and ``chunks`` is the aggressor's number of pieces.
+        The first list is for the ``pieces`` pieces of the victim, the second list for the
+        ``chunks`` pieces of the aggressor. Both run concurrently, and the aggressor starts first.
         """
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)

@@ -63,9 +63,9 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``agreed`` if the mean is precise enough, or ``count``.
+        """The reason ``agreed`` if the mean is precise enough; None to continue.
 
-        None means to continue.
+        After ``count`` samples, the reason is ``count``.
         """
         if len(samples) >= self.count:
             return Stop("count")
