@@ -1,6 +1,6 @@
 """The facts about this machine: processors, memory, GPUs, filesystems, software.
 
-An import of this package is cheap. Only the function `snapshot` reads the machine.
+An import of this package takes little time. Only the function `snapshot` reads the machine.
 """
 
 from __future__ import annotations

@@ -37,7 +37,12 @@ class Limits:
 
 @record
 class _Hierarchy:
-    """The control groups of one controller, from the process's group upwards."""
+    """The control groups of one controller.
+
+    Attributes:
+        version: version of the control groups, 1 or 2.
+        groups: the directories from the process's group up to the mount point.
+    """
 
     version: int
     groups: tuple[Path, ...]

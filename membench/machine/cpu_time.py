@@ -36,7 +36,10 @@ One stolen tick of 40 may be chance. Two stolen ticks of 40 are not chance.
 
 
 def busy_bound(cpus: int) -> float:
-    """Number of busy CPUs that disturbs measurements on a machine of ``cpus`` CPUs."""
+    """Number of CPUs that other programs must use to disturb measurements.
+
+    ``cpus`` is the number of CPUs of the machine.
+    """
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
@@ -76,7 +79,7 @@ class CpuTicks:
 
     @property
     def steal_share(self) -> float | None:
-        """Share of the CPU time that the hypervisor took.
+        """Share (0 to 1) of the CPU time that the hypervisor took.
 
         The result is None if the kernel counted no CPU time.
         """

@@ -97,7 +97,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Parse ``key : value`` lines. If a key occurs twice, the result has the first value."""
+    """Parse ``key : value`` lines into key -> value; the first value if a key occurs twice."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

@@ -51,11 +51,10 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """The mode for each size of transparent huge pages, by size in bytes.
+    """Size of transparent huge page in bytes -> mode, such as ``always``, ``madvise`` or ``never``.
 
-    The function replaces ``inherit`` by the inherited mode. Linux 6.8 and newer have these modes.
-        Source: admin-guide/mm/transhuge.rst, "Global THP
-    controls".
+    The function replaces ``inherit`` by the mode that the size inherits. Linux 6.8 and newer have a
+    mode for each size. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
     """
     of_all = _chosen(read(huge / "enabled"))
     found: dict[int, str] = {}

@@ -46,7 +46,11 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
 
 
 def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, ...]:
-    """A copy of ``nodes`` with only the CPUs of ``cpu``; memory of ``gpus`` gets the kind GPU."""
+    """A copy of ``nodes`` with corrections from the facts about processors and GPUs.
+
+    A node keeps only the CPUs that ``cpu`` lists. A node whose memory belongs to one of ``gpus``
+    gets the kind GPU.
+    """
     described = {core.cpu for core in cpu.cores}
     theirs = {gpu.memory_node for gpu in gpus.devices}
     return tuple(

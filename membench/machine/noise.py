@@ -65,7 +65,13 @@ class Noise:
 
 @dataclass(frozen=True)
 class _Look:
-    """The counters at one moment. The keys of ``processes`` are (process id, start time)."""
+    """The counters at one moment.
+
+    Attributes:
+        seconds: time of a monotonic clock.
+        cpu: ticks of all CPUs by state; empty if unknown.
+        processes: (process id, start time) -> (name, ticks of CPU time).
+    """
 
     seconds: float
     cpu: tuple[int, ...]
@@ -77,7 +83,13 @@ def watch(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Noise:
-    """Measure the activity of other programs during `WINDOW` seconds."""
+    """Measure the activity of other programs during `WINDOW` seconds.
+
+    Args:
+        root: directory that contains proc and sys.
+        wait: function that waits for a number of seconds.
+        clock: function that returns the time in seconds.
+    """
     first = _look(root, clock)
     wait(WINDOW)
     second = _look(root, clock)

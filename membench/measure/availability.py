@@ -76,7 +76,7 @@ def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
 
 
 def no_jit() -> str:
-    """Why this machine cannot compile kernels; empty if it can."""
+    """The reason why this machine cannot compile kernels; empty if it can compile them."""
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return "needs compiled kernels, but MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
@@ -108,9 +108,10 @@ def _no_disk(case: Case, site: Site) -> str:
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Size in bytes of the scratch file for ``case``: the requested size, or less if needed.
+    """Size in bytes of the scratch file for ``case``.
 
-    The result is 0 if the case cannot get a large enough file on ``site``.
+    This is the size that the case requests, or less if the budget or the free space of ``site`` is
+    too small. It is 0 if even the smallest file for the case does not fit.
     """
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 

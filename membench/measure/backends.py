@@ -35,10 +35,11 @@ def open_backend(
         gpu: index in ``machine.gpus.devices`` for `cuda` and `cuda-storage`; None for the first
             GPU.
         benches: names of benches. Their kernels are compiled now, in parallel.
-        host: an open backend whose threads and memory `storage` uses; None for its own.
+        host: an open backend whose threads and memory `storage` uses; None for new threads and
+            memory.
 
     Raises:
-        BackendUnavailable: there is no backend with this name.
+        BackendUnavailable: there is no backend with this name, or it cannot be used here.
     """
     if name == "cpu":
         from membench.host.memory.backend import CpuBackend

@@ -1,4 +1,4 @@
-"""Whether a device kept its clock rate during a measurement, according to measured clocks."""
+"""Decides from measured clocks whether a device kept its clock rate during a measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether a clock was below `LEAST_SHARE` of ``highest``, or clocks differ by over `MOST_FALL`.
+    """Whether the lowest of ``clocks`` is below one of two limits; False if ``clocks`` is empty.
+
+    The limits are `LEAST_SHARE` times ``highest``, and (1 - `MOST_FALL`) times the largest of
+    ``clocks``.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.

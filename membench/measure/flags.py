@@ -1,7 +1,8 @@
 """Flags that need a threshold or facts about the machine.
 
-Other code sets all other flags. The worker sets flags in its results. The rows set `single-round`.
-The plan decides before the run whether a case may read from a cache.
+Other modules set the other flags. The worker adds flags to its case results.
+`membench.results.rows` sets `single-round`. The plan sets the flag of a case that may read from a
+cache.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ one sample, and a much smaller share of the median of many samples.
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
     """The rows of all measurements so far, with their flags.
 
-    `settled` sets the tier of each pointer chase from the latency curve.
+    The tier of each pointer chase comes from the measured latencies (function `settled`).
     """
     units = list(units)
     clocks: dict[str, list[float]] = {}
@@ -86,9 +87,9 @@ def _highest_clock(row: Row, machine: Machine) -> float:
 def beyond_peak(
     value: float | None, peak: float | None, basis: PeakBasis | None, better: Better
 ) -> bool:
-    """Whether ``value`` exceeds the peak of the hardware.
+    """Whether ``value`` is better than ``peak`` by more than `PEAK_TOLERANCE`.
 
-    The result is False if the peak itself was measured.
+    The result is False if the peak itself was measured, or if a value is unknown (None).
     """
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False

@@ -15,12 +15,12 @@ from membench.measure.events import Observer
 
 @contextmanager
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
-    """The environment variables that tell workers where to cache compiled code.
+    """The environment variables that set where workers cache compiled code.
 
-    The mapping is empty if workers use the user's cache. If another user could have written to the
-    user's cache, the run uses a private cache in ``directory``. The run removes the private cache
-    at its end. Damaged files in the user's cache are discarded. In both cases ``observer`` gets one
-    warning.
+    The mapping is empty if workers use the user's cache. In this case, the function first discards
+    damaged files of the cache. If another user could have written to the user's cache, workers use
+    a private cache in ``directory`` inside the block. ``observer`` gets a warning about discarded
+    files and about a private cache.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):

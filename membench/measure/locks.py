@@ -28,7 +28,7 @@ _UNKNOWN = 0
 def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
     """Reserve ``gpus`` for this process inside the block, and warn about other runs.
 
-    The function does not wait for a GPU. Otherwise a job would hang as long as the other run takes.
+    The function does not wait for a GPU, because a job would then hang until the other run ends.
 
     Raises:
         BackendUnavailable: another run has reserved one of the GPUs.
@@ -71,8 +71,8 @@ def _by(pid: int) -> str:
 def _claim(name: str) -> socket.socket | int:
     """A socket that is the lock ``name``, or the id of the process that already has the lock.
 
-    If the kernel does not support such sockets, the result is an unbound socket, and the run
-    continues.
+    The id is `_UNKNOWN` if the kernel does not report the process. If the kernel does not support
+    such sockets, the result is an unbound socket, and the run continues without a lock.
     """
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     for _ in range(3):

@@ -11,7 +11,7 @@ def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
     """The runnable cases of ``plan`` in their order in round ``round_``.
 
     The plan's seed and the round determine the order. The first round begins with the case that
-    has the smallest estimate, so that the user soon sees a result.
+    has the shortest estimated time, so that the user soon sees a result.
     """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     # The order must be repeatable, not cryptographically random.

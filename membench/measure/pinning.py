@@ -8,11 +8,12 @@ from membench.core.snapshot import Machine
 
 
 def pin(pid: int, node: int | None, machine: Machine) -> bool:
-    """Pin process ``pid`` to the CPUs of ``node``; False if the process may use none of these CPUs.
+    """Pin process ``pid`` to the CPUs of the NUMA node ``node``.
 
     Memory that the process allocates later is then also on this node (first touch). Existing
-    threads keep their CPUs. The function does nothing if only one node has CPUs, or if ``node`` is
-    unknown.
+    threads keep their CPUs. If only one node has CPUs, or ``node`` is unknown, the function does
+    nothing and returns True. The result is False if the process may not use the node's CPUs, or if
+    pinning is forbidden.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
@@ -22,7 +23,7 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
 
 def unpin(pid: int, machine: Machine) -> None:
-    """Let process ``pid`` again use all CPUs that membench could use at its start."""
+    """Let process ``pid`` use all CPUs again that membench was allowed to use when it started."""
     if sum(bool(one.cpus) for one in machine.memory.nodes) > 1:
         _bind(pid, set(machine.cpu.affinity))
 

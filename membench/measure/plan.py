@@ -1,4 +1,4 @@
-"""Makes the plan of a run (cases, rounds and machine), and estimates the cost of the plan."""
+"""Makes the plan of a run (cases, rounds and machine), and estimates its time and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
-"""Estimated seconds of a round in addition to its cases: interpreter, imports, cached kernels."""
+"""Estimated seconds of a round without its cases: interpreter, imports, cached kernels."""
 
 GPU_ROUND_SECONDS = 1.0
 """Additional seconds of a round with cases on a GPU.
@@ -41,7 +41,7 @@ LAYOUT_BYTES_S = 1e9
 
 @record
 class Estimate:
-    """The estimated cost of a plan.
+    """The estimated time, memory and disk space that a plan needs.
 
     Attributes:
         seconds: total time.
@@ -57,7 +57,7 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Estimate the cost of all runnable cases in ``plan``."""
+    """Estimate the time, memory and disk space for all runnable cases in ``plan``."""
     runnable = [case for case in plan.cases if not case.skipped]
     disk = max((case.disk for case in runnable), default=0)
     return Estimate(
@@ -71,7 +71,7 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """Estimated seconds of one round in addition to its cases."""
+    """Estimated seconds for starting the workers of one round, without the time of the cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 

@@ -1,9 +1,9 @@
-"""Records the clock readings of a real device, so that the engine can be tested on any machine.
+"""Records the clock readings of a real device, so that tests can replay them on any machine.
 
 If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends one line of JSON to FILE for
 each case that it timed on a device. The line contains the request, the case result, and all
 `Stamps` of the case, including the stamps of the launch floor and the warm-up. A replay computes
-the same case result. Its backend is named `replay`, and no results file accepts this name.
+the same case result. In a replay, the backend has the name `replay`, which no results file accepts.
 """
 
 from __future__ import annotations

@@ -61,8 +61,13 @@ from membench.results.table import to_csv
 class Wall:
     """The wall time of a run in seconds, by type of work.
 
-    `overhead` is the time of all other work, such as starting processes, compiling, planning,
-    writing the journal and drawing. For a resumed run, the times begin with the last resumption.
+    For a resumed run, the times begin with the last resumption.
+
+    Attributes:
+        total: the whole run.
+        measuring: timing or observing the cases.
+        filling: writing the scratch file, and preparing the cases and their buffers.
+        verifying: checking the results of the cases.
     """
 
     total: float
@@ -72,7 +77,10 @@ class Wall:
 
     @property
     def overhead(self) -> float:
-        """The total time minus measuring, filling and verifying."""
+        """Seconds for all other work, such as starting processes, compiling and planning.
+
+        This is `total` minus `measuring`, `filling` and `verifying`.
+        """
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
@@ -84,7 +92,8 @@ class RunOutcome:
         rows: the results, in the order of the plan.
         csv: the results file; None if no case was measured.
         signum: the signal that ended the run early; 0 for a complete run.
-        again: the argument for ``--resume`` after a signal.
+        again: the argument for ``--resume`` if a signal ended the run; None if there is nothing to
+            resume.
     """
 
     plan: Plan
@@ -142,11 +151,11 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Examine the machine and make the plan. Writes nothing.
+    """Examine the machine and make the plan. Write no file.
 
     Raises:
-        BackendUnavailable: ``strict`` is set, and a GPU is present but faulty, or all selected
-            cases need a GPU.
+        BackendUnavailable: ``options.strict`` is True, and either a GPU is present but faulty, or
+            all selected cases need a GPU and cannot run.
         OutputError: the results file exists, or the scratch directory does not exist.
         UsageError, NothingMatched: errors of `make_plan`.
     """
@@ -196,7 +205,10 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure pointer-chase latency by ring size, and report the first and the last latency."""
+    """Measure the latency of pointer chases, and report the first and the last latency.
+
+    Returns a pair (ring size in bytes, latency in ns) for each measured size.
+    """
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
@@ -206,7 +218,7 @@ def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ..
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether the case can run, and its size or flags depend on the host's caches."""
+    """Whether ``case`` can run and has a size or flags that depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
@@ -251,6 +263,8 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     Raises:
         JournalError: there is nothing to resume, or the machine, membench or the version of a case
             differs from the journal.
+        OutputError: the results cannot be written.
+        BackendUnavailable: another run measures on the same GPU.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -272,10 +286,10 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:
-    """Raise `JournalError` if ``csv`` is one side of a paired run that cannot continue alone.
+    """Raise `JournalError` if ``csv`` is one side of a paired run and cannot continue alone.
 
-    If all cases are measured and only the results file of this side is missing, the side can
-    continue alone. A kill between the writing of the two results files leaves this state.
+    The side can continue alone if all its cases are measured and the other side has no journal. A
+    kill between the writing of the two results files leaves this state.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -397,7 +411,14 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
 
 @dataclass(frozen=True)
 class End:
-    """The end of the measurements: total seconds, seconds for the scratch file, signal, error."""
+    """The end of the measurements of a run.
+
+    Attributes:
+        seconds: total seconds.
+        layout: seconds for writing the scratch file.
+        signum: the signal that ended the run early; 0 if none.
+        trouble: the error that ended the run early; None if none.
+    """
 
     seconds: float
     layout: float

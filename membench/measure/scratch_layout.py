@@ -33,7 +33,7 @@ class ScratchLayout:
         scratch: the handle for workers; None if there is no file.
         problem: why there is no file although a case needs a file; empty otherwise.
         reaches: whether direct I/O reaches a disk. If not, cases that need the file are skipped.
-        seconds: time for writing the file.
+        seconds: seconds for writing the file.
     """
 
     scratch: ScratchHandle | None = None
@@ -46,8 +46,9 @@ class ScratchLayout:
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
     """Create the scratch file for the remaining cases, and remove the file at the end of the block.
 
-    The remaining cases are the runnable cases of ``plan`` without a complete result in ``done``. If
-    the file cannot be created, only the cases that need the file fail.
+    A case remains if it can run, and ``done`` does not have results for all its rounds. A case with
+    a failed or skipped result does not remain. If no remaining case needs the file, no file is
+    created. If the file cannot be created, only the cases that need the file fail or are skipped.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -89,7 +90,7 @@ def _affordable(size: int, plan: Plan) -> int:
 
 
 def _complete(plan: Plan, done: Sequence[CaseResult]) -> set[str]:
-    """Ids of the cases that were measured in all rounds of the case."""
+    """Ids of the cases of ``plan`` with results in ``done`` for all their rounds."""
     rounds: dict[str, set[int]] = {}
     for unit in done:
         rounds.setdefault(unit.case, set()).add(unit.round)

@@ -36,8 +36,9 @@ P999 = (Metric.LATENCY, Stat.P999)
 def write_facts(storage: StorageBackend) -> dict[str, str]:
     """Key-value pairs for the `detail` of a row about the path of writes to the disk.
 
-    `ScratchHandle` defines the keys. ``dirtied`` is present if the kernel sends writes through the
-    page cache. Rows with ``dirtied`` get a flag.
+    ``file=nocow`` means that a copy-on-write filesystem overwrites the file in place. ``dirtied``
+    is the percentage of written pages that went through the page cache. It is present only if the
+    kernel sends direct writes through the page cache. Rows with ``dirtied`` get a flag.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -54,7 +55,7 @@ def disk_work(
     Args:
         observe: function that runs the pattern and returns the samples.
         block: bytes per I/O.
-        pages: kind of the buffers' pages.
+        pages: kind of page of the buffers, ``thp`` or ``4k``.
     """
     return Observed(
         observe=observe,
@@ -86,9 +87,12 @@ def latencies(
 def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
     """Key-value pairs about the I/O loop, for the `detail` of a row.
 
-    - CPU use of the loop, and whether the loop may have limited the rate
-    - ``submit``: share of the time in submission calls
-    - ``registered``: present if memory and file were registered with the kernel
+    - ``loops``: number of submitting threads
+    - ``busy``: largest share (0 to 1) of a CPU that a submitting thread used
+    - ``client=limited``: the I/O loop may have limited the rate
+    - ``submit``: share (0 to 1) of the time in submission calls
+    - ``submission=blocked``: submission waited for the disk
+    - ``registered=yes``: memory and file were registered with the kernel
     """
     detail: dict[str, str | int | float] = {
         "loops": trace.loops,

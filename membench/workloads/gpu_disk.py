@@ -129,10 +129,9 @@ class PoolSink:
         return self._gpu.links.happened(self._going[slot])
 
     def wait(self, slot: int) -> None:
-        """Wait until the copy from ``slot`` has completed, together with all other queued copies.
+        """Wait until the copy from ``slot`` and all other queued copies have completed.
 
-        The wait for the other copies takes no extra time, because the copy is the oldest or the
-            last copy.
+        If the copy has already completed, the method does not wait.
         """
         if not self.done(slot):
             self._gpu.wait(self._stream)

@@ -58,7 +58,7 @@ _SALT = 17
 
 
 def variant(config: Config) -> KernelVariant:
-    """The compilation of the kernel source for ``config``."""
+    """The source file and the compile-time constants of the kernels for ``config``."""
     from membench.gpu.protocol import KernelVariant
 
     bound = 1024 if config["block"] > 512 else 512

@@ -58,7 +58,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Fill ``device`` with ``fill``, and copy the first ``host.size`` bytes to ``host``."""
+    """Call ``fill(device)``, and copy the first ``host.size`` bytes of ``device`` to ``host``."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

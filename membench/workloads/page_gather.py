@@ -18,7 +18,7 @@ _SEED = 0x9A9E
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
     """An array of ``count`` page numbers below ``pages``.
 
-    The order depends on ``kind``:
+    The page numbers depend on ``kind``:
 
     - ``uniform``: independent and uniformly distributed.
     - ``zipf``: the k-th most popular page occurs 1/k times as often as the most popular page. A

@@ -63,7 +63,11 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """Whether the profile measures a case. Only the path ``bounce`` has several queue depths."""
+    """Whether the profile measures a case.
+
+    The quick profile measures all block sizes only on the path ``bounce``. The full profile
+    measures all queue depths only on the path ``bounce``.
+    """
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))
@@ -107,7 +111,10 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """Bandwidth of the reads alone and of the copies alone, in GB/s."""
+        """The bandwidth of each stage alone in GB/s; empty if the path has only one stage.
+
+        ``read_gbs`` is the bandwidth of the reads, and ``copy_gbs`` of the copies.
+        """
         if pipeline.sink is None:
             return {}
         storage.evict()

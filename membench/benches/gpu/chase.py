@@ -77,7 +77,12 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether the full profile needs this combination of axes."""
+    """Whether the full profile measures this combination of axes.
+
+    The order ``page`` is measured only for rings above `TLB_WINDOW` and up to `DENSE`, at every
+    second size. Cache operators other than ``plain`` are measured only with the random order at the
+    sizes `HINTED`.
+    """
     if order == "page" and not TLB_WINDOW < size <= DENSE:
         # Within one page both orders are equal. For large rings, only the random order is measured.
         return False
@@ -90,8 +95,8 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
     The sizes are powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of
-    GiB (64 GB on an A100: arXiv 2405.11425). Only a ring that is larger shows the cost of TLB
-    misses. A KV cache can be that large.
+    GiB (64 GB on an A100: arXiv 2405.11425). So only larger rings have TLB misses. A KV cache can
+    be as large as these rings.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)

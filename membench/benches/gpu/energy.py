@@ -251,7 +251,14 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic energy of one loop in pJ/B, and the board's idle and loop power in watts."""
+    """Dynamic energy of one loop in pJ per byte, and facts about the loop.
+
+    The facts are the board's power before and during the loop in watts (``idle_w``, ``loop_w``),
+    and the bandwidth in GB/s (``gb_s``).
+
+    Raises:
+        MembenchError: the loop used no more energy than the idle board.
+    """
     idle_begin, idle_before = time.perf_counter(), joules()
     time.sleep(IDLE_S)
     begin, before = time.perf_counter(), joules()

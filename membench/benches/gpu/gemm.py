@@ -137,7 +137,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with one scale per 32 numbers.
 
-    The result is BF16. All scales are 1. Other scales would cost the same time.
+    The result is BF16. All scales are 1. Other scales would take the same time.
     """
     return _gemm(gpu, "mxfp8", n, "bf16")
 
@@ -147,7 +147,7 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 def nvfp4(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with one scale per 16 numbers.
 
-    The result is BF16. All scales are 1. Other scales would cost the same time. The numbers are
+    The result is BF16. All scales are 1. Other scales would take the same time. The numbers are
     random among +-1 and +-1.5, two of the eight magnitudes of E2M1.
     """
     return _gemm(gpu, "nvfp4", n, "bf16")

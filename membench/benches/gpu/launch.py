@@ -80,8 +80,8 @@ def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, by the host's clock.
 
     - ``launch``: the host launches an empty kernel and waits for the end of the kernel. The result
-      is the minimum cost of any operation that the host waits for, including the Python
-      interpreter.
+      is the minimum time of any operation that the host waits for, including the time of the
+      Python interpreter.
     - ``flag``: the host writes a word to mapped host memory and waits until a running kernel
       answers. The result is twice the latency of the link.
     """

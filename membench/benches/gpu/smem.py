@@ -45,7 +45,7 @@ def conflict(width: int, stride: int) -> int:
 
 
 def tiles(width: int) -> int:
-    """Number of tiles per loop turn. A tile has one element per thread."""
+    """Number of tiles per loop turn. A tile has one element of ``width`` bytes per thread."""
     return TURN_BYTES // (BLOCK * width)
 
 
@@ -55,7 +55,7 @@ def memory_bytes(width: int) -> int:
 
 
 def tile_sum(width: int, tile: int, salt: int) -> int:
-    """Sum of the words in tile number ``tile`` of the pattern."""
+    """Sum of the 32-bit words in tile number ``tile`` of the pattern."""
     from membench.gpu.verify.pattern import pattern_sum
 
     words = BLOCK * width // 4
@@ -63,14 +63,17 @@ def tile_sum(width: int, tile: int, salt: int) -> int:
 
 
 def read_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words that a block reads in ``turns`` loop turns."""
+    """Sum of the 32-bit words that a block reads in ``turns`` loop turns."""
     each = tiles(width)
     of_tile = [tile_sum(width, tile, salt) for tile in range(2 * each - 1)]
     return sum(sum(of_tile[turn % each : turn % each + each]) for turn in range(turns))
 
 
 def written_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the words in shared memory after a block has written for ``turns`` loop turns."""
+    """Sum of the 32-bit words in shared memory after a block has written in ``turns`` loop turns.
+
+    A tile that no turn has written still contains the pattern.
+    """
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):
         turn = max((t for t in range(turns) if 0 <= tile - t % each < each), default=None)

@@ -142,7 +142,7 @@ class _ChaseRun:
         means: ns per hop, one value per sample.
         singles: ns of single hops, each with one clock read.
         bandwidths: GB/s of the traffic, one value per sample.
-        mhz: clock rate of the SM that ran the chase.
+        mhz: clock rate in MHz of the SM that ran the chase.
         apart: whether no traffic generator ran on that SM.
         clock_cycles: cycles between two consecutive reads of the clock.
     """
@@ -199,7 +199,10 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM."""
+        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM.
+
+        The arguments of the kernel are ``first``, the shape of the chunks, and ``more``.
+        """
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))

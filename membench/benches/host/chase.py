@@ -51,8 +51,9 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """Unloaded latency: the address of each load is the value of the previous load.
 
     Each cache line has one pointer. The pointers form one random cycle through ``size`` bytes, so
-    that no prefetcher can help. On small ``pages``, the latency of a large ring includes the cost
-    of address translation. The difference between the values of ``pages`` is this cost.
+    that no prefetcher can help. On pages of 4 KiB, the latency of a large ring includes the time of
+    address translation. The difference between the latencies on small and on huge pages is this
+    time.
     """
     from membench.host.memory.ring import HostRing, Walk
 

@@ -145,7 +145,7 @@ class _Pair:
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages.
-        huge: share of the memory that is on huge pages.
+        huge: share of the memory that is on huge pages, such as ``100%``.
     """
 
     def __init__(self, backend: CpuBackend, size: int, threads: list[int], node: int) -> None:

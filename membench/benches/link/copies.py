@@ -1,8 +1,8 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
 The bandwidth counts each byte once. The data are a function of their position. After the copies,
-the GPU compares all data. The report fits the time of a transfer of V bytes over the sizes: T(V) =
-a + V / b.
+the GPU compares all data. From the times at all sizes, the report derives a latency a and a
+bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """Whether a case is possible.
+    """Whether the bench measures a case.
 
-    Kernels need memory that is mapped for the GPU. A NUMA node can be chosen only for registered
-    memory.
+    Copies of other sizes than 64 MiB use only pinned memory. A NUMA node can be chosen only for
+    registered memory. Kernels need memory that is mapped for the GPU, and use one stream.
     """
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False

@@ -181,21 +181,27 @@ class InterferenceRun:
         self.done = 0
 
     def victim_alone(self, pieces: int) -> list[int]:
-        """GPU timer values (ns) around each of ``pieces`` pieces of the victim alone."""
+        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the victim's pieces.
+
+        The victim runs alone.
+        """
         self._queue_victim(pieces)
         return self._read(0, pieces)
 
     def aggressor_alone(self, pieces: int) -> list[int]:
-        """GPU timer values (ns) around each of ``pieces`` copies of the aggressor alone."""
+        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the copies.
+
+        The aggressor runs alone.
+        """
         self._queue_aggressor(pieces)
         self._gpu.wait(self._beside)
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """GPU timer values (ns) around the pieces of victim and aggressor, which run concurrently.
+        """The GPU timer values (ns) before, between and after the pieces of victim and aggressor.
 
-        The aggressor starts first. ``pieces`` is the victim's number of pieces, and ``chunks`` is
-        the aggressor's number of pieces.
+        The first list is for the ``pieces`` pieces of the victim, the second list for the
+        ``chunks`` pieces of the aggressor. Both run concurrently, and the aggressor starts first.
         """
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
@@ -242,7 +248,12 @@ class InterferenceRun:
 
 
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
-    """Whether the profile measures a case. The grid varies only for `sm` copies and two victims."""
+    """Whether the profile measures a case.
+
+    The quick profile measures copy engines, and the kernel only from host to device. The full
+    profile limits the number of thread blocks (``grid``) only for `sm` copies and the victims
+    `read` and `attn`.
+    """
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
     return grid == OMITTED or (aggressor.endswith("-sm") and victim in ("read", "attn"))

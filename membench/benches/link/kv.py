@@ -65,7 +65,10 @@ _SEED = 0xB10C
 def _sensible(
     way: str, profile: str, block: int, count: int, method: str, order: str, grid: Value
 ) -> bool:
-    """Whether the profile measures a case. Orders and grids vary at one block size and count."""
+    """Whether the profile measures a case.
+
+    All values of ``order`` and ``grid`` are measured only with 1024 blocks of 16 KiB.
+    """
     if block * count > LARGEST:
         return False
     usual = block == 16 * KIB and count == 1024
@@ -111,9 +114,9 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
 def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
     """Estimated seconds: allocating and filling two pools, and the samples.
 
-    Page-locked memory is allocated at 3 GB/s. The method ``loop`` has a cost per block. A batch
-    copy reaches 6 GB/s with small blocks, and 27 GB/s or more with larger blocks (vLLM issue
-    42212).
+    Page-locked memory is allocated at 3 GB/s. The method ``loop`` takes additional time per block.
+    A batch copy reaches 6 GB/s with small blocks, and 27 GB/s or more with larger blocks (vLLM
+    issue 42212).
     """
     size = block * pool_blocks(count)
     each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count

@@ -40,7 +40,10 @@ def _may(gpu: Gpu, size: int) -> None:
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
-    """Move managed pages from host to GPU, by a kernel's reads or by a prefetch (``timed``)."""
+    """Move managed pages from host to GPU, and time the step that moves them.
+
+    The step is a prefetch if ``timed`` is `prefetch`, otherwise a kernel that reads the pages.
+    """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 

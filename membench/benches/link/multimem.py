@@ -36,9 +36,10 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The values that fill the memory of the GPU with index ``gpu``, as one tile.
+    """The `TILE` values that repeat in the memory of the GPU with index ``gpu``.
 
-    Index -1 means the tile that the kernel stores to, or adds on, all GPUs.
+    With index -1, the result is the values that the kernel stores to all GPUs, or adds to the
+    values of all GPUs.
     """
     import numpy as np
 

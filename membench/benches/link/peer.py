@@ -47,7 +47,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """CUDA's ordinals of the source GPU and of the target GPU, for the `detail` of a row."""
+    """CUDA's ordinals of the source GPU (``src``) and of the target GPU (``dst``), for `detail`."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -87,7 +87,7 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
 def read(gpu: Gpu, size: int, engine: str) -> Work:
     """Copy ``size`` bytes from another GPU to this GPU.
 
-    This GPU does the work.
+    A copy engine or a kernel of this GPU moves the data.
     """
     return _one_way(gpu, "read", size, engine)
 
@@ -96,7 +96,7 @@ def read(gpu: Gpu, size: int, engine: str) -> Work:
 def write(gpu: Gpu, size: int, engine: str) -> Work:
     """Copy ``size`` bytes from this GPU to another GPU.
 
-    This GPU does the work.
+    A copy engine or a kernel of this GPU moves the data.
     """
     return _one_way(gpu, "write", size, engine)
 

@@ -171,12 +171,14 @@ def _keep_rolled(builder: Any) -> None:
 
 
 def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
-    """Emitter for ``(destination, source..., bytes)``: store ``value`` of the sources everywhere.
+    """A function that emits the code of one pass over arrays.
 
-    One turn of the loop accesses ``unroll`` vectors of each array. Hardware prefetchers track
-    single instructions, and unrolling gives each instruction a longer stride. With two sources,
-    unrolling costs 1 to 2 %, or up to a third if the loads are grouped by array. Only copy gains
-    from unrolling (tests/bench/test_streams_beside_c.py).
+    The emitted code has the arguments ``(destination, source..., bytes)``. It computes ``value``
+    from each vector of the sources, and stores the result in the destination. One turn of the loop
+    accesses ``unroll`` vectors of each array. Hardware prefetchers track single instructions, and
+    unrolling gives each instruction a longer stride. With two sources, an unrolled loop is slower
+    by 1 to 2 %, or by up to a third if the loads are grouped by array. Only copy becomes faster
+    (tests/bench/test_streams_beside_c.py).
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -308,7 +310,7 @@ def hops(typing: Any, p: Any) -> Any:
 
 
 def _chains(chains: int) -> Any:
-    """``(heads, steps)``: follow ``chains`` independent pointer chains, ``steps`` loads each.
+    """A function ``(heads, steps)`` that follows ``chains`` pointer chains, ``steps`` loads each.
 
     ``heads`` is the address of the chains' current pointers. The function updates these pointers.
     The pointers stay in registers, and the chains take turns. So the processor can have ``chains``

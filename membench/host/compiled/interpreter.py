@@ -26,7 +26,7 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment for a process that `command` starts.
+    """The environment variables for a process that `command` starts.
 
     With ``own=True`` the process imports this membench. With ``own=False`` the process imports the
     membench that is installed for its interpreter.

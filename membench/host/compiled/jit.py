@@ -46,9 +46,9 @@ if _CACHE is not None:
 def _find_blas() -> None:
     """Raise `ImportError` if SciPy is not installed.
 
-    Numba asks for SciPy's linear algebra before it loads the first kernel. Its own function imports
-    SciPy, which takes 0.2 s in each round. No kernel of membench uses linear algebra. A kernel
-    that uses it still imports SciPy when it runs.
+    This function replaces a function of Numba (``ensure_blas``) that imports SciPy before the first
+    kernel is loaded. The import takes 0.2 s in each round. No kernel of membench uses linear
+    algebra. A kernel that uses linear algebra still imports SciPy when the kernel runs.
     """
     if find_spec("scipy") is None:
         raise ImportError("scipy is not installed")

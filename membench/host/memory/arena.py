@@ -1,7 +1,8 @@
 """Memory with a chosen kind of page.
 
 NumPy's arrays get huge pages by default, and a C program's arrays do not. This difference changes
-the latency of the same loop by 1.5x. So every array is mapped with an explicit kind of page.
+the latency of the same loop by a factor of 1.5. So every array is mapped with an explicit kind of
+page.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ STAGGER = 96 * 1024
 """Gap in bytes between neighbouring arrays.
 
 Most array lengths are powers of two. A distance of a power of two would put the arrays into the
-same cache sets and DRAM banks, and would cost 20 to 40 % of the bandwidth. STREAM has its OFFSET
+same cache sets and DRAM banks, and would reduce the bandwidth by 20 to 40 %. STREAM has its OFFSET
 for the same reason. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB. The
 test had two and three arrays, and both kinds of page.
 """
@@ -47,8 +48,8 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
     No page is touched. The mapping exists as long as the array or a view of the array.
 
     Args:
-        pages: ``thp`` requests transparent huge pages; `huge_bytes` tells whether the kernel
-            provided them. ``4k`` forbids huge pages.
+        pages: ``thp`` requests transparent huge pages; `huge_bytes` returns the number of bytes for
+            which the kernel provided them. ``4k`` forbids huge pages.
         node: NUMA node that must provide the pages.
 
     Raises:
@@ -177,12 +178,16 @@ class Arenas:
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
         """Arrays of ``sizes`` bytes at staggered addresses.
 
-        Their contents come from the previous case.
-
-        The caller must no longer use arrays from an earlier call.
+        The arrays may contain data of an earlier case. The caller must no longer use arrays from an
+        earlier call.
 
         Args:
+            pages: ``thp`` or ``4k``; see `map_pages`.
             owner: any comparable value that identifies the assignment of threads to the arrays.
+
+        Raises:
+            ValueError: there is no such kind of page.
+            MembenchError: the arrays exceed the limit, or the memory cannot be allocated.
         """
         if pages not in PAGES:
             raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
@@ -219,7 +224,7 @@ class Arenas:
     def _reserve(self, total: int, pages: str) -> Bytes:
         """Reserve address space for the largest case, so that later cases keep the touched pages.
 
-        ``total`` is the minimum in bytes, for a system that refuses the reservation.
+        If the system refuses, map only the ``total`` bytes that the present case needs.
         """
         try:
             return map_pages(self._limit, pages)

@@ -120,7 +120,7 @@ class CpuBackend:
     def touch(self, memory: Bytes, threads: int) -> None:
         """Write to every page of ``memory``, with all `helpers` of a case with ``threads`` threads.
 
-        The first write to a page costs far more than the later writes of a case.
+        The first write to a page takes far longer than later writes.
         """
         cuts = np.linspace(0, memory.size, self.helpers(threads) + 1).astype(np.int64)
         cuts[1:-1] -= cuts[1:-1] % mmap.PAGESIZE
@@ -154,7 +154,10 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the last arrays on ``pages`` that is on huge pages, such as ``100%``."""
+        """The share of the arrays' memory that is on huge pages, such as ``100%``.
+
+        ``pages`` is the kind of page that was requested for the arrays, ``thp`` or ``4k``.
+        """
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
@@ -171,7 +174,13 @@ class CpuBackend:
         return results
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
-        """Run ``job(index)`` on the threads in parallel without timing, to fill or check arrays."""
+        """Run ``job(index)`` on each thread in parallel without timing, and return the results.
+
+        Cases use this method to fill or check arrays.
+
+        Args:
+            threads: number of threads, or indices in ``cpus`` of the threads.
+        """
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
@@ -188,11 +197,9 @@ class CpuBackend:
         return Seating({"cores": "+".join(names)})
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
+        """The reason why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
 
-        The result is empty if all are pinned.
-
-        The reason is known only for threads that have run.
+        The result is empty if all are pinned. A thread that has not run yet counts as pinned.
         """
         return self._team.unpinned(threads)
 
@@ -201,13 +208,16 @@ class CpuBackend:
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Run ``iterations``, and return the nanoseconds from the first start to the last end."""
+        """Call ``run(iterations)``, and return the nanoseconds that the threads took.
+
+        This is the time from the first thread's start to the last thread's end.
+        """
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)
 
     def reclaim(self) -> None:
-        """Forget which threads ran. The arenas keep their touched pages for the next case."""
+        """Reset the list of used threads that `seating` reports. Keep the touched memory."""
         self._launched.clear()
 
     def close(self) -> None:

@@ -50,7 +50,10 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Link positions ``first`` to ``last`` of a ring at ``base`` with lines of ``stride`` bytes."""
+    """Let each line from position ``first`` to ``last - 1`` of a ring point to the next line.
+
+    The ring begins at address ``base`` and has ``2**bits`` lines of ``stride`` bytes.
+    """
     here = base + ring_line(first, bits) * stride
     for index in range(first, last):
         there = base + ring_line(index + 1, bits) * stride

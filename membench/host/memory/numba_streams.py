@@ -32,7 +32,11 @@ class NumbaStreams:
         self.vector_bits = vector_bits(llvm.get_host_cpu_features())
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Compile or load the kernels of ``operation``."""
+        """Compile or load the kernels of ``operation`` for the kind of store ``stores``.
+
+        Raises:
+            Skip: the operation has no variant with this kind of store.
+        """
         if (operation, stores) not in STREAMS:
             skip(f"{operation} has no variant with {stores} stores")
         for kernel in (
@@ -63,7 +67,10 @@ class NumbaStreams:
         host_streams.poison.entry(array.ctypes.data, array.size)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Compare every element; return the first wrong index, or -1."""
+        """The index of the first wrong element; -1 if all are right.
+
+        ``first`` is the index of the array's first element.
+        """
         return int(
             host_streams.check.entry(
                 CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B

@@ -2,8 +2,8 @@
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
 reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
-thread. Whole arrays, multiplied in place and then added, would move five arrays and count only
-three.
+thread. A triad over whole arrays would first multiply and then add. It would move five arrays, but
+the byte count includes only three.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class NumpyStreams:
         array.fill(np.nan)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """Compare every element; return the first wrong index, or -1."""
+        """The index of the first wrong element; -1 if all are right.
+
+        ``first`` is the index of the array's first element.
+        """
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             wrong = piece != expected(operation, first + begin, piece.size)

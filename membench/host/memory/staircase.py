@@ -1,8 +1,9 @@
 """The staircase: pointer-chase latency over rings of growing size, measured before planning.
 
-A system may report no caches, or caches of another size than the process gets. One CPU links and
-follows rings. Their size doubles from `LEAST_RING` on. When latency stops rising with the size, the
-ring is larger than all caches. `membench.core.sizes.reach` evaluates the result.
+A system may report no cache sizes, or sizes that differ from the caches that the process can use.
+One CPU links and follows rings. The size of the rings doubles from `LEAST_RING` on. When latency
+stops rising with the size, the ring is larger than all caches. `membench.core.sizes.reach`
+evaluates the result.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ _THREE = "int64(int64, int64, int64, int64, int64, int64, int64, int64)"
 
 @kernel(_ONE)
 def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: Any) -> Any:
-    """Sum, modulo 2^64, of all int64 in ``count`` bytes at ``a``, ``iterations`` times."""
+    """Read ``count`` bytes at ``a``, ``iterations`` times; return the sum of the int64 mod 2^64."""
     total = 0
     if enter(block, slot, parties):
         for _ in range(iterations):
@@ -66,7 +66,7 @@ def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: An
 
 @kernel(_ONE)
 def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, in plain stores."""
+    """d = scalar, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write(d, count)
@@ -217,7 +217,7 @@ def source_value(index: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
-    """Write ``count`` elements of the source array with ``salt``, from ``first`` on."""
+    """Write ``count`` elements of the source array with ``salt``, from index ``first`` on."""
     values = carray(doubles(address), count)
     for i in range(count):
         values[i] = source_value(first + i, salt)
@@ -253,10 +253,11 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @helper
 def _count_wrong(code: Any, values: Any, first: Any, salt_a: Any, salt_b: Any) -> Any:
-    """Number of ``values`` that operation ``code`` cannot have written from index ``first`` on.
+    """The number of elements of ``values`` that operation ``code`` cannot have written.
 
-    LLVM vectorises these loops, so they are about as fast as the memory. It would not vectorise
-    a loop that selects the operation, or an index that may be negative.
+    ``first`` is the index of the first element. LLVM vectorises these loops, so they are about as
+    fast as the memory. LLVM would not vectorise a loop that selects the operation, or a loop over
+    an index that may be negative.
     """
     wrong = 0
     if code == WRITE:
@@ -278,9 +279,9 @@ def _count_wrong(code: Any, values: Any, first: Any, salt_a: Any, salt_b: Any) -
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """Index of the first element that operation ``code`` cannot have written.
+    """Index of the first of ``count`` elements that operation ``code`` cannot have written.
 
-    The result is -1 if all are right.
+    ``first`` is the index of the element at ``address``. The result is -1 if all are right.
     """
     for begin in range(0, count, 4096):
         values = carray(doubles(address + 8 * begin), min(4096, count - begin))

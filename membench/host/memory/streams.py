@@ -1,4 +1,4 @@
-"""The interface to STREAM's kernels. It has two engines: compiled code, and NumPy."""
+"""The interface to STREAM's kernels. Two engines implement it: compiled code, and NumPy."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Streams(Protocol):
 
     def prepare(self, operation: str, stores: str) -> None:
         """Compile or load the code for ``run``, before several threads meet in the barrier.
+
+        Args:
+            operation: name of a kernel, such as ``triad``.
+            stores: kind of store, ``plain`` or ``nt`` (non-temporal).
 
         Raises:
             Skip: this engine cannot measure the operation correctly.
@@ -63,9 +67,9 @@ class Streams(Protocol):
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first value that ``operation`` cannot have written.
+        """The index of the first value in ``array`` that ``operation`` cannot have written.
 
-        The result is -1 if all are right.
+        ``first`` is the index of the array's first element. The result is -1 if all are right.
         """
         ...
 

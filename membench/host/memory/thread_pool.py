@@ -146,11 +146,9 @@ class ThreadPool:
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
+        """The reason why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
 
-        The result is empty if all are pinned.
-
-        A thread that has not run yet counts as pinned.
+        The result is empty if all are pinned. A thread that has not run yet counts as pinned.
         """
         return next((self._refusals[one] for one in threads if one in self._refusals), "")
 

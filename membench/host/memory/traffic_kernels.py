@@ -138,9 +138,10 @@ def chase_beside(
 ) -> Any:
     """Run a pointer chase on thread 0 while the other threads generate traffic, and then stop them.
 
-    A sample consists of ``loads`` loads. ``out`` receives the number of samples. Two numbers per
-    sample follow: the sample's nanoseconds, and the bytes that the generators moved in this time.
-    Returns the address at which the chase ended.
+    A sample consists of ``loads`` loads. The first sample starts when every generator has moved
+    ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns or ``most`` samples. ``out``
+    receives the number of samples. Two numbers per sample follow: the sample's nanoseconds, and the
+    bytes that the generators moved in this time. Returns the address at which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
@@ -199,7 +200,10 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
-    """Let the operating system provide all pages of ``count`` bytes in one madvise call."""
+    """Let the operating system provide all pages of ``count`` bytes in one madvise(2) call.
+
+    ``advice`` is an argument of madvise(2). Returns the result of the call, 0 for success.
+    """
     answer = 0
     if enter(block, slot, parties):
         answer = madvise(base, count, advice)

@@ -153,11 +153,12 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
     """Keep DEPTH I/Os in flight until the time or the number of I/Os is reached; then wait for all.
 
-    After each completion the loop submits the next I/O immediately. If it submitted several I/Os
-    together, the disk would idle in between, which costs a sixth of the rate. If it collected
-    several completions together, fewer than DEPTH I/Os would really be in flight. Then the loop
-    compares the first and the last stamp of the block that was read. Only then is the block's
-    memory reused.
+    After each completion, the loop first submits the next I/O. Then it compares the first and the
+    last stamp of the block that was read, and only then reuses the memory of this block.
+
+    If the loop submitted several I/Os together, the disk would idle in between, and the rate would
+    fall by a sixth. If the loop collected several completions together, fewer than DEPTH I/Os would
+    really be in flight.
     """
     if not enter(block, slot, parties):
         return LATE

@@ -91,7 +91,7 @@ class StorageBackend:
         return Device("storage", f"{self.scratch.kind} on {disk}" if disk else self.scratch.kind)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Nanoseconds that the host backend measures for ``iterations``."""
+        """Call ``run(iterations)``, and return the nanoseconds that the host backend measures."""
         return self.cpu.elapsed_ns(run, iterations)
 
     @cached_property
@@ -131,6 +131,11 @@ class StorageBackend:
     def open(self, *, direct: bool, write: bool = False, flags: int = 0) -> int:
         """Open a descriptor for the file.
 
+        Args:
+            direct: whether to open with O_DIRECT.
+            write: whether to open for writing too.
+            flags: further flags of open(2).
+
         Raises:
             BackendUnavailable: the file cannot be opened.
         """
@@ -150,7 +155,7 @@ class StorageBackend:
         The next call reuses the same memory.
 
         Args:
-            shift: offset of the first byte within its page.
+            shift: offset in bytes of the first byte from the start of its page.
         """
         (memory,) = self.cpu.arrays(pages, [size + shift])
         self.cpu.touch(memory, 1)
@@ -160,10 +165,10 @@ class StorageBackend:
         """A flow of I/Os with the pattern ``shape``.
 
         Args:
-            pages: kind of page of the memory.
+            pages: kind of page of the memory, ``thp`` or ``4k``.
             pool: bytes of memory over which the blocks are spread. By default the memory is only
                 slightly larger than the I/Os in flight need.
-            shift: offset of the first byte of the memory within its page.
+            shift: offset in bytes of the first byte of the memory from the start of its page.
 
         Raises:
             Skip: the file is too small for this pattern.
@@ -186,9 +191,10 @@ class StorageBackend:
         return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
-        """Remove the file from the page cache. Returns the share that stayed in the cache.
+        """Remove the file from the page cache.
 
-        The share is 0 to 1, of the first ``size`` bytes; ``size`` 0 means the whole file.
+        Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache. ``size`` 0
+        means the whole file.
         """
         with self.opened(direct=False) as fd:
             return evict(fd, size or self.scratch.size)
@@ -204,11 +210,12 @@ class StorageBackend:
     def served(self, before: float, moved: int) -> str:
         """The share of direct reads that may have come from the page cache, such as ``0.0%``.
 
-        The share is the larger of two shares: cached before the reads, and left in the cache by the
-        reads. A filesystem without direct reads does not fail. It uses the page cache.
+        The result is the larger of two shares: the share that was in the cache before the reads,
+        and the share that is in the cache after the reads. On a filesystem that cannot read
+        directly, a direct read does not fail but uses the page cache.
 
         Args:
-            before: share of the file that `evict` left in the cache.
+            before: share of the file (0 to 1) that `evict` left in the cache.
             moved: bytes that direct reads have moved since `evict`.
         """
         size = self.scratch.size
@@ -238,11 +245,14 @@ class StorageBackend:
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Forget which threads ran. The buffers are kept for the next case."""
+        """Reset the list of used threads that `seating` reports. Keep the buffers."""
         self.cpu.reclaim()
 
     def close(self) -> None:
-        """End the engines, and restore the file size limit. End own threads and free own memory."""
+        """End the engines, and restore the file size limit of the process.
+
+        If the backend made its own threads and memory, end the threads and free the memory.
+        """
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
         if self._owns_cpu:

@@ -14,7 +14,8 @@ import struct
 BLOCK = 4096
 PATTERN = 1 << 20
 GENERATIONS = 1 << 12
-"""Number of generations. The initial layout has generation 0. Writes have generations from 1 on."""
+"""Number of generations. The first fill has generation 0. Later writes have generations from 1 on.
+"""
 # A tag consists of a mark (32 bits), the generation (12 bits) and the position in the pattern (20
 # bits).
 GENERATION_SHIFT = 20

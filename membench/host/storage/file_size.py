@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from membench.core.units import MIB
 
-CHUNK = 4 * MIB  # bytes per write of the initial layout; a reduced file has whole chunks
+CHUNK = 4 * MIB  # bytes per write when the file is first filled; a reduced file has whole chunks
 
 FREE_SHARE = 0.5
 """Maximum share of the free space for the scratch file."""

@@ -44,7 +44,9 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache. Returns the share of its first ``size`` bytes that stayed.
+    """Drop the file from the page cache.
+
+    Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache.
 
     Pages in read-ahead cannot be dropped, so the function retries for a while.
     """
@@ -74,7 +76,8 @@ def _counted(fd: int, size: int) -> float | None:
 def _mapped(fd: int, size: int) -> float | None:
     """The share (0 to 1) that mincore(2) reports; None if the call fails.
 
-    Linux 5.2 and later report it only to the file's owner and to processes that may write the file.
+    Linux 5.2 and later report the share only to the file's owner and to processes that may write
+    the file.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     # This calls the C library's mmap, because ctypes cannot take the address of a read-only Python

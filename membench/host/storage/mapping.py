@@ -23,7 +23,7 @@ class Mapping:
     """A mapping of the first ``size`` bytes of the file ``fd``. The mapping closes ``fd``.
 
     Attributes:
-        faults: major and minor page faults of this process in the last `touch`.
+        faults: (major, minor) page faults of this process in the last `touch`.
     """
 
     def __init__(self, cpu: CpuBackend, fd: int, size: int, pattern: str) -> None:
@@ -36,7 +36,7 @@ class Mapping:
     def evict(self) -> float:
         """Unmap the pages and drop them from the page cache.
 
-        Returns the share that stayed in the cache.
+        Returns the share (0 to 1) that stayed in the cache.
         """
         self._map.madvise(mmap.MADV_DONTNEED)  # a mapped page would stay in the cache
         return evict(self._fd, self._size)

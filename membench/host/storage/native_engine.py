@@ -79,7 +79,8 @@ class NativeAio:
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Run ``traffic`` as in `Engine.run`.
 
-        The run is repeated with more loops while a loop saturates its CPU.
+        If a loop saturates its CPU, the run is repeated with twice as many loops. A run that
+        writes is not repeated.
         """
         if memory.size < (traffic.depth + 1) * traffic.block:
             # The loop checks a block before it reuses the block's memory. With no spare block, it
@@ -98,7 +99,8 @@ class NativeAio:
 
     def _run(self, fd: int, memory: Bytes, traffic: Traffic, loops: int) -> TrafficRecord:
         if loops == 1:
-            # Not pinned: pinning cost a quarter of the rate while other programs ran.
+            # The thread is not pinned, because pinning reduced the rate by a quarter while other
+            # programs ran.
             return self._loop(self._gate(), 0, fd, memory, traffic)
         depth, spare = traffic.depth, memory.size // traffic.block - traffic.depth
         shares = [depth * n // loops for n in range(loops + 1)]
@@ -116,7 +118,10 @@ class NativeAio:
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """The barrier arguments for the calling thread alone."""
+        """The barrier arguments (block, thread number, thread count) for the calling thread alone.
+
+        The barrier then lets this thread through without waiting.
+        """
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
@@ -190,7 +195,13 @@ class NativeAio:
         )
 
     def _context(self, loop: int, depth: int) -> int:
-        """A cached AIO context. Destroying a context may take longer than a case."""
+        """The AIO context of loop ``loop`` for ``depth`` I/Os in flight, created at its first use.
+
+        The context is kept, because destroying a context may take longer than a case.
+
+        Raises:
+            BackendUnavailable: the kernel refuses the context.
+        """
         kept = self._contexts.get((loop, depth))
         if kept is not None:
             return kept

@@ -15,7 +15,7 @@ The default of 5 ms would raise the tail latency.
 
 @contextmanager
 def quick_switches() -> Iterator[None]:
-    """A context in which the interpreter's switch interval is `SWITCH_S`."""
+    """A context in which the interpreter switches threads every `SWITCH_S` seconds."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:

@@ -35,15 +35,15 @@ from membench.machine.disks.filesystem import read_filesystem
 LEAST = 16 * MIB  # bytes of the smallest file that can be tested
 
 PROBED = 9
-"""Number of chunks of the layout that are checked for page-cache use.
+"""Number of chunks of the first fill that are checked for use of the page cache.
 
 Several chunks are checked because other processes may write in bursts.
 """
 
 CACHED = 0.5
-"""Share of direct I/O in the page cache from which the page cache counts as used.
+"""Minimum share of the data of direct I/O in the page cache, for I/O that counts as buffered.
 
-The filesystem's own blocks are only a few percent.
+Without buffering, only the filesystem's own blocks are in the page cache: a few percent.
 """
 
 # linux/fs.h; both calls take an int, although their numbers encode a long
@@ -112,7 +112,7 @@ class ScratchFile:
 
         Args:
             size: bytes, at least `LEAST`; rounded up to a multiple of `CHUNK`.
-            budget: bytes that the run may write, including the layout.
+            budget: bytes that the run may write, including the ``size`` bytes written here.
             seed: seed of the content.
             rounds: number of rounds of the run.
 
@@ -157,7 +157,7 @@ class ScratchFile:
 
     @property
     def written(self) -> int:
-        """Bytes that this run has written to the disk so far, including the layout."""
+        """Bytes that this run has written to the disk so far, including the first fill."""
         return self.scratch.size + WriteLedger(self.scratch.ledger).written
 
     def close(self) -> None:
@@ -244,19 +244,20 @@ def _refused(error: OSError, directory: Path) -> OutputError:
 
 
 def _without_copies(fd: int, filesystem: Filesystem) -> bool:
-    """Make btrfs overwrite the file in place. The flag takes effect only while the file is empty.
+    """Set the flag that makes btrfs overwrite the file in place; True if the flag is now set.
 
-    Without the flag, btrfs has buffered direct writes since Linux 6.15: if a page changed during a
-    direct write, its checksum would be wrong. A file with the flag has no checksums and is not
-    compressed. On other filesystems the same bit has another meaning (f2fs pins the file) or no
-    meaning.
+    The flag takes effect only while the file is empty. Since Linux 6.15, btrfs buffers direct
+    writes to a file without the flag. Otherwise the checksum of a page would be wrong if the page
+    changed during the write. A file with the flag has no checksums and is not compressed. On other
+    filesystems the function does nothing, because the same bit has another meaning (f2fs pins the
+    file) or no meaning.
     """
     if filesystem.kind != "btrfs":
         return False
     try:
         (flags,) = struct.unpack_from("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
         fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I4x", flags | _NOCOW))
-    except OSError:  # the layout measures whether the page cache buffers the writes
+    except OSError:  # the first fill measures whether the page cache buffers the writes
         return False
     return True
 
@@ -295,7 +296,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     """Write the whole file, because a read of a block without data does not use the disk.
 
     Returns:
-        The share of pages that went through the page cache; see `ScratchHandle.dirtied`.
+        The share of pages (0 to 1) that went through the page cache; see `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:

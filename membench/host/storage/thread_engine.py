@@ -57,7 +57,7 @@ class _Worker:
     """One thread with its share of the file offsets and of the blocks in memory.
 
     Attributes:
-        log: one entry per I/O: nanoseconds, end time, offset, and True for a write.
+        log: one entry per I/O: duration in ns, end time in ns, file offset, and True for a write.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class _Worker:
         self.error: Exception | None = None
 
     def run(self, barrier: threading.Barrier) -> None:
-        """Wait at the barrier, then do I/Os until the time is up."""
+        """Wait at the barrier, then do I/Os until the time is up. Store an error in ``error``."""
         barrier.wait()
         try:
             self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))
@@ -110,7 +110,10 @@ class _Worker:
 
 
 def _run_together(workers: Sequence[_Worker]) -> tuple[int, float]:
-    """Run the workers together. Returns the start time and the largest CPU share of a thread."""
+    """Run the workers together, and wait for their end.
+
+    Returns the start time in ns, and the CPU time of the process divided by the wall time.
+    """
     barrier = threading.Barrier(len(workers) + 1)
     threads = [threading.Thread(target=worker.run, args=(barrier,)) for worker in workers]
     with quick_switches():

@@ -89,7 +89,10 @@ class NativeRing(NativeAio):
         return True
 
     def _ring(self, loop: int, depth: int) -> _Ring:
-        """A cached ring. Creating a ring takes longer than many I/Os."""
+        """The ring of loop ``loop`` for ``depth`` I/Os in flight, created at its first use.
+
+        The ring is kept, because creating a ring takes longer than many I/Os.
+        """
         kept = self._rings.get((loop, depth))
         if kept is None:
             kept = self._rings[loop, depth] = self._made(depth)

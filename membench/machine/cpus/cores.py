@@ -75,7 +75,10 @@ def _package(cpu: int, topology: Path) -> Hashable:
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """Group numbers by CPU. The groups have numbers in the order of the first CPU of each group."""
+    """CPU -> number of its group, from 0 on, in the order of the first CPU of each group.
+
+    ``groups`` maps each CPU to a value that is equal for all CPUs of a group.
+    """
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
 
@@ -86,14 +89,17 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """The kind of core by CPU, from the performance counters that Intel's hybrids have per kind."""
+    """CPU -> kind of core (0 for the fastest), for Intel's hybrid processors; otherwise empty.
+
+    The source is sysfs, which lists the performance counters of each kind of core separately.
+    """
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]
     return {cpu: kind for kind, cpus in enumerate(found) for cpu in cpus}
 
 
 def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
-    """The kind of core by CPU, 0 for the fastest kind; empty if the speed of a CPU is unknown."""
+    """CPU -> kind of core (0 for the fastest); empty if the speed of a CPU is unknown."""
     known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
     if len(known) < len(speeds):
         return {}

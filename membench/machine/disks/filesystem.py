@@ -85,7 +85,7 @@ def _free(path: Path) -> int:
 
 
 def _options(mount: Mount) -> str:
-    """Options of the mount, then options of the filesystem.
+    """Options of the mount, then options of the filesystem, joined by commas.
 
     Paths, addresses and users are left out.
     """
@@ -132,7 +132,7 @@ def _mapped(volume: str, root: Path) -> str:
 
 
 def _direct_io(mount: Mount, root: Path) -> str:
-    """The reason why O_DIRECT reaches no device on ``mount``; empty if there is no reason."""
+    """The reason why O_DIRECT on ``mount`` reaches no device; empty if it may reach a device."""
     kind = mount.kind
     for kinds, reason in _REASONS:
         if kind in kinds:

@@ -36,7 +36,10 @@ print(json.dumps(found))
 
 
 def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
-    """A copy of ``gpus`` with missing memory sizes from CUDA; UUIDs identify the GPUs."""
+    """A copy of ``gpus`` in which CUDA supplies the memory sizes that NVML did not report.
+
+    The driver library ``driver`` and NVML identify a GPU by the same UUID.
+    """
     if all(gpu.memory is not None for gpu in gpus.devices):
         return gpus
     sizes = _sizes(driver)

@@ -137,7 +137,10 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 
 
 def _by_branch(driver: str) -> Version | None:
-    """The minimum CUDA version that the driver version ``driver`` supports; None if unknown."""
+    """The newest CUDA version of `_BRANCHES` that driver version ``driver`` supports.
+
+    The result is None if ``driver`` is not a version.
+    """
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None

@@ -328,7 +328,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """A copy of ``gpus``; integrated GPUs of unknown size get ``total`` bytes as memory."""
+    """A copy of ``gpus`` in which integrated GPUs of unknown memory size get ``total`` bytes."""
     return replace(
         gpus,
         devices=tuple(

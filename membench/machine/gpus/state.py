@@ -209,7 +209,10 @@ class GpuReader:
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
-        """Call the NVML function ``question`` on two devices; None if a device is unknown."""
+        """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
+
+        The result is None if a device is unknown, or if NVML does not support the query.
+        """
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)

@@ -29,7 +29,9 @@ If side B had such a variable, the plan of side A would not be valid for side B.
 
 @dataclass(frozen=True)
 class Change:
-    """The difference on side B of a paired run; empty if only the set-up commands differ.
+    """The difference on side B of a paired run.
+
+    All attributes are empty or None if the sides differ only in their set-up commands.
 
     Attributes:
         text: the option's value as the user wrote it.

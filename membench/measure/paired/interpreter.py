@@ -35,10 +35,10 @@ class OtherPython:
 
     Attributes:
         path: path of the interpreter.
-        software: the version of its membench, as in the column `membench`.
-        python: its Python version.
-        packages: versions of its packages that affect results.
-        versions: name of a bench -> version in its membench.
+        software: the version of the interpreter's membench, as in the column `membench`.
+        python: the version of the interpreter.
+        packages: name -> version of the interpreter's packages that affect results.
+        versions: name of a bench -> version of the bench in the interpreter's membench.
     """
 
     software: str
@@ -71,7 +71,8 @@ def ask(path: str) -> OtherPython:
     """Ask the interpreter at ``path`` which membench it has.
 
     Raises:
-        UsageError: the interpreter has no membench, or this membench cannot use its workers.
+        UsageError: ``path`` cannot be run, or its interpreter has no membench whose workers this
+            membench can use.
     """
     try:
         done = subprocess.run(

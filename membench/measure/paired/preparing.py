@@ -51,7 +51,9 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Examine the machine and make both plans. Write no file and run no set-up command.
+    """Examine the machine and make the plans of sides A and B.
+
+    The function writes no file and runs no set-up command.
 
     Raises:
         UsageError: ``options.versus`` is invalid, or does not fit the other options.

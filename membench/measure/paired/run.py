@@ -57,7 +57,7 @@ class PairedOutcome:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The sides with results, for `membench.compare`: ``A=o_a.csv``, ``B=o_b.csv``."""
+        """An argument for `membench.compare`, such as ``A=o_a.csv``, for each side with results."""
         return tuple(
             f"{side.upper()}={one.csv}"
             for side, one in zip(SIDES, self.sides, strict=True)
@@ -117,6 +117,7 @@ def resume_pair(
         JournalError: there is nothing to resume, or the journal belongs to another machine or
             version.
         UsageError: the run was started with different options.
+        OutputError, SetupFailed, BackendUnavailable: as in `start_pair`.
     """
     change = parse_change(options.versus)
     pairing = _pairing(csv)
@@ -184,7 +185,13 @@ def _pairing(csv: Path) -> Pairing:
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """``halves``, each with a snapshot of the machine after the side's set-up command."""
+    """Run both set-up commands, and return ``halves`` with new snapshots of the machine.
+
+    The snapshot of a side is taken after the side's set-up command.
+
+    Raises:
+        SetupFailed, Interrupted: as in `set_up`.
+    """
     if not any(half.pairing.setup for half in halves):
         return halves
     found = []

@@ -1,4 +1,4 @@
-"""Runs the user's shell command before each round of a side, such as to set a clock governor."""
+"""Runs a user's shell command before each round of a side, for example to set the clock rate."""
 
 from __future__ import annotations
 

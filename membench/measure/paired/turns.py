@@ -1,8 +1,8 @@
 """Measures the rounds of two runs in turn, so that changes of the machine affect both runs equally.
 
 Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811. They run the two sides at the
-same time. membench runs one side after the other, because two runs cannot measure shared memory at
-once.
+same time. membench runs one side after the other, because two simultaneous runs would share the
+bandwidth that they measure.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def sides_in_turn(round_: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class OneSide:
-    """An observer for one side. It adds the side to events, and drops events about both sides."""
+    """Passes the events of one side on to ``observer``, and adds the name of the side to them.
+
+    The events `started` and `round_ended` are not passed on, because they are about both sides.
+    """
 
     observer: Observer
     side: str
@@ -74,7 +77,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Measure both sides into their journals. Returns how the measurement of each side ended."""
+    """Measure both sides into their journals, and return the `End` of side A and of side B."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -114,7 +117,12 @@ def measure_in_turns(
 
 @dataclass
 class _Turn:
-    """The state of one side: the seconds so far, and its scratch file."""
+    """The state of one side.
+
+    Attributes:
+        layout: seconds for writing the scratch file.
+        seconds: seconds that the side has taken so far, including ``layout``.
+    """
 
     half: Half
     rounds: Rounds
@@ -149,7 +157,7 @@ class _Turns:
     def _turn(self, one: _Turn) -> Iterator[None]:
         """Run the set-up command of ``one`` before the ``with`` block.
 
-        The time of the command and of the block is added to ``one.seconds``.
+        At the end, add the time of the command and of the block to ``one.seconds``.
         """
         begin = time.monotonic()
         try:
@@ -174,9 +182,9 @@ def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The case results in ``own`` that a resumed paired run keeps.
 
     membench keeps a result if the other side has a result of the same case and round. membench also
-    keeps a failed or skipped result, and the results of a case that the other side no longer
-    measures after a failure or a skip. membench measures all other pairs again, because the two
-    results of a pair would come from different times.
+    keeps a failed or skipped result, and the results of a case that failed or was skipped on the
+    other side. membench drops all other results and measures these pairs again, because the two
+    results of a pair must be measured one directly after the other.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

@@ -1,7 +1,7 @@
-"""What the earlier rounds of a case showed, so that later rounds take no useless samples.
+"""Computes the scatter of the earlier rounds of a case, so that later rounds can stop sooner.
 
-The interval of a row depends on the scatter of its round values. If rounds differ by more than the
-samples within a round, more samples hardly narrow the interval.
+The confidence interval of a row depends on the scatter of its round values. If round values differ
+by more than the samples within a round, more samples hardly narrow the interval.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from membench.core.terms import QUANTILE
 from membench.results.case_result import CaseResult, Reading
 
 LEAST_ROUNDS = 2
-"""Number of earlier rounds from which their scatter is used."""
+"""Minimum number of earlier rounds. The scatter of fewer rounds is not used."""
 
 RESOLVED = 4
-"""Number of samples above a quantile from which its standard error is trusted."""
+"""Minimum number of samples above a quantile; with fewer, its standard error counts as unknown."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
 
 
 def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
-    """Relative standard deviation of the values, and standard error divided by this deviation."""
+    """The pair (``scatter``, ``error``) for one reading, as `EarlierRounds` defines them.
+
+    ``readings`` has this reading of each round.
+    """
     values = [reading.value for reading in readings]
     deviation = stdev(values)
     errors = [standard_error(reading) for reading in readings]

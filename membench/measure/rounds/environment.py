@@ -25,9 +25,9 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
-"""Maximum share of a case's time.
+"""Maximum share of a case's time in which power, heat or the board may lower the clocks.
 
-A case is flagged if power or heat lower the clocks for longer.
+A case with a larger share is flagged.
 """
 
 AT_WORK = 2
@@ -118,8 +118,8 @@ class EnvironmentMonitor:
     def cpu_time(self) -> dict[str, float]:
         """The CPU time that others used during the cases since the last call; empty if unknown.
 
-        ``steal`` is the hypervisor's share of the machine's CPU time. ``others`` is the average
-        number of CPUs that other processes used.
+        ``steal`` is the hypervisor's share of the machine's CPU time, from 0 to 1. ``others`` is
+        the average number of CPUs that other processes used.
         """
         ticks, self._round = self._round, CpuTicks()
         steal, others = ticks.steal_share, ticks.others(self._cpus)
@@ -134,7 +134,7 @@ class EnvironmentMonitor:
         return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
 
     def states(self) -> list[GpuState]:
-        """For each used GPU: its state after its last case."""
+        """The state of each used GPU at the last reading."""
         return list(self._seen.values())
 
     def close(self) -> None:
@@ -144,7 +144,10 @@ class EnvironmentMonitor:
             self._reader = None
 
     def _gpus(self, case: PlannedCase) -> dict[str, GpuState]:
-        """The state of the GPU of ``case`` by its hashed UUID; empty if the case needs no GPU."""
+        """Hashed UUID -> state of the GPU of ``case``.
+
+        The mapping is empty if the case needs no GPU or NVML does not respond.
+        """
         if case.gpu is None or self._silent:
             return {}
         uuid = self._machine.gpus.devices[case.gpu].uuid
@@ -166,10 +169,12 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The CPU time that the hypervisor and other processes took, for `detail`; empty if small.
+    """The entries about CPU time that others took, for `detail`; empty if others took little.
 
-    If a case uses a disk or a GPU, the kernel's own threads also use CPU time. Their time looks
-    like the time of other processes. So for such a case only the hypervisor's time is used.
+    ``steal`` is the hypervisor's share of the machine's CPU time, from 0 to 1. ``others`` is the
+    average number of CPUs that other processes used. If a case uses a disk or a GPU, the kernel's
+    own threads also use CPU time, which looks like the time of other processes. So such a case has
+    no entry ``others``.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -183,17 +188,21 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
-    """Whether power, heat or the board lowered the clocks for over `HELD_SHARE` of the time."""
+    """Whether power, heat or the board lowered the clocks for over `HELD_SHARE` of ``seconds``.
+
+    The result is False if the GPU does not count this time.
+    """
     if before.held_ns is None or after.held_ns is None:
         return False
     return after.held_ns - before.held_ns > HELD_SHARE * seconds * 1e9
 
 
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
-    """The reasons for a lower clock around a case, as texts; empty if no reason is reported.
+    """The reasons for a lower clock that NVML reported before or after a case, as texts.
 
-    NVML reports only the reasons at one moment, and reasons disappear with the load. The counter in
-    `was_held` covers the whole time.
+    NVML reports only the reasons at one moment, and reasons disappear with the load. If NVML
+    reported no reason, but ``held`` is True, the result is one general reason. ``held`` is the
+    result of `was_held`, whose counter covers the whole case.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())

@@ -37,7 +37,8 @@ class Worker:
         python: the interpreter for the worker; empty for this interpreter.
         benches: names of benches. The worker compiles their kernels first.
         hold: whether to stop a GPU's queue until the host has filled the queue.
-        verbose: show the worker's standard error. Otherwise it is kept to explain a death.
+        verbose: whether to show the worker's standard error. If not, the text is kept to explain
+            why a worker died.
 
     Raises:
         WorkerError: the worker cannot be started.
@@ -119,7 +120,7 @@ class Worker:
             raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
 
     def quit(self) -> None:
-        """End the worker cleanly. If this takes too long, kill the worker."""
+        """End the worker cleanly. Kill the worker if it has not ended after 5 s."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             self._process.wait(timeout=5)
@@ -140,7 +141,10 @@ class Worker:
 
     @property
     def errors(self) -> str:
-        """The text that the worker has written to standard error so far."""
+        """The text that the worker has written to standard error so far.
+
+        The text is empty if the worker runs with ``verbose``, and after `kill`.
+        """
         if self._stderr.closed:
             return ""
         self._stderr.seek(0)

@@ -43,9 +43,9 @@ class RoundRequest:
     Attributes:
         iters: the batch size of an earlier round; None if there was no earlier round.
         config: the configuration of a tuned case.
-        tune: choose the best configuration. The answer is a case result with this configuration as
-            its `detail`.
-        earlier: what the earlier rounds of the case showed; None if there were too few.
+        tune: whether to choose the best configuration instead of measuring. The answer is then a
+            case result with this configuration as its `detail`.
+        earlier: the scatter of the case's earlier rounds; None if there were too few rounds.
     """
 
     round: int
@@ -74,6 +74,11 @@ def encode(message: Any) -> bytes:
 
 
 def decode(kind: type[T], line: bytes) -> T:
-    """Parse ``line``, one line of JSON, as a message of type ``kind``."""
+    """Parse ``line``, one line of JSON, as a message of type ``kind``.
+
+    Raises:
+        ValueError: ``line`` is not JSON.
+        SchemaError: ``line`` does not have the fields of ``kind``.
+    """
     message: T = load(kind, json.loads(line))
     return message

@@ -1,6 +1,6 @@
-"""The parent's loop: rounds in fresh workers.
+"""The parent's loop over the rounds, each in a fresh worker.
 
-Each result is in the journal before the next case.
+The parent writes each result to the journal before the next case starts.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def run_rounds(
 
 
 class Rounds:
-    """The rounds of one plan, measured on request. The journal gets each result.
+    """The rounds of one plan. Each call of `measure` measures one round into the journal.
 
     A case that failed or was skipped in one round is not run again. Its outcome would not change,
     and a hanging case would again take its full timeout.
@@ -94,7 +94,7 @@ class Rounds:
         self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
 
     def untuned(self) -> list[PlannedCase]:
-        """The tuned cases without a chosen configuration."""
+        """The runnable tuned cases whose configuration has not been chosen."""
         return [
             case
             for case in self._setting.plan.cases
@@ -172,9 +172,10 @@ class Rounds:
 
 
 class _Round:
-    """The worker of one round.
+    """A context that has the worker of one round.
 
-    It is replaced when it is lost, and killed if the round ends early.
+    If the worker is lost, the next case starts a new worker. If the round ends early, the worker is
+    killed.
     """
 
     def __init__(self, setting: Setting, round_: int) -> None:
@@ -215,7 +216,7 @@ class _Round:
         return unit
 
     def _replace(self) -> None:
-        """Replace the worker before the next case."""
+        """Kill the worker. The next case starts a new worker."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None

@@ -166,7 +166,11 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """For `detail`: lowest SM clock, launch floor, and ``hold=no`` if the queue was not stopped."""
+    """The entries about the device for `detail`; empty if the work was timed on the host.
+
+    ``floor_ns`` is the launch floor in ns, and ``sm_mhz_low`` is the lowest SM clock in MHz.
+    ``hold=no`` means that the queue was not stopped.
+    """
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
     lowest = {"sm_mhz_low": round(sampled.sm_mhz[0])} if sampled.sm_mhz else {}
@@ -200,7 +204,11 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """For `detail`: quantiles that no sample exceeds, such as p99.9 of 200 samples."""
+    """The entry ``unresolved`` for `detail`; empty if all quantiles have enough samples.
+
+    The value names the quantiles for which there are too few samples, separated by commas. For
+    example, 200 samples are too few for p99.9, because less than one sample is above p99.9.
+    """
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 

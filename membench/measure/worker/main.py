@@ -65,9 +65,10 @@ def main(argv: list[str]) -> None:
         return backends[place]
 
     def host() -> CpuBackend | None:
-        """The backend whose memory the disk cases use, because the first touch is expensive.
+        """The backend of the CPU cases. The disk cases reuse its memory.
 
-        On a machine with several NUMA nodes, cases on different threads cannot share memory.
+        The first touch of new memory would be slow. The result is None on a machine with several
+        NUMA nodes, because cases on different threads cannot share memory there.
         """
         if len(hello.machine.memory.nodes) > 1:
             return None
@@ -130,7 +131,7 @@ def answer(
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """Find a `DeviceLost` in ``error`` or in the exceptions that led to ``error``.
+    """The `DeviceLost` in ``error`` or in the exceptions that led to ``error``; None if none.
 
     On a lost device, freeing resources also fails, and this second error would hide the first
     error.
@@ -143,7 +144,8 @@ def _lost(error: BaseException | None) -> DeviceLost | None:
 def _lines_of_stdin() -> queue.SimpleQueue[bytes]:
     """A queue that receives the lines of standard input as they arrive.
 
-    An empty line asks for a clean end. The end of the stream ends the process immediately.
+    An empty line means that the worker must end cleanly. The end of the stream ends the process
+    immediately.
     """
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 

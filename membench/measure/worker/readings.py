@@ -14,10 +14,13 @@ KEPT_QUANTILES = 129
 
 
 def reading(metric: Metric, stat: Stat, samples: Sequence[float]) -> Reading:
-    """The `Reading` of one round's ``samples``: any order, at least one, in the unit of ``metric``.
+    """The `Reading` of one round's ``samples``, in any order and in the unit of ``metric``.
 
     The value is the quantile ``stat`` of all samples, linearly interpolated (Hyndman & Fan's
     definition 7, NumPy's default).
+
+    Raises:
+        ValueError: ``samples`` is empty.
     """
     values = np.asarray(samples, dtype=np.float64)
     if values.size == 0:

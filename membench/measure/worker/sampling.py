@@ -39,7 +39,7 @@ class Sampled:
 
     @cached_property
     def elapsed_ns(self) -> tuple[float, ...]:
-        """Nanoseconds of each sample."""
+        """Nanoseconds of each sample, that is, of ``iterations`` iterations."""
         return tuple(span.elapsed_ns for span in self.spans)
 
     @property
@@ -87,7 +87,11 @@ def take_samples(
 
 
 def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
-    """The batch size for long enough samples, and the number of iterations of the search."""
+    """The batch size that makes samples long enough, and the iterations that the search ran.
+
+    Raises:
+        Skip: even the largest batch is too short for the clock.
+    """
     least = RESOLUTION_FACTOR * stopwatch.step_ns
     target = max(least, work.min_sample_s * 1e9)
     iterations, spent = 1, 0

@@ -44,17 +44,18 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason ``count`` if there are ``count`` samples."""
+        """The reason ``count`` if there are ``count`` samples; None to continue."""
         return Stop("count") if len(samples) >= self.count else None
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Stop after ``count`` samples, or earlier if the mean is known within ``limit``.
+    """Stop after ``count`` samples, or earlier if the mean is precise enough.
 
-    At least ``least`` samples are taken. Rounds differ by a percent or more. So more samples help
-    little: if the standard error in a round is 0.3 % of the mean, they narrow the interval over the
-    rounds by less than a twentieth.
+    At least ``least`` samples are taken. The mean is precise enough if its standard error is at
+    most ``limit`` times the mean. Round values differ by a percent or more. So with a standard
+    error of 0.3 %, further samples narrow the confidence interval over the rounds by less than a
+    twentieth.
     """
 
     count: int
@@ -62,7 +63,10 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason ``agreed`` or ``count``."""
+        """The reason ``agreed`` if the mean is precise enough; None to continue.
+
+        After ``count`` samples, the reason is ``count``.
+        """
         if len(samples) >= self.count:
             return Stop("count")
         if len(samples) < self.least:
@@ -74,15 +78,15 @@ class Agreement:
 ROUND_SHARE = 0.5
 """Largest accepted standard error of a round value, as a share of the scatter of the rounds.
 
-At this limit, the samples of a round cause a quarter of the variance between rounds. Without them,
-the interval over the rounds would be narrower by an eighth. Twice as many samples would narrow the
-interval by a sixteenth at most.
+At this limit, the sampling error within the rounds causes a quarter of the variance between rounds.
+Without this error, the confidence interval over the rounds would be narrower by an eighth. Twice as
+many samples would narrow the interval by a sixteenth at most.
 """
 
 
 @dataclass(frozen=True)
 class RoundScatter:
-    """``rule``, or earlier if rounds scatter more than the samples of this round.
+    """Stop when ``rule`` stops, or earlier if further samples would help little.
 
     Sampling ends after at least ``least`` samples, when the standard error of their median is at
     most `ROUND_SHARE` times the scatter of the earlier rounds. The decision uses the scatter of
@@ -97,7 +101,10 @@ class RoundScatter:
     least: int = 3
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of ``rule``, or ``round-scatter``; None if sampling continues."""
+        """The reason of ``rule``, or ``round-scatter`` if further samples would help little.
+
+        None means to continue.
+        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) < self.least:
@@ -111,16 +118,16 @@ class RoundScatter:
 class RelativeStandardError:
     """Stop when the standard error of the mean is at most ``limit`` times the mean.
 
-    The standard error is s / sqrt(n), with the standard deviation s and the number of samples n. It
-    decreases with n. So only the time limit or the maximum number of samples can prevent
-    convergence.
+    At least ``least`` samples are taken. The standard error is s / sqrt(n), with the standard
+    deviation s and the number of samples n. It decreases with n. So only the time limit or the
+    maximum number of samples can prevent convergence.
     """
 
     limit: float = 0.002
     least: int = 10
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason ``rse``."""
+        """The reason ``rse`` if the standard error is small enough; None to continue."""
         if len(samples) < self.least:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
@@ -131,7 +138,7 @@ class RelativeStandardError:
 class RelativeDeviation:
     """Stop when the spread of the samples is small, or when the estimate of the spread is stable.
 
-    Sampling ends in two cases:
+    After at least ``least`` samples, sampling ends in two cases:
 
     - The relative standard deviation is at most ``limit``.
     - The relative standard deviation changed by at most ``drift`` times itself over the last
@@ -147,7 +154,10 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """Stop with the reason ``stdrel`` or ``noise-stable``."""
+        """The reason ``stdrel`` if the spread is small, or ``noise-stable``; None to continue.
+
+        ``noise-stable`` means that the estimate of the spread is stable.
+        """
         if len(samples) < self.least:
             return None
         now = _relative_deviation(samples)
@@ -162,14 +172,17 @@ class RelativeDeviation:
 
 @dataclass(frozen=True)
 class Capped:
-    """``rule``, limited to ``most`` samples and to ``wall_s`` seconds."""
+    """Stop when ``rule`` stops, or after ``most`` samples or ``wall_s`` seconds."""
 
     rule: StopRule
     most: int
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The rule's reason to stop, else ``most-samples`` or ``wall-cap``; None to continue."""
+        """The reason of ``rule``, or ``most-samples`` or ``wall-cap`` if a limit is reached.
+
+        None means to continue.
+        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:
@@ -203,8 +216,9 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
 def observation_seconds(work: Observed, earlier: EarlierRounds | None) -> float:
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
-    A standard error falls with the square root of the time. So the time is chosen such that the
-    standard error of a round value is `ROUND_SHARE` times the scatter of the ``earlier`` rounds.
+    A standard error is inversely proportional to the square root of the time. The function chooses
+    the time at which the standard error of a round value is `ROUND_SHARE` times the scatter of the
+    ``earlier`` rounds. Without ``earlier`` or `least_seconds`, the result is `seconds`.
     """
     if earlier is None or work.least_seconds is None:
         return work.seconds

@@ -42,7 +42,7 @@ class Stopwatch(Protocol):
     def warm(self) -> Span | None:
         """Run the work once, so that code is loaded and caches are warm.
 
-        Returns the span if it is as valid as later spans, otherwise None.
+        Returns the span if calibration may use it, otherwise None.
         """
         ...
 
@@ -69,7 +69,7 @@ class HostStopwatch:
 
     @property
     def most(self) -> float:
-        """1 if the work cannot be batched, else infinity."""
+        """Maximum number of iterations per span: 1 if the work cannot be batched, else infinity."""
         return float("inf") if self.work.batchable else 1
 
     def warm(self) -> Span:
@@ -100,15 +100,16 @@ class DeviceStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the events or the time of an empty launch; the larger of the two."""
+        """The resolution of the events or the time of an empty launch in ns, the larger of both."""
         return max(self.device.resolution_ns, self.floor_ns)
 
     @property
     def most(self) -> float:
         """Maximum number of iterations per span.
 
-        The result is 1 if every sample begins cold or the work cannot be batched. It is the
-        capacity of a stopped queue if the queue may be stopped. Otherwise it is infinity.
+        The result is 1 if every sample begins cold or the work cannot be batched. If the work may
+        run in a stopped queue, the result is the number of iterations that fit into the queue.
+        Otherwise the result is infinity.
         """
         if self.work.cold or not self.work.batchable:
             return 1

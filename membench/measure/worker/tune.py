@@ -27,7 +27,9 @@ SAMPLES = 5
 def best_config(
     bench: Bench, backend: Backend, params: Mapping[str, Value], stopwatches: Stopwatches
 ) -> Config:
-    """The candidate of ``bench`` with the best median. Of equal candidates, the first wins.
+    """The candidate of ``bench`` for which the work's metric has the best median.
+
+    Of equally good candidates, the result is the first.
 
     Raises:
         Skip: no candidate can run on this machine. The reason is the reason of the last candidate.
@@ -57,7 +59,14 @@ def _score(
     config: Config,
     stopwatches: Stopwatches,
 ) -> float:
-    """The score of a configuration. A larger score is better."""
+    """The median of the work's metric for ``config``, negated if a smaller value is better.
+
+    So a larger score is always better.
+
+    Raises:
+        Skip: the configuration cannot run on this machine, or is no valid candidate.
+        MembenchError: the work of the bench takes its own samples.
+    """
     try:
         work = bench.build(backend, params, config)
     except RegistersSpilled as spilled:  # with this compiler, the configuration is not a candidate

@@ -70,8 +70,8 @@ class Choice:
         name: recompute, ddr or ssd.
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
-        crossover: shortest prefix, in tokens, for which restoring beats recomputing. None if
-            recomputing always wins, or if the result is unknown.
+        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
+            if recomputing is always faster, or if the result is unknown.
         flips_at: B/s of the path below which recomputing is faster; None if unknown.
     """
 
@@ -180,7 +180,10 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The fastest of ``copies`` at the block size for ``piece`` (`Method.block`); None if empty."""
+    """The fastest of ``copies`` at the block size for ``piece`` (see `Method.block`).
+
+    The result is None if ``copies`` is empty.
+    """
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -190,7 +193,7 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
     """The rate of the fastest case of ``bench`` at the block size for ``piece``.
 
-    `Method.block` defines this block size.
+    `Method.block` defines this block size. The result is None if no copy was measured.
     """
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
@@ -245,7 +248,7 @@ def ssd_path(
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
     """The fastest copy method for ``piece``, and the smallest block size that is fast enough.
 
-    None without measured copies.
+    The result is None if no copy was measured.
     """
     copies = _copies(rows, "kv/h2d")
     here = _fastest(copies, piece)
@@ -258,7 +261,11 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
-    """Bytes of memory of one GPU, from the snapshot ``machine`` or else from ``entry``."""
+    """Bytes of memory of one GPU, from the snapshot ``machine`` or else from ``entry``.
+
+    If the GPUs differ, the result is the smallest size. The result is None if both sources lack the
+    size.
+    """
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # 0 in old sidecars
         if known:

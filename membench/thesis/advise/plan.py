@@ -297,7 +297,10 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share of the KV cache on one rank. Ranks divide heads, but each rank has all latents."""
+    """Share (0 to 1) of the KV cache that one rank stores.
+
+    The ranks divide the KV heads. If a model stores latents (MLA), each rank stores all latents.
+    """
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
@@ -370,7 +373,7 @@ def _prefill(question: Question, tokens: float, cached: float, rate: float) -> f
 def crossover(
     question: Question, share: float, bytes_per_s: float, flops_per_s: float
 ) -> int | None:
-    """The shortest prefix, in tokens, for which restoring beats recomputing.
+    """The shortest prefix, in tokens, for which restoring is faster than recomputing.
 
     The recompute time grows faster than the bytes, so there is at most one crossover.
 
@@ -456,7 +459,7 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block, in tokens, that has whole entries of the KV cache.
+    """The smallest block, in tokens, that contains only whole entries of the KV cache.
 
     The block is a multiple of ``tokens``.
     """

@@ -17,10 +17,18 @@ def breakeven_bandwidth(
     flops_per_s: float,
     efficiency: float = 1.0,
 ) -> float:
-    """The bandwidth (B/s) above which restoring ``prefix`` tokens beats recomputing.
+    """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing.
 
-    ``B_be(p) = kv_per_token * eta_c FLOPS / (2 N + c_a p / 2)``. A GPU that only prefills produces
-    KV cache at this rate.
+    ``B_be(p) = k e F / (2 N + c_a p / 2)``. A GPU that only prefills produces KV cache at this
+    rate.
+
+    Args:
+        bytes_per_token: k, bytes of KV cache per token.
+        matmul_params: N, weights that multiply a token.
+        attention_flops: c_a, FLOPs for one pair of query and key, over all layers.
+        prefix: p, number of tokens.
+        flops_per_s: F, FLOP/s of the GPU.
+        efficiency: e, share of F that the prefill reaches.
     """
     return (
         bytes_per_token
@@ -46,6 +54,15 @@ def mooncake_bandwidth(
     of layers l cancels. The equation differs from `breakeven_bandwidth` in two ways. The equation
     counts all pairs of attention instead of the causal half. The equation has b = 22, but Llama 70B
     has b = 25.5.
+
+    Args:
+        prefix: p, number of tokens.
+        width: d, number of elements of the model's hidden state.
+        gqa: number of query heads per KV head.
+        flops_per_s: FLOP/s of the GPU.
+        attention: a, factor of the FLOPs of attention.
+        linear: b, factor of the FLOPs of the matrix products.
+        element_bytes: s, bytes per element of the KV cache.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2
     return 2 * width * element_bytes / gqa * flops_per_s / flops_per_token_and_layer
@@ -54,7 +71,7 @@ def mooncake_bandwidth(
 def load_seconds(
     kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
 ) -> float:
-    """Seconds to load ``kv_bytes`` to the GPU: bytes / min(source rate, link rate) + latency."""
+    """Seconds to load ``kv_bytes`` to the GPU at the lower of two rates, including the latency."""
     return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
 
 
@@ -80,7 +97,10 @@ def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool)
 def contexts_held(
     capacity_bytes: float, kv_bytes: float, weight_bytes: float = 0.0, usable: float = 1.0
 ) -> int:
-    """Number of contexts of ``kv_bytes`` that fit: ``floor((C u - W) / kv)``, at least 0."""
+    """Number of contexts of ``kv_bytes`` bytes that fit in a memory, at least 0.
+
+    ``usable`` is the share of the capacity (0 to 1) for weights and KV caches.
+    """
     return max(0, math.floor((capacity_bytes * usable - weight_bytes) / kv_bytes))
 
 

@@ -137,7 +137,14 @@ def resolved(config: Config) -> Text:
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more."""
+    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more.
+
+    Without such a key, the result is ``default``.
+
+    Raises:
+        ModelError: the value is not such a number, or ``config`` has no key and ``default`` is
+            None.
+    """
     for key in keys:
         value = config.get(key)
         if value is None:
@@ -177,7 +184,7 @@ def _one_for_all(value: Any) -> Any:
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``text`` has the uniform name for the alternative spelling ``key``."""
+    """Whether ``key`` is another spelling of a key, and ``text`` has this key's uniform name."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 

@@ -38,10 +38,11 @@ def streaming_interval(
     block_bytes: float | None = None,
     drive_ios_per_s: float | None = None,
 ) -> float:
-    """The five-minute rule for large blocks, in seconds: cost of bandwidth over cost of capacity.
+    """The five-minute rule for large blocks, in seconds between two uses.
 
-    The IOPS of the drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For
-    small blocks the result equals `gray_interval`.
+    This is the price of the drive per B/s, divided by the price of memory per byte. The IOPS of the
+    drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For small blocks the
+    result equals `gray_interval`.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -81,8 +82,12 @@ def keep_interval(
 ) -> float:
     """Seconds for which keeping a prefix is cheaper than recomputing the prefix.
 
-    ``tau = (c_gpu T_recompute - load) / (kv rent)``. The result is 0 if one load costs more than
-    recomputing.
+    This is the cost of recomputing minus the cost of one load, divided by the rent per second. The
+    result is 0 if one load costs more than recomputing.
+
+    Args:
+        recompute_s: GPU seconds to recompute the prefix.
+        loading: price of one load of the prefix.
     """
     return max(0.0, gpu_price_per_s * recompute_s - loading) / (kv_bytes * rent_per_byte_s)
 

@@ -176,7 +176,7 @@ def kv_bytes(
 ) -> int:
     """Bytes of KV cache and recurrent state for one sequence of ``tokens``.
 
-    ``index`` says whether to add the index of sparse attention.
+    If ``index`` is True, the result includes the index of sparse attention.
     """
     if tokens < 0:
         raise UsageError(f"invalid context: {tokens} tokens", "use a context of 0 tokens or more")

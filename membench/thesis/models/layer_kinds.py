@@ -148,7 +148,10 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer from lists of layer numbers, which start at 0 (Kimi: at 1)."""
+    """The kind of each layer from lists of layer numbers; None if ``text`` has no such list.
+
+    Layer numbers start at 0, but at 1 in a Kimi configuration.
+    """
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -162,7 +165,10 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer of RecurrentGemma. Attention in RecurrentGemma always has a window."""
+    """The kind of each layer of RecurrentGemma; None for another kind of model.
+
+    Attention in RecurrentGemma always has a window.
+    """
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
         return None
@@ -255,7 +261,10 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """N if one of N layers has full attention. ``default`` applies if ``text`` has no such key."""
+    """The number N of the rule "one of N layers has full attention".
+
+    The result is ``default`` if ``text`` has no key for this number.
+    """
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)

@@ -93,7 +93,10 @@ def active_experts(text: Config) -> int:
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """(name, number of weights) of each attention matrix and recurrent matrix of one layer."""
+    """(name, number of weights) of each attention matrix and recurrent matrix of one layer.
+
+    ``place`` is the number of the layer, and ``hidden`` is the model's hidden size.
+    """
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
@@ -166,7 +169,8 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
     """(name, number of weights) of each matrix of a recurrent layer.
 
-    Known are the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning attention.
+    The function supports the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning
+    attention.
     """
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
@@ -281,7 +285,8 @@ def _shared_width(text: Text, width: int) -> int:
 def _ernie(text: Text, place: int) -> bool:
     """Whether layer number ``place`` of ERNIE 4.5 has experts.
 
-    The first and the last layer number with experts may be lists. -1 means the last layer.
+    The keys for the first and the last layer with experts may be lists of layer numbers. -1 means
+    the last layer of the model.
     """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)

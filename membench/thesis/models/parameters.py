@@ -25,7 +25,7 @@ class Parameters:
     Attributes:
         total: all weights, including the embedding.
         matmul: weights that multiply one token (`N_mm`).
-        shared: weights that every decode step reads: no experts, no embedding.
+        shared: weights that every decode step reads, without experts and embedding.
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.
@@ -70,9 +70,10 @@ def count(config: Config) -> Parameters:
 def attention_flops(config: Config) -> float:
     """``c_a``: FLOPs for one pair of query and key, summed over the full-attention layers.
 
-    ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent. Windows,
-    chunks and linear layers are left out, because the cost does not grow quadratically. Sparse
-    attention counts as dense attention, so the result is an upper bound.
+    ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent, with L layers,
+    n_h query heads and d elements per head. Windows, chunks and linear layers are left out, because
+    their FLOPs do not grow quadratically. Sparse attention counts as dense attention, so the result
+    is an upper bound.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

@@ -88,8 +88,13 @@ def prefill_flops(
     ``F = 2 N (n - p) + c_a (n^2 - p^2) / 2``. Attention is causal, so half of all pairs count.
 
     Args:
-        matmul_params: weights that multiply a token; for MoE, the weights of active experts.
-        attention_flops: ``c_a``, FLOPs for one pair of query and key, over all layers.
+        tokens: n, number of tokens.
+        matmul_params: N, weights that multiply a token; for MoE, the weights of active experts.
+        attention_flops: c_a, FLOPs for one pair of query and key, over all layers.
+        cached: p, number of restored tokens.
+
+    Raises:
+        ValueError: ``cached`` is negative or larger than ``tokens``.
     """
     if not 0 <= cached <= tokens:
         raise ValueError(f"{cached} cached tokens of {tokens}")
@@ -131,7 +136,13 @@ def touched_weights(
 
 @record
 class DecodeBound:
-    """Two lower bounds on the seconds of a decode step: from memory rate and from compute rate."""
+    """Lower bounds on the time of a decode step, in seconds.
+
+    Attributes:
+        memory_s: time to read weights and KV cache.
+        compute_s: time to compute the FLOPs.
+        fixed_s: time that does not depend on bytes and FLOPs.
+    """
 
     memory_s: float
     compute_s: float
@@ -139,7 +150,10 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The lower bound: max(memory, compute) + fixed, because memory and compute overlap."""
+        """The lower bound in seconds, if reading and computing overlap completely.
+
+        This is the larger of `memory_s` and `compute_s`, plus `fixed_s`.
+        """
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
@@ -169,6 +183,9 @@ def decode_bound(
         contexts: tokens of each sequence, in the order of ``kv_bytes``.
         active_params: weights that multiply a token.
         attention_flops: FLOPs for one pair of query and key, over all layers.
+        memory_efficiency, compute_efficiency: shares of ``bytes_per_s`` and ``flops_per_s`` that
+            the step reaches.
+        fixed_s: seconds of a step that do not depend on bytes and FLOPs.
     """
     lengths = tuple(contexts)
     reads = weight_bytes + sum(kv_bytes)

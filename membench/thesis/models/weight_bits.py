@@ -104,7 +104,7 @@ class Weights:
 
     Attributes:
         stored: bytes of all weights, over all GPUs.
-        read: bytes that every decode step reads: no experts, no embedding.
+        read: bytes that every decode step reads, without experts and embedding.
         experts: bytes of all routed experts.
         label: the name of the precision of the matrices with the most weights.
         bits: mean bits per weight.
