@@ -46,6 +46,7 @@ class RoundRequest:
         tune: choose the best configuration. The answer is a case result with this configuration as
             its `detail`.
         earlier: what the earlier rounds of the case showed; None if there were too few.
+        share: share of the usual samples, or of the usual seconds, that this round takes.
     """
 
     round: int
@@ -54,6 +55,7 @@ class RoundRequest:
     config: dict[str, int] = field(default_factory=dict)
     tune: bool = False
     earlier: EarlierRounds | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

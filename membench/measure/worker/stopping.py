@@ -183,14 +183,16 @@ WALL_CAP_S = 10.0
 """Maximum seconds of sampling per case and round."""
 
 
-def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
+def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds.
+    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds. Without
+    ``earlier`` rounds, such a rule ends after ``share`` times the usual number of samples.
     """
+    count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
-        "count": FixedCount(work.samples),
-        "agreed": Agreement(work.samples),
+        "count": FixedCount(count),
+        "agreed": Agreement(count),
         "rse": RelativeStandardError(),
         "stdrel": RelativeDeviation(),
     }
@@ -200,14 +202,17 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
     return Capped(rule, work.samples, WALL_CAP_S)
 
 
-def observation_seconds(work: Observed, earlier: EarlierRounds | None) -> float:
+def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: float = 1.0) -> float:
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
-    A standard error falls with the square root of the time. So the time is chosen such that the
-    standard error of a round value is `ROUND_SHARE` times the scatter of the ``earlier`` rounds.
+    Without ``earlier`` rounds, the result is ``share`` times `seconds`. With ``earlier`` rounds,
+    the standard error of a round value is to be `ROUND_SHARE` times their scatter. A standard error
+    is inversely proportional to the square root of the time.
     """
-    if earlier is None or work.least_seconds is None:
+    if work.least_seconds is None:
         return work.seconds
+    if earlier is None:
+        return max(work.least_seconds, share * work.seconds)
     needed = work.seconds * (earlier.error / ROUND_SHARE) ** 2
     return min(work.seconds, max(work.least_seconds, needed))
 
