@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from membench.analysis.statistics import estimates
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.work import Observation, Observed, StopName, Timed
-from membench.measure.rounds.earlier import EarlierRounds, earlier_rounds, standard_error
+from membench.measure.rounds.earlier import (
+    FIRST_SHARE,
+    LEAST_ROUNDS,
+    EarlierRounds,
+    earlier_rounds,
+    sampling_share,
+    standard_error,
+)
 from membench.measure.rounds.protocol import RoundRequest, decode, encode
 from membench.measure.worker.readings import reading
 from membench.measure.worker.stopping import (
@@ -22,6 +29,7 @@ from membench.measure.worker.stopping import (
     FixedCount,
     RoundScatter,
     Stop,
+    StopRule,
     observation_seconds,
     rule_for,
 )
@@ -42,7 +50,7 @@ def result(*samples: list[float], round_: int = 1, stat: Stat = Stat.MEDIAN) -> 
     )
 
 
-def taken(rule: RoundScatter, samples: list[float]) -> int:
+def taken(rule: StopRule, samples: list[float]) -> int:
     """Number of samples at which ``rule`` stops."""
     return next(n for n in range(len(samples) + 1) if rule.stop(samples[:n], 0.0))
 
@@ -142,10 +150,20 @@ def test_an_observation_is_as_long_as_its_error_needs() -> None:
     assert observation_seconds(observed(None), EarlierRounds(0.1, 0.01)) == 0.2
 
 
+def timed(stop: StopName) -> Timed:
+    return Timed(
+        run=lambda _: None,
+        size_bytes=1,
+        operations=1,
+        metric=Metric.LATENCY,
+        samples=8,
+        stop=stop,
+    )
+
+
 @pytest.mark.parametrize("stop", ["rse", "stdrel"])
 def test_a_rule_with_a_criterion_for_convergence_is_not_cut_short(stop: StopName) -> None:
-    work = Timed(run=lambda _: None, size_bytes=1, operations=1, metric=Metric.LATENCY, stop=stop)
-    assert rule_for(work, EarlierRounds(10.0, 0.0)) == rule_for(work)
+    assert rule_for(timed(stop), EarlierRounds(10.0, 0.0)) == rule_for(timed(stop))
 
 
 def test_the_request_carries_the_scatter_to_the_worker() -> None:
@@ -163,6 +181,35 @@ def test_the_request_carries_the_scatter_to_the_worker() -> None:
     )
     request = RoundRequest(3, case, earlier=EarlierRounds(0.25, 0.5))
     assert decode(RoundRequest, encode(request).strip()) == request
+
+
+@pytest.mark.parametrize(
+    ("earlier", "rounds", "share"),
+    [
+        (None, 1, 1.0),
+        (None, LEAST_ROUNDS, 1.0),
+        (None, LEAST_ROUNDS + 1, FIRST_SHARE),
+        (EarlierRounds(0.1, 0.1), 5, 1.0),
+    ],
+)
+def test_only_rounds_before_the_scatter_is_known_take_a_share(
+    earlier: EarlierRounds | None, rounds: int, share: float
+) -> None:
+    assert sampling_share(earlier, rounds) == share
+
+
+@pytest.mark.parametrize("stop", ["count", "agreed"])
+def test_a_round_without_scatter_takes_its_share_of_the_samples(stop: StopName) -> None:
+    scattered = [100.0, 130.0] * 4
+    rule = rule_for(timed(stop), None, 0.75)
+    assert taken(rule, scattered) == 6
+    assert rule_for(timed("rse"), None, 0.75) == rule_for(timed("rse"))
+
+
+def test_an_observation_without_scatter_takes_its_share_of_the_time() -> None:
+    assert observation_seconds(observed(0.1), None, 0.75) == pytest.approx(0.15)
+    assert observation_seconds(observed(0.1), None, 0.1) == 0.1
+    assert observation_seconds(observed(None), None, 0.75) == 0.2
 
 
 PAIRS = 2000
@@ -187,8 +234,9 @@ def simulated(
     for run, rounds in enumerate(times):
         for number, samples in enumerate(rounds):
             before = values[run, :number]
-            count = SAMPLES
-            if number >= 2:
+            if number < LEAST_ROUNDS:
+                count = math.ceil(FIRST_SHARE * SAMPLES)
+            else:
                 scatter = float(np.std(before, ddof=1) / np.mean(before))
                 rule = RoundScatter(FixedCount(SAMPLES), scatter)
                 count = taken(rule, samples.tolist())

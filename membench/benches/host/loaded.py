@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOADS = 32768  # loads per sample: about 5 ms
 OBSERVE_S = 0.3
 LEAST_OBSERVE_S = 0.1
-IDLE_S = 0.05
+IDLE_S = 0.03  # six samples or more on most machines
 MOST_SAMPLES = 512
 RUNNING_BYTES = MIB  # bytes that every traffic generator moves before the first sample
 UNSTABLE = 0.10  # largest accepted relative change of the idle latency

@@ -46,6 +46,7 @@ class RoundRequest:
         tune: whether to choose the best configuration instead of measuring. The answer is then a
             case result with this configuration as its `detail`.
         earlier: the scatter of the case's earlier rounds; None if there were too few rounds.
+        share: share of the usual samples, or of the usual seconds, that this round takes.
     """
 
     round: int
@@ -54,6 +55,7 @@ class RoundRequest:
     config: dict[str, int] = field(default_factory=dict)
     tune: bool = False
     earlier: EarlierRounds | None = None
+    share: float = 1.0
 
 
 @dataclass(frozen=True)

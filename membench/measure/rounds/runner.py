@@ -17,7 +17,7 @@ from membench.core.text import counted
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
-from membench.measure.rounds.earlier import EarlierRounds, earlier_rounds
+from membench.measure.rounds.earlier import EarlierRounds, earlier_rounds, sampling_share
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.process import Worker, WorkerLost
@@ -141,12 +141,14 @@ class Rounds:
                 place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
+                earlier = self._earlier(case)
                 request = RoundRequest(
                     round_,
                     case,
                     iters=self._batches.get(case.id),
                     config=self._configs.get(case.id, {}),
-                    earlier=self._earlier(case),
+                    earlier=earlier,
+                    share=sampling_share(earlier, setting.plan.rounds_of(case)),
                 )
                 unit = worker.run(request)
                 self._keep(unit)

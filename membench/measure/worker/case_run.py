@@ -18,7 +18,6 @@ from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import QUANTILE, CacheState, Stat, Status
 from membench.core.work import Observed, Timed, Work, unverified
 from membench.measure.recording import remember
-from membench.measure.rounds.earlier import EarlierRounds
 from membench.measure.rounds.protocol import RoundRequest
 from membench.measure.worker.readings import reading
 from membench.measure.worker.sampling import Sampled, take_samples
@@ -58,7 +57,7 @@ def run_unit(
                 stopwatch = stopwatches.stopwatch(backend, work)
                 readings, facts, verify = _timed(stopwatch, work, request)
             else:
-                readings, facts, verify = _observed(work, request.earlier)
+                readings, facts, verify = _observed(work, request)
             measured = time.monotonic()
             verified = verify()
             seating = backend.seating() if isinstance(backend, SeatedBackend) else Seating()
@@ -136,7 +135,9 @@ def _kernel_hash(name: str, kernel_digest: str) -> str:
 def _timed(
     stopwatch: Stopwatch, work: Timed, request: RoundRequest
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
-    sampled = take_samples(stopwatch, work, rule_for(work, request.earlier), request.iters)
+    sampled = take_samples(
+        stopwatch, work, rule_for(work, request.earlier, request.share), request.iters
+    )
     readings = tuple(
         reading(
             metric,
@@ -179,9 +180,9 @@ def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | fl
 
 
 def _observed(
-    work: Observed, earlier: EarlierRounds | None
+    work: Observed, request: RoundRequest
 ) -> tuple[tuple[Reading, ...], dict[str, Any], Callable[[], bool | None]]:
-    observation = work.observe(observation_seconds(work, earlier))
+    observation = work.observe(observation_seconds(work, request.earlier, request.share))
     readings = tuple(
         reading(metric, stat, samples) for (metric, stat), samples in observation.samples.items()
     )

@@ -196,14 +196,16 @@ WALL_CAP_S = 10.0
 """Maximum seconds of sampling per case and round."""
 
 
-def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
+def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds.
+    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds. Without
+    ``earlier`` rounds, such a rule ends after ``share`` times the usual number of samples.
     """
+    count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
-        "count": FixedCount(work.samples),
-        "agreed": Agreement(work.samples),
+        "count": FixedCount(count),
+        "agreed": Agreement(count),
         "rse": RelativeStandardError(),
         "stdrel": RelativeDeviation(),
     }
@@ -213,15 +215,18 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None) -> StopRule:
     return Capped(rule, work.samples, WALL_CAP_S)
 
 
-def observation_seconds(work: Observed, earlier: EarlierRounds | None) -> float:
+def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: float = 1.0) -> float:
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
     A standard error is inversely proportional to the square root of the time. The function chooses
     the time at which the standard error of a round value is `ROUND_SHARE` times the scatter of the
-    ``earlier`` rounds. Without ``earlier`` or `least_seconds`, the result is `seconds`.
+    ``earlier`` rounds. Without ``earlier``, the result is ``share`` times `seconds`. Without
+    `least_seconds`, the result is `seconds`.
     """
-    if earlier is None or work.least_seconds is None:
+    if work.least_seconds is None:
         return work.seconds
+    if earlier is None:
+        return max(work.least_seconds, share * work.seconds)
     needed = work.seconds * (earlier.error / ROUND_SHARE) ** 2
     return min(work.seconds, max(work.least_seconds, needed))
 
