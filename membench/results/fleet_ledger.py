@@ -38,7 +38,7 @@ class Host:
     """A host of a fleet, with the state of its measurement.
 
     Attributes:
-        name: name of the host, also of its directory and in the `machine` column of its results.
+        name: name of the host, of the directory with the results, and in the column `machine`.
         detail: the last message of the host, or why it failed; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.

@@ -45,9 +45,9 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The first word of the backend; ``cuda`` for ``cuda-storage`` (a GPU and a scratch file).
+        """The backend of the case's rows if the case was not measured.
 
-        Rows without a measurement have this backend.
+        For ``cuda-storage`` (a GPU and a scratch file), this is ``cuda``.
         """
         return self.backend.partition("-")[0]
 
@@ -87,7 +87,8 @@ class Plan:
         timeout: maximum seconds for one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
-        disk_budget: maximum bytes of the scratch file, and of all writes together.
+        disk_budget: maximum bytes of the scratch file; a fixed multiple of this number limits all
+            writes together.
         hold: whether a GPU starts only after all its work is queued.
         pair: the pairing of a paired run; None for other runs.
     """

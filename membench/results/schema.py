@@ -392,9 +392,10 @@ _pick_of_run, _pick_others = (group.pick for group in _GROUPS)
 
 
 def _judgements(values: Mapping[str, Any]) -> _Judged | None:
-    """Check the values of each of `_GROUPS`; equal values are checked once.
+    """Check the values of each group of `_GROUPS`. Values that were checked before are cached.
 
-    None if a value cannot be hashed, such as a list instead of a tuple.
+    The result has one judgement per group. None if a value cannot be hashed, such as a list instead
+    of a tuple.
     """
     of_run, others = _pick_of_run(values), _pick_others(values)
     try:
@@ -441,7 +442,11 @@ def to_cells(row: Row) -> list[str]:
 
 
 def checked_cells(row: Row) -> list[str]:
-    """`to_cells` of a row that passes `check`."""
+    """Check ``row`` with `check`, and format ``row`` with `to_cells`.
+
+    Raises:
+        SchemaError: ``row`` is not allowed in a file.
+    """
     judged = _judgements(vars(row))
     _check(row, judged)
     return _cells(row, judged)

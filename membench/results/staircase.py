@@ -158,8 +158,12 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """For each footprint, whether no cache serves its loads.
 
-    This is true if the footprint is at least four times the cache size. It is also true if the
-    latency is constant from a quarter of the footprint on, unless the curve has no visible step.
+    The footprint must be on the last step of the curve. In addition, one of two conditions must be
+    true:
+
+    - The footprint is at least `BEYOND` times the cache size.
+    - The curve has several steps, and the footprint is larger than the cache and at least `BEYOND`
+      times the first footprint of the last step.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -179,10 +183,11 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """For each footprint, whether it is on a step below memory, whose latency is ``top``.
+    """For each footprint, whether a cache serves the loads, so that the latency is on a step.
 
-    The footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must
-    be true:
+    ``beyond`` are the footprints in memory, and ``top`` is the latency of memory in ns. The
+    footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be
+    true:
 
     - The latency is hardly above the latency of the previous step.
     - The latency is close to the latency of a neighbour.

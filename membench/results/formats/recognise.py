@@ -1,4 +1,7 @@
-"""Recognise the format of a file by its first lines, so that an error can name the command."""
+"""Recognise the format of a file by its first lines.
+
+If a user gives a file of another format, the error message can then name the right command.
+"""
 
 from __future__ import annotations
 

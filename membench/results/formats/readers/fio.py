@@ -137,7 +137,7 @@ class _Job:
 
     @property
     def cases(self) -> Mapping[str, str]:
-        """Direction -> case id of membench; empty if membench has no such case."""
+        """Direction -> case id of membench; the id is empty if membench has no such case."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
             mode = text_of(self.options.get("rw"))
@@ -211,7 +211,10 @@ def _sync(job: dict[str, Any]) -> FioSide:
 def _latency(
     figures: dict[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[Stat, float], float | None, str]:
-    """Quantiles and mean of the latency in ns, and the kind of latency (``clat`` or ``lat``)."""
+    """(quantiles of the latency in ns, mean in ns, kind of latency: ``clat`` or ``lat``).
+
+    The mean is None if the output has quantiles, or has no latency at all.
+    """
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),
         ("clat", "clat", 1000),

@@ -28,7 +28,11 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write a gauge for each metric, and the time at which each machine was measured."""
+    """Make the file: file name suffix (empty) -> content.
+
+    The file has a gauge for each metric, and a gauge with the start time of the newest run of each
+    machine.
+    """
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
