@@ -64,7 +64,7 @@ def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) ->
 
     Args:
         document: the content.
-        images: file name of the picture by the slug of the figure.
+        images: slug of a figure -> file name of the picture.
         limit: maximum size in bytes of UTF-8.
     """
     text = ""

@@ -63,7 +63,7 @@ class Run:
 
     @property
     def started(self) -> str:
-        """The earliest start time of a row, in UTC without fractions of a second."""
+        """The earliest start time of a row in UTC, as ``2026-01-31 08:04:12``; empty if unknown."""
         first = min((row.started for row in self.rows if row.started), default="")
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
@@ -197,7 +197,10 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """A label for each run: the first scheme (such as the machine name) with unique labels."""
+    """One label per run, all different.
+
+    The function tries several schemes (such as the machine name) until all labels differ.
+    """
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

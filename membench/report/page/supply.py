@@ -72,7 +72,11 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 
 
 def compute(found: Verdicts) -> Compute:
-    """The measured rate of matrix products; without one, the peak of a known GPU or `FALLBACK`."""
+    """The first measured or published rate of matrix products.
+
+    Without such a rate, the result is the assumed peak of the first GPU that the assumptions
+    contain, or of `FALLBACK`.
+    """
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:

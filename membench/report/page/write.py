@@ -63,9 +63,10 @@ def make_report(
         The written files, the report first.
 
     Raises:
-        UsageError: the suffix is not in `FORMATS`, or ``thesis`` is none for a JSON file.
+        UsageError: the suffix is not in `FORMATS`, ``thesis`` is none for a JSON file, or a text in
+            ``assume`` is invalid.
         SchemaError: a file is not a results file.
-        AssumptionError: an assumption in ``assumptions`` or ``assume`` is invalid.
+        AssumptionError: the file ``assumptions`` is invalid.
         OutputError: a file cannot be written, or a file exists that membench did not write.
     """
     suffix = output.suffix.lower()

@@ -144,9 +144,10 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """A label for each name (run, bench, parts): the words that not all names have.
+    """One label per name. A name is (run, bench, parts of the case id).
 
-    A single name gets a label without the run.
+    A label consists of the words that not all names contain. A single name gets a label without the
+    run.
     """
     if len(names) == 1:
         return [" ".join(names[0][1:])]

@@ -128,6 +128,6 @@ def _climb(series: Series, *, named: bool) -> str:
 
 
 def _in(point: SweepPoint) -> str:
-    """Text of a point, such as ``1.1 ns in 16KiB``."""
+    """The latency and the working set of ``point`` as text, such as ``1.1 ns in 16KiB``."""
     latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
     return tr("{latency} in {size}", latency=latency, size=size)

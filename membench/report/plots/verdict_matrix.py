@@ -106,7 +106,10 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """The verdict for each model, over all traces or contexts; empty without values by model."""
+    """Model -> the verdict for this model over all traces or contexts.
+
+    The mapping is empty if no variant of ``part`` names a model.
+    """
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

@@ -39,7 +39,10 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """The section. A report on one machine has a row per tier; otherwise each machine has a row."""
+    """The section with a table of verdicts, and a sentence on serving a model for each machine.
+
+    For one machine, the table has a row per tier. For several machines, it has a row per machine.
+    """
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -60,7 +63,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run of the shown numbers."""
+    """For each machine with several runs, a paragraph that names the run with the shown numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)

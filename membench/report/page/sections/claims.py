@@ -350,7 +350,7 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile of the random values, and the verdict on each variant."""
+    """Median and 5th to 95th percentile of all draws, and the separate verdicts on the variants."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     text = tr(

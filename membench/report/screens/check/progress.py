@@ -29,5 +29,8 @@ class CheckLines(ProgressLines):
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """A progress bar for a ``table`` on a terminal, otherwise lines on standard error."""
+    """A progress bar if the check is printed as a ``table`` on a terminal, otherwise lines.
+
+    The lines are printed on standard error.
+    """
     return CheckBar() if table and is_terminal() else CheckLines()

@@ -24,7 +24,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """What a label contains: ``5 rounds, 42 cases: a.csv``."""
+    """The rounds, cases and files of a label as text: ``5 rounds, 42 cases: a.csv``."""
     ok = [one for one in commons_of(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -200,7 +200,10 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """Notes for single runs: the offset between runs is unknown; other runs show its usual size."""
+    """Notes for a comparison of single runs, whose offset (difference between runs) is unknown.
+
+    The notes give the usual offset, if other runs of the machine show it.
+    """
     offsets = comparison.offsets
     findings = [
         finding
