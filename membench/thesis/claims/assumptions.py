@@ -133,7 +133,7 @@ _NUMBERS = ("value", "low", "high")
 
 
 def shipped() -> dict[str, Assumption]:
-    """The assumptions and records that membench contains, by name."""
+    """Name -> entry, for the assumptions and dated records that membench contains."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")

@@ -51,7 +51,8 @@ def smallest_flip(
     """The smallest change of one input in ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest upward step. A share, for example, cannot exceed 1.
+        limits: name -> the largest upward step. A share, for example, cannot exceed 1. A name
+            without a limit has no entry.
 
     Returns:
         None if no change up to a factor of 100 changes the verdict.

@@ -15,7 +15,7 @@ class Slot:
     """The blocks of a cached run that no later request touched.
 
     Attributes:
-        time: time of the last use.
+        time: time of the last use, in seconds.
         reused: whether the last use was a hit.
         starts: start ids of the remaining pieces, ascending. Later ids are less recent.
     """
@@ -28,7 +28,12 @@ class Slot:
 
 @record
 class Dropped:
-    """A run of blocks (``first`` to ``last``) that left the cache, with the last use."""
+    """A run of blocks (ids ``first`` to ``last``) that left the cache.
+
+    Attributes:
+        time: time of the last use, in seconds.
+        reused: whether the last use was a hit.
+    """
 
     scope: int
     first: int

@@ -90,8 +90,9 @@ def _weights() -> _ModelWeights:
 def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
     """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
 
-    A larger batch reads fewer weights per token and computes as much per token. So all smaller
-    batches are too slow, and their number is the exponent of the result.
+    A larger batch reads fewer weights per token and computes as much per token. So every batch that
+    is smaller than the result is too slow. The batch sizes are powers of two, so the function
+    counts the sizes that are too slow.
 
     Args:
         context: [draws] tokens in the KV cache per sequence.

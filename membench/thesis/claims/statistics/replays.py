@@ -113,7 +113,10 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """Request rate of the trace divided by the request rate that a GPU (FLOP/s) can prefill."""
+    """[trace, model, draws] request rate of the trace, divided by the rate that a GPU can prefill.
+
+    ``flops`` is [draws], the FLOP/s of the GPU.
+    """
     scale: Floats = _constants().work / flops
     return scale
 
