@@ -63,8 +63,8 @@ def run(
         observer: receives the events of the run; None to ignore the events.
 
     Returns:
-        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file with the rows), ``wall``
-            (seconds by activity).
+        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the path of the file with the rows;
+            None if no case was measured) and ``wall`` (seconds by activity).
 
     Raises:
         MembenchError: the run failed; message and hint are those of the command.

@@ -72,7 +72,7 @@ class CellKind:
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """Parse ``cell``.
+        """The value of ``cell``; `absent` for an empty cell.
 
         Raises:
             ValueError: the cell is invalid; the message quotes the cell.

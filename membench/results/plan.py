@@ -79,7 +79,7 @@ class Pairing:
 
 @record
 class Plan:
-    """What a run will measure, and how.
+    """The cases that a run will measure, and the settings of the run.
 
     Attributes:
         run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.

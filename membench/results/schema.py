@@ -422,7 +422,7 @@ def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _J
 
 
 def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
-    """The first of ``columns`` with an invalid value, and the reason.
+    """(name of the first of ``columns`` with an invalid value, reason).
 
     If all values are valid, both texts are empty.
     """

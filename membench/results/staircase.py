@@ -59,7 +59,7 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """Return ``rows`` with the tier of each pointer-chase row set from the latency curve.
+    """Return ``rows``, in which each pointer-chase row has the tier that the latency curve shows.
 
     A footprint between two steps of the curve keeps its tier and gets the flag `transition`. If no
     step is visible, the tiers stay unchanged.
@@ -139,7 +139,8 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
     """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
 
     If the latency curve has a visible end of its first step, footprints on the first step are in
-    L1, and footprints on the second step are in L2. Otherwise L1 and L2 cannot be distinguished.
+    L1, and footprints on the second step are in L2. Between the steps, the tier is None. Otherwise
+    L1 and L2 cannot be distinguished, and the mapping (position -> tier) is empty.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -185,7 +186,7 @@ def _cached(
 ) -> list[bool]:
     """For each footprint, whether a cache serves the loads, so that the latency is on a step.
 
-    ``beyond`` are the footprints in memory, and ``top`` is the latency of memory in ns. The
+    ``beyond`` is the result of `_of_memory`, and ``top`` is the latency of memory in ns. The
     footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be
     true:
 

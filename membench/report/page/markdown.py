@@ -152,7 +152,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` followed by the colon of the language."""
+    """``title`` followed by the colon that the language of ``detail`` uses."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 

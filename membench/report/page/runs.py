@@ -1,4 +1,4 @@
-"""Read the runs of a report: the rows, the JSON file beside the rows, and their problems."""
+"""Read the runs of a report: the rows, the JSON file beside the rows, and the problems of both."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """Machines with both limits of the roofline model: memory rate in B/s, compute in FLOP/s."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s) for machines with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

@@ -180,6 +180,8 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
     """Write ``document`` as an HTML page to ``output``; only a page of membench is overwritten.
 
     Args:
+        document: the content.
+        output: the path of the page, which is also the returned path.
         language: one of `LANGUAGES`.
 
     Raises:

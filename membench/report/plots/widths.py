@@ -14,7 +14,7 @@ def columns(text: str) -> int:
 
 
 def shortened(text: str, most: int) -> str:
-    """``text``, or three dots and the end of ``text`` if it is wider than ``most`` letters."""
+    """``text`` in at most ``most`` letters; of a wider text, three dots and the end."""
     if columns(text) <= most:
         return text
     kept = text

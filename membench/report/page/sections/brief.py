@@ -41,7 +41,8 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     """The section with a table of verdicts, and a sentence on serving a model for each machine.
 
-    For one machine, the table has a row per tier. For several machines, it has a row per machine.
+    For one machine, the table has a row per tier. For several machines, the table has a row per
+    machine.
     """
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
@@ -151,7 +152,7 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdicts on the propositions that depend on the machine, with the median value."""
+    """The verdict and the median value of each proposition that depends on the machine, as text."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 

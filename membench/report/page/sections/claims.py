@@ -1,4 +1,4 @@
-"""The section with every claim of the thesis: verdict, evidence, and what would change it."""
+"""The section with every claim of the thesis: verdict, evidence, and changes of the verdict."""
 
 from __future__ import annotations
 
@@ -378,7 +378,7 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """For each axis (such as GPU class), the verdict on each group of variants.
+    """Pairs (axis such as GPU class, text with the verdict on each group of variants).
 
     An axis whose groups all have one variant is left out.
     """

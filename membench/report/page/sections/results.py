@@ -94,7 +94,10 @@ def _source_column(block: Block[Row]) -> list[Column]:
 
 
 def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
-    """The cell of `_source_column`: the sources of the published values in ``rows``."""
+    """The cell of `_source_column` with the sources of the published values in ``rows``.
+
+    The list is empty if the table has no such column.
+    """
     texts = (
         ": ".join(filter(None, (row.detail.get("source", ""), row.detail.get("note", ""))))
         for row in rows

@@ -64,7 +64,11 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """One text per label: the next text of ``known``, or ``of_unknown`` if the value is None."""
+    """One text per label.
+
+    If the value of label number ``side`` is None, the text is ``of_unknown(side)``, otherwise the
+    next element of ``known``.
+    """
     if len(known) == len(values):
         return known
     shown = iter(known)

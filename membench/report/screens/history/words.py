@@ -151,7 +151,7 @@ def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
 
 
 def next_command(history: History) -> str:
-    """A command that compares the runs before and after the newest change; empty without one."""
+    """A command that compares the runs before and after the newest change; empty if none."""
     changes = newest_first(history)
     if not changes:
         return ""

@@ -185,7 +185,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """The facts that version 2 added, as texts for the column `detail`."""
+    """Name -> text for the column `detail`, for the facts that version 2 of the format added."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
