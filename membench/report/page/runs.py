@@ -129,7 +129,10 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether membench measured any row; published and imported rows have no sidecar."""
+    """Whether the file should have a sidecar: a row was measured by membench, or there is no row.
+
+    A run of published or imported rows has no sidecar.
+    """
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 

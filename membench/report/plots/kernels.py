@@ -116,7 +116,7 @@ def _series(row: Row) -> str:
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """Sort key: by run, then one thread before all threads, then plain stores first."""
+    """(run, whether all threads, whether other than plain stores), as a sort key for series."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

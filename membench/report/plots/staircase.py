@@ -95,7 +95,10 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """Draw a dashed vertical line at each cache size within the range of the axes."""
+    """Draw a dashed vertical line at each cache size within the range of the axes.
+
+    ``caches`` has pairs (level, size in bytes).
+    """
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:

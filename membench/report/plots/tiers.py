@@ -169,7 +169,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """A caption with the ratio of the largest to the smallest value of one machine."""
+    """A caption with the ratio of the largest to the smallest value; empty for a single value."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

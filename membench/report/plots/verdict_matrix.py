@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Every proposition of every claim, for the machine with the most computed statistics."""
+    """The verdicts on all propositions, for the machine with the most computed statistics."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)

@@ -169,7 +169,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """Pairs (machine, result) for ``claim``; the machine is empty if the report has only one."""
+    """Pairs (machine, result) for ``claim``. In a report on one machine, the name is empty."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -250,7 +250,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """Commands that measure the inputs of the claim, or that change an assumption of the claim."""
+    """Pairs (term, commands), for measuring the inputs and for changing an assumption."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append(

@@ -43,9 +43,9 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
     """Three lists of cells, with one cell per label, the reference first.
 
     The first list has the values in ``scale``; an absent value is ``-``. The second list has half
-    the range of the compared values, such as ``+-1.2%``. For a single value, the second list has
-    the result of `_origin`. The third list has shares of the peak such as ``87%``, or an empty
-    text.
+    the range of the compared values as a share of the median, such as ``+-1.2%``. For a single
+    value, the second list has the result of `_origin`. The third list has shares of the peak such
+    as ``87%``, or an empty text.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     known = [one for one in values if one is not None]

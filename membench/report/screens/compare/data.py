@@ -208,7 +208,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
 def _cell(value: object) -> str:
     """``value`` as the text of a CSV cell; empty for None.
 
-    `guard` prevents a spreadsheet from executing a label such as ``=x`` as a formula.
+    The cell is guarded, so that a spreadsheet does not execute a label such as ``=x`` as a formula.
     """
     if value is None:
         return ""

@@ -98,7 +98,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Remarks on the whole comparison, and what to do about unclear rows."""
+    """Remarks on the whole comparison, and advice for rows with the verdict ``unclear``."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -123,7 +123,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """A note on rows with the verdict unclear and almost equal best samples."""
+    """A note on rows with the verdict ``unclear`` and almost equal best samples."""
     within = Counter(
         line.threshold
         for line in comparison.matched

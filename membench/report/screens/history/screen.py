@@ -33,7 +33,7 @@ _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """Print the headline, one line per line of the history, each change, and the notes.
+    """Print the headline, one table row per line of the history, each change, and the notes.
 
     A change is printed with the properties of the machine that changed at about the same time.
     """

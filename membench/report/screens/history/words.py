@@ -222,7 +222,7 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """Sentences on how the noise band and the changes are computed."""
+    """Sentences that explain how membench computes the noise band and the changes."""
     yield tr(
         "The noise band contains {share} of the runs of all levels. It is relative to the median "
         "of the present level.",
