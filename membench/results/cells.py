@@ -1,4 +1,4 @@
-"""Kinds of cells: how the values of a column are written, read and validated.
+"""Kinds of cells: the rules to write, read and validate the values of a column.
 
 For every kind, an empty cell means that the value is absent. If a value is read and written again,
 the bytes are the same.
@@ -53,7 +53,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @record
 class CellKind:
-    """How the values of a column are written, read and validated.
+    """The rules to write, read and validate the values of a column.
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.

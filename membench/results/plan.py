@@ -54,13 +54,14 @@ class PlannedCase:
 
 @record
 class Pairing:
-    """How a run is paired with another run; the rounds of the two runs are measured in turns.
+    """The pairing of a run with another run; the rounds of the two runs are measured in turns.
 
     Attributes:
         pair_id: an id that both runs share.
         side: ``a`` or ``b``.
         partner: name of the other run's results file, in the same directory.
-        versus: how b differs from a, as in ``--versus``; empty if only the set-up commands differ.
+        versus: the difference of b from a, as in ``--versus``; empty if only the set-up commands
+            differ.
         setup_a, setup_b: the commands that run before each round of a and of b.
     """
 

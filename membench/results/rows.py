@@ -150,7 +150,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` failed: its reason, or an impossible number; empty if it did not fail."""
+    """The reason why ``unit`` failed, or a text about an impossible number; empty if neither."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:

@@ -541,8 +541,9 @@ def _read_group(place: int, found: tuple[str, ...]) -> _GroupRead:
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
     """Parse the cells ``found`` of ``columns``.
 
-    Returns the first column with an invalid cell, the reason, and the values. Without an invalid
-    cell, the first two are empty.
+    Returns:
+        (first column with an invalid cell, reason, mapping from column to value). Without an
+            invalid cell, the two texts are empty.
     """
     values: dict[str, Any] = {}
     for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
@@ -595,7 +596,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """Return ``row`` as if read from a file: printable text, samples with 7 digits."""
+    """``row`` as after writing to a file and reading: printable text, samples with 7 digits."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 

@@ -106,9 +106,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """Find the tier of each row of one curve: position -> tier, None between two steps.
+    """Find the tier of each row of one curve: index in ``rows`` -> tier, None between two steps.
 
-    Positions whose tier is uncertain are left out.
+    Indices of rows whose tier is uncertain are left out.
     """
     name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
@@ -140,7 +140,7 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 
     If the latency curve has a visible end of its first step, footprints on the first step are in
     L1, and footprints on the second step are in L2. Between the steps, the tier is None. Otherwise
-    L1 and L2 cannot be distinguished, and the mapping (position -> tier) is empty.
+    L1 and L2 cannot be distinguished, and the mapping (index in ``stairs`` -> tier) is empty.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)

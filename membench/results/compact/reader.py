@@ -51,7 +51,7 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """Read the rows of the results file ``path`` in order; of identical rows, only the first.
+    """Read the rows of the results file ``path`` in order, without repetitions of a row.
 
     Args:
         path: the results file.

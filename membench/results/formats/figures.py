@@ -24,7 +24,7 @@ _LONGEST_PART = 200
 
 @record
 class Origin:
-    """Where the values in an imported file come from.
+    """The origin of the values in an imported file.
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.
@@ -166,7 +166,7 @@ def _made(
 
 @lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
-    """Join ``parts`` to a case id; characters that are not allowed become ``-``."""
+    """A case id that consists of ``parts``; characters that are not allowed become ``-``."""
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)
     return text[:1].lower() + text[1:]

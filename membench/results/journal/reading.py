@@ -127,7 +127,10 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """Load the object in ``record`` (line ``number``); None for a kind of a newer version."""
+    """Load the object in ``record``, which is line ``number``.
+
+    None for a kind of record that only newer versions of membench write.
+    """
     try:
         if "plan" in record:
             head = load(_Head, record)

@@ -239,7 +239,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """The axes of a case id in ``tier`` other than the size, as ``key=value``."""
+    """The axes of a case id in ``tier``, without the size, as ``key=value``."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

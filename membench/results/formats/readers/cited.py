@@ -14,7 +14,7 @@
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
 Optional in a figure are ``note``, ``stat``, ``peak`` with ``peak_basis``, and ``bytes_convention``.
-Version 2 adds how far the figure can be trusted and compared:
+Version 2 adds keys that show whether the figure can be trusted, and compared with measurements:
 
 - ``low``, ``high``: the range in the source; the value is within the range.
 - ``kind``: measured, datasheet, derived (computed from other figures), threshold (a published pass
