@@ -108,7 +108,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
     """Model -> the verdict for this model over all traces or contexts.
 
-    The mapping is empty if no variant of ``part`` names a model.
+    The mapping is empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
     """
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:

@@ -29,7 +29,7 @@ SUBSTITUTE = "measurement."
 
 
 class AssumptionError(MembenchError):
-    """An invalid assumption."""
+    """A file, an entry or a text does not give a valid assumption."""
 
 
 UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -56,7 +56,7 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 
 
 class EntryKind(StrEnum):
-    """How the value of an assumption was obtained."""
+    """The way in which the value of an assumption was obtained."""
 
     SPEC = "spec"
     PRICE = "price"

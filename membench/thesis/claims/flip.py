@@ -55,7 +55,7 @@ def smallest_flip(
             without a limit has no entry.
 
     Returns:
-        None if no change up to a factor of 100 changes the verdict.
+        The change; None if no change up to a factor of 100 changes the verdict.
     """
     best: Flip | None = None
     for name in names:

@@ -284,7 +284,10 @@ def _demand_order(trace: Trace, what: str) -> None:
 
 
 def _days(trace: Trace, first: int) -> float | None:
-    """Days from request number ``first`` to the last request; None without a common clock."""
+    """Days from request number ``first`` to the last request.
+
+    None if the trace has no common clock, or if no time passes.
+    """
     if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
         return None
     span = float(trace.arrival[-1] - trace.arrival[first])

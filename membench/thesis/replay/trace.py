@@ -81,7 +81,7 @@ class Trace:
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
-        """A trace of the requests with the indices ``order``, in the order of ``order``."""
+        """The trace of the requests with the indices ``order``, in this order."""
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])

@@ -79,7 +79,10 @@ class RunLru:
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict the least recently used blocks until at most ``capacity`` blocks are left."""
+        """Evict the least recently used blocks until at most ``capacity`` blocks are left.
+
+        Returns the evicted blocks as runs.
+        """
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -91,7 +94,10 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Evict all blocks whose last use is before the time ``before``."""
+        """Evict all blocks whose last use is before the time ``before`` (seconds).
+
+        Returns the evicted blocks as runs.
+        """
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

@@ -95,8 +95,8 @@ class Tiers(NamedTuple):
 
     Attributes:
         hbm: bytes of HBM without the weights.
-        ddr: bytes of HBM and DDR.
-        ssd: bytes of HBM, DDR and SSD.
+        ddr: ``hbm`` plus the bytes of DDR.
+        ssd: ``ddr`` plus the bytes of SSD.
     """
 
     hbm: Floats
