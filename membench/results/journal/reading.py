@@ -151,7 +151,11 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Reject a symbolic link, because a run replaces and removes its journal by name."""
+    """Reject a symbolic link, because a run replaces and removes its journal by name.
+
+    Raises:
+        JournalError: ``path`` is a symbolic link.
+    """
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, but a journal must be a regular file",

@@ -376,7 +376,11 @@ def _policies(
 
 
 def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
-    """The tiers ``asked``, with capacities in blocks of ``block`` bytes instead of bytes."""
+    """The tiers ``asked``, with capacities in blocks of ``block`` bytes instead of bytes.
+
+    Raises:
+        UsageError: a tier is smaller than a block.
+    """
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(

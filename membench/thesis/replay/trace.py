@@ -132,6 +132,9 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     Ids that are private to a session do not show which tokens all sessions share (such as a system
     prompt). This function gives the blocks at the start of each session's first request equal ids
     in all sessions. Requests that do not contain these blocks do not change.
+
+    Raises:
+        TraceError: the ids are too large to give the sessions separate ids.
     """
     wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:

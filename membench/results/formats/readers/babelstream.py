@@ -87,7 +87,12 @@ class _Line:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each function, such as Copy or Triad."""
+    """Yield a record for each function, such as Copy or Triad.
+
+    Raises:
+        UsageError: the user did not give the tier.
+        SchemaError: the data are not an output of BabelStream.
+    """
     run = _Header(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
     any_yet = False
     for line in text_in(data, _TOOL).splitlines():

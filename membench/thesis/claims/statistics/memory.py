@@ -143,7 +143,11 @@ def ddr_over_breakeven(scenario: Scenario) -> Values:
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate divided by the peak of the device, for each rate with a known peak."""
+    """Measured rate divided by the peak of the device, for each rate with a known peak.
+
+    Raises:
+        NoData: no measured rate has a known peak.
+    """
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

@@ -55,7 +55,11 @@ class Lines:
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """(line number, JSON object) of each line that is not blank."""
+        """(line number, JSON object) of each line that is not blank.
+
+        Raises:
+            TraceError: the file is empty, or a line is not a JSON object.
+        """
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
@@ -63,7 +67,11 @@ class Lines:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
-        """Parse the JSON object in ``line``. ``number`` is the line number for errors."""
+        """Parse the JSON object in ``line``. ``number`` is the line number for errors.
+
+        Raises:
+            TraceError: the line is not a JSON object.
+        """
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
