@@ -392,7 +392,7 @@ _pick_of_run, _pick_others = (group.pick for group in _GROUPS)
 
 
 def _judgements(values: Mapping[str, Any]) -> _Judged | None:
-    """Check the values of each group of `_GROUPS`. Values that were checked before are cached.
+    """Check the values of each group of `_GROUPS`. Equal values are checked only once.
 
     The result has one judgement per group. None if a value cannot be hashed, such as a list instead
     of a tuple.
@@ -596,7 +596,10 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """``row`` as after writing to a file and reading: printable text, samples with 7 digits."""
+    """The row that a reader would return after ``row`` was written to a file.
+
+    Texts are printable, and samples have 7 digits.
+    """
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 

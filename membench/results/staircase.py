@@ -184,7 +184,7 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """For each footprint, whether a cache serves the loads, so that the latency is on a step.
+    """For each footprint, whether a single cache serves the loads.
 
     ``beyond`` is the result of `_of_memory`, and ``top`` is the latency of memory in ns. The
     footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be

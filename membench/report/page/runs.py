@@ -129,9 +129,9 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether the file should have a sidecar: a row was measured by membench, or there is no row.
+    """Whether membench measured a row, or there is no row, so that the file should have a sidecar.
 
-    A run of published or imported rows has no sidecar.
+    A file of published or imported rows has no sidecar.
     """
     return any(not (row.cited or row.imported) for row in rows) or not rows
 

@@ -31,7 +31,7 @@ MODEL, PREFIX = "llama-3.1-70b", 32768
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw both shares for every built-in trace.
+    """Draw the shares of traffic and of residency for every built-in trace.
 
     Vertical lines show the time up to which keeping KV cache in a tier is cheaper than recomputing.
     """

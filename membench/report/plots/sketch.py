@@ -99,7 +99,7 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Decorator: if an argument of ``function`` is a stand-in, record the call as a single step.
+    """Decorator: if an argument of ``function`` is a `_StandIn`, record the call as a single step.
 
     A function that needs return values of Matplotlib needs this decorator.
     """

@@ -31,7 +31,7 @@ STYLES = {
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
     """A table with one line per tier: best values, verdict, and flags except ``shared``.
 
-    The column "of ref" has the result of `share_text`.
+    The column "of ref" has the measured share of the reference value (see `share_text`).
     """
     present = {metric for one in found for metric in one.rung.best}
     columns = [(title, metrics) for title, metrics in _COLUMNS if present & {*metrics}]

@@ -77,7 +77,7 @@ class HitCurve:
         return self.rate(self.enough)
 
     def least(self, share: float) -> int:
-        """The smallest capacity, in blocks, with the fraction ``share`` of all hits."""
+        """The smallest capacity, in blocks, that gives the fraction ``share`` of all hits."""
         wanted = share * float(self.hits(np.array([self.enough]))[0])
         low, high = 1, self.enough
         while low < high:

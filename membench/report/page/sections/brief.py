@@ -39,7 +39,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """The section with a table of verdicts, and a sentence on serving a model for each machine.
+    """The section with a table of verdicts and, for each machine, a sentence on serving a model.
 
     For one machine, the table has a row per tier. For several machines, the table has a row per
     machine.
@@ -64,7 +64,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run with the shown numbers."""
+    """One paragraph for each machine with several runs: the name of the run with the numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)

@@ -110,9 +110,10 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """The best method, the GB/s, and the ratio to the second best method: ``batch 39.0 x1.15``.
+    """The best method, its bandwidth in GB/s, and the ratio to the second best method.
 
-    The ratio is left out if the difference between the two methods is unclear.
+    An example is ``batch 39.0 x1.15``. The ratio is left out if the difference between the two
+    methods is unclear.
     """
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:

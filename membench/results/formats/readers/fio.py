@@ -196,7 +196,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """The results for calls of fsync and similar functions, separate since version 3.7 of fio."""
+    """The results for calls of fsync and similar functions, which fio reports since version 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
