@@ -36,7 +36,7 @@ class English:
 
 @record
 class Strong:
-    """Emphasised text."""
+    """Text that the page emphasises."""
 
     text: str
 

@@ -116,7 +116,7 @@ def _series(row: Row) -> str:
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """(run, whether all threads, whether other than plain stores), as a sort key for series."""
+    """Sort key of the series ``name``: (run, whether all threads, whether not plain stores)."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

@@ -328,7 +328,10 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until a cache is full, for each capacity in ``ends`` (blocks); None if never full."""
+    """Seconds until a cache is full, for each capacity in ``ends`` (blocks).
+
+    None if the cache never becomes full, or if the trace has no common clock.
+    """
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)

@@ -108,7 +108,7 @@ class HitCurve:
     def _bent(self) -> Ints:
         """Capacities (blocks) at which the slope of the curve changes, ascending.
 
-        A point between two adjoining ramps is left out.
+        A point between two adjoining ramps is left out, because the slope stays the same there.
         """
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)

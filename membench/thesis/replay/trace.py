@@ -61,7 +61,7 @@ class Trace:
 
     @property
     def requests(self) -> int:
-        """Number of requests."""
+        """Number of requests, which is the length n of the arrays."""
         return self.arrival.size
 
     @property

@@ -261,7 +261,10 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Set the horizontal axis for ``times``: linear, or logarithmic beyond a factor of 2."""
+    """Set the horizontal axis: linear, or logarithmic if the values differ by more than a factor 2.
+
+    ``times`` has the values: times slower than the median.
+    """
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

@@ -68,7 +68,10 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """Convert ``2026-01-31T08:04:12Z`` to seconds since 1970; empty if there is no valid time."""
+    """The time ``text`` (``2026-01-31T08:04:12Z``) in seconds since 1970, as text.
+
+    The result is empty if ``text`` is not a valid time.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
