@@ -39,7 +39,7 @@ LIMIT = 1024 * 1024
 
 @record
 class _Detail:
-    """How much detail the Markdown has.
+    """The amount of detail in the Markdown.
 
     Attributes:
         plot_tables: whether to write the data of each plot.

@@ -54,7 +54,7 @@ def make_report(
         assumptions: a TOML file that replaces built-in assumptions.
         language: one of `LANGUAGES`; quotations are not translated.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
-        thesis: how much a page shows of the claims; with ``none``, no claim is judged.
+        thesis: the amount of detail on the claims; with ``none``, no claim is judged.
         spread: function that computes the verdicts on other hosts. The content of the report is the
             same with and without this function.
         warned: function that gets each warning and the hint.

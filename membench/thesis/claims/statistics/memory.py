@@ -136,7 +136,10 @@ def host_slowdown(scenario: Scenario) -> Values:
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU, divided by the break-even rate of `breakeven_rate`."""
+    """Rate from host memory to the GPU, divided by the break-even rate, by model.
+
+    The break-even rate is the result of `breakeven_rate`.
+    """
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
