@@ -30,7 +30,7 @@ class Sweep:
         self._try(0.0)
 
     def word(self, step: float) -> ClaimVerdict:
-        """The verdict after ``step``."""
+        """The verdict after the input changed by ``step`` (the ln of a factor, or years)."""
         while True:
             place = bisect_left(self._steps, step)
             around = self._steps[max(place - 1, 0) : place + 1]
