@@ -3,8 +3,8 @@
 // Each warp of the generator has a region of `chunks` chunks of 4 KiB, and cycles through the
 // region. Of every six chunks, the warp reads the first `reads` chunks and writes the other chunks.
 // The generator counts its bytes, so that no performance counter is needed. The chase starts when
-// every block has moved data, and tells the generator to stop when the chase ends. In any case the
-// generator ends at its deadline.
+// every block has moved data. When the chase ends, the chase signals the generator to stop. In any
+// case the generator ends at its deadline.
 
 #include "device.cuh"
 

@@ -1,5 +1,5 @@
-// Accesses to one address that stands for the memory of several GPUs (multimem, in the NVLink
-// switch). A load returns the sum over all GPUs, and a store writes to all GPUs.
+// Accesses to one address that maps to the memory of several GPUs (multimem, in the NVLink switch).
+// A load returns the sum over all GPUs, and a store writes to all GPUs.
 //
 // The words are single-precision numbers. Any one-dimensional grid and block of up to 512 threads
 // is valid; n counts vectors of 16 bytes.

@@ -63,8 +63,8 @@ def run(
         observer: receives the events of the run; None to ignore the events.
 
     Returns:
-        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the file with the rows), ``wall``
-            (seconds by activity).
+        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the path of the file with the rows;
+            None if no case was measured) and ``wall`` (seconds by activity).
 
     Raises:
         MembenchError: the run failed; message and hint are those of the command.
@@ -125,8 +125,8 @@ def run_paired(
         output: ``o.csv`` to write ``o_a.csv`` and ``o_b.csv``; None for the default name.
 
     Returns:
-        The outcome: ``sides`` (the `RunOutcome` of A, then the `RunOutcome` of B) and ``files``.
-        ``membench.compare(*outcome.files)`` compares the pairs.
+        The outcome: ``sides`` (the `RunOutcome` of A, then the `RunOutcome` of B), and ``files``
+        (the arguments with which `compare` compares the pairs: ``A=o_a.csv``, ``B=o_b.csv``).
 
     Raises:
         MembenchError: the run failed; message and hint are those of the command.
@@ -214,8 +214,10 @@ def compare(
         preset: ``strict``, ``default``, ``permissive``, or a TOML file of thresholds.
 
     Returns:
-        The comparison: ``matched`` (rows that both have, with verdicts), ``means`` and ``facts``.
-        ``to_frame()`` returns everything as a data frame.
+        The comparison: ``matched`` (the results that the reference and another label have, with the
+        verdicts), ``means`` (the geometric means of the ratios) and ``facts`` (the facts about
+        machine and software, equal or different). ``to_frame()`` returns ``matched`` as a data
+        frame.
 
     Raises:
         MembenchError: the comparison failed; message and hint are those of the command.
@@ -252,8 +254,9 @@ def history(
             TOML file of thresholds.
 
     Returns:
-        The history: ``lines``, each with ``values``, ``levels`` and ``changes``. ``expected()``
-            returns the expected range of the next run for each line.
+        The history. Each of its ``lines`` has ``values`` (one per run), ``levels`` (consecutive
+            runs without a change) and ``changes`` (from one level to the next). ``expected()``
+            returns the range that membench expects for the next run of each line.
 
     Raises:
         MembenchError: the files cannot be read or compared; message and hint are those of the

@@ -1,6 +1,7 @@
-"""The result of one case in one round, as stored in the journal; rows are computed from it.
+"""The result of one case in one round, as the journal stores the result.
 
-The classes are plain data, and can be written to JSON and read back unchanged.
+membench computes the rows of a results file from these results. The classes are plain data, and can
+be written to JSON and read back unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Wall time in seconds of one case in one round, split by activity."""
+    """Seconds of wall time for set-up, measurement and verification of a case in one round."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing

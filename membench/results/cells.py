@@ -1,4 +1,4 @@
-"""Kinds of cells: how the values of a column are written, read and validated.
+"""Kinds of cells: the rules to write, read and validate the values of a column.
 
 For every kind, an empty cell means that the value is absent. If a value is read and written again,
 the bytes are the same.
@@ -53,7 +53,7 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @record
 class CellKind:
-    """How the values of a column are written, read and validated.
+    """The rules to write, read and validate the values of a column.
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.
@@ -72,7 +72,7 @@ class CellKind:
         return "" if value is None or value == self.absent else self.write(value)
 
     def from_cell(self, cell: str) -> Any:
-        """Parse ``cell``.
+        """The value of ``cell``; `absent` for an empty cell.
 
         Raises:
             ValueError: the cell is invalid; the message quotes the cell.
@@ -145,10 +145,10 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are finite numbers and the smallest passes ``least``, by a fast check.
+    """Whether all ``values`` are finite, and whether ``least`` is true for the smallest value.
 
-    If the result is False, the caller must check completely, because integers and very large sums
-    also give False.
+    This check is fast, but also returns False for integers, and for values with a very large sum.
+    If the result is False, the caller must therefore check each value.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -176,7 +176,10 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 
 def _sample_texts(samples: Sequence[float]) -> str:
-    """Apply `sample_text` to all ``samples`` in one formatting call: there may be thousands."""
+    """The texts of ``samples``, as from `sample_text`, separated by ``;``.
+
+    A single call formats all samples, because there may be thousands.
+    """
     return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
 
 
@@ -202,8 +205,8 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 def are_plain_samples(cell: str) -> bool:
     """Whether ``cell`` contains valid samples, by a fast check that does not parse the numbers.
 
-    If the result is False, the caller must check completely, because very long numbers and large
-    exponents also give False.
+    The check also returns False for very long numbers and for large exponents. If the result is
+    False, the caller must therefore parse the numbers.
     """
     return bool(_DIGITS_SAMPLES.fullmatch(cell) or _PLAIN_SAMPLES.fullmatch(cell))
 
@@ -218,7 +221,7 @@ def written_samples(cell: str) -> str | None:
 
 
 def rounds_of_samples(cell: str) -> int:
-    """The number of rounds in ``cell``, a cell of the column `samples`."""
+    """The number of rounds in ``cell`` of the column `samples`; ``|`` separates the rounds."""
     return cell.count("|") + 1 if cell else 0
 
 

@@ -38,8 +38,9 @@ class Host:
     """A host of a fleet, with the state of its measurement.
 
     Attributes:
-        name: name of the host, also of its directory and in the `machine` column of its results.
-        detail: the last message of the host, or why it failed; one line of ASCII.
+        name: name of the host; the directory and the column `machine` of the results have the same
+            name.
+        detail: the last message of the host, or the reason of the failure; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
         attempts: how often the host was asked to measure.
@@ -60,7 +61,7 @@ class FleetLedger:
     Attributes:
         fleet_id: ``<UTC>-<4 hex>``.
         arguments: arguments of ``membench run`` on each host.
-        per: ``host`` or ``worker``: what counts as one machine.
+        per: what counts as one machine: ``host`` or ``worker``.
         directory: directory on each host for its journal and results; empty for the default.
     """
 

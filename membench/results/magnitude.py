@@ -16,7 +16,7 @@ The product of three such values still fits into a double.
 
 
 def fits(number: float) -> bool:
-    """Whether ``number`` is 0, or large and small enough for computations without overflow."""
+    """Whether ``number`` is 0, or between 1e-100 (1 / `LARGEST`) and 1e100 (`LARGEST`)."""
     return number == 0 or 1 / LARGEST <= number <= LARGEST
 
 

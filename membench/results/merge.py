@@ -33,9 +33,10 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """Combine the column `detail` of ``units``; numbers that differ become their median.
+    """Combine the column `detail` of ``units``; returns name -> text.
 
-    The median has 4 significant digits.
+    Numbers that differ become their median with 4 significant digits. Other values that differ are
+    sorted and joined by ``,``.
     """
     values: dict[str, list[DetailValue]] = {}
     for unit in units:

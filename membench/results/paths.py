@@ -1,4 +1,4 @@
-"""The paths of a run's files, and checks before the measurement that membench can write them."""
+"""The paths of a run's files, and the check before a run that membench can write these files."""
 
 from __future__ import annotations
 

@@ -45,22 +45,23 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The first word of the backend; ``cuda`` for ``cuda-storage`` (a GPU and a scratch file).
+        """The backend of the case's rows if the case was not measured.
 
-        Rows without a measurement have this backend.
+        For ``cuda-storage`` (a GPU and a scratch file), this is ``cuda``.
         """
         return self.backend.partition("-")[0]
 
 
 @record
 class Pairing:
-    """How a run is paired with another run; the rounds of the two runs are measured in turns.
+    """The pairing of a run with another run; the rounds of the two runs are measured in turns.
 
     Attributes:
         pair_id: an id that both runs share.
         side: ``a`` or ``b``.
         partner: name of the other run's results file, in the same directory.
-        versus: how b differs from a, as in ``--versus``; empty if only the set-up commands differ.
+        versus: the difference of b from a, as in ``--versus``; empty if only the set-up commands
+            differ.
         setup_a, setup_b: the commands that run before each round of a and of b.
     """
 
@@ -79,7 +80,7 @@ class Pairing:
 
 @record
 class Plan:
-    """What a run will measure, and how.
+    """The cases that a run will measure, and the settings of the run.
 
     Attributes:
         run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.
@@ -87,7 +88,8 @@ class Plan:
         timeout: maximum seconds for one case in one round.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
-        disk_budget: maximum bytes of the scratch file, and of all writes together.
+        disk_budget: maximum bytes of the scratch file; a fixed multiple of this number limits all
+            writes together.
         hold: whether a GPU starts only after all its work is queued.
         pair: the pairing of a paired run; None for other runs.
     """

@@ -29,8 +29,8 @@ class Cells(NamedTuple):
     """The cells of a file whose records are one line each and have equally many cells.
 
     Attributes:
-        cells: the cells of all records in order; an extra element after each record stands for
-            the end of the line.
+        cells: the cells of all records in order. After each record, one extra element marks the end
+            of the line.
         width: number of cells per record, without the extra element.
     """
 

@@ -95,7 +95,10 @@ def _row(
     units: Sequence[CaseResult],
     planned: Sequence[str],
 ) -> Row:
-    """The row of one metric and statistic of a case; ``planned`` are the flags in the plan."""
+    """The row of one metric and statistic of a case.
+
+    ``outcome`` is the result of `_outcome`, and ``planned`` are the flags in the plan.
+    """
     status, reason = outcome
     found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
     found = [(unit, one) for unit, one in found if one.stat is stat]
@@ -133,7 +136,7 @@ def _row(
 
 
 def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, str]:
-    """The status of ``case`` over all its rounds, with the reason if the status is not `ok`."""
+    """(status of ``case`` over all rounds, reason). The reason is empty if the status is `ok`."""
     if case.skipped:
         return Status.SKIPPED, case.skipped
     for unit in units:
@@ -147,7 +150,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` failed: its reason, or an impossible number; empty if it did not fail."""
+    """The reason why ``unit`` failed, or a text about an impossible number; empty if neither."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:

@@ -392,9 +392,10 @@ _pick_of_run, _pick_others = (group.pick for group in _GROUPS)
 
 
 def _judgements(values: Mapping[str, Any]) -> _Judged | None:
-    """Check the values of each of `_GROUPS`; equal values are checked once.
+    """Check the values of each group of `_GROUPS`. Equal values are checked only once.
 
-    None if a value cannot be hashed, such as a list instead of a tuple.
+    The result has one judgement per group. None if a value cannot be hashed, such as a list instead
+    of a tuple.
     """
     of_run, others = _pick_of_run(values), _pick_others(values)
     try:
@@ -421,7 +422,7 @@ def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _J
 
 
 def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
-    """The first of ``columns`` with an invalid value, and the reason.
+    """(name of the first of ``columns`` with an invalid value, reason).
 
     If all values are valid, both texts are empty.
     """
@@ -441,7 +442,11 @@ def to_cells(row: Row) -> list[str]:
 
 
 def checked_cells(row: Row) -> list[str]:
-    """`to_cells` of a row that passes `check`."""
+    """Check ``row`` with `check`, and format ``row`` with `to_cells`.
+
+    Raises:
+        SchemaError: ``row`` is not allowed in a file.
+    """
     judged = _judgements(vars(row))
     _check(row, judged)
     return _cells(row, judged)
@@ -536,8 +541,9 @@ def _read_group(place: int, found: tuple[str, ...]) -> _GroupRead:
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
     """Parse the cells ``found`` of ``columns``.
 
-    Returns the first column with an invalid cell, the reason, and the values. Without an invalid
-    cell, the first two are empty.
+    Returns:
+        (first column with an invalid cell, reason, mapping from column to value). Without an
+            invalid cell, the two texts are empty.
     """
     values: dict[str, Any] = {}
     for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
@@ -590,7 +596,10 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """Return ``row`` as if read from a file: printable text, samples with 7 digits."""
+    """The row that a reader would return after ``row`` was written to a file.
+
+    Texts are printable, and samples have 7 digits.
+    """
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 

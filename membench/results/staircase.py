@@ -59,7 +59,7 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """Return ``rows`` with the tier of each pointer-chase row set from the latency curve.
+    """Return ``rows``, in which each pointer-chase row has the tier that the latency curve shows.
 
     A footprint between two steps of the curve keeps its tier and gets the flag `transition`. If no
     step is visible, the tiers stay unchanged.
@@ -106,9 +106,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """Find the tier of each row of one curve: position -> tier, None between two steps.
+    """Find the tier of each row of one curve: index in ``rows`` -> tier, None between two steps.
 
-    Positions whose tier is uncertain are left out.
+    Indices of rows whose tier is uncertain are left out.
     """
     name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
@@ -139,7 +139,8 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
     """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
 
     If the latency curve has a visible end of its first step, footprints on the first step are in
-    L1, and footprints on the second step are in L2. Otherwise L1 and L2 cannot be distinguished.
+    L1, and footprints on the second step are in L2. Between the steps, the tier is None. Otherwise
+    L1 and L2 cannot be distinguished, and the mapping (index in ``stairs`` -> tier) is empty.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -158,8 +159,12 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """For each footprint, whether no cache serves its loads.
 
-    This is true if the footprint is at least four times the cache size. It is also true if the
-    latency is constant from a quarter of the footprint on, unless the curve has no visible step.
+    The footprint must be on the last step of the curve. In addition, one of two conditions must be
+    true:
+
+    - The footprint is at least `BEYOND` times the cache size.
+    - The curve has several steps, and the footprint is larger than the cache and at least `BEYOND`
+      times the first footprint of the last step.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -179,10 +184,11 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """For each footprint, whether it is on a step below memory, whose latency is ``top``.
+    """For each footprint, whether a single cache serves the loads.
 
-    The footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must
-    be true:
+    ``beyond`` is the result of `_of_memory`, and ``top`` is the latency of memory in ns. The
+    footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be
+    true:
 
     - The latency is hardly above the latency of the previous step.
     - The latency is close to the latency of a neighbour.

@@ -88,13 +88,17 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """Add ``path`` to the message and the hint of ``error``, which reading the file raised."""
+    """The error for the file ``path``: ``error`` with ``path`` in the message and the hint."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
-    """Parse ``text``, the content of a results file, with the rules of `read_rows`."""
+    """Parse ``text``, the content of a results file, with the rules of `read_rows`.
+
+    Raises:
+        SchemaError: the content is invalid.
+    """
     return list(_distinct(_rows(text)))
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """The translations into ``language``, a key of `LANGUAGES`; no translations for English."""
+    """The translations into ``language``, a key of `LANGUAGES`; texts stay the same for English."""
     if language == SOURCE:
         return NullTranslations()
     with as_file(LOCALE) as folder:
@@ -38,7 +38,7 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def of_tag(tag: str) -> NullTranslations:
-    """The translations for the page language ``tag``."""
+    """The translations for ``tag``, a language tag among the values of `LANGUAGES`."""
     return catalogue(next(name for name, of in LANGUAGES.items() if of == tag))
 
 

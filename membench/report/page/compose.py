@@ -32,7 +32,7 @@ from membench.thesis.claims.verdicts import Verdicts
 
 
 class ThesisDetail(StrEnum):
-    """How much a report shows of the claims of the thesis."""
+    """The amount of detail on the claims of the thesis in a report."""
 
     FULL = "full"
     """Every claim with its evidence."""
@@ -56,7 +56,7 @@ def compose(
         runs: the runs in these files.
         judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.
         entries: the assumptions behind the recommendations.
-        thesis: how much the report shows of the claims.
+        thesis: the amount of detail on the claims.
     """
     full = thesis is ThesisDetail.FULL
     held = headline.judge(runs)

@@ -36,7 +36,7 @@ class English:
 
 @record
 class Strong:
-    """Emphasised text."""
+    """Text that the page emphasises."""
 
     text: str
 
@@ -89,7 +89,7 @@ class Bullets:
 
 @record
 class Definitions:
-    """Terms with their definitions."""
+    """A list of pairs: a term, and the line that defines the term."""
 
     items: tuple[tuple[str, Line], ...]
 

@@ -86,9 +86,10 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Group neighbouring blocks: pairs (whether all are figures, blocks).
+    """Group neighbouring figures, and neighbouring other blocks.
 
-    The figures of a group share a grid on the page.
+    Each pair is (whether the group consists of figures, the blocks of the group). The figures of a
+    group share a grid on the page.
     """
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
@@ -119,7 +120,10 @@ def wrapping(text: str) -> Markup:
 
 
 def download(attachment: Attachment) -> dict[str, str]:
-    """File name and ``data:`` URL of ``attachment``; a large file is compressed with gzip."""
+    """The file name (``name``) and the ``data:`` URL (``href``) of ``attachment``.
+
+    A large file is compressed with gzip.
+    """
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
         name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)

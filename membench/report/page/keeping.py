@@ -1,4 +1,4 @@
-"""How long it is cheaper to keep a KV cache in a tier than to recompute the KV cache."""
+"""Computes the time for which keeping a KV cache in a tier costs less than recomputing it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 def keep_seconds(
     found: Verdicts, model: Model, prefix: int, flops_per_s: float, tier: str
 ) -> float:
-    """Seconds for which keeping the KV cache of a prefix costs less than recomputing it once.
+    """Seconds for which keeping the KV cache of a prefix costs less than one recomputation.
 
     Args:
         found: the verdicts with the assumed prices.
         prefix: length of the prefix in tokens.
         flops_per_s: rate of recomputing in FLOP/s.
-        tier: ``hbm``, ``ddr5`` or ``essd``, as in the names of the prices.
+        tier: ``hbm``, ``ddr5`` or ``essd``; the assumption ``price.<tier>`` is the price.
     """
     weights = model.parameters
     assert weights is not None

@@ -39,7 +39,7 @@ LIMIT = 1024 * 1024
 
 @record
 class _Detail:
-    """How much detail the Markdown has.
+    """The amount of detail in the Markdown.
 
     Attributes:
         plot_tables: whether to write the data of each plot.
@@ -64,7 +64,7 @@ def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) ->
 
     Args:
         document: the content.
-        images: file name of the picture by the slug of the figure.
+        images: slug of a figure -> file name of the picture.
         limit: maximum size in bytes of UTF-8.
     """
     text = ""
@@ -152,7 +152,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` followed by the colon of the language."""
+    """``title`` followed by the colon that the language of ``detail`` uses."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 

@@ -1,4 +1,4 @@
-"""Read the runs of a report: the rows, the JSON file beside the rows, and their problems."""
+"""Read the runs of a report: the rows, the JSON file beside the rows, and the problems of both."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def started(self) -> str:
-        """The earliest start time of a row, in UTC without fractions of a second."""
+        """The earliest start time of a row in UTC, as ``2026-01-31 08:04:12``; empty if unknown."""
         first = min((row.started for row in self.rows if row.started), default="")
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
@@ -129,7 +129,10 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether membench measured any row; published and imported rows have no sidecar."""
+    """Whether membench measured a row, or there is no row, so that the file should have a sidecar.
+
+    A file of published or imported rows has no sidecar.
+    """
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
@@ -197,7 +200,10 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """A label for each run: the first scheme (such as the machine name) with unique labels."""
+    """One label per run, all different.
+
+    The function tries several schemes (such as the machine name) until all labels differ.
+    """
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

@@ -72,7 +72,11 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 
 
 def compute(found: Verdicts) -> Compute:
-    """The measured rate of matrix products; without one, the peak of a known GPU or `FALLBACK`."""
+    """The first measured or published rate of matrix products.
+
+    Without such a rate, the result is the assumed peak of the first GPU that the assumptions
+    contain, or of `FALLBACK`.
+    """
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
         if rate is not None:
@@ -96,7 +100,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """Machines with both limits of the roofline model: memory rate in B/s, compute in FLOP/s."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s) for machines with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

@@ -54,7 +54,7 @@ def make_report(
         assumptions: a TOML file that replaces built-in assumptions.
         language: one of `LANGUAGES`; quotations are not translated.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
-        thesis: how much a page shows of the claims; with ``none``, no claim is judged.
+        thesis: the amount of detail on the claims; with ``none``, no claim is judged.
         spread: function that computes the verdicts on other hosts. The content of the report is the
             same with and without this function.
         warned: function that gets each warning and the hint.
@@ -63,9 +63,10 @@ def make_report(
         The written files, the report first.
 
     Raises:
-        UsageError: the suffix is not in `FORMATS`, or ``thesis`` is none for a JSON file.
+        UsageError: the suffix is not in `FORMATS`, ``thesis`` is none for a JSON file, or a text in
+            ``assume`` is invalid.
         SchemaError: a file is not a results file.
-        AssumptionError: an assumption in ``assumptions`` or ``assume`` is invalid.
+        AssumptionError: the file ``assumptions`` is invalid.
         OutputError: a file cannot be written, or a file exists that membench did not write.
     """
     suffix = output.suffix.lower()
@@ -179,6 +180,8 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
     """Write ``document`` as an HTML page to ``output``; only a page of membench is overwritten.
 
     Args:
+        document: the content.
+        output: the path of the page, which is also the returned path.
         language: one of `LANGUAGES`.
 
     Raises:

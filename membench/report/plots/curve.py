@@ -106,7 +106,7 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A sentence with the number of series that the plot does not show; empty without such."""
+    """A sentence with the number of series that the plot leaves out; empty for a complete plot."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""

@@ -31,7 +31,10 @@ MODEL, PREFIX = "llama-3.1-70b", 32768
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw both shares for every built-in trace, and how long each tier is cheaper."""
+    """Draw the shares of traffic and of residency for every built-in trace.
+
+    Vertical lines show the time up to which keeping KV cache in a tier is cheaper than recomputing.
+    """
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)

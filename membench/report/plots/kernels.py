@@ -116,7 +116,7 @@ def _series(row: Row) -> str:
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """Sort key: by run, then one thread before all threads, then plain stores first."""
+    """Sort key of the series ``name``: (run, whether all threads, whether not plain stores)."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

@@ -31,7 +31,7 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw the operation with the most measured pairs of devices, if it has at least two pairs."""
+    """Draw the operation with the most measured pairs of devices; one pair is not enough."""
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:

@@ -1,4 +1,4 @@
-"""Loads Matplotlib for a command, without the texts of Matplotlib's reference."""
+"""Loads Matplotlib for a command, without the documentation that Matplotlib writes when loaded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 def load_matplotlib() -> None:
     """Load the modules that draw a plot, in a sixth less time than an ordinary import.
 
-    When Matplotlib is loaded, it writes the documentation of all properties of its classes. A
-    command shows no such documentation. Another program may show it, so there Matplotlib is loaded
-    as usual.
+    While Matplotlib is loaded, it writes the documentation of all properties of its classes. A
+    command needs no such documentation, so this function suppresses the documentation. In a program
+    other than the command, the function does nothing, because the program may need the
+    documentation.
     """
     if "membench.cli" not in sys.modules or "matplotlib" in sys.modules:
         return

@@ -39,7 +39,7 @@ class SweepPoint:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The value of the row, followed by the values of the single rounds."""
+        """The value of the row and the value of each round, in the unit of results files."""
         return (self.y, *self.row.round_values)
 
 
@@ -52,7 +52,7 @@ class Series:
 
     @property
     def x(self) -> list[float]:
-        """Positions of the points on the horizontal axis."""
+        """Positions of the points on the horizontal axis, in bytes or as counts."""
         return [point.x for point in self.points]
 
     @property
@@ -89,7 +89,7 @@ def parameter(row: Row, key: str) -> str:
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The axis value ``key`` in bytes; None if it is not a size from 1 to 1e15."""
+    """The value of the axis ``key`` in bytes; None if the value is not a size from 1 to 1e15."""
     if key == "size":
         return _place(row.array_bytes or 0)
     try:
@@ -99,7 +99,7 @@ def size_of(row: Row, key: str) -> float | None:
 
 
 def count_of(row: Row, key: str) -> float | None:
-    """The axis value ``key`` as a count; None if it is not a number from 1 to 1e15."""
+    """The value of the axis ``key`` as a count; None if the value is not from 1 to 1e15."""
     text = parameter(row, key)
     return _place(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
@@ -144,9 +144,10 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """A label for each name (run, bench, parts): the words that not all names have.
+    """One label per name. A name is (run, bench, parts of the case id).
 
-    A single name gets a label without the run.
+    A label consists of the words that not all names contain. A single name gets a label without the
+    run.
     """
     if len(names) == 1:
         return [" ".join(names[0][1:])]

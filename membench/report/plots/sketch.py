@@ -24,7 +24,8 @@ class _Step:
     """One recorded call.
 
     Attributes:
-        of: number of the step with the object whose method is called; None for a function.
+        of: number of the object whose method is called; None if ``call`` is a function. Object 0 is
+            the figure, and object n is the result of step n.
         call: name of the method, or the function.
         args, options: positional and keyword arguments.
     """
@@ -59,7 +60,7 @@ class _StandIn:
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """The recorded calls of one plot; object 0 is the figure. Texts may be messages."""
+    """The recorded calls of one plot. Texts may be messages, which are not translated yet."""
 
     steps: list[_Step] = field(default_factory=list)
 
@@ -98,9 +99,9 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Decorator: a call of ``function`` with a stand-in is recorded as a single step.
+    """Decorator: if an argument of ``function`` is a `_StandIn`, record the call as a single step.
 
-    Use this for a function that needs return values of Matplotlib.
+    A function that needs return values of Matplotlib needs this decorator.
     """
 
     @wraps(function)

@@ -95,7 +95,10 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """Draw a dashed vertical line at each cache size within the range of the axes."""
+    """Draw a dashed vertical line at each cache size within the range of the axes.
+
+    ``caches`` has pairs (level, size in bytes).
+    """
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:
@@ -128,6 +131,6 @@ def _climb(series: Series, *, named: bool) -> str:
 
 
 def _in(point: SweepPoint) -> str:
-    """Text of a point, such as ``1.1 ns in 16KiB``."""
+    """The latency and the working set of ``point`` as text, such as ``1.1 ns in 16KiB``."""
     latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
     return tr("{latency} in {size}", latency=latency, size=size)

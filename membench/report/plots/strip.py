@@ -38,7 +38,7 @@ class Label:
 
     Attributes:
         x, y: the point in units of the viewBox.
-        anchor: ``start`` or ``end``, the side of the text at the point.
+        anchor: ``start`` if the text begins at the point, ``end`` if the text ends there.
         colour: name of a colour of `style.LIGHT`.
         most: maximum width of the text in letters.
     """

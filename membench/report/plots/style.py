@@ -107,13 +107,13 @@ def colour(index: int) -> str:
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the medians of series ``index``; marks of published values are hollow."""
+    """Matplotlib's options for the medians of series ``index``, hollow for published values."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Style of the line between the points of series ``index``; dotted for published values."""
+    """Matplotlib's options for the line of series ``index``, dotted for published values."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
@@ -149,7 +149,7 @@ def square(axes: Axes, x: float, y: float, side: float, **look: Any) -> None:
 
 
 def rounds(index: int) -> dict[str, Any]:
-    """Style of the values of single rounds of series ``index``."""
+    """Matplotlib's options for the values of single rounds of series ``index``."""
     small = {"marker": "o", "markersize": 3.2, "fillstyle": "none", "markeredgewidth": 0.7}
     return {**small, "color": colour(index), "linestyle": "none"}
 
@@ -233,6 +233,8 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 class Lanes:
     """Vertical positions for rows with several marks; each mark of a row has a lane.
 
+    All positions are in units of the height of a lane.
+
     Attributes:
         places: for each row, the positions of the marks.
         centres: the positions of the row names.
@@ -245,7 +247,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """Positions for rows with ``counts`` marks; the height of a lane is 1."""
+        """The positions for rows; ``counts`` has the number of marks of each row."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)
@@ -293,9 +295,9 @@ def count_axis(axes: Axes, counts: Sequence[float]) -> None:
 
 @drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
-    """Set a logarithmic axis (base 10) around ``values``, with at least a factor of 4.
+    """Set a logarithmic axis (base 10) around ``values``, over at least a factor of 4.
 
-    ``which`` is x or y. ``room`` is a factor for the upper end, for labels.
+    ``which`` is x or y. The upper end is multiplied by ``room``, to leave space for labels.
     """
     from matplotlib.ticker import LogLocator
 

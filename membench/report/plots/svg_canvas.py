@@ -1,7 +1,8 @@
 """A variant of Matplotlib's SVG backend for text in the fonts of the reader.
 
 Text stays text in the SVG, and the page chooses the font. Matplotlib only measures the text with a
-font that has no Chinese characters. This backend measures a Chinese character like `EM`.
+font that has no Chinese characters. So this backend measures the character `EM`, which is about as
+wide, instead of each Chinese character.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Matplotlib measures most texts several times: for the layout, for the drawing, a
 
 
 class _Renderer(RendererSVG):
-    """Measures a Chinese character with the width of `EM`."""
+    """A renderer that measures the character `EM` instead of each Chinese character."""
 
     def get_text_width_height_descent(
         self, s: str, prop: Any, ismath: Any

@@ -35,7 +35,10 @@ class _Plot:
 
 @record
 class _Mark:
-    """The best row of one tier in one run; ``band`` is the reference range, None without one."""
+    """The best row of one tier in one run.
+
+    ``band`` is the reference range (low, high) in the unit of the row; None without a reference.
+    """
 
     run: str
     tier: str
@@ -81,7 +84,7 @@ def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """The marks of ``metric``, sorted by tier; the tier `gpu` is left out, as it is no memory."""
+    """The marks of ``metric``, sorted by tier, without the tier `gpu`, which is not a memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -166,7 +169,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """A caption with the ratio of the largest to the smallest value of one machine."""
+    """A caption with the ratio of the largest to the smallest value; empty for a single value."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

@@ -32,7 +32,10 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw min(capacity, bandwidth times gap) for both mean gaps of the agent trace."""
+    """Draw min(capacity, bandwidth times gap) for two mean gaps of the agent trace.
+
+    A gap is the time in seconds between two uses of cached data.
+    """
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]
     total = capacity.value * capacity.scale

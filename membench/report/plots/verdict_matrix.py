@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
 
 
 def _parts(found: Verdicts) -> list[PartVerdict]:
-    """Every proposition of every claim, for the machine with the most computed statistics."""
+    """The verdicts on all propositions, for the machine with the most computed statistics."""
 
     def weight(subject: Subject) -> int:
         return -sum(bool(part.variants) for claim in subject.claims for part in claim.parts)
@@ -106,7 +106,10 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """The verdict for each model, over all traces or contexts; empty without values by model."""
+    """Model -> the verdict for this model over all traces or contexts.
+
+    The mapping is empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
+    """
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:
         name = variant.name.partition(",")[0]

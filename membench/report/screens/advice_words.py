@@ -89,7 +89,7 @@ def unfit(found: Advice) -> str:
 
 
 def crossover(choice: Choice) -> str:
-    """The prefix length from which restoring is faster, and the break-even bandwidth."""
+    """Text with the prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
         return tr("unknown: the rate of recomputing was not measured")
     if choice.crossover is None:
@@ -183,7 +183,7 @@ def method(found: Advice) -> str:
 
 
 def plan_json(plan: TierWork) -> dict[str, Any]:
-    """The plan as plain values in bytes, bytes per second and bytes per day."""
+    """The fields of ``plan`` by name, for JSON: bytes, bytes per second and bytes per day."""
     return asdict(plan)
 
 
@@ -204,7 +204,10 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """``found`` as plain values in bytes, seconds, bytes per second and FLOP per second."""
+    """The document `membench.advice/1`: bytes, seconds, bytes per second and FLOP per second.
+
+    An absent value is None. Each range has the keys ``low``, ``value`` and ``high``.
+    """
 
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}

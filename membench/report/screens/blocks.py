@@ -69,7 +69,7 @@ def blocks(rows: Iterable[R]) -> list[Block[R]]:
 
 
 def split(case: str) -> tuple[str, tuple[str, ...]]:
-    """Bench name and ``key=value`` parts of a case id."""
+    """(name of the bench, ``key=value`` parts) of a case id."""
     parts = case.split("/")
     return "/".join(part for part in parts if "=" not in part), tuple(
         part for part in parts if "=" in part

@@ -57,7 +57,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """The tier's share of the reference, and the verdict on the tier, such as ``98%, pass``."""
+    """The measured share of the reference value, and the verdict: ``98%, pass``."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

@@ -1,4 +1,4 @@
-"""Print a claim of the thesis, such as for `membench explain C13`."""
+"""Print a claim of the thesis, for example for the command `membench explain C13`."""
 
 from __future__ import annotations
 

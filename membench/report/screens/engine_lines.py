@@ -31,7 +31,7 @@ def engine_lines(
     disk_bytes: float | None,
     second: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
-    """The lines to set for each engine: command-line options or environment variables.
+    """Engine -> settings for the tiers: lines with command-line options or environment variables.
 
     Source: the engines' manuals in 2026. vLLM's native offloading takes GiB over all ranks.
     SGLang's HiCache and LMCache take GB per rank. Dynamo's KVBM takes GB over all ranks.

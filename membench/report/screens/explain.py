@@ -26,7 +26,10 @@ def print_flag(console: Console, flag: Flag) -> None:
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
-    """Print the description of a bench, and the axes and the number of cases of each profile."""
+    """Print the description of a bench, and the axes and the number of cases of each profile.
+
+    ``cases`` maps the name of a profile to the cases of the bench in this profile.
+    """
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))
     console.print()

@@ -43,7 +43,7 @@ def prefix(bench: Bench) -> str:
 
 
 def counting(bench: Bench) -> str:
-    """How the bytes of the bench are counted, as a sentence."""
+    """Text that explains which bytes the bench counts."""
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:

@@ -123,7 +123,11 @@ def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
 
 
 def share_text(judged: JudgedRung) -> str:
-    """The measured share of the low end of the reference range, such as ``98%``; or empty."""
+    """The measured value divided by the low end of the reference range, such as ``98%``.
+
+    For a latency, the high end of the range divided by the measured value. The text is empty
+    without a reference range.
+    """
     share = judged.line.worst.share if judged.line is not None else None
     return "" if share is None else f"{share:.0%}"
 

@@ -1,4 +1,4 @@
-"""Print how an inference engine should copy KV blocks on a machine."""
+"""Print the copy methods that an inference engine should use for KV blocks on a machine."""
 
 from __future__ import annotations
 

@@ -77,10 +77,13 @@ class Watcher:
         """Do nothing; subclasses show progress."""
 
     def close(self) -> None:
-        """Restore the screen."""
+        """Do nothing; subclasses restore the screen."""
 
     def draw(self, show: Callable[[], None]) -> None:
-        """Call ``show``; after an error of standard output, keep the error and never draw again."""
+        """Call ``show``, which writes to standard output.
+
+        If writing fails, `lost` becomes the error, and later calls do nothing.
+        """
         if self.lost is not None:
             return
         try:

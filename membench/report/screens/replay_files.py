@@ -42,7 +42,11 @@ def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
 
 
 def replay_json(results: Sequence[Replayed]) -> str:
-    """All results as JSON; null means an unlimited capacity or an infinite upper bound."""
+    """The fields of all results as JSON.
+
+    A null capacity is unlimited, and a null ``to_s`` of a band of times is infinite. Any other null
+    means that the value is unknown, as in `Replayed`.
+    """
     traces = [
         {
             **asdict(result),

@@ -46,9 +46,9 @@ def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
 
 
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
-    """The blocks to print, each with the IOPS rows (by case id) to show in the same table.
+    """Pairs (block to print, case id -> row of IOPS to show in the same table).
 
-    A block of IOPS is left out if the bandwidth block of the tier has all its cases.
+    If every case with IOPS in a tier also has a bandwidth, the block of IOPS is left out.
     """
     operations = {
         block.tier: {row.case: row for row in block.rows}
@@ -89,7 +89,7 @@ def _table(
 def _by_row(
     block: Block[Row], operations: Mapping[str, Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and lines of a table with one line per row: value, spread, range of rounds, flags."""
+    """(headers, lines) of a table with one line per row: value, spread, range of rounds, flags."""
     show = block.scale.format
     scale = common_scale(Metric.IOPS, [row.value or 0.0 for row in operations.values()])
     rows = []
@@ -114,7 +114,7 @@ def _by_row(
 def _by_stat(
     block: Block[Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and lines of a table with one line per case and one column per statistic."""
+    """(headers, lines) of a table with one line per case and one column per statistic."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     cases: dict[str, dict[Stat, Row]] = {}
     names: dict[str, str] = {}

@@ -54,7 +54,10 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 
 
 def print_table(console: Console, table: TextTable) -> None:
-    """Print ``table``. A pipe gets text without Rich, which takes 0.1 s for 1,000 rows."""
+    """Print ``table``. For a pipe, the text is made without Rich: Rich takes 0.1 s per 1,000 rows.
+
+    A table with a title is printed with Rich.
+    """
     wide = table.widths
     if console.is_terminal or table.title or sum(wide) + GAP * len(wide) > console.width:
         console.print(drawn(table, console.width))
@@ -63,7 +66,7 @@ def print_table(console: Console, table: TextTable) -> None:
 
 
 def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
-    """Print ``rows`` in columns without a header. A pipe gets text without Rich, which is slow."""
+    """Print ``rows`` in columns without a header. For a pipe, Rich is not used: Rich is slow."""
     plain = [[cell.plain for cell in row] for row in rows]
     wide = widths(plain)
     gap = " " * GAP

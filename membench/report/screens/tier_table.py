@@ -31,7 +31,7 @@ STYLES = {
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
     """A table with one line per tier: best values, verdict, and flags except ``shared``.
 
-    The column "of ref" has the measured share of the low end of the reference range.
+    The column "of ref" has the measured share of the reference value (see `share_text`).
     """
     present = {metric for one in found for metric in one.rung.best}
     columns = [(title, metrics) for title, metrics in _COLUMNS if present & {*metrics}]
@@ -60,7 +60,7 @@ def rung_text(rung: Rung) -> str:
 
 
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
-    """The best value, with its unit, of the first of ``metrics`` that the tier has; or empty."""
+    """The best value of the first of ``metrics`` that the tier has, with the unit; or empty."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
     return "" if row is None else format_value(row.metric, row.value or 0.0)
 

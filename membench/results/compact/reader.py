@@ -5,10 +5,9 @@ thousand files of a fleet, this takes half a minute. This reader splits a file i
 and checks the cells column by column. Most cells equal the cells of the previous file or of the row
 above, and are checked only once. Columns that comparisons never use are not read.
 
-This reader passes a file with anything unusual to `read_rows`. Only `read_rows` decides whether a
+If a check of this reader fails, `parse_rows` reads the file. Only `parse_rows` decides whether a
 results file is valid, and raises the errors. So both readers accept and reject the same files, with
-one exception: this reader does not check cells that it does not read (`SKIPPED`), or parses only on
-access.
+one exception: this reader does not check the columns `SKIPPED`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ The column `samples` is parsed on access. Of `min` and `max`, only the better va
 """
 
 # Exponents have at most two digits: a number with a longer exponent may be infinite or 0, and only
-# the strict reader decides whether it is valid.
+# `parse_rows` decides whether such a number is valid.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
@@ -52,7 +51,11 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 
 
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
-    """Read the rows of ``path`` in order, without repetitions; ``pipe`` as in `read_rows`.
+    """Read the rows of the results file ``path`` in order, without repetitions of a row.
+
+    Args:
+        path: the results file.
+        pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
         SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
@@ -66,7 +69,7 @@ def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
 
 
 def _plain(text: str) -> list[Measurement] | None:
-    """Parse the rows of ``text``; None if something in the text is unusual."""
+    """Parse the rows of ``text``; None if only `parse_rows` can decide whether they are valid."""
     columns = _columns(text)
     if columns is None:
         return None
@@ -115,7 +118,11 @@ def _agree(
     spreads: Sequence[float | None],
     lists: Sequence[str],
 ) -> bool:
-    """Whether the cells of each row satisfy the rules of the schema between columns."""
+    """Whether each row satisfies the rules of the schema between columns.
+
+    ``values``, ``spreads`` and ``lists`` have one element per row: the number in `value`, the
+    number in `spread`, and the cell `round_values`.
+    """
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
     semicolons = list(map(str.count, lists, repeat(";")))
@@ -147,8 +154,8 @@ class _CommonColumns(NamedTuple):
     Attributes:
         columns: the cells, a list for each field of `Common`.
         commons: the parsed values, one object for each row.
-        semicolons: number of semicolons between the round values of each row, if it has any.
-        usual: whether all rows are ok and have several rounds.
+        semicolons: for each row, the number of semicolons in a complete cell `round_values`.
+        usual: whether every row is `ok` and has several rounds.
         lower: indices of the rows for which a lower value is better.
         unique: whether no two rows have the same case, metric and statistic.
     """
@@ -233,9 +240,9 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 
 
 def _columns(text: str) -> list[list[str]] | None:
-    """The cells of ``text`` below its header, a list for each of `_READ`.
+    """The cells of ``text`` below the header, as one list for each column of `_READ`.
 
-    None if they cannot be split at once, or if the header is not that of a results file.
+    None if `at_once` cannot split ``text``, or if `_places` rejects the header.
     """
     cells = at_once(text)
     places = None if cells is None else _places(cells.header)

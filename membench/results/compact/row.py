@@ -53,7 +53,7 @@ class Common(NamedTuple):
 class Measurement(NamedTuple):
     """One (case, metric, stat) of one run; each field is the column of the same name.
 
-    `best` is the better of the columns `max` and `min`. Fields whose name ends in ``_cell`` are
+    `best` is the better of the columns `max` and `min`. Fields whose name ends in ``_cell`` contain
     unparsed cells. The properties `detail`, `round_values` and `samples` parse the cells on access.
     """
 
@@ -186,7 +186,7 @@ class Measurement(NamedTuple):
 
     @property
     def samples(self) -> tuple[tuple[float, ...], ...]:
-        """The stored samples of each round.
+        """The stored samples of the round, in the unit of the row; empty for several rounds.
 
         Raises:
             SchemaError: the cell does not contain valid samples.
@@ -211,7 +211,7 @@ def distinct(commons: Sequence[Common]) -> tuple[Common, ...]:
 
 
 def of_row(row: Row) -> Measurement:
-    """Convert ``row`` to a `Measurement`; samples are kept only if there is a single round."""
+    """Convert ``row`` to a `Measurement`, with samples only if ``row`` has a single round."""
     cells = (DETAIL.to_cell(row.detail), VALUES.to_cell(row.round_values))
     samples = SAMPLES.to_cell(row.samples) if row.rounds == 1 else ""
     common = Common._make(getattr(row, name) for name in Common._fields)

@@ -67,7 +67,7 @@ WITH_ALL_ROWS = frozenset({"parquet"})
 
 
 def importer(name: str) -> Importer:
-    """Return the importer of the format ``name``.
+    """Return the importer of the format ``name``: a function from the bytes of a file to rows.
 
     Raises:
         UsageError: there is no such format.
@@ -107,7 +107,7 @@ def importer(name: str) -> Importer:
 
 
 def exporter(name: str) -> Exporter:
-    """Return the exporter of the format ``name``.
+    """Return the exporter of the format ``name``: a function from rows to the contents of files.
 
     Raises:
         UsageError: there is no such format.

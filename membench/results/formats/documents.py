@@ -72,7 +72,7 @@ def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] 
 
 
 def broken(error: SchemaError) -> tuple[Unplaced]:
-    """Make a record without rows for a document that could not be parsed."""
+    """The record for a document that could not be parsed: the text of ``error``, and no row."""
     return (Unplaced(f"a document that is cut off or broken ({error})"),)
 
 
@@ -101,7 +101,10 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
 
 
 def _next_column_0(text: str, start: int) -> int:
-    """The start of the next object that begins in the first column and so is not nested."""
+    """Index of the next object after ``start`` that begins a line, and so is not nested.
+
+    Without such an object, the index is the length of ``text``.
+    """
     found = text.find("\n{", start)
     return found + 1 if found >= 0 else len(text)
 

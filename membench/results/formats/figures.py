@@ -24,7 +24,7 @@ _LONGEST_PART = 200
 
 @record
 class Origin:
-    """Where the values in an imported file come from.
+    """The origin of the values in an imported file.
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.
@@ -41,7 +41,10 @@ class Origin:
 
     @cached_property
     def facts(self) -> Mapping[str, str]:
-        """The columns run_id, machine and started; empty if a value is not allowed in a file."""
+        """The columns run_id, machine and started: name -> cell.
+
+        The mapping is empty if a cell is not allowed in a results file.
+        """
         facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
         return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
 
@@ -73,11 +76,12 @@ def row(
     failed: bool = False,
     **columns: Any,
 ) -> Row | Unplaced:
-    """Make a row from one value in the unit of the metric; the row has a single round.
+    """Make a row with a single round from ``value`` in the unit of ``metric``.
 
-    Without a value, the row is `skipped` or `failed`, with ``reason``. If there are more samples
-    than a file stores, only their number is stored. A value that is not allowed in a results file
-    becomes `Unplaced`, and other values of the file are not affected.
+    If ``value`` is None, the row is `failed` or `skipped` (depending on ``failed``), and has the
+    ``reason``. If there are more samples than a file stores, the row has only the number of
+    samples. ``columns`` are further columns of the row. If a column has a value that is not allowed
+    in a results file, the result is an `Unplaced` with the reason.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
     own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}
@@ -162,7 +166,7 @@ def _made(
 
 @lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
-    """Join ``parts`` to a case id; characters that are not allowed become ``-``."""
+    """A case id that consists of ``parts``; characters that are not allowed become ``-``."""
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)
     return text[:1].lower() + text[1:]

@@ -25,7 +25,7 @@ class Intake:
         rows: the rows of all runs.
         unplaced: description of content that gave no row -> number of occurrences.
         notes: note for the user -> number of files.
-        refused: files in a folder that could not be read, with the reason.
+        refused: file that could not be read -> the reason.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -62,12 +62,12 @@ def take(
 ) -> None:
     """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
-    An unreadable file is an error if the user named it. A file in a folder is added to
-    ``intake.refused`` instead.
+    A file that cannot be read is added to ``intake.refused``. Unreadable files in folders do not
+    end the import.
 
     Raises:
-        SchemaError: a named file cannot be read. The message has no path: the path is in
-            ``intake.refused``.
+        SchemaError: a file that the user named cannot be read. The message does not contain the
+            path, which is the last key of ``intake.refused``.
     """
     contents: set[int] = set()
     for path, named in _files(paths):

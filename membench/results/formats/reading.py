@@ -28,17 +28,14 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Content of the file that gave no row, described by ``what``.
-
-    Equal descriptions are counted.
-    """
+    """Content of the file that gave no row; ``what`` describes the content in words."""
 
     what: str
 
 
 @dataclass(frozen=True)
 class ReaderNote:
-    """Something about the imported file that the user should know."""
+    """A note for the user about the imported file, such as a warning that the tool printed."""
 
     text: str
 
@@ -95,10 +92,12 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield ``records`` up to the first error, which becomes a record without rows.
+    """Yield ``records`` until reading the next record fails.
+
+    The last record then has no row, only the text of the error.
 
     Raises:
-        SchemaError: the first record already has an error.
+        SchemaError: reading the first record fails.
     """
     any_yet = False
     try:

@@ -1,4 +1,7 @@
-"""Recognise the format of a file by its first lines, so that an error can name the command."""
+"""Recognise the format of a file by its first lines.
+
+If a user gives a file of another format, the error message can then name the right command.
+"""
 
 from __future__ import annotations
 
@@ -88,8 +91,8 @@ def opened(data: bytes) -> bytes:
     """Convert ``data`` to UTF-8, and decompress gzip.
 
     Raises:
-        SchemaError: the data are not a tool's output, but compressed in another way, a Git LFS
-            pointer, a web page, or a file of membench.
+        SchemaError: the data are not the output of a tool, but for example a file that is
+            compressed in another way, a Git LFS pointer, a web page, or a file of membench.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)

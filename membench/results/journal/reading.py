@@ -127,7 +127,10 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """Load the object in ``record``; None for a kind of record that only newer versions know."""
+    """Load the object in ``record``, which is line ``number``.
+
+    None for a kind of record that only newer versions of membench write.
+    """
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -148,7 +151,11 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Reject a symbolic link, because a run replaces and removes its journal by name."""
+    """Reject a symbolic link, because a run replaces and removes its journal by name.
+
+    Raises:
+        JournalError: ``path`` is a symbolic link.
+    """
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, but a journal must be a regular file",

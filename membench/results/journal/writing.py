@@ -80,6 +80,9 @@ class Journal:
     def resume(cls, path: Path) -> tuple[Self, Contents]:
         """Open the journal at ``path`` to continue its run; an incomplete last record is removed.
 
+        Returns:
+            (the open journal, the content before the continuation).
+
         Raises:
             JournalError: the journal does not exist, is open in another process, or is damaged.
         """
@@ -153,7 +156,11 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Write a `JournalEvent` to the journal and wait until it is on disk."""
+        """Write a `JournalEvent` to the journal and wait until the event is on disk.
+
+        Raises:
+            OutputError: the record could not be written; the journal is unchanged.
+        """
         self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ SUBSTITUTE = "measurement."
 
 
 class AssumptionError(MembenchError):
-    """An invalid assumption."""
+    """A file, an entry or a text does not give a valid assumption."""
 
 
 UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -56,7 +56,7 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
 
 
 class EntryKind(StrEnum):
-    """How the value of an assumption was obtained."""
+    """The way in which the value of an assumption was obtained."""
 
     SPEC = "spec"
     PRICE = "price"
@@ -133,7 +133,7 @@ _NUMBERS = ("value", "low", "high")
 
 
 def shipped() -> dict[str, Assumption]:
-    """The assumptions and records that membench contains, by name."""
+    """Name -> entry, for the assumptions and dated records that membench contains."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = (files(__package__) / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The meaning of each badge, as text."""
+"""Explanations of the badges, which are marks on a verdict (`membench.core.terms.Badge`)."""
 
 from __future__ import annotations
 

@@ -31,9 +31,12 @@ _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 @record
 class Assumed:
-    """``options`` of `--assume` that change the verdict on the claim or part ``moves``.
+    """Changed assumptions, and the verdict that changes with these assumptions.
 
-    The new verdict is ``becomes``.
+    Attributes:
+        options: the arguments of `--assume`.
+        moves: id of the claim or of the part whose verdict changes.
+        becomes: the new verdict.
     """
 
     options: tuple[str, ...]
@@ -82,9 +85,11 @@ def assuming(
     - a record that no one has published yet
     - an assumption instead of a missing measurement
 
+    The result is None if none of these changes has this effect.
+
     Args:
         parts: the parts of one claim.
-        waited: names that a user may assume although ``entries`` lacks the names -> units.
+        waited: name that a user may assume although ``entries`` lacks the name -> unit.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}

@@ -18,7 +18,10 @@ def device_key(device: str, what: str) -> str:
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The short name, in the assumptions, of the GPU in the ``device`` column of ``rows``."""
+    """The name, such as ``h100``, of the measured GPU in the assumptions; empty if unknown.
+
+    The column ``device`` of ``rows`` contains the full name of the GPU.
+    """
     slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
     for text in dict.fromkeys(row.device for row in rows):
         words = re.split(r"[^a-z0-9]+", text.lower())

@@ -45,7 +45,10 @@ class EvidenceRows:
 
     @property
     def peak(self) -> float | None:
-        """The first peak that is not a measurement, in SI units; None without such a peak."""
+        """The first theoretical peak in the rows, in SI units.
+
+        None if every row has no peak or a measured peak.
+        """
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -94,7 +97,10 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The rows with status `ok` and without a flag that another tier determined the value."""
+    """The rows with status `ok` and without any of `OFF_TIER_FLAGS`.
+
+    These flags mean that another tier determined the value.
+    """
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 

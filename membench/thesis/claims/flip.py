@@ -51,10 +51,11 @@ def smallest_flip(
     """The smallest change of one input in ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest upward step. A share, for example, cannot exceed 1.
+        limits: name -> the largest upward step. A share, for example, cannot exceed 1. A name
+            without a limit has no entry.
 
     Returns:
-        None if no change up to a factor of 100 changes the verdict.
+        The change; None if no change up to a factor of 100 changes the verdict.
     """
     best: Flip | None = None
     for name in names:

@@ -62,7 +62,17 @@ def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
 def assumed(
     override: Path | None = None, assume: Sequence[str] = (), today: date | None = None
 ) -> Assumptions:
-    """The built-in assumptions, changed by the file ``override`` and the texts ``assume``."""
+    """The built-in assumptions, changed by the file ``override`` and the texts ``assume``.
+
+    Args:
+        override: a TOML file with entries that replace built-in entries; None for no file.
+        assume: texts ``NAME=VALUE`` (see `given`).
+        today: the date of the entries from ``assume``; None for the present day.
+
+    Raises:
+        AssumptionError: the file or an entry of the file is invalid.
+        UsageError: a text in ``assume`` is invalid.
+    """
     told = ledger()
     entries = assumptions(override, declared=waited_for(told, assumptions()))
     if not assume:
@@ -71,9 +81,9 @@ def assumed(
 
 
 def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """A (warning, hint) for each ``measurement.<input>`` in ``entries`` without effect.
+    """A (warning, hint) for each assumption ``measurement.<input>`` that has no effect.
 
-    Such an assumption has no effect if every machine in ``rows`` has measured the input.
+    The assumption has no effect if the input was measured on every machine in ``rows``.
     """
     of_machines = tuple(machines(rows).values())
     inputs = ledger().inputs
@@ -95,7 +105,7 @@ def given(
     """``base`` with the entries in ``texts`` added. A new entry replaces an entry of equal name.
 
     Args:
-        further: names that ``texts`` may define although ``base`` lacks the names -> unit.
+        further: name that ``texts`` may define although ``base`` lacks the name -> unit.
         today: the date of the new entries.
 
     Raises:

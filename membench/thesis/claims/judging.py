@@ -133,7 +133,10 @@ def reads_machine(part: Part) -> bool:
 def judge_part(
     part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``scenario``, and the smallest change that changes the verdict."""
+    """The verdict on ``part`` in ``scenario``, and the smallest change that changes the verdict.
+
+    ``moved`` computes and caches verdicts after a change; None for an empty cache.
+    """
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [

@@ -28,7 +28,7 @@ class MachinePair:
     """This machine and another machine with a different HBM bandwidth.
 
     Attributes:
-        bandwidth: (HBM read bandwidth of this machine, HBM read bandwidth of the other machine).
+        bandwidth: (rows of this machine, rows of the other machine) with HBM read bandwidth.
         rates: case, metric and statistic -> (rows of this machine, rows of the other machine).
         compared: whether the FLOP rates of both machines are known to be equal.
     """
@@ -40,7 +40,7 @@ class MachinePair:
 
 @record
 class NoPair:
-    """No other machine can be compared with this machine, and the reason."""
+    """The reason why no other machine can be compared with this machine."""
 
     reason: str
 
@@ -57,8 +57,8 @@ def find_pair(
         own: rows of this machine.
         others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: (FLOP/s of this machine, FLOP/s of each other machine) as assumed. Measured FLOP/s
-            take precedence.
+        flops: the assumed compute rates in any common unit: (rate of this machine, rates of the
+            other machines). None for an unknown rate. Measured rates take precedence.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:

@@ -102,7 +102,7 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
-    """The judgement for given shares of supporting and contradicting draws."""
+    """The judgement for given shares (0 to 1) of supporting and contradicting draws."""
     word = word_for(supporting, contradicting, thresholds)
     return Judgement(word, supporting, contradicting)
 
@@ -110,7 +110,7 @@ def judged(supporting: float, contradicting: float, thresholds: VerdictThreshold
 def word_for(
     supporting: float, contradicting: float, thresholds: VerdictThresholds
 ) -> ClaimVerdict:
-    """The verdict for given shares of supporting and contradicting draws."""
+    """The verdict for given shares (0 to 1) of supporting and contradicting draws."""
     if supporting >= thresholds.share:
         return ClaimVerdict.SUPPORTED
     if contradicting >= thresholds.contradicting_share:

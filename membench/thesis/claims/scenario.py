@@ -87,7 +87,7 @@ class Scenario:
     borrowed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
-        """The draws of ``name``.
+        """[draws] values of the input ``name``, in SI units.
 
         Raises:
             NoData: ``name`` has no draws.
@@ -102,7 +102,7 @@ class Scenario:
         raise NoData(self.missing.get(name, tr("{name} is not known", name=name)), why)
 
     def of_device(self, what: str) -> Floats:
-        """The draws of an assumption about the measured device, such as ``memory``.
+        """[draws] values of an assumption about the measured device, such as ``memory``.
 
         Raises:
             NoData: the device or the assumption is unknown.
@@ -112,7 +112,7 @@ class Scenario:
         return self[device_key(self.device, what)]
 
     def efficiency(self, name: str) -> Floats:
-        """The draws of the measured rate ``name`` as a fraction of the device's peak.
+        """[draws] values of the measured rate ``name``, as fractions of the device's peak.
 
         Raises:
             NoData: the rate or the peak is unknown.
@@ -169,7 +169,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """Machine -> scenario. Without rows, the only scenario contains just assumptions."""
+    """Machine -> scenario. Without rows, the only key is "", with a scenario of assumptions."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}

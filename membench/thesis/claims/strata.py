@@ -100,7 +100,7 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """Only the verdict ``word`` of `outcome`, which is faster."""
+    """Only the verdict ``word`` of `outcome`, computed in less time."""
     return words_of(drawn, thresholds)[0]
 
 

@@ -30,7 +30,7 @@ class Sweep:
         self._try(0.0)
 
     def word(self, step: float) -> ClaimVerdict:
-        """The verdict after ``step``."""
+        """The verdict after the input changed by ``step`` (the ln of a factor, or years)."""
         while True:
             place = bisect_left(self._steps, step)
             around = self._steps[max(place - 1, 0) : place + 1]
@@ -47,10 +47,11 @@ class Sweep:
 
 
 def _next(step: float, farther: float = math.inf) -> float:
-    """The step to evaluate, to learn the verdict after ``step``.
+    """The next step to evaluate when `Sweep.word` needs the verdict after ``step``.
 
-    The search asks for the sizes in `LADDER` in ascending order, and most inputs change no verdict
-    at most sizes. So the largest size is the first, then the middle one of the remaining sizes.
+    `smallest_flip` needs the sizes in `LADDER` in ascending order. For most inputs, most of these
+    sizes change no verdict. So the largest size is evaluated first, and then the middle one of the
+    remaining sizes.
 
     Args:
         farther: the nearest evaluated step beyond ``step``, with other verdicts.

@@ -37,7 +37,7 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """The length of the bar: the difference between ``at_low`` and ``at_high``."""
+        """The length of the bar in the unit of the statistic: |``at_high`` - ``at_low``|."""
         return abs(self.at_high - self.at_low)
 
 

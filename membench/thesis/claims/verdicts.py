@@ -139,7 +139,8 @@ def verdicts(
             verdicts in this process.
 
     Raises:
-        AssumptionError: the file or an entry of ``assume`` is invalid.
+        AssumptionError: the file ``override`` or an entry of the file is invalid.
+        UsageError: a text in ``assume`` is invalid.
     """
     told = ledger()
     entries = assumed(override, assume, today)

@@ -284,7 +284,10 @@ def _demand_order(trace: Trace, what: str) -> None:
 
 
 def _days(trace: Trace, first: int) -> float | None:
-    """Days from request number ``first`` to the last request; None without a common clock."""
+    """Days from request number ``first`` to the last request.
+
+    None if the trace has no common clock, or if no time passes.
+    """
     if not trace.timed or trace.requests < 2 or (np.diff(trace.arrival) < 0).any():
         return None
     span = float(trace.arrival[-1] - trace.arrival[first])
@@ -325,7 +328,10 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until a cache is full, for each capacity in ``ends`` (blocks); None if never full."""
+    """Seconds until a cache is full, for each capacity in ``ends`` (blocks).
+
+    None if the cache never becomes full, or if the trace has no common clock.
+    """
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
@@ -373,7 +379,11 @@ def _policies(
 
 
 def tier_specs(asked: Sequence[TierAsked], block: float) -> list[TierSpec]:
-    """The tiers ``asked``, with capacities in blocks of ``block`` bytes instead of bytes."""
+    """The tiers ``asked``, with capacities in blocks of ``block`` bytes instead of bytes.
+
+    Raises:
+        UsageError: a tier is smaller than a block.
+    """
     for one in asked:
         if one.capacity_bytes < block:
             raise UsageError(

@@ -77,7 +77,7 @@ class HitCurve:
         return self.rate(self.enough)
 
     def least(self, share: float) -> int:
-        """The smallest capacity, in blocks, that reaches ``share`` of all hits."""
+        """The smallest capacity, in blocks, that gives the fraction ``share`` of all hits."""
         wanted = share * float(self.hits(np.array([self.enough]))[0])
         low, high = 1, self.enough
         while low < high:
@@ -108,7 +108,7 @@ class HitCurve:
     def _bent(self) -> Ints:
         """Capacities (blocks) at which the slope of the curve changes, ascending.
 
-        A point between two adjoining ramps is left out.
+        A point between two adjoining ramps is left out, because the slope stays the same there.
         """
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)

@@ -61,7 +61,7 @@ class Trace:
 
     @property
     def requests(self) -> int:
-        """Number of requests."""
+        """Number of requests, which is the length n of the arrays."""
         return self.arrival.size
 
     @property
@@ -81,7 +81,7 @@ class Trace:
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
-        """A trace of the requests with the indices ``order``, in the order of ``order``."""
+        """The trace of the requests with the indices ``order``, in this order."""
         lengths = np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         runs = np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -132,6 +132,9 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     Ids that are private to a session do not show which tokens all sessions share (such as a system
     prompt). This function gives the blocks at the start of each session's first request equal ids
     in all sessions. Requests that do not contain these blocks do not change.
+
+    Raises:
+        TraceError: the ids are too large to give the sessions separate ids.
     """
     wanted = tokens // max(trace.block_tokens, 1)
     if not trace.private or not wanted or not trace.runs:

@@ -1,4 +1,4 @@
-"""Computes what a trace demands from the cache tiers of one GPU: reads, writes, resident bytes."""
+"""Computes the demand of a trace on the cache tiers of one GPU: reads, writes, resident bytes."""
 
 from __future__ import annotations
 

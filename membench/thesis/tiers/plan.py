@@ -23,7 +23,10 @@ from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 @record(kw_only=True)
 class Drive:
-    """A type of flash drive: bytes, rated drive writes per day, B/s (None if not measured)."""
+    """A type of flash drive: capacity, rated drive writes per day (DWPD), read and write rates.
+
+    A rate is None if it was not measured.
+    """
 
     capacity_bytes: float
     dwpd: float

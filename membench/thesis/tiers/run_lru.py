@@ -15,7 +15,7 @@ class Slot:
     """The blocks of a cached run that no later request touched.
 
     Attributes:
-        time: time of the last use.
+        time: time of the last use, in seconds.
         reused: whether the last use was a hit.
         starts: start ids of the remaining pieces, ascending. Later ids are less recent.
     """
@@ -28,7 +28,12 @@ class Slot:
 
 @record
 class Dropped:
-    """A run of blocks (``first`` to ``last``) that left the cache, with the last use."""
+    """A run of blocks (ids ``first`` to ``last``) that left the cache.
+
+    Attributes:
+        time: time of the last use, in seconds.
+        reused: whether the last use was a hit.
+    """
 
     scope: int
     first: int
@@ -74,7 +79,10 @@ class RunLru:
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict the least recently used blocks until at most ``capacity`` blocks are left."""
+        """Evict the least recently used blocks until at most ``capacity`` blocks are left.
+
+        Returns the evicted blocks as runs.
+        """
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -86,7 +94,10 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Evict all blocks whose last use is before the time ``before``."""
+        """Evict all blocks whose last use is before the time ``before`` (seconds).
+
+        Returns the evicted blocks as runs.
+        """
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

@@ -24,7 +24,7 @@ class Inclusion(StrEnum):
 
 
 class Admission(StrEnum):
-    """Which blocks a tier admits. The first tier admits every block."""
+    """The rule that decides which blocks a tier admits. The first tier admits every block."""
 
     THROUGH = "write-through"  # admits every block
     SELECTIVE = "selective"  # admits a block on the second use

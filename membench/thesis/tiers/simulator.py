@@ -49,6 +49,9 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
     Sessions start at random times. The times between the requests of a session do not change.
     Without sessions, all times are scaled.
+
+    Raises:
+        UsageError: ``per_s`` is not above 0.
     """
     if per_s <= 0:
         raise UsageError(f"the rate is {per_s:g} requests per second", "use a rate above 0")

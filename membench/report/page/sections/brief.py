@@ -39,7 +39,11 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """The section. A report on one machine has a row per tier; otherwise each machine has a row."""
+    """The section with a table of verdicts and, for each machine, a sentence on serving a model.
+
+    For one machine, the table has a row per tier. For several machines, the table has a row per
+    machine.
+    """
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -60,7 +64,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run of the shown numbers."""
+    """One paragraph for each machine with several runs: the name of the run with the numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)
@@ -148,7 +152,7 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdicts on the propositions that depend on the machine, with the median value."""
+    """The verdict and the median value of each proposition that depends on the machine, as text."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 

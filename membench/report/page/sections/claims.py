@@ -1,4 +1,4 @@
-"""The section with every claim of the thesis: verdict, evidence, and what would change it."""
+"""The section with every claim of the thesis: verdict, evidence, and changes of the verdict."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """Pairs (machine, result) for ``claim``; the machine is empty if the report has only one."""
+    """Pairs (machine, result) for ``claim``. In a report on one machine, the name is empty."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -250,7 +250,7 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """Commands that measure the inputs of the claim, or that change an assumption of the claim."""
+    """Pairs (term, commands), for measuring the inputs and for changing an assumption."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append(
@@ -350,7 +350,7 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile of the random values, and the verdict on each variant."""
+    """Median and 5th to 95th percentile of all draws, and the separate verdicts on the variants."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     text = tr(
@@ -378,7 +378,7 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """For each axis (such as GPU class), the verdict on each group of variants.
+    """Pairs (axis such as GPU class, text with the verdict on each group of variants).
 
     An axis whose groups all have one variant is left out.
     """

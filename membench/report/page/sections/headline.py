@@ -118,7 +118,10 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 
 
 def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
-    """A table with one row per run and tier; a column needs a value in at least one run."""
+    """A table with one row per run and tier; columns without any value are left out.
+
+    ``ladders`` maps the label of a run to the best results of each tier.
+    """
     several = len(ladders) > 1
     judged = any(one.lines for found in ladders.values() for one in found)
     present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
@@ -148,7 +151,7 @@ _JUDGED = (
 
 
 def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
-    """Cells of a tier: the judged quantity, the expected range, the measured share, the verdict."""
+    """Four cells: judged quantity, expected range, measured share of it (`share_text`), verdict."""
     line = judged.line
     if line is None:
         return ((), (), (), (tr("no reference"),))
@@ -183,7 +186,10 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """A sentence with the references and the number of judged lines; empty without a check."""
+    """A sentence that names the references and the number of judged lines; empty without a check.
+
+    The judged lines are the lines of the check that have a verdict.
+    """
     check = one.check
     if check is None:
         return ()
@@ -236,9 +242,10 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Rounds, spread and share of the peak of a row, and the source of another tool's number.
+    """Texts on the rounds of ``row``, on the spread, and on the value as a share of the peak.
 
-    For a number of another tool, unknown values are left out.
+    If membench did not measure the row, a further text names the source, and unknown facts are left
+    out.
     """
     ours = not (row.cited or row.imported)
     facts: list[str] = []

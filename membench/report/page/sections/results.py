@@ -31,7 +31,11 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section. A table of one run has all columns; of several runs, one column per run."""
+    """The section with one table per tier and metric.
+
+    For one run, a table has one column per property of the rows. For several runs, a table has one
+    column of values per run.
+    """
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()
@@ -90,7 +94,10 @@ def _source_column(block: Block[Row]) -> list[Column]:
 
 
 def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
-    """The cell of `_source_column`: the sources of the published values in ``rows``."""
+    """The cell of `_source_column` with the sources of the published values in ``rows``.
+
+    The list is empty if the table has no such column.
+    """
     texts = (
         ": ".join(filter(None, (row.detail.get("source", ""), row.detail.get("note", ""))))
         for row in rows

@@ -28,7 +28,10 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 
 
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
-    """The annotations as GitHub workflow commands: an error per failure, a warning per ``look``."""
+    """The annotations as GitHub workflow commands.
+
+    Each failure becomes an error. Each result with the verdict ``look`` becomes a warning.
+    """
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)
     for line in check.lines:

@@ -1,4 +1,8 @@
-"""A check as JUnit XML, with a test case per line and device, precondition and requirement."""
+"""A check as JUnit XML.
+
+There is one test case for each precondition, for each device of each line, for each straggler and
+for each requirement that is not met.
+"""
 
 from __future__ import annotations
 

@@ -29,5 +29,9 @@ class CheckLines(ProgressLines):
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """A progress bar for a ``table`` on a terminal, otherwise lines on standard error."""
+    """The display of the progress while the check measures.
+
+    If the check will be printed as a ``table`` on a terminal, the display is a bar. Otherwise it is
+    a line per case on standard error.
+    """
     return CheckBar() if table and is_terminal() else CheckLines()

@@ -31,7 +31,8 @@ class TierCells:
     Attributes:
         tier, name: the tier and the measured quantity.
         measured, expected: the measured value and the expected range, with units.
-        share: the measured share of the low end of the expected range.
+        share: the measured share of the expected value in percent (see `legend`). Without an
+            expected value, the share of the peak.
         verdict: a character and the verdict.
         source: numbers of the sources, such as ``1 2``.
         remark: the GPU and the reason for the verdict; may be empty.
@@ -109,7 +110,10 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """The verdict with its character, such as ``= pass``; a short reason replaces the word."""
+    """The character and the word of the verdict, such as ``= pass``.
+
+    If the verdict has a short reason, the reason replaces the word.
+    """
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
@@ -131,7 +135,11 @@ def legend(check: MachineCheck) -> Iterator[str]:
 
 
 def _remark(line: TierLine) -> str:
-    """The GPUs with the worst verdict if other GPUs are better, and a reason without short form."""
+    """A remark that names the GPUs with the worst verdict, and gives the reason.
+
+    The GPUs are left out if all have this verdict. The reason is left out if it has a short form,
+    because the column of verdicts shows the short form.
+    """
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
     named = gpus(same) if 0 < len(same) < len(line.devices) else ""

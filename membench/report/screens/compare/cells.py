@@ -43,8 +43,9 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
     """Three lists of cells, with one cell per label, the reference first.
 
     The first list has the values in ``scale``; an absent value is ``-``. The second list has half
-    ranges such as ``+-1.2%``, or the origin of a single value. The third list has shares of the
-    peak such as ``87%``, or an empty text.
+    the range of the compared values as a share of the median, such as ``+-1.2%``. For a single
+    value, the second list has the result of `_origin`. The third list has shares of the peak such
+    as ``87%``, or an empty text.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     known = [one for one in values if one is not None]
@@ -63,7 +64,11 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """One text per label: the next text of ``known``, or ``of_unknown`` if the value is None."""
+    """One text per label.
+
+    If the value of label number ``side`` is None, the text is ``of_unknown(side)``, otherwise the
+    next element of ``known``.
+    """
     if len(known) == len(values):
         return known
     shown = iter(known)
@@ -103,7 +108,10 @@ def _ratio_text(finding: Difference) -> str:
 
 
 def best_texts(differences: Differences) -> list[str]:
-    """The ratios of the best samples, one cell per label, such as ``1.003``; empty without one."""
+    """The ratios of the best samples, one cell per label, such as ``1.003``.
+
+    A cell without a ratio is empty.
+    """
     bests = differences.bests
     known = significant_texts([one for one in bests if one is not None])
     return _by_side(bests, known, lambda _side: "")

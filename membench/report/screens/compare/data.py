@@ -136,7 +136,10 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
 
 
 def to_csv(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """CSV with one row per line of the comparison and label; an absent value is an empty cell."""
+    """CSV with one row for each line of the comparison and each label.
+
+    An absent value is an empty cell.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -208,7 +211,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
 def _cell(value: object) -> str:
     """``value`` as the text of a CSV cell; empty for None.
 
-    `guard` prevents a spreadsheet from executing a label such as ``=x`` as a formula.
+    The cell is guarded, so that a spreadsheet does not execute a label such as ``=x`` as a formula.
     """
     if value is None:
         return ""

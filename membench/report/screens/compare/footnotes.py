@@ -19,7 +19,7 @@ class Footnotes:
     """The footnotes of a comparison, numbered in the order of first use.
 
     Attributes:
-        texts: the number of each footnote text.
+        texts: text of a footnote -> number of the footnote.
         of_all: flags that every compared row of every label has; such flags get no footnote.
     """
 

@@ -24,7 +24,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """What a label contains: ``5 rounds, 42 cases: a.csv``."""
+    """The rounds, cases and files of a label as text: ``5 rounds, 42 cases: a.csv``."""
     ok = [one for one in commons_of(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -98,7 +98,7 @@ def summary(comparison: Comparison) -> list[str]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Remarks on the whole comparison, and what to do about unclear rows."""
+    """Remarks on the whole comparison, and advice for rows with the verdict ``unclear``."""
     return [
         *_settling(comparison),
         *_best(comparison),
@@ -123,7 +123,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """A note on rows with the verdict unclear and almost equal best samples."""
+    """A note on rows with the verdict ``unclear`` and almost equal best samples."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -200,7 +200,10 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """Notes for single runs: the offset between runs is unknown; other runs show its usual size."""
+    """Notes for a comparison of single runs, whose offset (difference between runs) is unknown.
+
+    The notes give the usual offset, if other runs of the machine show it.
+    """
     offsets = comparison.offsets
     findings = [
         finding

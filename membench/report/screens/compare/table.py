@@ -119,7 +119,7 @@ def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
 
 
 def _values(block: CompareBlock) -> Iterator[list[str]]:
-    """The value cells of each label, aligned."""
+    """For each label, the aligned value cells of all rows."""
     lines = [value_columns(line.figures, block.scale) for line in block.lines]
     for side in zip(*(zip(*columns, strict=True) for columns in lines), strict=True):
         yield _aligned(zip(*side, strict=True))

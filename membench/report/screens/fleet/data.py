@@ -25,7 +25,8 @@ def to_csv(summary: FleetSummary) -> Iterator[str]:
     """CSV with one line per machine, case, metric and statistic, sorted by machine.
 
     ``times_slower`` is relative to the median of the fleet: below 1 for a faster machine. ``z`` is
-    empty if the case was not judged. The text is yielded in parts of about 1 MiB.
+    the robust z-score, and is empty if the case was not judged. The text is yielded in parts of
+    about 1 MiB.
     """
     yield ",".join(COLUMNS) + "\n"
     values = summary.values

@@ -51,9 +51,9 @@ class _Grid:
     """The data of a heat map; the arrays have the shape (machines, cases).
 
     Attributes:
-        machines: numbers of the shown machines.
+        machines: indices of the shown machines in the results of the fleet.
         cases: the shown cases.
-        apart: log of (times slower than the median); NaN without a value.
+        apart: natural logarithm of (times slower than the median); NaN without a value.
         slow: whether the machine is an outlier in the case.
     """
 
@@ -122,9 +122,10 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Side of a square as a fraction of the cell, for ``apart``, the log of (times slower).
+    """Side of the square for a value, as a fraction of the cell.
 
-    A deviation of 1 % is visible. A factor of two fills the cell.
+    ``apart`` is the natural logarithm of (times slower than the median). The square for 1 % is
+    still visible. The square for a factor of two fills the cell.
     """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
@@ -202,7 +203,10 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean of ``summary.apart`` over the ``chosen`` values, by machine; NaN without values."""
+    """[machine] mean over the ``chosen`` values of the log of (times slower than the median).
+
+    The mean is NaN for a machine without chosen values.
+    """
     values = summary.values
     count = len(values.machines)
     sums = np.bincount(values.machine[chosen], summary.apart[chosen], minlength=count)
@@ -257,7 +261,10 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Set the horizontal axis for ``times``: linear, or logarithmic beyond a factor of 2."""
+    """Set the horizontal axis: linear, or logarithmic if the values differ by more than a factor 2.
+
+    ``times`` has the values: times slower than the median.
+    """
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

@@ -33,7 +33,10 @@ _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """Print the headline, one line per tier, each change with other changes at that time, notes."""
+    """Print the headline, one table row per line of the history, each change, and the notes.
+
+    A change is printed with the properties of the machine that changed at about the same time.
+    """
     console.print(Text(headline(history), "bold"), soft_wrap=True)
     console.print()
     _print_lines(console, history)
@@ -76,7 +79,7 @@ def _print_lines(console: Console, history: History) -> None:
 
 
 def _by_case(history: History) -> TextTable:
-    """The table with the case id above each line, for lines that have the same name."""
+    """A table with the case ids in the first column, because several lines have the same name."""
     head = ("case", "tier", "runs", "now", "noise band", "latest", "changes")
     return TextTable(
         None,

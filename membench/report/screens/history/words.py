@@ -151,7 +151,7 @@ def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
 
 
 def next_command(history: History) -> str:
-    """A command that compares the runs before and after the newest change; empty without one."""
+    """A command that compares the runs before and after the newest change; empty if none."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -222,7 +222,7 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """Sentences on how the noise band and the changes are computed."""
+    """Sentences that explain how membench computes the noise band and the changes."""
     yield tr(
         "The noise band contains {share} of the runs of all levels. It is relative to the median "
         "of the present level.",

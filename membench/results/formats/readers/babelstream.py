@@ -87,7 +87,12 @@ class _Line:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each function, such as Copy or Triad."""
+    """Yield a record for each function, such as Copy or Triad.
+
+    Raises:
+        UsageError: the user did not give the tier.
+        SchemaError: the data are not an output of BabelStream.
+    """
     run = _Header(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
     any_yet = False
     for line in text_in(data, _TOOL).splitlines():
@@ -143,7 +148,10 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The power of 2 that is printed as ``shown``, with one decimal; None if no power is."""
+    """The number of bytes, a power of 2, that is printed as ``shown`` in units of ``unit`` bytes.
+
+    None if no power of 2 from 1 KiB to 128 TiB is printed as ``shown``.
+    """
     sizes = (1 << power for power in range(10, 48))
     return next((size for size in sizes if f"{size / unit:.1f}" == shown), None)
 
@@ -171,7 +179,11 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Header) -> Record:
-    """Parse a line of the text output: three decimals of the rate, five decimals of the time."""
+    """Parse a line of the text output.
+
+    The rate has three decimals, and the times have five decimals. If the time has more significant
+    digits than the rate, the rate is computed from the time.
+    """
     if len(cells) != 5:
         return (Unplaced("a truncated line of a function"),)
     size = _given_size(run) or run.size
@@ -232,7 +244,7 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """The axes that a case id of membench contains, as ``key=value``."""
+    """The axes of a case id in ``tier``, without the size, as ``key=value``."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

@@ -14,7 +14,7 @@
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
 Optional in a figure are ``note``, ``stat``, ``peak`` with ``peak_basis``, and ``bytes_convention``.
-Version 2 adds how far the figure can be trusted and compared:
+Version 2 adds keys that show whether the figure can be trusted, and compared with measurements:
 
 - ``low``, ``high``: the range in the source; the value is within the range.
 - ``kind``: measured, datasheet, derived (computed from other figures), threshold (a published pass
@@ -185,7 +185,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """The facts that version 2 added, as texts for the column `detail`."""
+    """Name -> text for the column `detail`, for the facts that version 2 of the format added."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:

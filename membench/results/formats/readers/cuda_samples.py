@@ -1,9 +1,9 @@
 """bandwidthTest and p2pBandwidthLatencyTest of NVIDIA's CUDA samples, 4 to 13: text and ``--csv``.
 
-GB is 1e9 bytes. For copies within a device (the diagonal of p2p matrices), bytes read and bytes
-written count. For copies between host and device, and between devices, each byte counts once.
-Bidirectional matrices have the sum of both directions (NVIDIA/cuda-samples, the two ``.cu`` files).
-Samples before 10.1 print MB/s. MB is 1,024,000 bytes since 5.5, and was 2^20 bytes before.
+GB is 1e9 bytes. For copies within a device (the diagonal of p2p matrices), the samples add up bytes
+read and bytes written. For copies between host and device, and between devices, each byte counts
+once. Bidirectional matrices have the sum of both directions (NVIDIA/cuda-samples, the two ``.cu``
+files). Samples before 10.1 print MB/s. MB is 1,024,000 bytes since 5.5, and was 2^20 bytes before.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _figures(line: str, state: _State, origin: Origin) -> Iterator[Record]:
 
 
 def _factor(unit: str, state: _State) -> tuple[float, bool]:
-    """The factor from ``unit`` to GB, and whether the factor is only assumed."""
+    """(factor from ``unit`` to GB, whether the factor is only assumed)."""
     if unit == "GB":
         return 1.0, False
     return (2**20 if state.old else 1_024_000) / 1e9, True

@@ -137,7 +137,7 @@ class _Job:
 
     @property
     def cases(self) -> Mapping[str, str]:
-        """Direction -> case id of membench; empty if membench has no such case."""
+        """Direction -> case id of membench; the id is empty if membench has no such case."""
         sides = [side.op for side in self.sides]
         if self.entry.get("error"):
             mode = text_of(self.options.get("rw"))
@@ -196,7 +196,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """Calls of fsync and similar functions, which fio measures separately since version 3.7."""
+    """The results for calls of fsync and similar functions, which fio reports since version 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
@@ -211,7 +211,10 @@ def _sync(job: dict[str, Any]) -> FioSide:
 def _latency(
     figures: dict[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[Stat, float], float | None, str]:
-    """Quantiles and mean of the latency in ns, and the kind of latency (``clat`` or ``lat``)."""
+    """(quantiles of the latency in ns, mean in ns, kind of latency: ``clat`` or ``lat``).
+
+    The mean is None if the output has quantiles, or has no latency at all.
+    """
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),
         ("clat", "clat", 1000),

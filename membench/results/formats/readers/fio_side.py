@@ -17,7 +17,7 @@ _SHORT = 100  # ms: fio divides by whole ms, so shorter jobs are off by more tha
 
 @record
 class FioSide:
-    """The results for one direction of a job (read, write, trim, sync), or for all as ``mixed``.
+    """The results of a job for read, write, trim or sync, or for all together (``mixed``).
 
     Attributes:
         iops: operations per second; None if absent.

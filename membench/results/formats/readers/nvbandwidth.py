@@ -167,7 +167,10 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
 
 @lru_cache(maxsize=1024)
 def _described(text: str) -> tuple[Metric, float, str] | None:
-    """Metric, factor to the metric's unit, and a word such as Total; None without a unit."""
+    """(metric, factor to the unit of the metric, word such as Total) for a description.
+
+    None if the description ``text`` has no unit.
+    """
     unit, said = _UNIT.search(text), _PART.search(text)
     return None if unit is None else (*_METRICS[unit[1] or unit[2]], said[1] if said else "")
 
@@ -245,7 +248,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the matrix column, and the GPU of the row if the two models differ."""
+    """The name of the GPU of the matrix column, and of the GPU of the row if the models differ."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

@@ -121,10 +121,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """Replace characters of ``name`` that a case id cannot contain by words, such as ``<`` by lt.
+    """``name`` without signs that a case id cannot contain; words replace them (``<`` becomes lt).
 
-    If other characters are lost, such as letters outside ASCII, a checksum of ``name`` is appended.
-    So a test has the same id in every file, and two tests have different ids.
+    If ``name`` has characters without such a word, for example letters outside ASCII, a checksum of
+    ``name`` is appended. So a test has the same id in every file, and two tests have different ids.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)

@@ -11,7 +11,10 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write one measure per metric; statistics other than the median are part of its name."""
+    """Make the file, one measure per metric and statistic: file name suffix (empty) -> content.
+
+    The name of a measure is the metric. A statistic other than the median is appended.
+    """
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"

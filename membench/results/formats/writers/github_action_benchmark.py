@@ -17,7 +17,10 @@ _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make both files, even if one of them is empty, so that a workflow always finds both."""
+    """Make both files: file name suffix -> content.
+
+    A file without results contains an empty list, so that a workflow always finds both files.
+    """
     return {
         ending: json.dumps(
             [_entry(row) for row in measured(rows) if row.better is better], indent=1

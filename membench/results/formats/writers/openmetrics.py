@@ -28,7 +28,11 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write a gauge for each metric, and the time at which each machine was measured."""
+    """Make the file: file name suffix (empty) -> content.
+
+    The file has a gauge for each metric, and a gauge with the start time of the newest run of each
+    machine.
+    """
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
@@ -64,7 +68,10 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """Convert ``2026-01-31T08:04:12Z`` to seconds since 1970; empty if there is no valid time."""
+    """The time ``text`` (``2026-01-31T08:04:12Z``) in seconds since 1970, as text.
+
+    The result is empty if ``text`` is not a valid time.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

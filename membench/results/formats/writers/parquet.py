@@ -20,7 +20,10 @@ _YES_OR_NO = ("verified", "converged")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
-    """Write one file with all rows, including rows without a value.
+    """Make one file with all rows, including rows without a value.
+
+    Returns:
+        File name suffix (empty) -> bytes of the file.
 
     Raises:
         UsageError: pyarrow is not installed.

@@ -19,7 +19,11 @@ _VERSION = "5.1.0"  # version of the format
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write a benchmark with the rounds of each row whose values can be converted to times."""
+    """Make the file: file name suffix (empty) -> content.
+
+    Each row whose values can be converted to times becomes a benchmark. The round values become the
+    rounds of the benchmark.
+    """
     benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
     whole = {
         "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},
@@ -67,7 +71,7 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 
 
 def _statistics(data: Sequence[float]) -> dict[str, object]:
-    """The statistics of ``data`` that pytest-benchmark stores.
+    """The statistics of ``data`` (seconds) that pytest-benchmark stores: name -> value.
 
     Two kinds of outliers are counted: values beyond one standard deviation, and values beyond 1.5
     IQR (Tukey).

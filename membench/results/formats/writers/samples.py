@@ -25,7 +25,10 @@ COLUMNS = (
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Write one line per sample; rounds and samples are numbered from 1."""
+    """Make the CSV with one line per sample: file name suffix (empty) -> content.
+
+    Rounds and samples are numbered from 1.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

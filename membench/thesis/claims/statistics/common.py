@@ -125,8 +125,9 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """[model, draws] bytes for ``contexts``, a float array as bytes (a hashable cache key).
+    """[model, draws] bytes of KV cache for ``contexts``.
 
+    ``contexts`` is a float array ([draws] tokens) as bytes, because bytes can be a cache key.
     The result is cached, because most changes of an input leave the contexts unchanged.
     """
     models, tokens = all_models(), np.frombuffer(contexts)
@@ -182,7 +183,7 @@ class DecodeSeconds(NamedTuple):
 
     @property
     def bound(self) -> Floats:
-        """The larger of the two bounds."""
+        """The larger of the two bounds, in seconds."""
         longer: Floats = np.maximum(self.memory, self.compute)
         return longer
 
@@ -228,10 +229,10 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """The weights that decode steps read, in the unit of ``shared`` and ``expert``.
+    """[n] weights that a decode step reads, in the unit of ``shared`` and ``expert``.
 
-    ``batches`` is a float array as bytes. The result is cached, because most changes of an input
-    leave the batches equal.
+    ``batches`` is a float array ([n] tokens per step) as bytes. The result is cached, because most
+    changes of an input leave the batches unchanged.
     """
     return np.array(
         [

@@ -90,8 +90,9 @@ def _weights() -> _ModelWeights:
 def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
     """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
 
-    A larger batch reads fewer weights per token and computes as much per token. So all smaller
-    batches are too slow, and their number is the exponent of the result.
+    A larger batch reads fewer weights per token and computes as much per token. So every batch that
+    is smaller than the result is too slow. The batch sizes are powers of two, so the function
+    counts the sizes that are too slow.
 
     Args:
         context: [draws] tokens in the KV cache per sequence.
@@ -135,14 +136,21 @@ def host_slowdown(scenario: Scenario) -> Values:
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU, divided by the break-even rate of `breakeven_rate`."""
+    """Rate from host memory to the GPU, divided by the break-even rate, by model.
+
+    The break-even rate is the result of `breakeven_rate`.
+    """
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate divided by the peak of the device, for each rate with a known peak."""
+    """Measured rate divided by the peak of the device, for each rate with a known peak.
+
+    Raises:
+        NoData: no measured rate has a known peak.
+    """
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

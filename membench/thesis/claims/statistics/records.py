@@ -14,7 +14,7 @@ _REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
-    """|value - claimed| / claimed."""
+    """Distance from the claimed value, as a fraction: |value - claimed| / claimed."""
     distance: Floats = np.abs(value / claimed - 1)
     return distance
 

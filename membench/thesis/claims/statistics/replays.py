@@ -95,8 +95,8 @@ class Tiers(NamedTuple):
 
     Attributes:
         hbm: bytes of HBM without the weights.
-        ddr: bytes of HBM and DDR.
-        ssd: bytes of HBM, DDR and SSD.
+        ddr: ``hbm`` plus the bytes of DDR.
+        ssd: ``ddr`` plus the bytes of SSD.
     """
 
     hbm: Floats
@@ -113,7 +113,10 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """Request rate of the trace divided by the request rate that a GPU (FLOP/s) can prefill."""
+    """[trace, model, draws] request rate of the trace, divided by the rate that a GPU can prefill.
+
+    ``flops`` is [draws], the FLOP/s of the GPU.
+    """
     scale: Floats = _constants().work / flops
     return scale
 
@@ -179,7 +182,8 @@ def _rows(values: Floats) -> Floats:
 def capacity_gain(scenario: Scenario) -> Values:
     """Hit rate with a rack's flash minus hit rate with 1 TB per GPU and no flash.
 
-    Hits on flash count only if restoring from flash is no slower than recomputing.
+    There is one variant for each class of GPU, model and trace. Hits on flash count only if
+    restoring from flash is no slower than recomputing.
     """
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
@@ -189,7 +193,8 @@ def capacity_gain(scenario: Scenario) -> Values:
 def ssd_adds_hits(scenario: Scenario) -> Values:
     """Hit rate with DDR and SSD minus hit rate with DDR alone.
 
-    Hits on the SSD count only if restoring from the SSD is no slower than recomputing.
+    There is one variant for each class of GPU, model and trace. Hits on the SSD count only if
+    restoring from the SSD is no slower than recomputing.
     """
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
@@ -225,7 +230,8 @@ def _pays(scenario: Scenario, gpu: str) -> Floats:
 def ddr_share_of_hits(scenario: Scenario) -> Values:
     """Hits in DDR divided by the hits in all tiers.
 
-    Hits on the SSD count only if restoring from the SSD is no slower than recomputing.
+    There is one variant for each class of GPU, model and trace. Hits on the SSD count only if
+    restoring from the SSD is no slower than recomputing.
     """
     usable = (scenario["system.hbm_share"], scenario["system.weights_share"])
     beyond = (scenario["system.ddr_capacity"], scenario["system.ssd_capacity"])
@@ -255,7 +261,8 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 def ssd_first(scenario: Scenario) -> Values:
     """1 if the SSD is best for one more dollar and also has the most resident bytes, else 0.
 
-    The best tier saves most GPU seconds per dollar. One more byte of DDR saves two kinds of time:
+    There is one variant for each model and trace. The best tier saves most GPU seconds per dollar.
+    One more byte of DDR saves two kinds of time:
 
     - Some blocks move from SSD to DDR. A load from DDR is faster.
     - Some blocks move into the SSD that no tier contained before. No GPU recomputes these blocks.

@@ -27,19 +27,28 @@ def restore_over_recompute(scenario: Scenario) -> Values:
 
 
 def ssd_over_breakeven(scenario: Scenario) -> Values:
-    """Read rate of the SSD without the copy to the GPU, divided by the break-even rate."""
+    """Read rate of the SSD divided by the break-even rate, by model.
+
+    The read rate does not include the copy to the GPU.
+    """
     return _over_breakeven(scenario, scenario["ssd-read"])
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link divided by the break-even rate on Rubin (FP4 FLOP/s, KV in FP8)."""
+    """Rate of a rack's link divided by the break-even rate on Rubin, by model.
+
+    The break-even rate is for arithmetic in FP4 and a KV cache in FP8.
+    """
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
 
 
 def ssd_ttft(scenario: Scenario) -> Values:
-    """Seconds to restore the median prefix of agents from SSD, divided by the accepted seconds."""
+    """Seconds to restore a prefix from SSD, divided by the accepted seconds, by model.
+
+    The length of the prefix is the median context of agents.
+    """
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
@@ -58,17 +67,23 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Flash capacity that a rack's link can fill between two uses of the data, divided by 16 TB."""
+    """Usable flash capacity divided by 16 TB, for two mean times between two uses of the data.
+
+    The usable capacity is the capacity that a rack's link can fill between two uses.
+    """
     return _usable(scenario, scenario["system.link"])
 
 
 def usable_capacity_here(scenario: Scenario) -> Values:
-    """Flash capacity that the measured path can fill between two uses, divided by 16 TB."""
+    """Usable flash capacity divided by 16 TB, for two mean times between two uses of the data.
+
+    The usable capacity is the capacity that the measured path can fill between two uses.
+    """
     return _usable(scenario, scenario["ssd-hbm"])
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day divided by the rated drive writes per day.
+    """Drive writes per day divided by the rated drive writes per day, by model.
 
     A saturated GPU writes all KV cache of its prefills to the drives.
     """
@@ -79,7 +94,10 @@ def endurance(scenario: Scenario) -> Values:
 
 
 def write_over_production(scenario: Scenario) -> Values:
-    """Measured write rate of the SSD, divided by the rate at which a busy GPU produces KV cache."""
+    """Write rate of the SSD divided by the production rate of KV cache, by model.
+
+    The production rate is the rate at which a busy GPU produces KV cache.
+    """
     prompt, flops, rate = (
         scenario["workload.prefill.prompt"],
         scenario["gemm"],

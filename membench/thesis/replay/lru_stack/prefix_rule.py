@@ -107,14 +107,18 @@ def _warm(found: StackDistances) -> _Warm:
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """Merge neighbouring entries with equal ``turn`` and ``toucher``, and add their blocks."""
+    """Merge neighbouring entries with equal ``turn`` and ``toucher``, and add their blocks.
+
+    Returns:
+        (``turn``, ``toucher``, sum of ``blocks``) of the merged entries.
+    """
     heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
     total = np.add.reduceat(blocks, heads) if heads.size else blocks
     return turn[heads], toucher[heads], total
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """The requests without a new block, and the smallest capacity at which all their blocks hit."""
+    """(requests without a new block, smallest capacity at which all blocks of the request hit)."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()

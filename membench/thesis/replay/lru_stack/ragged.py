@@ -59,9 +59,14 @@ def running_max(row: Ints, values: Ints) -> Ints:
 
 
 def joined(group: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
-    """Merge each run (``first`` to ``last``) with the next run if the next run continues the run.
+    """Merge neighbouring runs of equal ``group`` if the second run continues the first run.
 
-    Only neighbouring runs with equal ``group`` are merged.
+    Args:
+        group: [n] any number for each run.
+        first, last: [n] first and last key of each run.
+
+    Returns:
+        (``group``, ``first``, ``last``) of the merged runs.
     """
     heads = np.ones(first.size, np.bool_)
     heads[1:] = (group[1:] != group[:-1]) | (first[1:] != last[:-1] + 1)

@@ -10,12 +10,12 @@ from membench.thesis.replay.lru_stack.ragged import Ints, offsets, ranges, rows
 
 
 class Runs(NamedTuple):
-    """Runs of keys. A run is a whole run of a request, or the end of such a run.
+    """Parts of the runs of requests. A part is a complete run, or the end of a run.
 
     Attributes:
-        turn: [n] index of the request in which the run is fresh or buried (see `stack`).
-        run: [n] index of the whole run.
-        first, last: [n] first and last key.
+        turn: [n] index of the request in which the part is fresh or buried (see `stack`).
+        run: [n] index of the complete run.
+        first, last: [n] first and last key of the part.
     """
 
     turn: Ints

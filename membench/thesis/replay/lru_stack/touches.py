@@ -83,7 +83,7 @@ def touches(trace: Trace) -> Touches:
 
 
 def keys_of(trace: Trace) -> tuple[Ints, Ints]:
-    """The first and the last key of each run of ``trace``.
+    """([m] first key, [m] last key) of the runs of ``trace``.
 
     Raises:
         TraceError: the ids of the sessions are too large for one 64-bit key space.
@@ -110,7 +110,7 @@ def _moves(trace: Trace) -> Ints | int:
 
 
 def _repeating(request: Ints, first: Ints, last: Ints) -> Ints:
-    """The requests that contain a block more than once."""
+    """Indices of the requests that contain a block more than once, ascending."""
     suspects = _meeting(request, first, last)
     if not suspects.any():  # the runs of every request ascend, so no block is repeated
         return np.zeros(0, np.int64)

@@ -88,6 +88,9 @@ class _Reader:
             session: the JSON object of the session.
             wanted: tokens per block that the user wants; None for any number.
             count: index of the session in the trace.
+
+        Raises:
+            TraceError: the session is invalid. The message gives the line number.
         """
         lines = self.lines
         self.number = count

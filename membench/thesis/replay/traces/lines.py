@@ -51,11 +51,15 @@ class Lines:
         return next((number for number, line in enumerate(self.lines, 1) if line.strip()), 0)
 
     def fail(self, number: int, what: str, hint: str = "") -> NoReturn:
-        """Raise a `TraceError`: ``what`` is wrong in line ``number`` (from 1)."""
+        """Raise a `TraceError` about line ``number`` (from 1); ``what`` describes the problem."""
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """(line number, JSON object) of each line that is not blank."""
+        """(line number, JSON object) of each line that is not blank.
+
+        Raises:
+            TraceError: the file is empty, or a line is not a JSON object.
+        """
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
@@ -63,7 +67,11 @@ class Lines:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
-        """Parse the JSON object in ``line``. ``number`` is the line number for errors."""
+        """Parse the JSON object in ``line``. ``number`` is the line number for errors.
+
+        Raises:
+            TraceError: the line is not a JSON object.
+        """
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
@@ -74,7 +82,11 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """``entry[key]``, or a `TraceError` if the value is not a number of 0 or more."""
+        """The value ``entry[key]``, which must be a number of 0 or more.
+
+        Raises:
+            TraceError: the value is missing, or is not such a number.
+        """
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
         if not numeric or value is None or not 0 <= value < _MOST:  # false for NaN, too
@@ -82,7 +94,11 @@ class Lines:
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """``entry[key]``, or a `TraceError` if the value is not a whole number of 0 or more."""
+        """The value ``entry[key]``, which must be a whole number of 0 or more.
+
+        Raises:
+            TraceError: the value is missing, or is not such a number.
+        """
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")

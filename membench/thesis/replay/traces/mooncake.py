@@ -210,7 +210,10 @@ def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
-    """A hint with a block size that matches all requests, with or without partial last blocks."""
+    """A hint for the user: a block size that matches all requests, if there is one.
+
+    The last block of each request may be partial, or without an id.
+    """
     some = counts > 0
     if not some.any():
         return "no block size fits all lines: is the file damaged?"
