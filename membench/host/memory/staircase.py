@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LEAST_RING = MIB
 LOADS = 4096
 SAMPLES = 7
-SAMPLE_S = 0.04
+SAMPLE_S = 0.02
 """Minimum seconds of sampling per ring.
 
 The result is the fastest sample, because disturbances only make a chase slower.

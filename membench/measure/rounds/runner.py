@@ -6,6 +6,7 @@ The parent writes each result to the journal before the next case starts.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from membench.core.text import counted
 from membench.measure.events import Observer, Place
 from membench.measure.flags import results
 from membench.measure.order import order
-from membench.measure.rounds.earlier import EarlierRounds, earlier_rounds, sampling_share
+from membench.measure.rounds.earlier import earlier_rounds, sampling_share
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupt
 from membench.measure.rounds.process import Worker, WorkerLost
@@ -85,13 +86,16 @@ class Rounds:
         self._setting = setting
         self._journal = journal
         self._observer = observer
-        self.units = list(done.units)
+        self.units: list[CaseResult] = []
         self._configs: dict[str, Any] = {
             note.data["case"]: note.data["config"] for note in done.notes if note.kind == "tuned"
         }
-        self._measured = {(unit.round, unit.case) for unit in self.units}
-        self._settled = {unit.case for unit in self.units if unit.status is not Status.OK}
-        self._batches = {unit.case: unit.iters for unit in self.units if unit.iters is not None}
+        self._by_case: defaultdict[str, list[CaseResult]] = defaultdict(list)
+        self._measured: set[tuple[int, str]] = set()
+        self._settled: set[str] = set()
+        self._batches: dict[str, int] = {}
+        for unit in done.units:
+            self._add(unit)
 
     def untuned(self) -> list[PlannedCase]:
         """The runnable tuned cases whose configuration has not been chosen."""
@@ -141,7 +145,7 @@ class Rounds:
                 place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
                 begin = time.monotonic()
-                earlier = self._earlier(case)
+                earlier = earlier_rounds(self._by_case[case.id])
                 request = RoundRequest(
                     round_,
                     case,
@@ -160,12 +164,13 @@ class Rounds:
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
 
-    def _earlier(self, case: PlannedCase) -> EarlierRounds | None:
-        return earlier_rounds(unit for unit in self.units if unit.case == case.id)
-
     def _keep(self, unit: CaseResult) -> None:
         self._journal.append(unit)
+        self._add(unit)
+
+    def _add(self, unit: CaseResult) -> None:
         self.units.append(unit)
+        self._by_case[unit.case].append(unit)
         self._measured.add((unit.round, unit.case))
         if unit.status is not Status.OK:
             self._settled.add(unit.case)
