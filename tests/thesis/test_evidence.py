@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from membench.results.schema import Row
 from membench.thesis.claims.assumptions import Assumptions, shipped
 from membench.thesis.claims.device_names import device_slug
 from membench.thesis.claims.evidence import badges, find
+from membench.thesis.claims.given import given
 from membench.thesis.claims.judging import judge_part
 from membench.thesis.claims.ledger import ledger
 from membench.thesis.claims.scenario import Scenario, subjects
@@ -183,6 +185,18 @@ def test_where_compute_was_not_compared_it_is_said() -> None:
     assert found.note == "It is unknown whether both machines have equal compute."
     (variant,) = found.variants
     assert np.median(variant.draws) == pytest.approx(1.0, abs=0.05)
+
+
+def test_assumed_compute_is_compared_in_one_unit() -> None:
+    """The user gives the rate of one machine in another unit than the built-in rate of the other."""
+    own = given(["device.h200.bf16=989 TFLOP/s"], shipped(), {}, date(2026, 1, 1))
+    rows = [
+        replace(row, device="NVIDIA H100 SXM" if row.machine == "box" else "NVIDIA H200")
+        for row in pair({"hbm-read": 1.4}, "NVIDIA H200")
+        if "gemm" not in row.case
+    ]
+    found = judge_part(PARTS["C13a"], scenarios(rows, own)["box"], own)
+    assert found.word is ClaimVerdict.SUPPORTED, found.reason
 
 
 def test_products_in_fp8_are_no_16_bit_products() -> None:

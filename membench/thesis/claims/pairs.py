@@ -57,7 +57,7 @@ def find_pair(
         own: rows of this machine.
         others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: the assumed compute rates in any common unit: (rate of this machine, rates of the
+        flops: the assumed compute rates in FLOP/s: (rate of this machine, rates of the
             other machines). None for an unknown rate. Measured rates take precedence.
     """
     here = find(inputs["hbm-read"], own)

@@ -176,7 +176,7 @@ def subjects(
 
     def flops(machine: str) -> float | None:
         entry = entries.get(device_key(slugs[machine], "bf16"))
-        return entry.value if entry else None
+        return entry.value * entry.scale if entry else None
 
     scenarios = {}
     for machine, own in by_machine.items():
