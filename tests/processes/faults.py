@@ -663,7 +663,7 @@ HEAD = """\
 
 The tests inject faults into real processes of `membench run`. Each row of the table shows one fault, the promised result and the observed result. The tests check the observed results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page, and a test compares the page with this output.
 
-- *exit* is the exit code. 128 + n means that membench handled signal n and exited. -n means that signal n killed membench.
+- *exit* is the exit code. 128 + n means that membench handled signal n and exited. The code -n means that signal n killed membench.
 - *message* is the reason in the row of the case, or the line that membench prints.
 - *kept* names the measurements that the results still contain after the fault.
 - *files* names the files in the results directory after the run.
@@ -678,7 +678,7 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 
 ## Limits
 
-- membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns.
+- membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns from the call.
 - A run that is killed loses the measurement of the current case. The journal keeps the measurements of all finished cases.
 - On a filesystem that does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal without a plan.
 - membench allows two simultaneous runs that use only the host, but each run prints a warning about the other run. Runs in containers with separate networks do not detect each other.
@@ -714,15 +714,15 @@ Each command that reads a hostile file must finish its work or print one `Error:
 
 `tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on these filesystems. The tests observed these results of disk faults (Linux 6.18, 2026-11-28):
 
-- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. A case that writes succeeds too, because membench writes the whole scratch file before the first case, and the case overwrites the file in place.
+- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. Cases that write to the disk also succeed, because membench writes the whole scratch file before the first case, and the cases overwrite the file in place.
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. membench keeps the finished measurements. After you free space, `--resume` completes the run.
-- If ext4 detects an error and becomes read-only, cases that write fail, and their rows contain this reason. Cases that only read succeed. The exit code of the run is 3.
+- If ext4 detects an error and becomes read-only, cases that write fail, and their rows contain the error as the reason. Cases that only read succeed. The exit code of the run is 3.
 - If a run would write more than eight times its `--disk-budget`, membench skips the remaining cases that write. The write counter of the device stays below eight times the budget.
 - If the btrfs subvolume of the results reaches its quota, the run ends with exit code 1 and one line, `Disk quota exceeded`. membench keeps the finished measurements. After you raise the quota, `--resume` completes the run.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. `ci/soak.py` interrupts or kills some of these runs, and then looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), the two scripts printed on 2026-11-25:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. `ci/soak.py` interrupts or kills some of these runs, and then looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), `ci/kills.py` and `ci/soak.py` printed on 2026-11-25:
 
 ```
 $ ci/kills.py 20 1
