@@ -687,7 +687,7 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 
 ## Untrusted files and workers
 
-membench treats every file that other people may have written as untrusted input. Examples are results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads untrusted files, with limits of 1 GiB of memory and one minute. `tests/fuzz` gives these files to the commands:
+membench treats every file that other people may have written as untrusted input. Examples are results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads untrusted files, with limits of 1 GiB of memory and one minute. The inputs of `tests/fuzz` are:
 
 - files that were cut, doubled or changed at random
 - JSON values of wrong types
@@ -702,7 +702,7 @@ Each command that reads a hostile file must finish its work or print one `Error:
 - membench refuses sparse files, devices and sockets. membench reads a pipe only if the command line names the pipe. So membench never waits for data, except from a pipe that you name.
 - If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker of a fleet can claim any name, even the name of another host. Anyone who can connect to the scheduler of a fleet can run code on the scheduler. So use TLS for the connections of a fleet.
 - Workers of a fleet may have different versions of membench, and workers of all versions measure. If a worker has a different version than the client, `membench fleet run` prints a warning with this version and the name of one worker that has it. The column `membench` of each row contains the version that measured the row. A test runs a worker with a copy of membench that has a different version.
-- A worker that sends gigabytes of results fills the memory of the client. membench cannot refuse such results, because Dask receives the complete results before membench sees them.
+- A worker that sends gigabytes of results fills the memory of the client. membench cannot limit the size of a worker's results, because Dask receives the complete results before membench sees them.
 
 ## Situations without a test
 
@@ -722,7 +722,7 @@ Each command that reads a hostile file must finish its work or print one `Error:
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. `ci/soak.py` interrupts or kills some of these runs, and then looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), `ci/kills.py` and `ci/soak.py` printed on 2026-11-25:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. `ci/soak.py` interrupts or kills some of the runs, and then looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), `ci/kills.py` and `ci/soak.py` printed on 2026-11-25:
 
 ```
 $ ci/kills.py 20 1
