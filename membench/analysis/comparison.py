@@ -286,7 +286,10 @@ def _line(
 
 
 def _of_peak(row: Measurement) -> Measurement:
-    """Return ``row`` with its values as fractions of its peak; skipped if the row has no peak."""
+    """Return ``row`` with its values as fractions of its peak.
+
+    If the peak is unknown, the result has no value, and its status is `skipped`.
+    """
     if row.value is None:
         return row
     if row.peak is None:

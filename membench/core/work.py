@@ -143,8 +143,8 @@ class Observed:
     Attributes:
         observe: takes samples for about the given number of seconds, and returns the samples.
         seconds: duration of the observation in one round, in seconds.
-        least_seconds: shortest duration, used if the rounds scatter more than the samples of a
-            round; None if every round needs ``seconds``.
+        least_seconds: shortest duration in seconds. A round may take less than `seconds` if more
+            time would hardly narrow the interval of the row. None if every round needs `seconds`.
         timer: name of the clock that stamps the samples.
         size_bytes: working set in bytes.
         bytes_moved: payload of one sample in bytes; 0 if the payload varies.

@@ -258,7 +258,7 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Complete the interrupted run with the results file ``csv``.
+    """Continue the interrupted run whose results file is ``csv``, from the journal of the run.
 
     Raises:
         JournalError: there is nothing to resume, or the machine, membench or the version of a case

@@ -113,7 +113,7 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The machines whose slow cases chance cannot explain."""
+        """The machines that are so often or so much slower that chance is no explanation."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:

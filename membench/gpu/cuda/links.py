@@ -158,7 +158,7 @@ class CudaLinks:
             )
 
     def mapped_file(self, fd: int, size: int) -> LinkMemory:
-        """A private read-only mapping of the first ``size`` bytes of ``fd``."""
+        """A shared read-only mapping of the first ``size`` bytes of ``fd``."""
         mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         array = np.frombuffer(mapping, np.uint8)
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))

@@ -106,9 +106,9 @@ class StorageBackend:
 
     @cached_property
     def plain_engine(self) -> Engine:
-        """The engine for cached reads: native AIO or threads.
+        """The engine for reads from a file in memory: native AIO or threads.
 
-        io_uring would pass cached reads to kernel threads.
+        io_uring may pass such reads to kernel threads.
         """
         from membench.host.storage.thread_engine import Threads
 

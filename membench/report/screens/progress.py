@@ -167,7 +167,7 @@ class ProgressBar(Watcher):
         self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Advance the bar, show the value, and print a line if the case failed."""
+        """Advance the bar, show the value, and print a line if the case has no value."""
         self._progress.last = f"{_brief(unit)}  {unit.case}"
         self._update(self._seconds)
         if unit.status is not Status.OK:

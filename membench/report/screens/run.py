@@ -145,7 +145,10 @@ def _by_stat(
 
 
 def print_reasons(console: Console, rows: Sequence[Row]) -> None:
-    """Print failed cases by id, and skipped cases by reason."""
+    """Print the failed cases and then the skipped cases of each reason.
+
+    Failed cases are always printed by id. Many skipped cases are counted per prefix.
+    """
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
         for row in rows:

@@ -296,9 +296,9 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Share -> the largest upward step (ln factor) that keeps the share below 1.
+    """Name -> ln of the largest factor that keeps the high end of the assumption below 1.
 
-    Only the names in ``names`` that are shares have an entry.
+    Only the assumptions in ``names`` with the unit ``share`` have an entry.
     """
     return {
         name: -math.log(entries[name].high) * (1 - 1e-9)  # so that rounding does not give a share

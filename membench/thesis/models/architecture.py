@@ -256,8 +256,8 @@ def compress_ratios(text: Text) -> list[int]:
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     """The layer groups of DeepSeek V4.
 
-    Each layer stores one latent for each `ratio` tokens. Each layer also stores the last tokens
-    uncompressed. Layers with ratio 4 also store an index.
+    A layer with a ratio above 0 stores one latent per ``ratio`` tokens. With a sliding window, each
+    layer also stores the last tokens uncompressed. Layers with ratio 4 also store an index.
     """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()

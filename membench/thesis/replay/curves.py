@@ -41,7 +41,8 @@ class _Bins(NamedTuple):
 
     Attributes:
         logarithms: [n] logarithms of the capacities.
-        slopes: [n] rise of the hit rate from each point to the next; 0 for the last point.
+        slopes: [n] rise of the hit rate per unit of the logarithm, from each point to the next; 0
+            for the last point.
         per_unit: number of bins per unit of the logarithm.
         first: for each bin, the index of the last point at or below the start of the bin.
     """

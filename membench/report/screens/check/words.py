@@ -30,7 +30,8 @@ class TierCells:
 
     Attributes:
         tier, name: the tier and the measured quantity.
-        measured, expected: the measured value and the expected range, with units.
+        measured: the measured value with its unit.
+        expected: the expected range as numbers in the same unit; may be empty.
         share: the measured share of the expected value in percent (see `legend`). Without an
             expected value, the share of the peak.
         verdict: a character and the verdict.
