@@ -188,7 +188,7 @@ def test_where_compute_was_not_compared_it_is_said() -> None:
 
 
 def test_assumed_compute_is_compared_in_one_unit() -> None:
-    """The user gives the rate of one machine in another unit than the built-in rate of the other."""
+    """The user gives one rate in TFLOP/s; the built-in rate of the other machine is in PFLOP/s."""
     own = given(["device.h200.bf16=989 TFLOP/s"], shipped(), {}, date(2026, 1, 1))
     rows = [
         replace(row, device="NVIDIA H100 SXM" if row.machine == "box" else "NVIDIA H200")

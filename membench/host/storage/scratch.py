@@ -1,8 +1,8 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
-This module needs no package outside the standard library. The parent process of a run creates the file once.
-The file has no name. So the kernel removes the file when the last process that has it open ends,
-even if the process is killed. Other processes open the file through ``/proc/<pid>/fd``.
+This module needs no package outside the standard library. The parent process of a run creates the
+file once. The file has no name. So the kernel removes the file when the last process that has it
+open ends, even if the process is killed. Other processes open the file through ``/proc/<pid>/fd``.
 """
 
 from __future__ import annotations
