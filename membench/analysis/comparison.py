@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from membench.analysis.alike import put_alike_together, put_beside_figures
-from membench.analysis.differences import Differences, estimated
+from membench.analysis.differences import Differences
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figures import Figures
 from membench.analysis.finding import CasePair, find
@@ -316,7 +316,7 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
     A line without a value for the reference has no findings. ``partners`` is the result of
     `pair_ids`: the id of each run's partner in a paired run.
     """
-    at_once = [None if partners else estimated(one.figures, one.threshold) for one in lines]
+    at_once = [None if partners else _estimated(one) for one in lines]
     pairs = [
         CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
         for line, done in zip(lines, at_once, strict=True)
@@ -331,3 +331,12 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
         else:
             others = [next(findings) if rows else None for rows in line.figures.rows[1:]]
             yield replace(line, differences=Differences([None, *others]))
+
+
+def _estimated(line: Line) -> Differences | None:
+    """The differences on ``line``, computed as one array; None if this is not possible."""
+    if line.figures.rounds is None:
+        return None
+    from membench.analysis.many_differences import estimated  # few labels do not need it
+
+    return estimated(line.figures, line.threshold)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from membench.analysis import statistics
+from membench.analysis import many_ratios
 from membench.analysis.statistics import (
     VALUES_NEEDED,
     estimate,
@@ -37,7 +37,7 @@ def sides(seed: int, n: int, m: int) -> tuple[list[float], list[float]]:
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 7), (4, 4), (5, 9), (20, 20)])
 def test_the_null_distribution_counts_every_order_once(n: int, m: int) -> None:
     counts = null_counts(n, m)
-    assert counts.sum() == math.comb(n + m, n)
+    assert sum(counts) == math.comb(n + m, n)
     assert len(counts) == n * m + 1
     assert list(counts) == list(counts[::-1])
     assert list(counts) == list(null_counts(m, n))
@@ -117,7 +117,7 @@ def test_a_sample_that_misleads_is_found_out(monkeypatch: pytest.MonkeyPatch) ->
     a, b = (np.exp(np.random.default_rng(seed).normal(size=300)).tolist() for seed in (1, 2))
     expected = estimate(a, b)
     for bounds in ((-9.0, -8.0), (8.0, 9.0), (-0.001, 0.001), (3.0, -3.0)):
-        monkeypatch.setattr(statistics, "_bounds", lambda *_, found=bounds: found)
+        monkeypatch.setattr(many_ratios, "_bounds", lambda *_, found=bounds: found)
         assert estimate(a, b) == expected
 
 
