@@ -165,7 +165,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
         return None
     if any(one.cited or one.imported for one in commons):
         return None
-    logs = logarithms(rounds.tolist())
+    logs = logarithms(rounds)
     sides, seconds = figures.places[1:], logs[1:]
     hindered: dict[int, Difference] = {}
     if unlike := _unlike(figures):

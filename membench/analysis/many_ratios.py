@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +24,14 @@ _SAMPLE, _MARGIN = 48, 0.02  # sampled values per label; margin as a fraction of
 _ROUNDING = 1e-12  # well above rounding errors, well below any relevant difference
 
 
-def logarithms(rows: Sequence[Sequence[float]]) -> Floats:
+def logarithms(rows: Sequence[Sequence[float]] | Floats) -> Floats:
     """The natural logarithms of ``rows``, of shape (K, n), rounded like `math.log`.
 
     The last digit of `numpy.log` depends on the processor.
     """
-    values = chain.from_iterable(rows)
-    return np.array(list(map(math.log, values))).reshape(len(rows), -1)
+    values = np.asarray(rows, float)
+    logs = np.fromiter(map(math.log, values.ravel().tolist()), float, values.size)
+    return logs.reshape(values.shape)
 
 
 def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) -> Floats:
