@@ -23,9 +23,9 @@ from membench.analysis.tables import TableMaker, absent, lost, rows_by_key
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
+from membench.core.globs import matches, near
 from membench.core.notebook import html_table
 from membench.core.record import record
-from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
 from membench.results.cells import VALUES

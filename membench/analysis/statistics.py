@@ -19,7 +19,6 @@ Sources:
 from __future__ import annotations
 
 import math
-import statistics
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -137,7 +136,9 @@ def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
     if max(n, m) <= EXACT_MAX:
         rank = bisect_right(list(accumulate(null_counts(n, m))), tail * math.comb(n + m, n))
     else:
-        z = statistics.NormalDist().inv_cdf(1 - tail)
+        from statistics import NormalDist  # takes long, and few values do not need it
+
+        z = NormalDist().inv_cdf(1 - tail)
         rank = math.floor(n * m / 2 - z * math.sqrt(n * m * (n + m + 1) / 12))
     return rank if rank >= 1 else None
 
@@ -159,7 +160,8 @@ def null_counts(n: int, m: int) -> tuple[int, ...]:
 
 def geometric_mean(ratios: Iterable[float]) -> float:
     """The geometric mean of ``ratios`` (> 0, at least one)."""
-    return _exp(statistics.fmean(list(map(math.log, ratios))))
+    logs = list(map(math.log, ratios))
+    return _exp(math.fsum(logs) / len(logs))
 
 
 def median(values: Sequence[float]) -> float:
