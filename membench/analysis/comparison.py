@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ class Mean:
     count: int
 
 
-@dataclass(frozen=True, repr=False)
+@record
 class Comparison:
     """The results of several labels, each compared with the first label, the reference.
 

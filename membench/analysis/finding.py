@@ -69,7 +69,7 @@ class Difference:
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CasePair:
     """The values of the reference and of the label that is compared with the reference.
 
@@ -85,7 +85,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Ready:
     """A comparable pair, with the values that the estimate uses: rounds, runs or samples."""
 

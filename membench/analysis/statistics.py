@@ -21,10 +21,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, repeat
 from operator import add
+
+from membench.core.record import record
 
 CONFIDENCE = 0.95
 EXACT_MAX = 20
@@ -45,7 +46,7 @@ _FEW_DIFFERENCES = 1 << 16
 """Number of differences that are sorted in less time than an import of NumPy takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RatioEstimate:
     """A ratio in natural logarithms; exchanging the labels exactly inverts the sign.
 
