@@ -42,7 +42,7 @@ against eight values. But two values do not show the noise of their label.
 """
 LOG_LIMIT = 700.0
 """Limit for logarithms: `math.exp` of a larger value overflows."""
-_FEW_DIFFERENCES = 1 << 16
+_FEW_DIFFERENCES = 1 << 18
 """Number of differences that are sorted in less time than an import of NumPy takes."""
 
 
