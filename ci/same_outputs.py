@@ -72,7 +72,9 @@ def outputs(checkout: Path, wanted: list[str]) -> dict[str, bytes]:
             found[name] = said
         for path in sorted(folder.iterdir()):
             found[path.name] = path.read_bytes()
-    return {name: text.replace(scratch.encode(), b"SCRATCH") for name, text in found.items()}
+    in_markdown = scratch.replace("_", r"\_")
+    own = re.compile(b"|".join(re.escape(one.encode()) for one in (in_markdown, scratch)))
+    return {name: own.sub(b"SCRATCH", text) for name, text in found.items()}
 
 
 def main() -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from membench.analysis.alike import put_alike_together, put_beside_figures
-from membench.analysis.differences import Differences, estimated
+from membench.analysis.differences import Differences
 from membench.analysis.facts import Fact, compare_facts
 from membench.analysis.figures import Figures
 from membench.analysis.finding import CasePair, find
@@ -23,9 +23,9 @@ from membench.analysis.tables import TableMaker, absent, lost, rows_by_key
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched, SchemaError
+from membench.core.globs import matches, near
 from membench.core.notebook import html_table
 from membench.core.record import record
-from membench.core.registry import matches, near
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import format_value, significant
 from membench.results.cells import VALUES
@@ -57,7 +57,7 @@ class Mean:
     count: int
 
 
-@dataclass(frozen=True, repr=False)
+@record
 class Comparison:
     """The results of several labels, each compared with the first label, the reference.
 
@@ -323,7 +323,7 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
     A line without a value for the reference has no findings. ``partners`` is the result of
     `pair_ids`: for each run of a paired run, the id of the pair.
     """
-    at_once = [None if partners else estimated(one.figures, one.threshold) for one in lines]
+    at_once = [None if partners else _estimated(one) for one in lines]
     pairs = [
         CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
         for line, done in zip(lines, at_once, strict=True)
@@ -338,3 +338,12 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
         else:
             others = [next(findings) if rows else None for rows in line.figures.rows[1:]]
             yield replace(line, differences=Differences([None, *others]))
+
+
+def _estimated(line: Line) -> Differences | None:
+    """The differences on ``line``, computed as one array; None if this is not possible."""
+    if line.figures.rounds is None:
+        return None
+    from membench.analysis.many_differences import estimated  # few labels do not need it
+
+    return estimated(line.figures, line.threshold)

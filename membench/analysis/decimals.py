@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from membench.analysis.statistics import Floats
+from membench.analysis.many_ratios import Floats
 
 _POINT, _END = b".;"
 _LARGEST = 10**18

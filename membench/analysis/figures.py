@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from membench.analysis.figure import CaseRuns, figure
-from membench.analysis.statistics import Floats
 from membench.core.terms import Stat
 from membench.results.compact.row import Common, Measurement, distinct
+
+if TYPE_CHECKING:
+    from membench.analysis.many_ratios import Floats
 
 T = TypeVar("T")
 
 MANY = 16
 """Number of labels with a value from which the values of a line are stored as an array."""
 _COLUMNS = len(Measurement._fields)
-_LARGEST = 1e300  # the sum of two such values is finite
-_MEDIAN_TOLERANCE = 1e-9  # same tolerance as `is_median`
 
 
 class Figures:
@@ -64,18 +61,9 @@ class Figures:
         counts = {one.rounds for one in self.commons}
         if len(counts) != 1 or not all(cells):
             return None
-        from membench.analysis.decimals import numbers  # few labels do not need it
+        from membench.analysis.many_rounds import sorted_rounds  # few labels do not need it
 
-        (count,) = counts
-        rounds = numbers(";".join(cells))
-        if count < 2 or rounds.size != count * len(cells):
-            return None
-        found = np.sort(rounds.reshape(-1, count), axis=1)
-        if not (found[:, 0].min() > 0 and found[:, -1].max() < _LARGEST):
-            return None
-        given, middle = np.array(values, float), _medians(found)
-        apart = np.abs(given - middle) > _MEDIAN_TOLERANCE * np.maximum(given, middle)
-        return None if np.any(apart) or np.isnan(given).any() else found
+        return sorted_rounds(cells, counts.pop(), values)
 
     def at(self, place: int) -> CaseRuns | None:
         """The values of the label of index ``place``; None if the label has no value."""
@@ -115,8 +103,9 @@ class Figures:
         """`CaseRuns.half_range` of each label, a fraction of the median; None if unknown."""
         if self.rounds is None:
             return [None if one is None else one.half_range for one in self]
-        spans = (self.rounds[:, -1] - self.rounds[:, 0]) / 2 / _medians(self.rounds)
-        return self.spread([one if math.isfinite(one) else None for one in spans.tolist()], None)
+        from membench.analysis.many_rounds import half_ranges
+
+        return self.spread(half_ranges(self.rounds), None)
 
     @property
     def peak_shares(self) -> list[float | None]:
@@ -149,10 +138,3 @@ class Figures:
 
 def _figure(rows: Sequence[Measurement]) -> CaseRuns | None:
     return figure(rows) if rows else None
-
-
-def _medians(rounds: Floats) -> Floats:
-    """Medians of the rows of a sorted array, rounded like `membench.analysis.statistics.median`."""
-    low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
-    found: Floats = np.where(low == high, low, low / 2 + high / 2)
-    return found

@@ -10,7 +10,6 @@ from operator import attrgetter
 from membench.analysis.alike import is_auto, likeness_of, sizes
 from membench.analysis.figure import Basis, CaseRuns, pooled
 from membench.analysis.in_turns import Values, settle_pairs
-from membench.analysis.signed_rank import paired_estimates
 from membench.analysis.statistics import (
     CONFIDENCE,
     VALUES_NEEDED,
@@ -70,7 +69,7 @@ class Difference:
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CasePair:
     """The values of the reference and of the label that is compared with the reference.
 
@@ -86,7 +85,7 @@ class CasePair:
     in_turns: Values | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Ready:
     """A comparable pair, with the values that the estimate uses: rounds, runs or samples."""
 
@@ -140,6 +139,8 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
     """Yield the difference for each of ``pairs``; all have the same number of paired rounds."""
+    from membench.analysis.signed_rank import paired_estimates  # separate runs do not need it
+
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
     estimated = paired_estimates([first for first, _ in values], [second for _, second in values])
     for pair, (first, _), one in zip(pairs, values, estimated, strict=True):

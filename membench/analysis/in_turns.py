@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from membench.analysis.figure import CaseRuns
-from membench.analysis.signed_rank import SHOWN, pairs_for
 from membench.analysis.sources import Source
 from membench.analysis.verdict import Reason
 from membench.core.text import counted
@@ -74,6 +73,8 @@ def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float)
         return f"run again with --versus and --rounds {PAIRS}"
     if reason is not Reason.WIDE:
         return ""
+    from membench.analysis.signed_rank import SHOWN, pairs_for  # separate runs do not need it
+
     shown = f"{SHOWN * threshold:.0%}"
     needed = pairs_for(deviation, threshold)
     if needed > MAX_ROUNDS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from membench.analysis.figure import CaseRuns
 from membench.analysis.figures import Figures
 from membench.analysis.finding import Difference
 from membench.analysis.verdict import Verdict
+from membench.core.record import record
 from membench.core.terms import Metric, Stat, Status
 from membench.results.compact.row import Measurement
 
@@ -28,7 +28,7 @@ class Lost(NamedTuple):
 NOTHING_LOST = Lost()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComparisonCell:
     """The value of one label on a line of a comparison.
 
@@ -56,7 +56,7 @@ class ComparisonCell:
         return self.failures + self.skips
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """The values of all labels for one (case, metric, stat).
 

@@ -19,7 +19,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from membench.analysis.statistics import CONFIDENCE, Floats, RatioEstimate
+from membench.analysis.many_ratios import Floats
+from membench.analysis.statistics import CONFIDENCE, RatioEstimate
 from membench.core.record import record
 
 EXACT_MAX = 50

@@ -6,6 +6,7 @@ little longer than an import of click.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -42,6 +43,11 @@ _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """The exception that click 8.2 and newer raises for a group without a command.
 
 The value is ``()`` with older releases of click.
+"""
+_NEW_OBJECTS = 100_000
+"""Number of new objects after which Python searches for cycles; Python's own limit is 700.
+
+A start makes some ten thousand objects, most of them for modules, which are never freed.
 """
 _LONGEST = 2000
 """Maximum length of an error message or a hint, in characters; longer text is cut."""
@@ -95,6 +101,7 @@ def group(ctx: click.Context, verbose: bool) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line ``argv``, and exit with the exit code of the command."""
+    gc.set_threshold(_NEW_OBJECTS)
     _open_streams()
     # A name in the output may contain characters outside the stream's encoding.
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -312,16 +312,16 @@ def _print(
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
         return
     from membench.report.screens.advice import print_advice, print_lines, print_plan
-    from membench.report.screens.console import console
+    from membench.report.screens.console import screen
 
-    screen = console()
+    shown_on = screen()
     for number, answer in enumerate(answers):
         if number:
-            screen.print()
-        print_advice(screen, answer)
+            shown_on.print()
+        print_advice(shown_on, answer)
     if plan is not None:
-        print_plan(screen, plan)
-        print_lines(screen, lines)
+        print_plan(shown_on, plan)
+        print_lines(shown_on, lines)
 
 
 def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
@@ -429,6 +429,6 @@ def _list(as_json: bool) -> None:
         click.echo(json.dumps([*known], indent=1))
         return
     from membench.report.screens.advice import print_models
-    from membench.report.screens.console import console
+    from membench.report.screens.console import screen
 
-    print_models(console(), known.values())
+    print_models(screen(), known.values())

@@ -201,9 +201,9 @@ def _show(
     if form == "table":
         blocks = blocks if most is None else shortened(blocks, most)
         from membench.report.screens.compare.screen import print_comparison
-        from membench.report.screens.console import console, is_terminal
+        from membench.report.screens.console import is_terminal, screen
 
-        print_comparison(console(), comparison, blocks, full_ids=not is_terminal())
+        print_comparison(screen(), comparison, blocks, full_ids=not is_terminal())
     elif form == "md":
         from membench.report.screens.compare.markdown import to_markdown
 

@@ -31,7 +31,7 @@ def command(what: str) -> None:
 
     from membench.benches import registry
     from membench.core.case import PROFILES
-    from membench.core.registry import matches, near
+    from membench.core.globs import matches, near
     from membench.machine import snapshot
     from membench.results.reference_files import PREFIX
 

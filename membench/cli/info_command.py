@@ -20,7 +20,7 @@ def command(as_json: bool) -> None:
 
         click.echo(json.dumps(dump(machine), indent=2))
         return
-    from membench.report.screens.console import console
+    from membench.report.screens.console import screen
     from membench.report.screens.info import print_machine
 
-    print_machine(console(), machine)
+    print_machine(screen(), machine)

@@ -9,14 +9,17 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from membench.core.errors import UsageError
 from membench.core.record import record
-from membench.core.snapshot import Machine
 from membench.core.units import format_size, parse_size
 
+if TYPE_CHECKING:
+    from membench.core.snapshot import Machine
+
 Value = int | str
-Values = Value | tuple[Value, ...] | Callable[[Machine], tuple[Value, ...]]
+Values = Value | tuple[Value, ...] | Callable[["Machine"], tuple[Value, ...]]
 """One value, several values, a range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
 
 OMITTED = ""

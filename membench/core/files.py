@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -207,6 +206,8 @@ def _temporary(directory: Path) -> Path:
 
     The final name with a suffix could be longer than the filesystem allows.
     """
+    import secrets  # takes long, and a reader of files does not need it
+
     return directory / f".membench-{secrets.token_hex(6)}.tmp"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 _RIGHT = ' style="text-align: right"'
 
@@ -19,6 +18,8 @@ def html_table(
         rows: lists of cells, one cell per column of ``head``.
         numbers: indices of the columns to align right.
     """
+    from html import escape  # takes long, and only notebooks need it
+
     right = frozenset(numbers)
 
     def line(cells: Sequence[str], tag: str) -> str:

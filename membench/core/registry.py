@@ -10,14 +10,13 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from membench.core.case import Bench, Case
 from membench.core.errors import NothingMatched, UsageError
-from membench.core.near import MOST, asked_back, nearest
+from membench.core.globs import matches, near
 from membench.core.record import record
 from membench.core.snapshot import Machine
 
@@ -164,40 +163,6 @@ def _modules_below(package: ModuleType) -> Iterator[ModuleType]:
     for name in sorted(info.name for info in found if not info.ispkg):
         if not name.rpartition(".")[2].startswith("_"):
             yield importlib.import_module(name)
-
-
-def matches(case_id: str, pattern: str) -> bool:
-    """Whether the glob ``pattern`` matches the id, or a prefix of the id that ends before a ``/``.
-
-    ``*`` also matches slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` are useful
-    globs.
-    """
-    pattern = pattern.rstrip("/")
-    return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
-
-
-def near(pattern: str, ids: Iterable[str]) -> str:
-    """A hint for a glob that matches no id of ``ids``: similar globs that match an id.
-
-    The hint suggests complete ids, or bench names and prefixes such as ``ddr``. If the glob ends in
-    ``/*``, so does each suggested name or prefix.
-    """
-    known = dict.fromkeys(ids)
-    benches = dict.fromkeys(
-        one.partition("=")[0].rpartition("/")[0] if "=" in one else one for one in known
-    )
-    prefixes = dict.fromkeys(one.partition("/")[0] for one in known)
-    found: list[str] = []
-    if "=" in pattern:
-        bench = pattern.partition("=")[0].rpartition("/")[0]
-        own = [one for one in known if one.startswith(f"{bench}/")]
-        found = nearest(pattern, own or known) or own[:MOST]
-    if not found:
-        stem = pattern.rstrip("/*")
-        ending = pattern[len(stem) :]
-        stems = nearest(stem, [*prefixes, *benches])
-        found = [f"{one}{ending}" for one in stems]
-    return asked_back(found) or "membench list names the cases; '*' also matches slashes"
 
 
 def choose(

@@ -10,8 +10,9 @@ from functools import partial
 
 from membench.core.case import PROFILES, SWEEP_ROUNDS, Case, Needs
 from membench.core.errors import NothingMatched, UsageError
+from membench.core.globs import matches, near
 from membench.core.record import record
-from membench.core.registry import Registry, choose, matches, near
+from membench.core.registry import Registry, choose
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.text import counted
 from membench.machine.identity import check_label

@@ -27,8 +27,9 @@ def check_magnitude(rows: Iterable[Row]) -> None:
         SchemaError: a value is too large or too small; the one-line message names the row.
     """
     for row in rows:
-        wrong = next((number for number in _numbers(row) if not fits(number)), None)
-        if wrong is not None:
+        numbers = list(_numbers(row))
+        if numbers and not (fits(min(numbers)) and fits(max(numbers))):
+            wrong = next(number for number in numbers if not fits(number))
             raise SchemaError(
                 f"{row.case} ({row.metric} {row.stat}): {wrong:g} is not a possible measurement",
                 f"give a file whose numbers are between {1 / LARGEST:g} and {LARGEST:g}",
@@ -36,10 +37,8 @@ def check_magnitude(rows: Iterable[Row]) -> None:
 
 
 def _numbers(row: Row) -> Iterator[float]:
+    """The numbers of ``row`` other than 0."""
     single = (row.value, row.spread, row.min, row.max, row.peak, row.sm_mhz)
-    yield from (number for number in single if number is not None)
-    yield from row.round_values
-    if not are_usual_samples(row):
-        yield from chain.from_iterable(row.samples)
     whole = (row.size_bytes, row.bytes_moved, row.iters)
-    yield from (float(number) for number in whole if number is not None)
+    samples = () if are_usual_samples(row) else chain.from_iterable(row.samples)
+    return filter(None, chain(single, row.round_values, samples, whole))

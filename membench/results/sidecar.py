@@ -6,7 +6,6 @@ The sidecar also contains the digest of the CSV, which shows whether somebody ch
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import field, replace
 from pathlib import Path
@@ -124,6 +123,8 @@ def digest(csv: Path) -> str:
     Raises:
         OutputError: ``csv`` cannot be read.
     """
+    import hashlib  # takes long, and a reader of the sidecar alone does not need it
+
     try:
         with open_file(csv) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

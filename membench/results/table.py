@@ -11,7 +11,6 @@ from membench.core.errors import SchemaError
 from membench.core.files import atomic_write
 from membench.core.text import one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
-from membench.results.formats.recognise import format_of, opened
 from membench.results.records import records
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, checked_cells
 
@@ -181,6 +180,8 @@ def _header(record: list[str], text: str) -> list[str]:
 
 def _what_helps(text: str) -> str:
     """A hint for the user who gave ``text``, which is not a results file."""
+    from membench.results.formats.recognise import format_of, opened
+
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)

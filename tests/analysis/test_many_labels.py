@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from membench.analysis import figures as figures_module
 from membench.analysis.comparison import Comparison, compare
-from membench.analysis.differences import EstimatedDifferences
 from membench.analysis.figures import MANY
+from membench.analysis.many_differences import EstimatedDifferences
 from membench.analysis.sides import Side
 from membench.core.errors import SchemaError
 from membench.core.terms import Metric

@@ -7,7 +7,8 @@ import pytest
 from membench.benches import registry
 from membench.core.case import Case, bench
 from membench.core.errors import NothingMatched
-from membench.core.registry import benches_of, choose, matches, near
+from membench.core.globs import matches, near
+from membench.core.registry import benches_of, choose
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.work import Work
 

@@ -67,12 +67,32 @@ def test_import_loads_nothing_from_outside() -> None:
     assert loaded - sys.stdlib_module_names == {"membench"}
 
 
-def test_advice_on_a_results_file_loads_no_numerical_library(tmp_path: Path) -> None:
+RUN = next(ROOT.glob("results/reference/epyc-zen4-2cpu-vm/*_quick.csv"))
+QUESTION = ("--model", "llama-3.1-70b", "--context", "32768")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", f"a={RUN}", f"b={RUN}"],
+        ["compare", "ref:h100-sxm", "ref:gh200-96"],
+        ["advise", str(RUN), *QUESTION],
+        ["advise", "results/reference/h100-sxm/figures.csv", *QUESTION],
+        ["info"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_reading_a_few_files_for_a_pipe_loads_neither_numpy_nor_rich(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """These commands also need no bench, and no random number."""
     seen = tmp_path / "modules.json"
-    figures = "results/reference/h100-sxm/figures.csv"
-    question = ["advise", figures, "--model", "llama-3.1-70b", "--context", "32768"]
-    command = [sys.executable, "-c", CALL, str(seen), *question]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", CALL, str(seen), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     code, modules = json.loads(seen.read_text())
     assert code == 0
-    assert {name.partition(".")[0] for name in modules} & HEAVY == set()
+    assert done.stdout
+    slow = {*HEAVY, "html", "random", "rich", "secrets", "statistics", "tempfile"}
+    assert {name.partition(".")[0] for name in modules} & slow == set()
+    ours = {"membench.benches", "membench.core.registry", "membench.results.formats.recognise"}
+    assert ours.isdisjoint(modules)

@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from membench.analysis.history.reading import RunRecord, read_record
-from membench.analysis.history.summary import pair_offset
 from membench.analysis.sides import Side
 from membench.core.files import shown
 from membench.core.record import record
@@ -70,8 +66,8 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
     compared = [source.path.resolve() for side in sides for source in side.sources]
     folders = [path.parent for path in compared if path.parent.name == machine]
     folder = next(iter(folders), RESULTS / machine)
-    record = read_record([], _newest(folder, set(compared)))
-    return _offsets(record, folder, machine, ours)
+    files = _newest(folder, set(compared))
+    return _offsets(files, folder, machine, ours) if files else None
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
@@ -85,7 +81,16 @@ def _newest(folder: Path, without: set[Path]) -> list[Path]:
     return there[-NEWEST:]
 
 
-def _offsets(record: RunRecord, folder: Path, machine: str, without: set[str]) -> RunOffsets | None:
+def _offsets(
+    files: Sequence[Path], folder: Path, machine: str, without: set[str]
+) -> RunOffsets | None:
+    # Imported late, because a comparison without other runs does not need NumPy.
+    import numpy as np
+
+    from membench.analysis.history.reading import read_record
+    from membench.analysis.history.summary import pair_offset
+
+    record = read_record([], files)
     others = np.array(
         [run.machine == machine and run.run_id not in without for run in record.runs], np.bool_
     )

@@ -28,8 +28,8 @@ from membench.analysis.history.surroundings import (
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched
+from membench.core.globs import matches, near
 from membench.core.record import record
-from membench.core.registry import matches, near
 from membench.core.terms import OFF_TIER_FLAGS, Better, Metric, Stat, Tier
 
 Floats = NDArray[np.float64]

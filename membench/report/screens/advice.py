@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from membench.core.text import counted
 from membench.core.units import about_size, significant
 from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
-from membench.report.screens.console import say
-from membench.report.screens.text_table import TextTable, print_table
+from membench.report.screens.console import Screen, say
+from membench.report.screens.styled import Styled
+from membench.report.screens.text_table import TextTable, print_facts, print_table
 from membench.thesis.advise.plan import Advice
 from membench.thesis.claims.badge_words import BADGE_MEANING
 from membench.thesis.models.catalogue import Model
@@ -24,45 +21,42 @@ if TYPE_CHECKING:
     from membench.thesis.tiers.plan import Drive, TierWork
 
 
-def print_advice(console: Console, found: Advice) -> None:
+def print_advice(screen: Screen, found: Advice) -> None:
     """Print the recommendation, then the underlying values, then the missing values."""
     asked = found.question
     where = f" on {found.machine}" if found.machine else ""
     device = f" ({found.device})" if found.device else ""
     say(
-        console,
+        screen,
         f"{asked.model.name}, {counted(asked.context, 'token')}, KV in {asked.dtype}, "
         f"TP {asked.tp}{where}{device}",
         "bold",
     )
     if text := unfit(found):
-        console.print(Text(f"{text} Use enough GPUs: --tp {found.gpus}.", "bold red"))
+        screen.print(Styled(f"{text} Use enough GPUs: --tp {found.gpus}.", "bold red"))
     for badge in found.badges:
-        say(console, f"[{badge}] {BADGE_MEANING[badge]}")
-    console.print(Text(verdict(found), "bold"))
+        say(screen, f"[{badge}] {BADGE_MEANING[badge]}")
+    screen.print(Styled(verdict(found), "bold"))
     for note in found.notes:
-        console.print(Text(f"Note: {note}."))
-    console.print()
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for term, text in facts(found):
-        table.add_row(Text(term, "dim"), Text(text))
-    console.print(table)
-    console.print()
-    console.print(Text(f"{BOUNDS}; ranges are the lowest and highest round.", "dim"))
+        screen.print(Styled(f"Note: {note}."))
+    screen.print()
+    print_facts(screen, facts(found), "dim")
+    screen.print()
+    screen.print(Styled(f"{BOUNDS}; ranges are the lowest and highest round.", "dim"))
     if found.missing:
-        console.print(Text("Missing values:", "bold"))
+        screen.print(Styled("Missing values:", "bold"))
         for line in found.missing:
-            say(console, line, indent=2)
+            say(screen, line, indent=2)
 
 
-def print_plan(console: Console, plan: TierWork) -> None:
+def print_plan(screen: Screen, plan: TierWork) -> None:
     """Print a table of the planned tiers: capacity, hit rate, load, wear and number of drives."""
+    from rich.table import Table
+
     drive = plan.drive
-    console.print()
-    console.print(
-        Text(
+    screen.print()
+    screen.print(
+        Styled(
             f"Tiers for {plan.source}: {significant(plan.requests_per_s, 3)} requests/s of "
             f"{plan.tokens_per_request:,.0f} tokens",
             "bold",
@@ -78,14 +72,14 @@ def print_plan(console: Console, plan: TierWork) -> None:
         table.add_column("drives")
     for cells in plan_rows(plan):
         table.add_row(*cells[: len(table.columns)])
-    console.print(table)
+    screen.print(table)
     if flash:
-        _print_drive(console, drive)
+        _print_drive(screen, drive)
     for note in plan.notes:
-        console.print(Text(f"Note: {note}."))
+        screen.print(Styled(f"Note: {note}."))
 
 
-def _print_drive(console: Console, drive: Drive) -> None:
+def _print_drive(screen: Screen, drive: Drive) -> None:
     """Print the properties of the drive on which the number of drives is based."""
     rates = [
         f"{name} {significant(rate / 1e9, 3)} GB/s"
@@ -93,8 +87,8 @@ def _print_drive(console: Console, drive: Drive) -> None:
         if rate
     ]
     measured = f", {', '.join(rates)} (measured here)" if rates else ", with unknown rates"
-    console.print(
-        Text(
+    screen.print(
+        Styled(
             f"One drive has {show_amount(drive.capacity_bytes)}, rated for {drive.dwpd:g} "
             f"drive writes per day{measured}.",
             "dim",
@@ -102,27 +96,29 @@ def _print_drive(console: Console, drive: Drive) -> None:
     )
 
 
-def print_lines(console: Console, lines: Mapping[str, Sequence[str]]) -> None:
+def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
     """Print the settings for each engine, or the reason why no setting is possible."""
-    console.print()
+    screen.print()
     if not lines:
-        console.print(
-            Text("membench shows no settings: a choice is not possible, or the weights do not fit.")
+        screen.print(
+            Styled(
+                "membench shows no settings: a choice is not possible, or the weights do not fit."
+            )
         )
         return
-    console.print(Text("Settings of the engines", "bold"))
+    screen.print(Styled("Settings of the engines", "bold"))
     for engine, several in lines.items():
-        console.print(Text(engine, "dim"))
+        screen.print(Styled(engine, "dim"))
         for line in several:
-            console.print(Text(f"  {line}"), soft_wrap=True)
+            screen.print(Styled(f"  {line}"), soft_wrap=True)
 
 
-def print_models(console: Console, known: Iterable[Model]) -> None:
+def print_models(screen: Screen, known: Iterable[Model]) -> None:
     """Print a table of the built-in models, with the names for ``--model``."""
     titles = ("parameters", "precision", "size", "KV per token, fp16", "constant state")
     head = ("model", *titles, "on Hugging Face")
-    print_table(console, TextTable(None, head, tuple(map(_model_cells, known))))
-    console.print("For any other model, give --model the path of a config.json.", style="dim")
+    print_table(screen, TextTable(None, head, tuple(map(_model_cells, known))))
+    screen.print("For any other model, give --model the path of a config.json.", style="dim")
 
 
 def _model_cells(model: Model) -> tuple[str, ...]:

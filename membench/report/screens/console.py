@@ -1,19 +1,20 @@
-"""The functions with which all commands write to a terminal or a pipe."""
+"""The functions with which all commands write to a terminal or a pipe.
+
+Rich is loaded only for a terminal, and for text that Rich must lay out.
+"""
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO, cast
-
-from rich.console import Console, Group
-from rich.padding import Padding
-from rich.text import Text
+from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from membench.core.text import one_line
+from membench.report.screens.styled import Styled
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _UNBOUNDED = 4096  # width for a pipe: without this number, Rich would wrap case ids at 80 columns
 _AT_ONCE = 1 << 16  # characters
@@ -38,12 +39,50 @@ class _Trimmed:
         return False
 
 
-class _Console(Console):
-    """A console that raises `BrokenPipeError` on a closed pipe; Rich would exit the process."""
+class Screen(Protocol):
+    """What commands write to: a console of Rich, or a pipe."""
 
-    def on_broken_pipe(self) -> None:
-        """Raise `BrokenPipeError`, because the exit of the process would end a run."""
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    @property
+    def file(self) -> IO[str]: ...
+    @property
+    def is_terminal(self) -> bool: ...
+    @property
+    def width(self) -> int: ...
+    def print(
+        self, *objects: Any, style: str | None = None, soft_wrap: bool | None = None
+    ) -> None: ...
+
+
+class _Pipe:
+    """A screen that loads Rich only for what is no plain text."""
+
+    is_terminal = False
+    width = _UNBOUNDED
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.file: IO[str] = cast("TextIO", _Trimmed(stream))
+
+    def print(self, *objects: Any, style: str | None = None, soft_wrap: bool | None = None) -> None:
+        """Print a text, or what `rich.console.Console.print` accepts, and flush the stream."""
+        text = objects[0] if objects else ""
+        plain = text.plain if isinstance(text, Styled) else text
+        if len(objects) > 1 or not isinstance(plain, str) or not _as_is(plain):
+            console(self._stream).print(*objects, style=style, soft_wrap=soft_wrap)
+            return
+        self.file.write(f"{plain}\n")
+        self.file.flush()
+
+
+def _as_is(plain: str) -> bool:
+    """Whether Rich would write ``plain`` to a pipe without a change."""
+    return plain.isascii() and plain.isprintable() and len(plain) <= _UNBOUNDED
+
+
+def screen(stream: TextIO | None = None) -> Screen:
+    """A screen on ``stream`` (standard output by default), like `console`, but without Rich."""
+    stream = stream or sys.stdout
+    return console(stream) if stream.isatty() else _Pipe(stream)
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -52,11 +91,13 @@ def console(stream: TextIO | None = None) -> Console:
     A terminal gets colours and lines of at most its width (NO_COLOR and TERM=dumb are obeyed). A
     pipe gets plain text in lines of any length.
     """
+    from membench.report.screens.terminal import Terminal
+
     stream = stream or sys.stdout
     if stream.isatty():
-        return _Console(file=stream, highlight=False, markup=False, emoji=False)
+        return Terminal(file=stream, highlight=False, markup=False, emoji=False)
     trimmed = cast("TextIO", _Trimmed(stream))
-    return _Console(
+    return Terminal(
         file=trimmed,
         width=_UNBOUNDED,
         height=100,
@@ -67,24 +108,30 @@ def console(stream: TextIO | None = None) -> Console:
     )
 
 
-def print_lines(console: Console, lines: Iterable[Text]) -> None:
+def print_lines(screen: Screen, lines: Iterable[Styled]) -> None:
     """Print ``lines``, which may be very many; a pipe gets the lines without Rich.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """
-    if console.is_terminal:
-        console.print(Group(*lines))
+    if screen.is_terminal:
+        _print_by_rich(screen, lines)
         return
     for several in _batched(lines):
         plain = "\n".join(line.plain for line in several)
-        if plain.isascii() and max(map(len, plain.split("\n"))) <= console.width:
-            console.file.write(f"{plain}\n")
+        if plain.isascii() and max(map(len, plain.split("\n"))) <= screen.width:
+            screen.file.write(f"{plain}\n")
         else:
-            console.print(Group(*several))
+            _print_by_rich(screen, several)
 
 
-def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
-    several: list[Text] = []
+def _print_by_rich(screen: Screen, lines: Iterable[Styled]) -> None:
+    from rich.console import Group
+
+    screen.print(Group(*lines))
+
+
+def _batched(lines: Iterable[Styled]) -> Iterator[list[Styled]]:
+    several: list[Styled] = []
     size = 0
     for line in lines:
         several.append(line)
@@ -96,37 +143,41 @@ def _batched(lines: Iterable[Text]) -> Iterator[list[Text]]:
         yield several
 
 
-def say(console: Console, text: str, style: str = "", indent: int = 0) -> None:
+def say(screen: Screen, text: str, style: str = "", indent: int = 0) -> None:
     """Print prose: wrapped between words on a terminal, in one line on a pipe.
 
     ``indent`` is the number of blanks before each line.
     """
-    if console.is_terminal:
-        console.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False))
+    if screen.is_terminal:
+        from rich.padding import Padding
+
+        screen.print(Padding(Styled(text, style), (0, 0, 0, indent), expand=False))
     else:
-        console.print(Text(" " * indent + text, style), soft_wrap=True)
+        screen.print(Styled(" " * indent + text, style), soft_wrap=True)
 
 
-def say_command(console: Console, label: str, command: str, remark: str = "") -> None:
+def say_command(screen: Screen, label: str, command: str, remark: str = "") -> None:
     """Print ``label``, a command to paste and a remark in parentheses.
 
     The command is never wrapped. A remark that does not fit in the line gets the next line.
     """
-    line = Text(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
+    line = Styled(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
     whole = f"{line.plain}    ({remark})" if remark else line.plain
-    if console.is_terminal and remark and len(whole) > console.width:
-        console.print(line, soft_wrap=True)
-        say(console, f"({remark})", indent=len(label))
+    if screen.is_terminal and remark and len(whole) > screen.width:
+        screen.print(line, soft_wrap=True)
+        say(screen, f"({remark})", indent=len(label))
     else:
-        console.print(Text(whole, line.style), soft_wrap=True)
+        screen.print(Styled(whole, line.style), soft_wrap=True)
 
 
 def warn(message: str, hint: str = "") -> None:
     """Print ``Warning: message`` in bold on standard error, and ``Hint: hint`` on the next line."""
+    from rich.console import Console
+
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    errors.print(Text(f"Warning: {one_line(message)}", "bold yellow"))
+    errors.print(Styled(f"Warning: {one_line(message)}", "bold yellow"))
     if hint:
-        errors.print(Text(f"Hint: {one_line(hint)}"))
+        errors.print(Styled(f"Hint: {one_line(hint)}"))
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

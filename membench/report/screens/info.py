@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from operator import itemgetter
 
 from membench.core.messages import listed, tr
 from membench.core.snapshot import (
@@ -20,17 +17,13 @@ from membench.core.snapshot import (
     NodeKind,
 )
 from membench.core.units import about_size, format_size
+from membench.report.screens.console import Screen
+from membench.report.screens.text_table import print_facts
 
 
-def print_machine(console: Console, machine: Machine) -> None:
+def print_machine(screen: Screen, machine: Machine) -> None:
     """Print a table of two columns: property and value. Unknown properties are left out."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for fact, value in facts(machine):
-        if value:
-            table.add_row(fact, Text(value))
-    console.print(table)
+    print_facts(screen, filter(itemgetter(1), facts(machine)), "bold")
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:

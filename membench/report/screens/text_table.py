@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from membench.core.record import record
-from membench.report.screens.console import print_lines
+from membench.report.screens.console import Screen, print_lines
 from membench.report.screens.plain import GAP, aligned, widths
+from membench.report.screens.styled import Styled
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
 
 
 @record
@@ -37,6 +38,10 @@ class TextTable:
 
 def drawn(table: TextTable, width: int) -> RenderableType:
     """The table for Rich; if the table is wider than ``width``, each case gets a separate line."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     if sum(table.widths) + GAP * (len(table.widths) - 1) <= width:
         made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
@@ -53,30 +58,57 @@ def drawn(table: TextTable, width: int) -> RenderableType:
     return Group(*lines)
 
 
-def print_table(console: Console, table: TextTable) -> None:
+def print_table(screen: Screen, table: TextTable) -> None:
     """Print ``table``. For a pipe, the text is made without Rich: Rich takes 0.1 s per 1,000 rows.
 
     A table with a title is printed with Rich.
     """
     wide = table.widths
-    if console.is_terminal or table.title or sum(wide) + GAP * len(wide) > console.width:
-        console.print(drawn(table, console.width))
+    if screen.is_terminal or table.title or sum(wide) + GAP * len(wide) > screen.width:
+        screen.print(drawn(table, screen.width))
         return
-    print_lines(console, map(Text, aligned([table.head, *table.rows])))
+    print_lines(screen, map(Styled, aligned([table.head, *table.rows])))
 
 
-def print_grid(console: Console, rows: Sequence[tuple[Text, ...]]) -> None:
+def print_grid(screen: Screen, rows: Sequence[tuple[Styled, ...]]) -> None:
     """Print ``rows`` in columns without a header. For a pipe, Rich is not used: Rich is slow."""
-    plain = [[cell.plain for cell in row] for row in rows]
-    wide = widths(plain)
-    gap = " " * GAP
-    if console.is_terminal or sum(wide) + GAP * len(wide) > console.width:
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+    if _printed_plainly(screen, [[cell.plain for cell in row] for row in rows]):
         return
-    print_lines(console, [Text(gap.join(map(str.ljust, row, wide))) for row in plain])
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table)
+
+
+def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) -> None:
+    """Print pairs of a name in ``style`` and a value as two columns; only values are wrapped."""
+    rows = list(facts)
+    if _printed_plainly(screen, rows):
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Styled(name, style), Styled(value))
+    screen.print(table)
+
+
+def _printed_plainly(screen: Screen, rows: Sequence[Sequence[str]]) -> bool:
+    """Print ``rows`` in columns aligned left, unless Rich must lay them out; whether it did so."""
+    wide = widths(rows)
+    if (
+        screen.is_terminal
+        or sum(wide) + GAP * len(wide) > screen.width
+        or not all(cell.isascii() and cell.isprintable() for row in rows for cell in row)
+    ):
+        return False
+    gap = " " * GAP
+    print_lines(screen, [Styled(gap.join(map(str.ljust, row, wide))) for row in rows])
+    return True
 
 
 def _values(
@@ -86,6 +118,9 @@ def _values(
 
     The last cell is below if the line would be wider than ``width``.
     """
+    from rich.padding import Padding
+    from rich.text import Text
+
     numbers = zip(row[1:-1], table.widths[1:-1], strict=True)
     text = (" " * GAP).join(cell.rjust(width) for cell, width in numbers)
     last = Text(row[-1], style or "yellow", overflow="fold")

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import date
 from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -136,7 +135,7 @@ def shipped() -> dict[str, Assumption]:
     """Name -> entry, for the assumptions and dated records that membench contains."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
-        text = (files(__package__) / name).read_text(encoding="utf-8")
+        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
         found |= parse(text, name)
     return found
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from membench.core.globs import matches
 from membench.core.messages import listed, tr
 from membench.core.record import record
-from membench.core.registry import matches
 from membench.core.terms import OFF_TIER_FLAGS, Badge, Better, Metric, PeakBasis, Status
 from membench.results.schema import Row
 from membench.thesis.claims.ledger import Input

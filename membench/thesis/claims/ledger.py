@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import date
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from membench.core.errors import MembenchError, UsageError
@@ -194,7 +194,7 @@ class Ledger:
 @cache
 def ledger() -> Ledger:
     """The ledger in `claims.toml`, read once per process."""
-    return parse_ledger((files(__package__) / "claims.toml").read_text(encoding="utf-8"))
+    return parse_ledger(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 
 
 def parse_ledger(text: str) -> Ledger:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from membench.core.globs import matches
 from membench.core.messages import clauses, tr
 from membench.core.record import record
-from membench.core.registry import matches
 from membench.core.terms import Better
 from membench.results.schema import Row
 from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -140,13 +139,13 @@ def _shipped(slug: str) -> Model:
 
 @cache
 def _entries() -> Mapping[str, Mapping[str, Any]]:
-    text = (files(__package__) / "published_models.jsonl").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("published_models.jsonl").read_text(encoding="utf-8")
     return MappingProxyType({**_judged(), **_published(text)})
 
 
 @cache
 def _judged() -> Mapping[str, Mapping[str, Any]]:
-    text = (files(__package__) / "models.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
     return MappingProxyType(_parsed(text))
 
 

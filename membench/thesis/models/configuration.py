@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -92,7 +92,7 @@ def text_part(config: Config) -> Config:
 @cache
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> {absent key: default value}, from `absent_keys.toml`."""
-    text = (files(__package__) / "absent_keys.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
     rows: dict[str, Mapping[str, Any]] = dict(document["types"])
     rows.update({name: rows[same] for name, same in document["same"].items()})

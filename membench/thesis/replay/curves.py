@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache, cached_property
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,7 +109,7 @@ class Curve:
 
 @cache
 def curves() -> tuple[Curve, ...]:
-    text = (files(__package__) / "curves.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("curves.json").read_text(encoding="utf-8")
     return tuple(
         Curve(
             one["name"],

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import sys
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class GapSums:
 @cache
 def gap_sums() -> dict[str, GapSums]:
     """Name of a trace that membench contains -> the sums."""
-    text = (files(__package__) / "gap_sums.json").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("gap_sums.json").read_text(encoding="utf-8")
     return {name: _read(table) for name, table in json.loads(text).items()}
 
 

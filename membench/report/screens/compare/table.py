@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, repeat
 
-from rich.text import Text
-
 from membench.analysis.comparison import Comparison
 from membench.analysis.differences import Differences
 from membench.analysis.line import Line
@@ -22,6 +20,7 @@ from membench.report.screens.compare.cells import (
 )
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.view import CompareBlock
+from membench.report.screens.styled import Styled
 
 _STYLE = {
     Verdict.BETTER: "green",
@@ -39,7 +38,7 @@ def wide_lines(
     footnotes: Footnotes,
     names: Sequence[str],
     width: int,
-) -> list[Text] | None:
+) -> list[Styled] | None:
     """The wide layout: one line per row, with the value of every label and then the findings.
 
     A finding has the ratio to the reference, the ratio of the best samples (if the block has such
@@ -144,8 +143,8 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return _GAP.join(map(str.ljust, cells, widths)).rstrip()
 
 
-def _whole(text: str, style: str = "") -> Text:
-    return Text(text, style, no_wrap=True, overflow="ignore")
+def _whole(text: str, style: str = "") -> Styled:
+    return Styled(text, style, no_wrap=True, overflow="ignore")
 
 
 def list_lines(
@@ -155,10 +154,10 @@ def list_lines(
     names: Sequence[str],
     *,
     coloured: bool,
-) -> Iterator[Text]:
+) -> Iterator[Styled]:
     """The list layout, for a narrow terminal or many labels: the case id, then a line per label.
 
-    The lines of all labels of a row are one `Text`. ``coloured`` adds colours to the verdicts.
+    The lines of all labels of a row are one `Styled`. ``coloured`` adds colours to the verdicts.
     """
     labels = _padded([side.label for side in comparison.sides])
     differences = [_differences(line) for line in block.lines]
@@ -167,7 +166,7 @@ def list_lines(
     width = max(map(len, set(chain.from_iterable(verdicts))), default=0)
     columns = zip(_aligned_values(block), ratios, strict=True)
     for line, name, found in zip(block.lines, names, verdicts, strict=True):
-        yield Text(name, overflow="fold")
+        yield Styled(name, overflow="fold")
         starts = [
             f"  {label}  {value}  {ratio}  "
             for label, (value, ratio) in zip(labels, columns, strict=False)
@@ -178,9 +177,9 @@ def list_lines(
     for mean in block.means:
         label = comparison.sides[mean.side].label
         words = mean_text(mean, several=block.several_stats)
-        yield Text(f"{label}: {words}: {significant(mean.ratio)}", "dim")
+        yield Styled(f"{label}: {words}: {significant(mean.ratio)}", "dim")
     if more := _more(block):
-        yield Text(more, "dim")
+        yield Styled(more, "dim")
 
 
 def _aligned_values(block: CompareBlock) -> list[str]:
@@ -191,7 +190,7 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 
 def _of_labels(
     starts: Sequence[str], texts: Sequence[str], after: str, verdicts: Sequence[Verdict | None]
-) -> Text:
+) -> Styled:
     """Join the lines of all labels of a row.
 
     Each line is an entry of ``starts`` and the verdict from ``texts``. ``after`` follows the last
@@ -202,7 +201,7 @@ def _of_labels(
     ]
     if after:
         lines[-1] = f"{starts[-1]}{texts[-1]}{after}"
-    shown = Text("\n".join(lines))
+    shown = Styled("\n".join(lines))
     end = 0
     for one, line, start, text in zip(verdicts, lines, starts, texts, strict=False):
         _mark(shown, one, end + len(start), len(text))
@@ -214,7 +213,7 @@ def _flat(lists: Iterable[Sequence[str]]) -> list[str]:
     return list(chain.from_iterable(lists))
 
 
-def _mark(shown: Text, verdict: Verdict | None, start: int, length: int) -> None:
+def _mark(shown: Styled, verdict: Verdict | None, start: int, length: int) -> None:
     """Colour the ``length`` characters of a verdict that begin at ``start``."""
     if verdict is not None and _STYLE[verdict]:
         shown.stylize(_STYLE[verdict], start, start + length)

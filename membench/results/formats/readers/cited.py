@@ -52,7 +52,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from membench.core.errors import SchemaError
-from membench.core.registry import matches
+from membench.core.globs import matches
 from membench.core.terms import UNIT, BytesConvention, Metric, PeakBasis, Stat, Tier
 from membench.results.cells import number_text
 from membench.results.formats.figures import Origin, number, objects, row, text_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 from membench.core.errors import UsageError
@@ -61,7 +60,7 @@ SHIPPED = (
 
 def shipped_bytes(file: str) -> bytes:
     """The decompressed content of ``file`` in `data/`."""
-    return unpack((files(__package__) / "data" / file).read_bytes(), file, MAX_BYTES)
+    return unpack((Path(__file__).parent / "data" / file).read_bytes(), file, MAX_BYTES)
 
 
 def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = False) -> Trace:
