@@ -75,12 +75,12 @@ class Agreement:
         return Stop("agreed") if error <= self.limit else None
 
 
-ROUND_SHARE = 0.5
+ROUND_SHARE = 0.6
 """Largest accepted standard error of a round value, as a share of the scatter of the rounds.
 
-At this limit, the sampling error within the rounds causes a quarter of the variance between rounds.
-Without this error, the confidence interval over the rounds would be narrower by an eighth. Twice as
-many samples would narrow the interval by a sixteenth at most.
+At this limit, the sampling error within the rounds causes 36 % of the variance between rounds.
+Without this error, the confidence interval over the rounds would be narrower by a fifth. Twice as
+many samples would narrow the interval by a tenth at most.
 """
 
 
