@@ -53,7 +53,7 @@ def _places(csv: Path) -> Iterator[Path]:
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:
-    """Whether the run ``run_id`` wrote ``csv`` and its sidecar, and both files are unchanged."""
+    """Whether the run ``run_id`` wrote the sidecar, and ``csv`` is unchanged or does not exist."""
     beside = sidecar_path(csv)
     if csv.is_symlink() or beside.is_symlink():
         return False

@@ -182,7 +182,7 @@ def _table(cells: Sequence[str], run: _Header) -> Record:
     """Parse a line of the text output.
 
     The rate has three decimals, and the times have five decimals. If the time has more significant
-    digits than the rate, the rate is computed from the time.
+    digits than the rate, and the size is known, the rate is computed from the time.
     """
     if len(cells) != 5:
         return (Unplaced("a truncated line of a function"),)

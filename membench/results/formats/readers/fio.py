@@ -79,8 +79,8 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether ``second`` is a later state of the run ``first``.
 
-    The result is True if the jobs are equal, no count of ``second`` is smaller, and ``second``
-    began before fio wrote ``first``.
+    The result is True if the names of the jobs are equal, no runtime or number of operations is
+    smaller in ``second``, and ``second`` began before fio wrote ``first``.
     """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
@@ -132,7 +132,7 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The options of the job, for a row whose case id does not contain them."""
+        """The main options of the job (`_SAID`), for a row whose case id does not contain them."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
