@@ -50,9 +50,9 @@ class Run:
         label: unique name of the run in the report; ASCII.
         source: the file.
         rows: the rows of the run.
-        sidecar: the content of the JSON file beside the results; None if it is missing or
-            describes another run.
-        machine: the machine in the sidecar; None without a sidecar.
+        sidecar: the content of the JSON file beside the results; None if the file is missing,
+            cannot be read, or describes another run.
+        machine: the machine in the sidecar; None without a sidecar or a readable machine.
     """
 
     label: str
@@ -72,7 +72,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Ru
     """The files and all runs in these files, in the order of ``paths``.
 
     Raises:
-        SchemaError: a file is not a results file.
+        SchemaError: a file is not a results file, or contains an impossible number.
     """
     sources: list[ReportSource] = []
     runs: list[Run] = []

@@ -149,7 +149,7 @@ def _check(path: Path) -> bool:
     """Create the directory of ``path`` if necessary. Return whether ``path`` exists.
 
     Raises:
-        OutputError: ``path`` exists and is not a file that membench wrote.
+        OutputError: ``path`` exists and is not a file that membench wrote, or cannot be checked.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """One list per machine: the numbers of the claims with each verdict."""
+    """One list per machine: each verdict with the ids of the claims that have the verdict."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
