@@ -31,7 +31,10 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw the operation with the most measured pairs of devices; one pair is not enough."""
+    """Draw the operation with the most measured pairs of devices, at least two.
+
+    The operation is from the first run with such an operation.
+    """
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:
