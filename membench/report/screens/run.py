@@ -163,7 +163,7 @@ def print_grouped(
     """Print the cases of each reason, or the number of cases per prefix if there are many.
 
     Args:
-        what: ``failed`` or ``skipped``.
+        what: the state of the cases, such as ``failed`` or ``skipped``.
         by_reason: the case ids of each reason.
         whole: whether to print the ids of many cases.
     """
