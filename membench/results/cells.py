@@ -187,7 +187,10 @@ def _sample_texts(samples: Sequence[float]) -> str:
 
 
 def _pointed(text: str) -> str:
-    """Add a decimal point to each number in ``text`` that has none; ``;`` separates the numbers."""
+    """Add a decimal point to each number in ``text`` without a point.
+
+    ``;`` separates the numbers.
+    """
     points = text.count(".")
     if not text or points == text.count(";") + 1:  # every number has a point
         return text

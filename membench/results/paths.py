@@ -19,7 +19,7 @@ def default_path(results: Path, machine: str, started: str, profile: str) -> Pat
 
 
 def unused_path(csv: Path) -> Path:
-    """Return ``csv``, with ``_2``, ``_3`` ... before the suffix if a file already has the name."""
+    """Return ``csv``, with ``_2``, ``_3`` ... before the suffix if a file of the run exists."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1

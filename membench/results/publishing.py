@@ -16,8 +16,10 @@ from membench.results.table import to_csv
 
 
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
-    """Write ``rows`` and ``sidecar`` to ``csv`` or to the next free name: both files or no file.
+    """Write ``rows`` to ``csv`` or to the next free name, and ``sidecar`` beside the CSV.
 
+    Either both files are written or none, unless the process is killed between the two: then only
+    the sidecar exists.
     Files that the same run wrote earlier are replaced. All other files are kept, even if another
     program creates them at the same moment.
 

@@ -97,11 +97,11 @@ class Row:
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
         rounds: number of rounds with a value.
-        n: number of samples taken in these rounds, stored or not.
+        n: number of samples taken, stored or not.
         round_values: one number per round; these are compared between runs.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
-        min, max: smallest and largest of the stored samples.
-        samples: stored samples of each round; 7 significant digits in a file.
+        min, max: smallest and largest sample.
+        samples: stored samples of each round; at most 7 significant digits in a file.
         size_bytes: bytes of the working set.
         bytes_moved: payload of one sample in bytes.
         iters: number of iterations of one sample.

@@ -187,9 +187,9 @@ def _cached(
 ) -> list[bool]:
     """For each footprint, whether a single cache serves the loads.
 
-    ``beyond`` is the result of `_of_memory`, and ``top`` is the latency of memory in ns. The
-    footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be
-    true:
+    ``beyond`` is the result of `_of_memory`. ``top`` is the latency of memory in ns, or infinity if
+    unknown. The footprint must fit into a cache of ``most`` bytes. In addition, one of three
+    conditions must be true:
 
     - The latency is hardly above the latency of the previous step.
     - The latency is close to the latency of a neighbour.

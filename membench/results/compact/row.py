@@ -55,7 +55,7 @@ class Measurement(NamedTuple):
 
     `best` is the column `max` if a higher value is better, otherwise `min`. Fields whose name ends
     in ``_cell`` contain unparsed cells. The properties `detail`, `round_values` and `samples` parse
-    the cells on access. All other columns are fields or properties of the same name.
+    the cells on access. The other fields, and most properties, have the names of their columns.
     """
 
     common: Common

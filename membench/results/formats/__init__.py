@@ -3,7 +3,7 @@
 An importer converts the bytes of a file to rows with ``backend=import:<tool>``, or ``cited`` for
 published figures. If the file lacks a fact, the importer takes the fact from `Origin.given`. If the
 user did not give the fact, the importer assumes a usual value and names the fact under ``assumed``
-in the column ``detail``. If no value is usual, the importer raises `UsageError`. An exporter
+in the column ``detail``. If there is no usual value, the importer raises `UsageError`. An exporter
 converts rows to files.
 """
 

@@ -176,7 +176,10 @@ def case_id(*parts: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a machine name of at most 60 characters; empty if none is allowed."""
+    """Convert ``text`` to a machine name of at most 60 characters.
+
+    Characters that are not allowed become ``-``. The name is empty if no character is allowed.
+    """
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
 
 
@@ -187,7 +190,7 @@ def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the elements of the list ``content[name]`` that are objects; empty without a list."""
+    """Return the objects in the list ``content[name]``; an empty list if there is no such list."""
     found = content.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

@@ -121,9 +121,9 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
-    If several rows have the same case, metric and statistic, ``/instance=N`` is appended to each
-    case id of this case. N is the number of earlier records with the case. A row that occurs twice
-    in one record gets the next unused N.
+    If several rows have the same case, metric and statistic, every row of this case gets the suffix
+    ``/instance=N`` on its case id. N is the number of earlier records with the case. If a record
+    has the same row twice, the second row gets the next unused N.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

@@ -1,6 +1,6 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
-The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (to
+The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (up to
 version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file seldom names the
 device. The file never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so
 the user must give the tier.

@@ -25,7 +25,7 @@ Version 2 adds keys that show whether the figure can be trusted, and compared wi
 - ``tool``, ``conditions``, ``date``: how and when somebody measured.
 - ``seen``: how the author of the file read the source.
 - ``quantity``, ``unit``: the measured quantity in words, and the unit of the value.
-- ``depth``: queue depth of a data sheet's figure.
+- ``depth``: queue depth of the figure.
 - ``alike``: a rule for each axis that may differ, such as ``{size = ">=256MiB", vec = "any"}``.
   Sizes and whole numbers are compared by ``>=``, ``<=`` and ``16KiB..64KiB``.
 

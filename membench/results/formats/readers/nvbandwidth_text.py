@@ -121,10 +121,12 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """Parse the matrix whose heading is line ``place``; return its cells and the next line number.
+    """Parse the matrix whose heading is ``lines[place]``.
 
-    The cells are empty if the line is not a heading. The heading contains the column labels, and
-    each row begins with a label.
+    The heading contains the column labels, and each row begins with a label.
+
+    Returns:
+        (cells, index of the line after the matrix). Without a matrix, the cells are empty.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())
