@@ -129,9 +129,9 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether membench measured a row, or there is no row, so that the file should have a sidecar.
+    """Whether the file should have a sidecar: membench measured a row, or there are no rows.
 
-    A file of published or imported rows has no sidecar.
+    A file that has only published or imported rows has no sidecar.
     """
     return any(not (row.cited or row.imported) for row in rows) or not rows
 

@@ -1,4 +1,4 @@
-"""The section with every claim of the thesis: verdict, evidence, and changes of the verdict."""
+"""The section with every claim of the thesis: verdict, evidence, and what would change it."""
 
 from __future__ import annotations
 
