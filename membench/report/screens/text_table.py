@@ -36,7 +36,7 @@ class TextTable:
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table for Rich; if the table is wider than ``width``, each case id gets an own line."""
+    """The table for Rich; if it is wider than ``width``, each case id gets a line of its own."""
     if sum(table.widths) + GAP * (len(table.widths) - 1) <= width:
         made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
