@@ -108,7 +108,7 @@ def _written(run: Mapping[str, Any]) -> float | None:
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """Copy ``origin`` with the start time of the run, if the document contains a valid time."""
+    """Copy ``origin`` with the time at which fio wrote the document, if this time is valid."""
     seconds = number(run.get("timestamp"))
     if seconds is None or not 10**9 <= seconds < 10**10:  # seconds since 1970, from 2001 to 2286
         return origin
