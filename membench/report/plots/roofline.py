@@ -1,4 +1,4 @@
-"""Roofline plot of this machine and of announced devices, with decode and prefill of models."""
+"""Roofline plot of measured machines and specified devices, with decode and prefill of models."""
 
 from __future__ import annotations
 
