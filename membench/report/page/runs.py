@@ -52,7 +52,8 @@ class Run:
         rows: the rows of the run.
         sidecar: the content of the JSON file beside the results; None if the file is missing,
             cannot be read, or describes another run.
-        machine: the machine in the sidecar; None without a sidecar or a readable machine.
+        machine: the machine in the sidecar; None without a sidecar, or if the machine cannot be
+            read.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""The section with every claim of the thesis: verdict, evidence, and what would change it."""
+"""The section with every claim: verdict, evidence, and facts that would change the verdict."""
 
 from __future__ import annotations
 
