@@ -31,9 +31,9 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw the operation with the most measured pairs of devices, at least two.
+    """Draw one operation of the first run that has an operation with two or more pairs of devices.
 
-    The operation is from the first run with such an operation.
+    The drawn operation has the most measured pairs of devices in this run.
     """
     for run in runs:
         for name, cells in _matrices([run]).items():
