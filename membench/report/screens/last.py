@@ -119,7 +119,7 @@ def _print_files(
 def _check(outcome: RunOutcome) -> MachineCheck | None:
     """The check of the results; None without a reference.
 
-    The result is also None if the check fails, because this error must not end the command.
+    The result is also None if the check raises an error, which must not end the command.
     """
     assert outcome.csv is not None
     try:

@@ -219,7 +219,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """Draw the machines of each tier as dots.
 
     Of more than `DOTS` machines, only the slowest, the fastest and evenly spaced machines are
-    drawn. Stragglers are drawn as diamonds, without such a limit.
+    drawn. All stragglers are drawn, as diamonds.
     """
     values = summary.values
     if len(values.machines) < 2:
