@@ -125,7 +125,7 @@ def _first(
     columns: tuple[tuple[str, Any], ...],
     detail: tuple[tuple[str, str], ...],
 ) -> Row | Unplaced:
-    """Make a row with a placeholder as case, value and origin, and check the row completely.
+    """Make a row with placeholders for case, value and origin, and check the row completely.
 
     `row` copies this row without another check, and replaces the placeholders.
     """

@@ -73,7 +73,7 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """Store a line that names a test, device, version or status in ``log``.
+    """If ``line`` names a test, a device, a version or a status, store this fact in ``log``.
 
     Returns whether ``line`` is such a line.
     """
@@ -108,8 +108,9 @@ def _said(line: str, log: Log) -> None:
 def _end(log: Log, status: str, reason: str) -> None:
     """Set the status of the last test if the test is running and has no matrix.
 
-    Otherwise the status belongs to no named test: ``Waived`` is recorded in ``log.lost``, because
-    the text does not name waived tests, and any other status in ``log.error``.
+    Otherwise the status belongs to no named test. A waived test is then recorded in ``log.lost``,
+    because the text does not name waived tests. For any other status, ``log.error`` gets the
+    reason.
     """
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
