@@ -89,7 +89,10 @@ def parameter(row: Row, key: str) -> str:
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The value of the axis ``key`` in bytes; None if the value is not a size from 1 to 1e15."""
+    """The value of the axis ``key`` in bytes; of ``size=auto``, the chosen size.
+
+    None if the value is not a size from 1 to 1e15.
+    """
     if key == "size":
         return _place(row.array_bytes or 0)
     try:

@@ -83,9 +83,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
-    """Pairs (level, size in bytes) of the data caches of the machine, sorted.
+    """Pairs (level, size in bytes) of the data and unified caches of the machine, sorted.
 
-    Empty if the machines of the runs differ, or if a machine is unknown.
+    Empty if the runs' machines have different caches, or if a machine is unknown.
     """
     known = [run.machine for run in runs]
     found = {

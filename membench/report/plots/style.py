@@ -183,7 +183,7 @@ class Plot:
 def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> Plot:
-    """Call ``paint`` with a canvas that only records drawing calls, and return them as a plot.
+    """Call ``paint`` with a canvas that only records drawing calls, and return the calls as a plot.
 
     See `Sketch`. The plot is `WIDTH` by ``height`` units.
     """
