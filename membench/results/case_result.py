@@ -45,7 +45,8 @@ class Seconds:
 class CaseResult:
     """The result of one case in one round; rounds are numbered from 1.
 
-    Every optional field has the name of a column of the results file.
+    Every optional field except `readings` and `seconds` has the name of a column of the results
+    file.
     """
 
     round: int

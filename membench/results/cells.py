@@ -1,7 +1,7 @@
 """Kinds of cells: the rules to write, read and validate the values of a column.
 
-For every kind, an empty cell means that the value is absent. If a value is read and written again,
-the bytes are the same.
+For every kind, an empty cell means that the value is absent. If membench reads a cell that membench
+wrote, and writes the value again, the bytes are the same.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """Format ``value`` as the shortest text that is read back as the same float."""
+    """Format ``value`` with the fewest significant digits that give the same float when read."""
     return repr(float(value)).removesuffix(".0")
 
 
@@ -101,7 +101,7 @@ def decimal_text(value: float) -> str:
 
 
 def sample_text(value: float) -> str:
-    """``value`` with 7 significant digits and a decimal point."""
+    """``value`` with at most 7 significant digits, and with a decimal point."""
     return _with_point(f"{value:.7g}")
 
 
@@ -128,7 +128,10 @@ def is_positive(value: Any) -> bool:
 
 
 def looks_like_a_number(text: str) -> bool:
-    """Whether a spreadsheet would convert ``text`` (such as the hash ``1234e56``) to a number."""
+    """Whether ``text`` has the form ``1234`` or ``1234e56``.
+
+    A spreadsheet would convert a hash of this form to a number.
+    """
     return _LOOKS_LIKE_A_NUMBER.fullmatch(text) is not None
 
 
@@ -145,9 +148,9 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are finite, and whether ``least`` is true for the smallest value.
+    """Whether all ``values`` are finite, and ``least`` is true for the smallest value.
 
-    This check is fast, but also returns False for integers, and for values with a very large sum.
+    This check is fast, but also returns False if a value is an integer or if the sum is infinite.
     If the result is False, the caller must therefore check each value.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
@@ -184,7 +187,10 @@ def _sample_texts(samples: Sequence[float]) -> str:
 
 
 def _pointed(text: str) -> str:
-    """Add a decimal point to each number in ``text`` that has none; ``;`` separates the numbers."""
+    """Add a decimal point to each number in ``text`` without a point.
+
+    ``;`` separates the numbers.
+    """
     points = text.count(".")
     if not text or points == text.count(";") + 1:  # every number has a point
         return text
@@ -212,9 +218,9 @@ def are_plain_samples(cell: str) -> bool:
 
 
 def written_samples(cell: str) -> str | None:
-    """The text of ``cell``, normalized as `sample_text` writes each sample.
+    """Normalize ``cell``: return the text that `sample_text` would write for the samples.
 
-    None if the numbers must be parsed to normalize them. ``cell`` must pass `are_plain_samples`.
+    None if this function would have to parse the numbers. ``cell`` must pass `are_plain_samples`.
     """
     pointed = "|".join(map(_pointed, cell.split("|")))
     return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
@@ -255,7 +261,7 @@ def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
 
     - Keys are converted to lower case, and characters other than ``a-z 0-9 _`` become ``_``.
     - In values, ``;`` becomes ``,`` and ``=`` becomes ``:``.
-    - Empty values and numbers that are not finite are left out.
+    - Pairs with an empty key, an empty value or a value such as ``nan`` or ``inf`` are left out.
     """
     clean = {}
     for key, value in detail.items():

@@ -43,7 +43,7 @@ class Host:
         detail: the last message of the host, or the reason of the failure; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
-        attempts: how often the host was asked to measure.
+        attempts: how often the host was asked to measure since the start or the last resumption.
     """
 
     name: str

@@ -21,7 +21,7 @@ def fits(number: float) -> bool:
 
 
 def check_magnitude(rows: Iterable[Row]) -> None:
-    """Reject rows whose values are valid, but whose sums and ratios would overflow.
+    """Reject rows whose values are valid, but whose sums and ratios could overflow.
 
     Raises:
         SchemaError: a value is too large or too small; the one-line message names the row.

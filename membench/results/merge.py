@@ -16,15 +16,17 @@ DetailValue = str | int | float
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
     """Combine the facts of the rounds ``units`` of one case; returns column -> value.
 
-    If all rounds have the same value, the result is this value. Otherwise the result depends on the
-    column:
+    Rounds without a value are ignored. If all other rounds have the same value, the result is this
+    value. Otherwise the result depends on the column:
 
     - For an integer: the low median, which is the value of some round.
     - For a frequency or a peak: the median.
     - For text: the sorted distinct values, joined by ``,``.
-    - For a word of a closed list: no value.
+    - For a word of a closed list, or a backend: no value.
 
-    `verified` and `converged` are true only if they are true in all rounds.
+    `verified` and `converged` are false if they are false in any round, true if they are true in
+    all rounds, and otherwise None. A `kernel` that a spreadsheet would read as a number gets the
+    prefix ``k``.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])

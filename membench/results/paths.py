@@ -19,7 +19,10 @@ def default_path(results: Path, machine: str, started: str, profile: str) -> Pat
 
 
 def unused_path(csv: Path) -> Path:
-    """Return ``csv``, with ``_2``, ``_3`` ... before the suffix if a run already has the name."""
+    """Return ``csv``, or ``csv`` with ``_2``, ``_3`` ... before the suffix.
+
+    The result is the first of these names for which no CSV, sidecar or journal exists.
+    """
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1

@@ -1,4 +1,4 @@
-"""The plan of a run: the first record of its journal, and all that ``--resume`` needs."""
+"""The plan of a run, which is the first record of the run's journal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class PlannedCase:
     """A case that a run will measure or skip.
 
     Attributes:
+        seconds: estimated time of the case in one round.
         skipped: why the case cannot run on this machine; empty if the case can run.
         memory: bytes of host memory that the case allocates.
         disk: bytes of the scratch file of the case.

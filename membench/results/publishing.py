@@ -16,8 +16,10 @@ from membench.results.table import to_csv
 
 
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
-    """Write ``rows`` and ``sidecar`` to ``csv`` or to the next free name: both files or no file.
+    """Write ``rows`` to ``csv`` or to the next free name, and ``sidecar`` beside the CSV.
 
+    Either both files are written or none, unless the process is killed between the two: then only
+    the sidecar exists.
     Files that the same run wrote earlier are replaced. All other files are kept, even if another
     program creates them at the same moment.
 
@@ -53,7 +55,7 @@ def _places(csv: Path) -> Iterator[Path]:
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:
-    """Whether the run ``run_id`` wrote ``csv`` and its sidecar, and both files are unchanged."""
+    """Whether the run ``run_id`` wrote the sidecar, and ``csv`` is unchanged or does not exist."""
     beside = sidecar_path(csv)
     if csv.is_symlink() or beside.is_symlink():
         return False

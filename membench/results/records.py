@@ -85,7 +85,11 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def at_once(text: str) -> Cells | None:
-    """Split ``text`` into cells; None if a line may contain more or less than one record."""
+    """Split ``text`` into cells; None if `records` must use the csv module.
+
+    The result is None, for example, if a cell may contain a line break, or if the lines have
+    different numbers of cells.
+    """
     if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:

@@ -59,6 +59,7 @@ def files_of(arguments: Iterable[str | Path]) -> list[Path]:
 
     Raises:
         UsageError: no reference has the given name.
+        MembenchError: a reference has no results files.
     """
     found: list[Path] = []
     for argument in map(str, arguments):

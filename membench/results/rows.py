@@ -23,8 +23,9 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
     """Compute one row per planned case, metric and statistic, in the order of ``plan``.
 
     The numbers are rounded as in a results file. A case that failed in any round is `failed`, and
-    keeps its samples. A case with an impossible number (not finite, or not above 0) is `failed`
-    too. A case that was measured in fewer rounds than planned is `ok`.
+    keeps its samples. A case with an impossible number is `failed` too: a value that is not finite
+    or not above 0, or a sample that is not finite or below 0. Otherwise, a case that was skipped in
+    any round is `skipped`. A case that was measured in fewer rounds than planned is `ok`.
 
     Args:
         plan: the run's plan.
@@ -33,8 +34,8 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
         partial: whether to leave out cases that the run did not reach.
 
     Raises:
-        SchemaError: a result belongs to no planned case; or, unless ``partial``, a case has no
-            result.
+        SchemaError: a result belongs to no planned case; or, unless ``partial``, a case that the
+            plan does not skip has no result.
     """
     rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
@@ -167,5 +168,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """The finite samples with the precision of a file, so that min and max match the file."""
+    """The valid samples with the precision of a file, so that min and max match the file."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

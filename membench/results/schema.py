@@ -97,11 +97,11 @@ class Row:
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
         rounds: number of rounds with a value.
-        n: number of samples taken in these rounds, stored or not.
+        n: number of samples taken, stored or not.
         round_values: one number per round; these are compared between runs.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
-        min, max: smallest and largest of the stored samples.
-        samples: stored samples of each round; 7 significant digits in a file.
+        min, max: smallest and largest sample.
+        samples: stored samples of each round; at most 7 significant digits in a file.
         size_bytes: bytes of the working set.
         bytes_moved: payload of one sample in bytes.
         iters: number of iterations of one sample.
@@ -161,7 +161,7 @@ class Row:
     def array_bytes(self) -> int | None:
         """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
 
-        None if the case has no size.
+        None if the case has no size, or if the size is unknown.
         """
         return array_bytes(self.case, self.detail, self.size_bytes)
 
@@ -216,9 +216,9 @@ def _rounds_of_samples(row: Row) -> int:
 
 
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
-    """Bytes of each array of ``case``; None if the case id has no size.
+    """Bytes of each array of ``case``; None if the case id has no valid size.
 
-    For ``size=auto`` the size is taken from ``detail``, or else from ``size_bytes``.
+    For ``size=auto``, the result is the size in ``detail``, or else ``size_bytes``.
     """
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
     if not sizes:
@@ -378,7 +378,8 @@ class _Judgement(NamedTuple):
     Attributes:
         name, fault: the first column with an invalid value, and the reason; empty if all are valid.
         broken: the broken rules, if no value is invalid.
-        cells: the cells of a whole row; cells of columns outside the group are empty.
+        cells: the cells of a whole row, where cells of columns outside the group are empty; an
+            empty list if a value is invalid.
     """
 
     name: str
@@ -598,7 +599,7 @@ def is_cell(column: str, cell: str) -> bool:
 def normal(row: Row) -> Row:
     """The row that a reader would return after ``row`` was written to a file.
 
-    Texts are printable, and samples have 7 digits.
+    Texts are printable, and samples have at most 7 significant digits.
     """
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 

@@ -32,7 +32,8 @@ class Sidecar:
         machine: the machine snapshot, as plain data.
         order: for each round, the case ids in the order of measurement.
         notes: the events of the journal, including the clocks at the end of each round.
-        seconds: activity -> wall time in seconds.
+        seconds: activity -> wall time in seconds. For a resumed run, the times begin with the last
+            resumption.
         interrupted: whether the run ended before the plan was complete.
         pair_id: an id that both runs of a paired run share; empty for other runs.
         sha256: SHA-256 of the bytes of the CSV, in hexadecimal.

@@ -1,9 +1,9 @@
 """Find the memory tier of each footprint of a pointer chase, from latencies and cache sizes.
 
-The latency over growing footprints (working sets) is a staircase. Each flat step is a tier. A ramp
-between two steps belongs to no tier. The cache sizes that the system reports decide which tier a
-step is, unless the latencies contradict these sizes. On a GPU, the cache operator of the loads
-decides whether L1 can serve the loads.
+The latency over growing footprints (working sets) is a staircase. Each flat step belongs to one
+tier. A ramp between two steps belongs to no tier. The cache sizes that the system reports decide
+the tier of a step, unless the latencies contradict these sizes. On a GPU, the cache operator of the
+loads decides whether L1 can serve the loads.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class _Stair:
 def settled(rows: Sequence[Row]) -> list[Row]:
     """Return ``rows``, in which each pointer-chase row has the tier that the latency curve shows.
 
-    A footprint between two steps of the curve keeps its tier and gets the flag `transition`. If no
-    step is visible, the tiers stay unchanged.
+    A footprint between two steps of the curve keeps its tier and gets the flag `transition`. A
+    footprint whose tier the curve does not show keeps its tier and flags.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -163,8 +163,9 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     true:
 
     - The footprint is at least `BEYOND` times the cache size.
-    - The curve has several steps, and the footprint is larger than the cache and at least `BEYOND`
-      times the first footprint of the last step.
+    - The curve has several steps, and the footprint is larger than the cache (at least
+      `LEAST_MEMORY` if the cache size is unknown) and at least `BEYOND` times the first footprint
+      of the last step.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1
@@ -186,9 +187,9 @@ def _cached(
 ) -> list[bool]:
     """For each footprint, whether a single cache serves the loads.
 
-    ``beyond`` is the result of `_of_memory`, and ``top`` is the latency of memory in ns. The
-    footprint must fit into a cache of ``most`` bytes. In addition, one of three conditions must be
-    true:
+    ``beyond`` is the result of `_of_memory`. ``top`` is the latency of memory in ns, or infinity if
+    unknown. The footprint must fit into a cache of ``most`` bytes. In addition, one of three
+    conditions must be true:
 
     - The latency is hardly above the latency of the previous step.
     - The latency is close to the latency of a neighbour.

@@ -123,7 +123,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     """Read the text of ``path``, which may be a results file; ``pipe`` is as in `read_rows`.
 
     Raises:
-        SchemaError: the file cannot be read, or is not text.
+        SchemaError: the file cannot be read, is not text, or has too many lines.
     """
     try:
         text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")

@@ -67,7 +67,8 @@ def in_language(value: T, to: NullTranslations) -> T:
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
     """The translation of ``value``, as one or several parts of a line.
 
-    A message with a case id or a link as a parameter becomes several parts.
+    A message with an inline element (such as a case id or a link) as a parameter becomes several
+    parts.
     """
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):

@@ -89,7 +89,7 @@ class Bullets:
 
 @record
 class Definitions:
-    """A list of pairs: a term, and the line that defines the term."""
+    """A list of pairs: a term, and the line that describes the term."""
 
     items: tuple[tuple[str, Line], ...]
 

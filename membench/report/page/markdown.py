@@ -60,7 +60,9 @@ _DETAILS = (
 
 
 def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) -> str:
-    """``document`` as Markdown of at most ``limit`` bytes, with less detail if necessary.
+    """``document`` as Markdown, with as much detail as fits in ``limit`` bytes.
+
+    If even the least detail does not fit, the text is longer than ``limit``.
 
     Args:
         document: the content.

@@ -50,9 +50,10 @@ class Run:
         label: unique name of the run in the report; ASCII.
         source: the file.
         rows: the rows of the run.
-        sidecar: the content of the JSON file beside the results; None if it is missing or
-            describes another run.
-        machine: the machine in the sidecar; None without a sidecar.
+        sidecar: the content of the JSON file beside the results; None if the file is missing,
+            cannot be read, or describes another run.
+        machine: the machine in the sidecar; None without a sidecar, or if the machine cannot be
+            read.
     """
 
     label: str
@@ -72,7 +73,7 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Ru
     """The files and all runs in these files, in the order of ``paths``.
 
     Raises:
-        SchemaError: a file is not a results file.
+        SchemaError: a file is not a results file, or contains an impossible number.
     """
     sources: list[ReportSource] = []
     runs: list[Run] = []
@@ -129,9 +130,9 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether membench measured a row, or there is no row, so that the file should have a sidecar.
+    """Whether the file should have a sidecar: membench measured a row, or there are no rows.
 
-    A file of published or imported rows has no sidecar.
+    A file that has only published or imported rows has no sidecar.
     """
     return any(not (row.cited or row.imported) for row in rows) or not rows
 

@@ -65,7 +65,7 @@ def make_report(
     Raises:
         UsageError: the suffix is not in `FORMATS`, ``thesis`` is none for a JSON file, or a text in
             ``assume`` is invalid.
-        SchemaError: a file is not a results file.
+        SchemaError: a file is not a results file, or contains an impossible number.
         AssumptionError: the file ``assumptions`` is invalid.
         OutputError: a file cannot be written, or a file exists that membench did not write.
     """
@@ -149,7 +149,7 @@ def _check(path: Path) -> bool:
     """Create the directory of ``path`` if necessary. Return whether ``path`` exists.
 
     Raises:
-        OutputError: ``path`` exists and is not a file that membench wrote.
+        OutputError: ``path`` exists and is not a file that membench wrote, or cannot be checked.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""The plots of the report. Each module has a function ``draw`` that returns a plot or a reason."""
+"""The plots of the report. The function ``draw`` of a plot's module draws the plot.
+
+If the plot cannot be drawn, ``draw`` returns the reason.
+"""
 
 from __future__ import annotations
 

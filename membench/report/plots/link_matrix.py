@@ -31,7 +31,10 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw the operation with the most measured pairs of devices; one pair is not enough."""
+    """Draw one operation of the first run that has an operation with two or more pairs of devices.
+
+    The drawn operation has the most measured pairs of devices in this run.
+    """
     for run in runs:
         for name, cells in _matrices([run]).items():
             if len(cells) > 1:

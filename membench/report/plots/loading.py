@@ -9,9 +9,9 @@ def load_matplotlib() -> None:
     """Load the modules that draw a plot, in a sixth less time than an ordinary import.
 
     While Matplotlib is loaded, it writes the documentation of all properties of its classes. A
-    command needs no such documentation, so this function suppresses the documentation. In a program
-    other than the command, the function does nothing, because the program may need the
-    documentation.
+    command needs no such documentation, so this function suppresses the documentation. In any other
+    program, the function does nothing, because the program may need the documentation. The function
+    also does nothing if Matplotlib is already loaded.
     """
     if "membench.cli" not in sys.modules or "matplotlib" in sys.modules:
         return

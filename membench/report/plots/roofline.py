@@ -1,4 +1,4 @@
-"""Roofline plot of this machine and of announced devices, with decode and prefill of models."""
+"""Roofline plot of measured machines and specified devices, with decode and prefill of models."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw the measured limits (if any), the assumed limits, and the models as points."""
+    """Draw the measured or cited limits (if any), the assumed limits, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]

@@ -1,4 +1,4 @@
-"""Group rows into series; the cases of a series differ in only one axis value."""
+"""Group rows into series; the cases of a series differ only in the value of one axis."""
 
 from __future__ import annotations
 
@@ -89,7 +89,10 @@ def parameter(row: Row, key: str) -> str:
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The value of the axis ``key`` in bytes; None if the value is not a size from 1 to 1e15."""
+    """The value of the axis ``key`` in bytes; of ``size=auto``, the chosen size.
+
+    None if the value is not a size from 1 to 1e15.
+    """
     if key == "size":
         return _place(row.array_bytes or 0)
     try:
@@ -146,8 +149,8 @@ def sweep(
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
     """One label per name. A name is (run, bench, parts of the case id).
 
-    A label consists of the words that not all names contain. A single name gets a label without the
-    run.
+    A label consists of the parts that differ between the names. A single name gets a label without
+    the run.
     """
     if len(names) == 1:
         return [" ".join(names[0][1:])]

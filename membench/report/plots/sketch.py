@@ -129,7 +129,7 @@ def _real(value: Any, results: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as data for JSON; different values give different data."""
+    """``value`` as data for JSON; values that draw differently give different data."""
     match value:
         case _StandIn():
             return {"result": value.place}

@@ -41,7 +41,7 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every page size."""
+    """Draw one line per series of cases that differ only in the array size."""
     series = sweep(
         runs,
         "size",
@@ -83,7 +83,10 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
-    """Pairs (level, size in bytes) of the caches of one CPU; empty if the machines differ."""
+    """Pairs (level, size in bytes) of the data and unified caches of the machine, sorted.
+
+    Empty if the runs' machines have different caches, or if a machine is unknown.
+    """
     known = [run.machine for run in runs]
     found = {
         tuple(sorted({(c.level, c.size) for c in machine.cpu.caches if c.kind != "instruction"}))

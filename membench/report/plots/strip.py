@@ -108,7 +108,7 @@ class _Axis:
 
 
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
-    """The drawing for ``verdict``; None if the statistic could not be computed.
+    """The drawing for ``verdict``; None without thresholds or without a computed statistic.
 
     Args:
         slug: a name that is unique in the page.

@@ -183,7 +183,7 @@ class Plot:
 def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> Plot:
-    """Call ``paint`` with a canvas that only records drawing calls, and return them as a plot.
+    """Call ``paint`` with a canvas that only records drawing calls, and return the calls as a plot.
 
     See `Sketch`. The plot is `WIDTH` by ``height`` units.
     """
@@ -359,7 +359,10 @@ _USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
 
 
 def _adopt(svg: str, slug: str, title: str, description: str) -> str:
-    """``svg`` with title and description, rounded coordinates, and CSS variables for colours."""
+    """``svg`` with title and description, shorter coordinates, and CSS variables for colours.
+
+    Coordinates are cut after two decimals.
+    """
     svg = svg[svg.index("<svg") :].rstrip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)

@@ -30,7 +30,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every kernel that was measured with three or more numbers of threads."""
+    """Draw one line per series of three or more cases that differ only in the thread count."""
     series = sweep(
         runs,
         "threads",

@@ -1,4 +1,4 @@
-"""Plot of the verdicts on each proposition of a claim, computed for each model separately."""
+"""Plot of the verdicts on propositions, computed for each model separately."""
 
 from __future__ import annotations
 

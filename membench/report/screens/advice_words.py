@@ -167,7 +167,7 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for the pieces of the model, and the block size for full speed."""
+    """The fastest copy method for the pieces of the model, and a block size that is fast enough."""
     best = found.method
     assert best is not None
     text = (

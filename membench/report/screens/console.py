@@ -109,7 +109,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(screen: Screen, lines: Iterable[Styled]) -> None:
-    """Print ``lines``, which may be very many; a pipe gets the lines without Rich.
+    """Print ``lines``, which may be very many. Lines of ASCII are written to a pipe without Rich.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """

@@ -28,7 +28,7 @@ def checked(
 ) -> MachineCheck | None:
     """Check the machine of ``rows`` against the references for this hardware.
 
-    The result is None without a reference.
+    The result is None without a reference, or if all rows are published values.
 
     Args:
         rows: the rows of one machine.
@@ -69,7 +69,10 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The line that represents the tier: the worst judged line; None without a reference."""
+        """The line that represents the tier: the worst judged line, or else the first line.
+
+        None without a reference.
+        """
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:

@@ -117,7 +117,10 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of the results; None if the check raises an error, which must not end the run."""
+    """The check of the results; None without a reference.
+
+    The result is also None if the check raises an error, which must not end the command.
+    """
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))

@@ -151,7 +151,7 @@ class ProgressBar(Watcher):
         self._seconds = 0.0
 
     def started(self, plan: Plan, done: int) -> None:
-        """Draw the empty bar."""
+        """Print the line about the plan, and draw the empty bar."""
         super().started(plan, done)
         seconds = sum(
             case.seconds * plan.rounds_of(case) for case in plan.cases if not case.skipped

@@ -18,8 +18,8 @@ SCHEMA = "membench.replay/1"
 def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
     """CSV with the columns ``capacity_blocks`` and ``hit_rate``; capacity ``inf`` is unlimited.
 
-    If ``named``, the first column is ``trace``. If policies other than LRU were replayed, the
-    next column is ``policy``. With a warm-up, the last column is ``warm_hit_rate``.
+    If ``named``, the first column is ``trace``. If policies other than LRU were replayed, a column
+    ``policy`` precedes ``capacity_blocks``. With a warm-up, the last column is ``warm_hit_rate``.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

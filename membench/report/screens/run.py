@@ -21,7 +21,7 @@ from membench.results.schema import Row
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
     """Print the ok rows, one table per tier and metric.
 
-    If every case with IOPS also has a bandwidth, one table shows bandwidth and IOPS.
+    If every case of a tier with IOPS also has a bandwidth, one table shows bandwidth and IOPS.
     """
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
@@ -163,7 +163,7 @@ def print_grouped(
     """Print the cases of each reason, or the number of cases per prefix if there are many.
 
     Args:
-        what: ``failed`` or ``skipped``.
+        what: the state of the cases, such as ``failed`` or ``skipped``.
         by_reason: the case ids of each reason.
         whole: whether to print the ids of many cases.
     """

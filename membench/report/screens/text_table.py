@@ -1,4 +1,4 @@
-"""A table of cases that never breaks a case id; in a narrow terminal, ids get separate lines."""
+"""A table of cases that never cuts off a case id; in a narrow terminal, ids get separate lines."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TextTable:
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table for Rich; if the table is wider than ``width``, each case gets a separate line."""
+    """The table for Rich; if it is wider than ``width``, each case id gets a line of its own."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

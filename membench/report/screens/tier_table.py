@@ -60,7 +60,7 @@ def rung_text(rung: Rung) -> str:
 
 
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
-    """The best value of the first of ``metrics`` that the tier has, with the unit; or empty."""
+    """The best value of the first of ``metrics`` that the tier has; empty if the tier has none."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
     return "" if row is None else format_value(row.metric, row.value or 0.0)
 

@@ -1,1 +1,1 @@
-"""Read results files at the speed of the csv module, as flat tuples."""
+"""Read results files as named tuples, about as fast as the csv module."""

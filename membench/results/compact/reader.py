@@ -7,7 +7,8 @@ above, and are checked only once. Columns that comparisons never use are not rea
 
 If a check of this reader fails, `parse_rows` reads the file. Only `parse_rows` decides whether a
 results file is valid, and raises the errors. So both readers accept and reject the same files, with
-one exception: this reader does not check the columns `SKIPPED`.
+two exceptions: this reader does not check the columns `SKIPPED`, and `Measurement.round_values`
+checks the round values only on access.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ _ALONE = (
 _SHARED: tuple[str, ...] = Common._fields
 _READ = (*_ALONE, *_SHARED)
 SKIPPED = (*(name for name in COLUMNS if name not in _READ), "samples", "min", "max")
-"""Columns that are not read.
+"""Columns that this reader does not check completely.
 
-The column `samples` is parsed on access. Of `min` and `max`, only the better value is read.
+The column `samples` is parsed on access. Of `min` and `max`, only the better value is read. The
+other columns are not read.
 """
 
 # Exponents have at most two digits: a number with a longer exponent may be infinite or 0, and only
@@ -58,7 +60,8 @@ def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
         pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
-        SchemaError: as in `membench.results.table.read_rows`, except for the columns `SKIPPED`.
+        SchemaError: as in `membench.results.table.read_rows`, except for the round values and for
+            the columns `SKIPPED`.
     """
     try:
         text = read_text(path, pipe=pipe)
@@ -118,8 +121,9 @@ def _agree(
     spreads: Sequence[float | None],
     lists: Sequence[str],
 ) -> bool:
-    """Whether each row satisfies the rules of the schema between columns.
+    """Whether the values and the counts of each row are allowed in a file.
 
+    Not checked: whether `value` is the median of the round values.
     ``values``, ``spreads`` and ``lists`` have one element per row: the number in `value`, the
     number in `spread`, and the cell `round_values`.
     """
@@ -172,7 +176,7 @@ _files: dict[tuple[str, ...], _CommonColumns] = {}  # key: number of rows, cells
 
 
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
-    """Parse ``columns``; None if a value is not allowed in a file.
+    """Parse ``columns``; None if a row is not allowed in a file.
 
     Runs of the same cases on similar machines differ in few of these cells, mostly in flags. So
     only rows that differ from the rows of an earlier similar file are examined.

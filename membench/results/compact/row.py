@@ -51,10 +51,11 @@ class Common(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """One (case, metric, stat) of one run; each field is the column of the same name.
+    """One (case, metric, stat) of one run, with the columns that comparisons need.
 
-    `best` is the better of the columns `max` and `min`. Fields whose name ends in ``_cell`` contain
-    unparsed cells. The properties `detail`, `round_values` and `samples` parse the cells on access.
+    `best` is the column `max` if a higher value is better, otherwise `min`. Fields whose name ends
+    in ``_cell`` contain unparsed cells. The properties `detail`, `round_values` and `samples` parse
+    the cells on access. The other fields, and most properties, have the names of their columns.
     """
 
     common: Common
@@ -157,7 +158,7 @@ class Measurement(NamedTuple):
     def array_bytes(self) -> int | None:
         """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
 
-        None if the case has no size.
+        None if the case has no size, or if the size is unknown.
         """
         return array_bytes(self.case, self.detail, self.common.size_bytes)
 
@@ -166,8 +167,8 @@ class Measurement(NamedTuple):
         """The value of each round, in the unit of the row.
 
         Raises:
-            SchemaError: a round value is not above 0, or `value` is not the median of the round
-                values.
+            SchemaError: a round value is not a finite number above 0, or `value` is not the median
+                of the round values.
         """
         values = tuple(map(float, self.rounds_cell.split(";"))) if self.rounds_cell else ()
         if not values:
@@ -186,7 +187,9 @@ class Measurement(NamedTuple):
 
     @property
     def samples(self) -> tuple[tuple[float, ...], ...]:
-        """The stored samples of the round, in the unit of the row; empty for several rounds.
+        """The stored samples in the unit of the row, one tuple per round.
+
+        Empty unless the row has exactly one round.
 
         Raises:
             SchemaError: the cell does not contain valid samples.

@@ -1,9 +1,10 @@
 """Import of other tools' results, and export of membench's results.
 
-An importer converts the bytes of a file to rows with ``backend=import:<tool>``. If the file lacks a
-fact, the importer takes the fact from `Origin.given`. If the user did not give the fact, the
-importer assumes a usual value and names the fact under ``assumed`` in the column ``detail``. An
-exporter converts rows to files.
+An importer converts the bytes of a file to rows with ``backend=import:<tool>``, or ``cited`` for
+published figures. If the file lacks a fact, the importer takes the fact from `Origin.given`. If the
+user did not give the fact, the importer assumes a usual value and names the fact under ``assumed``
+in the column ``detail``. If there is no usual value, the importer raises `UsageError`. An exporter
+converts rows to files.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ WITH_ALL_ROWS = frozenset({"parquet"})
 
 
 def importer(name: str) -> Importer:
-    """Return the importer of the format ``name``: a function from the bytes of a file to rows.
+    """Return the importer of the format ``name``, which converts the bytes of a file to rows.
 
     Raises:
         UsageError: there is no such format.
@@ -107,7 +108,7 @@ def importer(name: str) -> Importer:
 
 
 def exporter(name: str) -> Exporter:
-    """Return the exporter of the format ``name``: a function from rows to the contents of files.
+    """Return the exporter of the format ``name``, which converts rows to the contents of files.
 
     Raises:
         UsageError: there is no such format.

@@ -41,7 +41,8 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     also if they are spelled as in C (``nan``, ``inf``).
 
     Raises:
-        SchemaError: the data contain no object.
+        SchemaError: the data contain no complete object, are binary, or have too many lists and
+            objects.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
         raise SchemaError(f"the file has too many lists and objects for an output of {tool}")
@@ -64,7 +65,7 @@ def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] 
     yielded as an error.
 
     Raises:
-        SchemaError: the data contain no object.
+        SchemaError: as in `documents`.
     """
     for document in documents(data, tool):
         if isinstance(document, SchemaError) or key in document:

@@ -125,9 +125,9 @@ def _first(
     columns: tuple[tuple[str, Any], ...],
     detail: tuple[tuple[str, str], ...],
 ) -> Row | Unplaced:
-    """Make a row and check it completely.
+    """Make a row with placeholders for case, value and origin, and check the row completely.
 
-    A row that differs only in case and value is copied from this row without another check.
+    `row` copies this row without another check, and replaces the placeholders.
     """
     ok = {"value": 1.0, "round_values": (1.0,), "rounds": 1, "n": 1}
     own = ok if status is Status.OK else {"reason": "none"}
@@ -166,14 +166,20 @@ def _made(
 
 @lru_cache(maxsize=8192)
 def case_id(*parts: str) -> str:
-    """A case id that consists of ``parts``; characters that are not allowed become ``-``."""
+    """A case id that consists of ``parts``, separated by slashes.
+
+    Characters that are not allowed become ``-``. Each part has at most 200 characters.
+    """
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)
     return text[:1].lower() + text[1:]
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a machine name; empty if no character of ``text`` is allowed."""
+    """Convert ``text`` to a machine name of at most 60 characters.
+
+    Characters that are not allowed become ``-``. The name is empty if no character is allowed.
+    """
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
 
 
@@ -184,7 +190,7 @@ def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects in the list ``content[name]``, without all other elements."""
+    """Return the objects in the list ``content[name]``; an empty list if there is no such list."""
     found = content.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

@@ -41,7 +41,7 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
     same run, which counts once when files are pooled.
 
     Raises:
-        SchemaError: the file no longer exists.
+        SchemaError: the time of the file cannot be read, for example because the file is gone.
     """
     try:
         written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
@@ -63,11 +63,12 @@ def take(
     """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
     A file that cannot be read is added to ``intake.refused``. Unreadable files in folders do not
-    end the import.
+    end the import. A file with the same content as an earlier file is ignored.
 
     Raises:
         SchemaError: a file that the user named cannot be read. The message does not contain the
             path, which is the last key of ``intake.refused``.
+        UsageError: ``given`` lacks a fact that ``read`` needs, or has a wrong value for a fact.
     """
     contents: set[int] = set()
     for path, named in _files(paths):
@@ -91,7 +92,8 @@ def take(
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Yield pairs (file, whether the user named the file) for ``paths``, in order.
 
-    The files of a folder are sorted.
+    The files of a folder are sorted. Symbolic links and files whose names begin with a dot are left
+    out.
     """
     for path in paths:
         if not path.is_dir():

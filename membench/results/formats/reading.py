@@ -6,7 +6,7 @@ joins the rows of all records to one list. So every reader follows the same rule
 
 - An invalid row never causes the loss of a valid row.
 - Content that gave no row is counted.
-- Records with equal names are numbered.
+- If rows have equal keys, their case ids are numbered.
 """
 
 from __future__ import annotations
@@ -121,8 +121,9 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
-    If several records have a row of the same case, metric and statistic, ``/instance=N`` is
-    appended to the case of each of these rows. N counts from 0.
+    If several rows have the same case, metric and statistic, every row of this case gets the suffix
+    ``/instance=N`` on its case id. N is the number of earlier records with the case. If a record
+    has the same row twice, the second row gets the next unused N.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

@@ -92,7 +92,8 @@ def opened(data: bytes) -> bytes:
 
     Raises:
         SchemaError: the data are not the output of a tool, but for example a file that is
-            compressed in another way, a Git LFS pointer, a web page, or a file of membench.
+            compressed in another way, a Git LFS pointer, a web page, or a file of membench; or the
+            gzip data are damaged or too large.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)

@@ -25,7 +25,7 @@ MAX_BYTES = 512 << 20
 
 @record
 class JournalEvent:
-    """An event that does not belong to a case, such as the start of a round."""
+    """An event of a run that is not a case result, such as the start of a round."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)

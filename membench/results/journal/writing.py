@@ -84,7 +84,9 @@ class Journal:
             (the open journal, the content before the continuation).
 
         Raises:
-            JournalError: the journal does not exist, is open in another process, or is damaged.
+            JournalError: the journal does not exist, is a symbolic link, is open in another
+                process, or is damaged.
+            OutputError: the journal cannot be locked, or the incomplete record cannot be removed.
         """
         try:
             refuse_link(path)
@@ -170,7 +172,10 @@ class Journal:
             self._descriptor = -1
 
     def remove(self) -> None:
-        """Close and delete the journal, after the results of the run were written."""
+        """Close and delete the journal; an error while deleting is ignored.
+
+        The caller no longer needs the journal: the results were written, or `create` failed.
+        """
         try:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)

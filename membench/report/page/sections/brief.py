@@ -64,7 +64,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """One paragraph for each machine with several runs: the name of the run with the numbers."""
+    """One paragraph per machine with several runs; it names the run whose numbers are shown."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)

@@ -1,4 +1,4 @@
-"""The section with every claim of the thesis: verdict, evidence, and changes of the verdict."""
+"""The section with every claim: verdict, evidence, and facts that would change the verdict."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """One list per machine: the numbers of the claims with each verdict."""
+    """One list per machine: each verdict with the ids of the claims that have the verdict."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}

@@ -101,7 +101,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 def _nearest(line: Line, labels: Sequence[str]) -> Cells:
     """The differences between the case of a published value and the measured case.
 
-    The result is empty if the cases are equal.
+    The result is empty if the cases are equal, or if no value is published.
     """
     first = line.entries[0].figure
     parts: list[Cells] = []

@@ -49,7 +49,7 @@ _BOUNDS = tr(
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """The section with plots and tables, folded if ``full`` is False."""
+    """The section; its plots and tables are folded if ``full`` is False."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

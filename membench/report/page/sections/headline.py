@@ -151,7 +151,7 @@ _JUDGED = (
 
 
 def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
-    """Four cells: judged quantity, expected range, measured share of it (`share_text`), verdict."""
+    """Four cells: judged quantity, expected range, result of `share_text`, and verdict."""
     line = judged.line
     if line is None:
         return ((), (), (), (tr("no reference"),))

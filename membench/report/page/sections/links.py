@@ -38,7 +38,10 @@ _POLICY = tr(
 
 
 def section(runs: Sequence[Run]) -> Section | None:
-    """The section with one part per topic; None if no run measured links or copies of KV blocks."""
+    """The section with one part per run and topic.
+
+    None if no run measured links or copies of KV blocks.
+    """
     parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
     return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 

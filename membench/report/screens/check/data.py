@@ -16,7 +16,7 @@ SCHEMA = "membench.check/1"
 
 
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
-    """False if the check has ``failures``, True otherwise; None if no line was judged."""
+    """False if there are ``failures``; else True if a line was judged; else None."""
     if failures:
         return False
     judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)

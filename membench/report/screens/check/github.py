@@ -16,7 +16,7 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     """Append the check to the job's step summary, and return the text to print.
 
     The text has the annotations and one line with the result. Without a summary file, the text has
-    the annotations and the whole check.
+    the annotations and the whole check. A check that is too long for the summary is not appended.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -30,7 +30,8 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
     """The annotations as GitHub workflow commands.
 
-    Each failure becomes an error. Each result with the verdict ``look`` becomes a warning.
+    Each failure becomes an error. Each device with the verdict ``look`` and a known share of the
+    expected value becomes a warning.
     """
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)

@@ -148,7 +148,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """One line per unmet precondition, and one line that names all met preconditions."""
+    """One line per unmet or unknown precondition, and one line with all met preconditions."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:

@@ -1,6 +1,6 @@
 """A comparison as JSON and CSV, for programs.
 
-Both formats contain every row, matched or not, with full precision and in a stable order.
+Both formats contain the given rows, matched or not, with full precision and in a stable order.
 """
 
 from __future__ import annotations

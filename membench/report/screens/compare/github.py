@@ -27,9 +27,9 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def fitting(comparison: Comparison, blocks: Sequence[CompareBlock], limit: int) -> str:
-    """The comparison as Markdown of at most ``limit`` bytes.
+    """The comparison as Markdown, if possible of at most ``limit`` bytes.
 
-    If needed, rows with the verdict "same" are left out, then all tables.
+    If the text is too long, rows with the verdict "same" are left out, then all tables.
     """
     whole = to_markdown(comparison, blocks)
     if len(whole) <= limit:

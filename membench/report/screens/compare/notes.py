@@ -161,7 +161,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """A note on cases for which ``size=auto`` is a different size in the compared files."""
+    """A note on cases for which ``size=auto`` means different sizes in the compared files."""
     differing = []
     for line in comparison.matched:
         commons = line.figures.commons

@@ -43,7 +43,7 @@ def wide_lines(
 
     A finding has the ratio to the reference, the ratio of the best samples (if the block has such
     ratios) and the verdict. The result is None if a line is wider than ``width``. The layout does
-    not use Rich, which is slow because it measures each cell.
+    not use the tables of Rich, because Rich is slow: it measures each cell.
     """
     best = block.has_best
     more = _more(block)
@@ -91,7 +91,7 @@ def _more(block: CompareBlock) -> str:
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
-    """The header of `wide_lines`: one line, or two lines for several labels."""
+    """The header of `wide_lines`: one line, or two lines for three or more labels."""
     reference, *others = labels
     if len(others) == 1:
         return [

@@ -125,7 +125,7 @@ def _side(apart: float) -> float:
     """Side of the square for a value, as a fraction of the cell.
 
     ``apart`` is the natural logarithm of (times slower than the median). The square for 1 % is
-    still visible. The square for a factor of two fills the cell.
+    still visible. The square for a factor of two or more almost fills the cell.
     """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
@@ -219,7 +219,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """Draw the machines of each tier as dots.
 
     Of more than `DOTS` machines, only the slowest, the fastest and evenly spaced machines are
-    drawn.
+    drawn. All stragglers are drawn, as diamonds.
     """
     values = summary.values
     if len(values.machines) < 2:

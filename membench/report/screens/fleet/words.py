@@ -109,7 +109,7 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """The probability that chance explains the number of slow cases of a machine.
+    """An upper bound on the probability that a machine has so many slow cases by chance.
 
     The text is ``far apart`` if the machine is a straggler only because of one extreme case.
     """

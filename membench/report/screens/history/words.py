@@ -151,7 +151,10 @@ def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
 
 
 def next_command(history: History) -> str:
-    """A command that compares the runs before and after the newest change; empty if none."""
+    """A command that compares the runs before and after the newest change.
+
+    The text is empty if the history has no change.
+    """
     changes = newest_first(history)
     if not changes:
         return ""

@@ -1,6 +1,6 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
-The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (to
+The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (up to
 version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file seldom names the
 device. The file never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so
 the user must give the tier.
@@ -182,7 +182,7 @@ def _table(cells: Sequence[str], run: _Header) -> Record:
     """Parse a line of the text output.
 
     The rate has three decimals, and the times have five decimals. If the time has more significant
-    digits than the rate, the rate is computed from the time.
+    digits than the rate, and the size is known, the rate is computed from the time.
     """
     if len(cells) != 5:
         return (Unplaced("a truncated line of a function"),)

@@ -25,12 +25,13 @@ Version 2 adds keys that show whether the figure can be trusted, and compared wi
 - ``tool``, ``conditions``, ``date``: how and when somebody measured.
 - ``seen``: how the author of the file read the source.
 - ``quantity``, ``unit``: the measured quantity in words, and the unit of the value.
-- ``depth``: queue depth of a data sheet's figure.
+- ``depth``: queue depth of the figure.
 - ``alike``: a rule for each axis that may differ, such as ``{size = ">=256MiB", vec = "any"}``.
   Sizes and whole numbers are compared by ``>=``, ``<=`` and ``16KiB..64KiB``.
 
-The importer stores all these facts in the column ``detail``. The rules are stored in words, because
-``=`` is a separator in that column.
+The importer stores these facts in the column ``detail``, except ``best`` and ``unit``. Values are
+converted to the unit of the metric. Rules are stored in words, because ``=`` is a separator in that
+column.
 
 Version 2 also has two optional keys for the file. ``names`` lists the names of the device (GPU,
 processor or disk) as the system reports them. ``sockets`` is the number of processors for which the
@@ -112,7 +113,7 @@ November 2026. Figures that contradict other figures of the same tool were left 
 
 
 def read(data: bytes, origin: Origin) -> list[Record]:
-    """Make a record for each figure; its row has ``backend=cited``.
+    """Make a record with one row for each figure; the rows have ``backend=cited``.
 
     Users write the file by hand, so everything in it must be valid.
 

@@ -79,8 +79,8 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether ``second`` is a later state of the run ``first``.
 
-    The result is True if the jobs are equal, no count of ``second`` is smaller, and ``second``
-    began before fio wrote ``first``.
+    The result is True if the names of the jobs are equal, no runtime or number of operations is
+    smaller in ``second``, and ``second`` began before fio wrote ``first``.
     """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
@@ -108,7 +108,7 @@ def _written(run: Mapping[str, Any]) -> float | None:
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """Copy ``origin`` with the start time of the run, if the document contains a valid time."""
+    """Copy ``origin`` with the time at which fio wrote the document, if this time is valid."""
     seconds = number(run.get("timestamp"))
     if seconds is None or not 10**9 <= seconds < 10**10:  # seconds since 1970, from 2001 to 2286
         return origin
@@ -132,7 +132,7 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The options of the job, for a row whose case id does not contain them."""
+        """The main options of the job (`_SAID`), for a row whose case id does not contain them."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property

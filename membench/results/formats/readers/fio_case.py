@@ -95,7 +95,10 @@ def _is_plain(options: Mapping[str, Any], depth: int) -> bool:
 def _is_what_was_counted(
     job: Mapping[str, Any], options: Mapping[str, Any], side: str, block: int, depth: int
 ) -> bool:
-    """Whether depth, block size and name in the options agree with the numbers that fio counted."""
+    """Whether the options agree with the entry ``job``.
+
+    fio's counts must fit the depth and the block size, and the entry must describe a single job.
+    """
     bucket = next(one for one in _BUCKETS if depth >= one)
     levels = part(job, "iodepth_level")
     share = number(levels.get(f">={bucket}" if bucket == _BUCKETS[0] else str(bucket))) or 0

@@ -26,7 +26,8 @@ class FioSide:
         milliseconds: duration; None if absent.
         quantiles: quantiles of the latency in ns.
         mean: mean latency in ns; None if absent.
-        latency: ``clat`` from submission to completion, ``lat`` including the submission call.
+        latency: ``clat`` (from submission to completion), ``lat`` (including the submission call)
+            or ``sync``.
     """
 
     op: str

@@ -3,7 +3,7 @@
 A line begins with the format version, fio's version (since format 3), job, group and error. Then
 each direction has these fields: KiB, KiB/s, operations per second, ms, 4 fields of submission
 latency, 4 of completion latency, 20 quantiles, 4 fields of latency and 5 of bandwidth (11 in format
-5). Times are in us. Format 3 has no trim (axboe/fio, HOWTO, "Terse output").
+5). Latencies are in us. Format 3 has no trim (axboe/fio, HOWTO, "Terse output").
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _QUANTILE = re.compile(r"(\d+(?:\.\d+)?)%=(\d+)")
 
 
 def terse_records(text: str, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each job; a later line of the same job replaces an earlier line."""
+    """Yield a record for each job.
+
+    A line with a longer run time replaces an earlier line of the same job.
+    """
     lines: dict[tuple[str, ...], list[str]] = {}
     for line in text.splitlines():
         fields = line.split(";")

@@ -2,9 +2,9 @@
 
 ``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path of the data:
 
-- ``GPUD`` reads directly into GPU memory.
-- ``CPUONLY`` reads into host memory.
-- ``CPU_GPU`` reads into GPU memory through host memory.
+- ``GPUD``: directly between storage and GPU memory.
+- ``CPUONLY``: between storage and host memory.
+- ``CPU_GPU``: between storage and GPU memory, through host memory.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class _Section:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each measured value."""
+    """Yield a record for each latency, bandwidth, or pair of both (latency under load)."""
     section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()

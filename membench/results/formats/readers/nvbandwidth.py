@@ -5,9 +5,10 @@ whether ``-m`` was used. Many files also lack the size set by ``-b``: membench t
 unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
 
 For tests of both directions between host and device, nvbandwidth counts one direction, but membench
-counts the sum. So these tests keep nvbandwidth's names. For transfers between devices, nvbandwidth
-prints three matrices: one for each direction and one for the total. ``-j`` appends these matrices
-to one another (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
+counts the sum. So these tests keep nvbandwidth's names. For transfers between devices in both
+directions, nvbandwidth prints three matrices: one for each direction and one for the total. ``-j``
+appends these matrices to one another (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``,
+``json_output.cpp``).
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ class _FileFacts:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each test; ``Waived`` tests become skipped rows, ``Error`` failed rows."""
+    """Yield a record for each test.
+
+    A ``Waived`` test becomes a skipped row. Any other test that did not pass becomes a failed row.
+    """
     if b'"nvbandwidth"' not in data:
         yield from _log(log_of(text_in(data, _TOOL)), origin)
         return
@@ -248,7 +252,10 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The name of the GPU of the matrix column, and of the GPU of the row if the models differ."""
+    """The name of the GPU of the matrix column.
+
+    For transfers between devices, the result also names the GPU of the row if the models differ.
+    """
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

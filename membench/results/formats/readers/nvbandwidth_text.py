@@ -73,7 +73,10 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """Return whether ``line`` is a heading or a status; such a line updates ``log``."""
+    """If ``line`` names a test, a device, a version or a status, store this fact in ``log``.
+
+    Returns whether ``line`` is such a line.
+    """
     if start := _RUNNING.match(line) or _WAIVING.match(line):
         waived = line.startswith("Waiving")
         log.tests.append(Test(start[1], "Waived" if waived else "Running"))
@@ -93,7 +96,8 @@ def _about(line: str, log: Log) -> bool:
 def _said(line: str, log: Log) -> None:
     """Store a line that is neither a heading nor a matrix as the reason of a failure.
 
-    The line belongs to the test that is running, or says why no test ran.
+    The line belongs to the test that is running. Before the first test, an error line says why no
+    test ran. All other lines are ignored.
     """
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
@@ -102,10 +106,11 @@ def _said(line: str, log: Log) -> None:
 
 
 def _end(log: Log, status: str, reason: str) -> None:
-    """Set the status of the last test.
+    """Set the status of the last test if the test is running and has no matrix.
 
-    The text does not name a waived test. So a waived test is recorded in ``log.lost`` without a
-    name.
+    Otherwise the status belongs to no named test. A waived test is then recorded in ``log.lost``,
+    because the text does not name waived tests. For any other status, ``log.error`` gets the
+    reason.
     """
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
@@ -117,10 +122,12 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """Parse the matrix whose heading is line ``place``; return its cells and the next line number.
+    """Parse the matrix whose heading is ``lines[place]``.
 
-    The cells are empty if the line is not a heading. The heading contains the column labels, and
-    each row begins with a label.
+    The heading contains the column labels, and each row begins with a label.
+
+    Returns:
+        (cells, index of the line after the matrix). Without a matrix, the cells are empty.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())

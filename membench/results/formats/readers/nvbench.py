@@ -2,8 +2,8 @@
 
 NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
 ``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). The
-imported time is the median if the file has a median, and otherwise the mean. The column ``detail``
-names the statistic.
+imported time is the GPU time if the file has a GPU time, otherwise the CPU time. The median is
+preferred to the mean. The column ``detail`` names the clock and the statistic.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WAYS = (
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each state of each benchmark: its time, bytes and items."""
+    """Yield a record for each state of each benchmark: its time, byte rate and item rate."""
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)

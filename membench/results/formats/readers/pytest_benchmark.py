@@ -124,7 +124,8 @@ def _spelled(name: str) -> str:
     """``name`` without signs that a case id cannot contain; words replace them (``<`` becomes lt).
 
     If ``name`` has characters without such a word, for example letters outside ASCII, a checksum of
-    ``name`` is appended. So a test has the same id in every file, and two tests have different ids.
+    ``name`` is appended. So a test has the same id in every file, and two tests whose names differ
+    only in such characters have different ids.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)

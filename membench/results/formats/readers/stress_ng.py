@@ -34,7 +34,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
     """Yield a record for each rate in MB per second.
 
-    All other metrics are "bogus operations", which have no unit.
+    All other metrics are only counted.
     """
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]

@@ -24,7 +24,7 @@ _LATENCY = re.compile(r"(\d+) : +([\d.]+) ns +/ +([\d.]+) ns")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each copy, fill and read, and a record for each buffer size."""
+    """Yield a record for each rate, and a record for the latencies of each buffer size."""
     advice = ""
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()

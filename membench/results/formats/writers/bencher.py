@@ -11,9 +11,10 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the file, one measure per metric and statistic: file name suffix (empty) -> content.
+    """Make the file: file name suffix (empty) -> content.
 
-    The name of a measure is the metric. A statistic other than the median is appended.
+    A case has one measure per metric and statistic. The name of a measure is the metric. A
+    statistic other than the median is appended.
     """
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):

@@ -1,7 +1,8 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
 Numbers are doubles or 64-bit integers. ``round_values`` and ``flags`` are lists, ``samples`` is a
-list of rounds, and ``detail`` is a map. Absent values are null.
+list of rounds, and ``detail`` is a map. Absent values are null, except that an absent list or map
+is empty, and an absent ``rounds`` or ``n`` is 0.
 """
 
 from __future__ import annotations

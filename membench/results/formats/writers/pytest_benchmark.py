@@ -73,8 +73,8 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 def _statistics(data: Sequence[float]) -> dict[str, object]:
     """The statistics of ``data`` (seconds) that pytest-benchmark stores: name -> value.
 
-    Two kinds of outliers are counted: values beyond one standard deviation, and values beyond 1.5
-    IQR (Tukey).
+    Two kinds of outliers are counted: values more than one standard deviation from the mean, and
+    values more than 1.5 IQR beyond the quartiles (Tukey).
     """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (

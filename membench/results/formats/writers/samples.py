@@ -25,9 +25,9 @@ COLUMNS = (
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the CSV with one line per sample: file name suffix (empty) -> content.
+    """Make the CSV: file name suffix (empty) -> content.
 
-    Rounds and samples are numbered from 1.
+    A line has one sample. Rounds and samples are numbered from 1.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
