@@ -24,7 +24,7 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import GLYPH
 from membench.report.screens.compare.footnotes import Footnotes
-from membench.report.screens.compare.github import fitting
+from membench.report.screens.compare.github import abridged, publish
 from membench.report.screens.compare.notes import absent_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.table import wide_lines
@@ -298,20 +298,32 @@ def test_github_appends_to_the_summary_of_the_job(
     assert err.startswith("Error: cannot append to GITHUB_STEP_SUMMARY=")
 
 
-def test_a_summary_that_is_too_long_loses_what_is_the_same_first(tmp_path: Path) -> None:
+def test_a_summary_that_is_too_long_loses_what_is_the_same_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = [row(around(1), f"ddr/x/n={number}") for number in range(40)]
     rows.append(row(around(1), "ddr/y"))
     changed = [*rows[:-1], row(around(2), "ddr/y")]
     a = write(tmp_path / "a.csv", *rows)
     b = write(tmp_path / "b.csv", *of_run("r2", changed))
     made = sides(a, b)
-    whole = fitting(made, arrange(made), LIMIT)
+    whole, shorter, shortest = abridged(made, arrange(made))
     assert "ddr/x/n=7 " in whole
-    shorter = fitting(made, arrange(made), len(whole) - 1)
     assert "ddr/x/n=7 " not in shorter
     assert "ddr/y " in shorter
-    shortest = fitting(made, arrange(made), len(shorter) - 1)
     assert shortest.startswith("- b against a: 41 rows: 1 better, 40 same\n")
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    for room, appended in (
+        (len(whole), whole),
+        (len(whole) - 1, shorter),
+        (len(shorter) - 1, shortest),
+        (len(shortest) - 1, ""),
+    ):
+        summary.write_text("\n" * (LIMIT - room))
+        printed = publish(made, arrange(made))
+        assert summary.read_text().lstrip("\n") == appended
+        assert (printed == whole) is (not appended)
 
 
 @pytest.mark.parametrize("label", ["NA", "null", "=x", "=cmd()", "1234e56", "[bold]", "a b"])

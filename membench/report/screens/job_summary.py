@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 
 from membench.core.errors import OutputError
@@ -13,11 +13,12 @@ LIMIT = 1 << 20
 """Maximum size of a step summary in bytes; GitHub does not show a larger file at all."""
 
 
-def append_summary(make: Callable[[int], str]) -> bool:
-    """Append ``make(remaining bytes)`` to the step summary.
+def append_summary(texts: Iterable[str]) -> bool:
+    """Append to the step summary the first of ``texts`` that the summary has room for.
 
     Returns:
-        Whether the environment names a summary file.
+        Whether a text was appended. False if the environment names no summary file, or if no text
+        fits into the summary.
 
     Raises:
         OutputError: the file cannot be written.
@@ -26,11 +27,15 @@ def append_summary(make: Callable[[int], str]) -> bool:
     if not path:
         return False
     try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(make(LIMIT - file.tell()))
+        with Path(path).open("ab") as file:
+            for text in texts:
+                data = text.encode()
+                if file.tell() + len(data) <= LIMIT:
+                    file.write(data)
+                    return True
     except OSError as error:
         raise OutputError(
             f"cannot append to {VARIABLE}={path}: {error.strerror}",
             f"set {VARIABLE} to a file that you may write, or unset the variable",
         ) from None
-    return True
+    return False

@@ -15,15 +15,14 @@ from membench.report.screens.job_summary import append_summary
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     """Append the check to the job's step summary, and return the text to print.
 
-    The text has the annotations and one line with the result. Without a summary file, the text has
-    the annotations and the whole check. A check that is too long for the summary is not appended.
+    The text has the annotations and one line with the result. Without a summary file, or without
+    room in the summary, the text has the annotations and the whole check.
 
     Raises:
         OutputError: the summary file cannot be written.
     """
     whole = to_markdown(name, check, failures)
-    there = append_summary(lambda limit: whole if len(whole) <= limit else "")
-    rest = f"{answer(check, failures)}\n" if there else whole
+    rest = f"{answer(check, failures)}\n" if append_summary([whole]) else whole
     return "".join(f"{line}\n" for line in _annotations(name, check, failures)) + rest
 
 

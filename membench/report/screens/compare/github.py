@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from membench.analysis.comparison import Comparison
 from membench.analysis.verdict import Verdict
@@ -15,27 +15,23 @@ from membench.report.screens.job_summary import append_summary
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
     """Append the comparison to the job's step summary, and return the text to print.
 
-    The text has the number of rows of each verdict. Without a summary file, the text has the whole
-    comparison as Markdown.
+    The text has the number of rows of each verdict. Without a summary file, or without room in the
+    summary, the text has the whole comparison as Markdown.
 
     Raises:
         OutputError: the summary file cannot be written.
     """
-    if not append_summary(lambda limit: fitting(comparison, blocks, limit)):
+    if not append_summary(abridged(comparison, blocks)):
         return to_markdown(comparison, blocks)
     return "\n".join(summary(comparison)) + "\n"
 
 
-def fitting(comparison: Comparison, blocks: Sequence[CompareBlock], limit: int) -> str:
-    """The comparison as Markdown, if possible of at most ``limit`` bytes.
+def abridged(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
+    """The comparison as Markdown three times, each time with less text.
 
-    If the text is too long, rows with the verdict "same" are left out, then all tables.
+    The second text has no rows with the verdict "same", and the third text has no tables.
     """
-    whole = to_markdown(comparison, blocks)
-    if len(whole) <= limit:
-        return whole
+    yield to_markdown(comparison, blocks)
     changed = arrange(comparison, [one for one in Verdict if one is not Verdict.SAME])
-    shorter = to_markdown(comparison, changed)
-    if len(shorter) <= limit:
-        return shorter
-    return "".join(f"- {line}\n" for line in summary(comparison))
+    yield to_markdown(comparison, changed)
+    yield "".join(f"- {line}\n" for line in summary(comparison))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from membench.core.errors import SchemaError
 from membench.core.terms import BytesConvention, Metric, Tier
@@ -83,7 +83,6 @@ class _Line:
     size: int | None
     slowest: float | None = None
     mean: bool = False
-    detail: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:

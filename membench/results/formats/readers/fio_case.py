@@ -33,7 +33,7 @@ _NO_MATTER = frozenset(
         *("wait_for_previous", "group_reporting", "new_group", "thread", "exitall", "loops"),
         *("invalidate", "fallocate", "overwrite", "create_on_open", "create_serialize"),
         *("norandommap", "softrandommap", "randrepeat", "allrandrepeat", "randseed"),
-        *("random_generator", "refill_buffers", "scramble_buffers", "norandommap"),
+        *("random_generator", "refill_buffers", "scramble_buffers"),
         *("cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes", "numa_mem_policy"),
         *("write_bw_log", "write_lat_log", "write_iops_log", "write_hist_log", "log_avg_msec"),
         *("log_hist_msec", "per_job_logs", "log_max_value", "bwavgtime", "iopsavgtime"),
