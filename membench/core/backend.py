@@ -115,8 +115,8 @@ class Stamps:
 
     Attributes:
         elapsed_ns: nanoseconds between the event before the span and the event after the span.
-        before, after: readings of an SM's clocks, before the event at the start and after the event
-            at the end of the span.
+        before: reading of an SM's clocks before the first event.
+        after: reading of the same clocks after the second event.
         overdue: whether the queue's block ended at its deadline because `release` came too late;
             the sample is then invalid.
     """
@@ -129,10 +129,10 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue; all methods except `synchronize` and `stamps` return at once."""
+    """A backend with a queue. The methods below, except `synchronize` and `stamps`, do not wait."""
 
     def flush(self) -> None:
-        """Queue a kernel that fills the L2 cache with clean lines that no case uses."""
+        """Queue work that fills the L2 cache with clean lines that no case uses."""
         ...
 
     def synchronize(self) -> None:

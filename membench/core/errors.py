@@ -44,7 +44,7 @@ class MembenchError(Exception):
 
 
 class UsageError(MembenchError):
-    """The arguments contradict each other, or name something that does not exist."""
+    """The arguments are invalid, contradict each other, or name something that does not exist."""
 
     exit_code = EXIT_USAGE
     usual_hint = "membench COMMAND --help shows the arguments"

@@ -75,7 +75,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """The cached content for ``key``; None if the file is missing or damaged."""
+    """The cached content for ``key``; None if there is no usable cache, or no undamaged file."""
     place = cache_directory(directory)
     if place is None:
         return None
