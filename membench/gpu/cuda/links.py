@@ -84,7 +84,9 @@ class CudaLinks:
 
     @property
     def far(self) -> int | None:
-        """The host node that is farthest from the GPU's node; None if there is only one node.
+        """The host node that is farthest from the GPU's node; None if there is no such node.
+
+        The result is also None if the GPU's node is unknown.
 
         The firmware reports the distances. The method leaves out nodes of GPU memory.
         """
@@ -275,7 +277,7 @@ class CudaLinks:
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Make ``stream`` wait for ``event``; None stands for the measured queue."""
+        """Make ``stream`` wait for ``event``; None means the measured queue."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
