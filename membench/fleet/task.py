@@ -72,8 +72,9 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
     Returns:
         A dict with five entries. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes,
-        empty if there is no file. ``errors`` is the end of standard error. ``where`` is the path of
-        the CSV on this host.
+        empty if there is no file. ``errors`` is the error line of membench, or the end of standard
+        error if there is no such line. ``where`` is the path of the CSV on this host, empty if the
+        run did not start.
     """
     task = _Task(request)
     try:
