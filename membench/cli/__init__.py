@@ -176,7 +176,7 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` as one printable line of at most `_LONGEST` characters.
+    """``text`` as one printable line, cut after `_LONGEST` characters.
 
     Arguments and file names in a message may contain any character.
     """
