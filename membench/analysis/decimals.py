@@ -46,7 +46,7 @@ def _powers() -> Any:
 
 
 def _by_integers(text: str) -> Floats | None:
-    """Parse like `numbers`; None unless every number has a point and at most 18 digits."""
+    """Parse like `numbers`; None if a number has no decimal point or too many digits."""
     letters = np.frombuffer(text.encode("ascii"), np.uint8)
     points = np.flatnonzero(letters == _POINT)
     ends = np.append(np.flatnonzero(letters == _END), letters.size)

@@ -20,7 +20,7 @@ from membench.results.plan import MAX_ROUNDS
 Values = tuple[tuple[float, ...], tuple[float, ...]]
 
 _STEPS = (10, 12, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, MAX_ROUNDS)
-"""Numbers of rounds that `pairs_for` may return.
+"""Numbers of pairs that `settle_pairs` may recommend.
 
 The noise measured with a dozen pairs is too uncertain for a finer step.
 """

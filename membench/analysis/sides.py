@@ -68,8 +68,9 @@ def _exists(name: str) -> bool:
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
-    Sources with the same label are pooled. A source without a label gets the first of these labels
-    that is unique: its machine, its file name without ``.csv``, its path.
+    Sources with the same label are pooled. The sources without a label get their machines as
+    labels, or their file names without ``.csv``, or their paths: the first of these three that
+    gives each source a different label. If none does, numbers follow the file names.
 
     Args:
         reference: label of the reference; if empty, the first label.

@@ -101,7 +101,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """Yield a sentence for each required GPU or tier that was not measured or not judged."""
+    """Yield a sentence if too few GPUs were measured, and for each requirement not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

@@ -24,7 +24,9 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity that was measured, should have been measured, or has an expected value.
+    """Judge each quantity of the machine's hardware, measured or not.
+
+    A quantity without `Quantity.main` is judged only if it was measured and has an expected value.
 
     Args:
         rows: the rows of one machine.

@@ -97,7 +97,7 @@ def _text(value: object) -> str:
 def switched(
     before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
 ) -> list[SurroundingChange]:
-    """Find the facts that changed once, at the boundary between ``before`` and ``after``.
+    """Find the facts that changed once, at most `SLACK` runs from the boundary of the arguments.
 
     Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
     A fact is left out if no run in ``before``, or no run in ``after``, has a value.
