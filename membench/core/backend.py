@@ -1,7 +1,7 @@
 """The interface between the measuring engine and a backend (CPU, disk or GPU).
 
 The kernels of a `HostBackend` read the clock themselves. A `DeviceBackend` has a queue. The engine
-adds cache flushes, clock readings, events, and blocks that stop the queue.
+adds cache flushes, clock readings, events, and blocks (which stop the queue) to this queue.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free buffers, threads and contexts; a second call does nothing."""
+        """Free buffers and threads at the end of the process; a second call does nothing."""
         ...
 
 

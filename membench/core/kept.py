@@ -36,7 +36,8 @@ def key_of(*parts: Any) -> str:
 def sources_key(*places: Path) -> str:
     """Hex digest of the names and contents of source and data files.
 
-    ``places`` are files, or directories that are searched recursively.
+    ``places`` are files, or directories that are searched recursively. Only files with a suffix in
+    `_SOURCES` count.
     """
     digest = hashlib.sha256()
     for place in places:

@@ -61,7 +61,8 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The translated text as a list, with ``place(parameter)`` in place of each parameter."""
+        """The pieces of the translated text in order; ``place`` converts each parameter to a piece.
+        """
         form = self.form(catalogue)
         if not self.params:
             return [form]

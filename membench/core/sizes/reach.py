@@ -1,9 +1,9 @@
 """The last-level caches that a set of CPUs can reach, and whether the caches behave as reported.
 
 A case can use only the caches that the CPUs of the case can reach. One core complex of an EPYC 9654
-reaches 32 MiB, all twelve core complexes reach 384 MiB. Hypervisors and containers may report
-caches that are absent, too large, or shared with other virtual machines. A staircase shows the real
-behaviour: the latency of a pointer chase over buffers (rings) of growing size.
+reaches 32 MiB. All twelve core complexes together reach 384 MiB. Hypervisors and containers may
+report caches that are absent, too large, or shared with other virtual machines. A staircase shows
+the real behaviour: the latency of a pointer chase over buffers (rings) of growing size.
 """
 
 from __future__ import annotations
