@@ -34,7 +34,7 @@ def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
 def paired_values(
     reference: CaseRuns, contender: CaseRuns, pairs: Mapping[str, str]
 ) -> Values | None:
-    """The values of both labels, one value for each paired round; None if a run has no partner.
+    """The values of both labels, one value for each paired round; None if the runs are not pairs.
 
     After an interruption, one label may have fewer rounds. Surplus rounds of the other label are
     then ignored. Pairs of several paired runs are pooled, because a run's offset affects both

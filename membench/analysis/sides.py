@@ -41,7 +41,8 @@ def split_label(argument: str) -> tuple[str | None, Path]:
     """Split ``[LABEL=]FILE`` into label and path; the label is None if absent.
 
     If a file named ``argument`` exists, there is no label. Otherwise the label ends at the first
-    ``=`` before the name of an existing file, because a label and a file name may contain ``=``.
+    ``=`` that the name of an existing file follows, or else at the first ``=``. (A label and a file
+    name may contain ``=``.)
 
     Raises:
         UsageError: the label has no printable characters.

@@ -61,8 +61,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The pieces of the translated text in order; ``place`` converts each parameter to a piece.
-        """
+        """The pieces of the translated text; ``place`` converts each parameter to a piece."""
         form = self.form(catalogue)
         if not self.params:
             return [form]

@@ -90,7 +90,7 @@ class Links(Protocol):
 
         Args:
             kind: one of `MEMORY_KINDS`.
-            node: NUMA node of the pages, only for ``registered`` and ``huge``.
+            node: NUMA node of the pages, only for ``pageable``, ``registered`` and ``huge``.
 
         Raises:
             Skip: the pages cannot be bound to ``node``.

@@ -188,8 +188,8 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
     """Yield the precondition for the clocks of the GPU ``device``, from all ``rows`` of the GPU.
 
-    ``known`` says whether NVML was queried. If NVML was not queried, and no row shows throttling,
-    the function yields nothing.
+    ``known`` says whether NVML reported a state of the GPU. If there is no state, and no row shows
+    throttling, the function yields nothing.
     """
     words = {
         word.strip()

@@ -45,8 +45,7 @@ def judge_tiers(
 def gpu_of(row: Row) -> int | None:
     """The index of the GPU on which the case ran; None for a case without a GPU.
 
-    With several GPUs, the case id contains the index. The result is 0 if the case id has no index,
-    as for the first GPU of an imported file.
+    With several GPUs, the case id contains the index. If the case id has no index, the result is 0.
     """
     if row.tier not in GPU_TIERS:
         return None

@@ -105,11 +105,11 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
     In a directory, the CSV files are read. If there are none, the CSV files of its subdirectories
-    are read. If several files contain the same run, only the first file counts. Published figures
-    do not count as runs.
+    (except ``reference``) are read. If several files contain the same run, only the first file
+    counts. Published figures do not count as runs.
 
     Raises:
-        SchemaError: a given file is not a results file, or a directory has no results files.
+        SchemaError: a given file is not a results file, or no run was found.
         UsageError: ``places`` is empty, or the files are from several machines.
     """
     if not places:

@@ -258,8 +258,8 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    Rows measured under load do not count. Rows whose flag says that the value does not belong to
-    the tier do not count either.
+    Only medians count, and no measurements under load. A series does not count either if its newest
+    row has a flag of `OFF_TIER_FLAGS`.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():
