@@ -185,7 +185,9 @@ def _line(text: str) -> str:
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that a write to standard output failed, and return the exit code.
+    """Report that a write to standard output failed, unless a reader closed the pipe.
+
+    The result is the exit code.
 
     The function also replaces standard output by the null device, so that no flush at exit fails.
     """

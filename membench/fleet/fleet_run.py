@@ -3,7 +3,7 @@
 Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. The
 journal of a host is on the host, so only the same host can continue the journal. If a host loses
 its worker, the fleet run waits for some time. Another worker on the same host can then continue the
-journal. Hosts without a worker become missing.
+journal. A lost host without a new worker fails. A host that never had a worker becomes missing.
 """
 
 from __future__ import annotations

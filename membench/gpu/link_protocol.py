@@ -192,7 +192,7 @@ class Links(Protocol):
         Args:
             order: when the copy may read the sources. ``stream``: in queue order. ``any``: at any
                 time; allowed only for host memory that no work in the queue writes.
-            overlap: ask the driver to copy without using SMs.
+            overlap: whether to ask the driver to copy without using SMs.
 
         Raises:
             Skip: the driver has no batch copy.

@@ -100,7 +100,7 @@ class CudaBackend:
 
     Attributes:
         timer: name of the timer, CUDA events.
-        links: host memory, other GPUs and further queues.
+        links: host memory, other GPUs, events and batch copies.
         resolution_ns: resolution of the time between two events. CuPy returns this time as
             milliseconds in single precision.
     """
@@ -130,7 +130,7 @@ class CudaBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """SHA-256 digest (hex) of all CUDA sources and of the compiler's version."""
+        """SHA-256 (hex) of the CUDA sources without headers, and of the compiler's version."""
         digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
         for name in kernel_names():
             digest.update(name.encode() + b"\0" + read_kernel(name).encode())

@@ -60,7 +60,7 @@ class LinkMemory:
 
 
 class CudaLinks:
-    """The links of one GPU: host memory, other GPUs, further queues.
+    """The links of one GPU: host memory, other GPUs, events, batch copies.
 
     Args:
         uuid: hash of the GPU's UUID, as in the snapshot.
@@ -86,9 +86,8 @@ class CudaLinks:
     def far(self) -> int | None:
         """The host node that is farthest from the GPU's node; None if there is no such node.
 
-        The result is also None if the GPU's node is unknown.
-
-        The firmware reports the distances. The method leaves out nodes of GPU memory.
+        The result is also None if the GPU's node is unknown. The firmware reports the distances.
+        Only nodes with ordinary host memory count.
         """
         memory, near = self._machine.memory, self.near
         if near is None:
