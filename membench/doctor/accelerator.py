@@ -69,7 +69,7 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """Show the peak bandwidth that each GPU reports.
+    """Show the peak bandwidth of each GPU, from the reported memory clock and bus width.
 
     Results include the ratio of the measured bandwidth to this peak.
     """
