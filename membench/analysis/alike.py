@@ -34,9 +34,9 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     The function changes the tables in place. ``tables[0]`` has the rows of the reference. A row of
     another table is moved to the key of a row in ``tables[0]`` only under these conditions:
 
-    - Exactly one of the two rows has ``size=auto``.
+    - The two rows differ only in the size, and exactly one of them has ``size=auto``.
     - The other table has no row with this key.
-    - Neither row has a flag that says that a cache served the accesses.
+    - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
     If several rows qualify, the function moves the row with the size nearest to the reference row.
     """

@@ -23,7 +23,7 @@ _LARGEST = 10**18
 _PLACES = 27
 """Largest number of decimal places: 10^27 is exact in a mantissa of 64 bits."""
 _BITS = (63, 112)
-"""Bits of the mantissa of a long double on x86-64 and on AArch64."""
+"""NumPy's ``nmant`` of a long double on x86-64 and on AArch64: bits of the mantissa, less one."""
 
 
 def numbers(text: str) -> Floats:
@@ -46,7 +46,7 @@ def _powers() -> Any:
 
 
 def _by_integers(text: str) -> Floats | None:
-    """Parse like `numbers`; None unless every number has a point and at most 18 digits."""
+    """Parse like `numbers`; None if a number has no decimal point or too many digits."""
     letters = np.frombuffer(text.encode("ascii"), np.uint8)
     points = np.flatnonzero(letters == _POINT)
     ends = np.append(np.flatnonzero(letters == _END), letters.size)

@@ -70,7 +70,10 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """Format a list of byte counts, such as ``64KiB 128KiB``; ``none`` if the list is empty."""
+    """Format a list of byte counts, such as ``64KiB 128KiB``; ``none`` if the list is empty.
+
+    The result is empty if ``value`` is not a list.
+    """
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]

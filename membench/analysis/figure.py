@@ -99,7 +99,7 @@ class CaseRuns:
 def figure(rows: Sequence[Measurement]) -> CaseRuns:
     """Build the compared values from ``rows``, which are ok rows of one (case, metric, stat).
 
-    At least one row is necessary, and each row is from another run.
+    At least one row is necessary. Each row must be from a different run.
     """
     if len(rows) > 1:
         return CaseRuns(

@@ -34,8 +34,9 @@ class Difference:
     """How the values of a label differ from the values of the reference.
 
     Attributes:
-        ratio: label / reference; None if the two are not comparable. If only the sizes differ,
-            there is a ratio but no verdict.
+        ratio: label / reference; None if the two are not comparable. In two cases there is a ratio
+            but no verdict: only the sizes differ, or one of the two is the nearest published
+            figure.
         interval: confidence interval of the ratio; None if there are too few values.
         best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.

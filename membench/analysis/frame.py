@@ -36,7 +36,7 @@ def rows_frame(rows: Sequence[Row]) -> DataFrame:
 
 
 def comparison_frame(comparison: Comparison) -> DataFrame:
-    """A data frame with one line for each matched row and each label except the reference.
+    """A data frame with one line for each matched row and each label that is compared in this row.
 
     The columns are:
 

@@ -1,4 +1,4 @@
-"""Decide from a comparison whether a change passes a check that is run with ``--fail-on``."""
+"""The option ``--fail-on`` of `membench compare`: refuse useless checks, and count the findings."""
 
 from __future__ import annotations
 

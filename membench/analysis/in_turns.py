@@ -19,7 +19,7 @@ from membench.results.plan import MAX_ROUNDS
 Values = tuple[tuple[float, ...], tuple[float, ...]]
 
 _STEPS = (10, 12, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, MAX_ROUNDS)
-"""Numbers of rounds that `pairs_for` may return.
+"""Numbers of pairs that `settle_pairs` may recommend.
 
 The noise measured with a dozen pairs is too uncertain for a finer step.
 """
@@ -33,7 +33,7 @@ def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
 def paired_values(
     reference: CaseRuns, contender: CaseRuns, pairs: Mapping[str, str]
 ) -> Values | None:
-    """The values of both labels, one value for each paired round; None if a run has no partner.
+    """The values of both labels, one value for each paired round; None if the runs are not pairs.
 
     After an interruption, one label may have fewer rounds. Surplus rounds of the other label are
     then ignored. Pairs of several paired runs are pooled, because a run's offset affects both

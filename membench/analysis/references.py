@@ -90,7 +90,9 @@ def references() -> Sequence[Reference]:
 def references_of(
     devices: Iterable[str], sockets: int | None, found: Iterable[Reference]
 ) -> tuple[Reference, ...]:
-    """The references in ``found`` that are about at least one of ``devices``.
+    """The references in ``found`` that name at least one of ``devices``.
+
+    References for another number of sockets are left out.
 
     Args:
         devices: device names from results files.
@@ -108,9 +110,10 @@ def references_of(
 def _is_named(name: str, device: str) -> bool:
     """Whether the device of a row is the device ``name`` of a reference.
 
-    The names of GPUs and processors must be equal, except that some processors' names end with the
-    clock frequency. The device of a disk's row must contain ``name`` in parentheses. Such a device
-    consists of the filesystem, the block device and, in parentheses, the model with its size.
+    The names of GPUs and processors must be equal, without regard to upper and lower case. The
+    clock frequency and the word ``CPU`` at the end of a processor's name do not count. The device
+    of a disk's row must contain ``name`` in parentheses. Such a device consists of the filesystem,
+    the block device and, in parentheses, the model with its size.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)

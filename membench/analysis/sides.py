@@ -41,7 +41,8 @@ def split_label(argument: str) -> tuple[str | None, Path]:
     """Split ``[LABEL=]FILE`` into label and path; the label is None if absent.
 
     If a file named ``argument`` exists, there is no label. Otherwise the label ends at the first
-    ``=`` before the name of an existing file, because a label and a file name may contain ``=``.
+    ``=`` that the name of an existing file follows, or else at the first ``=``. (A label and a file
+    name may contain ``=``.)
 
     Raises:
         UsageError: the label has no printable characters.
@@ -68,8 +69,9 @@ def _exists(name: str) -> bool:
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
-    Sources with the same label are pooled. A source without a label gets the first of these labels
-    that is unique: its machine, its file name without ``.csv``, its path.
+    Sources with the same label are pooled. The sources without a label get their machines as
+    labels, or their file names without ``.csv``, or their paths: the first of these three that
+    gives each source a different label. If none does, numbers follow the file names.
 
     Args:
         reference: label of the reference; if empty, the first label.

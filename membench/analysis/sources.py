@@ -30,7 +30,8 @@ class Source:
 
     Attributes:
         facts: facts about machine and run by name, from the sidecar; empty without a sidecar.
-        problem: why the sidecar cannot be used, in one line; empty if it can be used.
+        problem: why the sidecar is not used, or that the file was changed after its run, in one
+            line; empty if there is no problem.
         pair_id: an id that both files of a paired run share; empty for other files.
     """
 
@@ -75,8 +76,9 @@ def check_strictly(sources: Iterable[Source]) -> None:
 def read_source(path: Path) -> Source:
     """Read the results file ``path`` with its sidecar.
 
-    If the sidecar is invalid or belongs to another run, ``problem`` of the result says so. The
-    function raises no error then, because a comparison needs only the CSV.
+    If the sidecar is invalid or belongs to another run, or if the file was changed after its run,
+    ``problem`` of the result says so. The function raises no error then, because a comparison needs
+    only the CSV.
 
     Raises:
         SchemaError: the results file cannot be read.

@@ -183,7 +183,7 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` as one printable line of at most `_LONGEST` characters.
+    """``text`` as one printable line, cut after `_LONGEST` characters.
 
     Arguments and file names in a message may contain any character.
     """
@@ -192,7 +192,9 @@ def _line(text: str) -> str:
 
 
 def _lost_output(error: OSError) -> int:
-    """Report that a write to standard output failed, and return the exit code.
+    """Report that a write to standard output failed, unless a reader closed the pipe.
+
+    The result is the exit code.
 
     The function also replaces standard output by the null device, so that no flush at exit fails.
     """

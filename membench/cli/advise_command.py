@@ -345,7 +345,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The memory and disk tiers of the machine, with the bytes that a KV cache may use."""
+    """The tiers of the machine that have room for a KV cache, with the bytes that it may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(
@@ -403,7 +403,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    """The rows of ``file``, and the machine from the sidecar; None if there is no sidecar."""
+    """The rows of ``file``, and the machine from the sidecar; None without a sidecar."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude

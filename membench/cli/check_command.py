@@ -101,10 +101,11 @@ def command(
     """Check whether this machine is as fast as it should be, and name the slow parts.
 
     FILE is a results file with its sidecar. Without FILE, the command measures all
-    GPUs, the processors and the disk; the planned time is less than a minute. It
-    compares each tier with values that others measured on the same hardware. A row of
-    the check is "not judged" and never passes if the measurement, the expected value
-    or the state of the machine is missing: see docs/check.md.
+    GPUs, the processors and the disk. The planned time is at most a minute, unless a
+    single round takes longer. The command compares each tier with values that others
+    measured on the same hardware. A row of the check is "not judged" and never passes
+    if the measurement, the expected value or the state of the machine is missing: see
+    docs/check.md.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the module imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
 
 FARTHEST = 10
-"""Number of rows that a comparison with `--against` shows; with `--all`, it shows every row."""
+"""Number of rows in the table of a comparison with `--against` but without `--all`."""
 
 
 @click.command(name="compare")

@@ -60,7 +60,10 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completions of the text after ``LABEL=``: references; if none matches, file names."""
+    """Completions of the text after ``LABEL=``: references; if none matches, file names.
+
+    For an empty text, the completions are file names.
+    """
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")

@@ -39,8 +39,9 @@ class BadValue(click.BadParameter):
 def described(error: click.UsageError, command: str) -> tuple[str, str]:
     """The message and the hint for ``error``.
 
-    ``command`` is the start of the command line, such as ``membench run``. The hint names a
-    similar option, command or value. If no name is similar, the hint names ``--help``.
+    ``command`` is the start of the command line, such as ``membench run``. A `BadValue` has its own
+    hint. Any other hint names a similar option, command or value, or ``--help`` if no name is
+    similar.
     """
     usual = f"{error.ctx.command_path if error.ctx else command} --help"
     message = _SUGGESTED.sub("", error.format_message()).rstrip(".")

@@ -59,7 +59,7 @@ class Axis:
         quick: the values in the quick profile. The first value is the default in every profile. The
             axis has the default while another axis is swept.
         full: the values in the full profile.
-        most: the largest number that a user may ask for; None for no limit.
+        most: the largest number or size (in bytes) that a user may ask for; None for no limit.
         closed: whether a user may ask only for the numbers of the profiles, for example because
             kernels exist only for these numbers.
         step: a size that a user asks for must be a positive multiple of this many bytes.

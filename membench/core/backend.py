@@ -1,7 +1,7 @@
 """The interface between the measuring engine and a backend (CPU, disk or GPU).
 
 The kernels of a `HostBackend` read the clock themselves. A `DeviceBackend` has a queue. The engine
-adds cache flushes, clock readings, events, and blocks that stop the queue.
+adds cache flushes, clock readings, events, and blocks (which stop the queue) to this queue.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free buffers, threads and contexts; a second call does nothing."""
+        """Free buffers and threads at the end of the process; a second call does nothing."""
         ...
 
 
@@ -115,8 +115,8 @@ class Stamps:
 
     Attributes:
         elapsed_ns: nanoseconds between the event before the span and the event after the span.
-        before, after: readings of an SM's clocks, before the event at the start and after the event
-            at the end of the span.
+        before: reading of an SM's clocks before the first event.
+        after: reading of the same clocks after the second event.
         overdue: whether the queue's block ended at its deadline because `release` came too late;
             the sample is then invalid.
     """
@@ -129,10 +129,10 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue; all methods except `synchronize` and `stamps` return at once."""
+    """A backend with a queue. The methods below, except `synchronize` and `stamps`, do not wait."""
 
     def flush(self) -> None:
-        """Queue a kernel that fills the L2 cache with clean lines that no case uses."""
+        """Queue work that fills the L2 cache with clean lines that no case uses."""
         ...
 
     def synchronize(self) -> None:

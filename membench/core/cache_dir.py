@@ -1,7 +1,7 @@
 """The directories in which processes share compiled code, because every round is a new process.
 
-membench executes cached code. So every directory on the path must belong to this user or to root,
-and no other user may have write permission.
+membench executes cached code. So membench uses a directory only if no other user except root could
+have put files into the directory.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
-    The result is None if this process cannot write to the directory, or if another user could have
-    put files into the directory.
+    The result is None if the user has no cache (see `cache_base`), if this process cannot write to
+    the directory, or if another user could have put files into the directory.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):

@@ -40,7 +40,7 @@ PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Number of rounds by profile."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Number of rounds by profile, for every case of a sweep except the default case.
+"""Number of rounds by profile, for the cases whose attribute `Case.swept` is True.
 
 Five values per file are enough for a confidence interval of the ratio of two files.
 """
@@ -65,7 +65,8 @@ class Case:
     Attributes:
         id: ``<bench>/<key>=<value>/...``; stable between versions of membench.
         bench: name of the bench.
-        params: pairs (axis, value) as in the id, but with the bytes in place of `size=auto`.
+        params: pairs (axis, value). The size in bytes replaces the value ``auto`` of the axis
+            `size`. An axis that the id leaves out has the value `OMITTED`.
         version: version of the bench.
         tier: the tier that the case measures.
         yields: the (metric, statistic) pairs of the result.
@@ -232,11 +233,11 @@ class Bench:
     def asked(self, case_id: str, machine: Machine) -> Case | None:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        The axes may be in any order. The result is None if an axis is missing, because several
-        cases then match.
+        The axes may be in any order. The result is None if the id lacks an axis that it must
+        contain, because several cases then match.
 
         Raises:
-            UsageError: the id contains an unknown axis or an invalid value.
+            UsageError: the id is malformed, or contains an unknown axis or an invalid value.
         """
         hint = f"membench explain {self.name} shows the axes and the values"
         given: dict[str, str] = {}

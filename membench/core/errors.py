@@ -4,8 +4,8 @@
 
     MembenchError                1   one line for the user, and a hint
     ├── UsageError               2   the arguments are invalid
-    ├── NothingMatched           4   a selector chose no case
-    ├── SchemaError              1   a results file breaks the schema
+    ├── NothingMatched           4   nothing matches the arguments
+    ├── SchemaError              1   a file cannot be read, or breaks its schema
     ├── JournalError             1   a journal cannot be written or resumed
     ├── OutputError              1   results cannot be written to the requested place
     ├── BackendUnavailable       1   the hardware or its library cannot be used
@@ -44,21 +44,21 @@ class MembenchError(Exception):
 
 
 class UsageError(MembenchError):
-    """The arguments contradict each other, or name something that does not exist."""
+    """The arguments are invalid, contradict each other, or name something that does not exist."""
 
     exit_code = EXIT_USAGE
     usual_hint = "membench COMMAND --help shows the arguments"
 
 
 class NothingMatched(MembenchError):
-    """The options `--select`, `--skip` and `--set` leave no case."""
+    """No case, result or reference matches the arguments."""
 
     exit_code = EXIT_NOTHING
     usual_hint = "membench list names the cases; '*' also matches slashes"
 
 
 class SchemaError(MembenchError):
-    """A results file violates the schema of results files."""
+    """A file cannot be read, or its content violates the schema of such files."""
 
     usual_hint = "docs/results-schema.md describes results files"
 

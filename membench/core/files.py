@@ -94,8 +94,9 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
     """Write several files of one directory, either all files or no file.
 
     All contents are on disk before the first file gets its name. If the process is killed between
-    two names, only the first files exist. So a caller should put last the file whose existence
-    proves that all files exist.
+    two names, only the first files have their new content. The same is true if ``replace`` is True
+    and a replacement fails. So a caller should put last the file whose existence proves that all
+    files exist.
 
     Args:
         files: pairs (path, content).
@@ -202,9 +203,9 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 
 
 def _temporary(directory: Path) -> Path:
-    """An unused short name in ``directory``.
+    """A path in ``directory`` with an unused short name.
 
-    The final name with a suffix could be longer than the filesystem allows.
+    The name is short, because the final name with a suffix could be too long for the filesystem.
     """
     import secrets  # takes long, and a reader of files does not need it
 

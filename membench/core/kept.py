@@ -36,7 +36,8 @@ def key_of(*parts: Any) -> str:
 def sources_key(*places: Path) -> str:
     """Hex digest of the names and contents of source and data files.
 
-    ``places`` are files, or directories that are searched recursively.
+    ``places`` are files, or directories that are searched recursively. Only files with a suffix in
+    `_SOURCES` count.
     """
     digest = hashlib.sha256()
     for place in places:
@@ -75,7 +76,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """The cached content for ``key``; None if the file is missing or damaged."""
+    """The cached content for ``key``; None if there is no usable cache, or no undamaged file."""
     place = cache_directory(directory)
     if place is None:
         return None

@@ -1,7 +1,7 @@
 """Messages: English text with a template and parameters, so that a report can translate the text.
 
 The code marks a message with ``tr("{rate} GB/s with {count} threads", ...)``. A message is a string
-with the English text, and files, screens and JSON use this string. Only the report asks for another
+with the English text, and files, screens and JSON use this string. Only the report uses another
 language (`Message.said`). `Message.said` also translates parameters that are messages.
 ``ci/translations.py`` extracts the messages from the calls of ``tr`` and ``tr_n``.
 
@@ -61,7 +61,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The translated text as a list, with ``place(parameter)`` in place of each parameter."""
+        """The pieces of the translated text; ``place`` converts each parameter to a piece."""
         form = self.form(catalogue)
         if not self.params:
             return [form]
@@ -161,5 +161,5 @@ def span(low: object, high: object) -> Message:
 
 
 def sentence(text: str) -> str:
-    """``text`` with exactly one full stop at the end."""
+    """``text``, with a full stop added if there is none at the end."""
     return text if text.endswith(".") else tr("{sentence}.", sentence=text)

@@ -15,9 +15,10 @@ _SHORT = 3
 def nearest(word: str, known: Iterable[str]) -> list[str]:
     """At most `MOST` names of ``known`` that are similar to ``word``, the best first.
 
-    Upper and lower case count as equal. Names that begin with ``word`` come first, because ``word``
-    may be an abbreviation. A name similar to a short word must begin with the same letter, because
-    short words are often similar by chance.
+    Upper and lower case count as equal. If ``word`` is a known name, the result has only this name.
+    Otherwise, names that begin with ``word`` come first, because ``word`` may be an abbreviation. A
+    name similar to a word of at most three letters must begin with the same letter, because short
+    words are often similar by chance.
     """
     from difflib import get_close_matches  # slow to load, and needed only for a mistake
 

@@ -1,8 +1,8 @@
 """Convert frozen dataclasses to plain JSON data and back.
 
-`load` accepts exactly the types that the annotations name. Another version of membench may have
-written the data. So an unknown key is ignored, and a missing key gets the default of the field. A
-missing key without a default is an error.
+`load` checks every value against the annotated type. Another version of membench may have written
+the data. So an unknown key is ignored, and a missing key gets the default of the field. A missing
+key without a default is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Find all benches, and select cases by glob.
 
-A bench need not be registered. `scan` looks for benches in every module below a package, and in
-every module that another distribution names in the entry-point group ``membench.benches``.
+A bench need not be registered. `scan` looks for benches in the modules below a package, except
+modules with a leading underscore, and in the modules that other distributions name in the
+entry-point group ``membench.benches``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ ENTRY_POINT_GROUP = "membench.benches"
 
 @record
 class Registry:
-    """All benches by name, and a message for each plug-in that could not be loaded."""
+    """All benches by name, and a message for each problem with a plug-in."""
 
     benches: Mapping[str, Bench]
     problems: tuple[str, ...] = ()
@@ -42,8 +43,9 @@ class Registry:
             settings: texts ``BENCHGLOB:KEY=VALUE``; each text gives an axis a single value.
 
         Raises:
-            UsageError: a setting is malformed, or the axis cannot have the value.
-            NothingMatched: a setting matches no case of the profile.
+            UsageError: a setting is malformed, no matching bench has the axis, or the axis cannot
+                have the value.
+            NothingMatched: a setting matches no bench, or no case of the profile.
         """
         benches = dict(self.benches)
         chosen = [self._set(text, benches, machine) for text in settings]

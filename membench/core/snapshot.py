@@ -1,7 +1,7 @@
 """The snapshot: the properties of a machine, stored in the JSON file beside the results.
 
 Sizes are in bytes. CPUs have the numbers that the Linux kernel gives them. An unknown value is
-empty (``""``, ``None`` or ``()``), never a guess.
+empty (``""``, ``None`` or ``()``), or 0 where the field says so, never a guess.
 """
 
 from __future__ import annotations
@@ -278,12 +278,12 @@ class Gpus:
 
     @property
     def present(self) -> bool:
-        """Whether the machine has a GPU, usable or not."""
+        """Whether `devices` contains a GPU, usable or not."""
         return bool(self.devices)
 
     @property
     def usable(self) -> bool:
-        """Whether the machine has a GPU, and no problem prevents the use of GPUs."""
+        """Whether `devices` contains a GPU, and `problem` is empty."""
         return self.present and not self.problem
 
 

@@ -29,7 +29,8 @@ _SPELLED = str.maketrans(
     }
 )
 _COMMAND = re.compile(r"(?<!\S):{2,}|##(?=\[)")
-"""Start of a workflow command in a GitHub Actions log: ``::`` before a word, or ``##[``."""
+"""Start of a workflow command in a log of GitHub Actions: a word with leading ``::``, or ``##[``.
+"""
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
@@ -37,9 +38,9 @@ _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 def ascii_line(text: str) -> str:
     """``text`` on one line of printable ASCII, without leading and trailing spaces; never raises.
 
-    Accents are dropped, common symbols are spelled out, and other characters become ``?``. A space
-    splits ``::`` and ``##[``, so that no CI log sees a workflow command. A second call changes
-    nothing.
+    Accents are dropped, common symbols are spelled out, and other characters become ``?``. Spaces
+    split ``::`` at the start of a word, and ``##[``, so that no CI log sees a workflow command. A
+    second call changes nothing.
     """
     if not (text.isascii() and text.isprintable()):
         decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
@@ -59,9 +60,9 @@ def _ascii(character: str) -> str:
 def one_line(text: str) -> str:
     """``text`` as one printable line of Unicode, for messages.
 
-    Control characters, line ends, bidirectional marks and lone surrogates become spaces. A space
-    splits ``::`` and ``##[``, so that no CI log sees a workflow command. A second call changes
-    nothing.
+    Control characters, line ends, bidirectional marks and lone surrogates become spaces. Spaces
+    split ``::`` at the start of a word, and ``##[``, so that no CI log sees a workflow command. A
+    second call changes nothing.
     """
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -101,9 +102,9 @@ def counted(count: int, noun: str, form: str = "") -> str:
 def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a shell command that a user can paste.
 
-    A name with blanks is quoted. A path object that begins with a dash gets the prefix ``./``, so
-    that no command takes the path for an option. Control characters and bytes that are not UTF-8
-    become ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable.
+    A name with blanks or special characters is quoted. A path object that begins with a dash gets
+    the prefix ``./``, so that no command takes the path for an option. Control characters and bytes
+    that are not UTF-8 become ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable.
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):

@@ -29,8 +29,8 @@ def parse_size(text: str) -> int:
     """Parse a size such as ``4096B``, ``64KiB`` or ``1.5GiB`` to a number of bytes.
 
     Raises:
-        UsageError: the unit is missing or decimal, the size is not a whole number of bytes, or the
-            size is 2^63 bytes or more.
+        UsageError: the unit is missing or decimal, the number has more than 40 digits, the size is
+            not a whole number of bytes, or the size is 2^63 bytes or more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -55,7 +55,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """``size`` bytes as a whole number in the largest unit: ``268435456`` -> ``256MiB``.
+    """``size`` bytes as a whole number in the largest possible unit: ``268435456`` -> ``256MiB``.
 
     ``parse_size(format_size(n)) == n`` for every n >= 0.
     """

@@ -21,7 +21,7 @@ StopName = Literal["count", "agreed", "rse", "stdrel"]
 """Rule for the end of sampling.
 
 - ``count``: after a fixed number of samples.
-- ``agreed``: after a fixed number of samples, or earlier if the first samples agree.
+- ``agreed``: after a fixed number of samples, or earlier if the mean of the samples is precise.
 - ``rse``: when the standard error of the mean is small compared with the mean.
 - ``stdrel``: when the standard deviation is small compared with the mean.
 """

@@ -35,7 +35,10 @@ def gpu(facts: Facts) -> Finding:
 
 
 def stack(facts: Facts) -> Finding:
-    """Fail if the driver, CUDA, the compiler NVRTC and CuPy do not work together."""
+    """Fail if the driver, CUDA, the compiler NVRTC and CuPy do not work together.
+
+    Warn if NVRTC is too old for the 256-bit loads of the GPU.
+    """
     gpus = facts.machine.gpus
     seen = [f"driver {gpus.driver or UNKNOWN}", f"CUDA up to {gpus.cuda or UNKNOWN}"]
     seen += [
@@ -66,7 +69,7 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """Show the peak bandwidth that each GPU reports.
+    """Show the peak bandwidth of each GPU, from the reported memory clock and bus width.
 
     Results include the ratio of the measured bandwidth to this peak.
     """

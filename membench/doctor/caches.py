@@ -13,8 +13,8 @@ def caches(facts: Facts) -> Finding:
     """Warn if a pointer chase contradicts the cache sizes that the processor reports.
 
     membench derives the sizes of the arrays from the reported caches. If the reported caches are
-    smaller than the real caches, the arrays are too small. A run then also sets the flag
-    `cache-unknown`.
+    smaller than the real caches, the arrays are too small. If the pointer chase contradicts the
+    report, a run sets the flag `cache-unknown`.
     """
     machine = facts.machine
     reported, stairs = of_the_chase(machine), machine.cpu.staircase

@@ -59,7 +59,7 @@ class Facts:
         machine: the snapshot of this machine.
         settings: the kernel's settings.
         scratch: the directory for the scratch file.
-        noise: load of other processes, observed for a fraction of a second.
+        noise: load from outside membench and the use of swap, observed for a fraction of a second.
         kernels: the compiler of host kernels, and the cache.
         gpus: the present states of the visible GPUs.
         gpu_problem: the reason why the state of a GPU is missing in ``gpus``; empty if no state is

@@ -61,7 +61,10 @@ def free_space(facts: Facts) -> Finding:
 
 
 def disk(facts: Facts) -> Finding:
-    """Warn if the disk rotates, because membench's models assume a solid-state drive."""
+    """Warn if the disk rotates, because membench's models assume a solid-state drive.
+
+    On a virtual machine, the check does not warn, because a virtual disk may report this wrongly.
+    """
     disks = facts.scratch.disks
     if not disks:
         return fine("disk", UNKNOWN)
@@ -81,7 +84,11 @@ def disk(facts: Facts) -> Finding:
 
 
 def scheduler(facts: Facts) -> Finding:
-    """Warn if the I/O scheduler reorders requests, which changes latencies under load."""
+    """Warn if the I/O scheduler reorders requests, which changes latencies under load.
+
+    The check ignores a real rotating disk, which needs a scheduler, and a disk without the choice
+    ``none``.
+    """
     known = [one for one in facts.scratch.disks if one.scheduler]
     if not known:
         return fine("io-scheduler", UNKNOWN)

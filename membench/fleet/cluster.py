@@ -37,8 +37,8 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         insecure: whether to accept a scheduler that anybody on the network can control.
 
     Raises:
-        MembenchError: no scheduler responds, or other hosts can reach the scheduler without TLS.
-            Without TLS, anybody could run code on this host.
+        MembenchError: no scheduler responds; or ``insecure`` is False, and other hosts can reach
+            the scheduler without TLS. Without TLS, anybody could run code on this host.
     """
     with _quiet():
         try:
@@ -95,7 +95,7 @@ def _refuse_open_scheduler(address: str) -> None:
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """Start a trial cluster of ``workers`` threads in this process, and connect to the cluster.
+    """Start a trial cluster with ``workers`` workers in this process, and connect to the cluster.
 
     Scheduler and workers communicate inside the process. A socket, even on the loopback interface,
     would let any user of the machine control the scheduler.
@@ -161,8 +161,9 @@ def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
     """Call `identify` on each worker at ``addresses``; the result of a failed call is the error.
 
     The function calls all workers at once. If a worker does not answer, or sends an unreadable
-    answer, the function calls each worker separately, so that no valid answer is lost. Both steps
-    together take at most twice `ANSWER_SECONDS`.
+    answer, the function calls each worker separately, so that no valid answer is lost. The common
+    call and each separate call take at most `ANSWER_SECONDS`. At most 64 separate calls run at the
+    same time.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found

@@ -41,7 +41,8 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
     ``reply`` is the answer of the host to the request of the fleet run.
 
     Raises:
-        MembenchError: a file is invalid. Then the function stores nothing.
+        MembenchError: the run failed, a file is invalid, or a write failed. Then the function
+            stores nothing.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:

@@ -3,7 +3,7 @@
 Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. The
 journal of a host is on the host, so only the same host can continue the journal. If a host loses
 its worker, the fleet run waits for some time. Another worker on the same host can then continue the
-journal. Hosts without a worker become missing.
+journal. A lost host without a new worker fails. A host that never had a worker becomes missing.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class FleetRun:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
         The method writes the ledger once per tick, not once per event, because ten thousand hosts
-        may be lost at once. If the run ends early, the ledger on disk has the state of the last
+        may be lost at once. If this process is killed, the ledger on disk has the state of the last
         tick. If a host arrived after that tick, ``--resume`` asks the host again, and the host
         sends the files without a new measurement.
         """
@@ -260,7 +260,7 @@ class FleetRun:
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
-        """Queue the end of a task; a thread of the client calls this method."""
+        """Queue the event that a task has ended; a thread of the client calls this method."""
         self._events.put(partial(self._ended, name))
 
     def _ended(self, name: str) -> None:

@@ -73,7 +73,7 @@ def _told_apart(name: str, worker: HostWorker, per: str) -> str:
 
 
 def read_hosts(path: Path) -> tuple[str, ...]:
-    """Read host names from ``path``; drop duplicates.
+    """Read host names from ``path``, in lower case and without duplicates.
 
     A line has one name. ``#`` begins a comment.
 

@@ -20,8 +20,8 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
     """Connect to the cluster at ``scheduler``; yield a function that judges claims on the cluster.
 
     Raises:
-        MembenchError: the connection fails, the cluster has no worker, or a worker has another
-            version of membench.
+        MembenchError: the connection fails, the cluster has no worker, or a worker does not answer
+            or has another version of membench.
     """
     with connected(scheduler, insecure=insecure) as client:
         _check_versions(client)
@@ -51,7 +51,7 @@ def spread_by(client: Client) -> Spread:
 
 
 def _check_versions(client: Client) -> None:
-    """Raise `MembenchError` if a worker has another version of membench.
+    """Raise `MembenchError` if a worker does not answer or has another version of membench.
 
     The verdicts of another version might differ.
     """

@@ -72,8 +72,10 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
     Returns:
         A dict with five entries. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes,
-        empty if there is no file. ``errors`` is the end of standard error. ``where`` is the path of
-        the CSV on this host.
+        empty if there is no file. ``errors`` is the error line of membench, or the end of standard
+        error if there is no such line. ``where`` is the path of the CSV on this host. If the task
+        fails outside of the run, ``code`` is 1, ``errors`` is the reason, and the other entries are
+        empty.
     """
     task = _Task(request)
     try:

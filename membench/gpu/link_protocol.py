@@ -70,7 +70,10 @@ class Links(Protocol):
 
     @property
     def far(self) -> int | None:
-        """The host NUMA node that is farthest from the GPU; None if there is only one node."""
+        """The host NUMA node that is farthest from the node `near`; None if there is no other node.
+
+        The result is also None if `near` is unknown.
+        """
         ...
 
     @property
@@ -87,10 +90,10 @@ class Links(Protocol):
 
         Args:
             kind: one of `MEMORY_KINDS`.
-            node: NUMA node of the pages, only for ``registered`` and ``huge``.
+            node: NUMA node of the pages, only for ``pageable``, ``registered`` and ``huge``.
 
         Raises:
-            Skip: this machine has no memory of this kind.
+            Skip: the pages cannot be bound to ``node``.
         """
         ...
 
@@ -113,11 +116,11 @@ class Links(Protocol):
         """``size`` bytes and a queue on every GPU that this process sees; this GPU is first.
 
         Args:
-            peers: enable direct copies between this GPU and every other GPU. GPUs without direct
-                access are left out.
+            peers: whether to enable direct copies between this GPU and every other GPU, and to
+                leave out GPUs without direct access.
 
         Raises:
-            Skip: there is no other GPU.
+            Skip: there is no other GPU; with ``peers``, no other GPU with direct access.
         """
         ...
 
@@ -189,7 +192,7 @@ class Links(Protocol):
         Args:
             order: when the copy may read the sources. ``stream``: in queue order. ``any``: at any
                 time; allowed only for host memory that no work in the queue writes.
-            overlap: ask the driver to copy without using SMs.
+            overlap: whether to ask the driver to copy without using SMs.
 
         Raises:
             Skip: the driver has no batch copy.

@@ -1,8 +1,8 @@
 """The interface of a GPU for benches.
 
 The CUDA backend implements the interface on hardware. In the tests, an emulator implements the
-interface and executes the same PTX. So tests can check every kernel and every byte count on a
-machine without a GPU. A bench must use the GPU only through this interface.
+interface and executes the PTX of the same sources. So tests can check every kernel and every byte
+count on a machine without a GPU. A bench must use the GPU only through this interface.
 
 Rules for a bench:
 
@@ -91,7 +91,7 @@ class Properties:
 
 
 class Buffer(Protocol):
-    """An allocation of device memory, or of page-locked host memory that the device can address."""
+    """An allocation of device memory, or of host memory for transfers."""
 
     @property
     def address(self) -> int:
@@ -105,7 +105,10 @@ class Buffer(Protocol):
 
 
 class HostBuffer(Buffer, Protocol):
-    """Host memory that the device can address."""
+    """Host memory for transfers.
+
+    Kernels can access pageable memory only if `Properties.pageable_access` is True.
+    """
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
@@ -163,14 +166,18 @@ class Gpu(DeviceBackend, Protocol):
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
         """Copy ``data`` to byte ``offset`` of ``target``.
 
-        The method waits for all queued work before the copy, and waits for the end of the copy.
+        The method waits for all work in the measured queue before the copy, and waits for the end
+        of the copy.
         """
         ...
 
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Wait for all queued work; copy ``count`` elements from byte ``offset`` of ``source``."""
+        """Copy ``count`` elements from byte ``offset`` of ``source`` to the host.
+
+        The method waits for all work in the measured queue before the copy.
+        """
         ...
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
@@ -188,6 +195,7 @@ class Gpu(DeviceBackend, Protocol):
 
         Raises:
             MembenchError: the source does not compile, spills registers, or uses local memory.
+            Skip: the compiler is too old for the kernel.
         """
         ...
 

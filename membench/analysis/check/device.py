@@ -83,9 +83,9 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The published values in ``figures`` that are comparable with ``row``.
+    """Pairs (value, `Likeness`) for each of ``figures`` that is comparable with ``row``.
 
-    The `Likeness` beside each value lists the axes in which ``row`` differs from the value.
+    The `Likeness` lists the axes in which ``row`` differs from the value.
     """
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]

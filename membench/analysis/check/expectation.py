@@ -35,9 +35,8 @@ class Expectation:
         depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in a run of membench; None for other tools.
-        of_memory: whether the row is of a memory tier, without a flag that a cache served the
-            accesses.
-        reference: ``ref:NAME``, or the name of the file.
+        of_memory: whether the row is of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
+        reference: ``ref:NAME``, the name of the file, or ``history``.
     """
 
     reference: str

@@ -21,7 +21,8 @@ HISTORY = "history"
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
     """Compute the noise band, the range of usual values, for each case of the check.
 
-    Each band is computed from the runs since the last change point of the case.
+    Each band is computed from the runs since the last change point of the case. If there are fewer
+    than `LEAST` such runs, the case has no band.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.

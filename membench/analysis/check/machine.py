@@ -43,7 +43,7 @@ class MachineCheck:
 
     @property
     def tiers(self) -> dict[Tier, CheckVerdict]:
-        """The verdict on each tier: the worst of its lines; `not judged` if no line was judged."""
+        """The verdict on each tier: the worst of its judged lines, or else `not judged`."""
         found: dict[Tier, list[CheckVerdict]] = {}
         for line in self.lines:
             found.setdefault(line.tier, []).append(line.verdict)
@@ -68,9 +68,9 @@ def check_machine(
 
     Args:
         rows: the rows of one machine.
-        machine: its snapshot; if None, no tier can pass.
+        machine: its snapshot; if None, only disks can pass.
         expected: the values with which the machine is compared.
-        states: for each GPU index, the state of the GPU under load, from NVML.
+        states: for each GPU index, the last state of the GPU, read by NVML after a case.
     """
     rows = tuple(rows)
     met = preconditions(rows, machine, states or {})
@@ -108,7 +108,9 @@ def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
     """Change the verdict of ``line`` according to ``met``, the preconditions of the line.
 
     If a precondition is unknown, the line cannot pass. If the machine is shared or has other
-    settings than usual, the line cannot fail, because the machine may be slow for that reason.
+    settings than usual, the line cannot fail, because the machine may be slow for that reason. If
+    the machine has a fault, the fault is the reason for a low value, unless the line has another
+    reason.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

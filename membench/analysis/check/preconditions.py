@@ -1,8 +1,8 @@
 """Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
 
-The preconditions come from the flags of the rows and from the sidecar, which contains NVML's state
-of each GPU under load. If a precondition could not be read, its state is unknown, and the tier
-cannot pass.
+The preconditions come from the rows (flags and details) and from the sidecar, which contains the
+snapshot and the states of the GPUs. If a precondition could not be read, its state is unknown, and
+the tier cannot pass.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def preconditions(
 
     Args:
         machine: the snapshot; None if there is no snapshot.
-        states: for each GPU index, the state of the GPU under load, from NVML.
+        states: for each GPU index, the last state of the GPU, read by NVML after a case.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -188,8 +188,8 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
     """Yield the precondition for the clocks of the GPU ``device``, from all ``rows`` of the GPU.
 
-    ``known`` says whether NVML was queried. If NVML was not queried, and no row shows throttling,
-    the function yields nothing.
+    ``known`` says whether NVML reported a state of the GPU. If there is no state, and no row shows
+    throttling, the function yields nothing.
     """
     words = {
         word.strip()

@@ -38,8 +38,8 @@ class CheckedFile:
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
-    A sidecar is ignored if it belongs to another run, or if its CSV was changed after the run. All
-    facts from the sidecar are then unknown.
+    A sidecar is ignored if it is invalid or belongs to another run, or if its CSV was changed after
+    the run. All facts from the sidecar are then unknown.
 
     Args:
         expected: see `membench.analysis.check.expected.expected_of`.
@@ -76,7 +76,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:
-    """The states of the GPUs at the end of each round, from NVML, in the order of the rounds.
+    """The last state of each GPU in each round, from NVML, in the order of the rounds.
 
     Raises:
         SchemaError: a state in the sidecar is invalid.

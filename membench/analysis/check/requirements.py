@@ -39,7 +39,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
     """Parse requirements such as ``gpu=8`` or ``hbm,link``: a number of GPUs, and names of tiers.
 
     Raises:
-        UsageError: a word is not of the form ``gpu=N`` and not the name of a tier.
+        UsageError: a word is neither ``gpu=N`` with N from 1 to 1024, nor the name of a tier.
     """
     gpus, tiers = 0, []
     for word in (part.strip() for text in words for part in text.split(",")):
@@ -93,7 +93,7 @@ def _always(check: MachineCheck) -> Iterator[str]:
 
 
 def gpus(devices: Sequence[int | None]) -> str:
-    """The start of a message, ``GPU 3: `` or ``GPUs 0, 1 and 3: ``; empty for the host."""
+    """The start of a message, ``GPU 3: `` or ``GPUs 0, 1, 3: ``; empty for the host."""
     numbers = [f"{device}" for device in devices if device is not None]
     if not numbers:
         return ""
@@ -101,7 +101,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """Yield a sentence for each required GPU or tier that was not measured or not judged."""
+    """Yield a sentence if too few GPUs were measured, and for each requirement not judged."""
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

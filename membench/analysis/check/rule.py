@@ -72,7 +72,10 @@ class TierJudgement:
 
 
 def share_of(value: float, low: float, high: float, better: Better) -> float:
-    """Ratio of ``value`` to the worse end of the range; above 1, ``value`` is better."""
+    """Ratio of ``value`` to the worse end of the range, inverted if lower values are better.
+
+    A ratio above 1 means that ``value`` is better than this end.
+    """
     return value / low if better is Better.HIGHER else high / value
 
 

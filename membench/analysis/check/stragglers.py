@@ -44,7 +44,7 @@ class Straggler:
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
     """Find the slow GPUs, and then the slow pairs of GPUs.
 
-    The function compares at least five GPUs or five pairs. Among fewer, it finds none.
+    Among fewer than five GPUs, or fewer than five pairs, the function finds none.
     """
     ok = [
         row

@@ -24,7 +24,9 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity that was measured, should have been measured, or has an expected value.
+    """Judge each quantity of the machine's hardware, measured or not.
+
+    A quantity without `Quantity.main` is judged only if it was measured and has an expected value.
 
     Args:
         rows: the rows of one machine.
@@ -43,8 +45,7 @@ def judge_tiers(
 def gpu_of(row: Row) -> int | None:
     """The index of the GPU on which the case ran; None for a case without a GPU.
 
-    With several GPUs, the case id contains the index. The result is 0 if the case id has no index,
-    as for the first GPU of an imported file.
+    With several GPUs, the case id contains the index. If the case id has no index, the result is 0.
     """
     if row.tier not in GPU_TIERS:
         return None

@@ -1,5 +1,5 @@
 """Values computed from rows: fits, capacities, knees of curves, Pareto fronts.
 
-membench computes these values whenever it shows them, and never stores them as samples or rows.
-Each value names the rows from which it was computed.
+membench computes these values whenever it shows them, and never stores them as samples or rows. The
+values of `membench.analysis.derive.tiers` name the cases from which they were computed.
 """

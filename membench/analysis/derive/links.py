@@ -26,7 +26,10 @@ def parameters(case: str) -> dict[str, str]:
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """Pairs (parameters of the case, row) for each `ok` row of ``bench`` with a median."""
+    """Pairs (parameters of the case, row) for each `ok` row of ``bench``.
+
+    Only medians of ``metric`` above 0 count.
+    """
     return [
         (parameters(row.case), row)
         for row in rows
@@ -75,7 +78,7 @@ class TransferPolicy:
 
 
 def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
-    """One policy for each direction in which at least two methods were measured."""
+    """One policy for each direction for which `policy` finds a rule."""
     rows = list(rows)
     found = ((way, policy(moved(rows, way))) for way in WAYS)
     return tuple(TransferPolicy(way, rules) for way, rules in found if rules)
@@ -86,7 +89,10 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 
 @record
 class LinkFit:
-    """A fit of copy time as a function of size, for one direction and copy engine."""
+    """A fit of copy time as a function of size, for one direction and engine.
+
+    ``engine`` is ``ce`` for the copy engine, or ``sm`` for a kernel.
+    """
 
     bench: str
     engine: str
@@ -94,7 +100,7 @@ class LinkFit:
 
 
 def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
-    """Fit T = a + V / b to pinned copies in one stream, for each direction and copy engine.
+    """Fit T = a + V / b to pinned copies in one stream, for each direction and engine.
 
     T is the time in ns, a the start-up time, V the number of bytes and b the bandwidth in GB/s.
     """

@@ -28,8 +28,9 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
     The points may have any order. Both axes are scaled to 1. The knee is the point farthest below
     the straight line from the point with the least traffic to the point with the most (Satopaa et
-    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). Points beyond the maximum do
-    not count, because there more injected traffic lowers the bandwidth.
+    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). A point beyond the maximum,
+    where more injected traffic lowers the bandwidth, is never the knee, because its latency is
+    higher than at the maximum.
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:

@@ -1,8 +1,9 @@
 """How an engine should move KV blocks: the method for each block size and number of blocks.
 
 The input is the bandwidth of each method of ``kv/*`` for N blocks of B bytes. A rule consists of
-two methods and the block size at which to switch. For each measured N, the chosen rule has the
-smallest worst loss against the best method.
+one method, or of two methods and the block size at which to switch. For each measured N, the chosen
+rule is the simplest rule whose worst loss against the best method is close (`CLOSE`) to the
+smallest possible.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
 def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
     """Near and far latencies of each ``l2/map`` case, from its samples in two groups.
 
-    The split minimizes the sum of squared distances from the means of the groups.
+    The split minimizes the sum of squared distances from the means of the groups. If the means
+    differ by less than the factor `APART`, the case has no result.
     """
     result = []
     for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
@@ -166,7 +167,9 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
-    """Bandwidths of ``hbm/gather``, ``hbm/async``, ``decode/`` divided by the best ``hbm/read``.
+    """Bandwidths of four benches of GPU memory, divided by the best bandwidth of ``hbm/read``.
+
+    The benches are ``hbm/gather``, ``hbm/async``, ``decode/attn`` and ``decode/weights``.
 
     Rows that a cache served are left out, because they do not show the bandwidth of the memory.
     """

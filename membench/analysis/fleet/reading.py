@@ -33,7 +33,7 @@ _REFERENCE = "reference"  # results/reference has runs of other people's machine
 
 
 class Key(NamedTuple):
-    """The key of comparable values: tier, case, version, metric, statistic and unit."""
+    """The key of comparable values; ``convention`` says how bytes are counted."""
 
     tier: Tier
     case: str
@@ -96,8 +96,8 @@ def read_fleet(directory: Path, workers: int | None = None) -> Values:
     """Read the values of the fleet in ``directory``.
 
     The ledger of the newest fleet run lists the hosts and their files. If there is no ledger, all
-    CSV files in ``directory`` and its subdirectories are read. If a machine has several runs, only
-    the newest run counts.
+    CSV files in ``directory`` and its direct subdirectories are read, except in ``reference``. If a
+    machine has several runs, only the newest run counts.
 
     Args:
         workers: number of reading processes; None for one per usable CPU.
@@ -147,7 +147,7 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Raise `SchemaError` for a value so large that the statistics of the fleet would overflow."""
+    """Raise `SchemaError` for a value that is too large or too small for the fleet's statistics."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")

@@ -68,7 +68,11 @@ def robust_z(apart: Floats) -> Floats:
 
 
 def fleet_spread(apart: Floats) -> float:
-    """The spread of the fleet, as a fraction: 1.4826 times the median absolute deviation."""
+    """The spread of the fleet, as a fraction.
+
+    The spread is e^s - 1, where s is 1.4826 times the median absolute deviation of the logarithms.
+    ``apart`` are the deviations of the logarithms from their median.
+    """
     return math.expm1(_MAD * float(np.median(np.abs(apart))))
 
 

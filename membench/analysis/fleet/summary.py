@@ -80,7 +80,7 @@ class MachineLine:
         chance: upper bound of the probability that any machine of a normal fleet is slow in at
             least as many cases.
         straggler: whether ``chance`` is too small to explain the slow cases, or a score exceeds
-            `FAR_Z`.
+            `FAR_Z` in a fleet of at least `FAR_MACHINES` machines.
     """
 
     name: str
@@ -123,7 +123,7 @@ class FleetSummary:
 
     @property
     def failed(self) -> int:
-        """Number of failed hosts, machines with failed rows, and invalid files."""
+        """Number of failed or unfinished hosts, machines with failed rows, and invalid files."""
         states = (HostState.FAILED, HostState.RUNNING, HostState.WAITING)
         hosts = sum(len(self.absent(state)) for state in states)
         return hosts + len(self.values.failed) + len(self.values.unread)

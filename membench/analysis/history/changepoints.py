@@ -8,8 +8,8 @@ series. Real runs require four additions:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
   deviations from the median. So a single disturbed run is not reported as a change.
-- *Windows of all lengths* (seeded binary segmentation) find a temporary week of slow runs as well
-  as a permanent step.
+- *Windows of all lengths* (seeded binary segmentation) find a single week of slow runs as well as a
+  permanent step.
 - *Critical values by permutation* (Westfall and Young's max-T): each series is put in some hundred
   random orders. For each order, the largest statistic of all series is computed. The critical value
   is a quantile of these maxima. It bounds the probability of a false alarm for the whole history,

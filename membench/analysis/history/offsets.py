@@ -48,8 +48,8 @@ class RunOffsets:
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
     """Estimate the offsets from other runs of the machine of ``sides``; None if impossible.
 
-    The other runs are searched in the folder of a compared file if the folder has the machine's
-    name, and otherwise in ``results/<machine>``. The result is None in four cases:
+    The other runs are read from the folder of a compared file if the folder has the machine's name,
+    and otherwise in ``results/<machine>``. The result is None in four cases:
 
     - There are too few other runs.
     - The labels are from several machines.

@@ -84,7 +84,7 @@ class RunRecord:
     """The runs of one machine.
 
     Attributes:
-        machines: the names of the machine in the files; the newest run has the last name.
+        machines: the names of the machine in the files, in the order of their first runs.
         runs: in the order of time.
         series: the values of each key over the runs.
         failures: for each case, the number of runs in which it failed.
@@ -105,11 +105,11 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
     In a directory, the CSV files are read. If there are none, the CSV files of its subdirectories
-    are read. If several files contain the same run, only the first file counts. Published figures
-    do not count as runs.
+    (except ``reference``) are read. If several files contain the same run, only the first file
+    counts. Published figures do not count as runs.
 
     Raises:
-        SchemaError: a given file is not a results file, or a directory has no results files.
+        SchemaError: a given file is not a results file, or no run was found.
         UsageError: ``places`` is empty, or the files are from several machines.
     """
     if not places:
@@ -127,7 +127,8 @@ def read_history(places: Sequence[Path]) -> RunRecord:
 def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
     """Read the runs in the files ``named`` and ``found``, from any number of machines.
 
-    A file in ``found`` that is not a results file is listed in ``unread`` of the result.
+    A file in ``found`` is listed in ``unread`` of the result if it is not a results file, or was
+    measured with a changed setting in a paired run.
 
     Raises:
         SchemaError: a file in ``named`` is not a results file.

@@ -38,7 +38,10 @@ Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
 BAND = 0.9
 """Share of the runs of a level whose values are within the noise band."""
 PAIRS = 0.95
-"""Share of the pairs of runs in a level that differ by at most `HistoryLine.offset`."""
+"""Share of the pairs of runs that differ by at most `HistoryLine.offset`.
+
+Each run counts relative to the median of its level.
+"""
 _OFTEN = 0.9  # minimum share of runs with a case, relative to the tier's most frequent case
 _PAIRED = 500  # maximum number of runs to pair, the newest
 
@@ -99,7 +102,8 @@ class HistoryLine:
         offset: fraction (see `pair_offset`) that the difference of two runs of the same level
             rarely exceeds; None if no level has two runs.
         failures: number of runs in which the case failed.
-        earlier: number of runs with another version of the case, which are not comparable.
+        earlier: number of runs with another version, unit or backend of the case, which are not
+            comparable.
     """
 
     key: SeriesKey
@@ -254,8 +258,8 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    Rows measured under load do not count. Rows whose flag says that the value does not belong to
-    the tier do not count either.
+    Only medians count, and no measurements under load. A series does not count either if its newest
+    row has a flag of `OFF_TIER_FLAGS`.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():

@@ -2,7 +2,8 @@
 
 The snapshots of the runs before and after a change are compared fact by fact. Many facts differ
 from run to run, such as free memory and load. So a fact counts only if all runs before the change
-have one value, and all runs after the change have another value.
+have one value, and all runs after the change have another value. The two changes may be `SLACK`
+runs apart.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _text(value: object) -> str:
 def switched(
     before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
 ) -> list[SurroundingChange]:
-    """Find the facts that changed once, at the boundary between ``before`` and ``after``.
+    """Find the facts that changed once, at most `SLACK` runs from the start of ``after``.
 
     Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
     A fact is left out if no run in ``before``, or no run in ``after``, has a value.

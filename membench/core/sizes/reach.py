@@ -1,9 +1,9 @@
 """The last-level caches that a set of CPUs can reach, and whether the caches behave as reported.
 
 A case can use only the caches that the CPUs of the case can reach. One core complex of an EPYC 9654
-reaches 32 MiB, all twelve core complexes reach 384 MiB. Hypervisors and containers may report
-caches that are absent, too large, or shared with other virtual machines. A staircase shows the real
-behaviour: the latency of a pointer chase over buffers (rings) of growing size.
+reaches 32 MiB. All twelve core complexes together reach 384 MiB. Hypervisors and containers may
+report caches that are absent, too large, or shared with other virtual machines. A staircase shows
+the real behaviour: the latency of a pointer chase over buffers (rings) of growing size.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Reach:
     Attributes:
         bytes: total size of these caches; None if unknown.
         confirmed: whether the latencies of pointer chases (`Cpu.staircase`) were measured and agree
-            with the reported caches.
+            with the reported caches; also True if no cache can serve the case.
     """
 
     bytes: int | None
@@ -52,8 +52,9 @@ class Reach:
 def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
     """The last-level caches that ``cpus`` can reach; a shared cache counts once.
 
-    If the machine's staircase (latency of a pointer chase by buffer size) contradicts the reported
-    caches, the sizes come from the staircase.
+    If ``cpus`` is empty, no cache can serve the case, and the size is 0. If the machine's staircase
+    (latency of a pointer chase by buffer size) contradicts the reported caches, the sizes come from
+    the staircase.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -77,12 +78,13 @@ def contradiction(machine: Machine) -> str:
     """Why measured latencies contradict the reported caches, as a message; empty if they agree.
 
     The latencies are of pointer chases over buffers (rings) of growing size. The function checks
-    for two contradictions:
+    for three contradictions:
 
-    - The cache is smaller than reported: rings above a quarter of the reported size all have the
-      same latency.
-    - The cache is larger than reported: a load in a ring of four times the reported size takes at
-      most half of the memory latency.
+    - No cache is reported, although the staircase was measured.
+    - The cache is smaller than reported: all rings from a quarter of the reported size on have
+      memory latency.
+    - The cache is larger than reported: in a ring of at least four times the reported size, a load
+      takes at most half of the memory latency.
     """
     stairs = machine.cpu.staircase
     if not stairs:

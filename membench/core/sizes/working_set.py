@@ -52,7 +52,7 @@ def device_array(machine: Machine, held: Cost) -> int:
 
     The size is `DEVICE_ARRAY`, or the largest power of two that fits in the memory of every GPU,
     but at least `LEAST_ARRAY`. If the memory size of a GPU is unknown, the host's memory budget is
-    the limit.
+    the limit. The budget also limits the size for an integrated GPU.
 
     Args:
         held: returns the memory that the case allocates for an array of a given size.

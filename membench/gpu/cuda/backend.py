@@ -100,7 +100,7 @@ class CudaBackend:
 
     Attributes:
         timer: name of the timer, CUDA events.
-        links: host memory, other GPUs and further queues.
+        links: host memory, other GPUs, events and batch copies.
         resolution_ns: resolution of the time between two events. CuPy returns this time as
             milliseconds in single precision.
     """
@@ -130,7 +130,7 @@ class CudaBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """SHA-256 digest (hex) of all CUDA sources and of the compiler's version."""
+        """SHA-256 (hex) of the CUDA sources without headers, and of the compiler's version."""
         digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
         for name in kernel_names():
             digest.update(name.encode() + b"\0" + read_kernel(name).encode())
@@ -157,7 +157,7 @@ class CudaBackend:
             self._queue.synchronize()
 
     def block(self) -> None:
-        """Queue a kernel that stops the queue until `release`."""
+        """Queue a kernel that stops the queue until `release`, at most for `HOLD_DEADLINE_NS`."""
         self._ticket += 1
         args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
         self.launch(self._control["hold"], 1, 1, args)
@@ -167,7 +167,7 @@ class CudaBackend:
         self._words.array.view(np.int32)[0] = self._ticket
 
     def probe(self, edge: Edge) -> None:
-        """Queue a kernel that records the clocks of every SM, before or after the timed work."""
+        """Queue a kernel that records the clocks of the SMs, before or after the timed work."""
         half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
@@ -184,7 +184,8 @@ class CudaBackend:
     def stamps(self) -> Stamps:
         """The time between the two events, and the clocks of one SM before and after the work.
 
-        The SM is the first SM that both probes reached. If no SM qualifies, all clocks are 0.
+        The SM has the lowest number of all SMs that ran a block of both probes. If there is no such
+        SM, all clocks are 0.
         """
         with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(
@@ -218,7 +219,7 @@ class CudaBackend:
         return memory
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Wait for all queued work, and then copy ``data`` synchronously."""
+        """Wait for the measured queue, and then copy ``data`` synchronously."""
         self.synchronize()
         data = np.ascontiguousarray(data)
         check_within(target, offset, data.nbytes)
@@ -228,7 +229,7 @@ class CudaBackend:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Wait for all queued work, and then copy ``count`` elements to the host synchronously."""
+        """Wait for the measured queue, and then copy ``count`` elements synchronously."""
         self.synchronize()
         data = np.empty(count, dtype)
         check_within(source, offset, data.nbytes)
@@ -409,7 +410,10 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """Clocks by SM number. An entry of 0 is left out, because no block wrote the entry."""
+    """Clocks by SM number, counted from 1.
+
+    An entry of 0 is left out, because no block wrote the entry.
+    """
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 

@@ -89,7 +89,7 @@ class BatchCopy:
 
         Args:
             order: when the copy may read the sources, one of `ORDERS`.
-            overlap: ask the driver to copy without using SMs.
+            overlap: whether to ask the driver to copy without using SMs.
 
         Raises:
             ValueError: the arrays differ in length, or are empty.

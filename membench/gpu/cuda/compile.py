@@ -1,8 +1,9 @@
 """Compile CUDA C++ to machine code with NVRTC; no driver and no GPU are needed.
 
-The result is the same on every machine. So the tests check the machine code and execute the PTX
-that a GPU would load. The module does not use CuPy's compiler, because CuPy asks the driver for the
-architecture even if the caller names an architecture (cupy 14.2, `compiler.py`).
+One version of NVRTC gives the same result on every machine. So the tests check the machine code,
+and execute the PTX of the same compilation. The module does not use CuPy's compiler, because CuPy
+asks the driver for the architecture even if the caller names an architecture (cupy 14.2,
+`compiler.py`).
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def target(arch: str) -> str:
     The ``a`` allows architecture-specific instructions and changes no other machine code
     (``docs/compilers.md``). If this NVRTC does not support a device, the target is an older
     capability: the newest supported capability of the same generation, such as ``120`` for ``121``.
-    Images for this target also run on the device ("Binary compatibility" in the CUDA programming
-    guide).
+    If there is none, the target is ``arch``. Images for this target also run on the device ("Binary
+    compatibility" in the CUDA programming guide).
     """
     if not arch.isdigit():
         return arch
@@ -143,7 +144,8 @@ def compile_ahead(
     """Compile, in parallel, the sources that the cache lacks, so that no case waits for NVRTC.
 
     NVRTC takes no locks and does not hold Python's lock (GIL). If a source does not compile, the
-    case that needs the source reports the error later.
+    case that needs the source reports the error later. Without a cache, the function compiles
+    nothing.
 
     Args:
         asked: pairs of a file name and additional options.

@@ -37,8 +37,8 @@ def ordinal_of(uuid_hash: str) -> int:
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
     """Two hashes of a device's UUID in NVML's form: as a GPU, and as a MIG instance.
 
-    The function reads the UUID from the driver, because CuPy's `getDeviceProperties` cuts a UUID at
-    the first zero byte.
+    The result is empty if the driver does not report the UUID. The function reads the UUID from the
+    driver, because CuPy's `getDeviceProperties` cuts a UUID at the first zero byte.
     """
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
     device = device_handle(driver, ordinal)

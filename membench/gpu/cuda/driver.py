@@ -48,7 +48,10 @@ def open_driver(library: str = LIBRARY) -> Any:
 
 
 def explainer(driver: Any) -> Callable[[int], str]:
-    """A function that returns the name of a CUresult, such as ``CUDA_ERROR_INVALID_VALUE``."""
+    """A function that returns the name of a CUresult, such as ``CUDA_ERROR_INVALID_VALUE``.
+
+    If the driver has no name for the number N, the function returns ``error N``.
+    """
 
     def explain(status: int) -> str:
         name = ctypes.c_char_p()

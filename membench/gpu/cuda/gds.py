@@ -2,8 +2,8 @@
 
 The extra ``gds`` installs KvikIO. If the kernel driver is missing, KvikIO works in compatibility
 mode and reads through host memory. The rows report this mode. In compatibility mode, KvikIO uses
-the page cache by default. So membench tells KvikIO not to use the page cache before KvikIO opens
-the file. The rows report the share of the data that came from the page cache.
+the page cache by default. So membench sets KvikIO to direct reads before KvikIO opens the file. The
+rows report the share of the data that came from the page cache.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class GdsReader:
         block: bytes per page.
 
     Raises:
-        Skip: KvikIO is not installed, or does not work on this machine.
+        Skip: KvikIO is not installed, does not work on this machine, or cannot open the file.
     """
 
     def __init__(self, path: str, pool: Buffer, block: int) -> None:

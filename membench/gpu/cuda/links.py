@@ -60,7 +60,7 @@ class LinkMemory:
 
 
 class CudaLinks:
-    """The links of one GPU: host memory, other GPUs, further queues.
+    """The links of one GPU: host memory, other GPUs, events, batch copies.
 
     Args:
         uuid: hash of the GPU's UUID, as in the snapshot.
@@ -84,9 +84,10 @@ class CudaLinks:
 
     @property
     def far(self) -> int | None:
-        """The host node that is farthest from the GPU's node; None if there is only one node.
+        """The host node that is farthest from the GPU's node; None if there is no such node.
 
-        The firmware reports the distances. The method leaves out nodes of GPU memory.
+        The result is also None if the GPU's node is unknown. The firmware reports the distances.
+        Only nodes with ordinary host memory count.
         """
         memory, near = self._machine.memory, self.near
         if near is None:
@@ -275,7 +276,7 @@ class CudaLinks:
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Make ``stream`` wait for ``event``; None stands for the measured queue."""
+        """Make ``stream`` wait for ``event``; None means the measured queue."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 

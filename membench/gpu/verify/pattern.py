@@ -73,7 +73,7 @@ class Patterns:
         self._launch("fill_small", target, np.uint64(target.size // 4), np.uint32(salt))
 
     def poison(self, target: Buffer) -> None:
-        """Fill ``target`` with `POISON`, a byte that no measured kernel writes."""
+        """Fill ``target`` with `POISON`, so that a check finds words that no kernel wrote."""
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:

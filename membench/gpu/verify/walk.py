@@ -43,7 +43,7 @@ def chase_variant(hint: str) -> KernelVariant:
 class Walker:
     """One GPU thread that follows a random cycle over ``lines`` lines of ``memory``.
 
-    A walk starts at a random line. membench compares the end of the walk with the ring's formula.
+    membench compares the end of each walk with the ring's formula.
 
     Args:
         lines: number of lines, at least 2.
