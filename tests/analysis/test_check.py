@@ -16,7 +16,7 @@ from membench.analysis.check.device import judge_device
 from membench.analysis.check.expectation import Expectation, expectations
 from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
-from membench.analysis.check.preconditions import PreconditionState
+from membench.analysis.check.preconditions import PreconditionState, preconditions
 from membench.analysis.check.requirements import failures, parse_requirements
 from membench.analysis.check.rule import CheckVerdict
 from membench.cli import main
@@ -345,6 +345,18 @@ def test_heat_is_a_fault_and_a_power_cap_is_how_gpus_work(word: str, fails: bool
     found = failures(checked(slowed), parse_requirements([]))
     assert bool(found) is fails
     assert not fails or found == (f"GPU 1: clocks: {word}",)
+
+
+def test_a_gpu_without_known_links_does_not_get_the_links_of_another() -> None:
+    machine = h100_box.box()
+    _unlisted, second, *others = machine.links
+    links = (replace(second, width_max=32), *others)  # NVML does not list GPU 0
+    found = preconditions(
+        h100_box.rows(),
+        replace(machine, links=links),
+        {number: h100_box.state(number) for number in range(8)},
+    )
+    assert [one.device for one in found if one.state is PreconditionState.BAD] == [1]
 
 
 def test_company_excuses_a_low_figure() -> None:

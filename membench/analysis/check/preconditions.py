@@ -78,12 +78,18 @@ def preconditions(
         found += _faults(machine)
     for device in sorted({gpu for row in ok if (gpu := gpu_of(row)) is not None}):
         mine = [row for row in ok if gpu_of(row) == device]
-        links = machine.links if machine is not None else ()
-        link = links[device] if device < len(links) else None
-        found += _of_gpu(device, mine, states.get(device), link)
+        found += _of_gpu(device, mine, states.get(device), _links_of(device, machine))
     if any(row.tier is Tier.DDR for row in ok):
         found += _of_host([row for row in ok if row.tier is Tier.DDR], machine)
     return tuple(found)
+
+
+def _links_of(device: int, machine: Machine | None) -> GpuLinks | None:
+    """The links of the GPU number ``device``; None if unknown."""
+    if machine is None or device >= len(machine.gpus.devices):
+        return None
+    uuid = machine.gpus.devices[device].uuid
+    return next((links for links in machine.links if links.uuid == uuid), None)
 
 
 def _faults(machine: Machine) -> Iterator[Precondition]:

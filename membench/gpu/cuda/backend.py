@@ -20,7 +20,14 @@ import numpy.typing as npt
 from membench.core.backend import Device, Edge, Stamps, Tick
 from membench.core.errors import BackendUnavailable, MembenchError, skip
 from membench.core.snapshot import Machine
-from membench.gpu.cuda.compile import Image, Resources, compile_ahead, compile_source, target
+from membench.gpu.cuda.compile import (
+    Image,
+    Resources,
+    compile_ahead,
+    compile_source,
+    kernel_headers,
+    target,
+)
 from membench.gpu.cuda.cublaslt import SCALES, WORKSPACE_BYTES
 from membench.gpu.cuda.device import ordinal_of, properties_of, uuid_hashes
 from membench.gpu.cuda.driver import open_driver, resident_clusters
@@ -130,10 +137,11 @@ class CudaBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """SHA-256 (hex) of the CUDA sources without headers, and of the compiler's version."""
+        """SHA-256 (hex) of the CUDA sources, of their headers and of the compiler's version."""
         digest = hashlib.sha256(self._modules[_CONTROL][0].compiler.encode())
-        for name in kernel_names():
-            digest.update(name.encode() + b"\0" + read_kernel(name).encode())
+        sources = {name: read_kernel(name) for name in kernel_names()} | kernel_headers()
+        for name, text in sources.items():
+            digest.update(name.encode() + b"\0" + text.encode())
         return digest.hexdigest()
 
     def describe(self) -> Device:

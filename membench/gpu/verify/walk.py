@@ -153,7 +153,7 @@ class Walker:
         expected = int(self._address((start + count) % self._ring.lines))
         if end != expected:
             self._wrong.append(
-                f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}"
+                f"{count} hops from position {start} end at {end:#x}, not at {expected:#x}"
             )
 
     def _address(self, index: int) -> np.uint64:
