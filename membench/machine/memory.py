@@ -85,8 +85,8 @@ def _policy(root: Path) -> str:
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
     """Available bytes on the nodes that ``cpuset.mems`` allows.
 
-    MemAvailable covers all nodes. The result is ``available`` if all nodes are allowed, or if the
-    nodes' free memory is unknown.
+    MemAvailable covers all nodes. If a node's free memory is unknown, its whole memory counts. The
+    result is ``available`` if all nodes are allowed, or if an allowed node's memory is unknown.
     """
     if all(node.allowed for node in nodes):
         return available
