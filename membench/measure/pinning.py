@@ -12,8 +12,8 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
     Memory that the process allocates later is then also on this node (first touch). Existing
     threads other than the main thread keep their CPUs. If only one node has CPUs, or ``node`` is
-    unknown, the function does nothing and returns True. The result is False if the process may not use the node's CPUs, or if
-    pinning is forbidden.
+    unknown, the function does nothing and returns True. The result is False if the process may not
+    use the node's CPUs, or if pinning is forbidden.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
