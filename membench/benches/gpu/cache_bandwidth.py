@@ -17,7 +17,10 @@ CHUNK = 16 * KIB
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
-"""Minimum bytes per launch, summed over all SMs, for a working set that the SMs share."""
+"""Bytes per launch, summed over all SMs, for a working set that the SMs share.
+
+A launch accesses a larger working set once.
+"""
 
 OWN_BYTES = 32 * MIB
 """Bytes per launch and SM for a working set that every SM reads completely; a power of two."""
@@ -31,7 +34,8 @@ _SALT = 29
 def _together(gpu: Gpu) -> int:
     """The largest odd number of resident blocks.
 
-    Because the number is odd, every block accesses every chunk.
+    The number of chunks is a power of two. So with an odd number of blocks, every block accesses
+    every chunk.
     """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
