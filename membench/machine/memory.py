@@ -51,7 +51,7 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Size of transparent huge page in bytes -> mode, such as ``always``, ``madvise`` or ``never``.
+    """Bytes of a transparent huge page -> mode, such as ``always``, ``madvise`` or ``never``.
 
     The function replaces ``inherit`` by the mode that the size inherits. Linux 6.8 and newer have a
     mode for each size. Source: admin-guide/mm/transhuge.rst, "Global THP controls".

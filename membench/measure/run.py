@@ -92,8 +92,7 @@ class RunOutcome:
         rows: the results, in the order of the plan.
         csv: the results file; None if no case was measured.
         signum: the signal that ended the run early; 0 for a complete run.
-        again: the argument for ``--resume`` if a signal ended the run; None if no case was
-            measured.
+        again: after a signal, the argument for ``--resume``; None if there is nothing to resume.
     """
 
     plan: Plan

@@ -203,7 +203,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     resident = [""]
 
     def under(pace: float) -> tuple[TrafficRecord, list[float]]:
-        """Run the pipeline at ``pace`` pages per second.
+        """Run the pipeline at ``pace`` pages per second; 0 for no limit.
 
         Returns the record of the pipeline, and the times of the decode steps in ns.
         """

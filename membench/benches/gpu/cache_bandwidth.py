@@ -74,7 +74,7 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
-    A different SM reads a given chunk of 16 KiB in every pass. So each SM reads lines from both
+    In every pass, a different SM reads a given chunk of 16 KiB. So each SM reads lines from both
     partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come from
     memory.
     """
@@ -122,7 +122,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one working set.
 
-    A different SM writes a given chunk of 16 KiB in every pass.
+    In every pass, a different SM writes a given chunk of 16 KiB.
     """
     import numpy as np
 

@@ -48,7 +48,7 @@ def table_sum(
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """For each launch, the number of pages that the launch adds to each page number of the table.
+    """For each launch, the number that the launch adds to each page number of the table.
 
     The shift grows from launch to launch by the number of pages per launch, and stays below the
     number of pages in the pool. Then the shifts repeat. Without shifts, every launch would read the

@@ -1,4 +1,4 @@
-"""Access between NUMA nodes: CPUs of one node use the memory of another node."""
+"""Access between NUMA nodes: CPUs of one node use the memory of the same or of another node."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 class _Pair:
     """The threads and the memory of one case.
 
-    The threads run on one NUMA node. The memory is on another node or on the same node. It contains
-    a table, which all threads read, and a ring for the pointer chase.
+    The threads run on one NUMA node. The memory is on another node or on the same node, and
+    contains a table, which all threads read, and a ring for the pointer chase.
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages, otherwise ``unproven``.

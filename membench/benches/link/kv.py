@@ -1,8 +1,8 @@
-"""Transfers of KV-cache blocks between host memory and a GPU, as in inference engines.
+"""Transfers of KV-cache blocks between host memory and a GPU, or within GPU memory.
 
 A transfer copies N blocks from random positions of a paged pool to random positions of another
-pool. Seven methods do the same work. `membench.analysis.derive.policy` derives from the rows the
-best method for each block size and number of blocks.
+pool, as inference engines do. Seven methods do the same work. From the rows,
+`membench.analysis.derive.policy` derives the best method for each block size and number of blocks.
 """
 
 from __future__ import annotations

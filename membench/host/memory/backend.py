@@ -160,7 +160,7 @@ class CpuBackend:
     def huge_share(self, pages: str) -> str:
         """The share of the touched memory that is on huge pages, such as ``100%``.
 
-        Only arrays for which ``pages`` (``thp`` or ``4k``) was requested count.
+        The result covers only the memory that was requested with ``pages`` (``thp`` or ``4k``).
         """
         return self._arenas.huge_share(pages)
 

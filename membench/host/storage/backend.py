@@ -223,7 +223,10 @@ class StorageBackend:
         return f"{100 * min(1.0, max(before, after)):.1f}%"
 
     def requests(self) -> tuple[int, int] | None:
-        """Reads and writes that the file's device has completed since boot; None if unknown."""
+        """Numbers of reads and writes that the file's device has completed since boot.
+
+        The result is None if unknown.
+        """
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:

@@ -132,11 +132,9 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Reads and writes that ``device`` has completed since boot, for all processes.
+    """Numbers of reads and writes that ``device`` has completed since boot, for all processes.
 
-    The result is None if unknown.
-
-    Source: fields 1 and 5 of /proc/diskstats.
+    The result is None if unknown. Source: fields 1 and 5 of /proc/diskstats.
     """
     name = device.removeprefix("/dev/")
     try:

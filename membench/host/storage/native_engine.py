@@ -51,7 +51,7 @@ class NativeAio:
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
-        """Raise `BackendUnavailable` if the kernel lacks the calls of the loop."""
+        """Prepare the kernel interface. Raise `BackendUnavailable` if the kernel lacks it."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not supported on {platform.machine()}")

@@ -294,7 +294,7 @@ def _quietly(wait: Callable[[int], None], slot: int) -> None:
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
     """Pages per second that ``sink`` copies from full ``slots``, without reads.
 
-    A copy of every slot is in flight. The measurement takes about ``seconds``.
+    The copies of all slots are in flight at the same time. The measurement takes about ``seconds``.
     """
     places = max(1, sink.places)
     going: deque[int] = deque()

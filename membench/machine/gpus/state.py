@@ -204,21 +204,21 @@ class GpuReader:
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the device ``uuid``.
 
-        The result is None if NVML does not support the query.
+        The result is None if NVML returns an error.
         """
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
 
-        The result is None if a device is unknown, or if NVML does not support the query.
+        The result is None if a device is unknown, or if NVML returns an error.
         """
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Forget the devices, and shut NVML down. Call this method once: NVML counts its users."""
+        """Shut NVML down. Call this method only once, because NVML counts initialisations."""
         self._handles.clear()
         ask(self._nvml, self._nvml.nvmlShutdown, None)
 
