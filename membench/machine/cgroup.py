@@ -62,7 +62,7 @@ def read_limits(root: Path = Path("/")) -> Limits:
 
 
 def throttled_count(root: Path = Path("/")) -> int:
-    """Number of times that the kernel throttled this process's control groups for a CPU quota.
+    """Number of times that a CPU quota made the kernel throttle this process's control groups.
 
     If the number grows while work runs, the kernel throttled the work. Each group has a separate
     quota and a separate counter, so the function adds the counters of all levels.

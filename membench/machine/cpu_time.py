@@ -98,7 +98,8 @@ class CpuTicks:
 def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
     """Read the counters. The field ``own`` covers the processes whose ids are ``processes``.
 
-    The counter of a process includes all its threads. A process that has ended is left out.
+    The counter of a process includes all its threads. A process that has ended is left out. All
+    counters are 0 if /proc/stat cannot be read.
     """
     first, *columns = read(root / "proc/stat").partition("\n")[0].split() or [""]
     ticks = [integer(column) or 0 for column in columns[:_STATES]]

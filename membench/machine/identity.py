@@ -47,10 +47,11 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     """The name ``<device>-<6 hex digits>``.
 
     The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
-    number of CPUs.
+    number of usable CPUs.
 
-    The digits differ between machines of one model, including clones of one image. A reboot does
-    not change the digits. The digits come from a salted digest and identify no person.
+    The digits differ between machines of one model. They also differ between clones of one image,
+    if an identity of the hardware can be read. A reboot does not change the digits. The digits come
+    from a salted digest and identify no person.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
@@ -95,10 +96,11 @@ def check_label(text: str) -> str:
 def _hardware(root: Path) -> str:
     """An identity of the hardware; differs between clones of one image; empty if unreadable.
 
-    The identity is the lowest permanent address of a built-in network card. If this address is
-    locally administered, as in virtual machines, the identity also contains two serial numbers: the
-    lowest of the disks, and the board's. The function ignores addresses that software set or chose
-    at random, and cards on USB, because such addresses change. Sources:
+    The identity is the lowest permanent address of a built-in network card. If there is no such
+    address, or if the address is locally administered, as in virtual machines, the identity also
+    contains two serial numbers: the lowest of the disks, and the board's. If all three are missing,
+    the identity is the UUID that the firmware reports. The function ignores addresses that software
+    set or chose at random, and cards on USB, because such addresses change. Sources:
     Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and stable/sysfs-block
     (``serial``).
     """

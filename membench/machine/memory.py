@@ -51,7 +51,7 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Size of transparent huge page in bytes -> mode, such as ``always``, ``madvise`` or ``never``.
+    """Bytes of a transparent huge page -> mode, such as ``always``, ``madvise`` or ``never``.
 
     The function replaces ``inherit`` by the mode that the size inherits. Linux 6.8 and newer have a
     mode for each size. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
@@ -85,8 +85,8 @@ def _policy(root: Path) -> str:
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
     """Available bytes on the nodes that ``cpuset.mems`` allows.
 
-    MemAvailable covers all nodes. The result is ``available`` if all nodes are allowed, or if the
-    nodes' free memory is unknown.
+    MemAvailable covers all nodes. If a node's free memory is unknown, its whole memory counts. The
+    result is ``available`` if all nodes are allowed, or if an allowed node's memory is unknown.
     """
     if all(node.allowed for node in nodes):
         return available

@@ -26,6 +26,8 @@ _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     """All nodes in sysfs, including nodes without CPUs or memory.
 
+    If sysfs lists no node, the result is one node with all online CPUs and the whole memory.
+
     Args:
         root: directory that contains proc and sys.
         total: bytes of memory of the whole machine.
@@ -48,8 +50,8 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
 def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, ...]:
     """A copy of ``nodes`` with corrections from the facts about processors and GPUs.
 
-    A node keeps only the CPUs that ``cpu`` lists. A node whose memory belongs to one of ``gpus``
-    gets the kind GPU.
+    A node keeps only the CPUs that ``cpu`` lists. A node without CPUs whose memory belongs to one
+    of ``gpus`` gets the kind GPU.
     """
     described = {core.cpu for core in cpu.cores}
     theirs = {gpu.memory_node for gpu in gpus.devices}

@@ -22,7 +22,7 @@ class Settings:
         numa_balancing: whether the kernel migrates pages between nodes automatically.
         clock: the clock source in use.
         clocks: the available clock sources.
-        locked: bytes that this process may lock in memory; None if there is no limit.
+        locked: bytes of memory that this process may lock; None if there is no limit.
         pinning: whether this process may pin its threads to CPUs.
         aio_used, aio_limit: number and maximum number of native asynchronous I/O requests, for all
             processes together.

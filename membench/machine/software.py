@@ -77,9 +77,8 @@ def python() -> str:
 def software_version(package: Path | None = None) -> str:
     """The value of the `membench` column, such as ``0.1.0``.
 
-    The value in a checkout is ``0.1.0+g1234e56[.dirty]``.
-
-    ``.dirty`` means that tracked files other than result files were changed.
+    In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files were changed,
+    ``.dirty`` follows.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent

@@ -17,7 +17,7 @@ from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 
 SMALL_PAGE = 4096
-"""Page size in bytes that cases with `pages=4k` need."""
+"""Page size in bytes that CPU cases with `pages=4k` or `pages=populate` need."""
 
 
 @record
@@ -111,7 +111,8 @@ def file_size(case: Case, site: Site) -> int:
     """Size in bytes of the scratch file for ``case``.
 
     This is the size that the case requests, or less if the budget or the free space of ``site`` is
-    too small. It is 0 if even the smallest file for the case does not fit.
+    too small. It is 0 if even the smallest file for the case does not fit, or if ``site`` has no
+    scratch directory.
     """
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 

@@ -31,10 +31,10 @@ def open_backend(
     """Open the backend ``name`` in this process.
 
     Args:
-        scratch: the scratch file for `storage`.
+        scratch: the scratch file for `storage` and `cuda-storage`.
         gpu: index in ``machine.gpus.devices`` for `cuda` and `cuda-storage`; None for the first
             GPU.
-        benches: names of benches. Their kernels are compiled now, in parallel.
+        benches: names of benches. `cuda` and `cuda-storage` compile their kernels now, in parallel.
         host: an open backend whose threads and memory `storage` uses; None for new threads and
             memory.
 

@@ -33,7 +33,7 @@ class Observer(Protocol):
         ...
 
     def noted(self, message: str) -> None:
-        """A long step begins; ``message`` describes the step."""
+        """The run reports in ``message`` that a long step begins, or what a step has measured."""
         ...
 
     def started(self, plan: Plan, done: int) -> None:

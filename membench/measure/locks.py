@@ -1,9 +1,9 @@
 """Locks that detect other runs: only one run per GPU, and a warning if two runs share a machine.
 
-A lock is a listening socket in the kernel's abstract name space (unix(7)). A lock leaves no file.
-It ends when its process ends, even if the process is killed. Other users see the lock, and the
-kernel reports which process has it. Containers with separate network namespaces do not see each
-other's locks, but NVML still lists the computing processes.
+A lock is a listening socket in the kernel's abstract name space (unix(7)). A lock leaves no file,
+and ends when its process ends, even if the process is killed. Other users see the lock, and the
+kernel reports which process has the lock. Containers with separate network namespaces do not see
+each other's locks, but NVML still lists the computing processes.
 """
 
 from __future__ import annotations

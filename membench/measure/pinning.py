@@ -11,9 +11,9 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
     """Pin process ``pid`` to the CPUs of the NUMA node ``node``.
 
     Memory that the process allocates later is then also on this node (first touch). Existing
-    threads keep their CPUs. If only one node has CPUs, or ``node`` is unknown, the function does
-    nothing and returns True. The result is False if the process may not use the node's CPUs, or if
-    pinning is forbidden.
+    threads other than the main thread keep their CPUs. If only one node has CPUs, or ``node`` is
+    unknown, the function does nothing and returns True. The result is False if the process may not
+    use the node's CPUs, or if pinning is forbidden.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:

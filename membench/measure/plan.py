@@ -146,8 +146,9 @@ def _check_numbers(options: RunOptions) -> None:
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
-    Points of a sweep have fewer rounds than the default case. An explicit number of rounds in the
-    options applies to all cases.
+    If the bench declares a number of rounds, the result is this number. Otherwise an explicit
+    number of rounds in the options applies to all cases. Without either number, the points of a
+    sweep have fewer rounds than the default case.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds

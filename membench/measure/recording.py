@@ -30,7 +30,7 @@ SCHEMA = "membench.recording/1"
 
 @dataclass(frozen=True)
 class Declared:
-    """The attributes of a `Timed` that are not functions."""
+    """The attributes of a `Timed` that a replay needs."""
 
     size_bytes: int
     metric: Metric
@@ -69,7 +69,7 @@ class RecordingDevice:
         return getattr(self._device, name)
 
     def stamps(self) -> Stamps:
-        """The device's stamps; a copy is recorded."""
+        """The stamps of the device, which are also recorded."""
         stamps = self._device.stamps()
         self.taken.append(stamps)
         return stamps

@@ -92,8 +92,7 @@ class RunOutcome:
         rows: the results, in the order of the plan.
         csv: the results file; None if no case was measured.
         signum: the signal that ended the run early; 0 for a complete run.
-        again: the argument for ``--resume`` if a signal ended the run; None if there is nothing to
-            resume.
+        again: after a signal, the argument for ``--resume``; None if there is nothing to resume.
     """
 
     plan: Plan
@@ -288,8 +287,8 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 def _refuse_half(csv: Path, contents: Contents) -> None:
     """Raise `JournalError` if ``csv`` is one side of a paired run and cannot continue alone.
 
-    The side can continue alone if all its cases are measured and the other side has no journal. A
-    kill between the writing of the two results files leaves this state.
+    The side can continue alone if all its cases are measured and the other side has no journal.
+    This is the state after membench was killed between the writing of the two results files.
     """
     pair = contents.plan.pair
     if pair is None:

@@ -80,7 +80,8 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 def _affordable(size: int, plan: Plan) -> int:
     """The size in bytes that still fits, at most ``size``.
 
-    The free space may be smaller than at planning time, because the journal has grown.
+    The free space may be smaller than at planning time, because the journal has grown. If the size
+    cannot be reduced, the result is ``size``, and the creation of the file reports the reason.
     """
     try:
         status = os.statvfs(plan.scratch)

@@ -18,7 +18,8 @@ BLOCK = 128
 POOL_BYTES = 1 << 30
 """Minimum bytes of each of the two pools, one for K and one for V.
 
-After a layer has read so much data, L2 has no data that the next layer reads.
+Each layer reads random pages. The pools are so large that L2 contains few pages that the next layer
+reads.
 """
 
 TILE_PAGES = 251
@@ -26,7 +27,7 @@ TILE_PAGES = 251
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""First compute capability with matrix products in a KV format, by format."""
+"""Lowest compute capability with matrix products in a KV format, by format; 80 means 8.0."""
 
 TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
@@ -38,11 +39,11 @@ one page too many or too few, an element changes by about 3 / context.
 """
 
 QUERY = 1.0
-"""Upper bound for the elements of a query."""
+"""Upper bound for the magnitudes of the elements of a query, before scaling."""
 
 _LEAST_PAGES = 4
 _OF_A_SPLIT = 4
-"""Fixed cost of a thread block (first loads, partial result, merge), in units of a page's time."""
+"""Fixed time of a thread block (first loads, partial result, merge), in units of a page's time."""
 
 _LOG2_E = 1.4426950408889634
 
@@ -92,6 +93,10 @@ def splits_of(rows: int, pages: int, resident: int) -> int:
 
 class Attention:
     """The attention of all layers for one new token per sequence.
+
+    Args:
+        dtype: format of the KV cache, ``fp16`` or ``fp8``.
+        zeros: whether to fill the pools with zeros instead of random numbers.
 
     Attributes:
         payload: bytes of K and V that a step reads.
@@ -156,7 +161,7 @@ class Attention:
             gpu.launch(self._merge, rows * shape.group, BLOCK, merged)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if sampled rows of the last layer are wrong."""
+        """Raise `VerificationFailed` if the first or the last row of the last layer is wrong."""
         shape = self._shape
         last = shape.batch * shape.heads - 1
         for row in {0, last}:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CLUSTER_CAPABILITY = 90
 
 STATIC_BYTES = 128
-"""Minimum static shared memory of the kernels, in bytes, for block sums and mbarriers."""
+"""Bytes of static shared memory that the sum of a block needs."""
 
 
 def needs_clusters(gpu: Gpu, cluster: int) -> None:
@@ -24,13 +24,13 @@ def needs_clusters(gpu: Gpu, cluster: int) -> None:
 
 
 def alone_on_its_sm(gpu: Gpu, used: int, static: int = STATIC_BYTES) -> int:
-    """Bytes of shared memory per thread block, so large that an SM runs only one thread block.
+    """Bytes of dynamic shared memory with which an SM runs only one thread block.
 
     With less shared memory, two blocks of a cluster could run on one SM. A read of the other
     block's shared memory would then not leave the SM.
 
     Args:
-        used: bytes of dynamic shared memory that the block uses.
+        used: bytes of dynamic shared memory that a thread block uses.
         static: bytes of static shared memory of the kernel.
     """
     most = gpu.properties.shared_per_block - static

@@ -17,7 +17,10 @@ MODEL, CONTEXT = "llama-3.1-8b", 32768
 """Default model and context of ``decode/attn``. Other benches run the same decode step."""
 
 TOKENS = 131072
-"""Tokens in the KV cache of all sequences. The batch is this number divided by the context."""
+"""Tokens in the KV cache of all sequences.
+
+The batch is this number divided by the context, but at least 1.
+"""
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:

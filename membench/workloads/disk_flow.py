@@ -1,4 +1,4 @@
-"""Functions for disk benches: costs, metrics, and the work of an I/O pattern.
+"""Constants and functions of the disk benches: estimates, metrics, and the work of an I/O pattern.
 
 A latency is the time from submission to completion (`lat` in fio).
 """
@@ -37,8 +37,9 @@ def write_facts(storage: StorageBackend) -> dict[str, str]:
     """Key-value pairs for the `detail` of a row about the path of writes to the disk.
 
     ``file=nocow`` means that a copy-on-write filesystem overwrites the file in place. ``dirtied``
-    is the percentage of written pages that went through the page cache. It is present only if the
-    kernel sends direct writes through the page cache. Rows with ``dirtied`` get a flag.
+    is the percentage of written pages that went through the page cache. ``dirtied`` is present only
+    if the kernel sends direct writes through the page cache. The row then gets the flag
+    ``page-cache``.
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}
@@ -80,7 +81,7 @@ def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], lis
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """Latencies of all I/Os in ns, by (metric, statistic), for each pair in ``stats``."""
+    """For each (metric, statistic) in ``stats``, the latencies of all I/Os in ns."""
     return dict.fromkeys(stats, trace.latency)
 
 
@@ -90,8 +91,8 @@ def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
     - ``loops``: number of submitting threads
     - ``busy``: largest share (0 to 1) of a CPU that a submitting thread used
     - ``client=limited``: the I/O loop may have limited the rate
-    - ``submit``: share (0 to 1) of the time in submission calls
-    - ``submission=blocked``: submission waited for the disk
+    - ``submit``: share (0 to 1) of the time that the I/O loop spent in submission calls
+    - ``submission=blocked``: submission calls waited for the disk
     - ``registered=yes``: memory and file were registered with the kernel
     """
     detail: dict[str, str | int | float] = {

@@ -39,7 +39,7 @@ HINTS = ("plain", "cs", "no-allocate")
 
 WIDE = 32
 WIDE_CAPABILITY = 100
-"""First compute capability with 256-bit loads and stores."""
+"""Lowest compute capability with 256-bit loads and stores; 100 means 10.0."""
 
 SAMPLES = (6, 20)
 """Minimum and maximum number of samples per round; a round of long samples has few samples."""
@@ -72,6 +72,9 @@ class ReadPasses:
     """Runs the default read kernel over memory of any kind that the GPU can access.
 
     One pass reads all bytes once.
+
+    Args:
+        size: bytes to read, from the start of ``memory`` on.
 
     Attributes:
         grid: number of thread blocks per pass.

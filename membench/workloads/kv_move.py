@@ -38,7 +38,7 @@ class Move:
 def pool_blocks(count: int) -> int:
     """Number of blocks in a pool with ``count`` blocks to copy.
 
-    The pool has a sixteenth more blocks, which the copy must not change.
+    The pool has ``count // 16 + 1`` further blocks, which the copy must not change.
     """
     return count + count // 16 + 1
 
@@ -63,7 +63,7 @@ def kernel_move(
     Args:
         tables: two arrays: the block numbers in the target, and the block numbers in the source.
         block: bytes per KV block.
-        grid: maximum number of thread blocks; 0 for the fastest number.
+        grid: maximum number of thread blocks; 0 for as many as the GPU can run at once.
     """
     import numpy as np
 

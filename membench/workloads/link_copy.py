@@ -15,7 +15,7 @@ UNROLL = 8
 
 TMA_BLOCK = 32
 TMA_BYTES = 64 << 10
-"""Bytes of shared memory per thread block of the copy kernel."""
+"""Bytes of shared memory per thread block of the kernel with bulk copies."""
 
 TMA_CAPABILITY = 90
 
@@ -30,7 +30,7 @@ def copies(
             bulk copies through shared memory (``tma``).
         target, source: addresses that the GPU can access.
         size: a multiple of 16 bytes.
-        grid: number of SMs that the kernel uses; 0 for all SMs.
+        grid: number of SMs that a kernel uses; 0 for all SMs. The copy engine uses no SM.
 
     Raises:
         Skip: the engine is ``tma``, but the GPU has no bulk copies.

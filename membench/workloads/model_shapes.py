@@ -12,7 +12,9 @@ HEAD_DIM = 128
 
 @record
 class ModelShard:
-    """The part of a transformer model on one of ``tp`` GPUs; sizes are from its config.json.
+    """The part of a transformer model on one of ``tp`` GPUs.
+
+    The sizes are from the config.json of the model.
 
     Attributes:
         hidden, intermediate, vocabulary: sizes of the whole model.
@@ -45,7 +47,10 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all matrices on one GPU, with 16 bits per element."""
+        """Bytes of the matrices on one GPU: the `products` of all layers, and the `head`.
+
+        An element has 16 bits.
+        """
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property

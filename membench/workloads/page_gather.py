@@ -21,10 +21,10 @@ def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
     The page numbers depend on ``kind``:
 
     - ``uniform``: independent and uniformly distributed.
-    - ``zipf``: the k-th most popular page occurs 1/k times as often as the most popular page. A
-      page's rank k is pages^u, with u uniformly distributed. Popular pages are scattered over the
-      pool.
-    - ``seq``: ascending.
+    - ``zipf``: the number of times that the k-th most popular page occurs is about proportional to
+      1/k. The rank k is pages^u, rounded down, with u uniformly distributed from 0 to 1. Popular
+      pages are scattered over the pool.
+    - ``seq``: ascending from 0, and again from 0 after the last page.
     """
     import numpy as np
 

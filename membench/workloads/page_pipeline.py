@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer
 
 CHECKED_BYTES = 8 * MIB
-"""Maximum total bytes of the pages in GPU memory that a check compares with the file."""
+"""Maximum total bytes of the pages in GPU memory that a check compares; at least one page."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Pipeline:
 
     Attributes:
         pager: runs the two stages of the pipeline.
-        read: the first stage, which reads a page from the disk.
+        read: the first stage, a function of the slot and the file offset that reads a page.
         sink: the second stage, which copies a page to the GPU. None if the first stage reads
             directly into GPU memory.
         memory: GPU memory that receives the pages.
@@ -58,10 +58,12 @@ def open_pipeline(
             `gds` (reads directly to the GPU).
         readers: maximum number of reads in flight.
         slots: maximum number of pages in flight.
-        pool: bytes of GPU memory that receive pages, a multiple of ``block``.
+        pool: bytes of GPU memory that receive pages, a multiple of ``block``. With `gds`, each
+            slot has its own page of GPU memory instead.
 
     Raises:
-        Skip: the scratch file is too small, or there is no GPUDirect Storage.
+        Skip: the run has no scratch file, the scratch file is too small, or there is no GPUDirect
+            Storage.
     """
     storage = both.storage
     if storage.scratch.size < 4 * block * readers:
@@ -119,7 +121,7 @@ def _bounced(
 def check_landed(
     both: CudaStorage, memory: Buffer, block: int, trace: TrafficRecord | None
 ) -> None:
-    """Compare the pages in GPU memory with the pages in the file.
+    """Compare a sample of the pages in GPU memory with the expected content of the file.
 
     Raises:
         VerificationFailed: no page arrived in GPU memory, or a page differs.

@@ -20,7 +20,7 @@ BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8"
 """Bits of one number in memory, by format."""
 
 STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp16": np.uint16}
-"""NumPy type with the same number of bits per element, by the format of a result."""
+"""NumPy type with as many bits as an element of a result, by the format of the result."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
 """Maximum relative error of rounding to a format, by the format of a result."""
@@ -47,9 +47,11 @@ def bytes_of(kind: str, numbers: int) -> int:
 
 
 class Product:
-    """The product y = x w' by `Gpu.gemm`, with random operands w (m x k) and x (n x k).
+    """The product y = x wᵀ by `Gpu.gemm`, with random operands w (m x k) and x (n x k).
 
     Args:
+        kind: format of the operands, a key of `BITS`.
+        shape: (m, n, k).
         out, fast: the arguments of `Gpu.gemm` with these names.
 
     Attributes:

@@ -72,8 +72,8 @@ def object_bytes(model: str, tokens: int) -> int:
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
     """Load KV-cache objects of ``tokens`` tokens in random order, with two loads in flight.
 
-    A block of a paged KV cache has 16 tokens. A chunk of a KV cache on disks has 256 tokens. The
-    metric ``rate`` is in tokens per second. Latency is in ns per object.
+    A block of a paged KV cache often has 16 tokens, and a chunk of a KV cache on disk 256 tokens.
+    The metric ``rate`` is in tokens per second. Latency is in ns per object.
     """
     from membench.host.storage.flow import TrafficShape
 

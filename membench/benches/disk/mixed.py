@@ -176,10 +176,10 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 @axis("block", quick="1MiB", step=BLOCK_STEP)
 @axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """The write bandwidth of a disk whose caches are full: 8 GiB without a pause.
+    """Sustained write bandwidth: 8 GiB without a pause, which fill the caches of many disks.
 
-    The bench overwrites the scratch file repeatedly. A sample is the bandwidth during one second.
-    The disk budget must allow the writes of all rounds.
+    The bench overwrites the scratch file repeatedly, for at most 30 s. A sample is the bandwidth
+    during one second. The disk budget must allow the writes of all rounds.
     """
     import numpy as np
 

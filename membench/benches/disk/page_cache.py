@@ -53,9 +53,9 @@ def _cache_state(state: str) -> CacheState:
 def cache(storage: StorageBackend, state: str) -> Work:
     """Read 256 MiB in order with buffered calls of 1 MiB, as ordinary programs read files.
 
-    - ``cold``: no page of the file is in the page cache.
-    - ``warm``: the whole file is in the page cache, so the bench measures main memory.
-    - ``evicted``: the descriptor has read the file once, and the file was then dropped from the
+    - ``cold``: none of these data are in the page cache.
+    - ``warm``: all of these data are in the page cache, so the bench measures main memory.
+    - ``evicted``: the descriptor has read the data once, and the file was then dropped from the
       page cache. The result shows the effect of the descriptor's readahead state on the next reads.
     """
     size = min(PART, storage.scratch.size)
@@ -138,7 +138,8 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
     - ``warm``: the page is in the page cache, and the kernel only maps the page (a minor fault).
       The bench touches one page in each 64 KiB, because a fault also maps the neighbouring pages.
 
-    The bench checks the numbers of faults, and reports the numbers in the row's detail.
+    The row's detail has the numbers of faults. The bench checks the number of major faults for cold
+    pages in random order, and the number of minor faults for warm pages.
     """
     import mmap
 

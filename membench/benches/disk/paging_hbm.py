@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from membench.workloads.page_pipeline import Pipeline
 
 POOL = 256 * MIB
-"""Bytes of device memory that receive the pages."""
+"""Minimum bytes of device memory that receive the pages, on the paths `bounce` and `mmap`."""
 
 LEG_S = 0.03
 PIPE_S = 0.12
@@ -96,7 +96,8 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     - ``path=bounce`` reads pages directly into page-locked memory, and at the same time copies
       earlier pages from page-locked memory to the GPU.
     - ``path=gds`` is GPUDirect Storage through KvikIO.
-    - ``path=mmap`` copies from a mapping of the file.
+    - ``path=mmap`` does the same as ``bounce``, but copies the pages from a mapping of the file
+      into page-locked memory.
 
     ``qd`` is the number of reads in flight. Latency is the time from the start of a page's read to
     the end of the page's copy. ``rate`` is in pages per second. The entry `overlap` of the row's
@@ -202,7 +203,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     resident = [""]
 
     def under(pace: float) -> tuple[TrafficRecord, list[float]]:
-        """Run the pipeline at ``pace`` pages per second.
+        """Run the pipeline at ``pace`` pages per second; 0 for no limit.
 
         Returns the record of the pipeline, and the times of the decode steps in ns.
         """

@@ -43,7 +43,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
     - ``op=red``: the instruction returns nothing.
     - ``op=atom``: the instruction returns the old value, and the kernel sums the old values.
 
-    ``memory=host`` is page-locked host memory.
+    ``memory=host`` is page-locked host memory. ``op`` matters only for ``memory=l2``.
     """
     import numpy as np
 

@@ -17,7 +17,10 @@ CHUNK = 16 * KIB
 
 BLOCK = 1024
 LAUNCH_BYTES = GIB
-"""Minimum bytes per launch, summed over all SMs, for a working set that the SMs share."""
+"""Bytes per launch, summed over all SMs, for a working set that the SMs share.
+
+A launch accesses a larger working set once.
+"""
 
 OWN_BYTES = 32 * MIB
 """Bytes per launch and SM for a working set that every SM reads completely; a power of two."""
@@ -31,7 +34,8 @@ _SALT = 29
 def _together(gpu: Gpu) -> int:
     """The largest odd number of resident blocks.
 
-    Because the number is odd, every block accesses every chunk.
+    The number of chunks is a power of two. So with an odd number of blocks, every block accesses
+    every chunk.
     """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
@@ -70,7 +74,7 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
-    A different SM reads a given chunk of 16 KiB in every pass. So each SM reads lines from both
+    In every pass, a different SM reads a given chunk of 16 KiB. So each SM reads lines from both
     partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come from
     memory.
     """
@@ -118,7 +122,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one working set.
 
-    A different SM writes a given chunk of 16 KiB in every pass.
+    In every pass, a different SM writes a given chunk of 16 KiB.
     """
     import numpy as np
 

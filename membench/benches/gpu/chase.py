@@ -36,9 +36,9 @@ The order ``page`` is random within a page and visits page after page, so the TL
 """
 
 DENSE = 4 * GIB
-"""The full profile measures every footprint up to this size.
+"""The full profile measures every power of two from 2 KiB to this footprint.
 
-Above this size, only the cost of address translation changes.
+Above this size, only the time of address translation changes.
 """
 
 LINKS_PER_S = 1e9
@@ -56,7 +56,7 @@ LAUNCHES = 3
 _SEED = 0x5EED
 
 L1_BYTES = 128 * KIB
-"""Minimum bytes of L1 and shared memory together, for GPUs from Turing to Blackwell."""
+"""Minimum bytes of L1 and shared memory together, for GPUs from Ampere to Blackwell."""
 
 L2_BYTES = {"8.0": 40, "8.6": 6, "8.9": 48, "9.0": 50, "10.0": 126, "10.3": 126, "12.0": 96}
 """MiB of L2 in the usual card of each compute capability.
@@ -94,9 +94,9 @@ def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
 def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
-    The sizes are powers of two up to 4 GiB, then powers of four. The TLBs of a GPU cover tens of
-    GiB (64 GB on an A100: arXiv 2405.11425). So only larger rings have TLB misses. A KV cache can
-    be as large as these rings.
+    The sizes are powers of two up to 4 GiB, then 16, 64 and 256 GiB, and the largest possible size.
+    The TLBs of a GPU cover tens of GiB (64 GB on an A100: arXiv 2405.11425). So only larger rings
+    have TLB misses. A KV cache can be as large as these rings.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
     most = most_of_gpu(machine)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 STEPS = 16
-"""Maximum number of steps per case: ten samples and a warm-up."""
+"""Number of steps in the estimates of time: ten samples, a warm-up and the first launches."""
 
 WEIGHT_BYTES = GIB
 """Minimum bytes of weights.

@@ -33,13 +33,13 @@ The products have single-precision sums. The values are for the boost clock. Sou
 sheets for H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720
 dense, for 72 GPUs) and DGX B200 (FP4: 144 PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet
 gives only a value for sparse products, the entry is half of this value. The first matching pattern
-decides. Devices without an entry, and boards with higher clocks than in their data sheet, have no
-peak.
+decides. Devices without an entry have no peak, such as boards with higher clocks than in their data
+sheet.
 """
 
 
 def spec_peak(device: str, kind: str) -> float | None:
-    """GFLOP/s of ``device`` in the vendor's data sheet; None if the table has no such device."""
+    """GFLOP/s of ``device`` for the format ``kind``; None if `PEAKS` has no such entry."""
     for pattern, peaks in PEAKS:
         if re.search(rf"\b(?:{pattern})\b", device):
             return 1e3 * peaks[kind] if kind in peaks else None

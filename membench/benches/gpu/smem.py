@@ -50,7 +50,7 @@ def tiles(width: int) -> int:
 
 
 def memory_bytes(width: int) -> int:
-    """Bytes of dynamic shared memory for every tile that a loop turn accesses."""
+    """Bytes of dynamic shared memory for all tiles that the loop turns access."""
     return (2 * tiles(width) - 1) * BLOCK * width
 
 

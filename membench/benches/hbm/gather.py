@@ -48,12 +48,12 @@ def table_sum(
 
 
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
-    """For each launch, the number of pages that the launch adds to each page number of the table.
+    """For each launch, the number that the launch adds to each page number of the table.
 
-    The shift grows from launch to launch by the number of pages per launch, until a launch has read
-    each part of the pool. Without shifts, every launch would read the same pages, and the TLBs
-    would still have the translations of these pages. The shifts of a skewed table are 0, because a
-    skewed table reads the same pages again on purpose.
+    The shift grows from launch to launch by the number of pages per launch, and stays below the
+    number of pages in the pool. Then the shifts repeat. Without shifts, every launch would read the
+    same pages, and the TLBs would still have the translations of these pages. A skewed table
+    (``zipf``) has only the shift 0, because it reads the same pages again on purpose.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
@@ -67,7 +67,7 @@ def pools(machine: Machine) -> tuple[Value, ...]:
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     """Whether the profile measures a case.
 
-    Only uniform tables are measured with every page size, and only in the full profile.
+    The full profile measures only uniform tables with every page size.
     """
     return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
 
@@ -90,9 +90,9 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages from a pool of ``size`` bytes; a table lists the pages.
 
     The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
-    The row's detail has the bytes of the table. Each launch reads different pages until the
-    launches have read the whole pool. With ``zipf``, every launch reads some pages so often that
-    these pages come from the cache on purpose.
+    The row's detail has the bytes of the table. Each launch shifts the page numbers, so that
+    successive launches read different pages. With ``zipf``, every launch reads the same pages, and
+    reads some pages so often that these pages come from the cache on purpose.
     """
     import numpy as np
 

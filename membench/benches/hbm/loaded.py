@@ -34,7 +34,8 @@ IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
 """Number of samples in the first run.
 
-The first run has 6,144 hops over 512 pages of 2 MiB, which fill the TLBs.
+The first run has 6,144 hops. In a ring of 4 GiB, these are three hops for each page of 2 MiB, which
+fill the TLBs.
 """
 
 TRAFFIC_BYTES = 512 * MIB

@@ -133,7 +133,10 @@ SWEPT = ("read", "triad")
 SIZES = (AUTO, "1GiB")
 
 QUICK_ON_ALL = ("scale",)
-"""Kernels that the quick profile runs only on all threads, because copy runs on one thread."""
+"""Kernels that the quick profile runs only on all threads.
+
+Copy, which moves the same number of bytes, also runs on one thread.
+"""
 
 
 NT_ON_ONE = ("write", "copy")

@@ -40,8 +40,8 @@ STRAY_FAULTS = 256  # upper bound of faults by the interpreter and its libraries
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     """First touch of new memory: bytes per second, and nanoseconds per thread and 4 KiB.
 
-    With ``4k`` and ``thp``, the threads touch every page. With ``populate``, the kernel provides 4
-    KiB pages in one call (MADV_POPULATE_WRITE). The time excludes mapping and unmapping.
+    With ``4k`` and ``thp``, the threads touch every page. With ``populate``, each thread gets its
+    4 KiB pages in one system call (MADV_POPULATE_WRITE). The time excludes mapping and unmapping.
     """
     import mmap
     import resource

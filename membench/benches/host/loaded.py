@@ -171,7 +171,7 @@ class _HostScene:
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:
-    """Raise `VerificationFailed` if the traffic generators were idle in most samples.
+    """Raise `MembenchError` if the traffic generators were idle in at least half of the samples.
 
     ``bandwidths`` has the traffic of each sample; 0 means idle.
     """

@@ -1,4 +1,4 @@
-"""Access between NUMA nodes: CPUs of one node use the memory of another node."""
+"""Access between NUMA nodes: CPUs of one node use the memory of the same or of another node."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
 def _outermost(
     cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
 ) -> frozenset[tuple[int, int]]:
-    """The pairs (CPU node, memory node) with the closest and the farthest node numbers.
+    """Pairs (CPU node, memory node): two for each distance and kind of memory.
 
-    There are two pairs for every distance and kind of memory. The firmware reports pairs of the
+    The two pairs have the closest and the farthest node numbers. The firmware reports pairs of the
     same distance as equal. If such pairs differ, for example by a longer route, the difference
     probably appears between these two pairs.
     """
@@ -140,11 +140,11 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 class _Pair:
     """The threads and the memory of one case.
 
-    The threads run on one NUMA node. The memory of another node has a table, which all threads
-    read, and a ring for the pointer chase.
+    The threads run on one NUMA node. The memory is on another node or on the same node, and
+    contains a table, which all threads read, and a ring for the pointer chase.
 
     Attributes:
-        placement: ``proven`` if the kernel reported the node of the pages.
+        placement: ``proven`` if the kernel reported the node of the pages, otherwise ``unproven``.
         huge: share of the memory that is on huge pages, such as ``100%``.
     """
 

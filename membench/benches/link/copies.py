@@ -1,8 +1,8 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
 The bandwidth counts each byte once. The data are a function of their position. After the copies,
-the GPU compares all data. From the times at all sizes, the report derives a latency a and a
-bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
+the GPU (in ``link/all`` the host) compares all data. From the times at all sizes, the report
+derives a latency a and a bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, num
     """Whether the bench measures a case.
 
     Copies of other sizes than 64 MiB use only pinned memory. A NUMA node can be chosen only for
-    registered memory. Kernels need memory that is mapped for the GPU, and use one stream.
+    registered memory. Kernels need memory that is mapped for the GPU, and use one stream and the
+    sizes `SM_SIZES`.
     """
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False

@@ -1,8 +1,8 @@
-"""Transfers of KV-cache blocks between host memory and a GPU, as in inference engines.
+"""Transfers of KV-cache blocks between host memory and a GPU, or within GPU memory.
 
 A transfer copies N blocks from random positions of a paged pool to random positions of another
-pool. Seven methods do the same work. `membench.analysis.derive.policy` derives from the rows the
-best method for each block size and number of blocks.
+pool, as inference engines do. Seven methods do the same work. From the rows,
+`membench.analysis.derive.policy` derives the best method for each block size and number of blocks.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def _sensible(
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
     """Whether the full profile measures the case.
 
-    The full profile measures all block sizes at one number of blocks, and all numbers of blocks at
-    some block sizes.
+    For ``h2d``, most methods are measured with all block sizes up to 256 KiB at 1024 blocks, and
+    with several numbers of blocks at the sizes `MAP_BLOCKS`. ``d2h`` and ``d2d`` have fewer cases.
     """
     mapped = block in MAP_BLOCKS
     if way == "d2d":

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SIZE = 128 * MIB
-"""Bytes of host memory that a case reads or writes: more than the L2 caches of today's GPUs."""
+"""Maximum bytes of host memory that a case reads or writes.
+
+The size is larger than the L2 caches of today's GPUs.
+"""
 
 HOPS = 4096
 """Hops per launch: about 5 ms at 1.3 us per hop."""

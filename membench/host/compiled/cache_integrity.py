@@ -58,7 +58,7 @@ def _locked(path: Path, how: int) -> Iterator[bool]:
 
 @contextmanager
 def compiling(directory: Path) -> Iterator[None]:
-    """Keep other processes from checking the files below ``directory`` while this block runs."""
+    """A context in which no other process checks the files below ``directory``."""
     with _locked(directory / _COMPILING, fcntl.LOCK_SH):
         yield
 
@@ -75,8 +75,8 @@ def record_digests(directory: Path) -> None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file without a recorded digest is kept. The process that compiled such a file was killed
-    before it could record the digest.
+    A file without a recorded digest is kept, because the process that compiled the file may have
+    been killed before it could record the digest.
 
     Returns:
         The removed files. The function removes no file while another process compiles.

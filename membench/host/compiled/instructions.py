@@ -312,9 +312,9 @@ def hops(typing: Any, p: Any) -> Any:
 def _chains(chains: int) -> Any:
     """A function ``(heads, steps)`` that follows ``chains`` pointer chains, ``steps`` loads each.
 
-    ``heads`` is the address of the chains' current pointers. The function updates these pointers.
-    The pointers stay in registers, and the chains take turns. So the processor can have ``chains``
-    loads in flight.
+    ``steps`` is a multiple of 8. ``heads`` is the address of the chains' current pointers. The
+    function updates these pointers. The pointers stay in registers, and the chains take turns. So
+    the processor can have ``chains`` loads in flight.
     """
     loads = 8
 

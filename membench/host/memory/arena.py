@@ -24,7 +24,7 @@ from membench.machine.pages import huge_page_bytes, huge_page_size
 Bytes = npt.NDArray[np.uint8]
 
 ALIGNMENT = 2 * MIB
-"""Alignment of every array in bytes: a huge page on machines with pages of 4 KiB."""
+"""Minimum alignment of a mapping in bytes: a huge page on machines with pages of 4 KiB."""
 
 PAGES = ("thp", "4k")
 
@@ -43,9 +43,10 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """Map ``size`` bytes of new memory, aligned to a huge page if ``size`` is large enough.
+    """Map ``size`` bytes of new memory, aligned to `ALIGNMENT`.
 
-    No page is touched. The mapping exists as long as the array or a view of the array.
+    With ``thp``, memory that is not smaller than a huge page is aligned to a huge page. No page is
+    touched. The mapping exists as long as the array or a view of the array.
 
     Args:
         pages: ``thp`` requests transparent huge pages; `huge_bytes` returns the number of bytes for
@@ -53,7 +54,7 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         node: NUMA node that must provide the pages.
 
     Raises:
-        Skip: the kernel has no memory policies.
+        Skip: this system cannot bind memory to ``node``.
         MembenchError: the memory cannot be allocated.
     """
     huge = huge_page_size()
@@ -129,7 +130,8 @@ class _Arena:
     """A mapping, and the known contents of the arrays in it.
 
     Attributes:
-        taken: bytes that cases have used, and that are therefore touched.
+        taken: bytes from the start of the mapping that cases have used, and therefore touched.
+        owner: the ``owner`` of the `Arenas.take` call that made the mapping.
         spans: the spans of the arrays of the last case.
         contents: span -> content, for arrays with known content.
     """
@@ -143,7 +145,8 @@ class _Arena:
     def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
         """The known content of each of ``spans``; None if the content is unknown.
 
-        After the call all these contents are unknown, because the case may overwrite the arrays.
+        After the call, the contents of all spans that overlap ``spans`` are unknown, because the
+        case may overwrite the arrays.
         """
         self.spans = spans
         found = [self.contents.get(span) for span in spans]
@@ -159,8 +162,8 @@ class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: maximum bytes of all mappings together. Before a new mapping exceeds this limit,
-            other mappings are freed.
+        limit: maximum touched bytes of all mappings together. If a call would exceed this limit,
+            the mappings with the other kinds of page are freed.
         nodes: number of NUMA nodes of the machine. With several nodes, touched pages are freed
             before other threads use them.
 

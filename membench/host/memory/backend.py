@@ -86,7 +86,7 @@ class CpuBackend:
 
     @property
     def line_bytes(self) -> int:
-        """Size of a cache line in bytes, at least 64."""
+        """Size in bytes of the largest cache line of any cache; 64 if unknown."""
         return max((cache.line for cache in self.machine.cpu.caches), default=LINE) or LINE
 
     def describe(self) -> Device:
@@ -107,18 +107,22 @@ class CpuBackend:
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
         """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
 
-        The arrays contain old data. The next call reuses the same memory. Each thread should be the
-        first thread that touches its share of the arrays.
+        The arrays contain old data. The next call for the same ``pages`` reuses the same memory.
+        Each thread should be the first thread that touches its share of the arrays.
+
+        Args:
+            threads: number of threads of the case that uses the arrays.
 
         Raises:
             Skip: this kernel has no pages of this kind.
+            MembenchError: the run may not use so much memory, or the system does not provide it.
         """
         if pages == "4k" and mmap.PAGESIZE != 4096:
             skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     def touch(self, memory: Bytes, threads: int) -> None:
-        """Write to every page of ``memory``, with all `helpers` of a case with ``threads`` threads.
+        """Write to every page of ``memory``, with ``helpers(threads)`` threads.
 
         The first write to a page takes far longer than later writes.
         """
@@ -154,9 +158,9 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the arrays' memory that is on huge pages, such as ``100%``.
+        """The share of the touched memory that is on huge pages, such as ``100%``.
 
-        ``pages`` is the kind of page that was requested for the arrays, ``thp`` or ``4k``.
+        The result covers only the memory that was requested with ``pages`` (``thp`` or ``4k``).
         """
         return self._arenas.huge_share(pages)
 
@@ -180,12 +184,16 @@ class CpuBackend:
 
         Args:
             threads: number of threads, or indices in ``cpus`` of the threads.
+            job: function of the thread's position, 0, 1, 2, ..., among the threads of this call.
         """
         which = range(threads) if isinstance(threads, int) else threads
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """The kind of core that ran the threads, or the reason why a thread was not pinned."""
+        """The kinds of core that ran the threads, or the reason why a thread was not pinned.
+
+        The result is empty if all threads are pinned and the machine has one kind of core.
+        """
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))

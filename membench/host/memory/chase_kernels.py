@@ -81,9 +81,12 @@ def chase(block: Any, slot: Any, parties: Any, start: Any, loads: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def chains(block: Any, slot: Any, parties: Any, heads: Any, count: Any, steps: Any) -> Any:
-    """Follow ``count`` pointer chains at once, ``steps`` loads each (a multiple of 8).
+    """Follow ``count`` pointer chains at once, ``steps`` loads each.
 
-    ``heads`` is the address of the chains' current pointers. The kernel updates these pointers.
+    Args:
+        heads: address of the chains' current pointers. The kernel updates these pointers.
+        count: 1, 2, 4, 8 or 12. With another value, the kernel does nothing.
+        steps: a multiple of 8.
     """
     if enter(block, slot, parties):
         if count == 1:
@@ -111,7 +114,10 @@ def gather(
     indices: Any,
     count: Any,
 ) -> Any:
-    """Compute out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times."""
+    """Compute out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times.
+
+    ``count`` is a multiple of 4.
+    """
     if enter(block, slot, parties):
         for _ in range(iterations):
             gather_words(out, table, indices, count)

@@ -15,7 +15,10 @@ from membench.host.memory.thread_pool import ThreadSlot
 
 
 def vector_bits(features: Mapping[str, bool]) -> int:
-    """Bits of the registers that LLVM uses for 64-byte vectors on a CPU with ``features``."""
+    """Bits of a vector register (AVX-512, AVX, SSE or Neon) of a CPU with LLVM's ``features``.
+
+    The result is 0 if unknown.
+    """
     if features.get("avx512f"):
         return 512
     if features.get("avx"):

@@ -1,4 +1,4 @@
-"""The engine for machines without a compiler. It has the operations that NumPy measures correctly.
+"""The engine that does not need Numba. It has the operations that NumPy measures correctly.
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
 reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per

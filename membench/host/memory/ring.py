@@ -30,7 +30,8 @@ class HostRing:
         The lines are not linked yet.
 
         Raises:
-            Skip: the number of lines is not a power of two, or a line is too small for a pointer.
+            Skip: the number of lines is not a power of two from 2 on, or ``stride`` is not a
+                multiple of 8 bytes.
         """
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:

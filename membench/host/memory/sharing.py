@@ -29,11 +29,11 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 def parts(size: int, threads: int) -> list[slice]:
     """Divide ``size`` bytes into one slice per thread, at page boundaries.
 
-    The boundaries are boundaries of huge pages if possible. A huge page is placed near the thread
-    that touches it first, so threads should not share a huge page.
+    If a share has at least 8 huge pages, the boundaries are boundaries of huge pages. A huge page
+    is placed near the thread that touches it first, so threads should not share a huge page.
 
     Raises:
-        Skip: there are more threads than pages.
+        Skip: ``size`` is not a multiple of 4 KiB, or there are more threads than pages.
     """
     grain = HUGE_PAGE if size // threads >= 8 * HUGE_PAGE else PAGE
     if size % PAGE:

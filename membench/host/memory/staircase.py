@@ -72,7 +72,8 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """Measure rings of at most ``top`` bytes, with lines of ``line`` bytes, on CPU ``cpu``.
 
-    Returns pairs (bytes of a ring, ns per dependent load), ascending by size.
+    Returns pairs (bytes of a ring, ns per dependent load), ascending by size. The result is empty
+    if the thread cannot be pinned.
     """
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages

@@ -1,8 +1,9 @@
 """Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
 
-Every kernel has the parameters ``(block, slot, parties, iterations, address..., bytes)``. The first
-three parameters are for the barrier (`membench.host.compiled.barrier`). A kernel returns 0, or the
-sum of the words that it read. Addresses are 64-byte aligned. ``bytes`` is a multiple of 256.
+Every kernel in `STREAMS` has the parameters ``(block, slot, parties, iterations, address...,
+bytes)``. The first three parameters are for the barrier (`membench.host.compiled.barrier`). The
+kernel `read` returns the sum of the words that it read. The other kernels in `STREAMS` return 0.
+Addresses are 64-byte aligned. ``bytes`` is a multiple of 256.
 
 Values depend on the index, so that a mistake cannot reproduce the values. Element i of an array
 with salt s is the upper bits of a multiplicative hash of i + s. The element is an integer below
@@ -217,7 +218,10 @@ def source_value(index: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
-    """Write ``count`` elements of the source array with ``salt``, from index ``first`` on."""
+    """Write ``count`` elements of the source array with ``salt`` to ``address``.
+
+    ``first`` is the index of the first written element in the source array.
+    """
     values = carray(doubles(address), count)
     for i in range(count):
         values[i] = source_value(first + i, salt)

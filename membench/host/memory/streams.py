@@ -47,11 +47,11 @@ class Streams(Protocol):
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Wait at the barrier, run ``operation`` ``iterations`` times, and record the end time.
+        """Wait at the barrier, and run ``operation`` ``iterations`` times.
 
-        ``arrays`` are this thread's shares of the arrays; the first array is the destination. For
-        `read` the result is the sum modulo 2^64, as an int64, of the words loaded in all
-        iterations. For other operations the result is 0.
+        The engine records when the work starts and ends. ``arrays`` are this thread's shares of the
+        arrays; the first array is the destination. For `read` the result is the sum modulo 2^64, as
+        an int64, of the words loaded in all iterations. For other operations the result is 0.
         """
         ...
 

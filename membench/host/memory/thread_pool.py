@@ -39,10 +39,10 @@ class ThreadSlot:
         return self.block, self.index, self.parties
 
     def timed(self, work: Callable[[], Any]) -> Any:
-        """Run ``work`` that is not compiled, after the barrier, and record its end time.
+        """Wait at the barrier, run ``work``, and record when the work started and ended.
 
-        The time is less precise than in a compiled kernel, because it includes the wake-up of the
-        interpreter.
+        This method is for work that is not compiled. The times are less precise than the times of a
+        compiled kernel, because they include the wake-up of the interpreter.
         """
         return self.team.timed_here(self.index, work)
 
@@ -81,6 +81,7 @@ class ThreadPool:
             threads: indices in ``cpus`` of the threads to use; by default the first threads.
 
         Raises:
+            ValueError: there are no jobs, or not exactly one thread of the pool per job.
             MembenchError: a thread did not reach the barrier in time.
             BaseException: the exception of the first job that failed.
         """
@@ -124,7 +125,7 @@ class ThreadPool:
         return max(ends) - min(stamped) if stamped else 0
 
     def timed_here(self, slot: int, work: Callable[[], Any]) -> Any:
-        """Run ``work`` after the barrier and record its end time, for thread ``slot``."""
+        """Wait at the barrier, run ``work``, and record its start and end times for ``slot``."""
         self._barrier.wait()
         line = (FIRST_SLOT + SLOT_BYTES * slot) // 8
         self._shared[line + START // 8] = time.perf_counter_ns()
@@ -178,7 +179,7 @@ class ThreadPool:
 
 
 def _pin(cpu: int) -> str:
-    """Pin the calling thread to ``cpu``. Returns the error as text, or an empty text.
+    """Pin the calling thread to ``cpu``. Returns the error as text; empty if pinning succeeded.
 
     Pinning fails if a seccomp filter forbids it, or if the control group has lost the CPU since the
     snapshot.

@@ -1,8 +1,8 @@
 """Compiled kernels for memory traffic, for a pointer chase during traffic, and for page faults.
 
-Traffic consists of chunks. A chunk is either read or written as a whole, and only the chunk's
-number decides which. So the data can be checked: a chunk that is read keeps the pattern, and a
-chunk that is written contains the constant.
+Traffic consists of chunks. A chunk is either read or written as a whole. The chunk's number and the
+percentage of reads decide which. So the data can be checked: a chunk that is read keeps the
+pattern, and a chunk that is written contains the constant.
 """
 
 from __future__ import annotations
@@ -136,12 +136,13 @@ def chase_beside(
     least_moved: Any,
     out: Any,
 ) -> Any:
-    """Run a pointer chase on thread 0 while the other threads generate traffic, and then stop them.
+    """Run a pointer chase on thread 0 while other threads generate traffic, then stop the traffic.
 
-    A sample consists of ``loads`` loads. The first sample starts when every generator has moved
-    ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns or ``most`` samples. ``out``
-    receives the number of samples. Two numbers per sample follow: the sample's nanoseconds, and the
-    bytes that the generators moved in this time. Returns the address at which the chase ended.
+    A sample consists of ``loads`` loads (a multiple of 32). The first sample starts when every
+    generator has moved ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns or ``most``
+    samples. ``out`` receives the number of samples. Two numbers per sample follow: the sample's
+    nanoseconds, and the bytes that the generators moved in this time. Returns the address at which
+    the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
@@ -170,10 +171,12 @@ def chase_beside(
 def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) -> Any:
     """Index of the first wrong double in ``chunks`` chunks of traffic; -1 if all are right.
 
+    The index counts from ``base``.
+
     Args:
         first: index in the pattern of the element at ``base``.
         percent: percentage of the chunks that are read.
-        seen: number of chunks that the traffic has processed.
+        seen: number of chunks, from ``base`` on, that the traffic has processed.
     """
     values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
     for chunk in range(chunks):

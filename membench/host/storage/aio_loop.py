@@ -88,7 +88,7 @@ def _cpu_time(scratch: Any) -> Any:
 def _submit(p: Any) -> Any:
     """Submit the I/O that `_start` prepared.
 
-    Returns the number of I/Os that the kernel accepted.
+    Returns the number of I/Os that the kernel accepted, or -1 as syscall(2) does.
     """
     if load(p + RING):
         return ring_submit(load(p + RING))
@@ -97,9 +97,9 @@ def _submit(p: Any) -> Any:
 
 @helper
 def _take(p: Any) -> Any:
-    """Wait for one completion.
+    """Wait for one completion. Returns 1 for success; otherwise 0 or a negative number.
 
-    The first words of EVENT then contain the I/O's number and result.
+    The first two words of the event then contain the I/O's id and result.
     """
     event = load(p + EVENT)
     if load(p + RING):
@@ -111,9 +111,12 @@ def _take(p: Any) -> Any:
 
 @helper
 def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
-    """Prepare the I/O at index ``number`` of the offsets, with id ``io``. Returns 0 or an errno.
+    """Prepare and submit an I/O with id ``io``. Returns 0 for success, or an errno.
 
-    ``place`` is the number of the I/O's block in memory.
+    Args:
+        clock: address of 16 writable bytes for `now`.
+        place: number of the I/O's block in memory.
+        number: index of the I/O in the offsets. After the last offset, the index starts again at 0.
     """
     size, cursor = load(p + SIZE), number % load(p + COUNT) * 8
     offset = load(load(p + OFFSETS) + cursor)
@@ -159,6 +162,8 @@ def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
     If the loop submitted several I/Os together, the disk would idle in between, and the rate would
     fall by a sixth. If the loop collected several completions together, fewer than DEPTH I/Os would
     really be in flight.
+
+    Returns `FINE`, or another of the return values that this module defines.
     """
     if not enter(block, slot, parties):
         return LATE

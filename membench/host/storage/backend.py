@@ -40,7 +40,7 @@ def open_storage(
         host: an open backend whose threads and memory to use; None for new threads and memory.
 
     Raises:
-        BackendUnavailable: this process cannot open the file.
+        BackendUnavailable: this process cannot open the file, or the file has the wrong size.
     """
     return StorageBackend(machine, scratch, host)
 
@@ -166,8 +166,8 @@ class StorageBackend:
 
         Args:
             pages: kind of page of the memory, ``thp`` or ``4k``.
-            pool: bytes of memory over which the blocks are spread. By default the memory is only
-                slightly larger than the I/Os in flight need.
+            pool: bytes of memory over which the blocks are spread. By default, the memory has room
+                for the I/Os in flight and one spare block per loop.
             shift: offset in bytes of the first byte of the memory from the start of its page.
 
         Raises:
@@ -210,9 +210,9 @@ class StorageBackend:
     def served(self, before: float, moved: int) -> str:
         """The share of direct reads that may have come from the page cache, such as ``0.0%``.
 
-        The result is the larger of two shares: the share that was in the cache before the reads,
-        and the share that is in the cache after the reads. On a filesystem that cannot read
-        directly, a direct read does not fail but uses the page cache.
+        The result is the larger of two shares: the share of the file that was in the cache before
+        the reads, and the cached bytes after the reads as a share of the bytes that were read. On a
+        filesystem that cannot read directly, a direct read does not fail but uses the page cache.
 
         Args:
             before: share of the file (0 to 1) that `evict` left in the cache.
@@ -223,7 +223,10 @@ class StorageBackend:
         return f"{100 * min(1.0, max(before, after)):.1f}%"
 
     def requests(self) -> tuple[int, int] | None:
-        """Reads and writes that the file's device has completed since boot; None if unknown."""
+        """Numbers of reads and writes that the file's device has completed since boot.
+
+        The result is None if unknown.
+        """
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:

@@ -27,7 +27,7 @@ _STRIDE = 663_461  # odd, so that 2**20 successive MiB all begin at different po
 
 
 class Content:
-    """The content of a scratch file, a function of ``seed`` and the offset."""
+    """The content of a scratch file, a function of ``seed``, the offset and the generation."""
 
     def __init__(self, seed: int) -> None:
         name = b"membench scratch %d" % seed

@@ -10,7 +10,7 @@ FREE_SHARE = 0.5
 """Maximum share of the free space for the scratch file."""
 
 LEAST_CUT = 256 * MIB
-"""Minimum bytes of a scratch file that the budget or the free space has made smaller.
+"""Minimum bytes of a scratch file whose size the budget or the free space has reduced.
 
 The disk's own cache may contain much of a smaller file.
 """

@@ -113,7 +113,8 @@ def dirtied_pages(root: Path = Path("/")) -> int | None:
 def disk_name(device: str, root: Path = Path("/")) -> str:
     """``device`` with its model, such as ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
 
-    If the disk reports no model, the name of the driver replaces the model.
+    If the disk reports no model, the name of the driver replaces the model. If the driver is
+    unknown too, the result is ``device`` alone.
     """
     name = device.removeprefix("/dev/")
     disk = root / "sys/class/block" / name
@@ -131,11 +132,9 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Reads and writes that ``device`` has completed since boot, for all processes.
+    """Numbers of reads and writes that ``device`` has completed since boot, for all processes.
 
-    The result is None if unknown.
-
-    Source: fields 1 and 5 of /proc/diskstats.
+    The result is None if unknown. Source: fields 1 and 5 of /proc/diskstats.
     """
     name = device.removeprefix("/dev/")
     try:

@@ -35,7 +35,7 @@ class TrafficShape:
         block: bytes per I/O.
         depth: number of I/Os in flight.
         reads: percentage of the I/Os that are reads; all other I/Os are writes.
-        most: maximum bytes that a round writes.
+        most: limit, on average, for the bytes that a round writes; 0 for no limit.
     """
 
     pattern: str
@@ -92,13 +92,14 @@ class Flow:
         return self._trace
 
     def verify(self) -> None:
-        """Verify a sample of the data that was read, and read back a sample of the written blocks.
+        """Verify a sample of the blocks.
 
-        A sample of the reads suffices, because the engine has already compared the stamps of every
-        read.
+        If all I/Os are reads, the sample is from the blocks in memory. Otherwise written blocks are
+        read back. A sample suffices for reads, because the engine has already compared the stamps
+        of every read.
 
         Raises:
-            VerificationFailed: a block is wrong.
+            VerificationFailed: a block is wrong, or no I/O completed.
         """
         trace = self._trace
         if trace is None or not trace.count:

@@ -20,7 +20,7 @@ _READ = 4 << 20
 
 
 class Mapping:
-    """A mapping of the first ``size`` bytes of the file ``fd``. The mapping closes ``fd``.
+    """A mapping of the first ``size`` bytes of the file ``fd``. `close` closes ``fd``.
 
     Attributes:
         faults: (major, minor) page faults of this process in the last `touch`.
@@ -61,7 +61,9 @@ class Mapping:
         return resident_share(self._fd, self._size)
 
     def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:
-        """Touch the pages at ``offsets``, divided among ``threads``, for about ``seconds``.
+        """Touch the pages at ``offsets``, divided among ``threads``.
+
+        The threads stop after about ``seconds``, or when every page has been touched once.
 
         Raises:
             VerificationFailed: a page has the wrong content.
@@ -89,7 +91,7 @@ class Mapping:
         return joined(traces)
 
     def close(self) -> None:
-        """Unmap and close. A second call does nothing."""
+        """Drop the pages from the cache, unmap and close the file. A second call does nothing."""
         if self._fd >= 0:
             self.evict()
             self._map.close()

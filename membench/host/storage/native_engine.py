@@ -35,7 +35,8 @@ class NativeAio:
         cpu: the backend whose threads run the loops.
 
     Raises:
-        BackendUnavailable: the kernel refuses AIO contexts.
+        BackendUnavailable: native AIO is not supported on this architecture, or the kernel refuses
+            AIO contexts.
     """
 
     name = "aio"
@@ -50,7 +51,7 @@ class NativeAio:
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
-        """Raise `BackendUnavailable` if the kernel lacks the calls of the loop."""
+        """Prepare the kernel interface. Raise `BackendUnavailable` if the kernel lacks it."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not supported on {platform.machine()}")
@@ -79,8 +80,11 @@ class NativeAio:
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Run ``traffic`` as in `Engine.run`.
 
-        If a loop saturates its CPU, the run is repeated with twice as many loops. A run that
-        writes is not repeated.
+        If a loop saturates its CPU, the run is repeated with twice as many loops, as long as each
+        loop has a CPU, an I/O in flight and a spare block. A run that writes is not repeated.
+
+        Raises:
+            ValueError: the memory has no spare block.
         """
         if memory.size < (traffic.depth + 1) * traffic.block:
             # The loop checks a block before it reuses the block's memory. With no spare block, it
@@ -218,7 +222,7 @@ class NativeAio:
         return context.value
 
     def _drop(self, loop: int, depth: int) -> None:
-        """Destroy a context. This waits for all I/Os of the context that are in flight."""
+        """Destroy a context. The call waits for all I/Os of the context that are in flight."""
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:
@@ -233,7 +237,7 @@ class NativeAio:
 def _queued_ns() -> int:
     """Nanoseconds that this thread was runnable but had no CPU.
 
-    The result is 0 if the kernel does not count them.
+    The result is 0 if the kernel does not report this time.
 
     Source: the second field of /proc/thread-self/schedstat.
     """

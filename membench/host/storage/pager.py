@@ -4,9 +4,9 @@
 
 A slot has room for one page. Each of ``readers`` threads takes a free slot and the next page, and
 reads the page into the slot. The calling thread starts the copy of every filled slot immediately.
-When the copy is done, the calling thread frees the slot. Reads and copies overlap if there are more
-slots than readers: with two slots per reader, the reader fills one slot while the other slot is
-copied (double buffering).
+When the copy is done, the calling thread frees the slot. With two slots per reader, a reader fills
+one slot while its other slot is copied (double buffering). With one slot per reader, a reader waits
+until its slot is copied.
 
 Any error stops the pipeline. The pipeline then starts no further page. It waits for the copies in
 flight, because the device still reads their slots. Then it joins all threads, and raises the first
@@ -76,7 +76,7 @@ class Nowhere:
 
 @dataclass(frozen=True)
 class _Filled:
-    """A page in a slot. ``begun`` is the time at which the read of the page began."""
+    """A page in a slot. ``begun`` is the time in ns at which the read of the page began."""
 
     slot: int
     offset: int
@@ -114,7 +114,7 @@ class Pager:
         self.cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Start no further page. `run` then returns the pages that have arrived.
+        """Start no further page. `run` then returns when the started pages have arrived.
 
         Any thread may call this method.
         """
@@ -294,7 +294,7 @@ def _quietly(wait: Callable[[int], None], slot: int) -> None:
 def copying(sink: Sink, slots: Sequence[int], seconds: float) -> float:
     """Pages per second that ``sink`` copies from full ``slots``, without reads.
 
-    A copy of every slot is in flight. The measurement takes about ``seconds``.
+    The copies of all slots are in flight at the same time. The measurement takes about ``seconds``.
     """
     places = max(1, sink.places)
     going: deque[int] = deque()

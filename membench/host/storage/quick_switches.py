@@ -15,7 +15,7 @@ The default of 5 ms would raise the tail latency.
 
 @contextmanager
 def quick_switches() -> Iterator[None]:
-    """A context in which the interpreter switches threads every `SWITCH_S` seconds."""
+    """A context in which `SWITCH_S` is the interpreter's switch interval."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:

@@ -41,7 +41,7 @@ Several chunks are checked because other processes may write in bursts.
 """
 
 CACHED = 0.5
-"""Minimum share of the data of direct I/O in the page cache, for I/O that counts as buffered.
+"""Direct I/O counts as buffered if at least this share of its data is in the page cache.
 
 Without buffering, only the filesystem's own blocks are in the page cache: a few percent.
 """
@@ -111,13 +111,14 @@ class ScratchFile:
         """Write ``size`` bytes into a new file in ``directory``, and flush them to the device.
 
         Args:
-            size: bytes, at least `LEAST`; rounded up to a multiple of `CHUNK`.
+            size: bytes; raised to at least `LEAST`, and rounded up to a multiple of `CHUNK`.
             budget: bytes that the run may write, including the ``size`` bytes written here.
             seed: seed of the content.
             rounds: number of rounds of the run.
 
         Raises:
-            OutputError: ``directory`` is not a directory, is not writable, or has too little space.
+            OutputError: ``directory`` is not a directory, is not writable, or has too little space;
+                or ``size`` exceeds ``budget``.
             BackendUnavailable: direct I/O does not reach a device, according to the kind of
                 filesystem or to a test read of the new file.
         """
@@ -247,10 +248,10 @@ def _without_copies(fd: int, filesystem: Filesystem) -> bool:
     """Set the flag that makes btrfs overwrite the file in place; True if the flag is now set.
 
     The flag takes effect only while the file is empty. Since Linux 6.15, btrfs buffers direct
-    writes to a file without the flag. Otherwise the checksum of a page would be wrong if the page
-    changed during the write. A file with the flag has no checksums and is not compressed. On other
-    filesystems the function does nothing, because the same bit has another meaning (f2fs pins the
-    file) or no meaning.
+    writes to a file without the flag. Without buffering, the checksum of a page would be wrong if
+    the page changed during the write. A file with the flag has no checksums and is not compressed.
+    On other filesystems the function does nothing, because the same bit has another meaning (f2fs
+    pins the file) or no meaning.
     """
     if filesystem.kind != "btrfs":
         return False
@@ -263,7 +264,9 @@ def _without_copies(fd: int, filesystem: Filesystem) -> bool:
 
 
 def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
-    """Read a few MiB of the new file directly, and check that the page cache stays empty.
+    """Read the first `LEAST` bytes directly, and check that most of them are not cached.
+
+    The check is omitted if the written data cannot be evicted from the page cache.
 
     Raises:
         BackendUnavailable: the direct reads fail, or the page cache contains the data.
@@ -368,7 +371,7 @@ def _pages(size: int) -> mmap.mmap:
 
 @contextlib.contextmanager
 def _no_longer_than(size: int) -> Iterator[None]:
-    """Limit all files that this process writes to ``size`` bytes while the block runs.
+    """A context in which no file that this process writes may exceed ``size`` bytes.
 
     The limit is a second safeguard. The interpreter ignores SIGXFSZ, so a write beyond the limit is
     an error (EFBIG).

@@ -1,4 +1,4 @@
-"""The engine for machines without a compiler or native AIO: one thread per I/O in flight.
+"""The engine for machines without Numba or without native AIO: one thread per I/O in flight.
 
 The threads make blocking calls. The interpreter runs between two I/Os, and the threads share the
 interpreter lock. So at high queue depths, the engine limits the rate and the tail latency.
@@ -79,7 +79,7 @@ class _Worker:
         self.error: Exception | None = None
 
     def run(self, barrier: threading.Barrier) -> None:
-        """Wait at the barrier, then do I/Os until the time is up. Store an error in ``error``."""
+        """Wait at the barrier, then do I/Os until the end of the run. Store errors in ``error``."""
         barrier.wait()
         try:
             self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))

@@ -1,4 +1,4 @@
-"""The compiled loops that touch the pages of a mapped file."""
+"""The compiled loop that touches the pages of a mapped file."""
 
 from __future__ import annotations
 

@@ -55,15 +55,16 @@ class TrafficRecord:
         offset: file offset of each I/O.
         wrote: for each I/O, True for a write.
         begin: time of the first submission in nanoseconds.
-        deadline: time after which no I/O was started.
-        busy: largest share of a CPU that a submitting thread used.
+        deadline: time in nanoseconds from which on no I/O started, unless a minimum number of I/Os
+            was requested.
+        busy: largest share (0 to 1) of a CPU that a submitting thread used.
         loops: number of submitting threads.
         depth: number of I/Os in flight.
         landed: for each block of memory, the file offset of the I/O that used the block last, or
             `NEVER`.
-        submitting: largest share of time that a submitting thread spent in the submission call; 0
-            if the engine has no separate submission call.
-        queued: share of time in which the submitting thread waited for a CPU.
+        submitting: largest share (0 to 1) of time that a submitting thread spent in the submission
+            call; 0 if the engine has no separate submission call.
+        queued: largest share (0 to 1) of time that a submitting thread waited for a CPU.
         registered: whether the memory and the file were registered with the kernel.
     """
 
@@ -90,8 +91,8 @@ class TrafficRecord:
     def blocked(self) -> bool:
         """Whether submission waited for the disk, so that fewer than ``depth`` I/Os were in flight.
 
-        True if submission took more than half of the time and mostly waited. Waiting excludes
-        computing and waiting for a CPU.
+        True if ``depth`` is more than 1, submission took more than half of the time, and the thread
+        waited for more than half of the submission. Waiting for a CPU does not count.
         """
         # A lower bound, because busy and queued also include time outside the submission call.
         waiting = self.submitting - self.busy - self.queued
@@ -101,6 +102,7 @@ class TrafficRecord:
         """I/Os per second for successive groups: the I/Os of a group divided by its duration.
 
         I/Os that completed after the deadline are left out, because the queue depth decreases then.
+        If no I/O completed before the deadline, all count.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:

@@ -45,7 +45,7 @@ _I64 = ir.IntType(64)
 
 @intrinsic
 def _index(typing: Any, address: Any) -> Any:
-    """Read the 32-bit index at ``address`` with acquire order: before all later accesses."""
+    """Read the 32-bit index at ``address``, before all later accesses (acquire)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
@@ -56,7 +56,7 @@ def _index(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def _announce(typing: Any, address: Any, value: Any) -> Any:
-    """Write the 32-bit index at ``address`` with release order: after all earlier accesses."""
+    """Write ``value`` to the 32-bit index at ``address``, after all earlier accesses (release)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], _I32.as_pointer())
@@ -100,8 +100,8 @@ def ring_submit(r: Any) -> Any:
 def ring_wait(r: Any, event: Any) -> Any:
     """Wait for one completion and take it from the ring.
 
-    ``event`` receives the I/O's number and result as 64-bit words. Returns 1 for success. Returns 0
-    or a negative number if the system call failed.
+    ``event`` receives the I/O's id and result as 64-bit words. Returns 1 for success, 0 if no
+    completion arrived, or a negative number if the system call failed.
     """
     head = _index(load(r + CQ_HEAD))
     if head == _index(load(r + CQ_TAIL)):

@@ -30,9 +30,9 @@ class WriteLedger:
         self._path = path
 
     def claim(self, case: str, size: int, limit: int) -> bool:
-        """Reserve ``size`` of ``limit`` bytes for ``case``, once per run.
+        """Reserve ``size`` of ``limit`` bytes for ``case``. Returns False if too few are left.
 
-        Returns False if too few bytes are left.
+        If ``case`` has reserved bytes before, the call only returns True.
         """
         book = self._read()
         if case not in book.claims:

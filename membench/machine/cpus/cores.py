@@ -15,7 +15,7 @@ from membench.core.snapshot import Core
 from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, read
 
 SLOWER = 0.85
-"""Share of the fastest core's speed; a core below this share belongs to the next slower kind.
+"""Share of the speed of a kind's fastest core; a core below this share belongs to a slower kind.
 
 Cores of one kind differ slightly, because the firmware lets some cores clock higher. On GB10, the
 fast cores have the speeds 1024 and 997. On Xeons with Turbo Boost Max 3.0, the speeds differ by up

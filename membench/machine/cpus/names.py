@@ -15,7 +15,7 @@ Other chips also have Neoverse-V2 cores.
 
 
 def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
-    """The processor's name, or the architecture if the name is unknown; never empty.
+    """The processor's name; if unknown, the name of the machine or the architecture. Never empty.
 
     Args:
         cpuinfo: text of /proc/cpuinfo.

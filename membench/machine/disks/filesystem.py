@@ -100,10 +100,11 @@ def _options(mount: Mount) -> str:
 def _device(mount: Mount, root: Path) -> str:
     """The kernel's name of the block device; empty if there is no block device.
 
-    The function does not use the name in the mount table, because this name may identify the host
-    or a server. For example, a volume group often has the name of the host. btrfs is an exception,
-    because files on btrfs have a separate device number. For btrfs, the function resolves the name
-    in the mount table, which may be a link or a name of the device mapper.
+    The function looks up the device number, because the name in the mount table may identify the
+    host or a server. For example, a volume group often has the name of the host. sysfs does not
+    list the device number of a btrfs filesystem. For such a number, the function resolves the name
+    in the mount table, which may be a link or a name of the device mapper. If that fails too, a
+    name directly in /dev is the result.
     """
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"

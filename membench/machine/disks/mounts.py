@@ -36,7 +36,7 @@ class Mount:
 
 
 def unescape(text: str) -> str:
-    r"""Decode a mountinfo field: ``a\\040b`` -> ``a b``.
+    r"""Decode a mountinfo field: ``a\040b`` -> ``a b``.
 
     The kernel escapes single bytes. The function joins the bytes and decodes them as UTF-8.
     """

@@ -111,8 +111,9 @@ def read_gpus(
 ) -> Gpus:
     """The GPUs that CUDA will show to this process, and the problems that prevent their use.
 
-    A machine without a GPU or without NVIDIA's driver is not a problem: the result is `Gpus()`. A
-    MIG instance is listed as a GPU with the memory size of the instance and the index of its GPU.
+    A machine without an NVIDIA GPU, or without any part of NVIDIA's driver, is not a problem: the
+    result is `Gpus()`. A MIG instance is listed as a GPU with the memory size of the instance and
+    the index of its GPU.
 
     Args:
         root: directory that contains dev, proc and sys.

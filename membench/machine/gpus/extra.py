@@ -1,9 +1,9 @@
 """Print the extra for this machine's driver: ``python3 -m membench.machine.gpus.extra``.
 
-The output is ``[cuda12]``, ``[cuda13]``, or nothing if there is no driver. The output completes a
+The output is ``[cuda12]``, ``[cuda13]``, or nothing if no GPU can be used. The output completes a
 requirement: ``pip install ".$(python3 -m membench.machine.gpus.extra)"``. The module runs before
-any package is installed. So the module calls the driver's library directly, and imports only the
-standard library.
+any package is installed. So the module calls the driver's library directly, and needs no package
+outside the standard library.
 """
 
 from __future__ import annotations

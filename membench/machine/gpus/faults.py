@@ -1,4 +1,4 @@
-"""Modes of a GPU that distort measurements: compute mode, MPS, confidential computing, vGPU.
+"""Modes of a GPU that prevent or distort measurements, such as MPS and confidential computing.
 
 Source of names and numbers: nvml.h. membench reads the modes, and never changes a mode.
 """

@@ -34,7 +34,10 @@ NVLINKS = 36
 
 
 def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
-    """The links of ``gpus.devices``, in the order of the devices; empty if NVML is not available.
+    """The links of ``gpus.devices``, in the order of the devices.
+
+    Devices that NVML does not list are left out. The result is empty if NVML is not available or a
+    device stops responding.
 
     Args:
         root: directory that contains sys.

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """Call ``question`` and return the result; ``otherwise`` if NVML does not support the query."""
+    """Call ``question`` and return the result; ``otherwise`` if NVML returns an error."""
     try:
         return question()
     except nvml.NVMLError:
@@ -19,7 +19,10 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """Call the NVML function ``name``; return the result, or None for an unsupported function."""
+    """Call the NVML function ``name``; return the result, or None if there is none.
+
+    There is no result if the bindings lack the function or NVML returns an error.
+    """
     function = getattr(nvml, name, None)  # older bindings may not have this function
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 

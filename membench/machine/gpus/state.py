@@ -52,7 +52,7 @@ class GpuState:
         uuid: hash of the GPU's UUID, as in `GpuIdentity`.
         sm_mhz, memory_mhz: present clocks in MHz.
         sm_mhz_max, memory_mhz_max: maximum clocks in MHz.
-        sm_mhz_set: the application clock, which an administrator may have lowered.
+        sm_mhz_set: the application clock in MHz, which an administrator may have lowered.
         performance: performance state from 0 (busy) to 15 (idle).
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
         held_ns: nanoseconds in which power, heat or the board's limit lowered the clocks, counted
@@ -160,7 +160,7 @@ class GpuReader:
 
     @classmethod
     def open(cls, root: Path = Path("/")) -> Self:
-        """Initialise NVML.
+        """Initialise NVML, and return a reader for all devices.
 
         Raises:
             NoAnswer: NVML is missing or cannot be used.
@@ -204,21 +204,21 @@ class GpuReader:
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the device ``uuid``.
 
-        The result is None if NVML does not support the query.
+        The result is None if NVML returns an error.
         """
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
 
-        The result is None if a device is unknown, or if NVML does not support the query.
+        The result is None if a device is unknown, or if NVML returns an error.
         """
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Shut NVML down. A second call does nothing."""
+        """Shut NVML down. Call this method only once, because NVML counts initialisations."""
         self._handles.clear()
         ask(self._nvml, self._nvml.nvmlShutdown, None)
 

@@ -2,8 +2,8 @@
 
 Two rules are from the CUDA C++ Programming Guide, "CUDA Environment Variables". CUDA keeps the
 order of the entries. The list ends at the first entry that matches no device. Two rules are from
-the driver. If an entry occurs twice, the driver hides all devices. The driver reads the digits at
-the beginning of an entry as a number.
+the driver. If two entries match the same device, the driver hides all devices. The driver reads the
+digits at the beginning of an entry as a number.
 """
 
 from __future__ import annotations

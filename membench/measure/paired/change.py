@@ -36,7 +36,7 @@ class Change:
     Attributes:
         text: the option's value as the user wrote it.
         python: another interpreter, as an absolute path; empty for the same interpreter.
-        variables: environment variables of the workers.
+        variables: additional environment variables of the workers.
         scratch: another directory for the scratch file; None for the same directory.
         device: another GPU, ``cuda:N``; empty for the same GPU.
     """

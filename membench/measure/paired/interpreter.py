@@ -50,7 +50,7 @@ class OtherPython:
     def planned(self, plan: Plan) -> Plan:
         """``plan`` with the bench versions of this interpreter.
 
-        Cases without a bench in this interpreter are skipped.
+        A case is skipped if this interpreter's membench does not have the bench of the case.
         """
         cases = []
         for case in plan.cases:
@@ -68,7 +68,7 @@ class OtherPython:
 
 
 def ask(path: str) -> OtherPython:
-    """Ask the interpreter at ``path`` which membench it has.
+    """Run the interpreter at ``path`` to find out which membench it has.
 
     Raises:
         UsageError: ``path`` cannot be run, or its interpreter has no membench whose workers this
@@ -112,6 +112,7 @@ def _plain(output: bytes) -> Mapping[str, object]:
 
     Raises:
         ValueError: the last line is not a JSON object.
+        IndexError: ``output`` has no lines.
     """
     data = parse_json(output.strip().splitlines()[-1])
     if not isinstance(data, dict):

@@ -108,7 +108,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Complete the paired run of the results file ``csv``.
+    """Continue an interrupted paired run. ``csv`` is the results file of one side.
 
     ``options`` must repeat the difference between the sides. A journal may come from another
     person, so membench takes no command, program or variable from the journal.
@@ -187,7 +187,8 @@ def _pairing(csv: Path) -> Pairing:
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
     """Run both set-up commands, and return ``halves`` with new snapshots of the machine.
 
-    The snapshot of a side is taken after the side's set-up command.
+    The snapshot of a side is taken after the side's set-up command. If no side has a set-up
+    command, the function returns ``halves`` unchanged.
 
     Raises:
         SetupFailed, Interrupted: as in `set_up`.

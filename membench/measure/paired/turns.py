@@ -41,9 +41,10 @@ def sides_in_turn(round_: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class OneSide:
-    """Passes the events of one side on to ``observer``, and adds the name of the side to them.
+    """Passes the events of one side on to ``observer``.
 
-    The events `started` and `round_ended` are not passed on, because they are about both sides.
+    The events of a case get the name of the side. The events `started` and `round_ended` are not
+    passed on, because they are about both sides.
     """
 
     observer: Observer
@@ -141,7 +142,7 @@ class _Turns:
     sides: list[_Turn] = field(default_factory=list)
 
     def measure(self, pairs: int) -> None:
-        """Measure all missing rounds, up to ``pairs`` pairs of rounds."""
+        """Tune the tuned cases, and measure all missing rounds of ``pairs`` pairs of rounds."""
         for one in self.sides:
             if one.rounds.untuned():
                 with self._turn(one):

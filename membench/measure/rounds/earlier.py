@@ -46,7 +46,7 @@ class EarlierRounds:
 def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
     """The scatter of ``units``, one case's results with the status `ok`, one result per round.
 
-    The result is None for fewer than `LEAST_ROUNDS` results.
+    The result is None for fewer than `LEAST_ROUNDS` results, or if a result has no readings.
     """
     rounds = [unit.readings for unit in units]
     if len(rounds) < LEAST_ROUNDS or not all(rounds):
@@ -75,8 +75,8 @@ def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
 def sampling_share(earlier: EarlierRounds | None, rounds: int) -> float:
     """The share of the usual samples, or of the usual seconds, that the next round takes.
 
-    The share is `FIRST_SHARE` until the scatter of the ``earlier`` rounds is known. It is 1 if a
-    case has so few ``rounds`` that the scatter stays unknown.
+    The share is `FIRST_SHARE` until the scatter of the ``earlier`` rounds is known, and then 1. It
+    is always 1 if a case has so few ``rounds`` that the scatter stays unknown.
     """
     return FIRST_SHARE if earlier is None and rounds > LEAST_ROUNDS else 1.0
 

@@ -31,7 +31,7 @@ A case with a larger share is flagged.
 """
 
 AT_WORK = 2
-"""Highest performance state of a busy GPU. GeForce cards compute in state 2, other cards in 0."""
+"""Largest state number of a busy GPU. GeForce cards compute in performance state 2, others in 0."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class EnvironmentSample:
 
     Attributes:
         seconds: time of a monotonic clock.
-        pauses: number of times that the control group has throttled its processes so far.
+        pauses: number of times so far that the kernel throttled this process's control groups.
         gpus: hashed UUID -> state; empty if the case needs no GPU, or NVML does not respond.
         ticks: CPU time counters; ``own`` covers this process and the worker.
         pinned: whether the worker is pinned to the NUMA node of its device.
@@ -71,7 +71,10 @@ class EnvironmentMonitor:
         self._round = CpuTicks()  # CPU time during the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
-        """Read the conditions before ``case``, and pin ``worker`` to the NUMA node of its GPU."""
+        """Read the conditions before ``case``, and pin process ``worker`` to its GPU's NUMA node.
+
+        If ``case`` needs no GPU, a worker that was pinned may use all CPUs again.
+        """
         gpus = self._gpus(case)
         pinned = True
         if gpus:
@@ -85,7 +88,8 @@ class EnvironmentMonitor:
     ) -> CaseResult:
         """Read the conditions after ``case``. Return ``unit`` with the flags from both readings.
 
-        Only results with the status `ok` get flags.
+        The causes of flags are added to the `detail`. Only results with the status `ok` are
+        changed.
         """
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:

@@ -55,7 +55,7 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure the cases that ``done`` lacks, write them to the journal, and return all results.
+    """Measure the cases that ``done`` lacks into the journal, and return all case results.
 
     Raises:
         Interrupted: a signal arrived. The journal has the results so far.
@@ -202,7 +202,10 @@ class _Round:
                 self._worker.kill()
 
     def run(self, request: RoundRequest) -> CaseResult:
-        """The case result of ``request``; a failed result if the worker is lost."""
+        """The case result of ``request``; a failed result if the worker is lost.
+
+        If the case needs a scratch file that does not exist, the result is failed or skipped.
+        """
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         if case.disk and setting.layout.problem:

@@ -1,4 +1,4 @@
-"""The reading of a round, computed from its samples: the statistic, and samples for the file."""
+"""The reading of a round, computed from its samples: the statistic, and the samples to store."""
 
 from __future__ import annotations
 

@@ -70,6 +70,7 @@ def take_samples(
 
     Raises:
         Skip: even the maximum number of iterations per sample is too short for the clock.
+        MembenchError: the clock did not advance during a sample.
     """
     total = 1
     once = stopwatch.warm()  # warms up page tables, code and caches

@@ -80,7 +80,7 @@ ROUND_SHARE = 0.6
 
 At this limit, the sampling error within the rounds causes 36 % of the variance between rounds.
 Without this error, the confidence interval over the rounds would be narrower by a fifth. Twice as
-many samples would narrow the interval by a tenth at most.
+many samples would narrow the interval by about a tenth.
 """
 
 
@@ -141,8 +141,8 @@ class RelativeDeviation:
     After at least ``least`` samples, sampling ends in two cases:
 
     - The relative standard deviation is at most ``limit``.
-    - The relative standard deviation changed by at most ``drift`` times itself over the last
-      ``window`` samples.
+    - There are at least twice ``window`` samples, and the relative standard deviation changed by at
+      most ``drift`` times itself over the last ``window`` samples.
 
     So a noisy device ends with a known spread, and not at the time limit. NVBench's `stdrel`
     criterion has the same two conditions (0.5 %, and 5 % over a window).

@@ -120,7 +120,8 @@ class DeviceStopwatch:
     def warm(self) -> None:
         """Run the work once without stopping the queue.
 
-        The first run loads code and waits for the device. In a stopped queue it would never end.
+        The first run loads code and waits for the device. In a stopped queue, the run would end
+        only at the queue's deadline.
         """
         time_span(self.device, self.work.run, 1, hold=False)
 

@@ -64,7 +64,8 @@ def _score(
     So a larger score is always better.
 
     Raises:
-        Skip: the configuration cannot run on this machine, or is no valid candidate.
+        Skip: the configuration cannot run on this machine, its kernel spills registers, or the
+            value is above the peak.
         MembenchError: the work of the bench takes its own samples.
     """
     try:
