@@ -53,8 +53,11 @@ def _next(step: float, farther: float = math.inf) -> float:
     sizes change no verdict. So the largest size is evaluated first, and then the middle one of the
     remaining sizes.
 
+    A step whose size is not in `LADDER` is evaluated itself.
+
     Args:
-        farther: the nearest evaluated step beyond ``step``, with other verdicts.
+        farther: the nearest evaluated step beyond ``step``, with other verdicts; infinite if there
+            is none.
     """
     sizes = [size for size in LADDER if abs(step) <= size < abs(farther)]
     if abs(step) not in LADDER or not sizes:
