@@ -40,12 +40,12 @@ def entry_range(entry: Assumption) -> str:
 
 
 def of_workload(model: str, workload: str) -> Message:
-    """A model that serves the requests of a trace as text: ``llama-3.1-8b, agent``."""
+    """Text that names a model and the trace of its requests, such as ``llama-3.1-8b, agent``."""
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
-    """A model, a trace and a class of GPU as text: ``llama-3.1-8b, agent, Hopper (2022)``."""
+    """Text that names a model, a trace and a class of GPU: ``glm-5, agent, Hopper (2022)``."""
     return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 

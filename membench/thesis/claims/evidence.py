@@ -47,7 +47,7 @@ class EvidenceRows:
     def peak(self) -> float | None:
         """The first theoretical peak in the rows, in SI units.
 
-        None if no row has a peak, apart from measured peaks.
+        None if the rows have no peaks, or only measured peaks.
         """
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:

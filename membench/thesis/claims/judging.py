@@ -38,7 +38,8 @@ Words = dict[WordKey, ClaimVerdict]
 class VariantDraws:
     """The values of the statistic for one variant, and the verdict on these values alone.
 
-    ``draws`` has one value for each random draw of the inputs.
+    A variant is a model, a baseline or a trace. ``draws`` has one value for each random draw of the
+    inputs.
     """
 
     name: str
@@ -54,8 +55,8 @@ class PartVerdict:
         why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone".
             Empty if the draws themselves show the reason.
         judgement: the verdict on the draws of all variants together; None without draws.
-        strata: verdicts on groups of variants. If two groups on one axis disagree, ``word`` is
-            inconclusive.
+        strata: verdicts on groups of variants. If two groups of one `StratumAxis` have different
+            verdicts, ``word`` is inconclusive.
         kinds: the kinds of evidence of all inputs, the strongest first.
         rows: input -> the rows that are evidence for the input.
         missing: measurement without a value -> the reason.
@@ -270,7 +271,7 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """A caveat about the pair of machines, and one sentence per measurement of another machine."""
+    """A caveat about the pair of machines, and a sentence for each borrowed measurement."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} comes from {machine}.", case=row.case, machine=row.machine)

@@ -182,7 +182,7 @@ def labels(variant: str) -> dict[StratumAxis, str]:
 
     If the name or its parameter ``model`` is a known model, the generation of the model is a
     stratum. The parameters ``gpu``, ``workload``, ``point`` and ``case`` of the name are strata,
-    too. Any other variant belongs to the stratum of its case id without axes.
+    too. For any other variant, the axis is `CASE`, and the stratum is the case id without axes.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}

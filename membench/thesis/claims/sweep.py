@@ -19,7 +19,7 @@ class Sweep:
     """The verdict on a part after each step of one input.
 
     Args:
-        evaluate: step -> the verdict, followed by the verdicts that decide it
+        evaluate: step -> the verdict, followed by the verdicts that decide this verdict
             (`membench.thesis.claims.strata.words_of`).
     """
 
@@ -53,7 +53,7 @@ def _next(step: float, farther: float = math.inf) -> float:
     sizes change no verdict. So the largest size is evaluated first, and then the middle one of the
     remaining sizes.
 
-    A step whose size is not in `LADDER` is evaluated itself.
+    If the size of ``step`` is not in `LADDER`, the result is ``step``.
 
     Args:
         farther: the nearest evaluated step beyond ``step``, with other verdicts; infinite if there

@@ -254,7 +254,7 @@ def find_model(name: str) -> Model:
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """The key ``quantization_config`` from ModelOpt's `hf_quant_config.json` next to ``path``.
+    """A dict with ``quantization_config``, from ModelOpt's `hf_quant_config.json` beside ``path``.
 
     Empty if ``config`` gives a weight precision, or if the file does not exist or is too large.
     """

@@ -159,7 +159,8 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type for which a quantized checkpoint was made: `fp8`, or None for any other."""
+    """The KV type for which a quantized checkpoint was made: `fp8`, or None if no FP8 cache is
+    named."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -280,7 +281,7 @@ def _by_lists(
 ) -> Held:
     """A function from a matrix to the precision of the matrix, for ModelOpt and compressed-tensors.
 
-    ``kept`` is true for the names of matrices that the configuration excludes from its lists.
+    ``kept`` is true for the names of matrices that the configuration excludes from quantization.
     ``plain`` is the precision of matrices that are not quantized.
     """
     groups = _groups(quantized, scheme)

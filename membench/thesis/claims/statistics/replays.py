@@ -51,7 +51,7 @@ class _Constants(NamedTuple):
         matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
         token: [trace, model, 1] KV bytes per token of a mean request, with windows and state.
-        kept: [trace, model, 1] KV bytes per token for the break-even rate.
+        kept: [trace, model, 1] KV bytes per token of a prefix as long as the mean request.
         work: [trace, model, 1] FLOP/s to prefill the tokens of the trace that miss even in an
             unlimited cache.
         most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
@@ -95,7 +95,7 @@ class Tiers(NamedTuple):
     """Bytes per GPU for KV cache, [model, draws].
 
     Attributes:
-        hbm: bytes of HBM without the weights.
+        hbm: bytes of HBM that the weights leave free.
         ddr: ``hbm`` plus the bytes of DDR.
         ssd: ``ddr`` plus the bytes of SSD.
     """
