@@ -159,8 +159,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type for which a quantized checkpoint was made: `fp8`, or None if no FP8 cache is
-    named."""
+    """The KV type for which a quantized checkpoint was made: `fp8`; None if not known."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)

@@ -113,9 +113,10 @@ class Replayed:
             without a model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: capacity in blocks beyond which the hit rate is constant.
-        reread: shares of the re-read cache, by the time between two uses; empty without times.
-        resting: shares of whole contexts, by the time to the next request of the session; empty
-            without sessions.
+        reread: for blocks that are read again, the shares of each band of the time between two
+            uses; empty without times.
+        resting: for whole contexts, the shares of each band of the time to the next request of the
+            session; empty without sessions.
     """
 
     trace: str
@@ -303,7 +304,7 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """The results for each capacity in ``asked`` (blocks), and last for an unlimited cache."""
+    """The results for each capacity in ``asked`` (blocks), followed by an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)

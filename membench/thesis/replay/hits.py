@@ -34,7 +34,8 @@ _MOST_ATOMS = 2**20
 class Reuse:
     """Blocks that hit in an unlimited cache.
 
-    Each element counts the blocks that one request reads and another request used last.
+    Each element is a group of blocks that one request reads, and that one earlier request was the
+    last to use.
 
     Attributes:
         request: [n] index of the request that reads the blocks.

@@ -41,7 +41,7 @@ class TierSpec:
         capacity: number of blocks, rounded down.
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
-        ttl: seconds after the last use at which the tier drops a block.
+        ttl: seconds of idle time after which the tier drops a block.
         shared: whether all GPUs share one tier. If not, each GPU has a separate tier.
         second: whether the tier admits a block only on the second use.
     """

@@ -27,7 +27,7 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether the file ``name`` is in libCacheSim's oracleGeneral format."""
+    """Whether the file name ``name`` contains oracleGeneral, a format of libCacheSim."""
     return "oraclegeneral" in name.lower()
 
 
