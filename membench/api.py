@@ -206,7 +206,8 @@ def compare(
     """Compare results with a reference, like `membench compare`.
 
     Args:
-        files: ``LABEL=FILE`` or ``FILE``; files with the same label are pooled.
+        files: ``LABEL=FILE`` or ``FILE``; files with the same label are pooled. ``ref:NAME`` in
+            place of a file is a built-in reference.
         reference: the label of the reference; if empty, the first label.
         against: name ``ref:NAME`` of a built-in reference to compare with; empty for none.
         by: a column such as ``machine``, or an axis of the case ids; the results are split by the
