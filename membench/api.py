@@ -43,8 +43,8 @@ def run(
 ) -> RunOutcome:
     """Measure this machine, like the command `membench run`.
 
-    Call this function from the main thread. SIGINT and SIGTERM end the run early. In this case
-    ``RunOutcome.signum`` is set, and membench keeps the partial results.
+    Call this function from the main thread. SIGINT, SIGTERM and SIGHUP end the run early. In this
+    case ``RunOutcome.signum`` is set, and membench keeps the partial results.
 
     Args:
         profile: ``quick`` or ``full``.
@@ -58,7 +58,8 @@ def run(
         scratch: directory of the scratch file; None for the directory of the results.
         disk_budget: maximum size of the scratch file, in bytes.
         timeout: maximum seconds for one case in one round.
-        strict: raise if a GPU is present but unusable.
+        strict: raise if a GPU is present but unusable, or if all selected cases need a GPU and
+            cannot run.
         hold: block the GPU's stream while launches are queued.
         observer: receives the events of the run; None to ignore the events.
 
@@ -126,10 +127,11 @@ def run_paired(
 
     Returns:
         The outcome: ``sides`` (the `RunOutcome` of A, then the `RunOutcome` of B), and ``files``
-        (the arguments with which `compare` compares the pairs: ``A=o_a.csv``, ``B=o_b.csv``).
+        (for each side with results, an argument of `compare`: ``A=o_a.csv``, ``B=o_b.csv``).
 
     Raises:
-        MembenchError: the run failed; message and hint are those of the command.
+        MembenchError: A and B do not differ, or the run failed; message and hint are those of the
+            command.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import start_pair
@@ -204,20 +206,22 @@ def compare(
     """Compare results with a reference, like `membench compare`.
 
     Args:
-        files: ``LABEL=FILE`` or ``FILE``; files with one label are pooled.
+        files: ``LABEL=FILE`` or ``FILE``; files with the same label are pooled. ``ref:NAME`` in
+            place of a file is a built-in reference.
         reference: the label of the reference; if empty, the first label.
         against: name ``ref:NAME`` of a built-in reference to compare with; empty for none.
         by: a column such as ``machine``, or an axis of the case ids; the results are split by the
             values of this column or axis, and the groups are compared. Empty for no split.
         select: a glob for case ids, or several globs.
         normalize: compare fractions of the theoretical peak instead of values.
-        preset: ``strict``, ``default``, ``permissive``, or a TOML file of thresholds.
+        preset: the smallest differences that matter: ``strict``, ``default``, ``permissive``, or a
+            TOML file of thresholds.
 
     Returns:
         The comparison: ``matched`` (the results that the reference and another label have, with the
-        verdicts), ``means`` (the geometric means of the ratios) and ``facts`` (the facts about
-        machine and software, equal or different). ``to_frame()`` returns ``matched`` as a data
-        frame.
+        verdicts), ``means`` (the geometric means of the ratios) and ``facts`` (each fact about
+        machine and software, with its value for each label). ``to_frame()`` returns ``matched`` as
+        a data frame.
 
     Raises:
         MembenchError: the comparison failed; message and hint are those of the command.
@@ -250,13 +254,13 @@ def history(
         places: results files of one machine, or directories with them; at least one.
         select: a glob for case ids, or several globs.
         every_case: return a line per case and statistic, instead of a line per tier and metric.
-        preset: smallest change that is reported: ``strict``, ``default``, ``permissive``, or a
-            TOML file of thresholds.
+        preset: the smallest changes that are reported: ``strict``, ``default``, ``permissive``, or
+            a TOML file of thresholds.
 
     Returns:
-        The history. Each of its ``lines`` has ``values`` (one per run), ``levels`` (consecutive
-            runs without a change) and ``changes`` (from one level to the next). ``expected()``
-            returns the range that membench expects for the next run of each line.
+        The history. Each of its ``lines`` has ``values`` (one per run that has a value), ``levels``
+            (consecutive runs without a change) and ``changes`` (from one level to the next).
+            ``expected()`` returns the range that membench expects for the next run of each line.
 
     Raises:
         MembenchError: the files cannot be read or compared; message and hint are those of the

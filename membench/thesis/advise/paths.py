@@ -20,7 +20,7 @@ from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
 _LARGE = 4
-"""A piece at least this many times as large as all measured blocks counts as one large copy."""
+"""A piece this many times as large as the largest measured block counts as one large copy."""
 NEAR_BEST = 0.9
 """Share of the best rate. A block size that reaches this share is large enough."""
 
@@ -32,7 +32,7 @@ class Rate:
     Attributes:
         low, value, high: minimum, median and maximum.
         rows: the result rows with the rate.
-        shared: whether all ranks share the device.
+        shared: whether all ranks share the device that limits the rate.
         contiguous: whether the rate is of one large copy instead of an engine's blocks.
     """
 
@@ -45,7 +45,7 @@ class Rate:
 
     @classmethod
     def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
-        """The median, minimum and maximum of ``values`` (at least one value)."""
+        """The rate with the median, minimum and maximum of ``values`` (at least one value)."""
         ordered = sorted(values)
         middle = len(ordered) // 2
         value = ordered[middle]
@@ -71,8 +71,9 @@ class Choice:
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
         crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
-            if recomputing is always faster, or if the result is unknown.
-        flips_at: B/s of the path below which recomputing is faster; None if unknown.
+            if restoring is never faster, if the FLOP/s are unknown, or for ``recompute``.
+        flips_at: B/s of the path below which recomputing the whole context is faster. None if the
+            FLOP/s are unknown, or for ``recompute``.
     """
 
     name: str
@@ -172,7 +173,7 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:
-    """Bytes of the block in the axes of a case; None if the case has no axis ``block``."""
+    """Bytes of the block in the axes of a case; None if ``block`` is missing or invalid."""
     try:
         return parse_size(parameters["block"])
     except (KeyError, UsageError):
@@ -202,8 +203,10 @@ def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
 def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
     """The rate from host memory to the GPU for copies of KV blocks of about ``piece`` bytes.
 
-    The rate of a large copy replaces the rate of KV blocks in two cases: no block was measured, or
-    ``piece`` is far larger than all measured blocks.
+    The rate of a large copy replaces the rate of KV blocks in two cases:
+
+    - No block was measured.
+    - ``piece`` is far larger than all measured blocks, and the large copy is not slower.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
@@ -227,9 +230,11 @@ def ssd_path(
     inputs: Mapping[str, Input],
     link: Rate | None,
 ) -> Sought:
-    """The rate of pages from disk to the GPU.
+    """The rate at which pages are copied from disk to the GPU.
 
-    Without a measurement of the whole path, the rate is the lower rate of disk and ``link``.
+    If the whole path was not measured, the rate is the lower of two rates: the read rate of the
+    disk, and ``link``, the rate from host memory to the GPU. The rate is None if one of these two
+    rates is unknown.
     """
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
@@ -261,10 +266,10 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
-    """Bytes of memory of one GPU, from the snapshot ``machine`` or else from ``entry``.
+    """Bytes of memory of one GPU, from the snapshot ``machine`` or else the assumption ``entry``.
 
-    If the GPUs differ, the result is the smallest size. The result is None if both sources lack the
-    size.
+    If the GPUs in the snapshot differ, the result is the smallest size. The result is None if both
+    sources lack the size.
     """
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # 0 in old sidecars

@@ -3,7 +3,7 @@
 The time to recompute is the time of matrix products at the measured rate. The time to restore is
 the time of copies at the measured rate. Both times are lower bounds, if the engine computes in the
 measured precision and copies with the measured method. A rate without a measurement is reported as
-missing. A data sheet never replaces a measurement. A rate that the user assumes is marked as
+missing. The data sheet's peak is never used as a rate. A rate that the user assumes is marked as
 assumed.
 """
 
@@ -101,8 +101,8 @@ class Advice:
     """The answer to a `Question`.
 
     Attributes:
-        kv_bytes: bytes of KV cache of the whole context, over all ranks.
-        rank_bytes: bytes of KV cache of the whole context on one rank.
+        kv_bytes: bytes of KV cache of the whole context. Copies on several ranks count once.
+        rank_bytes: bytes of KV cache of the whole context that one rank stores.
         weight_bytes: bytes of the weights over all ranks; None if unknown.
         weights: name of the precision of the weights; empty if unknown.
         arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`. Empty if
@@ -111,7 +111,7 @@ class Advice:
         piece: size and number of the pieces in which an engine moves one block on one rank.
         choices: recompute, DDR and SSD, fastest first. A choice without a known rate is left out.
         staging: seconds to copy the context from SSD to DDR; None if not measured.
-        capacities: number of contexts that fit in each tier.
+        capacities: the capacity of each tier whose size is known.
         missing: unknown inputs, one line each.
         notes: caveats, one sentence each.
     """
@@ -146,7 +146,10 @@ class Advice:
 
     @property
     def clear(self) -> bool:
-        """Whether the ranges of the best and the second-best choice do not overlap."""
+        """Whether the slowest time of the best choice is below the fastest time of the second.
+
+        False if there are fewer than two choices.
+        """
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -237,10 +240,13 @@ def _gemm(
     inputs: Mapping[str, Input],
     peak: Assumption | None,
 ) -> tuple[Sought, str]:
-    """(FLOP/s for recomputing on one GPU, precision of these FLOP/s).
+    """(FLOP/s for recomputing on one GPU, precision of these FLOP/s as in `Advice.arithmetic`).
 
-    The precision is FP8 if the weights have fewer than 9 bits and an FP8 rate was measured.
-    Otherwise the precision is bf16.
+    FLOP/s that the user assumes come first. Otherwise the FLOP/s are in FP8 if the weights have
+    fewer than 9 bits and an FP8 rate was measured, else in bf16.
+
+    Args:
+        peak: the peak of the data sheet in bf16, for the message about a missing measurement.
     """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
@@ -379,9 +385,12 @@ def crossover(
 
     Args:
         share: share of the KV cache (including windows and state) that moves over the path.
+        bytes_per_s: rate of the path.
+        flops_per_s: FLOP/s of all ranks together.
 
     Returns:
-        1 if restoring is always faster; None if recomputing is faster up to `MOST_TOKENS`.
+        The number of tokens, which is 1 if restoring is always faster. None if restoring
+            `MOST_TOKENS` tokens is not faster.
     """
     shape, dtype = question.model.shape, question.dtype
 
@@ -409,7 +418,10 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """(capacity of each known tier, one line for each tier with an unknown capacity)."""
+    """(capacity of each known tier, lines about missing capacities).
+
+    There is at most one line, about DDR or SSD.
+    """
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
@@ -459,9 +471,9 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block, in tokens, that contains only whole entries of the KV cache.
+    """The smallest multiple of ``tokens`` that splits no entry of the KV cache, in tokens.
 
-    The block is a multiple of ``tokens``.
+    A compressed KV cache has one entry for several tokens. Layers with a window do not count.
     """
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 

@@ -40,15 +40,15 @@ def entry_range(entry: Assumption) -> str:
 
 
 def of_workload(model: str, workload: str) -> Message:
-    """Names a model that serves the requests of a trace, such as ``llama-3.1-8b, agent``."""
+    """Text that names a model and the trace of its requests, such as ``llama-3.1-8b, agent``."""
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
-    """Names a model, a trace and a class of GPU, such as ``llama-3.1-8b, agent, Hopper (2022)``."""
+    """Text that names a model, a trace and a class of GPU: ``glm-5, agent, Hopper (2022)``."""
     return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 
 def workload_name(name: str) -> str:
-    """The translatable name of a trace that membench contains, or ``name`` unchanged."""
+    """The translatable name of the trace ``name``; ``name`` itself if membench lacks this trace."""
     return _WORKLOADS.get(name, name)

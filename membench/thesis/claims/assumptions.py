@@ -91,7 +91,7 @@ class Assumption:
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """``evidence``, or the kind of evidence that ``kind`` implies if ``evidence`` is None."""
+        """``evidence``; if this is None, the kind of evidence that ``kind`` implies."""
         return self.evidence or _EVIDENCE[self.kind]
 
     @property
@@ -100,7 +100,7 @@ class Assumption:
         return UNITS[self.unit][1]
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as JSON values. The date is ISO text."""
+        """The fields as JSON values. The date is ISO text, and ``evidence`` is `evidence_kind`."""
         return {
             **asdict(self),
             "date": self.date.isoformat(),
@@ -113,7 +113,7 @@ Assumptions = Mapping[str, Assumption]
 
 
 def is_old(entry: Assumption, on: date) -> bool:
-    """Whether ``entry`` was published more than `OLD_DAYS` before ``on``."""
+    """Whether ``entry.date`` is more than `OLD_DAYS` days before ``on``."""
     return (on - entry.date).days > OLD_DAYS
 
 
@@ -143,14 +143,17 @@ def shipped() -> dict[str, Assumption]:
 def assumptions(
     override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
-    """The built-in assumptions. Entries of the file ``override`` replace entries of equal name.
+    """The built-in assumptions, and the entries of the file ``override``.
+
+    An entry of the file replaces a built-in entry of equal name.
 
     Args:
-        declared: further names that the file may define -> the unit that the models use. These are
+        declared: further name that the file may define -> unit that the models use. These names are
             records that no one has published yet, and ``measurement.<input>``.
 
     Raises:
-        AssumptionError: the file or an entry is invalid. The message names the file and the entry.
+        AssumptionError: the file or one of its entries is invalid. The message names the file, and
+            the entry if there is one.
     """
     base = shipped()
     if override is None:
@@ -183,11 +186,11 @@ def units_of(dimension: str) -> str:
 
 
 def parse(text: str, where: str) -> dict[str, Assumption]:
-    """Parse TOML: dotted name -> entry. Error messages begin with ``where``.
+    """Parse TOML text. Returns dotted name -> entry. Error messages begin with ``where``.
 
     Raises:
-        AssumptionError: the text is not TOML, or an entry is invalid. An entry is invalid if a key
-            is missing or unknown, or if the value is outside the range.
+        AssumptionError: the text is not TOML, or an entry is invalid. For example, a key is missing
+            or unknown, or the value is outside the range.
     """
     try:
         document = parse_toml(text.encode())

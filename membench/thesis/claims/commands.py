@@ -1,7 +1,8 @@
 """The commands that a report suggests for a claim.
 
-One command measures the inputs of the claim. Another command changes an assumption so that the
-verdict changes. This module computes the changed verdict before the report shows the command.
+The first commands measure the inputs of the claim and compute the verdict. The last command changes
+an assumption so that the verdict changes. This module computes the changed verdict before the
+report shows the command.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
     """The commands that measure the inputs of ``parts`` and compute the verdicts.
 
     The result is empty if no input is a measurement. If a part of the claim compares two machines,
-    the result has two commands to measure, one for each machine.
+    the result has two ``membench run`` commands, one for each machine.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -76,20 +77,23 @@ def assuming(
     told: Ledger,
     waited: Mapping[str, str],
 ) -> Assumed | None:
-    """The first change of an assumption that changes the verdict on the claim or on a part.
+    """A change of assumptions that changes the verdict on the claim or on a part.
 
     The function tries these changes in order:
 
-    - ``flip``, the smallest change that changes the verdict (if this changes an assumption)
+    - ``flip`` and the flips of the parts, if these change an assumption
     - another kind of evidence for a value that only a vendor or a forecast gives
     - a record that no one has published yet
-    - an assumption instead of a missing measurement
+    - assumptions instead of the missing measurements
 
-    The result is None if none of these changes has this effect.
+    The result is the first change that changes the verdict on the claim. If no change does, the
+    result is the first change that changes the verdict on a part, or None.
 
     Args:
         parts: the parts of one claim.
-        waited: name that a user may assume although ``entries`` lacks the name -> unit.
+        flip: the smallest change of one input that changes the verdict on the claim; None if
+            unknown.
+        waited: further name that a user may assume -> unit that the models use.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -114,7 +118,10 @@ def assuming(
 
 
 def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) -> Scenario:
-    """``scenario`` with new random draws for the entries that differ in ``after``."""
+    """``scenario`` with new random draws for the entries of ``after`` that differ from ``before``.
+
+    A measurement keeps its draws, because a measurement takes precedence over an assumption.
+    """
     values = dict(scenario.values)
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
@@ -155,7 +162,8 @@ def _candidates(
 def _flipped(flip: Flip, entry: Assumption) -> str:
     """The `--assume` text with the value of ``entry`` just beyond ``flip``.
 
-    The value has three digits and is rounded away from the old value.
+    The value has three digits and is rounded away from the old value. A year, and a share whose
+    range would exceed 1, are not rounded in this way.
     """
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
@@ -171,7 +179,8 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
     """Options that declare one assumption of ``part`` as measured elsewhere.
 
-    The first options keep the assumed value. Later options multiply the value by `_FACTORS`.
+    The first options keep the assumed value. Later options multiply the value by one of `_FACTORS`,
+    or add the logarithm of the factor to a year.
     """
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
@@ -187,7 +196,8 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
     """Options that assume typical H100 values for the missing measurements ``names``.
 
-    Later options multiply one of the values by `_FACTORS`.
+    Later options multiply one of the values by one of `_FACTORS`. There are no options if a
+    measurement has no typical value.
     """
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):

@@ -18,7 +18,7 @@ def device_key(device: str, what: str) -> str:
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The name, such as ``h100``, of the measured GPU in the assumptions; empty if unknown.
+    """The name of the measured GPU in the assumptions, such as ``h100``; empty if unknown.
 
     The column ``device`` of ``rows`` contains the full name of the GPU.
     """

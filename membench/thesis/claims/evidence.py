@@ -40,14 +40,14 @@ class EvidenceRows:
 
     @property
     def rounds(self) -> tuple[float, ...]:
-        """The round values of all rows, in SI units. A row without rounds adds the row's value."""
+        """The round values of all rows, in SI units. See the function `rounds`."""
         return rounds(self.rows)
 
     @property
     def peak(self) -> float | None:
         """The first theoretical peak in the rows, in SI units.
 
-        None if every row has no peak or a measured peak.
+        None if the rows have no peaks, or only measured peaks.
         """
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
@@ -56,7 +56,10 @@ class EvidenceRows:
 
 
 def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
-    """The round values of ``rows`` in SI units. A row without rounds adds the row's value."""
+    """The round values of ``rows`` in SI units.
+
+    A row without round values contributes the single value of the row.
+    """
     return tuple(
         value * SI[row.metric]
         for row in rows
@@ -75,7 +78,8 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The rows of the best case for the input ``need``, from the ``rows`` of one machine.
 
-    The order of precedence is: measurements by membench, imported measurements, cited figures.
+    Measurements by membench take precedence over imported measurements, and imported measurements
+    over cited figures.
     """
     asked: list[Row] = []
     for pattern in need.select:
@@ -110,7 +114,7 @@ def origin(row: Row) -> int:
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
-    """The badges ``imported`` and ``cited`` for a verdict that is based on ``rows``."""
+    """The badges of a verdict that is based on ``rows``: ``imported``, ``cited``, both or none."""
     worn = {1: Badge.IMPORTED, 2: Badge.CITED}
     return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
 

@@ -51,11 +51,12 @@ def smallest_flip(
     """The smallest change of one input in ``names`` that changes the verdict ``now``.
 
     Args:
-        limits: name -> the largest upward step. A share, for example, cannot exceed 1. A name
-            without a limit has no entry.
+        limits: name -> the largest allowed upward step. A share, for example, cannot exceed 1. A
+            name without a limit has no entry.
 
     Returns:
-        The change; None if no change up to a factor of 100 changes the verdict.
+        The change; None if none of the tried changes (up to a factor of 100, or 4.6 years) changes
+            the verdict.
     """
     best: Flip | None = None
     for name in names:

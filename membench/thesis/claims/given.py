@@ -4,7 +4,8 @@
 - ``system.link=40..60 GB/s`` gives the range. The value is the middle of the range.
 - ``system.link=50 as measured elsewhere`` also gives the kind of evidence.
 
-A name without a built-in value (an unpublished record or a missing measurement) needs a unit.
+A unit is required for a name without a built-in value (an unpublished record or a missing
+measurement).
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ _HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Name -> unit in the models, for all names that only a user can assume.
+    """Name -> unit that the models use, for all names that have no built-in value.
 
-    ``entries`` has no values for these names. The names are unpublished records of the ledger and
-    ``measurement.<input>``.
+    The names are the unpublished records of the ledger that ``entries`` lacks, and
+    ``measurement.<input>`` for each input that is measured on one machine.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -105,7 +106,8 @@ def given(
     """``base`` with the entries in ``texts`` added. A new entry replaces an entry of equal name.
 
     Args:
-        further: name that ``texts`` may define although ``base`` lacks the name -> unit.
+        further: name that ``texts`` may define even if ``base`` lacks the name -> unit that the
+            models use.
         today: the date of the new entries.
 
     Raises:
@@ -176,7 +178,11 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
 def _range(
     match: re.Match[str], before: Assumption | None, unit: str
 ) -> tuple[float, float, float]:
-    """(value, low, high) from the text. If the text has no range, scale the range of ``before``."""
+    """(value, low, high) in ``unit``, from the text.
+
+    If the text has no range, the range of ``before`` is scaled with the value, or shifted if the
+    value is a year. Without ``before``, all three numbers are equal.
+    """
     low = float(match["low"])
     if match["high"] is not None:
         high = float(match["high"])

@@ -36,7 +36,11 @@ Words = dict[WordKey, ClaimVerdict]
 
 @record
 class VariantDraws:
-    """The random draws for one model, baseline or trace, and the verdict on these draws alone."""
+    """The values of the statistic for one variant, and the verdict on these values alone.
+
+    A variant is a model, a baseline or a trace. ``draws`` has one value for each random draw of the
+    inputs.
+    """
 
     name: str
     draws: Floats
@@ -51,14 +55,15 @@ class PartVerdict:
         why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone".
             Empty if the draws themselves show the reason.
         judgement: the verdict on the draws of all variants together; None without draws.
-        strata: verdicts on groups of variants. If two groups disagree, ``word`` is inconclusive.
+        strata: verdicts on groups of variants. If two groups of one `StratumAxis` have different
+            verdicts, ``word`` is inconclusive.
         kinds: the kinds of evidence of all inputs, the strongest first.
         rows: input -> the rows that are evidence for the input.
-        missing: input without a value -> the reason.
+        missing: measurement without a value -> the reason.
         used: the assumptions and records that the part uses.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs; None if no input has a date.
-        weak: whether vendor figures and forecasts are the only evidence.
+        weak: whether vendor figures and forecasts are the only evidence; False without draws.
     """
 
     part: Part
@@ -83,7 +88,7 @@ class PartVerdict:
 class Sensitivity:
     """Computes the verdict on a part of a claim after one input changed, and caches the verdict.
 
-    Parts with the same statistic share the cached verdicts.
+    Parts with the same statistic and thresholds share the cached verdicts.
 
     Args:
         shared: cache for parts that do not depend on a machine.
@@ -102,7 +107,7 @@ class Sensitivity:
         ``step`` is the natural logarithm of a factor, or years if the input is a date.
 
         Raises:
-            NoData: ``part`` has no draws.
+            NoData: an input of ``part`` has no value.
         """
         assert part.thresholds is not None
         key = (part.statistic, part.thresholds, name, step)
@@ -135,7 +140,7 @@ def judge_part(
 ) -> PartVerdict:
     """The verdict on ``part`` in ``scenario``, and the smallest change that changes the verdict.
 
-    ``moved`` computes and caches verdicts after a change; None for an empty cache.
+    ``moved`` computes and caches the verdicts after a change; None for a new cache.
     """
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -195,7 +200,7 @@ def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdic
 
 
 def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
-    """The newest date of all measurements and publications; None without a date."""
+    """The newest date of all measurements and assumptions; None if there is no date."""
     days = [entry.date for entry in used]
     days += [
         date.fromisoformat(row.started[:10])
@@ -266,7 +271,7 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """A caveat about the pair of machines, and one sentence per measurement of another machine."""
+    """A caveat about the pair of machines, and a sentence for each borrowed measurement."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
@@ -278,7 +283,10 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """The names in ``scenario`` of all inputs that ``part`` uses."""
+    """The names of all inputs that ``part`` uses, as in ``scenario``.
+
+    If the device is unknown, the inputs of the device are left out.
+    """
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -296,7 +304,7 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Name -> ln of the largest factor that keeps the high end of the assumption below 1.
+    """Name -> ln of the largest factor that keeps the high end of the assumption's range below 1.
 
     Only the assumptions in ``names`` with the unit ``share`` have an entry.
     """

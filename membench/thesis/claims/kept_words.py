@@ -34,10 +34,12 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the known verdicts of ``scenario`` into ``words``; store new verdicts on exit.
+    """Load the known verdicts of ``scenario`` into ``words``, and later store new verdicts.
 
-    Verdicts are known from an earlier report. Without an earlier report, `constant_words.json` has
-    the verdicts that depend only on the built-in assumptions.
+    The new verdicts are stored when the ``with`` block ends without an exception.
+
+    Known verdicts come from an earlier report. If there is none, and ``scenario`` has only the
+    built-in assumptions, the verdicts come from `constant_words.json`.
     """
     inputs = _inputs(scenario)
     key = key_of([sources_key(*_SOURCES), version_of("numpy")], inputs)
@@ -59,7 +61,7 @@ def _constant() -> dict[str, Any]:
 
 
 def as_json(scenario: Scenario, words: Words) -> dict[str, Any]:
-    """The content of `constant_words.json` for the built-in assumptions in ``scenario``."""
+    """The content of `constant_words.json`: ``words``, and a hash of the inputs in ``scenario``."""
     return {"inputs": _inputs(scenario), "words": _plain(words)}
 
 

@@ -1,8 +1,7 @@
 """The ledger: all claims in falsifiable form, loaded from `claims.toml`.
 
-A claim has one or more parts. A part has a statistic, a direction, and two thresholds. The part
-also has the shares of draws that must be beyond each threshold. A part without a statistic must
-give the reason.
+A claim has one or more parts. A part has a statistic, a direction, two thresholds, and the share of
+draws that must be at or beyond each threshold. A part without a statistic must give the reason.
 """
 
 from __future__ import annotations
@@ -32,9 +31,11 @@ class Input:
     """A measurement that claims use by name.
 
     Attributes:
-        select: globs of case ids, as in `--select`. The first glob that matches any row is used.
+        select: globs of case ids, as in `--select`. The first glob that matches a row with status
+            `ok`, ``metric`` and ``stat`` is used.
         part: the component of the machine that must be measured: GPU, SSD, host memory.
-        peak: the name of the assumption with the device's peak; empty if there is no peak.
+        peak: field of the assumption ``device.<slug>.<field>`` with the peak of the device; empty
+            if there is no peak.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
         typical: approximate value on an H100, such as ``700 TFLOP/s``. Examples of `--assume` show
             this value. No verdict uses this value.
@@ -165,7 +166,7 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all assumptions and records that the claims use."""
+        """The names of all assumptions and records that the claims use, except those of devices."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property
@@ -198,10 +199,10 @@ def ledger() -> Ledger:
 
 
 def parse_ledger(text: str) -> Ledger:
-    """Parse a ledger: TOML with ``[report]``, ``[input.NAME]`` and ``[[claim]]`` with parts.
+    """Parse a ledger: TOML with the tables of `claims.toml`.
 
     Raises:
-        LedgerError: ``text`` is invalid. The message names the claim or input with the error.
+        LedgerError: ``text`` is invalid. The message names the faulty table, if there is one.
     """
     try:
         document = tomllib.loads(text)
@@ -342,7 +343,7 @@ def _check_keys(
     optional: set[str],
     given: frozenset[str] | set[str] = frozenset(),
 ) -> None:
-    """Raise `LedgerError` if the keys of ``table`` do not match the fields of ``cls``.
+    """Raise `LedgerError` if the keys or types in ``table`` do not match the fields of ``cls``.
 
     Fields in ``given`` must not occur. Fields in ``optional`` may be missing. All other fields are
     required.

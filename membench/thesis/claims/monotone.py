@@ -1,8 +1,8 @@
 """The inputs in which a statistic is monotone.
 
 The search for the smallest change that changes a verdict tries the largest step of such an input
-first. If the largest step changes no verdict, then no smaller step does. A property test checks
-every entry on random inputs.
+first. If the largest step changes no verdict, no smaller step changes a verdict. A property test
+checks every entry on random inputs.
 
 Statistics that measure a distance from a claimed value are not monotone. `kv_over_free_hbm` is not
 monotone either, because the number of GPUs is a power of two.

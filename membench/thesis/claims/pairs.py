@@ -30,7 +30,8 @@ class MachinePair:
     Attributes:
         bandwidth: (rows of this machine, rows of the other machine) with HBM read bandwidth.
         rates: case, metric and statistic -> (rows of this machine, rows of the other machine).
-        compared: whether the FLOP rates of both machines are known to be equal.
+        compared: whether the FLOP rates of both machines are known. The rates are then equal within
+            `MOST_RATIO`.
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -51,7 +52,10 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with the machine of equal compute whose HBM bandwidth differs most.
+    """Pair this machine with the machine whose HBM bandwidth differs most.
+
+    A machine is left out if its bandwidth differs by less than `LEAST_RATIO`, if its compute is
+    known to differ by more than `MOST_RATIO`, or if the two machines have no decode case in common.
 
     Args:
         own: rows of this machine.
@@ -106,7 +110,8 @@ def _rates(
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
     """The decode cases that both machines measured, with equal version, metric and statistic.
 
-    The key is the case with metric and statistic. The value is (own rows, other rows).
+    Energies are left out. The key is the case with metric and statistic. The value is (own rows,
+    other rows).
     """
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:

@@ -46,8 +46,8 @@ class VerdictThresholds:
         contradicting_share: required share of contradicting draws.
 
     Raises:
-        ValueError: the thresholds do not fit ``direction``, or the shares allow both verdicts at
-            once.
+        ValueError: the thresholds do not fit ``direction``, a share is not above 0 and at most 1,
+            or the shares allow both verdicts at once.
     """
 
     direction: Direction
@@ -71,7 +71,7 @@ class VerdictThresholds:
 
 @record
 class Judgement:
-    """A verdict, with the shares of draws that support and contradict the claim."""
+    """A verdict, with the shares (0 to 1) of draws that support and that contradict the claim."""
 
     word: ClaimVerdict
     supporting: float
@@ -81,7 +81,7 @@ class Judgement:
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
     """The verdict on ``draws``, an array of any shape with at least one element.
 
-    NaN counts as a draw that does not support and does not contradict the claim.
+    NaN counts as a draw that neither supports nor contradicts the claim.
     """
     supporting, contradicting = counts(draws.ravel(), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
@@ -121,8 +121,9 @@ def word_for(
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """The verdict on a claim, from the verdicts ``words`` on the parts of the claim.
 
-    A part that cannot be tested is ignored, except if no part can be tested. One contradicted part
-    contradicts the claim. The claim is supported only if all other parts are supported.
+    Parts that cannot be tested are ignored. If no part can be tested, the claim is not testable.
+    One contradicted part contradicts the claim. The claim is supported if all tested parts are
+    supported. In all other cases, the verdict is inconclusive.
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

@@ -27,7 +27,7 @@ class NoData(Exception):
 
     Attributes:
         why: short text that a report shows after the verdict, such as "no data".
-        reason: the reason as a sentence.
+        reason: the reason in words, such as the name of the missing input.
     """
 
     def __init__(self, reason: str, why: str = _NO_DATA) -> None:
@@ -87,7 +87,7 @@ class Scenario:
     borrowed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
-        """[draws] values of the input ``name``, in SI units.
+        """[draws] values of the input ``name``, in SI units (``pair-rate``: [case, draws]).
 
         Raises:
             NoData: ``name`` has no draws.
@@ -123,7 +123,7 @@ class Scenario:
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """A copy of this scenario in which ``lent`` measurements replace missing measurements."""
+        """This scenario with the measurements in ``lent`` instead of the missing measurements."""
         if not self.lent:
             return self
         lent = self.lent
@@ -211,9 +211,9 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    Each measurement comes from the first machine with this measurement. GPU measurements come only
-    from machines with an equal GPU. If ``name`` has no GPU, all GPU measurements come from the
-    first machine with a GPU.
+    Each measurement comes from the first machine with this measurement. If ``name`` has GPU
+    measurements, further GPU measurements come only from machines with an equal GPU. Otherwise all
+    GPU measurements come from the first machine with any GPU measurement.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]

@@ -180,9 +180,9 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 def labels(variant: str) -> dict[StratumAxis, str]:
     """Axis -> stratum of the variant whose name is ``variant``.
 
-    If the name contains a known model, the generation of the model is a stratum. The parameters
-    ``gpu``, ``workload`` and ``case`` of the name are strata, too. Any other variant is a separate
-    case.
+    If the name or its parameter ``model`` is a known model, the generation of the model is a
+    stratum. The parameters ``gpu``, ``workload``, ``point`` and ``case`` of the name are strata,
+    too. For any other variant, the axis is `CASE`, and the stratum is the case id without axes.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}

@@ -13,7 +13,7 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """The kind of evidence of a row. For a cited figure, the source decides the kind."""
+    """The kind of evidence of a row. For a cited figure, ``kind`` in ``detail`` decides."""
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):
@@ -49,7 +49,7 @@ def kinds_read(
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
     """The reason why the evidence is too weak for a verdict on ``part``.
 
-    None if the evidence is strong enough.
+    None if the evidence is strong enough, or if no input has a known kind of evidence.
     """
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)

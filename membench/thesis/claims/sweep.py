@@ -19,7 +19,7 @@ class Sweep:
     """The verdict on a part after each step of one input.
 
     Args:
-        evaluate: step -> the verdict, followed by the verdicts that decide it
+        evaluate: step -> the verdict, followed by the verdicts that decide this verdict
             (`membench.thesis.claims.strata.words_of`).
     """
 
@@ -53,8 +53,11 @@ def _next(step: float, farther: float = math.inf) -> float:
     sizes change no verdict. So the largest size is evaluated first, and then the middle one of the
     remaining sizes.
 
+    If the size of ``step`` is not in `LADDER`, the result is ``step``.
+
     Args:
-        farther: the nearest evaluated step beyond ``step``, with other verdicts.
+        farther: the nearest evaluated step beyond ``step``, with other verdicts; infinite if there
+            is none.
     """
     sizes = [size for size in LADDER if abs(step) <= size < abs(farther)]
     if abs(step) not in LADDER or not sizes:

@@ -1,7 +1,7 @@
 """Computes the effect of each single input on a statistic, for a tornado chart.
 
 The statistic is computed with one input at the low end and at the high end of the input's range.
-All other inputs are at the middle of the ranges.
+All other inputs have the assumed value, or the median of the measurement.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def tornado(
     """One bar for each input in ``names`` that affects ``statistic``, the longest bar first.
 
     Args:
-        ranges: name -> (low, middle, high) in SI units. An input without a range is a measurement.
-            The draws of a measurement give the range.
+        ranges: name -> (low, value, high) of an assumption in SI units. For an input that is not in
+            ``ranges``, the draws give the range.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

@@ -1,4 +1,4 @@
-"""Writes verdicts as JSON text with the schema `verdicts.schema.json`.
+"""Formats verdicts as JSON text with the schema `verdicts.schema.json`.
 
 Equal verdicts give equal text.
 """
@@ -27,7 +27,7 @@ SCHEMA = "membench.verdicts/1"
 
 
 def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
-    """``found`` as JSON text with sorted keys and numbers of 6 significant digits.
+    """``found`` as JSON text. Keys are sorted, and results have 6 significant digits.
 
     Args:
         sources: (name, SHA-256) of each results file.

@@ -42,7 +42,8 @@ class ClaimResult:
 
     Attributes:
         measure: the commands that measure the inputs; empty if no input is a measurement.
-        assume: a change of an assumption that changes the verdict; None if no change was found.
+        assume: a change of assumptions that changes the verdict on the claim or on a part; None if
+            no such change was found.
     """
 
     claim: Claim
@@ -90,7 +91,7 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """The day to which ages of assumptions refer.
+        """The day for which the age of an assumption is computed.
 
         This is the day of the newest run. Without a run, this is the day of the newest assumption.
         """
@@ -127,7 +128,7 @@ def verdicts(
 ) -> Verdicts:
     """The verdicts on all claims, for every machine in ``rows``.
 
-    The same rows, assumptions and seed give the same verdicts.
+    The same rows, assumptions, seed and number of draws give the same verdicts.
 
     Args:
         override: a file of assumptions that replace built-in assumptions.
@@ -265,7 +266,7 @@ def _claim_flip(
 
     Args:
         now: the verdict without a change.
-        assumed_only: change only assumptions, no measurements.
+        assumed_only: whether to change only assumptions, not measurements.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:

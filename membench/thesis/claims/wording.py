@@ -29,7 +29,11 @@ def verdict_words(part: PartVerdict) -> str:
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim as text. Without data, the text contains the reason."""
+    """The verdict on a claim as text.
+
+    If the claim is inconclusive and every inconclusive part has a short reason (`PartVerdict.why`),
+    the text contains these reasons.
+    """
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)
@@ -106,7 +110,10 @@ def flip_name(name: str, found: Verdicts) -> str:
 
 
 def flip_change(flip: Flip, found: Verdicts) -> str:
-    """The change as text, such as ``x0.52``. An assumption also shows the old and the new value."""
+    """The change as text, such as ``x0.52`` or ``+1.50 years``.
+
+    For an assumption, the text also has the old and the new value.
+    """
     entry = found.entries.get(flip.name)
     if entry is not None and entry.unit == "year":
         return tr(

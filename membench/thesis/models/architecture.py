@@ -1,8 +1,8 @@
 """Computes the KV shape of a model from the model's `config.json` (Hugging Face's format).
 
 The keys of the configuration must define the KV cache. The model_type may be unknown. This module
-rejects a configuration that does not define the cache, because a wrong guess could be wrong by a
-large factor.
+rejects a configuration that does not define the cache, because a guess could be wrong by a large
+factor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def shape_of(config: Config) -> KvShape:
     """The KV shape of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key is missing, is not a number, or contradicts another key.
+        ModelError: a key is missing, is not a number, or contradicts another key, or the model has
+            no KV cache.
     """
     text = resolved(config)
     if is_compressed(text):
@@ -58,7 +59,7 @@ def is_compressed(text: Text) -> bool:
 
 
 def head_width(config: Config) -> int:
-    """Number of elements of one attention head."""
+    """Number of elements of K per attention head."""
     return number(resolved(config), "head_dim")
 
 
@@ -66,7 +67,8 @@ def kv_heads(text: Text) -> int:
     """The number of KV heads in each layer.
 
     Raises:
-        ModelError: the number of query heads is not a multiple of the result.
+        ModelError: a number of heads is missing or 0, or the number of query heads is not a
+            multiple of the number of KV heads.
     """
     heads = number(text, "num_attention_heads")
     if not heads:
@@ -89,7 +91,7 @@ def kv_heads(text: Text) -> int:
 
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """The layer groups for layers that store K and V for each head."""
+    """The layer groups of a model that stores K and V for each head, including a sparse index."""
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
@@ -235,6 +237,9 @@ def compress_ratios(text: Text) -> list[int]:
     """For each layer, the number of tokens per compressed entry of the KV cache.
 
     The number is 0 for a layer with only a sliding window.
+
+    Raises:
+        ModelError: the configuration does not have one number of 0 or more for each layer.
     """
     layers = layer_count(text)
     named = text.get("compress_ratios")

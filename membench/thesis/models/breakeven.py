@@ -1,4 +1,4 @@
-"""The break-even bandwidth: restoring a KV cache takes as long as recomputing the KV cache.
+"""The break-even bandwidth, at which restoring a KV cache takes as long as recomputing it.
 
 The recompute time is a lower bound (`roofline`). So the break-even bandwidth is an upper bound. A
 restore at a higher bandwidth is certainly faster than recomputing.
@@ -80,9 +80,10 @@ def restored_ttft(
 ) -> float:
     """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
-    With ``overlap``, the GPU computes a layer while later layers load. Only the load of the first
-    layer, ``load_s / layers``, comes before all computation. Without ``overlap``, the prefill
-    begins after the load.
+    With ``overlap``, the GPU computes a layer while later layers load. Then the time is
+    ``max(load_s, suffix_s) + load_s / layers``, because the first layer must load before the
+    computation begins. Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added
+    in both cases.
     """
     if overlap:
         return max(load_s, suffix_s) + load_s / layers + fixed_s

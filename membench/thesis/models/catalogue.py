@@ -55,9 +55,10 @@ class Model:
         shape: layers, heads and windows of the KV cache.
         released: the day on which the weights were published; None if unknown.
         parameters: numbers of weights; None if a user's configuration omits needed keys.
-        weights: bytes of the weights; None if the precision is unknown.
-        cache: the KV type for which the checkpoint was made; None if the checkpoint names none.
-        notes: one sentence for each assumed value that the configuration omits.
+        weights: bytes of the weights; None if the precision or ``parameters`` are unknown.
+        cache: the KV type for which the checkpoint was made: `fp8`, or None if not given.
+        notes: one sentence for each assumed value that the configuration omits, and for each
+            problem with the weights.
         config: the content of `config.json`.
     """
 
@@ -120,7 +121,7 @@ def parse_models(text: str) -> dict[str, Model]:
     """The models in ``text`` (TOML: ``[[model]]`` tables), by `Model.slug`.
 
     Raises:
-        ModelError: an entry is invalid. The message names the model.
+        ModelError: ``text`` is not TOML, or an entry is invalid. The message names the model.
     """
     found = {}
     for slug, entry in _parsed(text).items():
@@ -221,7 +222,8 @@ def find_model(name: str) -> Model:
 
     Raises:
         UsageError: no built-in model has this name.
-        ModelError: the file does not exist, or does not describe a supported model.
+        ModelError: the file does not exist, or does not describe a supported model. Without a
+            suffix `.json`, a missing file counts as an unknown name.
     """
     known = _entries()
     if name in known:
@@ -251,9 +253,9 @@ def find_model(name: str) -> Model:
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """The quantization settings in the ModelOpt file `hf_quant_config.json` next to ``path``.
+    """A dict with ``quantization_config``, from ModelOpt's `hf_quant_config.json` beside ``path``.
 
-    Empty if ``config`` gives a weight precision, or if the file does not exist.
+    Empty if ``config`` gives a weight precision, or if the file does not exist or is too large.
     """
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:

@@ -3,7 +3,7 @@
 The meaning of an absent key depends on `model_type`. For example, `mixtral` without
 `num_key_value_heads` has 8 KV heads. `absent_keys.toml` has the defaults of each known type. An
 unknown type has only one default, as in vLLM: a head has ``hidden_size / num_attention_heads``
-elements. Any other absent key is an error.
+elements. Any other required key that is absent is an error.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def text_part(config: Config) -> Config:
 
 @cache
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
-    """model_type -> {absent key: default value}, from `absent_keys.toml`."""
+    """model_type -> {key: default value of the absent key}, from `absent_keys.toml`.
+
+    Text as the default of a number is a rule (see `_quotient`).
+    """
     text = Path(__file__).with_name("absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
     rows: dict[str, Mapping[str, Any]] = dict(document["types"])
@@ -103,7 +106,7 @@ def resolved(config: Config) -> Text:
     """The language model of ``config``, with uniform key names and with absent keys filled in.
 
     Raises:
-        ModelError: the model_type is missing, or two keys contradict each other.
+        ModelError: the model_type is missing.
     """
     if isinstance(config, Text):
         return config
@@ -142,8 +145,8 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
     Without such a key, the result is ``default``.
 
     Raises:
-        ModelError: the value is not such a number, or ``config`` has no key and ``default`` is
-            None.
+        ModelError: the value is not such a number or not below 2^40, or ``config`` has no key and
+            ``default`` is None.
     """
     for key in keys:
         value = config.get(key)
@@ -184,7 +187,7 @@ def _one_for_all(value: Any) -> Any:
 
 
 def _spelled(text: Config, key: str) -> bool:
-    """Whether ``key`` is another spelling of a key, and ``text`` has this key's uniform name."""
+    """Whether ``key`` is an alternative spelling of a key that ``text`` has."""
     return any(ours in text for ours, names in _SPELLINGS.items() if key in names)
 
 

@@ -55,7 +55,10 @@ def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float
 def sessions_held(active: float, duty: float) -> float:
     """Number of open sessions if ``active`` sessions compute at a time: ``active / duty``.
 
-    ``duty`` is the share of time in which a session computes, above 0 and at most 1.
+    ``duty`` is the share of time in which a session computes.
+
+    Raises:
+        ValueError: ``duty`` is not above 0 and at most 1.
     """
     if not 0 < duty <= 1:
         raise ValueError(f"the duty cycle is {duty}, but must be above 0 and at most 1")

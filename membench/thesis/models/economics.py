@@ -82,8 +82,8 @@ def keep_interval(
 ) -> float:
     """Seconds for which keeping a prefix is cheaper than recomputing the prefix.
 
-    This is the cost of recomputing minus the cost of one load, divided by the rent per second. The
-    result is 0 if one load costs more than recomputing.
+    This is the price of recomputing minus the price of one load, divided by the rent per second.
+    The result is 0 if one load costs more than recomputing.
 
     Args:
         recompute_s: GPU seconds to recompute the prefix.
@@ -126,7 +126,10 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
     """The cheapest of ``places`` for each gap between two uses, from 0 s to infinity.
 
     The cost of each place is linear in the gap. So each place is cheapest in at most one interval.
-    If two places cost the same, the result has the first place.
+    If two places have equal costs for every gap, the result has the first place.
+
+    Raises:
+        ValueError: ``places`` is empty.
     """
     if not places:
         raise ValueError("no places to keep a prefix")

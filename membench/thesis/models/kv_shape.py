@@ -11,15 +11,16 @@ A KV shape is a list of groups of equal layers. Each group is of one of these ki
 
     kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
 
-Sparse attention also stores an index (`LayerRole.INDEX`). The index is counted separately, because
-published sizes omit the index for some models.
+Sparse attention also stores an index (`LayerRole.INDEX`). Functions can leave the index out,
+because published sizes omit the index for some models.
 
 The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 
     fp16, bf16    2 bytes per element. The index of DeepSeek V3.2 and GLM-5 is always in FP8.
                   Scales of the index are not counted.
     fp8           1 byte per element, one scale per tensor. An MLA entry has 512 + 64 = 576
-                  bytes. An index has a float32 scale per 128 elements, as in vLLM and SGLang.
+                  bytes. An index of DeepSeek or GLM has a float32 scale per 128 elements, as in
+                  vLLM and SGLang.
     fp8_ds_mla    vLLM's layout for sparse latent attention. The latent is in FP8 with scales,
                   the rotary elements are in bfloat16.
                   DeepSeek V3.2, GLM-5: 512 + 4 x 4 (float32 scales) + 64 x 2 = 656 bytes.
@@ -110,10 +111,10 @@ class LayerGroup:
         return self.heads * sum(self.part_bytes(dtype))
 
     def part_bytes(self, dtype: KvDtype) -> tuple[int, ...]:
-        """Bytes of one entry per head: (K, V) or (latent,).
+        """Bytes of one entry per head: (K, V), (latent,) or (index,).
 
         Raises:
-            UsageError: ``dtype`` is `fp8_ds_mla`, but the cache has no latent.
+            UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores no latent.
         """
         if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
@@ -177,6 +178,9 @@ def kv_bytes(
     """Bytes of KV cache and recurrent state for one sequence of ``tokens``.
 
     If ``index`` is True, the result includes the index of sparse attention.
+
+    Raises:
+        UsageError: ``tokens`` is negative.
     """
     if tokens < 0:
         raise UsageError(f"invalid context: {tokens} tokens", "use a context of 0 tokens or more")
@@ -190,8 +194,11 @@ def kv_bytes(
 def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
     """`kv_bytes` divided by ``tokens``: bytes per token, including windows and recurrent state.
 
-    ``tokens`` must be at least 1 and may be fractional. For a model without windows and state, the
-    result equals `bytes_per_token`.
+    ``tokens`` may be fractional, and the number of entries is not rounded down. For a model without
+    windows and state, the result equals `bytes_per_token`.
+
+    Raises:
+        UsageError: ``tokens`` is below 1.
     """
     if tokens < 1:
         raise UsageError(f"invalid context: {tokens:g} tokens", "use a context of 1 token or more")
@@ -244,7 +251,8 @@ def piece_sizes(
     head. The ranks divide a state, as in vLLM's MambaStateShapeCalculator.
 
     Raises:
-        UsageError: the ranks do not divide the heads, or the block is shorter than one entry.
+        UsageError: the ranks cannot divide or copy the heads evenly, or the block splits an entry
+            of several tokens, or ``block_tokens`` or ``tp`` is below 1.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(

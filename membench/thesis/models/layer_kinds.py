@@ -10,6 +10,7 @@ model_type decides: `absent_keys.toml` has one of these rules for each model_typ
     full last of N, full first of N      one of N layers is "full", the other layers have a window
     chunked, full last of N              one of N layers is "full", the other layers have a chunk
     linear, full last of N               one of N layers is "full", the other layers are recurrent
+    own                                  `_own` computes the kinds from special keys
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class LayerKind(StrEnum):
     """Full attention and a recurrent state in one layer."""
     CONV = "conv"
     NONE = "mlp"
-    """A layer without attention: only an MLP, only experts, or a removed layer."""
+    """A layer that stores nothing, such as an MLP or a layer that reads another layer's cache."""
 
 
 _NAMES: dict[str, LayerKind] = {
@@ -68,7 +69,11 @@ _MOST_LAYERS = 10_000
 
 
 def layer_count(text: Config) -> int:
-    """Number of layers in the configuration. A LongCat layer counts twice (two attentions)."""
+    """Number of layers in the configuration. A LongCat layer counts twice (two attentions).
+
+    Raises:
+        ModelError: the number is missing, or exceeds the limit.
+    """
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
@@ -82,6 +87,8 @@ def layer_count(text: Config) -> int:
 
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
     """The kind of each layer of the model, from the first layer to the last.
+
+    A layer that uses the KV cache of another layer has the kind `NONE`.
 
     Raises:
         ModelError: a list does not have one entry per layer, or ``config`` does not define the

@@ -171,6 +171,9 @@ def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
 
     The function supports the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning
     attention.
+
+    Raises:
+        ModelError: the layer is of another kind.
     """
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
@@ -301,7 +304,7 @@ def _ernie(text: Text, place: int) -> bool:
 
 
 def _sparse(text: Text, place: int) -> bool:
-    """Whether layer number ``place`` (from 0) of a model with experts has experts."""
+    """Whether layer number ``place`` (from 0) has experts, for a model with experts."""
     if text.kind == "nemotron_h":
         pattern = text.get("hybrid_override_pattern")
         named = text.get("layer_types")

@@ -29,7 +29,8 @@ class Parameters:
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.
-        attention: FLOPs for one pair of query and key, over all layers (`c_a`).
+        attention: FLOPs for one pair of query and key, over all layers (`c_a` of
+            `attention_flops`).
     """
 
     total: float
@@ -73,7 +74,7 @@ def attention_flops(config: Config) -> float:
     ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent, with L layers,
     n_h query heads and d elements per head. Windows, chunks and linear layers are left out, because
     their FLOPs do not grow quadratically. Sparse attention counts as dense attention, so the result
-    is an upper bound.
+    is an upper bound. A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a layer.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

@@ -60,7 +60,7 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Bytes of a Kimi Delta Attention state: a square matrix per head, convolutions of q, k and v.
+    """Bytes of a Kimi Delta Attention state: a square matrix per head, and convolutions.
 
     None if ``text`` is another kind of model.
     """

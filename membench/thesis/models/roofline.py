@@ -158,7 +158,7 @@ class DecodeBound:
 
     @property
     def memory_bound(self) -> bool:
-        """Whether reading memory takes longer than computing."""
+        """Whether reading memory takes at least as long as computing."""
         return self.memory_s >= self.compute_s
 
 
@@ -175,7 +175,7 @@ def decode_bound(
     compute_efficiency: float = 1.0,
     fixed_s: float = 0.0,
 ) -> DecodeBound:
-    """Lower bound on the time of a decode step: one token for each sequence of a batch.
+    """Lower bounds on the time of a decode step: one token for each sequence of a batch.
 
     Args:
         weight_bytes: bytes of weights that the step reads (`touched_weights`).

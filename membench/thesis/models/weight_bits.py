@@ -12,8 +12,8 @@ The bytes include the scales:
 - MXFP4 has 8 bits of scale per 32 weights: 4.25 bits per weight.
 - FP8 in blocks of 128 x 128 has a float32 scale per block: 8.002 bits per weight.
 
-The precision is unknown if the format is unknown. The precision is also unknown if the
-configuration does not define the quantized matrices.
+If the format is unknown, or the configuration does not define the quantized matrices, the precision
+is unknown. This is a `ModelError`.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type for which a quantized checkpoint was made: `fp8`, or None if not given."""
+    """The KV type for which a quantized checkpoint was made: `fp8`; None if not known."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -212,7 +212,7 @@ def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
     """The precision of the matrices that are not quantized; 16 bits if not given.
 
     Raises:
-        ModelError: ``quantized`` is false, and the name of the data type is unknown.
+        ModelError: ``quantized`` is False, and the name of the data type is unknown.
     """
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
@@ -278,9 +278,10 @@ def _of_roles(held: Mapping[MatrixRole, Precision], plain: Precision) -> Held:
 def _by_lists(
     quantized: Mapping[str, Any], scheme: str, kept: Callable[[str], bool], plain: Precision
 ) -> Held:
-    """Maps a matrix to a precision, for ModelOpt and compressed-tensors.
+    """A function from a matrix to the precision of the matrix, for ModelOpt and compressed-tensors.
 
-    ``kept`` says which matrix names keep the precision ``plain``.
+    ``kept`` is true for the names of matrices that the configuration excludes from quantization.
+    ``plain`` is the precision of matrices that are not quantized.
     """
     groups = _groups(quantized, scheme)
     # DeepSeek V4 with NVFP4 experts: unlisted matrices are in FP8 with block scales

@@ -37,10 +37,11 @@ class CachePoint:
         token_hit_rate: share of the input tokens that hit; None if blocks have no tokens.
         warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
         full_after_s: seconds until the cache is full. None if the cache never becomes full, or if
-            the trace has no times.
-        written_per_day: bytes of missed blocks per day after the warm-up. None if the model or the
-            times are unknown.
-        dwpd: drive writes per day: ``written_per_day`` divided by the capacity.
+            the trace has no common clock.
+        written_per_day: bytes of missed blocks per day after the warm-up. None without a model or a
+            common clock.
+        dwpd: drive writes per day: ``written_per_day`` divided by the capacity; None if one of them
+            is None.
     """
 
     capacity: int | None
@@ -58,7 +59,8 @@ class CachePoint:
 class PolicyPoint:
     """The results for a cache of one capacity under another policy than LRU.
 
-    The attributes are as in `CachePoint`.
+    The attributes are as in `CachePoint`. ``written_blocks`` is the number of blocks that were
+    written after the warm-up.
     """
 
     policy: str
@@ -76,11 +78,12 @@ class TierRow:
     """The results of one cache tier.
 
     Attributes:
-        capacity_blocks: number of blocks; None for an unlimited tier.
+        capacity_blocks: number of whole blocks.
         hit_rate: share of all requested blocks that hit in this tier.
-        read_per_s, written_per_s: mean bytes per second; None if the trace has no times.
-        written_per_day: bytes written per day; None if the trace has no times.
-        dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash.
+        read_per_s, written_per_s: mean bytes per second. These and the following attributes are
+            None if the trace has no times.
+        written_per_day: bytes written per day.
+        dwpd: ``written_per_day`` divided by the capacity; None also if the tier is not flash.
         mean_gigabytes: time average of the resident bytes, in 1e9 bytes.
     """
 
@@ -103,15 +106,17 @@ class Replayed:
         block_tokens: tokens per block; None if blocks are objects without tokens.
         full_blocks_only: whether a partial last block of a request has no id.
         timed: whether the trace has request times.
-        sessions: whether the trace has sessions with separate ids and times.
+        sessions: whether the trace has sessions. In the file, each session has a separate clock.
         arrivals: `file`, or `poisson:RATE`.
+        seed: seed of the random arrivals; None for `file`.
         block_bytes: mean bytes of the model's KV cache per block, with windows and state; None
             without a model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: capacity in blocks beyond which the hit rate is constant.
-        reread: shares of the re-read cache, by the time between two uses; empty without times.
-        resting: shares of whole contexts, by the time to the next request of the session; empty
-            without sessions.
+        reread: for blocks that are read again, the shares of each band of the time between two
+            uses; empty without times.
+        resting: for whole contexts, the shares of each band of the time to the next request of the
+            session; empty without sessions.
     """
 
     trace: str
@@ -174,14 +179,16 @@ def replay_source(
             that reaches this share.
         rate: sessions per second (without sessions: requests per second), with random start times.
             None for the order and the times of the trace.
+        seed: seed of the random start times.
         model, dtype: the model and KV type that convert blocks to bytes.
         warmup: seconds after the first request that the warm hit rates leave out.
         policies: policies to replay at each capacity, in addition to LRU.
         tiers: tiers to simulate, fastest first; require ``model``.
 
     Raises:
-        UsageError: ``sizes`` or ``tiers`` are given without ``model``. Or an argument needs request
-            times, but the trace has none.
+        UsageError: ``sizes`` or ``tiers`` are given without ``model``, or a size or tier is smaller
+            than one block. Or an argument needs a common clock, but the trace has none.
+        TraceError: the trace cannot be read or replayed.
     """
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
@@ -252,7 +259,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The index of the first request after ``warmup`` seconds; 0 without a warm-up.
+    """The index of the first request at or after ``warmup`` seconds; 0 without a warm-up.
 
     Raises:
         UsageError: the trace has no common clock, or ends during the warm-up.
@@ -297,7 +304,7 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """The results for each capacity in ``asked`` (blocks), and last for an unlimited cache."""
+    """The results for each capacity in ``asked`` (blocks), followed by an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)

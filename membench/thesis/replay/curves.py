@@ -71,7 +71,7 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rate of a cache of ``tokens``, interpolated in the logarithm of the capacity.
+        """Hit rates of caches of ``tokens``, interpolated in the logarithm of the capacity.
 
         The result equals the result of `numpy.interp` bit for bit. A table of equal-width bins
         replaces the binary search, so this function is three times as fast.

@@ -35,7 +35,7 @@ class Gaps:
 
     @property
     def mean_s(self) -> float:
-        """The mean gap in seconds, weighted by tokens."""
+        """The mean gap in seconds, weighted by tokens; 0 without idle tokens."""
         total = self.tokens.sum()
         return float((self.seconds * self.tokens).sum() / total) if total else 0.0
 
@@ -59,6 +59,6 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """The time since the last use, and the tokens, of all hits in an unlimited cache."""
+    """For all hits in an unlimited cache, the time since the last use and the number of tokens."""
     gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
     return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)

@@ -21,9 +21,8 @@ TOLERANCE = 0.01
 class HitCurve:
     """The exact number of hits at every cache capacity.
 
-    The curve is a sum of ramps and steps. A ramp makes the number of hits grow by one with each
-    block of capacity from `low` to `high`. A step adds `count` hits at all capacities from `place`
-    on.
+    The curve is a sum of ramps and steps. A ramp makes the number of hits grow by one at each
+    capacity from `low` to `high` - 1. A step adds `count` hits at all capacities from `place` on.
 
     Attributes:
         references: number of references to blocks, hits or misses.
@@ -77,7 +76,7 @@ class HitCurve:
         return self.rate(self.enough)
 
     def least(self, share: float) -> int:
-        """The smallest capacity, in blocks, that gives the fraction ``share`` of all hits."""
+        """The smallest capacity, in blocks, with at least the fraction ``share`` of all hits."""
         wanted = share * float(self.hits(np.array([self.enough]))[0])
         low, high = 1, self.enough
         while low < high:

@@ -8,7 +8,7 @@ The cache handles a request in three steps:
 3. Evict the least recent blocks beyond the capacity.
 
 So block k of a request hits at capacity C if all blocks 1 to k have an LRU position of at most C.
-(The stack distance of each block alone gives other hits.)
+(The stack distance of each block alone would give a different number of hits.)
 
 The pass works on runs of consecutive ids instead of single blocks, and on arrays for many requests
 (`stack`). So the time grows with the number of runs, not with the number of blocks.
@@ -34,7 +34,8 @@ _MOST_ATOMS = 2**20
 class Reuse:
     """Blocks that hit in an unlimited cache.
 
-    Each element counts the blocks that one request reads and another request used last.
+    Each element is a group of blocks that one request reads, and that one earlier request was the
+    last to use.
 
     Attributes:
         request: [n] index of the request that reads the blocks.
@@ -58,7 +59,7 @@ class Replay:
         blocks: [n] number of blocks in each request.
         lost: [n] number of tokens that the last block of each request lacks to be whole.
         block_tokens: tokens per block; 0 if blocks have no tokens.
-        tokens: [n] tokens per request; 0 if blocks have no tokens.
+        tokens: [n] input tokens of each request; 0 if blocks have no tokens.
     """
 
     curve: HitCurve

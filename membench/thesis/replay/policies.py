@@ -1,6 +1,6 @@
-"""Computes the hits of a cache under another policy than LRU, for one capacity at a time.
+"""Computes the hits of a cache under one of several policies, for one capacity at a time.
 
-(`hits` computes LRU for all capacities at once.) The policies come from engines and papers, and
+(For LRU, `hits` computes all capacities at once.) The policies come from engines and papers, and
 include the optimal policy. The blocks of a prefix form a chain: a block can hit only if the
 previous block hits.
 """
@@ -27,7 +27,7 @@ _MOST = 2**27
 
 
 class EvictionRule(StrEnum):
-    """The rule that evicts blocks from a full cache or admits blocks to the cache."""
+    """The rule by which a cache evicts and admits blocks."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -52,6 +52,8 @@ class CachePolicy:
 
 def parse_policy(word: str) -> CachePolicy:
     """Parse ``lru``, ``fifo``, ``s3fifo``, ``optimal``, ``leaf``, ``second`` or ``ttl:SECONDS``.
+
+    ``belady`` is another name for ``optimal``.
 
     Raises:
         UsageError: ``word`` is not a policy.
@@ -168,7 +170,10 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] for each reference, the index of the next later request with this block."""
+    """[n] for each reference, the index of the next later request with this block.
+
+    The value is `policy_kernels.NEVER` if no later request has this block.
+    """
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]

@@ -1,4 +1,4 @@
-"""Simulations of a cache of one capacity, one loop per policy. Numba compiles the loops.
+"""Simulations of a cache of one capacity, in loops that Numba compiles.
 
 Each loop handles a request in three steps, as in `hits`:
 
@@ -33,7 +33,7 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     hits: Any,
     written: Any,
 ) -> None:
-    """Least recently used (``moves`` true) or first in, first out (``moves`` false).
+    """Evict the least recently used block (``moves`` true) or the oldest block (``moves`` false).
 
     Args:
         ids: [n] blocks of all requests.
@@ -43,7 +43,8 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         state: [5, b + 1] int64 zeros, working memory.
         ttl: seconds without use after which the cache drops a block.
         second: whether the cache admits a block only on the second use.
-        leaf: whether the cache keeps a block while a block with this ``parent`` is cached.
+        leaf: whether the cache evicts only blocks that are not the ``parent`` of a cached block, as
+            long as there are such blocks.
         hits: [r] output, number of blocks that hit.
         written: [r] output, number of blocks that were inserted.
     """
@@ -116,9 +117,9 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     """S3-FIFO (Yang and others, SOSP 2023) with a small, a main and a ghost queue.
 
     The small queue has a tenth of the capacity, and at least one block. The ghost queue has as many
-    entries as the main queue. A block leaves the small queue to the main queue if the block hit
-    twice, otherwise to the ghost queue. In the main queue, each hit (up to three) keeps a block for
-    one more round.
+    entries as the main queue. A block moves from the small queue to the main queue if the block hit
+    at least twice, otherwise to the ghost queue. In the main queue, each hit (up to three) keeps a
+    block for one more round.
 
     Args:
         ids, bounds, hits, written: as in `lru`.
@@ -197,7 +198,8 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
 ) -> None:
     """Belady's optimal policy: evict the block whose next use is latest.
 
-    If several blocks have the latest next use, evict the block that is last in its prefix.
+    If several blocks have the latest next use, evict the block that is last in its prefix. A block
+    without a next use leaves the cache at once.
 
     Args:
         ids, bounds, hits, written: as in `lru`.

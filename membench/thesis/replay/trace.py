@@ -29,10 +29,11 @@ class Trace:
 
     Attributes:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
-        timed: whether the trace has request times; otherwise ``arrival`` is the index of the
-            request.
+        timed: whether the trace has request times. If not, ``arrival`` gives only the order of the
+            requests.
         full_only: whether only whole blocks have an id. If so, a partial last block has no id.
-        sessions: whether times start at 0 in each session. If not, all requests share one clock.
+        sessions: whether the trace has sessions. As read, the times of each session start at 0.
+            Without sessions, all requests share one clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds since the start of the session or of the trace.
@@ -131,7 +132,8 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
 
     Ids that are private to a session do not show which tokens all sessions share (such as a system
     prompt). This function gives the blocks at the start of each session's first request equal ids
-    in all sessions. Requests that do not contain these blocks do not change.
+    in all sessions. Equal blocks in other requests get the same ids. All other blocks stay
+    separate. If ids are not private, the result is ``trace``.
 
     Raises:
         TraceError: the ids are too large to give the sessions separate ids.

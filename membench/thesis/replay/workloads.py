@@ -24,7 +24,7 @@ class Workload:
 
 @cache
 def workloads() -> tuple[Workload, ...]:
-    """All traces that membench contains and that use blocks again."""
+    """The traces with block ids that membench contains."""
     return tuple(Workload(one.name, one, gap_sums()[one.name]) for one in curves())
 
 
@@ -56,7 +56,8 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill.
 
-    By Little's law, the resident bytes are the B/s that become idle times the mean idle time.
+    By Little's law, the resident bytes are the product of two factors: the B/s that are read again,
+    and the mean idle time before the next use.
 
     Args:
         model: a model with known weights.

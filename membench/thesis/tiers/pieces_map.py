@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """The ids ``first`` to ``last`` of the piece that starts at ``start`` and is in ``slot``."""
+    """A piece, or a part of a piece.
+
+    Attributes:
+        first, last: the ids of the part.
+        start: first id of the whole piece.
+        slot: number of the slot of the piece.
+    """
 
     first: int
     last: int

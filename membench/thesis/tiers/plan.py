@@ -86,7 +86,7 @@ class Lengths:
     """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
-        reuse: share of the input tokens that are read from the cache.
+        reuse: share of the input tokens that an earlier request had, too.
         gap_s: mean seconds between two uses of these tokens.
     """
 
@@ -111,8 +111,8 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: ``tiers`` is empty. Or ``requests_per_s`` is None, but the trace has no common
-            clock.
+        UsageError: ``tiers`` is empty, or a tier is smaller than a block. Or ``requests_per_s`` is
+            None, but the trace has no common clock. Or all requests have an equal time.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
@@ -166,8 +166,10 @@ def plan_of_lengths(
 ) -> TierWork:
     """Plan the tiers from mean request lengths, by Little's law.
 
-    A tier keeps a written block for ``capacity / rate`` seconds. A block hits if the next use comes
-    earlier. The time between two uses has an exponential distribution with mean ``gap_s``.
+    A tier keeps a block for ``capacity / rate`` seconds, but not longer than the TTL of the tier.
+    The rate is the B/s that are written or read again. A block hits if the next use comes earlier,
+    and hits in the first tier that still has the block. The time between two uses has an
+    exponential distribution with mean ``gap_s``.
 
     Raises:
         UsageError: ``tiers`` is empty, or a tier is too small for one token.
@@ -232,9 +234,10 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
 def drives_needed(
     capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
 ) -> tuple[int, str]:
-    """(number of drives, limit that decides the number).
+    """(number of drives, at least 1; limit that decides the number).
 
-    The limit is capacity, endurance, read rate or write rate.
+    The limit is capacity, endurance, read rate or write rate. A rate that was not measured is no
+    limit.
     """
     wants = {
         "capacity": capacity_bytes / drive.capacity_bytes,

@@ -24,7 +24,10 @@ class Inclusion(StrEnum):
 
 
 class Admission(StrEnum):
-    """The rule that decides which blocks a tier admits. The first tier admits every block."""
+    """The rule by which the tiers after the first tier admit blocks.
+
+    The first tier admits every block. `TierSpec.second` can restrict any tier.
+    """
 
     THROUGH = "write-through"  # admits every block
     SELECTIVE = "selective"  # admits a block on the second use
@@ -38,7 +41,7 @@ class TierSpec:
         capacity: number of blocks, rounded down.
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
-        ttl: seconds after the last use at which the tier drops a block.
+        ttl: seconds of idle time after which the tier drops a block.
         shared: whether all GPUs share one tier. If not, each GPU has a separate tier.
         second: whether the tier admits a block only on the second use.
     """
@@ -74,6 +77,7 @@ class PrefillGpu:
         flops_per_s: achieved FLOP/s of the GPU.
         layers: number of layers of the model.
         overlap: whether a layer is computed while later layers load.
+        fixed_s: seconds per request that depend on neither FLOPs nor bytes.
     """
 
     matmul_params: float = 0.0
@@ -92,11 +96,13 @@ class TierUse:
         hits: number of blocks that hit in the tier.
         written: number of blocks that were written to the tier.
         mean_blocks, most_blocks: resident blocks, time average and maximum.
+        read_bytes: bytes that were loaded from the tier to the GPU; 0 for the first tier.
+        written_bytes: bytes that were written to the tier.
         read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
             bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
         gap_blocks: [n] number of blocks with this gap.
-        dwpd: drive writes per day: how often the capacity is written per day.
+        seconds: time from the first arrival to the last.
     """
 
     name: str
@@ -119,7 +125,7 @@ class TierUse:
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day: written blocks per day divided by the capacity."""
+        """Drive writes per day: bytes written per day divided by the capacity in bytes."""
         if not self.seconds or not self.written_bytes:
             return 0.0
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)

@@ -7,14 +7,14 @@ from membench.thesis.tiers.run_lru import RunLru
 
 
 class Sightings:
-    """Two sets: blocks of exactly one request, and blocks of several requests."""
+    """Two sets: blocks of at least one request, and blocks of at least two requests."""
 
     def __init__(self) -> None:
         self._once = RunLru()
         self._again = RunLru()
 
     def see(self, scope: int, runs: list[Run]) -> None:
-        """Record a request that names ``runs``, without repeated blocks."""
+        """Record a request for the blocks of ``runs``, in which no block may occur twice."""
         for run in runs:
             for piece in self._once.find(scope, *run):
                 part = piece.first, piece.last

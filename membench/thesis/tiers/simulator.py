@@ -13,7 +13,7 @@ Hits:
 
 Times:
 
-- Each tier does one load at a time. Tiers work in parallel.
+- Each tier does one load at a time. Tiers work in parallel. Hits in the first tier need no load.
 - Each GPU does one prefill at a time.
 - Writes do not delay loads.
 - Decoding is left out, so times are lower bounds.
@@ -115,11 +115,13 @@ def simulate(
     Args:
         trace: requests in the order of arrival.
         block_bytes: bytes of one block of KV cache.
+        gpu: the GPU and the model; None for prefills that take no time.
         gpus: number of GPUs. All requests of a session go to one GPU. Without sessions, requests go
             to the GPUs round robin.
 
     Raises:
-        UsageError: ``tiers`` is empty, or ``trace`` is not in the order of arrival.
+        UsageError: ``tiers`` is empty, ``gpus`` is below 1, or ``trace`` is not in the order of
+            arrival.
     """
     if not tiers or gpus < 1:
         raise UsageError("a simulation needs at least one tier and one GPU")
@@ -196,7 +198,8 @@ class _EventModel:
     ) -> tuple[list[int], int]:
         """(number of blocks that hit in each tier, sum over all tiers).
 
-        The hits are the longest prefix of the request that is in the tiers.
+        The hits are the longest prefix of the request that is in the tiers. A block that is in
+        several tiers hits in the fastest of them.
         """
         served = [0] * len(stores)
         for first, last in runs:
@@ -216,9 +219,9 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """Find the first id, from ``begin`` to ``last``, that a tier in ``faster`` has.
+        """The last id of ``begin`` to ``last`` before the first id that a tier in ``faster`` has.
 
-        Returns the id before this id, or ``last`` if no tier in ``faster`` has such an id.
+        This is ``last`` if the tiers in ``faster`` have none of these ids.
         """
         for store in faster:
             found = store.cache.find(scope, begin, last)

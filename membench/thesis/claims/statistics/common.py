@@ -42,14 +42,14 @@ class Known(NamedTuple):
     place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """Bytes of KV cache and state for contexts of ``tokens``, in the shape of ``tokens``."""
+        """[draws] bytes of KV cache and state for contexts of ``tokens`` ([draws])."""
         row: Floats = all_models().kv(tokens, dtype)[self.place]
         return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
-    """The built-in models with known weights. Each is a variant of a statistic."""
+    """The `judged_models` with known weights and precision. Each is a variant of a statistic."""
     known = [
         (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
@@ -194,10 +194,10 @@ def decode_seconds(
     """[model, draws] lower bounds on the time per token of a decode step, for all models.
 
     Args:
-        weights: bytes of weights that the step reads per token.
+        weights: bytes of weights that the step reads per token, a number or [model, 1].
         kv: [model, draws] bytes of KV cache per sequence.
         context: [draws] tokens in the KV cache per sequence.
-        speeds: memory rate in B/s and compute rate in FLOP/s.
+        speeds: memory rate in B/s and compute rate in FLOP/s, each [draws] or [model, draws].
     """
     models = all_models()
     formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)

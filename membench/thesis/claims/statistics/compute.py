@@ -1,4 +1,4 @@
-"""Statistics of compute: FLOPs of reasoning, and memory limits on NVIDIA Rubin."""
+"""Statistics of compute: FLOPs of reasoning, memory limits on NVIDIA Rubin, and cost per token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: for the recomputed input and for the output."""
+    """[model, draws] FLOPs of a request: for the input that is not cached, and for the output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
@@ -98,7 +98,10 @@ def _sizes(most: float) -> Floats:
 def _decode(
     speeds: tuple[Floats, Floats], batch: Floats, context: Floats
 ) -> Callable[[Known], DecodeSeconds]:
-    """Model -> the decode times with weights in FP4 and KV in FP8, [batch, draws] seconds."""
+    """A function from a model to seconds per token, with weights in FP4 and KV in FP8.
+
+    The memory times are [batch, draws], and the compute times are [draws].
+    """
     kv, weights = all_models().kv(context, KvDtype.FP8), _read(batch.tobytes())
     rate, _ = speeds
     # The compute time does not depend on the weights, so it is the same for every batch size.
@@ -150,7 +153,10 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the contexts (agent and conversation) whose prefill on Rubin is memory-bound."""
+    """Share of the contexts (agent and conversation) whose prefill on Rubin is memory-bound.
+
+    Each prefill is of one chunk of tokens after the context. The share is computed by model.
+    """
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -166,7 +172,7 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 def hardware_fall(scenario: Scenario) -> Values:
     """Cost of a decoded token on GB200 divided by the cost on Rubin, by model.
 
-    The cost is a lower bound on the decode time multiplied by the price of a rack.
+    The cost is the lower bound on the decode time, multiplied by the price of a rack.
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]

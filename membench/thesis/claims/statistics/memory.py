@@ -33,7 +33,7 @@ _POINTS = ("p50", "p90")
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of a batch divided by the bytes of HBM without weights.
+    """KV bytes of a batch divided by the bytes of HBM that the weights leave free.
 
     The batch is the smallest one that reaches `_PEAK_SHARE` of the highest decode rate.
     """
@@ -138,7 +138,8 @@ def host_slowdown(scenario: Scenario) -> Values:
 def ddr_over_breakeven(scenario: Scenario) -> Values:
     """Rate from host memory to the GPU, divided by the break-even rate, by model.
 
-    The break-even rate is the result of `breakeven_rate`.
+    The rate from host memory is the lower rate of ``ddr-read`` and ``kv-h2d``. The break-even rate
+    is the result of `breakeven_rate`.
     """
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]

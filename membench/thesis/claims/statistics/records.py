@@ -96,7 +96,8 @@ def reachable_capacity(scenario: Scenario) -> Values:
 def hbm_price(scenario: Scenario) -> Values:
     """Contract price of HBM divided by an earlier price.
 
-    The earlier price is one quarter old for a reported price, one year old for a forecast.
+    The earlier price is one quarter older for the reported price, and one year older for the
+    forecast.
     """
     return {
         tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],

@@ -51,8 +51,9 @@ class _Constants(NamedTuple):
         matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
         token: [trace, model, 1] KV bytes per token of a mean request, with windows and state.
-        kept: [trace, model, 1] KV bytes per token for the break-even rate.
-        work: [trace, model, 1] FLOP/s to prefill all tokens of the trace that are not hits.
+        kept: [trace, model, 1] KV bytes per token of a prefix as long as the mean request.
+        work: [trace, model, 1] FLOP/s to prefill the tokens of the trace that miss even in an
+            unlimited cache.
         most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
     """
 
@@ -94,7 +95,7 @@ class Tiers(NamedTuple):
     """Bytes per GPU for KV cache, [model, draws].
 
     Attributes:
-        hbm: bytes of HBM without the weights.
+        hbm: bytes of HBM that the weights leave free.
         ddr: ``hbm`` plus the bytes of DDR.
         ssd: ``ddr`` plus the bytes of SSD.
     """
@@ -261,14 +262,14 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 def ssd_first(scenario: Scenario) -> Values:
     """1 if the SSD is best for one more dollar and also has the most resident bytes, else 0.
 
-    There is one variant for each model and trace. The best tier saves most GPU seconds per dollar.
-    One more byte of DDR saves two kinds of time:
+    There is one variant for each model and trace. The best tier saves the most GPU seconds per
+    dollar. One more byte of DDR saves two kinds of time:
 
     - Some blocks move from SSD to DDR. A load from DDR is faster.
-    - Some blocks move into the SSD that no tier contained before. No GPU recomputes these blocks.
+    - Some blocks that no tier contained before move into the SSD. No GPU recomputes these blocks.
 
-    The resident bytes of the SSD are all bytes that are read again, even after days, because an SSD
-    is cheap.
+    The resident bytes of all tiers are limited to the capacity beyond which the hit rate is
+    constant. So bytes that are read again only after days count, too, because an SSD is cheap.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]

@@ -67,18 +67,16 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Usable flash capacity divided by 16 TB, for two mean times between two uses of the data.
+    """Usable flash capacity divided by 16 TB, if the SSD serves all reuse or only slow reuse.
 
-    The usable capacity is the capacity that a rack's link can fill between two uses.
+    The usable capacity is the part of the capacity that a rack's link can fill in the mean time
+    between two uses of the data. Slow reuse is reuse after more than 60 s.
     """
     return _usable(scenario, scenario["system.link"])
 
 
 def usable_capacity_here(scenario: Scenario) -> Values:
-    """Usable flash capacity divided by 16 TB, for two mean times between two uses of the data.
-
-    The usable capacity is the capacity that the measured path can fill between two uses.
-    """
+    """Like `usable_capacity`, but at the measured rate from SSD to HBM."""
     return _usable(scenario, scenario["ssd-hbm"])
 
 

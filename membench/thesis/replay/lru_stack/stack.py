@@ -10,9 +10,9 @@ current request does this to the stack:
   blocks, or is new.
 
 The algorithm works on whole arrays. All keys are cut where a fresh run or a buried run begins or
-ends. The blocks between two cuts form an *atom*. The blocks of an atom always move together. An
-atom is buried, fresh, buried, fresh and so on. The blocks above a buried atom are the blocks that
-were buried later and not yet taken. `inversions` counts these blocks.
+ends. The blocks between two cuts form an *atom*. The blocks of an atom always move together. From
+request to request, an atom becomes buried, fresh, buried again and so on. The blocks above a buried
+atom are the blocks that were buried later and not yet taken. `inversions` counts these blocks.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def advance(
 
     Returns:
         (positions of the blocks of all requests, stack after the last request), or None if there
-            would be more than ``most`` atoms.
+            would be more than ``most`` atoms. If ``most`` is None, there is no limit.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])

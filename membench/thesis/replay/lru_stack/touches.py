@@ -54,7 +54,7 @@ class Touches:
     again: Again
 
     def between(self, begin: int, end: int) -> Touches:
-        """The requests ``begin`` to ``end - 1``."""
+        """The requests ``begin`` to ``end - 1``. The runs are renumbered from 0."""
         low, high = self.offsets[begin], self.offsets[end]
         return Touches(
             self.number[begin:end],

@@ -28,8 +28,8 @@ class Shipped:
 
     Attributes:
         file: name of the compressed file in `data/`.
-        sha256: digest of the uncompressed file, which equals the published file.
-        origin: repository, commit and path of the published file.
+        sha256: digest of the uncompressed file.
+        origin: repository, commit and path of the published file, and the changes if there are any.
         licence: the licence of the data.
     """
 
@@ -74,9 +74,9 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
         nested: whether to keep the requests of sub-agents.
 
     Raises:
-        UsageError: ``source`` is neither a built-in trace nor a file.
+        UsageError: ``source`` looks like a name, but no built-in trace or file has this name.
         TraceError: the file does not exist, has no blocks, or is invalid. The message gives the
-            line.
+            line, if one line is invalid.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -146,7 +146,11 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """The lines of ``content``. A JSON object over several lines counts as one line."""
+    """The lines of ``content``.
+
+    A JSON object over several lines counts as one line. Each element of a JSON list counts as one
+    line, too.
+    """
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):

@@ -3,7 +3,8 @@
 A session has these keys:
 
 - `block_size`: tokens per block
-- `scope` (or `hash_id_scope`): "local" if block ids are private to the session
+- `scope` (or `hash_id_scope`): must be "local" or absent, because block ids are private to the
+  session
 - `requests`: list of requests
 
 A request has these keys:
@@ -33,13 +34,21 @@ _MOST_ID = 2**62
 
 
 def is_form_of(lines: Lines) -> bool:
-    """Whether ``lines`` are in the agent format: the first line is a session."""
+    """Whether ``lines`` are in the agent format: the first line is a session.
+
+    Raises:
+        TraceError: the first line is not a JSON object.
+    """
     first = lines.first
     return bool(first) and "requests" in lines.parse(first, lines.lines[first - 1])
 
 
 def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:
-    """Read one trace from several files, each with one or more sessions."""
+    """Read one trace from several files, each with one or more sessions.
+
+    Raises:
+        TraceError: a line is invalid. The message gives the file and the line number.
+    """
     reader = _Reader(parts[0])
     count = 0
     for part in parts:
@@ -87,7 +96,7 @@ class _Reader:
             number: the line number, for errors.
             session: the JSON object of the session.
             wanted: tokens per block that the user wants; None for any number.
-            count: index of the session in the trace.
+            count: number of the session in the trace, from 1.
 
         Raises:
             TraceError: the session is invalid. The message gives the line number.

@@ -42,7 +42,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     """Parse requests from CSV ``text``. ``name`` is for error messages.
 
     Raises:
-        TraceError: a line is invalid. The message gives the line.
+        TraceError: a line is invalid, times decrease, or a number of tokens is negative.
     """
     head, *lines = text.splitlines() or [""]
     if head != _HEADER:

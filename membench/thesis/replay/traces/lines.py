@@ -82,7 +82,7 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """The value ``entry[key]``, which must be a number of 0 or more.
+        """The value ``entry[key]``, which must be a number of 0 or more and below 2^53.
 
         Raises:
             TraceError: the value is missing, or is not such a number.
@@ -94,7 +94,7 @@ class Lines:
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """The value ``entry[key]``, which must be a whole number of 0 or more.
+        """The value ``entry[key]``, which must be a whole number of 0 or more and below 2^53.
 
         Raises:
             TraceError: the value is missing, or is not such a number.

@@ -44,7 +44,7 @@ _ALIASES = {
 
 @dataclass
 class _Columns:
-    """The values of all lines of a trace, one list per key."""
+    """The values of all lines of a trace, one list per key, and the block size."""
 
     arrival: array[float] = field(default_factory=lambda: array("d"))
     prompt: array[int] = field(default_factory=lambda: array("q"))

@@ -27,7 +27,7 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether the file ``name`` is in libCacheSim's oracleGeneral format."""
+    """Whether the file name ``name`` contains oracleGeneral, a format of libCacheSim."""
     return "oraclegeneral" in name.lower()
 
 
@@ -58,7 +58,7 @@ def read_table(lines: Lines) -> Trace:
     """Read a CSV table with an object id, and optionally a time, in each line.
 
     Raises:
-        TraceError: the table has no column of object ids, or a line is invalid.
+        TraceError: the table has no column of object ids, a line is invalid, or times decrease.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):

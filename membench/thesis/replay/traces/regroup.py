@@ -20,9 +20,9 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 def regrouped(trace: Trace, block_tokens: int) -> Trace:
     """``trace`` with larger blocks of ``block_tokens`` tokens.
 
-    A large block is a sequence of small blocks. Two large blocks are equal if all small blocks are
-    equal. The last large block of a request can be partial. If only whole blocks of ``trace`` have
-    an id, a partial large block has no id.
+    A large block is a sequence of small blocks. Two large blocks are equal if all small blocks and
+    the positions in the requests are equal. The last large block of a request can be partial. If
+    only whole blocks of ``trace`` have an id, a partial large block has no id.
 
     Raises:
         TraceError: ``block_tokens`` is not a multiple of the block size of ``trace``, or ``trace``
@@ -75,7 +75,7 @@ def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
 
 
 def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
-    """[g] a 64-bit hash of the small blocks of each large block.
+    """[g] a 64-bit hash of the small blocks of each large block, and of its position.
 
     If ids are private, the hash includes the session.
     """
