@@ -49,7 +49,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--rounds",
     type=click.IntRange(1, 1000),
     help="Number of rounds; each round is a fresh process."
-    "  [default: quick 5; full 10, but 5 for the values of a sweep other than its default]",
+    "  [default: 5 in the quick profile; 10 in the full profile, but 5 for cases that only "
+    "complete a sweep over an axis]",
 )
 @click.option(
     "--device",
@@ -114,7 +115,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default="",
     metavar="KEY=VALUE",
     help="Measure two configurations A and B alternately and compare each round of A with a round "
-    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
+    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [default: 12 pairs "
+    "of rounds]",
 )
 @click.option(
     "--setup-a",

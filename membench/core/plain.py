@@ -99,7 +99,7 @@ def _loader(kind: Any) -> Loader:
         return _enum(kind)
     if kind in _SCALARS:
         return _SCALARS[kind]
-    raise TypeError(f"{kind} cannot be loaded")
+    raise TypeError(f"values of the type {kind} cannot be read from JSON")
 
 
 def _anything(data: Any) -> Any:

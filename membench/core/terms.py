@@ -368,7 +368,7 @@ _FLAGS = (
             "during the run, the kernel paused the process because of the CPU quota of the control "
             "group"
         ),
-        tr("bandwidths and latencies include these pauses"),
+        tr("bandwidths and latencies include the pauses that the CPU quota causes"),
         tr("raise the CPU limit of the container, or run membench outside the container"),
     ),
 )

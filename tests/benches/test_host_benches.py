@@ -143,7 +143,7 @@ def test_a_pass_too_few_changes_the_sum(
     cpu = CpuBackend(machine)
     work, sampled = timed(cpu, "ddr/read", size="1MiB")
     work.verify(sampled.total)
-    with pytest.raises(VerificationFailed, match="sum up to"):
+    with pytest.raises(VerificationFailed, match="the sum of the words"):
         work.verify(sampled.total + 1)
     cpu.close()
 
@@ -160,7 +160,7 @@ def test_a_mix_reads_and_writes_its_share(cpu: CpuBackend, reads: int) -> None:
         work.verify(sampled.total)
     memory[-1] ^= 1
     if reads:
-        with pytest.raises(VerificationFailed, match="sum up to"):
+        with pytest.raises(VerificationFailed, match="the sum of the words"):
             work.verify(sampled.total + 1)
 
 

@@ -103,7 +103,7 @@ def judge(
             CheckVerdict.NOT_JUDGED,
             share,
             tr("the expected range is wider than 10 %: only the ratio is given"),
-            tr("wide"),
+            tr("wide range"),
         )
     if tier is Tier.LINK:
         return TierJudgement(

@@ -144,7 +144,7 @@ def _check_magnitude(rows: Sequence[Measurement]) -> None:
     """Reject values that are so large that the statistics of the fleet would overflow."""
     for row in rows:
         if row.value is not None and not fits(row.value):
-            raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")
+            raise SchemaError(f"{row.case}: {row.value:g} is not a possible measurement")
 
 
 def _runs(rows: Sequence[Measurement], keys: dict[Key, int]) -> Iterator[_Run]:

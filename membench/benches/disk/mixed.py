@@ -56,7 +56,7 @@ SLOT_NS = 10**9
 @axis("reads", quick=(70, 50), most=100)
 @axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
-    """Mixed random reads and writes of 4 KiB: ``reads`` percent of the I/Os are reads.
+    """Mixed random reads and writes of 4 KiB, with a given percentage of reads.
 
     The latency metrics cover only the reads. The row's detail has the latencies of the writes.
     """
@@ -176,7 +176,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 @axis("block", quick="1MiB", step=BLOCK_STEP)
 @axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """The write bandwidth of a disk whose caches are full: 8 GiB without a pause.
+    """The write bandwidth of a disk whose caches are full; a round writes 8 GiB without a pause.
 
     The bench overwrites the scratch file repeatedly. A sample is the bandwidth during one second.
     The disk budget must allow the writes of all rounds.

@@ -130,7 +130,7 @@ def _node(node: Node) -> str:
         "" if node.allowed else tr("not allowed for this process (cpuset.mems)"),
         tr("CPUs {cpus}", cpus=ranges(node.cpus)) if node.cpus else tr("no CPUs"),
         tr("behind a cache of {size}", size=about_size(node.side_cache)) if node.side_cache else "",
-        tr("distances {distances}", distances=distances) if distances else "",
+        tr("NUMA distances {distances}", distances=distances) if distances else "",
     ]
     return listed(part for part in parts if part)
 

@@ -248,7 +248,7 @@ def piece_sizes(
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(
-            f"blocks of {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
+            f"invalid block: {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
             "use 1 token or more per block, and 1 rank or more",
         )
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]

@@ -92,7 +92,7 @@ def prefill_flops(
         attention_flops: ``c_a``, FLOPs for one pair of query and key, over all layers.
     """
     if not 0 <= cached <= tokens:
-        raise ValueError(f"{cached} cached tokens of {tokens}")
+        raise ValueError(f"the number of cached tokens is {cached}, but must be from 0 to {tokens}")
     return prefill_formula(tokens, matmul_params, attention_flops, cached)
 
 

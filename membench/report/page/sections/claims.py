@@ -165,7 +165,7 @@ def _badges(found: Verdicts) -> list[Block]:
         for badge in worn
     ]
     line = joined(parts, tr("; "), tr("."))
-    return [Alert(tr("Not measured by membench alone"), line)]
+    return [Alert(tr("membench did not measure all values"), line)]
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:

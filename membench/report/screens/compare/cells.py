@@ -138,7 +138,9 @@ def _verdict_text(verdict: Verdict, reason: Reason, n: str, share: str) -> str:
     if reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=n)
     if share:
-        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
+        return tr(
+            "{glyph} {verdict} (runs differ by {share})", glyph=glyph, verdict=word, share=share
+        )
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

@@ -51,7 +51,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
     few = [case for case in summary.cases if not case.judged]
     if few:
         yield tr(
-            "{cases} of {all} not judged: fewer than {few} machines have a value",
+            "{cases} of {all} are not judged: fewer than {few} machines have a value",
             cases=cases_text(len(few)),
             all=len(summary.cases),
             few=MACHINES_NEEDED,
