@@ -49,7 +49,7 @@ def dump(value: Any) -> Any:
         return [dump(item) for item in value]
     if dataclasses.is_dataclass(value):
         return {field.name: dump(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"a value of the type {type(value).__name__} cannot be written as JSON")
 
 
 def load(cls: type[T], data: object) -> T:

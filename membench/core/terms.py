@@ -212,7 +212,7 @@ _FLAGS = (
         ),
         tr(
             "caches may have served some of the traffic (STREAM requires arrays of at least four "
-            "times the caches)"
+            "times the size of the caches)"
         ),
         tr(
             "free some memory and run again with size=auto, or give a larger size: "

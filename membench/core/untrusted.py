@@ -209,7 +209,7 @@ def _refuse(constant: str) -> Any:
 
 
 def _too_large(limit: int) -> SchemaError:
-    what = f"larger than {about_size(limit)}, the limit for such files"
+    what = f"the file is larger than {about_size(limit)}, the limit for such files"
     return SchemaError(what, "check that this is the right file")
 
 

@@ -78,7 +78,7 @@ def test_a_described_box_is_held_to_its_references(tmp_path: Path) -> None:
     assert "GPU 3: host to GPU: fail" in str(alert.line)
     figures = [block for block in made.blocks if isinstance(block, Figure)]
     assert [figure.slug for figure in figures] == ["tier-bandwidth", "tier-latency"]
-    assert all("Bars show the ranges of the reference." in figure.caption for figure in figures)
+    assert all("Wide bars are the ranges in the reference." in figure.caption for figure in figures)
     (table,) = (block for block in made.blocks if isinstance(block, Table))
     cells = {str(row[0][0]): [str("".join(map(str, cell))) for cell in row] for row in table.rows}
     assert cells["host link"][-2:] == ["50%", "fail"]

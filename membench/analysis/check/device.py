@@ -137,7 +137,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr(
                 "the published value is a lower bound from an application: only the ratio is shown"
             )
-            brief = tr("floor")
+            brief = tr("lower bound")
         case "threshold":
             why, brief = (
                 tr(

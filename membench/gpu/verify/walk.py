@@ -142,7 +142,8 @@ class Walker:
         expected = int(self._address((start + count) % self._ring.lines))
         if end != expected:
             self._wrong.append(
-                f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}"
+                f"after {count} hops from line {start}, the pointer chase is at {end:#x}, not at "
+                f"{expected:#x}"
             )
 
     def _address(self, index: int) -> np.uint64:

@@ -204,11 +204,9 @@ def _read(path: Path) -> str:
     try:
         return read_bytes(path, MAX_TOML, pipe=True, text=True).decode("utf-8")
     except (SchemaError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
-        if not reason.startswith("cannot"):
-            reason = f"is {reason}"  # the path is a directory, or the file is too large
+        reason = str(error) if isinstance(error, SchemaError) else "the file is not text"
         raise AssumptionError(
-            f"{shown(path)} {reason}", "--assumptions takes a TOML file"
+            f"{shown(path)}: {reason}", "--assumptions takes a TOML file"
         ) from None
 
 

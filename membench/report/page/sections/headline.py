@@ -267,10 +267,10 @@ def _facts(row: Row) -> tuple[str, ...]:
 _GRADES = {
     Grade.NONE: tr("Data quality: no data."),
     Grade.CITED: tr("All values are cited figures."),
-    Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
-    Grade.GOOD: tr("Data quality good."),
-    Grade.FAIR: tr("Data quality fair."),
-    Grade.POOR: tr("Data quality poor."),
+    Grade.UNKNOWN: tr("Data quality: unknown, because a single round does not show the noise."),
+    Grade.GOOD: tr("Data quality: good."),
+    Grade.FAIR: tr("Data quality: fair."),
+    Grade.POOR: tr("Data quality: poor."),
 }
 
 

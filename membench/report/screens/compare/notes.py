@@ -137,7 +137,7 @@ def _best(comparison: Comparison) -> list[str]:
         return []
     limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
     text = "both can reach the same speed, but the difference of the typical values is unclear"
-    return [f"{within.total()} unclear with best samples within {limits}: {text}"]
+    return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:

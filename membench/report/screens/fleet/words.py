@@ -114,7 +114,7 @@ def chance_text(line: MachineLine) -> str:
     The text is ``far apart`` if the machine is a straggler only because of one extreme case.
     """
     if line.straggler and line.chance >= CHANCE:
-        return tr("far apart")
+        return tr("one extreme case")
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
 
 

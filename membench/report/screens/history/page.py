@@ -148,6 +148,13 @@ def _plots(history: History) -> Section:
     if len(shown) < len(history.lines):
         more = len(history.lines) - len(shown)
         blocks.append(
-            Paragraph((tr("{count} more plots are not drawn: reduce with --select.", count=more),))
+            Paragraph(
+                (
+                    tr(
+                        "{count} more plots are not drawn. Use --select to show fewer cases.",
+                        count=more,
+                    ),
+                )
+            )
         )
     return Section("plots", tr("Run by run"), tuple(blocks))
