@@ -25,7 +25,7 @@ def test_a_filesystem_that_holds_both_is_told_once(machine: Machine) -> None:
     told = [
         value
         for fact, value in facts(replace(machine, filesystems=(place, place, other)))
-        if fact == "results on"
+        if fact == "results are on"
     ]
     assert len(told) == 2
     assert told[0].startswith("results: ext4 on /dev/vda")

@@ -87,7 +87,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         (tr("GPU problem"), "" if gpus.faults and not gpus.present else gpus.problem),
         (tr("GPU remedy"), "" if gpus.faults and not gpus.present else gpus.remedy),
         *(
-            (tr("results on"), place)
+            (tr("results are on"), place)
             for place in dict.fromkeys(map(_filesystem, machine.filesystems))
         ),
         ("Python", machine.python),
@@ -138,7 +138,7 @@ def _node(node: Node) -> str:
 _NODE_KINDS = {
     NodeKind.GPU: tr("memory of a GPU"),
     NodeKind.PERSISTENT: tr("persistent memory"),
-    NodeKind.MEMORY_ONLY: tr("memory only"),
+    NodeKind.MEMORY_ONLY: tr("memory without CPUs"),
 }
 
 

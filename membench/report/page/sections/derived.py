@@ -136,9 +136,9 @@ def _near_and_far(run: Run) -> Table | None:
     ]
     columns = (
         Column(tr("cases")),
-        Column(tr("near"), numeric=True),
-        Column(tr("far"), numeric=True),
-        Column(tr("far lines"), numeric=True),
+        Column(tr("near latency"), numeric=True),
+        Column(tr("far latency"), numeric=True),
+        Column(tr("share of far lines"), numeric=True),
     )
     caption = tr("Latency of an L2 hit in the two partitions")
     return Table(caption, columns, tuple(rows)) if rows else None
@@ -165,9 +165,9 @@ def _loads(run: Run) -> Table | None:
     ]
     columns = (
         Column(tr("cases")),
-        Column(tr("unloaded"), numeric=True),
+        Column(tr("unloaded latency"), numeric=True),
         Column(tr("knee"), numeric=True),
-        Column(tr("most traffic"), numeric=True),
+        Column(tr("at the most traffic"), numeric=True),
     )
     caption = tr("Latency under load, by the mix of reads and writes")
     return Table(caption, columns, tuple(rows)) if rows else None
@@ -194,8 +194,8 @@ def _conflicts(run: Run) -> Table | None:
     ]
     columns = (
         Column(tr("case")),
-        Column(tr("slower by"), numeric=True),
-        Column(tr("predicted"), numeric=True),
+        Column(tr("slow-down factor"), numeric=True),
+        Column(tr("predicted factor"), numeric=True),
     )
     caption = tr("Bank conflicts in shared memory, by width and stride")
     return Table(caption, columns, tuple(rows)) if rows else None

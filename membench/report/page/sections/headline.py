@@ -141,7 +141,7 @@ def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
 
 
 _JUDGED = (
-    Column(tr("judged by")),
+    Column(tr("judged line")),
     Column(tr("expected"), numeric=True),
     Column(tr("share"), numeric=True),
     Column(tr("verdict"), prose=True),

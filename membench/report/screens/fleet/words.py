@@ -111,7 +111,7 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 def chance_text(line: MachineLine) -> str:
     """The probability that chance explains the number of slow cases of a machine.
 
-    The text is ``far apart`` if the machine is a straggler only because of one extreme case.
+    The text is ``one extreme case`` if the machine is a straggler only because of one extreme case.
     """
     if line.straggler and line.chance >= CHANCE:
         return tr("one extreme case")

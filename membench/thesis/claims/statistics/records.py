@@ -140,8 +140,8 @@ def cowos_2026(scenario: Scenario) -> Values:
     """|growth / 0.89 - 1| for the growth of CoWoS wafers in 2026, by analyst."""
     demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
     return {
-        tr("demand, Silicon Analysts"): _off(demand, 0.89),
-        tr("capacity, DIGITIMES"): _off(scenario["record.cowos.growth_2026"], 0.89),
+        tr("growth of demand (Silicon Analysts)"): _off(demand, 0.89),
+        tr("growth of capacity (DIGITIMES)"): _off(scenario["record.cowos.growth_2026"], 0.89),
     }
 
 
