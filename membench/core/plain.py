@@ -143,7 +143,7 @@ def _enum(kind: type[StrEnum]) -> Loader:
         try:
             return kind(data)
         except ValueError:
-            raise _Mismatch(f"{_shown(data)} is not a {kind.__name__}") from None
+            raise _Mismatch(f"{_shown(data)} is not one of {', '.join(kind)}") from None
 
     return read
 

@@ -256,14 +256,14 @@ _FLAGS = (
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
         tr("the best repetition is better than the median that membench reports"),
-        tr("compare with the column max of a run, or let the other tool report a median"),
+        tr("compare with the column 'max' of a run, or let the other tool report a median"),
     ),
     Flag(
         "short-run",
         tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
         tr(
-            "the rate may be wrong by more than 1 %; if the run took only a few ms, it may be "
-            "several times too high or too low"
+            "the rate may be wrong by more than 1 %; if the run took only a few ms, the rate may "
+            "be several times too high or too low"
         ),
         tr("let the other tool measure for some seconds"),
     ),

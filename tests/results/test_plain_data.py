@@ -94,7 +94,7 @@ def test_unknown_keys_are_ignored_and_missing_ones_take_their_default() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"status": "fine"}, "CaseResult.status: 'fine' is not a Status"),
+        ({"status": "fine"}, "CaseResult.status: 'fine' is not one of ok, skipped, failed"),
         ({"round": "1"}, "CaseResult.round: '1' is not a whole number"),
         ({"round": True}, "CaseResult.round: True is not a whole number"),
         ({"round": 1.5}, "CaseResult.round: 1.5 is not a whole number"),

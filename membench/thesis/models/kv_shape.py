@@ -259,8 +259,8 @@ def piece_sizes(
     for group in grows:
         if block_tokens % group.every:
             raise UsageError(
-                f"a block of {counted(block_tokens, 'token')} splits an entry of "
-                f"{group.every} tokens",
+                f"a block of {counted(block_tokens, 'token')} would contain a part of an entry, "
+                f"because each entry of this KV cache covers {group.every} tokens",
                 f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
