@@ -104,7 +104,7 @@ class ClaimClass(StrEnum):
     """The kind of evidence that decides a claim of the thesis."""
 
     MEASURED = "M"  # a statistic of measurements
-    MODELLED = "D"  # a model fed by measurements or assumptions
+    MODELLED = "D"  # a model whose inputs are measurements or assumptions
     RECORD = "P"  # dated public records
     OUT_OF_SCOPE = "X"
 

@@ -52,7 +52,7 @@ from membench.thesis.claims.wording import (
 
 CLASSES = {
     ClaimClass.MEASURED: tr("measurement"),
-    ClaimClass.MODELLED: tr("a model fed by measurements and assumptions"),
+    ClaimClass.MODELLED: tr("a model whose inputs are measurements and assumptions"),
     ClaimClass.RECORD: tr("dated public records"),
     ClaimClass.OUT_OF_SCOPE: tr("no benchmark, because the claim is out of scope"),
 }

@@ -40,8 +40,7 @@ _RULE = tr(
 )
 _ONE_RUN = tr(
     "Each file contains only one run, so this comparison cannot show how much runs of the same "
-    "machine differ from one another. To find out, measure several runs on each side and use "
-    "membench compare."
+    "machine differ from one another. To find out, measure and compare several runs on each side."
 )
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3

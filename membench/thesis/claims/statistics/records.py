@@ -10,7 +10,7 @@ from membench.thesis.claims.scenario import Scenario
 
 Values = dict[str, Floats]
 
-_REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
+_REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("report from Taiwan")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
