@@ -177,7 +177,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Loader:
             raise _Mismatch(f"{_shown(data)} is not a list")
         each = loaders * len(data) if repeated else loaders
         if len(each) != len(data):
-            raise _Mismatch(f"{len(data)} items instead of {len(each)}")
+            raise _Mismatch(f"the list has {len(data)} items instead of {len(each)}")
         items = []
         for index, (loader, item) in enumerate(zip(each, data, strict=True)):
             try:

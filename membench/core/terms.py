@@ -260,7 +260,10 @@ _FLAGS = (
     ),
     Flag(
         "short-run",
-        tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
+        tr(
+            "the other tool measured for less than 100 ms, and divided the bytes by a time in "
+            "whole milliseconds"
+        ),
         tr(
             "the rate may be wrong by more than 1 %; if the run took only a few ms, the rate may "
             "be several times too high or too low"

@@ -127,7 +127,7 @@ class Pair:
 
 def test_a_tuple_of_fixed_length() -> None:
     assert load(Pair, {"both": [1, "a"]}) == Pair((1, "a"))
-    with pytest.raises(SchemaError, match=r"Pair.both: 3 items instead of 2"):
+    with pytest.raises(SchemaError, match=r"Pair.both: the list has 3 items instead of 2"):
         load(Pair, {"both": [1, "a", "b"]})
 
 
