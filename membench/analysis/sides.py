@@ -126,7 +126,7 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
     if len(parts) < 2:
         values = f"only the value '{next(iter(parts))}'" if parts else "no value"
         raise UsageError(
-            f"--by {key}: the given rows have {values}",
+            f"--by {key}: the rows of the files have {values}, so there are no groups to compare",
             f"give an axis of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
         )
     sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]

@@ -121,7 +121,7 @@ def _read(path: Path) -> Thresholds:
     except ValueError as error:
         raise MembenchError(f"the file cannot be read: {error}") from None
     if content.pop("schema", None) != SCHEMA:
-        raise MembenchError(f'the first line is not: schema = "{SCHEMA}"')
+        raise MembenchError(f'the first line must be: schema = "{SCHEMA}"')
     base = content.pop("base", "default")
     if not isinstance(base, str) or base not in PRESETS:
         raise MembenchError(f"base = {base!r:.40} is not one of {', '.join(PRESETS)}")
@@ -146,13 +146,17 @@ def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
 
 def _table(name: str, table: Any) -> dict[Metric, float]:
     if name != ALL and name not in tuple(Tier):
-        raise MembenchError(f"'{name:.40}' is not '{ALL}' or a tier: {', '.join(Tier)}")
+        raise MembenchError(
+            f"'{name:.40}' is neither '{ALL}' nor a tier; the tiers are {', '.join(Tier)}"
+        )
     if not isinstance(table, dict):
         raise MembenchError(f"'{name}' is not a table: write the metrics below a line [{name}]")
     limits = {}
     for key, limit in table.items():
         if key not in tuple(Metric):
-            raise MembenchError(f"[{name}] '{key:.40}' is not a metric: {', '.join(Metric)}")
+            raise MembenchError(
+                f"[{name}] '{key:.40}' is not a metric; the metrics are {', '.join(Metric)}"
+            )
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit <= _LARGEST:
             raise MembenchError(

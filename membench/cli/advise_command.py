@@ -97,8 +97,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--block-tokens",
     type=Tokens(1, 2**20),
     metavar="N",
-    help="Tokens per block of the engine's KV cache.  [default: 16; for a compressed KV cache, "
-    "the smallest block of whole entries]",
+    help="Tokens per block of the engine's KV cache.  [default: 16; for a KV cache whose entries "
+    "cover several tokens, the smallest block of whole entries]",
 )
 @kv_dtype
 @click.option(

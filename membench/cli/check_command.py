@@ -75,7 +75,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Results file, if FILE is not given.  [default: results/<machine>/<UTC>_check.csv]",
+    help="Results file to write, if FILE is not given.  [default: "
+    "results/<machine>/<UTC>_check.csv]",
 )
 @click.option(
     "--scratch",

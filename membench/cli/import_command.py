@@ -33,7 +33,7 @@ _LINES = 10  # maximum number of lines per kind of remark
     "files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True
 )
 @click.option(
-    "-o", "output", type=click.Path(path_type=Path), required=True, help="The results file."
+    "-o", "output", type=click.Path(path_type=Path), required=True, help="Results file to write."
 )
 @click.option(
     "--set",

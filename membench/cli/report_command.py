@@ -42,7 +42,7 @@ from membench.cli.page_language import page_language
     default="summary",
     show_default=True,
     help="Extent of the section on the claims: full (every claim), summary (a table of verdicts, "
-    "the claims folded) or none.",
+    "with the claims collapsed) or none.",
 )
 @page_language
 @click.option(

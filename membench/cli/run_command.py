@@ -49,7 +49,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--rounds",
     type=click.IntRange(1, 1000),
     help="Number of rounds; each round is a fresh process."
-    "  [default: quick 5; full 10, but 5 for the values of a sweep other than its default]",
+    "  [default: 5 in the quick profile; 10 in the full profile, but 5 for each case of a sweep "
+    "that is not its default case]",
 )
 @click.option(
     "--device",
@@ -63,7 +64,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Results file.  [default: results/<machine>/<UTC>_<profile>.csv]",
+    help="Results file to write.  [default: results/<machine>/<UTC>_<profile>.csv]",
 )
 @click.option("--label", metavar="NAME", help="Name of this machine in the results.")
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed for the case order.")
@@ -114,7 +115,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default="",
     metavar="KEY=VALUE",
     help="Measure two configurations A and B alternately and compare each round of A with a round "
-    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [12 pairs of rounds]",
+    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [default: 12 pairs "
+    "of rounds]",
 )
 @click.option(
     "--setup-a",
@@ -127,7 +129,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--setup-b",
     default="",
     metavar="COMMAND",
-    help="Shell command to run before each round of configuration B. --setup-b needs no --versus.",
+    help="Shell command to run before each round of configuration B. --setup-b also works without "
+    "--versus.",
 )
 @click.option(
     "--all",

@@ -74,7 +74,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"'{self.name}' is not an axis name")
+            raise ValueError(f"'{self.name}' is not a valid axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
         """The distinct values of the axis in ``profile``; the default value comes first."""

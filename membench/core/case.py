@@ -408,11 +408,13 @@ def bench(
             returns no CPUs if no cache can serve the work.
     """
     if not _BENCH_NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a bench name: lower case, <prefix>/<operation>")
+        raise ValueError(f"'{name}' is not a bench name: write <prefix>/<operation> in lower case")
     prefix = name.partition("/")[0]
     if tier is None:
         if prefix not in PREFIX_TIER:
-            raise ValueError(f"bench '{name}': the prefix '{prefix}' has no tier; give tier=")
+            raise ValueError(
+                f"bench '{name}': the prefix '{prefix}' has no tier; declare the tier with tier="
+            )
         tier = PREFIX_TIER[prefix]
     if backend not in ("", "cpu", "cuda", "storage", "cuda-storage"):
         raise ValueError(f"bench '{name}': unknown backend '{backend}'")
@@ -425,7 +427,7 @@ def bench(
         unknown = {*grid, *full_grid, *second_grid} - {declared.name for declared in axes}
         if unknown:
             raise ValueError(
-                f"bench '{name}': grid names unknown axes: {', '.join(sorted(unknown))}"
+                f"bench '{name}': 'grid' names unknown axes: {', '.join(sorted(unknown))}"
             )
         return Bench(
             name=name,

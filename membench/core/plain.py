@@ -49,7 +49,7 @@ def dump(value: Any) -> Any:
         return [dump(item) for item in value]
     if dataclasses.is_dataclass(value):
         return {field.name: dump(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"a value of the type {type(value).__name__} cannot be written as JSON")
 
 
 def load(cls: type[T], data: object) -> T:
@@ -99,7 +99,7 @@ def _loader(kind: Any) -> Loader:
         return _enum(kind)
     if kind in _SCALARS:
         return _SCALARS[kind]
-    raise TypeError(f"{kind} cannot be loaded")
+    raise TypeError(f"values of the type {kind} cannot be read from JSON")
 
 
 def _anything(data: Any) -> Any:
@@ -143,7 +143,7 @@ def _enum(kind: type[StrEnum]) -> Loader:
         try:
             return kind(data)
         except ValueError:
-            raise _Mismatch(f"{_shown(data)} is not a {kind.__name__}") from None
+            raise _Mismatch(f"{_shown(data)} is not one of {', '.join(kind)}") from None
 
     return read
 
@@ -177,7 +177,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Loader:
             raise _Mismatch(f"{_shown(data)} is not a list")
         each = loaders * len(data) if repeated else loaders
         if len(each) != len(data):
-            raise _Mismatch(f"{len(data)} items instead of {len(each)}")
+            raise _Mismatch(f"the list has {len(data)} items instead of {len(each)}")
         items = []
         for index, (loader, item) in enumerate(zip(each, data, strict=True)):
             try:

@@ -104,7 +104,7 @@ class ClaimClass(StrEnum):
     """The kind of evidence that decides a claim of the thesis."""
 
     MEASURED = "M"  # a statistic of measurements
-    MODELLED = "D"  # a model fed by measurements or assumptions
+    MODELLED = "D"  # a model whose inputs are measurements or assumptions
     RECORD = "P"  # dated public records
     OUT_OF_SCOPE = "X"
 
@@ -212,7 +212,7 @@ _FLAGS = (
         ),
         tr(
             "caches may have served some of the traffic (STREAM requires arrays of at least four "
-            "times the caches)"
+            "times the size of the caches)"
         ),
         tr(
             "free some memory and run again with size=auto, or give a larger size: "
@@ -256,14 +256,17 @@ _FLAGS = (
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
         tr("the best repetition is better than the median that membench reports"),
-        tr("compare with the column max of a run, or let the other tool report a median"),
+        tr("compare with the column 'max' of a run, or let the other tool report a median"),
     ),
     Flag(
         "short-run",
-        tr("the other tool measured for less than 100 ms and divided by whole milliseconds"),
         tr(
-            "the rate may be wrong by more than 1 %; if the run took only a few ms, it may be "
-            "several times too high or too low"
+            "the other tool measured for less than 100 ms, and divided the bytes by a time in "
+            "whole milliseconds"
+        ),
+        tr(
+            "the rate may be wrong by more than 1 %; if the run took only a few ms, the rate may "
+            "be several times too high or too low"
         ),
         tr("let the other tool measure for some seconds"),
     ),
@@ -368,7 +371,7 @@ _FLAGS = (
             "during the run, the kernel paused the process because of the CPU quota of the control "
             "group"
         ),
-        tr("bandwidths and latencies include these pauses"),
+        tr("bandwidths and latencies include the pauses that the CPU quota causes"),
         tr("raise the CPU limit of the container, or run membench outside the container"),
     ),
 )

@@ -63,7 +63,7 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
             left = limit + 1
             while left and (data := file.read(min(_STEP, left))):
                 if text and b"\0" in data:
-                    raise NotText("cannot be read: the file is not text")
+                    raise NotText("the file is not text")
                 parts.append(data)
                 left -= len(data)
     except (OSError, ValueError) as error:
@@ -124,7 +124,7 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
             parts.append(data)
     except (lzma.LZMAError, zlib.error, OSError, EOFError):
         raise SchemaError(
-            "damaged or truncated: cannot be unpacked", "fetch the file again"
+            "the file is damaged or truncated, and cannot be unpacked", "fetch the file again"
         ) from None
     return b"".join(parts)
 
@@ -165,7 +165,7 @@ def parse_json(data: bytes) -> Any:
         )
         return found if _plain(data) else one_lines(found)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("the data are nested too deeply") from None
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
@@ -180,9 +180,9 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     try:
         found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
     except UnicodeDecodeError:
-        raise ValueError("not text in UTF-8") from None
+        raise ValueError("the file is not text in UTF-8") from None
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("the data are nested too deeply") from None
     return found
 
 
@@ -209,7 +209,7 @@ def _refuse(constant: str) -> Any:
 
 
 def _too_large(limit: int) -> SchemaError:
-    what = f"larger than {about_size(limit)}, the limit for such files"
+    what = f"the file is larger than {about_size(limit)}, the limit for such files"
     return SchemaError(what, "check that this is the right file")
 
 

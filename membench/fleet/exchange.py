@@ -131,7 +131,7 @@ def _whole(path: Path) -> Values:
         raise SchemaError(ascii_line(str(error))[:200]) from None
     except MemoryError:
         raise SchemaError(
-            f"to read the file takes more than {about_size(_MEMORY)} of memory"
+            f"reading the file takes more than {about_size(_MEMORY)} of memory"
         ) from None
 
 
@@ -213,7 +213,7 @@ def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")
     if len(coded.dictionary) > MAX_WORDS or coded.dictionary.nbytes > _FOOTER:
-        raise SchemaError("a column has too many different words")
+        raise SchemaError("a column has too many different values")
     words = coded.dictionary.to_pylist()
     distinct = {word: place for place, word in enumerate(dict.fromkeys(words))}
     places = np.array([distinct[word] for word in words], np.int64)

@@ -115,7 +115,7 @@ def read_ledger(path: Path) -> FleetLedger:
     try:
         data = parse_json(read_bytes(path, MAX_JSON))
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise SchemaError(f"not a {SCHEMA}")
+            raise SchemaError(f"the file is not a {SCHEMA}")
         ledger = load(FleetLedger, data)
         _check(ledger)
     except ValueError:
@@ -127,9 +127,9 @@ def read_ledger(path: Path) -> FleetLedger:
 
 def _check(ledger: FleetLedger) -> None:
     if not _ID.fullmatch(ledger.fleet_id):
-        raise SchemaError("fleet_id is invalid")
+        raise SchemaError("the fleet_id is invalid")
     if len({host.name for host in ledger.hosts}) != len(ledger.hosts):
-        raise SchemaError("a host occurs twice")
+        raise SchemaError("the ledger lists a host twice")
     for host in ledger.hosts:
         path = PurePosixPath(host.csv)
         if path.is_absolute() or ".." in path.parts:

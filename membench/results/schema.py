@@ -265,10 +265,14 @@ class _Rule:
 
 
 _SHARED_RULES = (
-    _Rule("schema", lambda row: row.schema == SCHEMA, f"is not {SCHEMA}"),
-    _Rule("unit", lambda row: row.unit == UNIT[row.metric], "is not the unit of the metric"),
+    _Rule("schema", lambda row: row.schema == SCHEMA, f"the value is not {SCHEMA}"),
     _Rule(
-        "better", lambda row: row.better is BETTER[row.metric], "is not the direction of the metric"
+        "unit", lambda row: row.unit == UNIT[row.metric], "the value is not the unit of the metric"
+    ),
+    _Rule(
+        "better",
+        lambda row: row.better is BETTER[row.metric],
+        "the value is not the direction of the metric",
     ),
 )
 """Rules between the columns `_SHARED`, whose values most rows of a run share."""
@@ -276,29 +280,29 @@ _OWN_RULES = (
     _Rule(
         "value",
         lambda row: (row.value is not None) == (row.status is Status.OK),
-        "must be set in an ok row, and empty in all other rows",
+        "the value must be set in an ok row, and empty in all other rows",
     ),
     _Rule(
         "reason",
         lambda row: (ascii_line(row.reason) != "") == (row.status is not Status.OK),
-        "must be set in a skipped or failed row, and empty in all other rows",
+        "the value must be set in a skipped or failed row, and empty in all other rows",
     ),
     _Rule(
         "rounds",
         lambda row: not row.round_values or row.rounds == len(row.round_values),
-        "is not the number of round values",
+        "the value is not the number of round values",
     ),
     _Rule(
         "value",
         lambda row: (
             row.value is None or not row.round_values or is_median(row.value, row.round_values)
         ),
-        "is not the median of the round values",
+        "the value is not the median of the round values",
     ),
     _Rule(
         "spread",
         lambda row: row.spread is None or len(row.round_values) > 1,
-        "must be empty for fewer than two rounds",
+        "the value must be empty for fewer than two rounds",
     ),
     _Rule(
         "samples",
@@ -307,12 +311,12 @@ _OWN_RULES = (
             or not row.round_values
             or _rounds_of_samples(row) in (0, len(row.round_values))
         ),
-        "does not have as many rounds as the column 'round_values'",
+        "the value does not have as many rounds as the column 'round_values'",
     ),
     _Rule(
         "min",
         lambda row: row.min is None or row.max is None or row.min <= row.max,
-        "is larger than max",
+        "the value is larger than max",
     ),
 )
 
@@ -431,7 +435,7 @@ def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple
         value = values[name]
         if value is None or value == absent:
             if required:
-                return name, "is empty"
+                return name, "the value is missing"
         elif not kind.valid(value):
             return name, f"{value!r:.40} is not {kind.what}"
     return "", ""
@@ -553,7 +557,7 @@ def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, d
         except ValueError as error:
             return name, str(error), {}
         if required and value == absent:
-            return name, "is empty", {}
+            return name, "the value is missing", {}
     return "", "", values
 
 

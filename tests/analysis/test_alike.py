@@ -97,7 +97,7 @@ def test_the_screen_says_it_and_no_mean_takes_it_in(
     b = write(tmp_path / "b.csv", *of_run("other", [auto()]))
     code, out, _ = run_cli(capsys, a, b)
     assert code == 0
-    assert "- n/a (size)" in out
+    assert "- n/a (other size)" in out
     assert "1.100" in out
     assert "geomean" not in out
 

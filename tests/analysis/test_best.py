@@ -43,7 +43,7 @@ def test_typical_unclear_and_best_alike_is_said(
     _, out, _ = run_cli(capsys, old, new)
     assert re.search(r"\[95% CI\] +best +verdict", out)
     assert re.search(r"\] +0\.9808 +\? unclear", out)
-    assert "1 unclear with best samples within 3%: " in out
+    assert "1 unclear, but the best samples differ by at most 3%: " in out
     _, out, _ = run_cli(capsys, old, new, "--format", "md")
     assert " | best | new verdict |" in out
     assert "| 0.9808 | ? unclear |" in out

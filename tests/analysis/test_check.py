@@ -85,7 +85,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_healthy_box_is_right(healthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, healthy, "--require", "gpu=8", "--require", "ddr")
     assert (code, err) == (0, "")
-    assert out.startswith("h100-box: right in all judged lines")
+    assert out.startswith("h100-box: every judged line passes")
     assert "compared with ref:h100-sxm, ref:xeon-8480" in out
     (line,) = [line for line in out.splitlines() if line.startswith("hbm   GPU memory copy")]
     assert line.split()[4:] == ["2936", "GB/s", "2900", "101%", "=", "pass", "[2]"]
@@ -99,7 +99,7 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     code, out, err = run(capsys, half)
     assert (code, err) == (3, "")
     answer = out.splitlines()[0]
-    assert "not right" in answer
+    assert "the check failed" in answer
     assert "GPU 3: host to GPU: fail (50% of the expected value)" in answer
     assert "GPU 3: GPU to host: fail (50% of the expected value)" in answer
     assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
@@ -555,7 +555,7 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
     )
     for depth, verdict_, brief in (
         ("", CheckVerdict.NOT_JUDGED, "data sheet"),
-        ("64", CheckVerdict.NOT_JUDGED, "other depth"),
+        ("64", CheckVerdict.NOT_JUDGED, "another queue depth"),
         ("32", CheckVerdict.GOOD, ""),
     ):
         detail = {**sheet.detail, **({"depth": depth} if depth else {})}
@@ -582,9 +582,10 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
     assert "430.0 GB/s" in line
-    assert "100%  - other size [1]" in line
+    assert "100%  - another size [1]" in line
     assert (
-        "other size: the nearest expected value is for another case: size 256MiB, here auto" in out
+        "another size: the nearest expected value is for another case: size 256MiB, here auto"
+        in out
     )
     cached = [replace(row, flags=(*row.flags, "cache-served")) for row in older]
     write_rows(tmp_path / "older.csv", cached)
@@ -598,10 +599,10 @@ def test_every_word_of_the_table_is_explained_below_it(
 ) -> None:
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm")
     assert "- wide" in out
-    assert "\nwide: the expected range is wider than 10 %: only the ratio is given\n" in out
+    assert "\nwide range: the expected range is wider than 10 %: only the ratio is given\n" in out
     assert "\nshare: measured value / low end of the expected range; " in out
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
-    assert "wide: the expected range is wider" in out
+    assert "wide range: the expected range is wider" in out
 
 
 def test_a_mistyped_expectation_is_asked_back() -> None:

@@ -305,7 +305,7 @@ def test_few_runs_say_that_they_are_few(tmp_path: Path, capsys: pytest.CaptureFi
     box = make_history(tmp_path / "box", 3)
     code, out, _ = call(capsys, "history", box)
     assert code == 0
-    assert "3 runs: fewer than 15 runs show only changes" in out
+    assert "the history has 3 runs: with fewer than 15 runs, membench finds only changes" in out
     path = next(iter(box.glob("*.csv")))
     assert "1 run" in call(capsys, "history", path)[1]
 
@@ -346,7 +346,9 @@ def test_compare_names_the_offset_of_other_runs(
         )
     code, out, _ = call(capsys, "compare", one, two)
     assert code == 0
-    assert re.search(r"^ddr/read\S+ .* \^ better \(runs differ 1\d\.\d%\)", out, re.MULTILINE), out
+    assert re.search(r"^ddr/read\S+ .* \^ better \(runs differ by 1\d\.\d%\)", out, re.MULTILINE), (
+        out
+    )
     assert re.search(r"^ssd/read\S+ .* \^ better$", out, re.MULTILINE), out
     assert "Without a known change, 12 other runs of this machine" in out
     assert (

@@ -101,7 +101,7 @@ def test_the_nearest_case_is_shown_with_what_differs(
     run = h100_box.written(tmp_path / "a.csv", small, gpus=1)
     code, out, _ = run_cli(capsys, run, "--against", "ref:h100-sxm")
     assert code == 0
-    assert "n/a (case)" in out
+    assert "n/a (other case)" in out
     assert "the nearest case: size 256MiB, here 1MiB" in out
 
 

@@ -54,11 +54,11 @@ def test_what_a_file_says_holds_and_the_rest_is_the_bases(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the first line is not"),
-        ('schema = "membench.thresholds/2"', "the first line is not"),
+        ("", "the first line must be"),
+        ('schema = "membench.thresholds/2"', "the first line must be"),
         ('schema = "membench.thresholds/1"\nbase = "lax"', "is not one of strict"),
         ('schema = "membench.thresholds/1"\nbase = 3', "is not one of strict"),
-        ('schema = "membench.thresholds/1"\nspeed = 3', "'speed' is not 'all' or a tier"),
+        ('schema = "membench.thresholds/1"\nspeed = 3', "'speed' is neither 'all' nor a tier"),
         ('schema = "membench.thresholds/1"\nssd = 3', "'ssd' is not a table"),
         ('schema = "membench.thresholds/1"\n[ssd]\nspeed = 3', "'speed' is not a metric"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 30', "is not a fraction above 0"),
@@ -88,7 +88,7 @@ def test_no_preset_and_no_file(tmp_path: Path) -> None:
         thresholds(str(tmp_path / "nowhere"))
     assert "strict, default, permissive" in error.value.hint
     (tmp_path / "binary").write_bytes(b"\xff\xfe\0")
-    with pytest.raises(MembenchError, match="cannot be read"):
+    with pytest.raises(MembenchError, match="the file is not text"):
         thresholds(str(tmp_path / "binary"))
 
 

@@ -248,5 +248,5 @@ def test_the_copies_alone_use_every_slot(disk: Disk) -> None:
 
 @pytest.mark.parametrize(("readers", "slots"), [(0, 4), (3, 2)])
 def test_too_few_slots_are_refused(readers: int, slots: int) -> None:
-    with pytest.raises(ValueError, match="need at least as many slots"):
+    with pytest.raises(ValueError, match="but must be from 1 to the number of slots"):
         Pager(lambda slot, offset: None, Nowhere(), readers=readers, slots=slots)

@@ -170,7 +170,7 @@ def test_planted_names_are_never_opened(disk: Path, monkeypatch: pytest.MonkeyPa
 def test_when_every_name_is_taken_it_gives_up(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (disk / ".membench-a").write_bytes(b"mine")
     without_tmpfile(monkeypatch, ["a"] * 100)
-    with pytest.raises(OutputError, match="no free name"):
+    with pytest.raises(OutputError, match="no unused name"):
         make(disk)
 
 

@@ -239,7 +239,7 @@ def test_memory_without_a_spare_block_is_refused_instead_of_waited_for(
     storage: StorageBackend, cpu: CpuBackend
 ) -> None:
     traffic = Traffic(4 * KIB, 4, successive(SIZE, 4 * KIB, np.random.default_rng(1)), SECONDS)
-    with storage.opened(direct=True) as fd, pytest.raises(ValueError, match="one more block"):
+    with storage.opened(direct=True) as fd, pytest.raises(ValueError, match="at least 5 blocks"):
         NativeAio(cpu).run(fd, storage.memory("4k", 16 * KIB), traffic)
 
 

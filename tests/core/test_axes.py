@@ -134,7 +134,7 @@ def test_a_bad_name_is_refused_when_it_is_declared(name: str) -> None:
 
 
 def test_a_grid_must_name_axes() -> None:
-    with pytest.raises(ValueError, match="grid names unknown axes: pages"):
+    with pytest.raises(ValueError, match="'grid' names unknown axes: pages"):
         bench("ddr/copy", version=1, grid=("pages",))(work)
 
 

@@ -103,7 +103,7 @@ def test_a_ledger_is_what_was_written_and_the_newest_is_found(tmp_path: Path) ->
         ({"hosts": [{"name": "a", "csv": "../a.csv"}]}, "outside the directory"),
         ({"hosts": [{"name": "a", "csv": "/etc/passwd"}]}, "outside the directory"),
         ({"hosts": [{"name": "a"}, {"name": "a"}]}, "twice"),
-        ({"hosts": [{"name": "a", "state": "happy"}]}, "not a HostState"),
+        ({"hosts": [{"name": "a", "state": "happy"}]}, "is not one of waiting"),
     ],
 )
 def test_a_ledger_of_a_stranger_is_refused_in_one_line(

@@ -55,7 +55,7 @@ def test_sums_of_a_million_additions_are_exact() -> None:
 def test_work_that_was_not_done_is_found(op: str) -> None:
     work = MULTIMEM.build(several(2), {"size": SIZE, "op": op})
     assert isinstance(work, Timed)
-    with pytest.raises(VerificationFailed, match="numbers are wrong"):
+    with pytest.raises(VerificationFailed, match="numbers of the result are wrong"):
         work.verify(1)
 
 

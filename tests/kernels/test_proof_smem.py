@@ -177,5 +177,5 @@ def test_a_cluster_that_does_not_meet_is_caught(before: str, after: str) -> None
 
 def test_a_chase_that_goes_nowhere_is_caught() -> None:
     gpu = EmulatedGpu(small(1), compile_=mutant("shared.cu", "(i + step)", "(i + step + 2)"))
-    with pytest.raises(VerificationFailed, match="hops end at word"):
+    with pytest.raises(VerificationFailed, match="the pointer chase is at word"):
         observe(BENCHES["smem/latency"], {"cluster": 1}, gpu)

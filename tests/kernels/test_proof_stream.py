@@ -165,7 +165,9 @@ def test_wrong_words_are_counted_and_the_first_is_named(wrong: tuple[int, ...]) 
     patterns.fill(buffer, 9)
     for index in wrong:
         gpu.upload(buffer, np.array([0xDEAD], np.uint32), 4 * index)
-    said = f"{len(wrong)} of 3000 words are wrong, the first at {wrong[0]}: 0xdead"
+    said = (
+        f"{len(wrong)} of 3000 words are wrong; the first is word {wrong[0]} with the value 0xdead"
+    )
     with pytest.raises(VerificationFailed, match=said):
         patterns.check("it", buffer, 9)
 

@@ -25,7 +25,7 @@ def test_a_filesystem_that_holds_both_is_told_once(machine: Machine) -> None:
     told = [
         value
         for fact, value in facts(replace(machine, filesystems=(place, place, other)))
-        if fact == "results on"
+        if fact == "results are on"
     ]
     assert len(told) == 2
     assert told[0].startswith("results: ext4 on /dev/vda")
@@ -48,7 +48,7 @@ def test_what_differs_between_any_two_runs_is_no_difference(
     assert isinstance(table, Table)
     assert table.columns[-1] == Column("differs")
     marked = {row[0][0] for row in table.rows if row[-1]}
-    assert {row[0][0] for row in table.rows} >= {"run", "seed", "started", "took", "membench"}
+    assert {row[0][0] for row in table.rows} >= {"run", "seed", "started", "duration", "membench"}
     assert marked == {"membench"}
 
 

@@ -33,7 +33,7 @@ def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
     assert "of the peak that the device reports" in words(table)
     assert "unknown" not in words(table)
     assert "round" not in words(table)
-    assert all("Cited figures." in str(block) for block in quality)
+    assert all("All values are cited figures." in str(block) for block in quality)
 
 
 def test_what_is_not_its_tiers_is_no_headline(
@@ -48,7 +48,7 @@ def test_what_is_not_its_tiers_is_no_headline(
     ]
     write_rows(tmp_path / "a.csv", rows)
     _, runs = read_runs([tmp_path / "a.csv"])
-    assert "No best value." in str(section(judge(runs)).blocks[0])
+    assert "No row can be the best value." in str(section(judge(runs)).blocks[0])
     assert ladder(rows) == ()
     chase = [(16, 1.1), (512, 4.9), (2048, 13.4), (8192, 107.9), (32768, 145.9), (262144, 160.8)]
     rows += [
@@ -78,7 +78,7 @@ def test_a_described_box_is_held_to_its_references(tmp_path: Path) -> None:
     assert "GPU 3: host to GPU: fail" in str(alert.line)
     figures = [block for block in made.blocks if isinstance(block, Figure)]
     assert [figure.slug for figure in figures] == ["tier-bandwidth", "tier-latency"]
-    assert all("Bars show the ranges of the reference." in figure.caption for figure in figures)
+    assert all("Wide bars are the ranges in the reference." in figure.caption for figure in figures)
     (table,) = (block for block in made.blocks if isinstance(block, Table))
     cells = {str(row[0][0]): [str("".join(map(str, cell))) for cell in row] for row in table.rows}
     assert cells["host link"][-2:] == ["50%", "fail"]

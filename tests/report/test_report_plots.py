@@ -311,7 +311,7 @@ def test_values_without_rounds_are_drawn(
     bare = [replace(row, round_values=(), rounds=0, spread=None) for row in everything]
     drawn, _ = draw_all([make_run(bare)])
     assert len(drawn) == 7
-    assert all("Single values, not repeated." in figure.caption for figure in drawn)
+    assert all("Each value was measured once." in figure.caption for figure in drawn)
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
 
 def test_blocks_that_a_model_cannot_have_are_refused() -> None:
     compressed = models()["deepseek-v4-pro"]
-    with pytest.raises(UsageError, match="splits an entry"):
+    with pytest.raises(UsageError, match="a part of an entry"):
         _advise([], model=compressed, block_tokens=16)
     assert usual_block(compressed) == 128
     assert usual_block(LLAMA) == 16

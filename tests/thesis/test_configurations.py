@@ -324,9 +324,12 @@ def test_weights_in_another_precision_leave_embedding_and_head_alone() -> None:
 @pytest.mark.parametrize(
     ("quantized", "says"),
     [
-        ({"quant_method": "hqq"}, "'quant_method' is 'hqq'"),
+        ({"quant_method": "hqq"}, "'quant_method' has the unknown value 'hqq'"),
         ({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, "does not list"),
-        ({"quant_method": "modelopt", "quant_algo": "FP3"}, "'quant_algo' is 'FP3'"),
+        (
+            {"quant_method": "modelopt", "quant_algo": "FP3"},
+            "'quant_algo' has the unknown value 'FP3'",
+        ),
         ({"quant_method": "gptq", "bits": "four"}, "'bits' is not a number"),
         ({"quant_method": "compressed-tensors", "config_groups": {}}, "does not list"),
     ],

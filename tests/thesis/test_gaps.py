@@ -76,7 +76,7 @@ def test_reuse_intervals_of_the_conversation() -> None:
 
 
 def test_a_trace_without_sessions_has_no_resting_context() -> None:
-    with pytest.raises(TraceError, match="without sessions"):
+    with pytest.raises(TraceError, match="has no sessions"):
         resting(shipped("conversation"))
 
 

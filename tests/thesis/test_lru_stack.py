@@ -88,7 +88,7 @@ def test_sessions_do_not_meet() -> None:
 def test_ids_that_no_number_can_tell_apart_are_refused() -> None:
     wide = [[0], [2**61]]
     trace = trace_of([*wide, *wide, *wide], sessions=[0, 0, 1, 1, 2, 2])
-    with pytest.raises(TraceError, match="too large to keep sessions apart"):
+    with pytest.raises(TraceError, match="too large to give each session separate ids"):
         touches(trace)
 
 

@@ -138,7 +138,9 @@ def test_prefill_in_two_parts_costs_the_same(
 
 
 def test_more_cached_than_there_is_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 cached tokens of 1"):
+    with pytest.raises(
+        ValueError, match="the number of cached tokens is 2, but must be from 0 to 1"
+    ):
         roofline.prefill_flops(1, 1, 1, cached=2)
 
 
@@ -252,7 +254,7 @@ def test_the_cheapest_place_over_the_gap() -> None:
         Band("ssd", 10.0, 40.0),
         Band("recompute", 40.0, float("inf")),
     )
-    with pytest.raises(ValueError, match="no places"):
+    with pytest.raises(ValueError, match="at least one place"):
         economics.cheapest_bands([], 1.0)
 
 

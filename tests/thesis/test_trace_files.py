@@ -276,7 +276,7 @@ def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
     path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 40))  # 840 bytes after decompression
     assert len(lines_of(read_trace_bytes(path), "t")) == 40
     path.write_bytes(lzma.compress(b'{"a": 1, "bcdef": 2}\n' * 10_000))
-    with pytest.raises(TraceError, match=r"t\.jsonl\.xz: larger than"):
+    with pytest.raises(TraceError, match=r"t\.jsonl\.xz: the file is larger than"):
         read_trace_bytes(path)
     noise = random.Random(0).randbytes(5000).hex().encode()
     path.write_bytes(lzma.compress(noise))

@@ -66,7 +66,7 @@ def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
         why = tr("every row has a flag: {flags}", flags=flags)
         return DeviceLine(
-            CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("not the tier's")
+            CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("every row has a flag")
         )
     if failed is not None:
         why = tr("the case failed: {reason}", reason=failed.reason)
@@ -133,7 +133,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
                 depth=figure.depth,
                 qd=here,
             )
-            brief = tr("other depth")
+            brief = tr("another queue depth")
         case "datasheet":
             why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
@@ -141,11 +141,14 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             why = tr(
                 "the published value is a lower bound from an application: only the ratio is shown"
             )
-            brief = tr("floor")
+            brief = tr("lower bound")
         case "threshold":
             why, brief = (
-                tr("the published value is a pass mark: only the ratio is shown"),
-                tr("a pass mark"),
+                tr(
+                    "the published value is the minimum of an acceptance test: only the ratio is "
+                    "shown"
+                ),
+                tr("acceptance limit"),
             )
         case _:
             why = tr("the published value is not confirmed: only the ratio is shown")
@@ -167,7 +170,7 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
     why = tr("the nearest expected value is for another case: {differs}", differs=differs)
-    brief = tr("other size") if nearest[1].but_for_auto else ""
+    brief = tr("another size") if nearest[1].but_for_auto else ""
     judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)
 

@@ -119,7 +119,7 @@ def _of_gpu(
     yield from _throttling(rows, device, known=state is not None)
     if any("busy-gpu" in row.flags for row in rows):
         yield Precondition(
-            tr("company"),
+            tr("other processes"),
             PreconditionState.OTHER,
             tr("another process used the GPU"),
             GPU_TIERS,
@@ -161,10 +161,12 @@ def _link(
             return found(PreconditionState.BAD, seen)
         return found(PreconditionState.OK if most else PreconditionState.UNKNOWN, seen)
     if any("link-downtrained" in row.flags for row in rows):
-        return found(PreconditionState.BAD, tr("below the maximum width or speed under load"))
+        return found(
+            PreconditionState.BAD, tr("under load, the link is below its maximum width or speed")
+        )
     if state is None:
         return found(PreconditionState.UNKNOWN, tr("the link was not observed under load"))
-    return found(PreconditionState.OK, most or tr("at the maximum width and speed"))
+    return found(PreconditionState.OK, most or tr("the link has its maximum width and speed"))
 
 
 def _settings(device: int, state: GpuState) -> Iterator[Precondition]:

@@ -98,7 +98,10 @@ def judge(
         return TierJudgement(
             CheckVerdict.FAULT,
             share,
-            tr("better than all published measurements: check for cache hits or other byte counts"),
+            tr(
+                "better than all published measurements: check whether a cache served the data, or "
+                "whether bytes were counted differently"
+            ),
             tr("too good"),
         )
     if width(low, high) > WIDE + _DUST:
@@ -106,7 +109,7 @@ def judge(
             CheckVerdict.NOT_JUDGED,
             share,
             tr("the expected range is wider than 10 %: only the ratio is given"),
-            tr("wide"),
+            tr("wide range"),
         )
     if tier is Tier.LINK:
         return TierJudgement(
@@ -125,7 +128,7 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
     why, brief = tr("no expected value to compare with"), tr("no figure")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no expected value to compare with, and below 70 % of the peak")
-        brief = tr("below the floor")
+        brief = tr("below 70 % of the peak")
     return TierJudgement(CheckVerdict.NOT_JUDGED, None, why, brief)
 
 

@@ -150,7 +150,7 @@ def _check_magnitude(rows: Sequence[Measurement]) -> None:
     """Raise `SchemaError` for a value that is too large or too small for the fleet's statistics."""
     for row in rows:
         if row.value is not None and not fits(row.value):
-            raise SchemaError(f"{row.case}: {row.value:g} is not a measurement")
+            raise SchemaError(f"{row.case}: {row.value:g} is not a possible measurement")
 
 
 def _runs(rows: Sequence[Measurement], keys: dict[Key, int]) -> Iterator[_Run]:

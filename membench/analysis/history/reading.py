@@ -188,7 +188,9 @@ class _FileReading:
         by_run: dict[str, list[Measurement]] = {}
         for row in read_measurements(path, pipe=pipe):
             if row.value is not None and not fits(row.value):
-                raise SchemaError(f"{path}: {row.case}: {row.value:g} is not a measurement")
+                raise SchemaError(
+                    f"{path}: {row.case}: {row.value:g} is not a possible measurement"
+                )
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
         self._repeated += any(run in self._runs for run in by_run)

@@ -44,7 +44,7 @@ CEILING_FILE = 64 * MIB
 @axis("pages", quick=("thp", "4k"))
 @axis("align", quick=("4KiB", "512B"))
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
-    """Read 1 MiB at a time, 8 reads in flight, into memory with these ``pages`` and ``align``.
+    """Reads of 1 MiB, with 8 reads in flight, into memory with a given page size and alignment.
 
     The kernel splits a read into several requests if the target memory is not contiguous. The entry
     ``requests`` of the row's detail is the number of requests per read, from the disk's counters.

@@ -85,7 +85,7 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 @axis("qd", quick=(32, 1, 4, 8, 64), full=(1, 2, 4, 8, 16, 32, 64), most=MOST_IN_FLIGHT)
 @axis("pages", quick=("thp", "4k"))
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
-    """Read ``block`` bytes at a time with ``qd`` reads in flight, into memory on ``pages``.
+    """Read blocks from the disk with a fixed number of reads in flight.
 
     membench measures which share of the data is in the page cache, before and after the reads. The
     entry ``resident`` of the row's detail is the larger share.
@@ -119,7 +119,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
 @axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
 @axis("qd", quick=(16, 4), full=(1, 4, 16, 64), most=MOST_IN_FLIGHT)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
-    """Overwrite ``block`` bytes at a time with ``qd`` writes in flight.
+    """Overwrite blocks on the disk with a fixed number of writes in flight.
 
     A write is complete when the disk reports completion. The data may reach the medium later (see
     ``ssd/sync``). A round writes at most 48 MiB, or 128 MiB if a block has 64 KiB or more.

@@ -70,10 +70,11 @@ def object_bytes(model: str, tokens: int) -> int:
 @axis("model", quick=tuple(MODELS))
 @axis("tokens", quick=(16, 256))
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
-    """Load KV-cache objects of ``tokens`` tokens in random order, with two loads in flight.
+    """Load KV-cache objects from the disk in random order, with two loads in flight.
 
-    A block of a paged KV cache often has 16 tokens, and a chunk of a KV cache on disk 256 tokens.
-    The metric ``rate`` is in tokens per second. Latency is in ns per object.
+    An object contains the KV cache of ``tokens`` tokens. A block of a paged KV cache often has 16
+    tokens, and a chunk of a KV cache on disk 256 tokens. The metric ``rate`` is in tokens per second.
+    Latency is in ns per object.
     """
     from membench.host.storage.flow import TrafficShape
 

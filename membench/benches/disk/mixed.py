@@ -56,7 +56,7 @@ SLOT_NS = 10**9
 @axis("reads", quick=(70, 50), most=100)
 @axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
-    """Mixed random reads and writes of 4 KiB: ``reads`` percent of the I/Os are reads.
+    """Mixed random reads and writes of 4 KiB, with a given percentage of reads.
 
     The latency metrics cover only the reads. The row's detail has the latencies of the writes.
     """

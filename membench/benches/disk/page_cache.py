@@ -80,7 +80,9 @@ def cache(storage: StorageBackend, state: str) -> Work:
         spans, stamps = walk()
         after = storage.resident(size)
         if (before < WARM_AT_LEAST) if state == "warm" else (before > COLD_AT_MOST):
-            raise VerificationFailed(f"{_percent(before)} of the file was in the page cache")
+            raise VerificationFailed(
+                f"{_percent(before)} of the file was in the page cache before a {state} case"
+            )
         step = 8
         speeds = [
             step * READ / (end - begin)
@@ -171,7 +173,9 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
             "touched": trace.count,
         }
         if (resident < WARM_AT_LEAST) if state == "warm" else (resident > COLD_AT_MOST):
-            raise VerificationFailed(f"{_percent(resident)} of the file was in the page cache")
+            raise VerificationFailed(
+                f"{_percent(resident)} of the file was in the page cache before a {state} case"
+            )
         return Observation({RATE: trace.rates(), **latencies(trace, (P50, P99))}, detail)
 
     def verify() -> None:
@@ -179,7 +183,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
         expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
         if expected < 0.9 * touched[0]:
             raise VerificationFailed(
-                f"{touched[0]} touched pages caused only {expected} page faults"
+                f"the bench touched {touched[0]} pages, but only {expected} page faults occurred"
             )
 
     return Observed(

@@ -49,7 +49,7 @@ def _pool(block: int, qd: int) -> int:
 @axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
-    """Read pages of ``block`` bytes from the disk, each page into another slot of a pool in memory.
+    """Read pages from the disk; the pages fill the slots of a pool in memory in turn.
 
     The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, like
     an engine that serves requests with different prefixes. ``pattern=seq`` reads the pages in file

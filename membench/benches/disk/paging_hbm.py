@@ -91,7 +91,7 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
 @axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("path", quick=("bounce", "gds"), full=("bounce", "gds", "mmap"))
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
-    """Read pages of ``block`` bytes from the disk into a pool on the GPU, in random order.
+    """Read pages from the disk into a pool on the GPU, in random order.
 
     - ``path=bounce`` reads pages directly into page-locked memory, and at the same time copies
       earlier pages from page-locked memory to the GPU.

@@ -89,7 +89,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
             total = int(gpu.download(olds, np.uint32, threads).sum(dtype=np.uint64)) % _U32
             if total != must:
                 raise VerificationFailed(
-                    f"gpu/atomics: the returned values sum up to {total}, not to {must}"
+                    f"gpu/atomics: the sum of the returned values is {total}, not {must}"
                 )
 
     return Timed(

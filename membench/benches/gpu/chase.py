@@ -202,7 +202,10 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     def check(start: int, count: int, end: int) -> None:
         expected = int(address(start + count))
         if end != expected:
-            wrong.append(f"{count} hops from line {start} end at {end:#x}, not at {expected:#x}")
+            wrong.append(
+                f"after {count} hops from line {start}, the pointer chase is at {end:#x}, not at "
+                f"{expected:#x}"
+            )
 
     def observe(_seconds: float) -> Observation:
         if before:

@@ -33,7 +33,7 @@ _OUT_WORDS = 4
 )
 @axis("size", quick="8MiB")
 def l2_map(gpu: Gpu, size: int) -> Work:
-    """Latency of an L2 hit, for every pair of an SM and one of 128 lines in ``size`` bytes.
+    """Latency of an L2 hit, for every pair of an SM and one of 128 lines of a buffer.
 
     One SM at a time loads each line 16 times in a dependent chain; each line contains its own
     address. A sample is the mean of these 16 loads. So p95 is a percentile over pairs of an SM and

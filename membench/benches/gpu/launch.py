@@ -128,7 +128,8 @@ def roundtrip(gpu: Gpu, kind: str) -> Work:
     def verify() -> None:
         if answered[0] != TURNS:
             raise VerificationFailed(
-                f"gpu/roundtrip: {kind} had only {answered[0]} of {TURNS} answers"
+                f"gpu/roundtrip: with kind={kind}, the GPU answered only {answered[0]} of {TURNS} "
+                "requests"
             )
 
     return Observed(

@@ -77,7 +77,7 @@ def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint6
 )
 @axis("cluster", quick=2, full=(2, 1, 4, 8, 16))
 def multicast(gpu: Gpu, cluster: int) -> Work:
-    """Bandwidth from L2 into shared memory when a cluster reads every tile once for all blocks.
+    """Bandwidth from L2 into shared memory if a cluster reads every tile once for all its blocks.
 
     Each block reads a share of a tile and sends the share to all blocks of the cluster. The
     bandwidth counts the bytes that arrive, summed over all blocks. L2 delivers 1 / ``cluster`` of

@@ -197,7 +197,8 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     def verify() -> None:
         if wrong := [end for end in ends if end != hops * STEP % WORDS]:
             raise VerificationFailed(
-                f"{hops} hops end at word {wrong[0]}, not at {hops * STEP % WORDS}"
+                f"after {hops} loads, the pointer chase is at word {wrong[0]}, not at word "
+                f"{hops * STEP % WORDS}"
             )
 
     return Observed(

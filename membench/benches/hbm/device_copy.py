@@ -94,7 +94,7 @@ def memset(gpu: Gpu, size: int) -> Work:
 
     def verify(iterations: int) -> None:
         if not iterations:
-            raise VerificationFailed("hbm/memset: the fill did not run")
+            raise VerificationFailed("hbm/memset: no fill was executed")
         patterns.check_value("hbm/memset", target, BYTE * 0x01010101)
 
     return Timed(

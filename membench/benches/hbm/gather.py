@@ -87,7 +87,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
 @axis("page", quick="4KiB", full="32B..64KiB *2", step=VECTOR)
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
-    """Useful bandwidth of reading pages from a pool of ``size`` bytes; a table lists the pages.
+    """Useful bandwidth of reading pages from a pool; a table lists the pages to read.
 
     The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
     The row's detail has the bytes of the table. Each launch shifts the page numbers, so that

@@ -110,7 +110,7 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 @axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK, most=100)
 @axis("sms", quick=100, full=(100, 50, 25, 12), most=100)
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
-    """Loaded latency: a pointer chase through ``size`` bytes during traffic from the other SMs.
+    """Loaded latency: a pointer chase on one SM, with traffic from the other SMs.
 
     The traffic consists of chunks of 4 KiB. ``reads`` percent of the chunks are read, and the other
     chunks are written. ``sms`` percent of the other SMs run traffic generators. The warps pause
@@ -342,7 +342,9 @@ class _Scene:
         self._gpu.fill(self._found, 0)
         self._each("check", np.uint32(_SALT), self._done, first=(self._found,))
         if bad := int(self._gpu.download(self._found, np.uint64, 1)[0]):
-            raise VerificationFailed(f"hbm/loaded: {bad} vectors of the traffic are wrong")
+            raise VerificationFailed(
+                f"hbm/loaded: the traffic generators wrote {bad} vectors with wrong data"
+            )
 
     def _sums(self, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
         """For each warp: the expected sum, modulo 2^32, of the words that the warp read."""

@@ -69,8 +69,8 @@ def _stream(
         once = sum(cpu.each(helping, lambda helper: int(np.add.reduce(part[helper]))))
         if (sums[0] - once * iterations) % 2**64:
             raise VerificationFailed(
-                f"{operation}: the words sum up to {sums[0] % 2**64}, "
-                f"not to {once * iterations % 2**64}"
+                f"{operation}: the sum of the words is {sums[0] % 2**64}, "
+                f"not {once * iterations % 2**64}"
             )
         cpu.vouch(pages, salts)
 
@@ -199,7 +199,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
-    """Mixed reads and writes: ``reads`` percent of the chunks are read, the others are written.
+    """Mixed reads and writes of chunks of 16 KiB, with a given percentage of reads.
 
     A chunk has 16 KiB. The bandwidth counts each chunk once.
     """
@@ -231,15 +231,17 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
             count, lambda thread: check(regions[thread].ctypes.data, 0, chunks, reads, chunks)
         )
         if any(index >= 0 for index in found):
-            raise VerificationFailed(f"mix: element {max(found)} of a thread's region is wrong")
+            raise VerificationFailed(
+                f"mix: element {max(found)} of a thread's region has a wrong value"
+            )
         words = np.add.reduce(regions[0].view(np.uint64).reshape(chunks, -1), axis=1)
         numbers = np.arange(chunks)
         read = (numbers + 1) * reads // 100 > numbers * reads // 100
         expected = int(np.add.reduce(words[read])) * count * iterations
         if (sums[0] - expected) % 2**64:
             raise VerificationFailed(
-                f"mix: the words that were read sum up to {sums[0] % 2**64}, "
-                f"not to {expected % 2**64}"
+                f"mix: the sum of the words that were read is {sums[0] % 2**64}, "
+                f"not {expected % 2**64}"
             )
 
     return Timed(

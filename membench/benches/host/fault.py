@@ -75,7 +75,7 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
         shares.append(huge / size)
         expected = huge // huge_page_size() + (size - huge) // mmap.PAGESIZE
         if not expected <= faults <= 1.02 * expected + STRAY_FAULTS:
-            raise VerificationFailed(f"{faults} page faults instead of the expected {expected}")
+            raise VerificationFailed(f"the bench caused {faults} page faults instead of {expected}")
         return float(cpu.span_ns)
 
     def observe(seconds: float) -> Observation:

@@ -39,7 +39,7 @@ def _stride(layout: str, line: int) -> int:
 @axis("layout", quick=("spread", "packed"))
 @axis("pages", quick=("4k", "thp"))
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
-    """A pointer chase through ``lines`` cache lines, either adjacent or one line per page of 4 KiB.
+    """A pointer chase through adjacent cache lines, or through one cache line per page of 4 KiB.
 
     Both layouts use the caches equally. With ``pages=4k``, the additional latency of the spread
     layout is the cost of address translation. Huge pages should remove this cost. In a virtual

@@ -175,7 +175,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 
 @_declare("h2d")
 def h2d(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
-    """Copy ``size`` bytes from host memory to the GPU.
+    """Copy a buffer from host memory to the GPU.
 
     ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`). The bytes are divided among
     the ``streams``. ``numa`` chooses the NUMA node of registered memory.
@@ -185,7 +185,7 @@ def h2d(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 
 @_declare("d2h")
 def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
-    """Copy ``size`` bytes from the GPU to host memory.
+    """Copy a buffer from the GPU to host memory.
 
     ``engine`` is the copy engine (`ce`) or a kernel on all SMs (`sm`). The bytes are divided among
     the ``streams``. ``numa`` chooses the NUMA node of registered memory.
@@ -206,7 +206,7 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 @axis("dir", quick="sum", full=("sum", "h2d", "d2h"))
 @axis("engine", quick="ce", full=("ce", "sm"))
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes in each direction at the same time.
+    """Copy from host memory to the GPU and, at the same time, from the GPU to host memory.
 
     ``dir=sum`` counts the bytes of both directions, until the slower direction has ended.
     ``dir=h2d`` and ``dir=d2h`` time only the named direction, while the opposite direction runs
@@ -286,7 +286,7 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 @axis("size", quick="256MiB")
 @axis("dir", quick=("h2d", "d2h"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes between page-locked memory and every GPU at the same time.
+    """Copy between page-locked memory and every GPU at the same time.
 
     The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. The time
     begins at the common start of the copies, and ends with the last copy.

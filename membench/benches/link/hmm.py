@@ -54,7 +54,7 @@ def _seconds(size: int, **_: Value) -> float:
 @axis("source", quick="malloc", full=("malloc", "file"))
 @axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
-    """Read ``size`` bytes of system memory by a GPU kernel, in place.
+    """Read system memory by a GPU kernel, in place.
 
     ``source=malloc`` is ordinary memory of the process. ``source=file`` is a mapping of the scratch
     file. With ``cache=hot``, the pages of the file are in the page cache. With ``cache=cold``, the
@@ -113,7 +113,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
         found = passes.sum()
         if found != expected * passes.count % 2**32:
             raise VerificationFailed(
-                f"{passes.count} reads sum up to {found}, not to {passes.count} x {expected}"
+                f"the sum over {passes.count} reads is {found}, not {passes.count} x {expected}"
             )
 
     return Observed(

@@ -274,7 +274,7 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
 
 @_declare("h2d")
 def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
-    """Move ``count`` scattered blocks from a pool in host memory to a pool on the GPU.
+    """Move scattered blocks from a pool in host memory to a pool on the GPU.
 
     ``method`` is one of:
 
@@ -295,7 +295,7 @@ def h2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
 
 @_declare("d2h")
 def d2h(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
-    """Move ``count`` scattered blocks from a pool on the GPU to a pool in host memory.
+    """Move scattered blocks from a pool on the GPU to a pool in host memory.
 
     ``kv/h2d`` describes the methods.
     """
@@ -304,7 +304,7 @@ def d2h(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) 
 
 @_declare("d2d")
 def d2d(gpu: Gpu, block: int, count: int, method: str, order: str, grid: Value) -> Work:
-    """Move ``count`` scattered blocks from one pool to another pool on the same GPU.
+    """Move scattered blocks from one pool to another pool on the same GPU.
 
     ``kv/h2d`` describes the methods. The bandwidth counts each byte once, as payload.
     """

@@ -81,7 +81,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
         found = passes.sum()
         expected = pattern_sum(size // 4, _SALT) * passes.count % 2**32
         if found != expected:
-            raise VerificationFailed(f"the words sum up to {found}, not to {expected}")
+            raise VerificationFailed(f"the sum of the words is {found}, not {expected}")
 
     return Observed(
         observe=observe,

@@ -122,4 +122,4 @@ def _check(gpu: Gpu, own: Buffer, address: int, tile: npt.NDArray[np.float32]) -
         gpu.copy(own.address, address, own.size)
     found = gpu.download(own, np.float32, own.size // 4)
     if wrong := int(np.count_nonzero(found != np.resize(tile, found.size))):
-        raise VerificationFailed(f"peer/multimem: {wrong} numbers are wrong")
+        raise VerificationFailed(f"peer/multimem: {wrong} numbers of the result are wrong")

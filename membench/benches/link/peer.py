@@ -85,7 +85,7 @@ def _one_way(gpu: Gpu, operation: str, size: int, engine: str) -> Work:
 
 @_declare("read")
 def read(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from another GPU to this GPU.
+    """Copy a buffer from another GPU to this GPU.
 
     A copy engine or a kernel of this GPU moves the data.
     """
@@ -94,7 +94,7 @@ def read(gpu: Gpu, size: int, engine: str) -> Work:
 
 @_declare("write")
 def write(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from this GPU to another GPU.
+    """Copy a buffer from this GPU to another GPU.
 
     A copy engine or a kernel of this GPU moves the data.
     """
@@ -103,7 +103,7 @@ def write(gpu: Gpu, size: int, engine: str) -> Work:
 
 @_declare("bidir")
 def bidir(gpu: Gpu, size: int, engine: str) -> Work:
-    """Copy ``size`` bytes from another GPU and, at the same time, ``size`` bytes to that GPU.
+    """Copy from another GPU to this GPU and, at the same time, in the other direction.
 
     The bandwidth counts the bytes of both directions. This GPU does the work of both directions:
     with two copy engines, or with two kernels on half of its SMs each.
@@ -198,7 +198,7 @@ def latency(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="256MiB")
 @axis("dir", quick=("in", "out"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy ``size`` bytes between this GPU and every GPU with direct access, all at once.
+    """Copy between this GPU and every GPU with direct access, all at once.
 
     With ``dir=in`` all other GPUs write to this GPU. With ``dir=out`` all other GPUs read from this
     GPU. The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all

@@ -89,7 +89,7 @@ def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order:
         found = int(gpu.download(total, np.uint32, 1)[0])
         expected = pattern_sum(size // 4, _SALT) * iterations % 2**32
         if found != expected:
-            raise VerificationFailed(f"read: the words sum up to {found}, not to {expected}")
+            raise VerificationFailed(f"read: the sum of the words is {found}, not {expected}")
 
     return Timed(
         run=run,
@@ -130,7 +130,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 @_declare("read")
 def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
-    """Read host memory from the SMs in blocks of ``block`` bytes, each block once.
+    """Read host memory from the SMs, block by block, each block once.
 
     ``grid`` is the number of thread blocks; 0 means as many as are resident at once. ``unroll`` is
     the number of 16-byte loads that a thread has in flight.
@@ -140,7 +140,7 @@ def read(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
 
 @_declare("write")
 def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
-    """Write host memory from the SMs in blocks of ``block`` bytes, each block once.
+    """Write host memory from the SMs, block by block, each block once.
 
     ``grid`` is the number of thread blocks; 0 means as many as are resident at once. ``unroll`` is
     the number of 16-byte stores that a thread issues together.

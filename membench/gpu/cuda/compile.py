@@ -205,7 +205,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
     finally:
         nvrtc.destroyProgram(program)
     if "warning" in log:  # NVRTC's front end has no option that turns warnings into errors
-        raise _explained(file, arch, compiler, log, MembenchError("a warning"))
+        raise _explained(file, arch, compiler, log, MembenchError("the compiler printed a warning"))
     return Image(cubin, ptx, resources_of(log), log, compiler)
 
 

@@ -42,7 +42,7 @@ class BlockSums:
         found = int(self.each().sum(dtype=np.uint64))
         if found % _U32 != expected % _U32:
             raise VerificationFailed(
-                f"{what}: the words sum up to {found % _U32}, not to {expected % _U32}"
+                f"{what}: the sum of the words is {found % _U32}, not {expected % _U32}"
             )
 
 

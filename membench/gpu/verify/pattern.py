@@ -125,7 +125,7 @@ class Patterns:
         if wrong:
             number, word = divmod(first - 1, block // 4)
             raise VerificationFailed(
-                f"{what}: {wrong} words are wrong, the first is word {word} of block {number}"
+                f"{what}: {wrong} words are wrong; the first is word {word} of block {number}"
             )
 
     def _check(self, what: str, entry: str, target: Buffer, *more: np.generic) -> None:
@@ -136,7 +136,8 @@ class Patterns:
         if wrong:
             value = self._gpu.download(target, np.uint32, 1, 4 * (first - 1))[0]
             raise VerificationFailed(
-                f"{what}: {wrong} of {words} words are wrong, the first at {first - 1}: {value:#x}"
+                f"{what}: {wrong} of {words} words are wrong; the first is word {first - 1} with "
+                f"the value {value:#x}"
             )
 
     def _launch(self, entry: str, *args: Buffer | np.generic) -> None:

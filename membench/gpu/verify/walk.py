@@ -153,7 +153,8 @@ class Walker:
         expected = int(self._address((start + count) % self._ring.lines))
         if end != expected:
             self._wrong.append(
-                f"{count} hops from position {start} end at {end:#x}, not at {expected:#x}"
+                f"after {count} hops from position {start}, the pointer chase is at {end:#x}, not at "
+                f"{expected:#x}"
             )
 
     def _address(self, index: int) -> np.uint64:

@@ -193,12 +193,13 @@ class Arenas:
             MembenchError: the arrays exceed the limit, or the memory cannot be allocated.
         """
         if pages not in PAGES:
-            raise ValueError(f"'{pages}' is not a kind of page: {', '.join(PAGES)}")
+            raise ValueError(f"'{pages}' is not a kind of page; the kinds are {', '.join(PAGES)}")
         spans = [-(-size // 4096) * 4096 + STAGGER for size in sizes]
         total = sum(spans)
         if total > self._limit:
             raise MembenchError(
-                f"needs {total / MIB:.0f} MiB of memory, {self._limit / MIB:.0f} MiB are usable"
+                f"the case needs {total / MIB:.0f} MiB of memory, but only "
+                f"{self._limit / MIB:.0f} MiB are usable"
             )
         arena = self._arenas.get(pages)
         moved = arena is not None and self._nodes > 1 and arena.owner != owner

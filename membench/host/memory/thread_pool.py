@@ -89,7 +89,8 @@ class ThreadPool:
         threads = range(parties) if threads is None else threads
         if not 1 <= parties == len(set(threads)) <= len(self.cpus):
             raise ValueError(
-                f"{parties} jobs for {len(threads)} threads of a pool with {len(self.cpus)} CPUs"
+                f"the number of jobs is {parties}, but must be the number of different threads, "
+                f"{len(set(threads))}, and at most the number of CPUs, {len(self.cpus)}"
             )
         self._start(1 + max(threads))
         self._shared[:] = 0

@@ -90,7 +90,8 @@ class NativeAio:
             # The loop checks a block before it reuses the block's memory. With no spare block, it
             # could not start an I/O.
             raise ValueError(
-                f"{traffic.depth} I/Os in flight need memory for at least one more block"
+                f"{traffic.depth} I/Os in flight need memory for at least {traffic.depth + 1} "
+                "blocks"
             )
         loops = 1
         while True:

@@ -106,7 +106,10 @@ class Pager:
         slots: int,
     ) -> None:
         if not 1 <= readers <= slots:
-            raise ValueError(f"{readers} readers need at least as many slots, not {slots}")
+            raise ValueError(
+                f"the number of readers is {readers}, but must be from 1 to the number of slots, "
+                f"{slots}"
+            )
         self.read = read
         self.sink = sink
         self.readers = readers

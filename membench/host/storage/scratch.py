@@ -234,7 +234,7 @@ def _nameless(folder: int, directory: Path) -> int:
             raise _refused(error, directory) from error
         os.unlink(name, dir_fd=folder)
         return fd
-    raise OutputError(f"no free name for a scratch file in {directory}")
+    raise OutputError(f"membench found no unused name for a scratch file in {directory}")
 
 
 def _refused(error: OSError, directory: Path) -> OutputError:

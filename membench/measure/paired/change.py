@@ -88,7 +88,7 @@ def _variable(value: str) -> Change:
         )
     if name in _ELSEWHERE:
         raise UsageError(
-            f"env={name} would affect other processes than the workers", _ELSEWHERE[name]
+            f"env={name} would also affect processes other than the workers", _ELSEWHERE[name]
         )
     return Change(variables={name: content})
 

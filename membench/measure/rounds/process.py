@@ -87,7 +87,7 @@ class Worker:
             self.kill()
             self._interrupt.check()
             raise WorkerError(
-                f"workers cannot be started: the first one {lost}",
+                f"a worker cannot be started: {lost}",
                 "run membench -v run for details",
             ) from lost
         except BaseException:
@@ -117,7 +117,9 @@ class Worker:
             return decode(Answer, line)
         except (ValueError, SchemaError, RecursionError):
             self._process.kill()
-            raise WorkerLost(f"was killed: its answer was malformed: {line[:40]!r}") from None
+            raise WorkerLost(
+                f"the worker was killed: its answer was malformed: {line[:40]!r}"
+            ) from None
 
     def quit(self) -> None:
         """End the worker cleanly. Kill the worker if it has not ended after 5 s."""
@@ -169,7 +171,9 @@ class Worker:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     self._process.kill()
-                    raise WorkerLost(f"was killed: no answer within {timeout:g} s (--timeout)")
+                    raise WorkerLost(
+                        f"the worker was killed: no answer within {timeout:g} s (--timeout)"
+                    )
                 ready = {key.fd for key, _ in selector.select(left)}
                 if self._reader in ready:
                     chunk = os.read(self._reader, 1 << 20)
@@ -185,13 +189,16 @@ class Worker:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            return "closed its pipe without an answer"
+            return "the worker closed its pipe without an answer"
         if code == -signal.SIGKILL:
-            return "was killed by SIGKILL (by a person, or by the kernel because memory ran out)"
+            return (
+                "the worker was killed by SIGKILL (by a person, or by the kernel because memory "
+                "ran out)"
+            )
         if code < 0:
-            return f"died of {signal.Signals(-code).name}"
+            return f"the worker died of {signal.Signals(-code).name}"
         last = self.errors.splitlines()[-1:] or ["no text on standard error"]
-        return f"ended with exit code {code}: {last[0]}"
+        return f"the worker ended with exit code {code}: {last[0]}"
 
 
 def _offer(pid: int) -> None:

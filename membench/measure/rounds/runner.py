@@ -217,7 +217,7 @@ class _Round:
             answer = worker.ask(request, setting.plan.timeout)
         except WorkerLost as lost:
             self._replace()
-            return self._failed(case, started, f"the worker {lost}")
+            return self._failed(case, started, str(lost))
         unit = answer.unit
         if not request.tune:  # the `detail` is only a configuration here
             unit = setting.monitor.after(before, case, worker.pid, unit)

@@ -243,4 +243,6 @@ def _check_yields(request: RoundRequest, readings: tuple[Reading, ...]) -> None:
         )
     for one in readings:
         if not (math.isfinite(one.value) and one.value > 0):
-            raise VerificationFailed(f"invalid {one.metric} {one.stat}: {one.value}")
+            raise VerificationFailed(
+                f"the measured {one.metric} ({one.stat}) is invalid: {one.value}"
+            )

@@ -59,9 +59,9 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the stopped queue of the device reached its deadline, because the work waits for the "
-            "queue",
-            "run with --no-hold, and report this case: its work must not run in a stopped queue",
+            "the GPU's queue was stopped until the deadline, because the work waits for this queue "
+            "before all of the work is queued",
+            "run with --no-hold, and report this case to the developers",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))
 

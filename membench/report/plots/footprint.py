@@ -63,7 +63,7 @@ def _finding(series: Sequence[Series]) -> str:
         size=format_size(int(last.x)),
     )
     if not steps:
-        return tr("{told} without a step.", told=told)
+        return tr("{told}; the bandwidth drops at no size in between.", told=told)
     where, *more = [
         tr(
             "between {inside} and {outside}",

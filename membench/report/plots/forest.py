@@ -85,7 +85,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         drawing=style.plot(f"forest-{side}", _TITLE, _DESCRIPTION, 70 + 15 * len(shown), paint),
         table=Table(
-            tr("{label} over {reference}", label=label, reference=reference),
+            tr("{label} divided by {reference}", label=label, reference=reference),
             (
                 Column(tr("case")),
                 Column(tr("ratio"), numeric=True),

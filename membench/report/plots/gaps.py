@@ -20,7 +20,7 @@ from membench.thesis.replay.workloads import Workload, workloads
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-_TITLE = tr("Gaps between two uses of cache")
+_TITLE = tr("Gaps between two uses of the KV cache")
 _DESCRIPTION = tr(
     "Line plot of cumulative shares. Horizontal axis: seconds between two uses, logarithmic. "
     "Vertical axis: percent. For each trace, one line is the share of re-read tokens (traffic) "

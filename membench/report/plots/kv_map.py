@@ -49,7 +49,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
     series = sweep(runs, "block", lambda row: size_of(row, "block"), wanted)
     if not series:
-        return NotDrawn(_CURVE.title, tr("kv/h2d was not measured at two block sizes"))
+        return NotDrawn(_CURVE.title, tr("kv/h2d was measured at fewer than two block sizes"))
     return draw_curve(_CURVE, series, _finding(series))
 
 

@@ -70,8 +70,9 @@ def draw(found: Verdicts) -> Figure:
         if value < ridge(flops, memory)
     ]
     caption = tr(
-        "At batch {batch} and {tokens} tokens, decode of {bound} of {models} models is below the "
-        "ridge point of {roof} ({ridge} FLOP/B), so memory limits decode of these models.",
+        "At batch {batch} and {tokens} tokens, the arithmetic intensity of decode is below the "
+        "ridge point of {roof} ({ridge} FLOP/B) for {bound} of {models} models. For these models, "
+        "memory bandwidth limits decode.",
         batch=BATCH,
         tokens=CONTEXT,
         bound=len(bound),

@@ -206,5 +206,5 @@ def rounds_text(rows: Sequence[Row]) -> str:
     least, most = counts[0], counts[-1]
     text = tr("Medians of {rounds} rounds.", rounds=most if least == most else span(least, most))
     if most < 2:
-        text = tr("Single values, not repeated.")
+        text = tr("Each value was measured once.")
     return sentences((text, hollow))

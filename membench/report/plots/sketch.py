@@ -144,4 +144,4 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return str(value) if isinstance(value, str) else value
         case _:
-            raise TypeError(f"a plot cannot record a {type(value).__name__} from its notes")
+            raise TypeError(f"a plot cannot store a value of the type {type(value).__name__}")

@@ -124,8 +124,8 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     axis = _Axis.around([*shown, *(end for bar in bars for end in (bar.at_low, bar.at_high))])
     unit = verdict.part.unit
     description = tr(
-        "5th to 95th percentile of the values: {range}, median {median}; supported at {supports}, "
-        "contradicted at {contradicts}",
+        "The values from the 5th to the 95th percentile are {range}, with the median {median}. The "
+        "proposition is supported at {supports} and contradicted at {contradicts}",
         range=span(_number(low), amount(_number(high), unit)),
         median=_number(middle),
         supports=_number(rule.supports),

@@ -129,7 +129,9 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
     caption = (
         _finding(kind.metric, marks) if len(runs) == 1 else "",
         rounds_text([row for _, row in rows]),
-        tr("Bars show the ranges of the reference.") if any(mark.band for mark in marks) else "",
+        tr("Wide bars are the ranges in the reference.")
+        if any(mark.band for mark in marks)
+        else "",
     )
     return Figure(
         slug=kind.slug,

@@ -26,7 +26,7 @@ _DESCRIPTION = tr(
 )
 _GAPS = {
     tr("SSD serves all reuse"): "workload.agent.gap",
-    tr("HBM and DDR absorb 60 s"): "workload.agent.gap_above_60s",
+    tr("HBM and DDR serve reuse within 60 s"): "workload.agent.gap_above_60s",
 }
 _RATES = np.geomspace(1, 128, 8) * 1e9
 
@@ -70,8 +70,8 @@ def draw(found: Verdicts) -> Figure:
         for gap in gaps.values()
     )
     caption = tr(
-        "At the assumed {rate} GB/s, {held} of {capacity} TB are usable if {case}, and {other} "
-        "TB if {other_case}.",
+        "At the assumed link bandwidth of {rate} GB/s, {held} of {capacity} TB are usable if "
+        "{case}, and {other} of {capacity} TB are usable if {other_case}.",
         rate=f"{link.value:g}",
         capacity=f"{capacity.value:g}",
         held=held,

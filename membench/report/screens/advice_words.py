@@ -99,7 +99,7 @@ def crossover(choice: Choice) -> str:
     else:
         where = tr("faster than recomputing from {tokens} tokens on", tokens=choice.crossover)
     even = tr(
-        "equally fast at {rate} GB/s for this context ({factor} times the measured rate)",
+        "as fast as recomputing at {rate} GB/s for this context ({factor} times the measured rate)",
         rate=significant(gb_per_s(choice.flips_at), 3),
         factor=significant(choice.flips_at / choice.rate.value, 3),
     )

@@ -80,7 +80,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         (tr("GPU problem"), "" if gpus.faults and not gpus.present else gpus.problem),
         (tr("GPU remedy"), "" if gpus.faults and not gpus.present else gpus.remedy),
         *(
-            (tr("results on"), place)
+            (tr("results are on"), place)
             for place in dict.fromkeys(map(_filesystem, machine.filesystems))
         ),
         ("Python", machine.python),
@@ -123,7 +123,7 @@ def _node(node: Node) -> str:
         "" if node.allowed else tr("not allowed for this process (cpuset.mems)"),
         tr("CPUs {cpus}", cpus=ranges(node.cpus)) if node.cpus else tr("no CPUs"),
         tr("behind a cache of {size}", size=about_size(node.side_cache)) if node.side_cache else "",
-        tr("distances {distances}", distances=distances) if distances else "",
+        tr("NUMA distances {distances}", distances=distances) if distances else "",
     ]
     return listed(part for part in parts if part)
 
@@ -131,7 +131,7 @@ def _node(node: Node) -> str:
 _NODE_KINDS = {
     NodeKind.GPU: tr("memory of a GPU"),
     NodeKind.PERSISTENT: tr("persistent memory"),
-    NodeKind.MEMORY_ONLY: tr("memory only"),
+    NodeKind.MEMORY_ONLY: tr("memory without CPUs"),
 }
 
 

@@ -40,7 +40,7 @@ _ALWAYS = frozenset({"noisy", "single-round"})
 _GRADES = {
     Grade.NONE: "none",
     Grade.CITED: "cited",
-    Grade.UNKNOWN: "unknown (one round shows no noise)",
+    Grade.UNKNOWN: "unknown (one round does not show the noise)",
     Grade.GOOD: "good",
     Grade.FAIR: "fair",
     Grade.POOR: "poor",

@@ -180,9 +180,11 @@ class Measurement(NamedTuple):
         if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
             return values
         if not VALUES.valid(values):
-            raise SchemaError(f"{self.case}: column 'round_values': not {VALUES.what}")
+            raise SchemaError(f"{self.case}: column 'round_values': the value is not {VALUES.what}")
         if self.value is not None and not is_median(self.value, values):
-            raise SchemaError(f"{self.case}: column 'value': is not the median of the round values")
+            raise SchemaError(
+                f"{self.case}: column 'value': the value is not the median of the round values"
+            )
         return values
 
     @property
@@ -199,7 +201,7 @@ class Measurement(NamedTuple):
         except ValueError as error:
             raise SchemaError(f"{self.case}: column 'samples': {error}") from None
         if not SAMPLES.valid(samples):
-            raise SchemaError(f"{self.case}: column 'samples': not {SAMPLES.what}")
+            raise SchemaError(f"{self.case}: column 'samples': the value is not {SAMPLES.what}")
         return samples
 
 

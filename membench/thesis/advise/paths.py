@@ -216,7 +216,9 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
     if blocks is not None:
         faster = whole is not None and whole.value >= blocks.value
         return Sought(_contiguous(whole) if whole is not None and faster else blocks)
-    first = find(inputs["kv-h2d"], rows).missing or tr("KV blocks to the GPU at any block size")
+    first = find(inputs["kv-h2d"], rows).missing or tr(
+        "KV blocks from host to GPU, at any block size"
+    )
     return Sought(None if whole is None else _contiguous(whole), (first, *lacks))
 
 

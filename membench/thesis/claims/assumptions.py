@@ -196,7 +196,8 @@ def parse(text: str, where: str) -> dict[str, Assumption]:
         document = parse_toml(text.encode())
     except ValueError as error:
         raise AssumptionError(
-            f"{where}: not TOML: {one_line(str(error))}", "docs/thesis.md shows an entry"
+            f"{where}: the file is not TOML: {one_line(str(error))}",
+            "docs/thesis.md shows an entry",
         ) from None
     return {name: _entry(name, table, where) for name, table in _tables(document, "", where)}
 
@@ -205,11 +206,9 @@ def _read(path: Path) -> str:
     try:
         return read_bytes(path, MAX_TOML, pipe=True, text=True).decode("utf-8")
     except (SchemaError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, SchemaError) else "cannot be read: not text"
-        if not reason.startswith("cannot"):
-            reason = f"is {reason}"  # the path is a directory, or the file is too large
+        reason = str(error) if isinstance(error, SchemaError) else "the file is not text"
         raise AssumptionError(
-            f"{shown(path)} {reason}", "--assumptions takes a TOML file"
+            f"{shown(path)}: {reason}", "--assumptions takes a TOML file"
         ) from None
 
 
@@ -296,7 +295,8 @@ def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
     value, low, high = (float(table[key]) for key in _NUMBERS)
     if not (0 < low <= value <= high and math.isfinite(high)):
         raise _Refused(
-            f"low {low:g}, value {value:g}, high {high:g}: not 0 < low <= value <= high",
+            f"low {low:g}, value {value:g} and high {high:g} are not in the order 0 < low <= "
+            "value <= high",
             "give finite numbers above 0 with low <= value <= high",
         )
     return value, low, high
@@ -318,4 +318,4 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
     if evidence is not None and evidence not in set(EvidenceKind):
         raise _Refused(f"evidence '{evidence}' is not one of {', '.join(EvidenceKind)}")
     if table["unit"] == "share" and high > 1:
-        raise _Refused(f"a share of {high:g} is above 1")
+        raise _Refused(f"a share must not be above 1, but high is {high:g}")

@@ -267,7 +267,7 @@ STRATA_DISAGREE = tr("strata disagree")
 
 
 def _pooled(reason: str) -> Message:
-    return tr("all together: {reason}", reason=reason)
+    return tr("all variants together: {reason}", reason=reason)
 
 
 def _note(part: Part, scenario: Scenario) -> str:
@@ -326,19 +326,23 @@ def _reason(part: Part, found: Judgement) -> str:
     share, other = _percent(rule.share), _percent(rule.contradicting_share)
     if found.word is ClaimVerdict.CONTRADICTED:
         against = _draws(found.contradicting, contradicts, least=not higher)
-        return clauses((against, tr("{share} % needed", share=other)))
+        return clauses((against, tr("{share} % are needed", share=other)))
     for_it = _draws(found.supporting, supports, least=higher)
     if found.word is ClaimVerdict.SUPPORTED:
-        return clauses((for_it, tr("{share} % needed", share=share)))
+        return clauses((for_it, tr("{share} % are needed", share=share)))
     params = {"share": _percent(found.contradicting), "value": contradicts}
     against = (
         tr("{share} % are at most {value}", **params)
         if higher
         else tr("{share} % are at least {value}", **params)
     )
-    needed = tr("{share} % needed", share=share)
+    needed = tr("{share} % are needed", share=share)
     if rule.contradicting_share != rule.share:
-        needed = tr("{share} % and {other} % needed", share=share, other=other)
+        needed = tr(
+            "{share} % are needed to support the claim, and {other} % to contradict it",
+            share=share,
+            other=other,
+        )
     return clauses((listed((for_it, against)), needed))
 
 

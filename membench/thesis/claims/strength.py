@@ -68,7 +68,7 @@ ALONE_MEANS = {
         "the verdict rests only on the vendor's own figures, which no one else confirms"
     ),
     _ALONE[EvidenceKind.FORECAST,]: tr(
-        "the verdict rests only on forecasts, and the outcome is not reported"
+        "the verdict rests only on forecasts, and the outcome has not been reported yet"
     ),
     _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
         "the verdict rests only on figures of the vendor and on forecasts"

@@ -54,7 +54,7 @@ def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
     ]
     if others := by_word.get(ClaimVerdict.INCONCLUSIVE, []):
         several = len(others) > _MOST_OTHERS
-        names = tr("the other {count}", count=len(others)) if several else listed(others)
+        names = tr("the other {count} strata", count=len(others)) if several else listed(others)
         word = VERDICTS[ClaimVerdict.INCONCLUSIVE]
         told.append(tr("{verdict} for {names}", verdict=word, names=names))
     return listed(told)

@@ -92,9 +92,11 @@ def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str
         weak: whether the kinds of evidence are too weak for any verdict.
     """
     if flip is None and weak:
-        return tr("another kind of evidence; no change of a number is sufficient")
+        return tr(
+            "only another kind of evidence changes the verdict; no change of a number is sufficient"
+        )
     if flip is None:
-        return tr("no change of a single input by a factor of up to 100 is sufficient")
+        return tr("no change of a single input by a factor of up to 100 changes the verdict")
     return tr(
         "{input} {change}: {verdict}",
         input=flip_name(flip.name, found),

@@ -302,5 +302,7 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     if window:
         groups.append(latents(layers, window=window))
     elif ratios[0]:
-        raise ModelError("the model has layers with only a window, but no 'sliding_window'")
+        raise ModelError(
+            "the model has layers with sliding-window attention, but no 'sliding_window'"
+        )
     return tuple(groups)

@@ -154,7 +154,7 @@ def _parsed(text: str) -> dict[str, Mapping[str, Any]]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"the models are not TOML: {error}") from None
+        raise ModelError(f"the file of the models is not TOML: {error}") from None
     return _by_slug(document.get("model", ()))
 
 

@@ -132,7 +132,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
         ValueError: ``places`` is empty.
     """
     if not places:
-        raise ValueError("no places to keep a prefix")
+        raise ValueError("at least one place to keep a prefix is required")
     bands: list[Band] = []
     low = 0.0
     here = min(places, key=lambda place: (place.loading, place.rent))

@@ -256,7 +256,7 @@ def piece_sizes(
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(
-            f"blocks of {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
+            f"invalid block: {counted(block_tokens, 'token')} on {counted(tp, 'rank')}",
             "use 1 token or more per block, and 1 rank or more",
         )
     grows = [group for group in shape.groups if not group.window] or [*shape.groups]
@@ -267,8 +267,8 @@ def piece_sizes(
     for group in grows:
         if block_tokens % group.every:
             raise UsageError(
-                f"a block of {counted(block_tokens, 'token')} splits an entry of "
-                f"{group.every} tokens",
+                f"a block of {counted(block_tokens, 'token')} would contain a part of an entry, "
+                f"because each entry of this KV cache covers {group.every} tokens",
                 f"use a multiple of {group.every} tokens",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)

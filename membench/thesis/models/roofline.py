@@ -97,7 +97,7 @@ def prefill_flops(
         ValueError: ``cached`` is negative or larger than ``tokens``.
     """
     if not 0 <= cached <= tokens:
-        raise ValueError(f"{cached} cached tokens of {tokens}")
+        raise ValueError(f"the number of cached tokens is {cached}, but must be from 0 to {tokens}")
     return prefill_formula(tokens, matmul_params, attention_flops, cached)
 
 

@@ -187,7 +187,8 @@ def _quantization(part: Config) -> Mapping[str, Any]:
             continue
         if not isinstance(stated, Mapping):
             raise ModelError(
-                f"the precision of the weights is not known: '{key}' is {str(stated)[:40]!r}",
+                f"the precision of the weights is not known: '{key}' is {str(stated)[:40]!r}, not "
+                "an object",
                 _GIVE,
             )
         inner = stated.get("quantization")
@@ -223,7 +224,9 @@ def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
                 return _TYPES[short]
             if not quantized:
                 raise ModelError(
-                    f"the precision of the weights is not known: '{key}' is '{name[:40]}'", _GIVE
+                    f"the precision of the weights is not known: '{key}' has the unknown value "
+                    f"'{name[:40]}'",
+                    _GIVE,
                 )
     return _PLAIN
 
@@ -265,7 +268,8 @@ def _stated(config: Config, text: Text) -> Held:
         within = _of_roles({MatrixRole.LAYER: packed, MatrixRole.EXPERTS: packed}, plain)
     else:
         raise ModelError(
-            f"the precision of the weights is not known: 'quant_method' is '{method}'",
+            "the precision of the weights is not known: 'quant_method' has the unknown value "
+            f"'{method}'",
             _GIVE,
         )
     return lambda one: plain if kept(one.name) else within(one)
@@ -348,7 +352,8 @@ def _groups(
 def _algorithm(name: str) -> Precision:
     if name not in _ALGORITHMS:
         raise ModelError(
-            f"the precision of the weights is not known: 'quant_algo' is '{name}'",
+            "the precision of the weights is not known: 'quant_algo' has the unknown value "
+            f"'{name}'",
             _GIVE,
         )
     return _ALGORITHMS[name]

@@ -49,7 +49,9 @@ def resting(trace: Trace) -> Gaps:
         TraceError: the trace has no sessions.
     """
     if not trace.sessions:
-        raise TraceError(f"{trace.name}: without sessions, the idle times of contexts are unknown")
+        raise TraceError(
+            f"{trace.name}: the trace has no sessions, so the idle times of contexts are unknown"
+        )
     order = np.lexsort((trace.arrival, trace.session))
     session = trace.session[order]
     next_ = np.flatnonzero(session[1:] == session[:-1]) + 1

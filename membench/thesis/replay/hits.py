@@ -115,7 +115,7 @@ def replay(trace: Trace) -> Replay:
     references = trace.references
     if not 0 <= references <= MOST_REFERENCES:
         raise TraceError(
-            f"{trace.name}: more than {MOST_REFERENCES:.0e} references to blocks",
+            f"{trace.name}: the trace has more than {MOST_REFERENCES:.0e} references to blocks",
             "check the trace for a range of block ids that is far too long",
         )
     events = _joined(_events(touches(trace)))

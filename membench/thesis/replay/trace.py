@@ -148,7 +148,9 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     end = np.minimum(trace.last[place], trace.first[place] + wanted - 1)[of_run]
     span = int(trace.last.max()) + 1
     if span * sessions.size >= _MOST_IDS:
-        raise TraceError(f"{trace.name}: the block ids are too large to keep sessions apart")
+        raise TraceError(
+            f"{trace.name}: the block ids are too large to give each session separate ids"
+        )
     own = wanted + of_run * span  # shared ids come first, then the ids of each session
     parts = [
         (trace.first + own, np.minimum(trace.last, head - 1) + own),

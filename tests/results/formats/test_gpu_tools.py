@@ -74,7 +74,7 @@ def test_nvbandwidth_a_local_copy_by_tma_is_ours() -> None:
 def test_nvbandwidth_an_error_of_the_whole_leaves_the_tests_before_it() -> None:
     found = imported("nvbandwidth", nvb(passed("x_ce", ["1.5"]), error="out of memory"))
     assert len(found) == 1
-    assert found.notes == ("nvbandwidth says: out of memory",)
+    assert found.notes == ("nvbandwidth reports: out of memory",)
 
 
 def test_nvbandwidth_a_test_without_a_unit_takes_no_other_with_it() -> None:

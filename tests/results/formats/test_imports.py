@@ -89,7 +89,7 @@ def test_nvbandwidth_cells_are_text_and_their_unit_stands_in_the_description() -
     waived = found[
         "link/nvbandwidth/test=device_to_device_memcpy_read_ce/src=0/dst=0", "bandwidth", "median"
     ]
-    assert (waived.status, waived.reason) == (Status.SKIPPED, "nvbandwidth says: Waived")
+    assert (waived.status, waived.reason) == (Status.SKIPPED, "nvbandwidth reports: Waived")
 
 
 def test_nvbandwidth_absent_cells_are_no_figures() -> None:

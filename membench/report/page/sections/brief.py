@@ -104,7 +104,7 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
         Column(tr("this machine"), numeric=True),
         Column(tr("the thesis"), prose=True),
         Column(tr("verdict")),
-        Column(tr("because"), prose=True),
+        Column(tr("reason"), prose=True),
     )
     return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
 

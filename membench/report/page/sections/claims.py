@@ -52,7 +52,7 @@ from membench.thesis.claims.wording import (
 
 CLASSES = {
     ClaimClass.MEASURED: tr("measurement"),
-    ClaimClass.MODELLED: tr("a model fed by measurements and assumptions"),
+    ClaimClass.MODELLED: tr("a model whose inputs are measurements and assumptions"),
     ClaimClass.RECORD: tr("dated public records"),
     ClaimClass.OUT_OF_SCOPE: tr("no benchmark, because the claim is out of scope"),
 }
@@ -165,7 +165,7 @@ def _badges(found: Verdicts) -> list[Block]:
         for badge in worn
     ]
     line = joined(parts, tr("; "), tr("."))
-    return [Alert(tr("Not measured by membench alone"), line)]
+    return [Alert(tr("membench did not measure all values"), line)]
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:

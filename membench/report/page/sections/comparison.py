@@ -38,7 +38,10 @@ _RULE = tr(
     "A case is better or worse if the whole 95 % interval of the ratio is beyond the threshold. A "
     "case is the same if the whole interval is within the threshold. Otherwise a case is unclear."
 )
-_ONE_RUN = tr("With one run per file, offsets between runs are unknown.")
+_ONE_RUN = tr(
+    "Each file contains only one run, so this comparison cannot show how much runs of the same "
+    "machine differ from one another. To find out, measure and compare several runs on each side."
+)
 _METRICS = METRICS | {Metric.IOPS: tr("iops"), Metric.FLOPS: tr("flops")}
 _MOST_PLOTS = 3
 """Maximum number of forest plots; the tables contain every file."""

@@ -119,9 +119,9 @@ def _demand(known: Sequence[Model], flops: float, flash: float, share: float) ->
     )
     return Table(
         tr(
-            "Demand of one GPU that uses {share} of its compute for prefill, KV in fp16. HBM and "
-            "DDR serve reuse within {gap} s, SSD serves later reuse within a day. All new cache is "
-            "written to {flash} TB of flash",
+            "Demand of one GPU that uses {share} of its compute for prefill, with KV cache in "
+            "fp16. HBM and DDR serve reuse within {gap} s, and SSD serves later reuse within a "
+            "day. The GPU writes all new KV cache to {flash} TB of flash",
             share=f"{100 * share:g} %",
             gap=f"{FAST_S:g}",
             flash=f"{flash / 1e12:g}",

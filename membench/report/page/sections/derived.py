@@ -116,10 +116,10 @@ def _capacities(run: Run) -> Table | None:
     ]
     columns = (
         Column(tr("cache")),
-        Column(tr("largest inside"), numeric=True),
-        Column(tr("smallest outside"), numeric=True),
+        Column(tr("largest size inside"), numeric=True),
+        Column(tr("smallest size outside"), numeric=True),
         Column(tr("seen in")),
-        Column(tr("from")),
+        Column(tr("cases")),
     )
     return Table(tr("Cache capacities of the GPU"), columns, tuple(rows)) if rows else None
 
@@ -135,10 +135,10 @@ def _near_and_far(run: Run) -> Table | None:
         for one in tiers.near_and_far(run.rows)
     ]
     columns = (
-        Column(tr("from")),
-        Column(tr("near"), numeric=True),
-        Column(tr("far"), numeric=True),
-        Column(tr("far lines"), numeric=True),
+        Column(tr("cases")),
+        Column(tr("near latency"), numeric=True),
+        Column(tr("far latency"), numeric=True),
+        Column(tr("share of far lines"), numeric=True),
     )
     caption = tr("Latency of an L2 hit in the two partitions")
     return Table(caption, columns, tuple(rows)) if rows else None
@@ -164,10 +164,10 @@ def _loads(run: Run) -> Table | None:
         for one in tiers.load_curves(run.rows)
     ]
     columns = (
-        Column(tr("from")),
-        Column(tr("unloaded"), numeric=True),
+        Column(tr("cases")),
+        Column(tr("unloaded latency"), numeric=True),
         Column(tr("knee"), numeric=True),
-        Column(tr("most traffic"), numeric=True),
+        Column(tr("at the most traffic"), numeric=True),
     )
     caption = tr("Latency under load, by the mix of reads and writes")
     return Table(caption, columns, tuple(rows)) if rows else None
@@ -194,8 +194,8 @@ def _conflicts(run: Run) -> Table | None:
     ]
     columns = (
         Column(tr("case")),
-        Column(tr("slower by"), numeric=True),
-        Column(tr("predicted"), numeric=True),
+        Column(tr("slow-down factor"), numeric=True),
+        Column(tr("predicted factor"), numeric=True),
     )
     caption = tr("Bank conflicts in shared memory, by width and stride")
     return Table(caption, columns, tuple(rows)) if rows else None
@@ -208,8 +208,9 @@ _KINDS = (
         tr(
             "A cache ends between two measured sizes: the largest size with the latency or "
             "bandwidth of the cache, and the smallest size with the latency or bandwidth of the "
-            "next level. The levels come from a piecewise constant fit to the logarithms. Two "
-            "levels that differ by less than {factor} times count as one level.",
+            "next level. The levels come from a piecewise constant fit to the logarithms of the "
+            "measured values. Two levels that differ by less than a factor of {factor} count as "
+            "one level.",
             factor=f"{CLIMB:g}",
         ),
         tr(
@@ -222,9 +223,9 @@ _KINDS = (
         "l2",
         tr("Near and far L2"),
         tr(
-            "The latencies of all SMs and lines are divided into two groups, so that the squared "
-            "distances within the groups are smallest. Two groups that differ by less than "
-            "{factor} times count as one level.",
+            "The latencies of all SMs and lines are divided into two groups, so that the sum of "
+            "the squared distances within the groups is smallest. Two groups that differ by less "
+            "than a factor of {factor} count as one level.",
             factor=f"{tiers.APART:g}",
         ),
         tr("no map of the L2 cache was measured, or the map shows a single level"),
@@ -238,15 +239,15 @@ _KINDS = (
             "grows faster than bandwidth. The knee is the point farthest below the line from the "
             "least to the most traffic, with both axes scaled to 1 (Kneedle, Satopaa et al., 2011)."
         ),
-        tr("latency under load was not measured at three or more levels of traffic"),
+        tr("latency under load was measured at fewer than three levels of traffic"),
         _loads,
     ),
     _Kind(
         "shares",
         tr("Shares of the read bandwidth"),
         tr(
-            "A bandwidth divided by the bandwidth of the best hbm/read of the same run. Reads from "
-            "a cache are left out."
+            "Each share is a bandwidth divided by the bandwidth of the best hbm/read of the same "
+            "run. Reads from a cache are left out."
         ),
         tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
         _shares,
@@ -258,7 +259,7 @@ _KINDS = (
             "The bandwidth at a stride of 1 divided by the bandwidth at this stride, both with the "
             "same width. The predicted ratio follows from 32 banks of 4 bytes."
         ),
-        tr("shared memory was not measured at two strides"),
+        tr("shared memory was measured at fewer than two strides"),
         _conflicts,
     ),
 )

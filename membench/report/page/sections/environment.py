@@ -21,7 +21,7 @@ from membench.report.page.sections.words import FACTS, device_name, origin
 from membench.report.screens.info import facts
 from membench.results.schema import Row
 
-_EVERY_RUN = frozenset({tr("run"), tr("seed"), tr("started"), tr("took")})
+_EVERY_RUN = frozenset({tr("run"), tr("seed"), tr("started"), tr("duration")})
 """Properties that differ between any two runs, and so are not marked as different."""
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
 
@@ -61,7 +61,7 @@ def _facts(run: Run) -> dict[str, str]:
         )
         known[tr("seed")] = str(plan.seed)
         known[tr("started")] = plan.started
-        known[tr("took")] = format_seconds(total) if total is not None else ""
+        known[tr("duration")] = format_seconds(total) if total is not None else ""
         known[tr("membench")] = plan.software
     if run.machine is not None:
         for fact, value in facts(run.machine):

@@ -41,8 +41,9 @@ from membench.report.screens.judged import JudgedRung, checked, judged_ladder, s
 from membench.results.schema import Row
 
 _NO_BEST = tr(
-    "Every row has a flag that excludes the row: a cache served the data, the footprint is between "
-    "two tiers, the number is implausible, or the row was measured under load."
+    "A row cannot be the best value if a cache served the data, the footprint is between two "
+    "tiers, the number is implausible, or the row was measured under load. This applies to every "
+    "row."
 )
 
 
@@ -104,7 +105,7 @@ def section(judged: Sequence[JudgedRun]) -> Section:
 
 def _nothing(runs: Sequence[Run]) -> Paragraph:
     if any(row.status is Status.OK for run in runs for row in run.rows):
-        nothing, why = Strong(tr("No best value.")), _NO_BEST
+        nothing, why = Strong(tr("No row can be the best value.")), _NO_BEST
     else:
         nothing, why = Strong(tr("Nothing was measured.")), tr("No row has a value.")
     return Paragraph((tr("{before} {item}", before=nothing, item=why),))
@@ -143,7 +144,7 @@ def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
 
 
 _JUDGED = (
-    Column(tr("judged by")),
+    Column(tr("judged line")),
     Column(tr("expected"), numeric=True),
     Column(tr("share"), numeric=True),
     Column(tr("verdict"), prose=True),
@@ -179,7 +180,7 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
     wrong = failures(one.check, Requirements()) if one.check is not None else ()
     if not wrong:
         return None
-    title = tr("Not right")
+    title = tr("The check failed")
     if named:
         title = tr("{run}: {told}", run=one.run.label, told=title)
     return Alert(title, (sentence(clauses(wrong)),))
@@ -195,8 +196,8 @@ def _held(one: JudgedRun) -> Line:
         return ()
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     text = tr(
-        "Compared with {references}: {judged} of {lines} lines of the check could be judged. The "
-        "table shows the worst line of each tier.",
+        "The check compares this run with {references}. The check could judge {judged} of {lines} "
+        "lines. The table shows the worst line of each tier.",
         references=listed(check.references),
         judged=judged,
         lines=len(check.lines),
@@ -272,11 +273,11 @@ def _facts(row: Row) -> tuple[str, ...]:
 
 _GRADES = {
     Grade.NONE: tr("Data quality: no data."),
-    Grade.CITED: tr("Cited figures."),
-    Grade.UNKNOWN: tr("Data quality unknown (a single round does not show the noise)."),
-    Grade.GOOD: tr("Data quality good."),
-    Grade.FAIR: tr("Data quality fair."),
-    Grade.POOR: tr("Data quality poor."),
+    Grade.CITED: tr("All values are cited figures."),
+    Grade.UNKNOWN: tr("Data quality: unknown, because a single round does not show the noise."),
+    Grade.GOOD: tr("Data quality: good."),
+    Grade.FAIR: tr("Data quality: fair."),
+    Grade.POOR: tr("Data quality: poor."),
 }
 
 

@@ -140,7 +140,7 @@ def _fits(run: Run) -> list[Block]:
         Column("a, us", numeric=True),
         Column("b, GB/s", numeric=True),
         Column(tr("half-bandwidth size"), numeric=True),
-        Column(tr("worst error"), numeric=True),
+        Column(tr("largest error"), numeric=True),
     )
     caption = tr("T(V) = a + V / b over the sizes of pinned copies")
     return [Table(caption, columns, tuple(rows))] if rows else []
@@ -154,7 +154,7 @@ def _in_flight(run: Run) -> list[Block]:
     columns = (
         Column(tr("case")),
         Column("GB/s", numeric=True),
-        Column(tr("in flight"), numeric=True),
+        Column(tr("bytes in flight"), numeric=True),
     )
     caption = tr("Bandwidth x round trip: bytes in flight on the link")
     return [Table(caption, columns, tuple(rows))] if rows else []

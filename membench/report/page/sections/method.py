@@ -15,21 +15,22 @@ _POINTS = {
         "order. A round has one number per row; the value of a row is the median of these numbers."
     ),
     tr("Spread. "): tr(
-        "1.4826 times the median absolute deviation of the rounds, divided by the median of the "
-        "rounds. Above {memory} ({caches} for host caches, {disk} for the disk), a row has the "
-        "flag noisy.",
+        "The spread is 1.4826 times the median absolute deviation of the rounds, divided by the "
+        "median of the rounds. If the spread is above {memory} ({caches} for host caches, {disk} "
+        "for the disk), the row has the flag noisy.",
         memory=_NOISE[Tier.DDR],
         caches=_NOISE[Tier.CACHE],
         disk=_NOISE[Tier.SSD],
     ),
     tr("Data quality. "): tr(
-        "Good if at most {good} of the rows are noisy, fair up to {fair}, and poor above {fair}.",
+        "The data quality is good if at most {good} of the rows are noisy, fair if at most {fair} "
+        "are noisy, and poor otherwise.",
         good=f"{100 * GOOD:g} %",
         fair=f"{100 * FAIR:g} %",
     ),
     tr("Headline. "): tr(
-        "The best row of a tier and metric. The best of many noisy rows is too optimistic: also "
-        "look at the spread."
+        "The headline shows the best row of each tier and metric. The best of many noisy rows is "
+        "too optimistic, so also look at the spread."
     ),
     tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "

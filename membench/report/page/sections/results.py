@@ -70,7 +70,7 @@ def _alone(block: Block[Row]) -> Table:
         Column(tr("range"), numeric=True),
         Column(tr("rounds"), numeric=True),
     ]
-    columns += [Column(tr("of peak"), numeric=True)] if peaks else []
+    columns += [Column(tr("share of peak"), numeric=True)] if peaks else []
     columns += [Column(tr("flags")), *_source_column(block)]
     rows = []
     for row in block.rows:

@@ -184,7 +184,7 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
     """The result in one line: right, not right (with the failures), or not judged."""
     found = list(failures)
     if found:
-        return tr("not right: {failures}", failures="; ".join(found))
+        return tr("the check failed: {failures}", failures="; ".join(found))
     judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
     if not judged:
         return tr("not judged: no tier has a measurement, an expected value and met preconditions")
@@ -192,5 +192,5 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:
         names = listed(line.name for line in look)
-        return tr("right, but look at {names} ({counts})", names=names, counts=counts)
-    return tr("right in all judged lines ({counts})", counts=counts)
+        return tr("no line fails, but look at {names} ({counts})", names=names, counts=counts)
+    return tr("every judged line passes ({counts})", counts=counts)

@@ -140,13 +140,15 @@ def _verdict_of(finding: Difference) -> str:
 def _verdict_text(verdict: Verdict, reason: Reason, n: str, share: str) -> str:
     glyph, word = GLYPH[verdict], _WORDS[verdict]
     if reason is Reason.SIZE:
-        return tr("{glyph} {verdict} (size)", glyph=glyph, verdict=word)
+        return tr("{glyph} {verdict} (other size)", glyph=glyph, verdict=word)
     if reason is Reason.CASE:
-        return tr("{glyph} {verdict} (case)", glyph=glyph, verdict=word)
+        return tr("{glyph} {verdict} (other case)", glyph=glyph, verdict=word)
     if reason is Reason.FEW:
         return tr("{glyph} {verdict} (n={n})", glyph=glyph, verdict=word, n=n)
     if share:
-        return tr("{glyph} {verdict} (runs differ {share})", glyph=glyph, verdict=word, share=share)
+        return tr(
+            "{glyph} {verdict} (runs differ by {share})", glyph=glyph, verdict=word, share=share
+        )
     return tr("{glyph} {verdict}", glyph=glyph, verdict=word)
 
 

@@ -137,7 +137,7 @@ def _best(comparison: Comparison) -> list[str]:
         return []
     limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
     text = "both can reach the same speed, but the difference of the typical values is unclear"
-    return [f"{within.total()} unclear with best samples within {limits}: {text}"]
+    return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
@@ -182,8 +182,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 def _runs(comparison: Comparison) -> Iterator[str]:
     if comparison.in_turns:
         yield (
-            "A and B were measured alternately and compared in pairs of rounds: disturbances "
-            "of both rounds of a pair, and offsets between runs, cancel"
+            "A and B were measured alternately and compared in pairs of rounds, so disturbances of "
+            "both rounds of a pair, and differences between runs, cancel"
         )
         return
     single = [
@@ -194,7 +194,10 @@ def _runs(comparison: Comparison) -> Iterator[str]:
     if len(single) == len(comparison.sides):
         yield from _offsets(comparison)
     elif single:
-        yield f"only one run of {', '.join(single)}: the offset from other runs is unknown"
+        yield (
+            f"only one run of {', '.join(single)}: the comparison cannot show how much this run "
+            "differs from other runs of the machine"
+        )
     if shared := shared_runs(comparison.sides):
         yield f"the same run appears under several labels: {', '.join(shared)}"
 
@@ -212,13 +215,16 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         if finding.offset is not None
     ]
     if offsets is None or not findings:
-        yield f"one run per label: offsets between runs are unknown; {SEVERAL_RUNS}"
+        yield (
+            "each label has only one run, so the comparison cannot show how much runs of the same "
+            f"machine differ from one another; {SEVERAL_RUNS}"
+        )
         return
     shares = sorted(finding.offset or 0.0 for finding in findings)
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     others = counted(offsets.runs, "other run")
     yield (
-        f"one run per label: offsets between runs are unknown. Without a known change, {others} "
+        f"each label has only one run. Without a known change, {others} "
         f"of this machine ({offsets.folder}) differ by up to {half:.1%} in half of the rows, and "
         f"by up to {most:.1%} in all rows"
     )

@@ -75,7 +75,7 @@ def _slow(summary: FleetSummary) -> Section:
         return Section("slow", tr("Slow machines"), (nothing,))
     columns = (
         *(Column(tr("machine")), Column(tr("verdict")), Column(tr("slow in"), numeric=True)),
-        *(Column(tr("by chance"), numeric=True), Column(tr("slowest case"))),
+        *(Column(tr("probability by chance"), numeric=True), Column(tr("slowest case"))),
         *(Column(tr("how slow"), numeric=True), Column("z", numeric=True)),
     )
     rows: list[tuple[Line, ...]] = [

@@ -137,7 +137,7 @@ def _key(axes: Axes) -> None:
     for times, text in (
         (1.05, tr("5 % slower than the median")),
         (1.25, "25 %"),
-        (2.0, tr("twice")),
+        (2.0, "100 %"),
     ):
         look = {**outline, "markersize": largest * _side(math.log(times)), "color": style.colour(0)}
         axes.plot([], [], label=text, linestyle="none", **look)

@@ -51,7 +51,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
     few = [case for case in summary.cases if not case.judged]
     if few:
         yield tr(
-            "{cases} of {all} not judged: fewer than {few} machines have a value",
+            "{cases} of {all} are not judged: fewer than {few} machines have a value",
             cases=cases_text(len(few)),
             all=len(summary.cases),
             few=MACHINES_NEEDED,
@@ -111,10 +111,10 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 def chance_text(line: MachineLine) -> str:
     """An upper bound on the probability that a machine has so many slow cases by chance.
 
-    The text is ``far apart`` if the machine is a straggler only because of one extreme case.
+    The text is ``one extreme case`` if the machine is a straggler only because of one extreme case.
     """
     if line.straggler and line.chance >= CHANCE:
-        return tr("far apart")
+        return tr("one extreme case")
     return "<0.1%" if line.chance < 0.001 else f"{line.chance:.1%}"
 
 

@@ -118,8 +118,8 @@ def _changes(history: History) -> Section:
             shown = Paragraph((tr("No known property of the machine changed at this time."),))
         when = (
             tr(
-                "Since {time}, {chance}: {levels} in {case}. Last run before: {before}, first "
-                "after: {after}.",
+                "{case} changed at {time}: {levels} ({chance}). The last run before the change is "
+                "{before}, and the first run after it is {after}.",
                 time=place_text(line, change),
                 chance=chance_text(change),
                 levels=levels_text(line, number),
@@ -148,6 +148,13 @@ def _plots(history: History) -> Section:
     if len(shown) < len(history.lines):
         more = len(history.lines) - len(shown)
         blocks.append(
-            Paragraph((tr("{count} more plots are not drawn: reduce with --select.", count=more),))
+            Paragraph(
+                (
+                    tr(
+                        "{count} more plots are not drawn. Use --select to show fewer cases.",
+                        count=more,
+                    ),
+                )
+            )
         )
     return Section("plots", tr("Run by run"), tuple(blocks))

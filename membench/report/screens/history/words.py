@@ -173,7 +173,8 @@ def notes(history: History) -> Iterator[str]:
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield tr(
-            "{runs}: fewer than {few} runs show only changes that are much larger than the noise",
+            "the history has {runs}: with fewer than {few} runs, membench finds only changes that "
+            "are much larger than the noise",
             runs=runs_text(len(record.runs)),
             few=FEW_RUNS,
         )
@@ -187,8 +188,8 @@ def notes(history: History) -> Iterator[str]:
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield tr(
-            "{lines} without the numbers of older runs (up to {runs}): the older numbers have "
-            "another version, unit or backend, so they have another meaning",
+            "{lines} without the numbers of up to {runs}: these older numbers have another "
+            "version, unit or backend, so they cannot be compared with the newer numbers",
             lines=tr_n("{count} line", "{count} lines", len(earlier)),
             runs=runs_text(runs),
         )
@@ -199,7 +200,7 @@ def notes(history: History) -> Iterator[str]:
         )
         if len(failed) > 3:
             cases = tr("{names} and {count} more", names=cases, count=len(failed) - 3)
-        yield tr("failed runs: {cases}", cases=cases)
+        yield tr("some runs failed: {cases}", cases=cases)
     if record.repeated:
         yield tr_n(
             "{count} file left out: another file has the same run",
@@ -227,8 +228,8 @@ def rule(history: History) -> str:
 def method(history: History) -> Iterator[str]:
     """Sentences that explain how membench computes the noise band and the changes."""
     yield tr(
-        "The noise band contains {share} of the runs of all levels. It is relative to the median "
-        "of the present level.",
+        "The noise band contains {share} of the runs of all levels. The band is relative to the "
+        "median of the present level.",
         share=f"{BAND:.0%}",
     )
     yield tr(
@@ -241,6 +242,7 @@ def method(history: History) -> Iterator[str]:
         chance=f"{CHANCE:.0%}",
     )
     yield tr(
-        "A change also lists properties of the machine, the rows and the settings that differ "
-        "between the runs before and after. Such a difference does not prove a cause."
+        "For each change, membench also lists the properties of the machine, the rows and the "
+        "settings that differ between the runs before the change and the runs after it. Such a "
+        "difference does not prove a cause."
     )

@@ -99,7 +99,9 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
             any_yet = True
             yield record
     if not any_yet and not (run.header or run.table):
-        raise SchemaError("not the output of BabelStream: no column such as max_MB_per_sec")
+        raise SchemaError(
+            "the file is not the output of BabelStream: it has no column such as max_MB_per_sec"
+        )
 
 
 def _line(line: str, run: _Header) -> Iterator[Record]:

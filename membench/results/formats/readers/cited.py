@@ -123,10 +123,10 @@ def read(data: bytes, origin: Origin) -> list[Record]:
     try:
         content = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise SchemaError(f"not TOML: {error!s:.80}") from None
+        raise SchemaError(f"the file is not TOML: {error!s:.80}") from None
     schema = content.get("schema")
     if schema not in SCHEMAS:
-        raise SchemaError(f'the first line is not: schema = "{SCHEMAS[-1]}"')
+        raise SchemaError(f'the first line must be: schema = "{SCHEMAS[-1]}"')
     allowed = _ALLOWED[schema]
     unknown = content.keys() - set(_OF_FILE if schema == SCHEMAS[0] else _OF_FILE_2)
     if unknown:
@@ -138,7 +138,7 @@ def read(data: bytes, origin: Origin) -> list[Record]:
     twice = [key for key, times in Counter(one.key for one in rows).items() if times > 1]
     if twice:
         _, case, metric, stat = twice[0]
-        raise SchemaError(f"two figures for {case} ({metric} {stat})")
+        raise SchemaError(f"the file has two figures for {case} ({metric} {stat})")
     return [(row,) for row in rows]
 
 

@@ -49,7 +49,9 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
         return text_records(text_in(data, TOOL), origin)
     if _TERSE.search(data):
         return terse_records(text_in(data, TOOL), origin)
-    raise SchemaError("neither JSON nor text output of fio", "run fio with --output-format=json")
+    raise SchemaError(
+        "the file is neither JSON nor text output of fio", "run fio with --output-format=json"
+    )
 
 
 def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:

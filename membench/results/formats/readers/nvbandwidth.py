@@ -79,11 +79,12 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 def _log(log: Log, origin: Origin) -> Iterator[Record]:
     if log.error and not log.tests:
         raise SchemaError(
-            f"nvbandwidth says: {log.error}", "solve this problem, and run nvbandwidth again"
+            f"nvbandwidth reports: {log.error}",
+            "solve this problem, and run nvbandwidth again",
         )
     run = _FileFacts(_devices(log.devices), log.driver, _cuda(log.cuda), origin)
     yield (
-        *[ReaderNote(f"nvbandwidth says: {log.error}")] * bool(log.error),
+        *[ReaderNote(f"nvbandwidth reports: {log.error}")] * bool(log.error),
         *map(Unplaced, log.lost),
     )
     for test in _settled(log.tests):
@@ -196,7 +197,7 @@ def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
 
 def _without_result(test: Test, run: _FileFacts) -> Item:
     still = "nvbandwidth was still running this test when the file ended"
-    status = still if test.status == "Running" else f"nvbandwidth says: {test.status}"
+    status = still if test.status == "Running" else f"nvbandwidth reports: {test.status}"
     return row(
         run.origin,
         _tier(test.name),

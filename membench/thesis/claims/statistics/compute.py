@@ -54,7 +54,7 @@ def reasoning_session(scenario: Scenario) -> Values:
 
 @cache
 def _compared() -> tuple[str, ...]:
-    cases = (tr("session against session"), tr("request against request"))
+    cases = (tr("per session"), tr("per request"))
     return tuple(
         tr("{model}, {case}", model=name, case=case)
         for name in all_models().names

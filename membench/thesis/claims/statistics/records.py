@@ -10,7 +10,7 @@ from membench.thesis.claims.scenario import Scenario
 
 Values = dict[str, Floats]
 
-_REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("taiwan report")}
+_REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("report from Taiwan")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
@@ -141,8 +141,8 @@ def cowos_2026(scenario: Scenario) -> Values:
     """|growth / 0.89 - 1| for the growth of CoWoS wafers in 2026, by analyst."""
     demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
     return {
-        tr("demand, Silicon Analysts"): _off(demand, 0.89),
-        tr("capacity, DIGITIMES"): _off(scenario["record.cowos.growth_2026"], 0.89),
+        tr("growth of demand (Silicon Analysts)"): _off(demand, 0.89),
+        tr("growth of capacity (DIGITIMES)"): _off(scenario["record.cowos.growth_2026"], 0.89),
     }
 
 

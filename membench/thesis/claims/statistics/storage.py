@@ -61,7 +61,7 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
     capacity = scenario["system.extra_capacity"]
     gaps = {
         tr("SSD serves all reuse"): "workload.agent.gap",
-        tr("HBM and DDR absorb 60 s"): "workload.agent.gap_above_60s",
+        tr("HBM and DDR serve reuse within 60 s"): "workload.agent.gap_above_60s",
     }
     return {name: usable(capacity, rate, scenario[key]) / 16e12 for name, key in gaps.items()}
 

@@ -104,7 +104,9 @@ def _moves(trace: Trace) -> Ints | int:
     np.maximum.at(highest, session, trace.last)
     spans = np.maximum(highest - lowest + 1, 0)  # 0 for a session without runs
     if spans.sum(dtype=np.float64) >= _MOST_KEYS:
-        raise TraceError(f"{trace.name}: the block ids are too large to keep sessions apart")
+        raise TraceError(
+            f"{trace.name}: the block ids are too large to give each session separate ids"
+        )
     moves: Ints = (offsets(spans)[:-1] - lowest)[session]
     return moves
 

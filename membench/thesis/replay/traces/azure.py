@@ -46,7 +46,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
     """
     head, *lines = text.splitlines() or [""]
     if head != _HEADER:
-        raise TraceError(f"{name}: the first line is not {_HEADER}")
+        raise TraceError(f"{name}: the first line must be: {_HEADER}")
     arrival, prompt, output = [], [], []
     for number, line in enumerate(lines, 2):
         try:

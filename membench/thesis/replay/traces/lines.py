@@ -62,7 +62,9 @@ class Lines:
         """
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
-            raise TraceError(f"{self.name}: the file is empty", "was the download complete?")
+            raise TraceError(
+                f"{self.name}: the file is empty", "check that the download was complete"
+            )
         for number in written:
             yield number, self.parse(number, self.lines[number - 1])
 

@@ -43,7 +43,9 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
     if block_tokens == size:
         return trace
     if trace.references > _MOST_BLOCKS:
-        raise TraceError(f"{trace.name}: more than {_MOST_BLOCKS} blocks to regroup")
+        raise TraceError(
+            f"{trace.name}: the trace has more than {_MOST_BLOCKS} blocks, too many to regroup"
+        )
     many = block_tokens // size
     counts = trace.blocks
     groups = counts // many if trace.full_only else -(-counts // many)
