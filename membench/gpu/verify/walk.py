@@ -153,8 +153,8 @@ class Walker:
         expected = int(self._address((start + count) % self._ring.lines))
         if end != expected:
             self._wrong.append(
-                f"after {count} hops from position {start}, the pointer chase is at {end:#x}, not at "
-                f"{expected:#x}"
+                f"after {count} hops from position {start}, the pointer chase is at {end:#x}, "
+                f"not at {expected:#x}"
             )
 
     def _address(self, index: int) -> np.uint64:
