@@ -116,7 +116,7 @@ def wrong_apart(seed: int, runs: int, rounds: int, noise: float, drift: str) -> 
 def table(runs: int = 10_000) -> Iterator[str]:
     """The Markdown table: one line for each combination of number of pairs, noise and drift."""
     yield (
-        "| pairs | noise of a round | drift | wrong | interval holds the truth | 5 % found "
+        "| pairs | noise of a round | drift | wrong | interval contains the true ratio | 5 % found "
         "| wrong, two separate runs |"
     )
     yield "| --- | --- | --- | --- | --- | --- | --- |"
