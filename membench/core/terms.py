@@ -207,8 +207,8 @@ _FLAGS = (
     Flag(
         "cache-served",
         tr(
-            "each array is smaller than four times the last-level caches that the CPUs of the "
-            "case can reach"
+            "each array (on a GPU: all arrays together) is smaller than four times the last-level "
+            "caches that the case can use"
         ),
         tr(
             "caches may have served some of the traffic (STREAM requires arrays of at least four "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
+from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed, Work
@@ -101,7 +102,7 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
         samples=8,
         peak=peak,
         peak_basis=PeakBasis.QUERIED if peak else None,
-        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
+        flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),
         detail={
             "in_flight": in_flight(method, tile, stages),
             "blocks": blocks,
@@ -136,5 +137,5 @@ def bulk(gpu: Gpu, size: int) -> Work:
         timer="globaltimer",
         size_bytes=size,
         verify=walker.verify,
-        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
+        flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from membench.core.axes import AUTO, OMITTED
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
+from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, MIB
 from membench.core.work import Timed, Work
@@ -65,7 +66,7 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
         min_sample_s=0.001,
         peak=peak,
         peak_basis=PeakBasis.QUERIED if peak else None,
-        flags=("cache-served",) if 2 * size < 4 * gpu.properties.l2_bytes else (),
+        flags=("cache-served",) if 2 * size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),
         detail={"api": "cp.async.bulk" if engine else "cudaMemcpyAsync"},
     )
 
@@ -106,6 +107,6 @@ def memset(gpu: Gpu, size: int) -> Work:
         min_sample_s=0.001,
         peak=peak,
         peak_basis=PeakBasis.QUERIED if peak else None,
-        flags=("cache-served",) if size < 4 * gpu.properties.l2_bytes else (),
+        flags=("cache-served",) if size < CACHE_MULTIPLE * gpu.properties.l2_bytes else (),
         detail={"api": "cudaMemsetAsync"},
     )

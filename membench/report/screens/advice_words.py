@@ -172,7 +172,7 @@ def method(found: Advice) -> str:
     assert best is not None
     text = (
         f"{best.name} at {format_size(best.block)}: "
-        f"{significant(best.row.value or 0.0, 3)} GB/s (measured size nearest to a piece)"
+        f"{significant(best.row.value or 0.0, 3)} GB/s (the measured size that is used for a piece)"
     )
     if best.enough > best.block:
         text += (
