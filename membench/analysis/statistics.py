@@ -107,7 +107,7 @@ def estimates(
 def _differences_at(
     first: Sequence[float], second: Sequence[float], places: Sequence[int]
 ) -> list[float]:
-    """The differences of the logarithms second - first at the sorted positions ``places``."""
+    """Sort all differences log(second) - log(first), and return the elements at ``places``."""
     here, there = list(map(math.log, first)), list(map(math.log, second))
     differences = sorted([two - one for two in there for one in here])
     return [differences[place] for place in places]

@@ -130,7 +130,11 @@ def _read(path: Path) -> Thresholds:
 
 
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
-    """Override ``base`` with ``tables``; the table [all] also overrides values of single tiers."""
+    """Override ``base`` with ``tables``.
+
+    The table [all] also overrides the values of single tiers in ``base``, but not the tables of
+    single tiers in ``tables``.
+    """
     every = tables.get(ALL, {})
     tiers = {}
     for tier in Tier:

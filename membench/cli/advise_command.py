@@ -143,7 +143,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "assumed",
     callback=_flops,
     metavar="FLOPS",
-    help="Assumed FLOP/s of one GPU, if no matrix product was measured.",
+    help="Assumed FLOP/s of one GPU, such as 700TFLOP/s. It replaces a measured rate of matrix "
+    "products.",
 )
 @click.option(
     "--trace",

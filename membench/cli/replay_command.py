@@ -153,7 +153,8 @@ def _policies(
     "policies",
     callback=_policies,
     metavar="P,..",
-    help="Cache policies in addition to LRU: fifo, s3fifo, leaf, second, ttl:SECONDS, optimal "
+    help="Cache policies in addition to LRU: fifo, s3fifo, leaf (evicts only blocks without a "
+    "cached successor), second (stores a block at its second request), ttl:SECONDS, optimal "
     "(Belady).",
 )
 @click.option(

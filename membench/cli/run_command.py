@@ -115,8 +115,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default="",
     metavar="KEY=VALUE",
     help="Measure two configurations A and B alternately and compare each round of A with a round "
-    "of B. B has python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N.  [default: 12 pairs "
-    "of rounds]",
+    "of B. B differs from A in one setting: python=PATH, env=NAME=VALUE, scratch=DIR or "
+    "device=cuda:N. Without --rounds, 12 pairs of rounds are measured.",
 )
 @click.option(
     "--setup-a",

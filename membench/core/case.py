@@ -243,8 +243,10 @@ class Bench:
         given: dict[str, str] = {}
         for part in filter(None, case_id.removeprefix(self.name).split("/")):
             key, equals, text = part.partition("=")
-            if not equals or key in given:
+            if not equals:
                 raise UsageError(f"'{part}' in '{case_id}' is not KEY=VALUE", hint)
+            if key in given:
+                raise UsageError(f"'{case_id}' gives {key} more than once", hint)
             given[key] = text
         if unknown := given.keys() - {one.name for one in self.axes}:
             raise UsageError(f"{self.name} has no axis {', '.join(sorted(unknown))}", hint)

@@ -484,7 +484,7 @@ def test_every_form_names_the_gpu(
         assert failed == [
             "GPU 3: host to GPU",
             "GPU 3: GPU to host",
-            "GPU 3: GPU to host, by kernel",
+            "GPU 3: GPU to host, copied by a kernel",
         ]
         assert suite.get("failures") == "3"
         assert suite.get("tests") == str(len(suite))
@@ -591,7 +591,9 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     write_rows(tmp_path / "older.csv", cached)
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
-    assert "no figure" in line  # a cache served the case, so the check uses no memory figure
+    assert (
+        "no expected value" in line
+    )  # a cache served the case, so the check uses no memory figure
 
 
 def test_every_word_of_the_table_is_explained_below_it(

@@ -113,7 +113,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(tr("host to GPU"), Tier.LINK, Metric.BANDWIDTH, "link/h2d", MachinePart.GPU, _PINNED),
     Quantity(tr("GPU to host"), Tier.LINK, Metric.BANDWIDTH, "link/d2h", MachinePart.GPU, _PINNED),
     Quantity(
-        tr("host to GPU, by kernel"),
+        tr("host to GPU, copied by a kernel"),
         Tier.LINK,
         Metric.BANDWIDTH,
         "link/h2d",
@@ -122,7 +122,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         main=False,
     ),
     Quantity(
-        tr("GPU to host, by kernel"),
+        tr("GPU to host, copied by a kernel"),
         Tier.LINK,
         Metric.BANDWIDTH,
         "link/d2h",

@@ -125,7 +125,7 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
     The reason says whether the value is below `FLOOR` times ``peak``.
     """
-    why, brief = tr("no expected value to compare with"), tr("no figure")
+    why, brief = tr("no expected value to compare with"), tr("no expected value")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no expected value to compare with, and below 70 % of the peak")
         brief = tr("below 70 % of the peak")

@@ -183,7 +183,8 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
         expected = {"cold": major if pattern == "rand" else 10**9, "warm": minor}[state]
         if expected < 0.9 * touched[0]:
             raise VerificationFailed(
-                f"the bench touched {touched[0]} pages, but only {expected} page faults occurred"
+                f"the bench touched {touched[0]} pages, but only {expected} "
+                f"{'major' if state == 'cold' else 'minor'} page faults occurred"
             )
 
     return Observed(

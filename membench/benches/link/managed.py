@@ -110,7 +110,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU while all of its pages are on the host.
 
-    Every page migrates because a GPU thread causes a page fault.
+    Then every page migrates, because a GPU thread causes a page fault.
     """
     return _from_host(gpu, size, "read")
 

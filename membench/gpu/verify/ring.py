@@ -30,7 +30,7 @@ class GpuRing:
         if self.lines < 2:
             raise ValueError(f"a ring needs at least 2 lines, not {self.lines}")
         if self.window < 2 or self.window & (self.window - 1):
-            raise ValueError(f"window must be a power of two, not {self.window}")
+            raise ValueError(f"window must be a power of two and at least 2, not {self.window}")
         if self.window < self.lines and self.lines % self.window:
             raise ValueError(
                 f"{self.lines} lines are not a multiple of the window of {self.window} lines"

@@ -34,7 +34,9 @@ def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
         handle = _handle(nvml, uuid)
         nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except nvml.NVMLError as error:
-        raise BackendUnavailable(f"NVML has no energy counter for this GPU: {error}") from None
+        raise BackendUnavailable(
+            f"NVML cannot read an energy counter of this GPU: {error}"
+        ) from None
     return lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
 
 

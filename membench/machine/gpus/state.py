@@ -192,7 +192,7 @@ class GpuReader:
         if uuid not in self._handles:
             raise NoAnswer(
                 f"NVML lists no GPU with the hashed UUID {uuid}",
-                "run 'nvidia-smi -L' to list the GPUs",
+                "run 'nvidia-smi -L' to see whether a GPU is missing (its UUIDs are not hashed)",
             )
         index, handle = self._handles[uuid]
         try:

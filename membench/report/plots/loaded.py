@@ -50,7 +50,13 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     """Draw one line for every share of reads in the traffic."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
-        return NotDrawn(_TITLE, tr("no latency was measured at two or more levels of traffic"))
+        return NotDrawn(
+            _TITLE,
+            tr(
+                "a line needs latencies at two or more levels of traffic, "
+                "but no share of reads has more than one"
+            ),
+        )
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]
 

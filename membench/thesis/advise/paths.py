@@ -88,7 +88,8 @@ class Capacity:
     """The capacity of a memory tier for KV caches.
 
     Attributes:
-        bytes: bytes of the whole tier.
+        bytes: HBM of all GPUs that hold the model, host memory up to the limit of the control
+            group, or free space of a disk.
         usable: bytes for KV caches, without model weights and without a reserve.
         contexts: number of contexts that fit into ``usable``.
         counted: text that says which bytes are not usable.

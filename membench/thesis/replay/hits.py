@@ -88,10 +88,11 @@ class Replay:
         )
 
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
-        """[k] share of tokens that hit, over the requests from index ``request`` on.
+        """The share of tokens that hit with each of ``capacities``, which are in blocks.
 
-        The last block of a request can have fewer tokens than other blocks. The result is None if
-        blocks have no tokens.
+        Only the requests from index ``request`` on count. The last block of a request can have
+        fewer tokens than other blocks. The result is None if blocks or these requests have no
+        tokens.
         """
         total = int(self.tokens[request:].sum())
         if not total or not self.block_tokens:

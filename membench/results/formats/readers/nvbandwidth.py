@@ -4,11 +4,11 @@ A result is the median of the ``-i`` samples, or the mean with ``-m``. Many file
 whether ``-m`` was used. Many files also lack the size set by ``-b``: membench then assumes 512 MiB
 unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
 
-For tests of both directions between host and device, nvbandwidth counts one direction, but membench
-counts the sum. So these tests keep nvbandwidth's names. For transfers between devices in both
-directions, nvbandwidth prints three matrices: one for each direction and one for the total. ``-j``
-appends these matrices to one another (NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``,
-``json_output.cpp``).
+For tests of both directions between host and device, nvbandwidth counts one direction, but
+``link/bidir`` counts the sum by default. So the case ids of these tests contain nvbandwidth's name
+of the test. For transfers between devices in both directions, nvbandwidth prints three matrices:
+one for each direction and one for the total. ``-j`` appends these matrices to one another
+(NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations
