@@ -34,8 +34,9 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print(_tiers(result))
         if result.reread:
             console.print()
+            unit = "object" if result.block_tokens is None else "token"
             console.print(
-                Text("Time between two uses, share of tokens and of token-seconds", "bold")
+                Text(f"Time between two uses, share of {unit}s and of {unit}-seconds", "bold")
             )
             console.print(_gaps(result))
     console.print()

@@ -114,7 +114,7 @@ class Replayed:
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: capacity in blocks beyond which the hit rate is constant.
         reread: for blocks that are read again, the shares of each band of the time between two
-            uses; empty without times.
+            uses, by tokens, or by objects without tokens; empty without times.
         resting: for whole contexts, the shares of each band of the time to the next request of the
             session; empty without sessions.
     """
