@@ -89,7 +89,7 @@ class TierRow:
 
     name: str
     capacity_bytes: float
-    capacity_blocks: int | None
+    capacity_blocks: int
     hit_rate: float
     read_per_s: float | None
     written_per_s: float | None
@@ -143,12 +143,24 @@ class Replayed:
 
 @record(kw_only=True)
 class TierAsked:
-    """A cache tier that a user describes: name, capacity, time to live and admission rule."""
+    """A cache tier that a user describes: name, capacity, time to live and admission rule.
+
+    Raises:
+        UsageError: ``capacity_bytes`` is infinite or NaN.
+    """
 
     name: str
     capacity_bytes: float
     second: bool = False
     ttl: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Check the capacity."""
+        if not math.isfinite(self.capacity_bytes):
+            raise UsageError(
+                f"tier {self.name}: the capacity is {self.capacity_bytes} bytes",
+                "use a finite capacity",
+            )
 
 
 def replay_source(
