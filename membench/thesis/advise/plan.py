@@ -374,8 +374,8 @@ def _restore(question: Question, name: str, path: Rate, flops: Rate | None, shar
 def _equal_layers(model: Model) -> float:
     """Number of layers if every layer stores equal data, otherwise infinity.
 
-    A bound on a pipeline of equal layers does not hold for layers of which some store less, such as
-    windows. With infinitely many layers, the bound holds for any layers (`restored_ttft`).
+    If some layers store less than others, such as layers with a window, the time of a pipeline of
+    equal layers is not a lower bound. `restored_ttft` then needs infinity.
     """
     layers = layer_count(resolved(model.config))
     stored = {group.layers for group in model.shape.groups}

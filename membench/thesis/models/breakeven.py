@@ -81,12 +81,10 @@ def restored_ttft(
     """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
     With ``overlap``, the GPU computes a layer while later layers load. Loading and computing are
-    the two stages of a pipeline, and each of the ``layers`` equal layers passes through both
-    stages. The slower stage is always busy. The pipeline ends
-    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)`` seconds after its begin: the
-    last layer is computed after the whole load, and the first layer is loaded before the whole
-    computation. Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added in
-    both cases.
+    the two stages of a pipeline of ``layers`` equal layers. The time is
+    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)``, because the GPU computes the
+    last layer after the whole load, and begins to compute after the load of the first layer.
+    Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added in both cases.
 
     If the layers are not equal, use ``math.inf`` for ``layers``. The result is then a lower bound:
     the longer of the two times.
