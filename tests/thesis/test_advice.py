@@ -105,8 +105,8 @@ def test_times_are_those_of_the_formulas_with_the_range_of_the_rounds() -> None:
     assert again.ttft.high == pytest.approx(flops / 630e12)
     (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
     load = kv_bytes(LLAMA.shape, 32768 - 16) / 40e9
-    suffix = prefill_flops(32768, weights.matmul, weights.attention, 32768 - 16) / 700e12
-    assert ddr.ttft.value == pytest.approx(max(load, suffix) + load / 80)
+    suffix = _suffix_s(LLAMA, 32768)
+    assert ddr.ttft.value == pytest.approx(load + suffix / 80)
     assert ddr.flips_at == pytest.approx(kv_bytes(LLAMA.shape, 32768) / (flops / 700e12))
 
 
@@ -232,6 +232,13 @@ def _model(tmp_path: Path, config: bytes) -> Model:
     return find_model(str(path))
 
 
+def _suffix_s(model: Model, tokens: int) -> float:
+    """Seconds to compute the last 16 of ``tokens`` tokens at 700 TFLOP/s."""
+    weights = model.parameters
+    assert weights is not None
+    return prefill_flops(tokens, weights.matmul, weights.attention, tokens - 16) / 700e12
+
+
 def test_a_model_of_windows_alone_is_restored_up_to_its_window(tmp_path: Path) -> None:
     model = _model(tmp_path, window_model())
     full = 4 * 2 * 8 * 128 * 4096 * 2  # layers, K and V, heads, elements, tokens, bytes
@@ -240,8 +247,18 @@ def test_a_model_of_windows_alone_is_restored_up_to_its_window(tmp_path: Path) -
     )
     assert (short.kv_bytes, long.kv_bytes) == (full // 2, full)
     (ddr,) = [choice for choice in long.choices if choice.name == "ddr"]
-    assert ddr.ttft.value == pytest.approx(full / 40e9 * (1 + 1 / 4), rel=1e-3)
+    assert ddr.ttft.value == pytest.approx(full / 40e9 + _suffix_s(model, 65536) / 4)
     assert long.piece == Pieces(16 * 8 * 128 * 2, 8)
+
+
+def test_layers_of_which_some_store_less_are_bound_by_the_load_or_the_computation() -> None:
+    mixed = models()["gpt-oss-120b"]  # windows and full attention, layer by layer
+    found = _advise(_box(gemm=700e3, kv=40.0), model=mixed)
+    (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
+    assert ddr.ttft.value == pytest.approx(kv_bytes(mixed.shape, 32768 - 16) / 40e9)
+    slow = _advise(_box(gemm=0.7, kv=40.0), model=mixed)
+    (ddr,) = [choice for choice in slow.choices if choice.name == "ddr"]
+    assert ddr.ttft.value == pytest.approx(_suffix_s(mixed, 32768) * 1e6)
 
 
 def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
@@ -258,7 +275,8 @@ def test_a_model_of_states_alone_is_restored_in_the_same_time_at_every_context(
         assert found.rank_bytes == state / 2
         assert found.piece == Pieces(state // 8, 4)
         (ddr,) = [choice for choice in found.choices if choice.name == "ddr"]
-        assert ddr.ttft.value == pytest.approx(state / 2 / 40e9 * (1 + 1 / 4))
+        suffix = _suffix_s(model, found.question.context) / 2
+        assert ddr.ttft.value == pytest.approx(state / 2 / 40e9 + suffix / 4)
         assert ddr.crossover == short.choices[0].crossover
         terms = dict(facts(found))
         assert "One block" not in terms

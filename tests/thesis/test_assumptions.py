@@ -80,6 +80,7 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
         ),
         ('kind = "spec"', 'kind = "spec", evidence = ["model"]', "'evidence' is not text", ""),
         ("memory = {", "memory = 3\nx = {", "'device.h100.memory' is not a table", ""),
+        ("[device.h100]", "[device.x]\n[device.h100]", "the table 'device.x' is empty", "remove"),
         ("[device.h100]", "[device.h100", "not TOML", ""),
         (
             "[device.h100]",

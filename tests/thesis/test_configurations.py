@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from whole_commands import linear_model
 
+from membench.thesis.models import parameters
 from membench.thesis.models.architecture import (
     compress_ratios,
     head_width,
@@ -449,6 +450,68 @@ def test_every_row_of_the_table_says_which_layers_attend() -> None:
 )
 def test_older_spellings_are_read(config: dict[str, Any], token: int) -> None:
     assert bytes_per_token(shape_of(config)) == token
+
+
+# The first 10 layers of Gemma 3n E4B. One of 5 layers has full attention.
+_GEMMA_3N: dict[str, Any] = {
+    "model_type": "gemma3n_text",
+    "hidden_size": 2048,
+    "num_hidden_layers": 10,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 256,
+    "intermediate_size": 16_384,
+    "vocab_size": 262_400,
+    "sliding_window": 512,
+    "num_kv_shared_layers": 0,
+}
+
+
+def test_a_layer_that_reuses_a_cache_still_attends() -> None:
+    alone, shared = (
+        parameters.count({**_GEMMA_3N, "num_kv_shared_layers": layers}) for layers in (0, 6)
+    )
+    keys_and_values = 2 * 2048 * 2 * 256  # of one layer
+    assert alone.matmul - shared.matmul == alone.total - shared.total == 6 * keys_and_values
+    assert alone.attention == shared.attention == 2 * 4 * 8 * 256  # two layers have no window
+    stored = shape_of({**_GEMMA_3N, "num_kv_shared_layers": 6})
+    assert bytes_per_token(stored) == 0  # only the first 4 layers store, and all have a window
+    assert kv_bytes(stored, 10_000) == 4 * 2 * 2 * 256 * 512 * 2
+
+
+def test_layers_of_gemma_4_that_reuse_a_cache_have_a_wide_mlp() -> None:
+    gemma = {**_GEMMA_3N, "model_type": "gemma4_text", "num_kv_shared_layers": 6}
+    wide = parameters.count({**gemma, "use_double_wide_mlp": True})
+    assert wide.matmul - parameters.count(gemma).matmul == 6 * 3 * 2048 * 16_384
+
+
+def test_every_layer_cannot_reuse_a_cache() -> None:
+    with pytest.raises(ModelError, match="10 of 10 layers reuse the KV cache"):
+        shape_of({**_GEMMA_3N, "num_kv_shared_layers": 10})
+
+
+def test_hunyuan_large_has_its_published_size_and_half_of_the_cache() -> None:
+    # arXiv:2411.02265 gives 389 billion parameters, of which 52 billion are active
+    config = {
+        "model_type": "hunyuan",
+        "hidden_size": 6400,
+        "num_hidden_layers": 64,
+        "num_attention_heads": 80,
+        "num_key_value_heads": 8,
+        "intermediate_size": 18_304,
+        "num_experts": 16,
+        "moe_topk": 1,
+        "num_shared_expert": 1,
+        "vocab_size": 128_000,
+        "tie_word_embeddings": True,
+        "use_cla": True,
+        "cla_share_factor": 2,
+    }
+    model = parameters.count(config)
+    assert round(model.total / 1e9) == 389
+    assert model.attention == 64 * 4 * 80 * 80
+    assert bytes_per_token(shape_of(config)) == 32 * 2 * 8 * 80 * 2
+    assert bytes_per_token(shape_of({**config, "use_cla": False})) == 64 * 2 * 8 * 80 * 2
 
 
 _DENSE: dict[str, Any] = {

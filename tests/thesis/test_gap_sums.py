@@ -41,7 +41,7 @@ def test_the_sums_are_those_of_the_trace(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sums_agree_with_each_gap(name: str) -> None:
     sums, gaps = gap_sums()[name], gaps_of(name)
-    seconds, tokens = gaps.seconds, gaps.tokens
+    seconds, tokens = gaps.seconds, gaps.weights
     for limit, share in zip(GRID_S, sums.traffic, strict=True):
         assert share == pytest.approx(tokens[seconds <= limit].sum() / tokens.sum())
     fast = seconds <= FAST_S

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from io import StringIO
+from pathlib import Path
+
 import numpy as np
 import pytest
+from rich.console import Console
 from traces import shipped
 
+from membench.report.screens.replay import print_replay
+from membench.thesis.replay.answer import replay_source
 from membench.thesis.replay.gaps import Gaps, reread, resting
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import Trace, TraceError
@@ -32,9 +38,9 @@ def test_resting_context_falls_into_the_published_bands(agent: Trace) -> None:
     assert round(gaps.mean_s) == 184
     long = gaps.seconds > 60
     # The exact mean is 865.7.
-    assert int(np.average(gaps.seconds[long], weights=gaps.tokens[long])) == 865
+    assert int(np.average(gaps.seconds[long], weights=gaps.weights[long])) == 865
     assert gaps.mean_s == pytest.approx(
-        float(np.average(gaps.seconds, weights=gaps.tokens)), rel=1e-9
+        float(np.average(gaps.seconds, weights=gaps.weights)), rel=1e-9
     )
 
 
@@ -56,7 +62,7 @@ def test_gaps_between_requests_of_a_session(agent: Trace) -> None:
 def test_what_is_read_again_rests_less_than_the_context(agent: Trace) -> None:
     exact = reread(agent, replay(agent).reuse)
     whole = resting(agent)
-    assert exact.tokens.sum() < whole.tokens.sum()
+    assert exact.weights.sum() < whole.weights.sum()
     assert exact.mean_s < whole.mean_s
     fast, _, slow = exact.bands((60.0, 300.0))
     assert percent([fast.traffic, fast.residency, slow.traffic, slow.residency]) == [
@@ -82,3 +88,14 @@ def test_a_trace_without_sessions_has_no_resting_context() -> None:
 
 def test_no_gaps_have_no_mean() -> None:
     assert Gaps(np.zeros(0), np.zeros(0)).mean_s == 0
+
+
+def test_objects_without_tokens_count_one_each(tmp_path: Path) -> None:
+    path = tmp_path / "objects.csv"
+    path.write_text("time,object\n0,a\n5,a\n30,b\n100,a\n")
+    found = replay_source(str(path))
+    bands = {one.high: (one.traffic, one.residency) for one in found.reread if one.traffic}
+    assert bands == {10.0: (0.5, 0.05), 120.0: (0.5, 0.95)}
+    console = Console(record=True, width=100, file=StringIO())
+    print_replay(console, [found])
+    assert "Time between two uses, share of objects and of object-seconds" in console.export_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from membench.thesis.models.kv_shape import (
     BlockLayout,
     KvDtype,
     KvShape,
-    LayerRole,
     Pieces,
     bytes_per_token,
     constant_bytes,
@@ -182,7 +180,7 @@ def test_windows_alone_are_moved_by_blocks_and_states_alone_whole() -> None:
     # the last 3 inputs of the convolution over two keys (16 x 128 each) and the values (32 x 128).
     layer = 32 * 128 * 128 * 4 + 3 * (2 * 16 * 128 + 32 * 128) * 2
     states = shape_of(json.loads(linear_model()))
-    assert states.layers == states.state_layers == 4
+    assert states.state_layers == 4
     assert kv_bytes(states, 10) == kv_bytes(states, 10_000) == 4 * layer
     for tp in (1, 2, 8):
         assert piece_sizes(states, 16, tp, BlockLayout.SPLIT, KvDtype.FP16) == (
@@ -312,10 +310,3 @@ def test_every_shipped_model_has_its_origin_and_counts() -> None:
         assert model.day is not None
         assert model.parameters is not None
         assert all(group.layers > 0 for group in model.shape.groups)
-
-
-def test_layers_do_not_count_an_index() -> None:
-    shape = models()["glm-5"].shape
-    assert shape.layers == 78
-    kv = tuple(group for group in shape.groups if group.role is LayerRole.KV)
-    assert replace(shape, groups=kv).layers == 78

@@ -192,6 +192,21 @@ def test_a_part_without_rule_or_reason_is_refused() -> None:
     assert parse_ledger(text + 'waits_for = "nobody counts"\n').parts[0].thresholds is None
 
 
+@pytest.mark.parametrize("instead", ["", "claim = []", "claim = 1"])
+def test_a_ledger_without_claims_is_refused(instead: str) -> None:
+    (head, _) = SMALL.split("[[claim]]")
+    with pytest.raises(LedgerError, match="the ledger has no claims"):
+        parse_ledger(instead + head)
+
+
+def test_no_part_is_left_out() -> None:
+    (head, part) = SMALL.split("[[claim.part]]")
+    eight = head + 8 * f"[[claim.part]]{part}\n"
+    assert [one.id for one in parse_ledger(eight).parts] == [f"C01{one}" for one in "abcdefgh"]
+    with pytest.raises(LedgerError, match="C01: more than 8 parts"):
+        parse_ledger(f"{eight}[[claim.part]]{part}")
+
+
 def test_no_claim_stands_twice() -> None:
     (_, claim) = SMALL.split("[[claim]]")
     with pytest.raises(LedgerError, match="duplicate claim id: C01"):

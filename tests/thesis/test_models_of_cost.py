@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -90,12 +92,36 @@ def test_the_slower_of_source_and_link_and_a_latency() -> None:
     assert breakeven.load_seconds(10e9, 2e9, 5e9, 0.5) == 5.5
 
 
-def test_overlap_hides_all_but_the_first_layer() -> None:
+def test_overlap_hides_all_but_one_layer_of_the_shorter_stage() -> None:
     assert breakeven.restored_ttft(2.0, 3.0, 80, overlap=True) == 3.0 + 2.0 / 80
-    assert breakeven.restored_ttft(4.0, 3.0, 80, overlap=True, fixed_s=0.5) == 4.55
+    long = breakeven.restored_ttft(4.0, 3.0, 80, overlap=True, fixed_s=0.5)
+    assert long == pytest.approx(4.0 + 3.0 / 80 + 0.5)
     assert breakeven.restored_ttft(2.0, 3.0, 80, overlap=False) == 5.0
-    assert breakeven.unhidden_load(2.0, 3.0, 80, overlap=True) == pytest.approx(2.0 / 80)
-    assert breakeven.unhidden_load(2.0, 3.0, 80, overlap=False) == 2.0
+
+
+def pipelined(load: Sequence[float], compute: Sequence[float]) -> float:
+    """Seconds until the last layer is computed; a layer is computed after its load."""
+    loaded = computed = 0.0
+    for own_load, own_compute in zip(load, compute, strict=True):
+        loaded += own_load
+        computed = max(computed, loaded) + own_compute
+    return computed
+
+
+@given(load=st.floats(0, 100), suffix=st.floats(0, 100), layers=st.integers(1, 130))
+def test_overlap_is_a_pipeline_of_equal_layers(load: float, suffix: float, layers: int) -> None:
+    simulated = pipelined([load / layers] * layers, [suffix / layers] * layers)
+    found = breakeven.restored_ttft(load, suffix, layers, overlap=True)
+    assert found == pytest.approx(simulated)
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=1, max_size=20))
+def test_no_pipeline_of_unequal_layers_is_faster_than_the_bound(
+    layers: list[tuple[float, float]],
+) -> None:
+    load, compute = zip(*layers, strict=True)
+    bound = breakeven.restored_ttft(sum(load), sum(compute), math.inf, overlap=True)
+    assert bound <= pipelined(load, compute) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,13 @@ def test_sessions_without_a_clock_need_a_rate(begin: str) -> None:
     assert "--requests-per-second" in caught.value.hint
     with pytest.raises(UsageError, match="needs tiers"):
         plan_of_trace(begin, LLAMA, KvDtype.FP16, [], DRIVE)
+
+
+@pytest.mark.parametrize("capacity", [math.inf, math.nan])
+def test_a_tier_without_a_finite_capacity_is_refused(capacity: float) -> None:
+    with pytest.raises(UsageError, match=f"tier ssd: the capacity is {capacity} bytes") as caught:
+        TierAsked(name="ssd", capacity_bytes=capacity)
+    assert caught.value.hint == "use a finite capacity"
 
 
 def test_lengths_follow_littles_law() -> None:

@@ -34,8 +34,9 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print(_tiers(result))
         if result.reread:
             console.print()
+            unit = "object" if result.block_tokens is None else "token"
             console.print(
-                Text("Time between two uses, share of tokens and of token-seconds", "bold")
+                Text(f"Time between two uses, share of {unit}s and of {unit}-seconds", "bold")
             )
             console.print(_gaps(result))
     console.print()
@@ -154,8 +155,8 @@ def _tiers(result: Replayed) -> Table:
     for title in heads if timed else ():
         table.add_column(title, justify="right")
     for one in result.tiers:
-        blocks = "inf" if one.capacity_blocks is None else f"{one.capacity_blocks:,}"
-        cells = [one.name, show_amount(one.capacity_bytes), blocks, f"{one.hit_rate:.6f}"]
+        size, blocks = show_amount(one.capacity_bytes), f"{one.capacity_blocks:,}"
+        cells = [one.name, size, blocks, f"{one.hit_rate:.6f}"]
         rates = (
             _scaled(one.read_per_s, 1e9),
             _scaled(one.written_per_s, 1e9),

@@ -50,6 +50,7 @@ from membench.thesis.models.kv_shape import (
     mean_bytes_per_token,
     pieces,
 )
+from membench.thesis.models.layer_kinds import layer_count
 from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 
 MOST_TOKENS = 2**24
@@ -344,11 +345,12 @@ def _restore(question: Question, name: str, path: Rate, flops: Rate | None, shar
     suffix_tokens = min(question.block_tokens, question.context)
     kept = question.context - suffix_tokens
     shape, dtype = question.model.shape, question.dtype
+    layers = _equal_layers(question.model)
 
     def ttft(rate: float, compute: float | None) -> float:
         load = load_seconds(share * kv_bytes(shape, kept, dtype), rate, math.inf)
         suffix = 0.0 if compute is None else _prefill(question, question.context, kept, compute)
-        return restored_ttft(load, suffix, question.model.shape.layers, overlap=True)
+        return restored_ttft(load, suffix, layers, overlap=True)
 
     spans = (None, None, None) if flops is None else (flops.low, flops.value, flops.high)
     times = Rate.of_values(
@@ -367,6 +369,19 @@ def _restore(question: Question, name: str, path: Rate, flops: Rate | None, shar
         crossover=crossover(question, share, path.value, flops.value),
         flips_at=share * kv_bytes(shape, question.context, dtype) / again,
     )
+
+
+def _equal_layers(model: Model) -> float:
+    """Number of layers if every layer stores equal data, otherwise infinity.
+
+    If some layers store less than others, such as layers with a window, the time of a pipeline of
+    equal layers is not a lower bound. `restored_ttft` then needs infinity.
+    """
+    layers = layer_count(resolved(model.config))
+    stored = {group.layers for group in model.shape.groups}
+    if model.shape.state_layers:
+        stored.add(model.shape.state_layers)
+    return layers if stored == {layers} else math.inf
 
 
 def _prefill(question: Question, tokens: float, cached: float, rate: float) -> float:

@@ -223,7 +223,12 @@ def _tables(
                 f"{where}: '{one_line(name)}' is not a table with value, low, high, ...",
                 "docs/thesis.md shows an entry",
             )
-        if any(isinstance(inner, dict) for inner in value.values()) or not value:
+        if not value:
+            raise AssumptionError(
+                f"{where}: the table '{one_line(name)}' is empty",
+                "remove the table, or give the keys of an entry as in docs/thesis.md",
+            )
+        if any(isinstance(inner, dict) for inner in value.values()):
             yield from _tables(value, f"{name}.", where)
         else:
             yield name, value

@@ -214,6 +214,8 @@ def parse_ledger(text: str) -> Ledger:
     report = document.get("report", {})
     if not report.get("source") or type(report.get("date")) is not date:
         raise LedgerError("the report has no source, or no date such as 2026-01-21")
+    if not isinstance(document.get("claim"), list) or not document["claim"]:
+        raise LedgerError("the ledger has no claims: give each claim as a table [[claim]]")
     inputs = {name: _input(name, table) for name, table in document.get("input", {}).items()}
     awaited = {name: _awaited(name, table) for name, table in document.get("awaited", {}).items()}
     claims = tuple(_claim(table, number) for number, table in enumerate(document["claim"], 1))
@@ -224,17 +226,22 @@ def parse_ledger(text: str) -> Ledger:
         awaited=awaited,
         claims=claims,
     )
-    ids = [claim.id for claim in claims]
+    _check_names(found)
+    return found
+
+
+def _check_names(found: Ledger) -> None:
+    """Raise `LedgerError` if an id occurs twice, or if a part uses an unknown input."""
+    ids = [claim.id for claim in found.claims]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
         raise LedgerError(f"duplicate claim id: {twice}")
     for part in found.parts:
         for name in part.measurements:
-            if name not in inputs:
+            if name not in found.inputs:
                 raise LedgerError(f"{part.id}: there is no input '{name}'")
         for name in part.rests_on:
             if name not in (*part.measurements, *part.assumptions):
                 raise LedgerError(f"{part.id}: 'rests_on' has the unused input '{name}'")
-    return found
 
 
 def _awaited(name: str, table: Mapping[str, Any]) -> Awaited:
@@ -286,12 +293,15 @@ def _claim(table: Mapping[str, Any], number: int) -> Claim:
         raise LedgerError(f"{where}: {error}") from None
 
 
+_LETTERS = "abcdefgh"
 _TEXTS = {"proposition", "decided_by", "waits_for"}
 _RULE_KEYS = {"direction", "supports", "contradicts", "share", "contradicting_share"}
 
 
 def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterator[Part]:
-    for letter, table in zip("abcdefgh", tables, strict=False):
+    if len(tables) > len(_LETTERS):
+        raise LedgerError(f"{claim}: more than {len(_LETTERS)} parts")
+    for letter, table in zip(_LETTERS, tables, strict=False):
         name = claim if single else f"{claim}{letter}"
         values = {("cls" if key == "class" else key): value for key, value in table.items()}
         rule = {key: values.pop(key) for key in _RULE_KEYS & values.keys()}

@@ -11,7 +11,7 @@ from collections import Counter
 
 from membench.thesis.models.configuration import Config, ModelError, Text, number, resolved
 from membench.thesis.models.kv_shape import KvShape, LayerGroup, LayerRole
-from membench.thesis.models.layer_kinds import LayerKind, counted, layer_count, layer_kinds
+from membench.thesis.models.layer_kinds import LayerKind, counted, layer_count, stored_kinds
 from membench.thesis.models.recurrent_state import convolution_bytes, state_bytes
 
 _GROWS = (LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK)
@@ -34,7 +34,7 @@ def shape_of(config: Config) -> KvShape:
     text = resolved(config)
     if is_compressed(text):
         return KvShape(groups=_compressed(text))
-    kinds = layer_kinds(text)
+    kinds = stored_kinds(text)
     counts = counted(kinds)
     groups = _latent(text, kinds) if is_latent(text) else _heads(text, kinds)
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0

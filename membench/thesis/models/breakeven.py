@@ -76,23 +76,22 @@ def load_seconds(
 
 
 def restored_ttft(
-    load_s: float, suffix_s: float, layers: int, *, overlap: bool, fixed_s: float = 0.0
+    load_s: float, suffix_s: float, layers: float, *, overlap: bool, fixed_s: float = 0.0
 ) -> float:
     """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
-    With ``overlap``, the GPU computes a layer while later layers load. Then the time is
-    ``max(load_s, suffix_s) + load_s / layers``, because the first layer must load before the
-    computation begins. Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added
-    in both cases.
+    With ``overlap``, the GPU computes a layer while later layers load. Loading and computing are
+    the two stages of a pipeline of ``layers`` equal layers. The time is
+    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)``, because the GPU computes the
+    last layer after the whole load, and begins to compute after the load of the first layer.
+    Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added in both cases.
+
+    If the layers are not equal, use ``math.inf`` for ``layers``. The result is then a lower bound:
+    the longer of the two times.
     """
     if overlap:
-        return max(load_s, suffix_s) + load_s / layers + fixed_s
+        return max(load_s + suffix_s / layers, load_s / layers + suffix_s) + fixed_s
     return load_s + suffix_s + fixed_s
-
-
-def unhidden_load(load_s: float, suffix_s: float, layers: int, *, overlap: bool) -> float:
-    """Seconds by which the load delays the first token; arguments as in `restored_ttft`."""
-    return restored_ttft(load_s, suffix_s, layers, overlap=overlap) - suffix_s
 
 
 def contexts_held(

@@ -157,20 +157,6 @@ class KvShape:
     state_bytes: int = 0
     state_layers: int = 0
 
-    @property
-    def layers(self) -> int:
-        """Number of layers with a KV cache.
-
-        The group of an index adds no layers. If no layer has a KV cache, the result is the number
-        of recurrent layers.
-        """
-        if not self.groups:
-            return self.state_layers
-        held = [group for group in self.groups if group.role is LayerRole.KV]
-        # Every layer of DeepSeek V4 is in the window group. Other groups have the same layers.
-        windows = [group for group in held if group.compressed and group.window]
-        return sum(group.layers for group in windows or held)
-
 
 def kv_bytes(
     shape: KvShape, tokens: int, dtype: KvDtype = KvDtype.FP16, *, index: bool = True

@@ -32,7 +32,7 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """The data that a layer stores for a context: all tokens, a window, a recurrent state, ..."""
+    """The memory of a layer for a context: all tokens, a window, a recurrent state, ..."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"
@@ -42,7 +42,7 @@ class LayerKind(StrEnum):
     """Full attention and a recurrent state in one layer."""
     CONV = "conv"
     NONE = "mlp"
-    """A layer that stores nothing, such as an MLP or a layer that reads another layer's cache."""
+    """A layer without attention and state, such as an MLP."""
 
 
 _NAMES: dict[str, LayerKind] = {
@@ -88,28 +88,48 @@ def layer_count(text: Config) -> int:
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
     """The kind of each layer of the model, from the first layer to the last.
 
-    A layer that uses the KV cache of another layer has the kind `NONE`.
-
     Raises:
         ModelError: a list does not have one entry per layer, or ``config`` does not define the
             kinds.
     """
     text = resolved(config)
     found = _named(text)
-    if found is None:
-        found = _by_rule(text)
-    shared = number(text, "num_kv_shared_layers", default=0)
-    if shared:  # the last layers use the cache of earlier layers
-        found = (
-            *found[: max(0, len(found) - shared)],
-            *(LayerKind.NONE,) * min(shared, len(found)),
-        )
+    return _by_rule(text) if found is None else found
+
+
+def stored_kinds(config: Config) -> tuple[LayerKind, ...]:
+    """`layer_kinds`, with `NONE` for each layer that stores nothing (`reuses_cache`).
+
+    Raises:
+        ModelError: as in `layer_kinds` and `reuses_cache`.
+    """
+    text = resolved(config)
+    return tuple(
+        LayerKind.NONE if reuses_cache(text, place) else kind
+        for place, kind in enumerate(layer_kinds(text))
+    )
+
+
+def reuses_cache(text: Config, place: int) -> bool:
+    """Whether layer number ``place`` (from 0) attends to the KV cache of an earlier layer.
+
+    Such a layer computes neither K nor V. In Gemma, these are the last ``num_kv_shared_layers``
+    layers. In Hunyuan with ``use_cla``, these are all layers except the first of every
+    ``cla_share_factor`` layers.
+
+    Raises:
+        ModelError: all layers of the model would reuse a KV cache.
+    """
+    if shared := number(text, "num_kv_shared_layers", default=0):
+        layers = layer_count(text)
+        if shared >= layers:
+            raise ModelError(
+                f"{shared} of {layers} layers reuse the KV cache of an earlier layer",
+                "use a 'num_kv_shared_layers' below 'num_hidden_layers'",
+            )
+        return place >= layers - shared
     factor = number(text, "cla_share_factor", default=1) if text.get("use_cla") is True else 1
-    if factor > 1:
-        found = tuple(
-            LayerKind.NONE if place % factor else kind for place, kind in enumerate(found)
-        )
-    return found
+    return factor > 1 and place % factor > 0
 
 
 def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:

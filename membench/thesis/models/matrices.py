@@ -19,7 +19,7 @@ from membench.thesis.models.architecture import (
     layer_geometry,
 )
 from membench.thesis.models.configuration import Config, ModelError, Text, number
-from membench.thesis.models.layer_kinds import LayerKind, layer_kinds
+from membench.thesis.models.layer_kinds import LayerKind, layer_kinds, reuses_cache
 from membench.thesis.models.recurrent_state import STATE_HEADS
 
 _UNGATED = frozenset(
@@ -100,7 +100,7 @@ def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tup
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
-        yield from _latent(text, hidden) if is_latent(text) else _heads(text, kind, hidden)
+        yield from _latent(text, hidden) if is_latent(text) else _heads(text, place, kind, hidden)
     if kind in {LayerKind.STATE, LayerKind.BOTH}:
         yield from _state(text, hidden)
     if kind is LayerKind.CONV:
@@ -108,7 +108,7 @@ def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tup
         yield "conv.out_proj", hidden * hidden
 
 
-def _heads(text: Text, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
+def _heads(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
     groups, width, values = layer_geometry(text, LayerKind.FULL if kind is LayerKind.BOTH else kind)
     heads = number(text, "num_attention_heads")
     step = text.get("attention_other_setting")
@@ -116,9 +116,10 @@ def _heads(text: Text, kind: LayerKind, hidden: int) -> Iterator[tuple[str, floa
         heads = number(step, "num_attention_heads", default=heads)
     gate = 2 if text.get("attn_output_gate") is True else 1
     yield "self_attn.q_proj", gate * hidden * heads * width
-    yield "self_attn.k_proj", hidden * groups * width
-    if not (kind is LayerKind.FULL and text.get("attention_k_eq_v") is True):
-        yield "self_attn.v_proj", hidden * groups * values
+    if not reuses_cache(text, place):
+        yield "self_attn.k_proj", hidden * groups * width
+        if not (kind is LayerKind.FULL and text.get("attention_k_eq_v") is True):
+            yield "self_attn.v_proj", hidden * groups * values
     yield "self_attn.o_proj", heads * values * hidden
 
 
@@ -247,6 +248,8 @@ def _mlp(text: Text, under: str, place: int, hidden: int) -> Iterator[WeightMatr
     both = gemma or text.kind == "longcat_flash"
     if not sparse or both:
         wide = _dense_width(text, place, hidden)
+        if text.get("use_double_wide_mlp") is True and reuses_cache(text, place):
+            wide *= 2  # Gemma 4 E2B
         names = ("gate_proj", "up_proj", "down_proj")[3 - many :]
         for name in names:
             yield WeightMatrix(f"{under}.mlp.{name}", MatrixRole.LAYER, hidden * wide)

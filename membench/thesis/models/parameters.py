@@ -73,8 +73,10 @@ def attention_flops(config: Config) -> float:
 
     ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent, with L layers,
     n_h query heads and d elements per head. Windows, chunks and linear layers are left out, because
-    their FLOPs do not grow quadratically. Sparse attention counts as dense attention, so the result
-    is an upper bound. A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a layer.
+    their FLOPs do not grow quadratically. A layer that reuses the KV cache of another layer counts,
+    because the layer attends to this cache. Sparse attention counts as dense attention, so the
+    result is an upper bound. A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a
+    layer.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

@@ -89,7 +89,7 @@ class TierRow:
 
     name: str
     capacity_bytes: float
-    capacity_blocks: int | None
+    capacity_blocks: int
     hit_rate: float
     read_per_s: float | None
     written_per_s: float | None
@@ -114,7 +114,7 @@ class Replayed:
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: capacity in blocks beyond which the hit rate is constant.
         reread: for blocks that are read again, the shares of each band of the time between two
-            uses; empty without times.
+            uses, by tokens, or by objects without tokens; empty without times.
         resting: for whole contexts, the shares of each band of the time to the next request of the
             session; empty without sessions.
     """
@@ -143,12 +143,24 @@ class Replayed:
 
 @record(kw_only=True)
 class TierAsked:
-    """A cache tier that a user describes: name, capacity, time to live and admission rule."""
+    """A cache tier that a user describes: name, capacity, time to live and admission rule.
+
+    Raises:
+        UsageError: ``capacity_bytes`` is infinite or NaN.
+    """
 
     name: str
     capacity_bytes: float
     second: bool = False
     ttl: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Check the capacity."""
+        if not math.isfinite(self.capacity_bytes):
+            raise UsageError(
+                f"tier {self.name}: the capacity is {self.capacity_bytes} bytes",
+                "use a finite capacity",
+            )
 
 
 def replay_source(

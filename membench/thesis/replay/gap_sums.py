@@ -83,7 +83,7 @@ def computed(name: str) -> dict[str, Any]:
     from membench.thesis.replay.traces import SHIPPED
 
     gaps = gaps_of(name)
-    seconds, tokens = gaps.seconds, gaps.tokens
+    seconds, tokens = gaps.seconds, gaps.weights
     return {
         "trace": next(one.sha256 for one in SHIPPED if one.name == name),
         "fast_share": band_traffic(1.0, seconds, tokens, 0.0, FAST_S),
@@ -108,7 +108,7 @@ def gaps_of(name: str) -> Gaps:
 
 def _cumulated(gaps: Gaps) -> dict[str, list[float]]:
     order = np.argsort(gaps.seconds, kind="stable")
-    seconds, tokens = gaps.seconds[order], gaps.tokens[order]
+    seconds, tokens = gaps.seconds[order], gaps.weights[order]
     place = np.searchsorted(seconds, GRID_S, side="right")
 
     def shares(weights: NDArray[np.float64]) -> list[float]:

@@ -24,20 +24,25 @@ EDGES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 86400.0)
 
 @record
 class Gaps:
-    """Idle times of KV cache: [n] seconds between two uses, and [n] tokens that were idle."""
+    """Idle times of KV cache.
+
+    Attributes:
+        seconds: [n] seconds between two uses.
+        weights: [n] tokens that were idle; [n] blocks if blocks are objects without tokens.
+    """
 
     seconds: NDArray[np.float64]
-    tokens: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
         """The shares of traffic and residency in each band of gaps; ``edges_s`` are upper edges."""
-        return shares(self.seconds, self.tokens, edges_s)
+        return shares(self.seconds, self.weights, edges_s)
 
     @property
     def mean_s(self) -> float:
-        """The mean gap in seconds, weighted by tokens; 0 without idle tokens."""
-        total = self.tokens.sum()
-        return float((self.seconds * self.tokens).sum() / total) if total else 0.0
+        """The mean gap in seconds, weighted by ``weights``; 0 if nothing was idle."""
+        total = self.weights.sum()
+        return float((self.seconds * self.weights).sum() / total) if total else 0.0
 
 
 def resting(trace: Trace) -> Gaps:
@@ -61,6 +66,9 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """For all hits in an unlimited cache, the time since the last use and the number of tokens."""
+    """For all hits in an unlimited cache, the time since the last use, weighted by tokens.
+
+    If the blocks of ``trace`` are objects without tokens, each object has the weight 1.
+    """
     gaps = trace.arrival[reuse.request] - trace.arrival[reuse.before]
-    return Gaps(gaps, reuse.blocks.astype(np.float64) * trace.block_tokens)
+    return Gaps(gaps, reuse.blocks.astype(np.float64) * (trace.block_tokens or 1))

@@ -75,7 +75,7 @@ class PrefillGpu:
     Attributes:
         matmul_params, attention_flops: constants of the model, as in `roofline.prefill_flops`.
         flops_per_s: achieved FLOP/s of the GPU.
-        layers: number of layers of the model.
+        layers: number of layers of the model. The layers count as equal (`restored_ttft`).
         overlap: whether a layer is computed while later layers load.
         fixed_s: seconds per request that depend on neither FLOPs nor bytes.
     """

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from membench.core.errors import UsageError
+from membench.thesis.models.breakeven import restored_ttft
 from membench.thesis.models.roofline import prefill_flops
 from membench.thesis.replay.run_parts import Run, distinct, length, split
 from membench.thesis.replay.trace import Trace, with_poisson_arrivals
@@ -231,20 +232,17 @@ class _EventModel:
 
     def _wait(self, now: float, home: int, served: list[int], prompt: int, cached: int) -> None:
         gpu, stores = self.gpu, self.homes[home]
-        loaded, moving = now, 0.0
-        for store, blocks in zip(stores, served, strict=True):
-            if blocks and store is not stores[0]:
-                done, took = store.load(now, blocks, self.block_bytes)
-                loaded, moving = max(loaded, done), max(moving, took)
         flops = prefill_flops(prompt, gpu.matmul_params, gpu.attention_flops, cached)
         computing = flops / gpu.flops_per_s
         begin = max(now, self.gpu_free[home])
-        if gpu.overlap:
-            done = max(loaded, begin + computing) + moving / gpu.layers
-        else:
-            begin = max(begin, loaded)
-            done = begin + computing
-        self.gpu_free[home] = begin + computing
+        done = begin + computing
+        for store, blocks in zip(stores[1:], served[1:], strict=True):
+            if blocks:
+                loaded, took = store.load(now, blocks, self.block_bytes)
+                ready = restored_ttft(took, computing, gpu.layers, overlap=gpu.overlap)
+                done = max(done, loaded - took + ready)
+        # with overlap, a lower bound: the GPU may have to wait for layers
+        self.gpu_free[home] = begin + computing if gpu.overlap else done
         self.gpu_s += computing
         self.ttft.append(done + gpu.fixed_s - now)
 

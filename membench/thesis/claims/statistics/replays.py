@@ -34,7 +34,7 @@ from membench.thesis.claims.statistics.common import (
 )
 from membench.thesis.models import breakeven
 from membench.thesis.models.gpu_count import gpus_needed_each
-from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
+from membench.thesis.models.kv_shape import KvDtype
 from membench.thesis.replay.curves import curves
 
 Values = dict[str, Floats]
@@ -50,8 +50,7 @@ class _Constants(NamedTuple):
         stored: [model, 1] bytes of weights.
         matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
-        token: [trace, model, 1] KV bytes per token of a mean request, with windows and state.
-        kept: [trace, model, 1] KV bytes per token of a prefix as long as the mean request.
+        token: [trace, model, 1] KV bytes per token of the mean request, with windows and state.
         work: [trace, model, 1] FLOP/s to prefill the tokens of the trace that miss even in an
             unlimited cache.
         most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
@@ -62,7 +61,6 @@ class _Constants(NamedTuple):
     attention: Floats
     asked: Floats
     token: Floats
-    kept: Floats
     work: Floats
     most: Floats
 
@@ -71,10 +69,6 @@ class _Constants(NamedTuple):
 def _constants() -> _Constants:
     models, traces, columns = known_models(), curves(), all_models()
     asked = [np.array([curve.tokens_per_request]) for curve in traces]
-    mean = [
-        [mean_bytes_per_token(model.shape, float(one[0]), KvDtype.FP16) for model in models]
-        for one in asked
-    ]
     work = [
         curve.requests_per_s * prefill_flops(one, one * curve.hits[-1])
         for curve, one in zip(traces, asked, strict=True)
@@ -84,8 +78,7 @@ def _constants() -> _Constants:
         matmul=columns.matmul,
         attention=columns.attention,
         asked=np.array(asked)[:, None],
-        token=np.array(mean)[..., None],
-        kept=np.array([columns.kv(one, KvDtype.FP16) / one for one in asked]),
+        token=np.array([columns.kv(one, KvDtype.FP16) / one for one in asked]),
         work=np.array(work),
         most=np.array([[[curve.most_tokens]] for curve in traces]),
     )
@@ -137,7 +130,7 @@ def _breakeven_rate(flops: Floats) -> Floats:
     """[trace, model, draws] B/s above which restoring a mean request beats recomputing."""
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     constants = _constants()
-    return formula(constants.kept, constants.matmul, constants.attention, constants.asked, flops)
+    return formula(constants.token, constants.matmul, constants.attention, constants.asked, flops)
 
 
 CLASSES = {
