@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from membench import __version__
 from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
-from membench.report.page.document import Alert, Document, Line
+from membench.report.page.document import Alert, Document, Line, Section, ThesisDetail
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
@@ -17,7 +16,6 @@ from membench.report.page.sections import (
     demand,
     derived,
     environment,
-    figures,
     flags,
     headline,
     links,
@@ -31,20 +29,10 @@ from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.verdicts import Verdicts
 
 
-class ThesisDetail(StrEnum):
-    """How much a report shows of the claims of the thesis."""
-
-    FULL = "full"
-    """Every claim with its evidence."""
-    SUMMARY = "summary"
-    """A table of verdicts; the reader can unfold the claims."""
-    NONE = "none"
-    """Only measurements."""
-
-
 def compose(
     sources: Sequence[ReportSource],
     runs: Sequence[Run],
+    plots: Section,
     judged: Verdicts | None,
     entries: Assumptions,
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
@@ -54,6 +42,7 @@ def compose(
     Args:
         sources: the files of the report.
         runs: the runs in these files.
+        plots: the section with the plots (`figures.section`).
         judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.
         entries: the assumptions behind the recommendations.
         thesis: how much the report shows of the claims.
@@ -74,7 +63,7 @@ def compose(
         sections=(
             headline.section(held),
             *([brief.section(held, judged)] if judged is not None else []),
-            figures.section(runs),
+            plots,
             *([against] if against is not None else []),
             results.section(runs),
             environment.section(runs),

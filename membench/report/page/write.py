@@ -7,17 +7,19 @@ import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from membench.core.errors import OutputError, UsageError
 from membench.core.files import atomic_write, create, output_error, shown
-from membench.report.locale import SOURCE, translated
-from membench.report.page.compose import ThesisDetail, compose
-from membench.report.page.document import Document, Figure, Section
+from membench.report.locale import SOURCE, catalogue, in_language, translated
+from membench.report.page.document import Document, Figure, Section, ThesisDetail
 from membench.report.page.runs import read_runs
-from membench.report.plots.style import DARK, LIGHT
-from membench.thesis.claims.given import assumed, idle
-from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, verdicts
+from membench.report.page.sections import figures
+from membench.report.plots.ahead import drawn_ahead
+from membench.report.plots.style import DARK, LIGHT, Plot
+
+if TYPE_CHECKING:
+    from membench.thesis.claims.verdicts import Spread, Verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -81,25 +83,42 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
-    judged = None
-    if thesis is not ThesisDetail.NONE:
+
+    # The modules of the thesis are imported below, while the second process already draws.
+    def judge() -> Verdicts:
+        from membench.thesis.claims.given import idle
+        from membench.thesis.claims.verdicts import verdicts
+
         rows = [row for run in runs for row in run.rows]
         judged = verdicts(rows, assumptions, assume=assume, spread=spread)
         for problem, hint in idle(judged.entries, rows):
             warned(problem, hint)
-    if suffix == ".json":
-        assert judged is not None
-        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
-        written = {output: to_json(judged, digests)}
-    else:
+        return judged
+
+    def document(plots: Section) -> Document:
+        from membench.report.page.compose import compose
+        from membench.thesis.claims.given import assumed
+
+        judged = judge() if thesis is not ThesisDetail.NONE else None
         entries = judged.entries if judged is not None else assumed(assumptions, assume)
-        document = translated(compose(sources, runs, judged, entries, thesis), language)
+        return translated(compose(sources, runs, plots, judged, entries, thesis), language)
+
+    if suffix == ".json":
+        from membench.thesis.claims.verdict_file import to_json
+
+        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
+        written = {output: to_json(judge(), digests)}
+    else:
+        plots = figures.section(runs)
+        with drawn_ahead(_plots(in_language(plots, catalogue(language)))) as draw:
+            page = document(plots)
+            draw([plot for section in page.sections for plot in _plots(section)])
         if suffix == ".html":
             from membench.report.page import html
 
-            written = {output: html.render(document)}
+            written = {output: html.render(page)}
         else:
-            written = _markdown(document, output)
+            written = _markdown(page, output)
     for path in written:
         _check(path)
     # The report is written last, after the files to which the report links.
@@ -111,14 +130,18 @@ def make_report(
 def _markdown(document: Document, output: Path) -> dict[Path, str]:
     from membench.report.page import markdown
 
-    figures = [block for section in document.sections for block in _figures(section)]
+    drawn = [block for section in document.sections for block in _figures(section)]
     stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # used in links
-    images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in figures}
+    images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in drawn}
     pictures = {
-        output.with_name(images[figure.slug]): standalone(figure.drawing.svg())
-        for figure in figures
+        output.with_name(images[figure.slug]): standalone(figure.drawing.svg()) for figure in drawn
     }
     return {output: markdown.render(document, images), **pictures}
+
+
+def _plots(section: Section) -> list[Plot]:
+    drawings = [figure.drawing for figure in _figures(section)]
+    return [drawing for drawing in drawings if isinstance(drawing, Plot)]
 
 
 def _figures(section: Section) -> list[Figure]:
