@@ -113,12 +113,8 @@ def make_report(
         with drawn_ahead(_plots(in_language(plots, catalogue(language)))) as draw:
             page = document(plots)
             draw([plot for section in page.sections for plot in _plots(section)])
-        if suffix == ".html":
-            from membench.report.page import html
-
-            written = {output: html.render(page)}
-        else:
-            written = _markdown(page, output)
+            finish = _html(page, output) if suffix == ".html" else _markdown(page, output)
+        written = finish()
     for path in written:
         _check(path)
     # The report is written last, after the files to which the report links.
@@ -127,16 +123,27 @@ def make_report(
     return tuple(written)
 
 
-def _markdown(document: Document, output: Path) -> dict[Path, str]:
+def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
+    """A function that inserts the plots into the page and returns the file to write."""
+    from membench.report.page import html
+
+    layout = html.lay_out(document)
+    return lambda: {output: layout.page()}
+
+
+def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
+    """A function that draws the plots and returns all files to write."""
     from membench.report.page import markdown
 
     drawn = [block for section in document.sections for block in _figures(section)]
     stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # used in links
     images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in drawn}
-    pictures = {
-        output.with_name(images[figure.slug]): standalone(figure.drawing.svg()) for figure in drawn
+    pictures = {output.with_name(images[figure.slug]): figure.drawing for figure in drawn}
+    text = markdown.render(document, images)
+    return lambda: {
+        output: text,
+        **{path: standalone(drawing.svg()) for path, drawing in pictures.items()},
     }
-    return {output: markdown.render(document, images), **pictures}
 
 
 def _plots(section: Section) -> list[Plot]:
