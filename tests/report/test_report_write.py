@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import OutputError, SchemaError, UsageError
-from membench.report.page.compose import compose
+from membench.report.page.compose import compose, measured
 from membench.report.page.document import Document
 from membench.report.page.runs import read_runs
 from membench.report.page.sections import figures
@@ -31,9 +31,13 @@ def made_once(
     if not _MADE:
         file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
         sources, runs = read_runs([file])
+        first = measured(sources, runs, figures.section(runs))
         judged = verdicts([row for run in runs for row in run.rows])
         _MADE.append(
-            (judged, compose(sources, runs, figures.section(runs), judged, judged.entries))
+            (
+                judged,
+                compose(first, judged, judged.entries),
+            )
         )
     ((judged, document),) = _MADE
     monkeypatch.setattr("membench.thesis.claims.verdicts.verdicts", lambda *_args, **_more: judged)

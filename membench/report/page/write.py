@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from membench.report.locale import SOURCE, catalogue, in_language, translated
 from membench.report.page.document import Document, Figure, Section, ThesisDetail
 from membench.report.page.runs import read_runs
 from membench.report.page.sections import figures
-from membench.report.plots.ahead import drawn_ahead
+from membench.report.plots.ahead import Draw, drawn_ahead
 from membench.report.plots.style import DARK, LIGHT, Plot
 
 if TYPE_CHECKING:
@@ -95,13 +95,16 @@ def make_report(
             warned(problem, hint)
         return judged
 
-    def document(plots: Section) -> Document:
-        from membench.report.page.compose import compose
+    def document(plots: Section, draw: Draw) -> Document:
+        from membench.report.page.compose import compose, measured
         from membench.thesis.claims.given import assumed
 
+        first = measured(sources, runs, plots)
+        beside = [first.comparison] if first.comparison is not None else []
+        draw(in_language(_plots([first.headline, *beside]), catalogue(language)))
         judged = judge() if thesis is not ThesisDetail.NONE else None
         entries = judged.entries if judged is not None else assumed(assumptions, assume)
-        return translated(compose(sources, runs, plots, judged, entries, thesis), language)
+        return translated(compose(first, judged, entries, thesis), language)
 
     if suffix == ".json":
         from membench.thesis.claims.verdict_file import to_json
@@ -110,9 +113,9 @@ def make_report(
         written = {output: to_json(judge(), digests)}
     else:
         plots = figures.section(runs)
-        with drawn_ahead(_plots(in_language(plots, catalogue(language)))) as draw:
-            page = document(plots)
-            draw([plot for section in page.sections for plot in _plots(section)])
+        with drawn_ahead(in_language(_plots([plots]), catalogue(language))) as draw:
+            page = document(plots, draw)
+            draw(_plots(page.sections))
             finish = _html(page, output) if suffix == ".html" else _markdown(page, output)
         written = finish()
     for path in written:
@@ -135,7 +138,7 @@ def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]
     """A function that draws the plots and returns all files to write."""
     from membench.report.page import markdown
 
-    drawn = [block for section in document.sections for block in _figures(section)]
+    drawn = list(_figures(document.sections))
     stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # used in links
     images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in drawn}
     pictures = {output.with_name(images[figure.slug]): figure.drawing for figure in drawn}
@@ -146,14 +149,14 @@ def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]
     }
 
 
-def _plots(section: Section) -> list[Plot]:
-    drawings = [figure.drawing for figure in _figures(section)]
-    return [drawing for drawing in drawings if isinstance(drawing, Plot)]
+def _plots(sections: Iterable[Section]) -> list[Plot]:
+    return [figure.drawing for figure in _figures(sections) if isinstance(figure.drawing, Plot)]
 
 
-def _figures(section: Section) -> list[Figure]:
-    own = [block for block in section.blocks if isinstance(block, Figure)]
-    return own + [figure for inner in section.sections for figure in _figures(inner)]
+def _figures(sections: Iterable[Section]) -> Iterator[Figure]:
+    for section in sections:
+        yield from (block for block in section.blocks if isinstance(block, Figure))
+        yield from _figures(section.sections)
 
 
 def standalone(svg: str) -> str:
