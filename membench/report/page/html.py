@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _PLAIN_BYTES = 256 * 1024
 """Largest attachment in bytes that is embedded without compression."""
+_LEVEL = 6
+"""Level of gzip. The highest level takes almost three times as long to save 0.4 % of the bytes."""
 
 
 _PLOT = Markup("<!--plot-->")
@@ -158,5 +160,5 @@ def download(attachment: Attachment) -> dict[str, str]:
     """File name and ``data:`` URL of ``attachment``; a large file is compressed with gzip."""
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
-        name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)
+        name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, _LEVEL, mtime=0)
     return {"name": name, "href": f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"}
