@@ -90,6 +90,16 @@ def test_an_error_ends_the_second_process_at_once(monkeypatch: pytest.MonkeyPatc
         raise KeyError("mine")
 
 
+def test_a_caller_may_ignore_the_ends_of_children() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with _no_child_is_left(), drawn_ahead([FIRST]):
+            pass
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert FIRST.is_cached()
+
+
 def test_cached_plots_need_no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
     FIRST.svg()
     monkeypatch.setattr(os, "fork", _forbidden)

@@ -48,11 +48,13 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
     try:
         yield lambda more: _send(_uncached(more), target)
     except BaseException:
-        os.kill(child, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
         raise
     finally:
         os.close(target)
-        os.waitpid(child, 0)
+        with suppress(ChildProcessError):  # where SIGCHLD is ignored, no child is left to wait for
+            os.waitpid(child, 0)
 
 
 def _can_draw_ahead() -> bool:
