@@ -83,7 +83,7 @@ def command(
     from membench.core.files import shown
     from membench.core.text import counted
     from membench.core.units import about_size
-    from membench.report.page.compose import ThesisDetail
+    from membench.report.page.document import ThesisDetail
     from membench.report.page.write import make_report
     from membench.report.screens.console import warn
     from membench.results.reference_files import files_of

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from membench.core.terms import Metric, Status, Tier
 from membench.report.page import markdown
-from membench.report.page.compose import compose
+from membench.report.page.compose import compose, measured
 from membench.report.page.markdown_text import code, escaped, fence
 from membench.report.page.runs import read_runs
+from membench.report.page.sections import figures
 from membench.report.page.write import make_report
 from membench.results.schema import Row
 from membench.thesis.claims.verdicts import verdicts
@@ -91,8 +92,9 @@ def test_it_fits_a_step_summary_whatever_the_size_of_the_run(
     ]
     file = make_file(tmp_path / "a.csv", rows)
     sources, runs = read_runs([file])
+    first = measured(sources, runs, figures.section(runs))
     judged = verdicts([row for run in runs for row in run.rows])
-    document = compose(sources, runs, judged, judged.entries)
+    document = compose(first, judged, judged.entries)
     slugs: dict[str, str] = defaultdict(lambda: "x.svg")
     whole = markdown.render(document, slugs)
     assert len(whole.encode()) <= markdown.LIMIT

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import OutputError, SchemaError, UsageError
-from membench.report.page.compose import compose
+from membench.report.page.compose import compose, measured
 from membench.report.page.document import Document
 from membench.report.page.runs import read_runs
+from membench.report.page.sections import figures
 from membench.report.page.write import make_report
 from membench.results.schema import Row
 from membench.thesis.claims.verdicts import Verdicts, verdicts
@@ -30,11 +31,17 @@ def made_once(
     if not _MADE:
         file = make_file(tmp_path_factory.mktemp("composed") / "a.csv", everything)
         sources, runs = read_runs([file])
+        first = measured(sources, runs, figures.section(runs))
         judged = verdicts([row for run in runs for row in run.rows])
-        _MADE.append((judged, compose(sources, runs, judged, judged.entries)))
+        _MADE.append(
+            (
+                judged,
+                compose(first, judged, judged.entries),
+            )
+        )
     ((judged, document),) = _MADE
-    monkeypatch.setattr("membench.report.page.write.verdicts", lambda *_args, **_more: judged)
-    monkeypatch.setattr("membench.report.page.write.compose", lambda *_args: document)
+    monkeypatch.setattr("membench.thesis.claims.verdicts.verdicts", lambda *_args, **_more: judged)
+    monkeypatch.setattr("membench.report.page.compose.compose", lambda *_args: document)
 
 
 @pytest.mark.sampled(2)
@@ -123,7 +130,7 @@ def test_a_file_that_appears_while_the_report_is_made_stays(
         output.write_text("my own work")
         return _MADE[0][1]
 
-    monkeypatch.setattr("membench.report.page.write.compose", late)
+    monkeypatch.setattr("membench.report.page.compose.compose", late)
     with pytest.raises(OutputError, match="exists and is not a report of membench"):
         make_report([results], output)
     assert output.read_text() == "my own work"

@@ -23,9 +23,10 @@ from one_language import english_in, lines_of
 from membench.cli import fleet_report_command, history_command, main, report_command
 from membench.core.messages import Message, tr
 from membench.report.locale import LANGUAGES, SOURCE, catalogue, in_language, translated
-from membench.report.page.compose import ThesisDetail, compose
-from membench.report.page.document import Document, Table
+from membench.report.page.compose import compose, measured
+from membench.report.page.document import Document, Table, ThesisDetail
 from membench.report.page.runs import read_runs
+from membench.report.page.sections import figures
 from membench.report.page.write import make_report
 from membench.report.plots import style
 from membench.results.schema import Row
@@ -61,12 +62,13 @@ def document(
     make_file: Callable[..., Path],
 ) -> Document:
     folder = tmp_path_factory.mktemp("lang")
-    first = make_file(folder / "a.csv", with_tiers)
+    one = make_file(folder / "a.csv", with_tiers)
     other = [replace(row, run_id="other-1", machine="box-2") for row in with_tiers[1:]]
-    second = make_file(folder / "b.csv", other, sidecar=False)
-    sources, runs = read_runs([first, second])
+    another = make_file(folder / "b.csv", other, sidecar=False)
+    sources, runs = read_runs([one, another])
+    first = measured(sources, runs, figures.section(runs))
     judged = verdicts([row for run in runs for row in run.rows])
-    return compose(sources, runs, judged, judged.entries, ThesisDetail.FULL)
+    return compose(first, judged, judged.entries, ThesisDetail.FULL)
 
 
 @pytest.mark.parametrize("language", OTHERS)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from membench import __version__
 from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
-from membench.report.page.document import Alert, Document, Line
+from membench.core.record import record
+from membench.report.page.document import Alert, Document, Line, Section, ThesisDetail
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
@@ -17,7 +17,6 @@ from membench.report.page.sections import (
     demand,
     derived,
     environment,
-    figures,
     flags,
     headline,
     links,
@@ -26,41 +25,62 @@ from membench.report.page.sections import (
     reproduce,
     results,
 )
+from membench.report.page.sections.headline import JudgedRun
 from membench.report.page.sections.words import device_name
 from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.verdicts import Verdicts
 
 
-class ThesisDetail(StrEnum):
-    """The amount of detail on the claims of the thesis in a report."""
+@record
+class Measured:
+    """The sections of a report that depend on no verdict on a claim, and their data.
 
-    FULL = "full"
-    """Every claim with its evidence."""
-    SUMMARY = "summary"
-    """A table of verdicts; the reader can unfold the claims."""
-    NONE = "none"
-    """Only measurements."""
+    Attributes:
+        sources: the files of the report.
+        runs: the runs in these files.
+        held: the runs, compared with references.
+        headline: the section with the best results of each tier.
+        plots: the section with all plots.
+        comparison: the section that compares several files; None if nothing can be compared.
+    """
+
+    sources: Sequence[ReportSource]
+    runs: Sequence[Run]
+    held: tuple[JudgedRun, ...]
+    headline: Section
+    plots: Section
+    comparison: Section | None
 
 
-def compose(
-    sources: Sequence[ReportSource],
-    runs: Sequence[Run],
-    judged: Verdicts | None,
-    entries: Assumptions,
-    thesis: ThesisDetail = ThesisDetail.SUMMARY,
-) -> Document:
-    """The report of ``runs``. It has no date, so that the same files give the same report.
+def measured(sources: Sequence[ReportSource], runs: Sequence[Run], plots: Section) -> Measured:
+    """The sections of a report on ``runs`` that depend on no verdict on a claim.
 
     Args:
         sources: the files of the report.
         runs: the runs in these files.
+        plots: the section with the plots (`figures.section`).
+    """
+    held = headline.judge(runs)
+    against = comparison.section(comparison.compared(sources))
+    return Measured(sources, runs, held, headline.section(held), plots, against)
+
+
+def compose(
+    first: Measured,
+    judged: Verdicts | None,
+    entries: Assumptions,
+    thesis: ThesisDetail = ThesisDetail.SUMMARY,
+) -> Document:
+    """The whole report. It has no date, so that the same files give the same report.
+
+    Args:
+        first: the sections that depend on no verdict.
         judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.
         entries: the assumptions behind the recommendations.
         thesis: the amount of detail on the claims.
     """
     full = thesis is ThesisDetail.FULL
-    held = headline.judge(runs)
-    against = comparison.section(comparison.compared(sources))
+    sources, runs = first.sources, first.runs
     names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
         title=", ".join(names),
@@ -72,10 +92,10 @@ def compose(
             for problem in source.problems
         ),
         sections=(
-            headline.section(held),
-            *([brief.section(held, judged)] if judged is not None else []),
-            figures.section(runs),
-            *([against] if against is not None else []),
+            first.headline,
+            *([brief.section(first.held, judged)] if judged is not None else []),
+            first.plots,
+            *([first.comparison] if first.comparison is not None else []),
             results.section(runs),
             environment.section(runs),
             advice.section(runs, entries),

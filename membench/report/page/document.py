@@ -8,6 +8,7 @@ content depends neither on the format nor on the reader's language: translatable
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from membench.core.messages import tr
@@ -238,3 +239,14 @@ class Document:
     alerts: tuple[Alert, ...]
     sections: tuple[Section, ...]
     language: str = "en"
+
+
+class ThesisDetail(StrEnum):
+    """The amount of detail on the claims of the thesis in a report."""
+
+    FULL = "full"
+    """Every claim with its evidence."""
+    SUMMARY = "summary"
+    """A table of verdicts; the reader can unfold the claims."""
+    NONE = "none"
+    """Only measurements."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from membench.core.record import record
 from membench.report.locale import of_tag
 from membench.report.page.document import (
     Attachment,
@@ -20,6 +21,7 @@ from membench.report.page.document import (
     Code,
     Column,
     Document,
+    Drawing,
     English,
     Figure,
     Inline,
@@ -34,15 +36,51 @@ if TYPE_CHECKING:
 
 _PLAIN_BYTES = 256 * 1024
 """Largest attachment in bytes that is embedded without compression."""
+_LEVEL = 6
+"""Level of gzip. The highest level takes almost three times as long to save 0.4 % of the bytes."""
+
+
+_PLOT = Markup("<!--plot-->")
+"""Markup at the place of a plot. All texts are escaped, so no text contains this markup."""
+
+
+@record
+class Layout:
+    """A page whose plots may still be missing.
+
+    Attributes:
+        parts: the HTML before, between and after the plots.
+        plots: the plots.
+    """
+
+    parts: tuple[str, ...]
+    plots: tuple[Drawing, ...]
+
+    def page(self) -> str:
+        """The page with all plots."""
+        first, *rest = self.parts
+        pictures = (f"{plot.svg()}{text}" for plot, text in zip(self.plots, rest, strict=True))
+        return "".join((first, *pictures))
 
 
 def render(document: Document) -> str:
     """``document`` as HTML. All texts are escaped; only plots are inserted as markup."""
+    return lay_out(document).page()
+
+
+def lay_out(document: Document) -> Layout:
+    """``document`` as HTML, without drawing the plots of its figures."""
+    plots: list[Drawing] = []
+
+    def later(plot: Drawing) -> Markup:
+        plots.append(plot)
+        return _PLOT
+
     say = of_tag(document.language).gettext
     page = _template().render(
-        document=document, light=LIGHT, dark=DARK, _=say, region=_region_names()
+        document=document, light=LIGHT, dark=DARK, _=say, region=_region_names(), plot=later
     )
-    return f"{page}\n"
+    return Layout(tuple(f"{page}\n".split(_PLOT)), tuple(plots))
 
 
 def _region_names() -> Callable[[str], str]:
@@ -126,5 +164,5 @@ def download(attachment: Attachment) -> dict[str, str]:
     """
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
-        name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, mtime=0)
+        name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, _LEVEL, mtime=0)
     return {"name": name, "href": f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"}

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from membench.core.errors import OutputError, UsageError
 from membench.core.files import atomic_write, create, output_error, shown
-from membench.report.locale import SOURCE, translated
-from membench.report.page.compose import ThesisDetail, compose
-from membench.report.page.document import Document, Figure, Section
+from membench.report.locale import SOURCE, catalogue, in_language, translated
+from membench.report.page.document import Document, Figure, Section, ThesisDetail
 from membench.report.page.runs import read_runs
-from membench.report.plots.style import DARK, LIGHT
-from membench.thesis.claims.given import assumed, idle
-from membench.thesis.claims.verdict_file import to_json
-from membench.thesis.claims.verdicts import Spread, verdicts
+from membench.report.page.sections import figures
+from membench.report.plots.ahead import Draw, drawn_ahead
+from membench.report.plots.style import DARK, LIGHT, Plot
+
+if TYPE_CHECKING:
+    from membench.thesis.claims.verdicts import Spread, Verdicts
 
 FORMATS = (".html", ".md", ".json")
 
@@ -82,25 +84,41 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
-    judged = None
-    if thesis is not ThesisDetail.NONE:
+
+    # The modules of the thesis are imported below, while the second process already draws.
+    def judge() -> Verdicts:
+        from membench.thesis.claims.given import idle
+        from membench.thesis.claims.verdicts import verdicts
+
         rows = [row for run in runs for row in run.rows]
         judged = verdicts(rows, assumptions, assume=assume, spread=spread)
         for problem, hint in idle(judged.entries, rows):
             warned(problem, hint)
-    if suffix == ".json":
-        assert judged is not None
-        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
-        written = {output: to_json(judged, digests)}
-    else:
-        entries = judged.entries if judged is not None else assumed(assumptions, assume)
-        document = translated(compose(sources, runs, judged, entries, thesis), language)
-        if suffix == ".html":
-            from membench.report.page import html
+        return judged
 
-            written = {output: html.render(document)}
-        else:
-            written = _markdown(document, output)
+    def document(plots: Section, draw: Draw) -> Document:
+        from membench.report.page.compose import compose, measured
+        from membench.thesis.claims.given import assumed
+
+        first = measured(sources, runs, plots)
+        beside = [first.comparison] if first.comparison is not None else []
+        draw(in_language(_plots([first.headline, *beside]), catalogue(language)))
+        judged = judge() if thesis is not ThesisDetail.NONE else None
+        entries = judged.entries if judged is not None else assumed(assumptions, assume)
+        return translated(compose(first, judged, entries, thesis), language)
+
+    if suffix == ".json":
+        from membench.thesis.claims.verdict_file import to_json
+
+        digests = [(shown(Path(source.path.name)), source.sha256) for source in sources]
+        written = {output: to_json(judge(), digests)}
+    else:
+        plots = figures.section(runs)
+        with drawn_ahead(in_language(_plots([plots]), catalogue(language))) as draw:
+            page = document(plots, draw)
+            draw(_plots(page.sections))
+            finish = _html(page, output) if suffix == ".html" else _markdown(page, output)
+        written = finish()
     for path in written:
         _check(path)
     # The report is written last, after the files to which the report links.
@@ -109,22 +127,37 @@ def make_report(
     return tuple(written)
 
 
-def _markdown(document: Document, output: Path) -> dict[Path, str]:
+def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
+    """A function that inserts the plots into the page and returns the file to write."""
+    from membench.report.page import html
+
+    layout = html.lay_out(document)
+    return lambda: {output: layout.page()}
+
+
+def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
+    """A function that draws the plots and returns all files to write."""
     from membench.report.page import markdown
 
-    figures = [block for section in document.sections for block in _figures(section)]
+    drawn = list(_figures(document.sections))
     stem = os.fsencode(output.stem).decode(errors="replace").replace("\ufffd", "_")  # used in links
-    images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in figures}
-    pictures = {
-        output.with_name(images[figure.slug]): standalone(figure.drawing.svg())
-        for figure in figures
+    images = {figure.slug: f"{stem}_{figure.slug}.svg" for figure in drawn}
+    pictures = {output.with_name(images[figure.slug]): figure.drawing for figure in drawn}
+    text = markdown.render(document, images)
+    return lambda: {
+        output: text,
+        **{path: standalone(drawing.svg()) for path, drawing in pictures.items()},
     }
-    return {output: markdown.render(document, images), **pictures}
 
 
-def _figures(section: Section) -> list[Figure]:
-    own = [block for block in section.blocks if isinstance(block, Figure)]
-    return own + [figure for inner in section.sections for figure in _figures(inner)]
+def _plots(sections: Iterable[Section]) -> list[Plot]:
+    return [figure.drawing for figure in _figures(sections) if isinstance(figure.drawing, Plot)]
+
+
+def _figures(sections: Iterable[Section]) -> Iterator[Figure]:
+    for section in sections:
+        yield from (block for block in section.blocks if isinstance(block, Figure))
+        yield from _figures(section.sections)
 
 
 def standalone(svg: str) -> str:

@@ -108,7 +108,7 @@ def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, No
     def noted(*args: Parameters.args, **options: Parameters.kwargs) -> None:
         for one in args:
             if isinstance(one, _StandIn):
-                one.sketch.add(_Step(None, function, args, options))
+                one.sketch.add(_Step(None, noted, args, options))
                 return
         function(*args, **options)
 

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from membench.core.kept import kept, key_of, sources_key, version_of
+from membench.core.kept import kept, key_of, load, sources_key, version_of
 from membench.core.record import record
 from membench.core.units import format_size
 from membench.report.plots.loading import load_matplotlib
@@ -170,14 +170,26 @@ class Plot:
 
     def svg(self) -> str:
         """The picture as an ``<svg>`` element, from the cache if the cache has the picture."""
-        texts = str(self.title), str(self.description)
-        versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
-        key = key_of(versions, self.slug, *texts, float(self.height), self.sketch.content())
 
         def made() -> bytes:
-            return _adopt(_drawn(self.height, self.sketch.draw), self.slug, *texts).encode()
+            drawn = _drawn(self.height, self.sketch.draw)
+            return _adopt(drawn, self.slug, *self._texts).encode()
 
-        return kept("plots", key, made).decode()
+        return kept(CACHE, self._key, made).decode()
+
+    def is_cached(self) -> bool:
+        """Whether the cache has the picture."""
+        return load(CACHE, self._key) is not None
+
+    @property
+    def _texts(self) -> tuple[str, str]:
+        return str(self.title), str(self.description)
+
+    @property
+    def _key(self) -> str:
+        versions = [version_of("matplotlib"), version_of("numpy"), sources_key(*_SOURCES)]
+        calls = self.sketch.content()
+        return key_of(versions, self.slug, *self._texts, float(self.height), calls)
 
 
 def plot(
@@ -192,6 +204,8 @@ def plot(
     return Plot(slug, title, description, height, sketch)
 
 
+CACHE = "plots"
+"""Directory of the cache with the pictures."""
 _SOURCES = (Path(__file__).parent,)
 
 

@@ -18,7 +18,7 @@ from membench.thesis.claims.assumptions import SUBSTITUTE, Assumption, Assumptio
 from membench.thesis.claims.draws import latin_hypercube
 from membench.thesis.claims.flip import Flip
 from membench.thesis.claims.given import given, text_of
-from membench.thesis.claims.judging import PartVerdict, word_in
+from membench.thesis.claims.judging import PartVerdict, names_of, reads_machine, word_in
 from membench.thesis.claims.kinds import EvidenceKind
 from membench.thesis.claims.ledger import Ledger, Part
 from membench.thesis.claims.rule import combine
@@ -76,6 +76,7 @@ def assuming(
     entries: Assumptions,
     told: Ledger,
     waited: Mapping[str, str],
+    known: dict[tuple[str, tuple[str, ...]], ClaimVerdict],
 ) -> Assumed | None:
     """A change of assumptions that changes the verdict on the claim or on a part.
 
@@ -94,6 +95,7 @@ def assuming(
         flip: the smallest change of one input that changes the verdict on the claim; None if
             unknown.
         waited: further name that a user may assume -> unit that the models use.
+        known: cache for verdicts that depend on no machine: id of a part, options -> the verdict.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -103,11 +105,20 @@ def assuming(
             changed = given(options, entries, waited, date.min)
         except AssumptionError:
             continue
-        there = moved_scenario(scenario, entries, changed)
-        words = {
-            part.part.id: word_in(part.part, there, changed) if part.part.thresholds else part.word
-            for part in parts
-        }
+        moved = {name: changed[name] for name in (text.partition("=")[0] for text in options)}
+        there = _moved_scenario(scenario, moved)
+        read = {name.removeprefix(SUBSTITUTE) for name in moved}
+        words = {}
+        for part in parts:
+            key = (part.part.id, options)
+            if read.isdisjoint(names_of(part.part, scenario)):
+                words[part.part.id] = part.word
+            elif reads_machine(part.part):
+                words[part.part.id] = word_in(part.part, there, changed)
+            else:
+                if key not in known:
+                    known[key] = word_in(part.part, there, changed)
+                words[part.part.id] = known[key]
         becomes = combine(words.values())
         if becomes is not now:
             return Assumed(options, parts[0].part.id[:3], becomes)
@@ -117,19 +128,15 @@ def assuming(
     return second
 
 
-def moved_scenario(scenario: Scenario, before: Assumptions, after: Assumptions) -> Scenario:
-    """``scenario`` with new random draws for the entries of ``after`` that differ from ``before``.
+def _moved_scenario(scenario: Scenario, moved: Assumptions) -> Scenario:
+    """``scenario`` with new random draws for the entries ``moved``.
 
     A measurement keeps its draws, because a measurement takes precedence over an assumption.
     """
     values = dict(scenario.values)
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
-    for name, entry in after.items():
-        known = before.get(name)
-        # Most entries are the same object, and comparing all their fields takes long.
-        if known is entry or known == entry:
-            continue
+    for name, entry in moved.items():
         own = name.removeprefix(SUBSTITUTE)
         if own != name and own in scenario.rows:
             continue  # a measurement takes precedence over an assumption

@@ -200,11 +200,13 @@ class _Shared:
         claims: id of a claim -> the result, if no part of the claim reads the machine.
         parts: id of a part -> the verdict, if the part does not read the machine.
         words: verdicts after a change of one input.
+        assumed: id of a part and options of `--assume` -> the verdict with these options.
     """
 
     claims: dict[str, ClaimResult] = field(default_factory=dict)
     parts: dict[str, PartVerdict] = field(default_factory=dict)
     words: Words = field(default_factory=dict)
+    assumed: dict[tuple[str, tuple[str, ...]], ClaimVerdict] = field(default_factory=dict)
 
 
 @cache
@@ -247,7 +249,7 @@ def _claim(
         tuple(parts),
         flip,
         measuring(told, claim.parts),
-        assuming(parts, changeable, seen, entries, told, waited_for(told, entries)),
+        assuming(parts, changeable, seen, entries, told, waited_for(told, entries), shared.assumed),
     )
     if not any(reads_machine(part) for part in claim.parts):
         shared.claims[claim.id] = result

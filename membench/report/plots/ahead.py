@@ -1,0 +1,99 @@
+"""Draw plots in a second process, while this process computes the rest of a report.
+
+The second process only stores the plots in the cache on disk. When the page is rendered, `Plot.svg`
+finds the plots there. So the page is the same with and without the second process, and also if
+the second process fails.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+from membench.core.cache_dir import cache_directory
+from membench.report.plots.loading import load_matplotlib
+from membench.report.plots.style import CACHE, Plot
+
+Draw = Callable[[Sequence[Plot]], None]
+"""Draws those of several plots that the cache lacks."""
+
+
+@contextmanager
+def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
+    """Draw the plots ``first`` in a second process while the context is open.
+
+    The context is left when the cache has all plots, or at once if there was an error. There is no
+    second process if the cache already has the plots, or if it would be of no use
+    (`_can_draw_ahead`).
+
+    Yields:
+        A function that draws further plots in the second process.
+    """
+    plots = _uncached(first)
+    if not plots or not _can_draw_ahead():
+        yield lambda _plots: None
+        return
+    source, target = os.pipe()
+    child = _fork()
+    if child == 0:
+        os.close(target)
+        _draw(plots, source)
+    os.close(source)
+    try:
+        yield lambda more: _send(_uncached(more), target)
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.close(target)
+        with suppress(ChildProcessError):  # where SIGCHLD is ignored, no child is left to wait for
+            os.waitpid(child, 0)
+
+
+def _can_draw_ahead() -> bool:
+    """Whether a second process can store plots in the cache and has a CPU of its own.
+
+    A process with several threads must not fork, because another thread may hold a lock, which the
+    second process could never take.
+    """
+    return (
+        threading.active_count() == 1
+        and len(os.sched_getaffinity(0)) > 1
+        and cache_directory(CACHE) is not None
+    )
+
+
+def _uncached(plots: Sequence[Plot]) -> list[Plot]:
+    return [plot for plot in plots if not plot.is_cached()]
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of the threads of NumPy's OpenBLAS. OpenBLAS ends them before a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _send(plots: Sequence[Plot], target: int) -> None:
+    with suppress(BrokenPipeError), open(target, "wb", closefd=False) as pipe:
+        pickle.dump(plots, pipe)
+
+
+def _draw(plots: Sequence[Plot], source: int) -> NoReturn:
+    """In the second process: draw ``plots`` and all plots from ``source``, and exit."""
+    try:
+        load_matplotlib()
+        with open(source, "rb") as pipe:
+            while True:
+                for plot in plots:
+                    plot.svg()
+                plots = pickle.load(pipe)  # noqa: S301 - from the process that forked this one
+    finally:
+        os._exit(0)  # also after an error: the first process draws what the cache lacks
