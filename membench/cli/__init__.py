@@ -113,8 +113,6 @@ def main(argv: list[str] | None = None) -> NoReturn:
     # Commands multiply no large matrices. OpenBLAS takes longer to start its threads than click
     # takes to load.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Most objects of a command live until its end, so frequent searches for garbage find little.
-    gc.set_threshold(100_000)
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
