@@ -41,7 +41,7 @@ def now(scratch: Any) -> Any:
 def enter(block: Any, slot: Any, parties: Any) -> Any:
     """Wait for all ``parties`` threads, and record the start time of thread ``slot``.
 
-    Returns False if the threads do not arrive in time.
+    Returns True. If the threads do not arrive within `GIVE_UP_NS`, sets `LATE` and returns False.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS

@@ -64,7 +64,10 @@ def compiling(directory: Path) -> Iterator[None]:
 
 
 def record_digests(directory: Path) -> None:
-    """Record the digests of all compiled files below ``directory`` in one atomic write."""
+    """Record the digests of all compiled files below ``directory`` in one atomic write.
+
+    If a file cannot be read or written, the earlier record stays.
+    """
     with suppress(OSError), _locked(directory / _RECORDING, fcntl.LOCK_EX):
         found = {str(path.relative_to(directory)): _digest(path) for path in _files(directory)}
         partial = directory / f"{_DIGESTS}.{os.getpid()}"

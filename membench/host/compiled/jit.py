@@ -82,8 +82,9 @@ class CompiledFunction:
 
     @cached_property
     def entry(self) -> Callable[..., Any]:
-        """The machine code, compiled at the first access or loaded from the cache.
+        """A callable that runs the machine code.
 
+        The first access compiles the machine code or loads it from the cache.
         The first access must be on one thread, before several threads meet in the kernel's barrier.
         """
         if _CACHE is None:

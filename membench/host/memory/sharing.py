@@ -17,7 +17,10 @@ def thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """All values of the axis ``threads``: ``all``, and powers of two below the number of CPUs."""
+    """All values of the axis ``threads``: powers of two below the number of CPUs, and ``all``.
+
+    The number of CPUs is the number that membench may use.
+    """
     counts: list[Value] = []
     count = 1
     while count < machine.cpu.usable:
