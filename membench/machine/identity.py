@@ -58,7 +58,7 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """The names that earlier versions of membench gave to this machine."""
+    """The other names that earlier versions of membench gave to this machine."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 
