@@ -71,7 +71,7 @@ def _declared(
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Return a decorator that declares an energy bench.
 
-    The decorated function returns the work that the loop repeats.
+    The decorated function returns the work that runs the energy loops; see `_work`.
     """
 
     def decorate(function: Callable[..., Work]) -> Bench:
