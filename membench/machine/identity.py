@@ -77,7 +77,8 @@ def check_label(text: str) -> str:
     """Return ``text`` if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: ``text`` has forbidden characters, is too long, or is a name that membench uses.
+        UsageError: ``text`` is empty, has forbidden characters, is too long, or is a name that
+            membench uses.
     """
     if text in _RESERVED:
         raise UsageError(

@@ -96,7 +96,7 @@ def make_plan(
     """The plan for ``options``, with a scratch file on ``scratch`` if a case needs a scratch file.
 
     Raises:
-        UsageError: a device does not exist, a label is invalid, or a number is out of range.
+        UsageError: a setting, a device or a label is invalid, or a number is out of range.
         NothingMatched: the selectors match no case.
     """
     check_device(options.device, machine)

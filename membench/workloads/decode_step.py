@@ -30,7 +30,10 @@ def attention_bytes(model: ModelShard, kv: str) -> int:
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of the attention of a decode step with ``context`` tokens per sequence."""
+    """The shape of the attention of a decode step with ``context`` tokens per sequence.
+
+    The batch is `TOKENS` // ``context``, but at least 1.
+    """
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(

@@ -51,7 +51,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Hex SHA-256 digest of the sources of both backends' kernels; without a disk, of one."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and, if there is one, of the disk."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()

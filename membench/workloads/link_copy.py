@@ -60,7 +60,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Call ``fill(device)``, copy the first ``host.size`` bytes to ``host``, and wait."""
+    """Call ``fill(device)``, copy ``host.size`` bytes from ``device`` to ``host``, and wait."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

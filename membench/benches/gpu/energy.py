@@ -216,7 +216,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Queue batches for ``seconds`` and return the number of repetitions."""
+        """Run batches for about ``seconds``, and return the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)

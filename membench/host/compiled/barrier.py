@@ -1,8 +1,9 @@
 """The barrier: all threads start their work together and record their start and end times.
 
 Compiled code reads the clock. So times do not include the wait for the interpreter lock or the
-start of a job on a thread. The shared block consists of int64 words. The first word is the number
-of threads that have arrived. From byte `FIRST_SLOT` on, each thread has `SLOT_BYTES` bytes.
+start of a job on a thread. The shared block, at the address ``block``, consists of int64 words. The
+first word is the number of threads that have arrived. From byte `FIRST_SLOT` on, each thread has
+`SLOT_BYTES` bytes.
 """
 
 from __future__ import annotations

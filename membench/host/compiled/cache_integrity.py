@@ -35,8 +35,8 @@ def _digest(path: Path) -> str:
 def _locked(path: Path, how: int) -> Iterator[bool]:
     """Hold an advisory lock on ``path``; ``how`` is the operation of flock(2).
 
-    Yields True if the lock is held, or if locks or write access are impossible. Yields False if
-    another process holds the lock.
+    Yields True if this process holds the lock, or if locks or write access are impossible. Yields
+    False if another process holds the lock.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -115,7 +115,10 @@ class CompiledFunction:
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """Declare a kernel with the Numba signature ``signature``, such as ``int64(int64, int64)``."""
+    """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
+
+    An example of a signature is ``int64(int64, int64)``.
+    """
 
     def declare(function: Callable[..., Any]) -> CompiledFunction:
         return CompiledFunction(function, signature)

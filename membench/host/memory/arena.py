@@ -162,8 +162,8 @@ class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: maximum touched bytes of all mappings together. If a call would exceed this limit,
-            the mappings with the other kinds of page are freed.
+        limit: maximum touched bytes of all mappings together. If a call of `take` would exceed this
+            limit, the mappings with the other kinds of page are freed.
         nodes: number of NUMA nodes of the machine. With several nodes, touched pages are freed
             before other threads use them.
 

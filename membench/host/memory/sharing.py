@@ -17,9 +17,9 @@ def thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """All values of the axis ``threads``: powers of two below the number of CPUs, and ``all``.
+    """All values of the axis ``threads``: ``all``, and the powers of two below this number.
 
-    The number of CPUs is the number that membench may use.
+    ``all`` means the number of usable CPUs.
     """
     counts: list[Value] = []
     count = 1

@@ -3,6 +3,9 @@
 Traffic consists of chunks. A chunk is either read or written as a whole. The chunk's number and the
 percentage of reads decide which. So the data can be checked: a chunk that is read keeps the
 pattern, and a chunk that is written contains the constant.
+
+The parameters ``block``, ``slot`` and ``parties`` are for the barrier
+(`membench.host.compiled.barrier`). ``base`` is the address of the memory.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _submit(p: Any) -> Any:
 def _take(p: Any) -> Any:
     """Wait for one completion. Returns 1 for success; otherwise 0 or a negative number.
 
-    The first two words of the event then contain the I/O's id and result.
+    After a success, the first two words of the event contain the I/O's id and result.
     """
     event = load(p + EVENT)
     if load(p + RING):

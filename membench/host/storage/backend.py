@@ -152,7 +152,7 @@ class StorageBackend:
     def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
         """``size`` bytes of memory on ``pages`` (``thp`` or ``4k``), with every page touched.
 
-        The next call reuses the same memory.
+        The next call for the same ``pages`` reuses the same memory.
 
         Args:
             shift: offset in bytes of the first byte from the start of its page.

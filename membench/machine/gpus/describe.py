@@ -164,7 +164,10 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised: a problem, or `Gpus()` without GPU or driver."""
+    """The result if NVML cannot be initialised because of ``error``.
+
+    The result has a problem, or is `Gpus()` if there is no GPU or no driver.
+    """
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
