@@ -1,4 +1,4 @@
-"""The benchmarks, in one folder per tier.
+"""The benchmarks, in one folder per part of the machine.
 
 Each module is one family of benches. The registry finds every module automatically.
 """

@@ -94,6 +94,8 @@ class Links(Protocol):
 
         Raises:
             Skip: the pages cannot be bound to ``node``.
+            ValueError: there is no such kind of memory.
+            MembenchError: there is not enough memory.
         """
         ...
 
@@ -217,6 +219,9 @@ def link_detail(links: Links) -> dict[str, str]:
 
 
 def link_flags(links: Links) -> tuple[str, ...]:
-    """The flag ``unpinned-numa`` if the process may run on NUMA nodes other than the GPU's node."""
+    """The flag ``unpinned-numa`` if the process may run on NUMA nodes other than the GPU's node.
+
+    There is no flag if the GPU's node is unknown.
+    """
     known = links.near is not None
     return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

@@ -160,7 +160,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def host(self, size: int, kind: str = "pinned") -> HostBuffer:
-        """Page-locked host memory for the device: ``pinned``, or ``wc`` (write-combined)."""
+        """``size`` bytes of page-locked host memory: ``pinned``, or ``wc`` (write-combined)."""
         ...
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:

@@ -27,7 +27,7 @@ class Limits:
         memory: memory limit in bytes. If several groups have a limit, the field is the limit that
             leaves the least free memory.
         memory_used: bytes in use under the limit ``memory``, without the page cache that the kernel
-            would reclaim first (``inactive_file``).
+            would reclaim first (``inactive_file``); also None if unknown.
     """
 
     quota: float | None = None
@@ -77,7 +77,10 @@ def throttled_count(root: Path = Path("/")) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller``, from version 1 if it is mounted, otherwise from version 2."""
+    """The groups of ``controller``: of version 1 if it has the controller, otherwise of version 2.
+
+    No groups are listed if that version is not mounted.
+    """
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

@@ -23,7 +23,7 @@ HERE = Path("/")
 
 
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
-    """Read the present state of the machine under ``root``.
+    """Read the present state of the machine under ``root``, and the filesystems of ``paths``.
 
     If a file is absent, unreadable or malformed, only the facts from this file stay empty.
     """

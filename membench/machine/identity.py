@@ -58,7 +58,7 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """The names that earlier versions of membench gave to this machine."""
+    """The other names that earlier versions of membench gave to this machine."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 
@@ -77,7 +77,8 @@ def check_label(text: str) -> str:
     """Return ``text`` if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: ``text`` has forbidden characters, is too long, or is a name that membench uses.
+        UsageError: ``text`` is empty, has forbidden characters, is too long, or is a name that
+            membench uses.
     """
     if text in _RESERVED:
         raise UsageError(

@@ -51,7 +51,10 @@ def cpu_list(text: str) -> tuple[int, ...]:
 
 
 def cpu_mask(text: str) -> tuple[int, ...]:
-    """Parse the kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``."""
+    """Parse the kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``.
+
+    The result is empty if ``text`` is not a mask.
+    """
     words = text.split(",")
     if not all(re.fullmatch("[0-9a-fA-F]{1,8}", word) for word in words):
         return ()

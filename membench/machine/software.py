@@ -78,7 +78,7 @@ def software_version(package: Path | None = None) -> str:
     """The value of the `membench` column, such as ``0.1.0``.
 
     In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files were changed,
-    ``.dirty`` follows.
+    ``.dirty`` follows. If git fails, the value is only the version.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent

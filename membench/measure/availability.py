@@ -38,7 +38,12 @@ class Site:
 
 
 def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
-    """The reason, in one line, why ``case`` cannot run on ``site``; empty if the case can run."""
+    """The reason, in one line, why ``case`` cannot run on ``site``; empty if the case can run.
+
+    Args:
+        backend: name of the backend of the case.
+        gpu: index of the case's GPU in the list of devices; None for the first GPU.
+    """
     machine = site.machine
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason

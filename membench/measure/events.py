@@ -13,9 +13,14 @@ from membench.results.schema import Row
 
 @dataclass(frozen=True)
 class Place:
-    """The position of a case in the run. All numbers begin with 1.
+    """The position of a case in the run.
 
-    ``side`` is A or B in a paired run, and empty in an ordinary run.
+    Attributes:
+        round: number of the round, from 1 on.
+        rounds: number of rounds of the plan.
+        number: position of the case in its round, from 1 on.
+        of: number of cases in the round.
+        side: A or B in a paired run; empty in an ordinary run.
     """
 
     round: int

@@ -51,7 +51,7 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """SM clocks in MHz from the result ``unit``: the median, and the lowest clock."""
+    """The known SM clocks in MHz from the result ``unit``: the median, and the lowest clock."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]

@@ -37,7 +37,8 @@ class RunOptions:
         select, skip: globs on case ids. A complete id may also name a case outside the profile.
         settings: texts ``BENCHGLOB:KEY=VALUE``. Each text replaces the profile's values of one axis
             by one value.
-        rounds: number of fresh processes that each measure the plan; None for the profile's number.
+        rounds: number of fresh processes that each measure the plan; None for the profile's number,
+            or for `PAIRS` in a paired run.
         device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         output: path of the CSV; None for ``results/<machine>/<UTC>_<profile>.csv``.
         label: name of the machine in the results; None to derive the name from the hardware.

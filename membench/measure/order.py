@@ -8,7 +8,7 @@ from membench.results.plan import Plan, PlannedCase
 
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
-    """The runnable cases of ``plan`` in their order in round ``round_``.
+    """The runnable cases that ``plan`` measures in round ``round_``, in their order.
 
     The plan's seed and the round determine the order. The first round begins with the case that
     has the shortest estimated time, so that the user soon sees a result.

@@ -78,7 +78,7 @@ def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Family -> estimated seconds over all rounds, with tuning, largest first.
+    """Family -> estimated seconds of the runnable cases in all rounds, with tuning, largest first.
 
     ``family`` returns the family of a case.
     """
@@ -96,7 +96,7 @@ def make_plan(
     """The plan for ``options``, with a scratch file on ``scratch`` if a case needs a scratch file.
 
     Raises:
-        UsageError: a device does not exist, a label is invalid, or a number is out of range.
+        UsageError: a setting, a device or a label is invalid, or a number is out of range.
         NothingMatched: the selectors match no case.
     """
     check_device(options.device, machine)
@@ -157,7 +157,10 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
-    """Indices of the visible GPUs that run ``case``; (None,) for a case that needs no GPU."""
+    """Indices of the visible GPUs that run ``case``; (None,) for a case that needs no GPU.
+
+    If no GPU is visible, the result for ``all`` and ``auto`` is (0,); such a case is skipped.
+    """
     if Needs.GPU not in case.needs:
         return (None,)
     if device == "all":
@@ -193,7 +196,12 @@ def planned(case: Case, registry: Registry, site: Site, gpu: int | None = None) 
 
 
 def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> tuple[Case, ...]:
-    """The cases of the profile that match the selectors, and cases selected by a complete id."""
+    """The cases of the profile that match the selectors, and cases selected by a complete id.
+
+    Raises:
+        NothingMatched: the selectors match no case. If they match cases of another profile, the
+            hint names this profile.
+    """
 
     def chosen(cases: Iterable[Case]) -> tuple[Case, ...]:
         return choose(cases, options.select, options.skip, partial(registry.case, machine=machine))
@@ -219,7 +227,7 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
 def idle_skips(
     options: RunOptions, registry: Registry, machine: Machine
 ) -> Iterator[tuple[str, str]]:
-    """A warning and a hint for each ``--skip`` pattern that matches no case and may be mistyped."""
+    """Pairs (warning, hint), one for each ``--skip`` pattern that matches no selected case."""
     if not options.skip:
         return
     profile = registry.cases(options.profile, machine, options.settings)

@@ -98,7 +98,10 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """If ``backend`` records, append the recording of ``unit`` to the file."""
+    """If ``backend`` records, append the recording of ``unit`` to the file, and forget the stamps.
+
+    If no `Timed` work was timed for ``unit``, nothing is appended.
+    """
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work

@@ -260,8 +260,8 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     """Continue the interrupted run whose results file is ``csv``, from the journal of the run.
 
     Raises:
-        JournalError: there is nothing to resume, or the machine, membench or the version of a case
-            differs from the journal.
+        JournalError: there is nothing to resume, the run is one side of a paired run, or the
+            machine, membench or the version of a case differs from the journal.
         OutputError: the results cannot be written.
         BackendUnavailable: another run measures on the same GPU.
     """
@@ -313,7 +313,10 @@ def _all_measured(contents: Contents) -> bool:
 
 
 def resume_command(csv: Path, pairing: Pairing | None = None) -> str:
-    """The shell command that resumes the run with the results file ``csv``."""
+    """The shell command that resumes the run with the results file ``csv``.
+
+    With ``pairing``, the command repeats the options that made the run a paired run.
+    """
     words = ["membench", "run", "--resume", shell_word(csv)]
     if pairing is not None:
         given = {

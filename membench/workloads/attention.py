@@ -102,6 +102,7 @@ class Attention:
         payload: bytes of K and V that a step reads.
         launches: number of kernel launches per step.
         splits: number of thread blocks per sequence and KV head.
+        registers: registers per thread of the kernel that reads K and V.
 
     Raises:
         Skip: the device does not support the format.

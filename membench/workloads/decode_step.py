@@ -24,13 +24,16 @@ The batch is this number divided by the context, but at least 1.
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
-    """Bytes of K and V that one decode step reads; ``kv`` is fp16 or fp8."""
+    """Bytes of K and V that one decode step with `TOKENS` tokens reads; ``kv`` is fp16 or fp8."""
     size = {"fp16": 2, "fp8": 1}[kv]
     return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of the attention of a decode step with ``context`` tokens per sequence."""
+    """The shape of the attention of a decode step with ``context`` tokens per sequence.
+
+    The batch is `TOKENS` // ``context``, but at least 1.
+    """
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(

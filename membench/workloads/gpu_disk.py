@@ -51,7 +51,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Digest of the kernel sources of both backends."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and, if there is one, of the disk."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -138,8 +138,9 @@ class PoolSink:
 
 
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
-    """Wait for all queued work, and copy pages of ``block`` bytes from a GPU pool to the host.
+    """Copy pages of ``block`` bytes from a GPU pool to the host: one array of uint8 per page.
 
-    ``places`` are the page numbers in the pool.
+    ``places`` are the page numbers in the pool. The function waits for the measured queue. The
+    caller must have waited for copies in other queues.
     """
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

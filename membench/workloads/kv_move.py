@@ -27,7 +27,7 @@ class Move:
     """A prepared copy of all blocks.
 
     Attributes:
-        once: function that queues the copy in the given stream.
+        once: function that queues the copy in the given stream, by default in the measured queue.
         facts: key-value pairs for the `detail` of a row.
     """
 

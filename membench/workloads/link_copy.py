@@ -25,6 +25,8 @@ def copies(
 ) -> Callable[[Stream | None], None]:
     """A function that queues one copy of ``size`` bytes from ``source`` to ``target``.
 
+    The argument of the function is a stream; None means the measured queue.
+
     Args:
         engine: the copy engine (``ce``), a kernel with loads and stores (``sm``), or a kernel with
             bulk copies through shared memory (``tma``).
@@ -58,7 +60,7 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Call ``fill(device)``, and copy the first ``host.size`` bytes of ``device`` to ``host``."""
+    """Call ``fill(device)``, copy ``host.size`` bytes from ``device`` to ``host``, and wait."""
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

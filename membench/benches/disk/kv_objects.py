@@ -29,7 +29,7 @@ QD = 2  # objects in flight; the largest object has 80 MiB
 
 @dataclass(frozen=True)
 class _AttentionSize:
-    """The dimensions of a model's attention, named as in the model's config.json."""
+    """The dimensions of a model's attention, from the model's config.json."""
 
     layers: int
     kv_heads: int

@@ -53,8 +53,8 @@ def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
 
     The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, like
     an engine that serves requests with different prefixes. ``pattern=seq`` reads the pages in file
-    order, like an engine that restores one long context. The reads fill the slots in turn. The pool
-    is on huge pages if possible, and larger than most caches. ``rate`` is in pages per second.
+    order, like an engine that restores one long context. The pool is on huge pages if possible, and
+    larger than most caches. ``rate`` is in pages per second.
     """
     from membench.host.storage.flow import TrafficShape
 

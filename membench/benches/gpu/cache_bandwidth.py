@@ -32,7 +32,7 @@ _SALT = 29
 
 
 def _together(gpu: Gpu) -> int:
-    """The largest odd number of resident blocks.
+    """The largest odd number of thread blocks that are resident at once.
 
     The number of chunks is a power of two. So with an odd number of blocks, every block accesses
     every chunk.
@@ -166,9 +166,10 @@ def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole working set.
 
     The SMs begin at different offsets of the working set and wrap around. Each SM reads 32 MiB per
-    launch. If the working set exceeds L1, the data come from L2. If the working set exceeds L2, the
-    data come from memory. ``hint`` is the cache operator of the loads: ``plain`` is a load without
-    an operator, as in ordinary kernels; ``ca`` is a different instruction that also uses L1.
+    launch, so one launch reads only a part of a larger working set. If the working set exceeds L1,
+    the data come from L2. If the working set exceeds L2, the data come from memory. ``hint`` is the
+    cache operator of the loads: ``plain`` is a load without an operator, as in ordinary kernels;
+    ``ca`` is a different instruction that also uses L1.
     """
     import numpy as np
 

@@ -68,7 +68,7 @@ Sources: NVIDIA's architecture whitepapers (A100, GA102, Ada, H100, RTX Blackwel
 
 
 def tier(machine: Machine, size: int, **_: Value) -> Tier:
-    """The tier of a pointer chase over ``size`` bytes: L1, L2 or HBM."""
+    """The tier of a pointer chase over ``size`` bytes on the first GPU: L1, L2 or HBM."""
     devices = machine.gpus.devices
     capability = devices[0].compute_capability if devices else ""
     if size <= L1_BYTES // 2:

@@ -107,6 +107,6 @@ def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
     For each layer, the kernel gathers K and V through a block table, multiplies K by the query, and
     sums V with the resulting weights. The bandwidth counts K and V once. The rate is in tokens per
     second and covers only the attention. The cache has 131072 tokens in total, so the batch is
-    131072 / ``context``.
+    131072 / ``context`` (at least 1).
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

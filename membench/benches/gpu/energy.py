@@ -71,7 +71,7 @@ def _declared(
 ) -> Callable[[Callable[..., Work]], Bench]:
     """Return a decorator that declares an energy bench.
 
-    The decorated function returns the work that the loop repeats.
+    The decorated function returns the work that runs the energy loops; see `_work`.
     """
 
     def decorate(function: Callable[..., Work]) -> Bench:
@@ -216,7 +216,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Queue batches for ``seconds`` and return the number of repetitions."""
+        """Run batches for about ``seconds``, and return the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)

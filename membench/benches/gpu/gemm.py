@@ -78,7 +78,11 @@ def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
 def _product(
     kind: str, flops: float, *, version: int, quick: bool = False
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Declare the bench for format ``kind``; ``flops`` estimates the operations per second."""
+    """Return a decorator that declares the bench for format ``kind``.
+
+    ``flops`` is an estimate of the operations per second. With ``quick``, both profiles have the
+    bench, otherwise only the full profile.
+    """
     return bench(
         f"gpu/gemm/{kind}",
         version=version,

@@ -55,7 +55,7 @@ def memory_bytes(width: int) -> int:
 
 
 def tile_sum(width: int, tile: int, salt: int) -> int:
-    """Sum of the 32-bit words in tile number ``tile`` of the pattern."""
+    """Sum of the 32-bit words in tile number ``tile`` of the pattern, valid only modulo 2^32."""
     from membench.gpu.verify.pattern import pattern_sum
 
     words = BLOCK * width // 4
@@ -63,7 +63,7 @@ def tile_sum(width: int, tile: int, salt: int) -> int:
 
 
 def read_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the 32-bit words that a block reads in ``turns`` loop turns."""
+    """Sum of the 32-bit words that a block reads in ``turns`` loop turns, valid modulo 2^32."""
     each = tiles(width)
     of_tile = [tile_sum(width, tile, salt) for tile in range(2 * each - 1)]
     return sum(sum(of_tile[turn % each : turn % each + each]) for turn in range(turns))
@@ -72,7 +72,7 @@ def read_sum(width: int, turns: int, salt: int) -> int:
 def written_sum(width: int, turns: int, salt: int) -> int:
     """Sum of the 32-bit words in shared memory after a block has written in ``turns`` loop turns.
 
-    A tile that no turn has written still contains the pattern.
+    The sum is valid modulo 2^32. A tile that no turn has written still contains the pattern.
     """
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):

@@ -201,7 +201,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     """Mixed reads and writes of chunks of 16 KiB, with a given percentage of reads.
 
-    A chunk has 16 KiB. The bandwidth counts each chunk once.
+    A chunk is either read or written as a whole. The bandwidth counts each chunk once.
     """
     import numpy as np
 

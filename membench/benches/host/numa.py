@@ -104,7 +104,7 @@ def _outermost(
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """Bandwidth and latency from the CPUs of one NUMA node to the memory of a NUMA node.
 
-    First all CPUs of the node read. Then one CPU runs a pointer chase. With more than 16 pairs of
+    In turn, all CPUs of the node read, and one CPU runs a pointer chase. With more than 16 pairs of
     nodes, two pairs are measured for each distance and kind of memory: the pairs with the closest
     and the farthest node numbers.
     """

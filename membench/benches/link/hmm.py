@@ -60,9 +60,10 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     file. With ``cache=hot``, the pages of the file are in the page cache. With ``cache=cold``, the
     bench removes the pages from the page cache before each sample.
 
-    Latency is the time of one kernel over all bytes. A round runs the kernel only 5 times, so p99
-    is the slowest run. The row's detail lists p99 under ``unresolved``. The entry `access` of the
-    detail is ``hmm`` or ``ats``. If the machine has neither HMM nor ATS, the row is skipped.
+    Latency is the time of one kernel over all bytes. A round times the kernel only 5 times, so p99
+    is close to the slowest time. The row's detail lists p99 under ``unresolved``. The entry
+    `access` of the detail is ``hmm`` or ``ats``. If the machine has neither HMM nor ATS, the row is
+    skipped.
     """
     import numpy as np
 

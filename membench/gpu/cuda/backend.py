@@ -74,7 +74,8 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
         benches: names of benches. The function compiles the kernels of these benches in parallel.
 
     Raises:
-        BackendUnavailable: CUDA does not list the GPU, or cannot use the GPU.
+        BackendUnavailable: CUDA does not list the GPU, or this process cannot use CUDA.
+        MembenchError: an operation on the GPU failed.
     """
     wanted = machine.gpus.devices[index].uuid
     ordinal = ordinal_of(wanted)
@@ -108,7 +109,7 @@ class CudaBackend:
     Attributes:
         timer: name of the timer, CUDA events.
         links: host memory, other GPUs, events and batch copies.
-        resolution_ns: resolution of the time between two events. CuPy returns this time as
+        resolution_ns: resolution in ns of the time between two events. CuPy returns this time as
             milliseconds in single precision.
     """
 

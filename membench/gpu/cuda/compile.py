@@ -99,8 +99,9 @@ def target(arch: str) -> str:
     The ``a`` allows architecture-specific instructions and changes no other machine code
     (``docs/compilers.md``). If this NVRTC does not support a device, the target is an older
     capability: the newest supported capability of the same generation, such as ``120`` for ``121``.
-    If there is none, the target is ``arch``. Images for this target also run on the device ("Binary
-    compatibility" in the CUDA programming guide).
+    Images for this capability also run on the device ("Binary compatibility" in the CUDA
+    programming guide). If the generation has no older supported capability, the target is ``arch``,
+    which NVRTC will reject. An ``arch`` that already ends in a letter is also its own target.
     """
     if not arch.isdigit():
         return arch
@@ -122,7 +123,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
-        MembenchError: the source does not compile.
+        MembenchError: the source does not compile, or the compiler prints a warning.
         RegistersSpilled: the machine code would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """
@@ -183,7 +184,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
 
     Raises:
         BackendUnavailable: NVRTC is missing, or does not support the architecture.
-        MembenchError: the source does not compile.
+        MembenchError: the source does not compile, or the compiler prints a warning.
         RegistersSpilled: the machine code would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.
     """

@@ -249,7 +249,7 @@ class CudaLinks:
                 raise
 
     def free_bytes(self) -> int:
-        """Free device memory, as the driver reports it."""
+        """Bytes of free device memory, as the driver reports them."""
         return int(cupy.cuda.runtime.memGetInfo()[0])
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:

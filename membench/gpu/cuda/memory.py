@@ -49,7 +49,7 @@ class HostMemory:
 
 
 def device_memory(size: int) -> DeviceMemory:
-    """A separate allocation of ``size`` bytes."""
+    """A separate allocation of ``size`` bytes of device memory."""
     with explained(f"{about_size(size)} of GPU memory cannot be allocated"):
         return DeviceMemory(cupy.cuda.runtime.malloc(size), size)
 

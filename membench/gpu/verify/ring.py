@@ -20,6 +20,10 @@ class GpuRing:
         lines: number of lines, at least 2.
         window: number of lines within which the order is random. The window is a power of two below
             twice ``lines``. A window smaller than ``lines`` must divide ``lines``.
+        seed: any number; different seeds give different orders.
+
+    Raises:
+        ValueError: ``lines`` or ``window`` breaks these rules.
     """
 
     lines: int

@@ -52,7 +52,7 @@ class Walker:
             copies, membench does not time single hops.
 
     Raises:
-        Skip: the device has no bulk copies.
+        Skip: ``bulk`` is True, but the device has no bulk copies.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """The barrier: all threads start their work together and record their start and end times.
 
 Compiled code reads the clock. So times do not include the wait for the interpreter lock or the
-start of a job on a thread. The shared block consists of int64 words. The first word is the number
-of threads that have arrived. From byte `FIRST_SLOT` on, each thread has `SLOT_BYTES` bytes.
+start of a job on a thread. The shared block, at the address ``block``, consists of int64 words. The
+first word is the number of threads that have arrived. From byte `FIRST_SLOT` on, each thread has
+`SLOT_BYTES` bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def now(scratch: Any) -> Any:
 def enter(block: Any, slot: Any, parties: Any) -> Any:
     """Wait for all ``parties`` threads, and record the start time of thread ``slot``.
 
-    Returns False if the threads do not arrive in time.
+    Returns True. If the threads do not arrive within `GIVE_UP_NS`, sets `LATE` and returns False.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS

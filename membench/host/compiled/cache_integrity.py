@@ -35,8 +35,8 @@ def _digest(path: Path) -> str:
 def _locked(path: Path, how: int) -> Iterator[bool]:
     """Hold an advisory lock on ``path``; ``how`` is the operation of flock(2).
 
-    Yields True if the lock is held, or if locks or write access are impossible. Yields False if
-    another process holds the lock.
+    Yields True if this process holds the lock, or if locks or write access are impossible. Yields
+    False if another process holds the lock.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -64,7 +64,10 @@ def compiling(directory: Path) -> Iterator[None]:
 
 
 def record_digests(directory: Path) -> None:
-    """Record the digests of all compiled files below ``directory`` in one atomic write."""
+    """Record the digests of all compiled files below ``directory`` in one atomic write.
+
+    If a file cannot be read or written, the earlier record stays.
+    """
     with suppress(OSError), _locked(directory / _RECORDING, fcntl.LOCK_EX):
         found = {str(path.relative_to(directory)): _digest(path) for path in _files(directory)}
         partial = directory / f"{_DIGESTS}.{os.getpid()}"

@@ -73,7 +73,7 @@ def _call(builder: Any, name: str, arguments: Sequence[Any] = ()) -> None:
 
 @intrinsic
 def atomic_add(typing: Any, address: Any, value: Any) -> Any:
-    """Add ``value`` to the int64 at ``address``."""
+    """Add ``value`` atomically to the int64 at ``address``."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, amount = arguments
@@ -85,7 +85,7 @@ def atomic_add(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def atomic_load(typing: Any, address: Any) -> Any:
-    """The int64 at ``address``, read atomically."""
+    """The int64 at ``address``, read atomically and before all later accesses (acquire)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load_atomic(_pointer(builder, arguments[0], _I64), "acquire", 8)
@@ -95,7 +95,7 @@ def atomic_load(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def atomic_store(typing: Any, address: Any, value: Any) -> Any:
-    """Write ``value`` to the int64 at ``address``, after all earlier writes."""
+    """Write ``value`` atomically to the int64 at ``address``, after earlier accesses (release)."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, value = arguments

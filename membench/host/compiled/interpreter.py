@@ -28,6 +28,7 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 def environment(*, own: bool = True) -> dict[str, str]:
     """The environment variables for a process that `command` starts.
 
+    They are this process's variables, but keep numerical libraries from starting threads.
     With ``own=True`` the process imports this membench. With ``own=False`` the process imports the
     membench that is installed for its interpreter.
     """

@@ -82,8 +82,9 @@ class CompiledFunction:
 
     @cached_property
     def entry(self) -> Callable[..., Any]:
-        """The machine code, compiled at the first access or loaded from the cache.
+        """A callable that runs the machine code.
 
+        The first access compiles the machine code or loads it from the cache.
         The first access must be on one thread, before several threads meet in the kernel's barrier.
         """
         if _CACHE is None:
@@ -114,7 +115,10 @@ class CompiledFunction:
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """Declare a kernel with the Numba signature ``signature``, such as ``int64(int64, int64)``."""
+    """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
+
+    An example of a signature is ``int64(int64, int64)``.
+    """
 
     def declare(function: Callable[..., Any]) -> CompiledFunction:
         return CompiledFunction(function, signature)

@@ -1,7 +1,8 @@
 """The layout of the memory block that the threads of a pool share.
 
-The constants are byte offsets. Each thread has several cache lines for itself, so a thread's writes
-do not slow other threads.
+`STOP` and `FIRST_SLOT` are byte offsets in the block. From `FIRST_SLOT` on, each thread has
+`SLOT_BYTES` for itself, which are several cache lines. So a thread's writes do not slow other
+threads.
 """
 
 from __future__ import annotations

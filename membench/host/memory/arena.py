@@ -51,7 +51,7 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
     Args:
         pages: ``thp`` requests transparent huge pages; `huge_bytes` returns the number of bytes for
             which the kernel provided them. ``4k`` forbids huge pages.
-        node: NUMA node that must provide the pages.
+        node: NUMA node that must provide the pages; None for any node.
 
     Raises:
         Skip: this system cannot bind memory to ``node``.
@@ -115,7 +115,7 @@ def _bind(memory: Bytes, node: int) -> None:
 
 
 def huge_bytes(memory: Bytes) -> int:
-    """Bytes on huge pages in a mapping from `map_pages`, read from smaps."""
+    """Bytes on huge pages in a mapping from `map_pages`; 0 if smaps cannot be read."""
     # The kernel reports only one count per mapping, so this asks for the whole mapping.
     whole = memory.base if isinstance(memory.base, np.ndarray) else memory
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
@@ -162,8 +162,8 @@ class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: maximum touched bytes of all mappings together. If a call would exceed this limit,
-            the mappings with the other kinds of page are freed.
+        limit: maximum touched bytes of all mappings together. If a call of `take` would exceed this
+            limit, the mappings with the other kinds of page are freed.
         nodes: number of NUMA nodes of the machine. With several nodes, touched pages are freed
             before other threads use them.
 

@@ -55,7 +55,7 @@ class CpuBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that runs in timed sections or creates the data."""
+        """Hex SHA-256 digest of the sources of all code that is timed or creates the data."""
         here = Path(__file__).parents[1]
         digest = hashlib.sha256()
         for path in sorted(
@@ -70,7 +70,7 @@ class CpuBackend:
 
     @cached_property
     def compiles(self) -> bool:
-        """Whether kernels are compiled on this machine."""
+        """Whether Numba is installed and compilation is not turned off."""
         return os.environ.get("MEMBENCH_ENGINE") != "numpy" and find_spec("numba") is not None
 
     @cached_property
@@ -90,7 +90,7 @@ class CpuBackend:
         return max((cache.line for cache in self.machine.cpu.caches), default=LINE) or LINE
 
     def describe(self) -> Device:
-        """The name of this machine's CPU, as a device without a driver or CUDA version."""
+        """The CPU's model, or the architecture if the model is unknown, as a device."""
         return Device("cpu", self.machine.cpu.model or platform.machine())
 
     def threads(self, wanted: int | str) -> int:
@@ -192,7 +192,8 @@ class CpuBackend:
     def seating(self) -> Seating:
         """The kinds of core that ran the threads, or the reason why a thread was not pinned.
 
-        The result is empty if all threads are pinned and the machine has one kind of core.
+        The result covers the threads that `launch` has used since `reclaim`. It is empty if all of
+        them are pinned and the machine has one kind of core, or if no thread was used.
         """
         refused = self.unpinned(sorted(self._launched))
         if refused:

@@ -4,6 +4,9 @@ A ring links ``lines`` (a power of two) lines of memory in the order of a biject
 hash(0) points to line hash(1), and so on. The last line points to line hash(0). The hash is a
 bijection, so the ring is one cycle. The order needs no memory, and a formula gives the position
 after any number of loads.
+
+The parameters ``block``, ``slot`` and ``parties`` are for the barrier
+(`membench.host.compiled.barrier`).
 """
 
 from __future__ import annotations
@@ -116,7 +119,7 @@ def gather(
 ) -> Any:
     """Compute out[i] = table[indices[i]] for ``count`` int64, ``iterations`` times.
 
-    ``count`` is a multiple of 4.
+    ``out``, ``table`` and ``indices`` are addresses. ``count`` is a multiple of 4.
     """
     if enter(block, slot, parties):
         for _ in range(iterations):

@@ -17,7 +17,10 @@ def thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """All values of the axis ``threads``: ``all``, and powers of two below the number of CPUs."""
+    """All values of the axis ``threads``: ``all``, and the powers of two below this number.
+
+    ``all`` means the number of usable CPUs.
+    """
     counts: list[Value] = []
     count = 1
     while count < machine.cpu.usable:

@@ -45,7 +45,8 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
     """Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size.
 
     A child process measures the latencies on the first CPU to which threads are pinned. The result
-    is empty if no kernel can be compiled or the process fails.
+    is empty if compilation is turned off, the thread cannot be pinned, or the process fails or
+    takes longer than `START_S`.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()
@@ -72,6 +73,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """Measure rings of at most ``top`` bytes, with lines of ``line`` bytes, on CPU ``cpu``.
 
+    After `LIMIT_S`, the measurement starts no larger ring.
     Returns pairs (bytes of a ring, ns per dependent load), ascending by size. The result is empty
     if the thread cannot be pinned.
     """

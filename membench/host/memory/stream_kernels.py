@@ -3,7 +3,8 @@
 Every kernel in `STREAMS` has the parameters ``(block, slot, parties, iterations, address...,
 bytes)``. The first three parameters are for the barrier (`membench.host.compiled.barrier`). The
 kernel `read` returns the sum of the words that it read. The other kernels in `STREAMS` return 0.
-Addresses are 64-byte aligned. ``bytes`` is a multiple of 256.
+The arrays contain float64 and are 64-byte aligned. ``bytes`` (the parameter ``count``) is the size
+of each array, a multiple of 256. The scalar is `SCALAR`.
 
 Values depend on the index, so that a mistake cannot reproduce the values. Element i of an array
 with salt s is the upper bits of a multiplicative hash of i + s. The element is an integer below
@@ -67,7 +68,7 @@ def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: An
 
 @kernel(_ONE)
 def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, with plain stores."""
+    """d = scalar, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write(d, count)
@@ -77,7 +78,7 @@ def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: A
 
 @kernel(_ONE)
 def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, with non-temporal stores."""
+    """d = scalar, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write_nt(d, count)
@@ -88,7 +89,7 @@ def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count
 
 @kernel(_TWO)
 def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = a, with plain stores."""
+    """d = a, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy(d, a, count)
@@ -100,7 +101,7 @@ def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, c
 def copy_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = a, with non-temporal stores."""
+    """d = a, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy_nt(d, a, count)
@@ -111,7 +112,7 @@ def copy_nt(
 
 @kernel(_TWO)
 def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = scalar * a, with plain stores."""
+    """d = scalar * a, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale(d, a, count)
@@ -123,7 +124,7 @@ def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, 
 def scale_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = scalar * a, with non-temporal stores."""
+    """d = scalar * a, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale_nt(d, a, count)
@@ -136,7 +137,7 @@ def scale_nt(
 def add(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b, with plain stores."""
+    """d = a + b, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add(d, a, b, count)
@@ -148,7 +149,7 @@ def add(
 def add_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b, with non-temporal stores."""
+    """d = a + b, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add_nt(d, a, b, count)
@@ -161,7 +162,7 @@ def add_nt(
 def triad(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b, with plain stores."""
+    """d = a + scalar * b, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad(d, a, b, count)
@@ -173,7 +174,7 @@ def triad(
 def triad_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b, with non-temporal stores."""
+    """d = a + scalar * b, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad_nt(d, a, b, count)

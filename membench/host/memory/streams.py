@@ -50,8 +50,9 @@ class Streams(Protocol):
         """Wait at the barrier, and run ``operation`` ``iterations`` times.
 
         The engine records when the work starts and ends. ``arrays`` are this thread's shares of the
-        arrays; the first array is the destination. For `read` the result is the sum modulo 2^64, as
-        an int64, of the words loaded in all iterations. For other operations the result is 0.
+        arrays. The first array is the destination; `read` has only a source. For `read` the result
+        is the sum modulo 2^64, as an int64, of the words loaded in all iterations. For other
+        operations the result is 0.
         """
         ...
 

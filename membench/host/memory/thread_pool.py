@@ -182,8 +182,8 @@ class ThreadPool:
 def _pin(cpu: int) -> str:
     """Pin the calling thread to ``cpu``. Returns the error as text; empty if pinning succeeded.
 
-    Pinning fails if a seccomp filter forbids it, or if the control group has lost the CPU since the
-    snapshot.
+    Pinning fails if a seccomp filter forbids it, or if the control group has lost the CPU since
+    membench read the list of usable CPUs.
     """
     try:
         os.sched_setaffinity(0, {cpu})  # 0 means this thread, not the process

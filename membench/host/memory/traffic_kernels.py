@@ -3,6 +3,9 @@
 Traffic consists of chunks. A chunk is either read or written as a whole. The chunk's number and the
 percentage of reads decide which. So the data can be checked: a chunk that is read keeps the
 pattern, and a chunk that is written contains the constant.
+
+The parameters ``block``, ``slot`` and ``parties`` are for the barrier
+(`membench.host.compiled.barrier`). ``base`` is the address of the memory.
 """
 
 from __future__ import annotations
@@ -42,7 +45,10 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Whether ``chunk`` is read. ``percent`` percent of the chunks are read, evenly spread."""
+    """Whether the chunk with the number ``chunk`` is read.
+
+    ``percent`` percent of the chunks are read, evenly spread.
+    """
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 
@@ -111,7 +117,11 @@ def _moved(block: Any, parties: Any) -> Any:
 
 @helper
 def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
-    """Wait until every traffic generator has moved ``least`` bytes; False after a time limit."""
+    """Wait until every traffic generator has moved ``least`` bytes.
+
+    The generators run on the threads from 1 on. Returns True. If a generator takes longer than
+    `GIVE_UP_NS`, sets `LATE` and returns False.
+    """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
     for other in range(1, parties):
@@ -139,10 +149,11 @@ def chase_beside(
     """Run a pointer chase on thread 0 while other threads generate traffic, then stop the traffic.
 
     A sample consists of ``loads`` loads (a multiple of 32). The first sample starts when every
-    generator has moved ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns or ``most``
-    samples. ``out`` receives the number of samples. Two numbers per sample follow: the sample's
-    nanoseconds, and the bytes that the generators moved in this time. Returns the address at which
-    the chase ended.
+    generator has moved ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns (but not
+    before the first sample has ended) or after ``most`` samples. ``out`` is the address of
+    1 + 2 * ``most`` int64. The first receives the number of samples. Two numbers per sample follow:
+    the sample's nanoseconds, and the bytes that the generators moved in this time. Returns the
+    address at which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start

@@ -1,8 +1,8 @@
 """The compiled submission loop. The interpreter does not run between two I/Os.
 
 The loop uses io_uring or Linux native AIO. Native AIO is needed because the default profiles of
-container engines forbid io_uring. The parameters are in a block of int64 words; names in capitals
-are byte offsets into this block.
+container engines forbid io_uring. The parameters and results are in a block of int64 words. The
+names from `CONTEXT` to `ASKED` are byte offsets into this block.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _submit(p: Any) -> Any:
 def _take(p: Any) -> Any:
     """Wait for one completion. Returns 1 for success; otherwise 0 or a negative number.
 
-    The first two words of the event then contain the I/O's id and result.
+    After a success, the first two words of the event contain the I/O's id and result.
     """
     event = load(p + EVENT)
     if load(p + RING):
@@ -154,7 +154,7 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64)")
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
-    """Keep DEPTH I/Os in flight until the time or the number of I/Os is reached; then wait for all.
+    """Keep DEPTH I/Os in flight for SPAN ns, or until MOST I/Os were started; then wait for all.
 
     After each completion, the loop first submits the next I/O. Then it compares the first and the
     last stamp of the block that was read, and only then reuses the memory of this block.

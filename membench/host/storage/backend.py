@@ -78,7 +78,7 @@ class StorageBackend:
 
     @cached_property
     def kernel_digest(self) -> str:
-        """Digest of the sources of all code that moves data in timed sections."""
+        """Hex SHA-256 digest of the sources of all code that moves data in timed sections."""
         digest = hashlib.sha256(self.cpu.kernel_digest.encode())
         here = Path(__file__).parent
         for path in sorted(here.glob("*.py")):
@@ -106,7 +106,7 @@ class StorageBackend:
 
     @cached_property
     def plain_engine(self) -> Engine:
-        """The engine for reads from a file in memory: native AIO or threads.
+        """The engine for reads from the page cache: native AIO or threads.
 
         io_uring may pass such reads to kernel threads.
         """
@@ -152,7 +152,7 @@ class StorageBackend:
     def memory(self, pages: str, size: int, shift: int = 0) -> Bytes:
         """``size`` bytes of memory on ``pages`` (``thp`` or ``4k``), with every page touched.
 
-        The next call reuses the same memory.
+        The next call for the same ``pages`` reuses the same memory.
 
         Args:
             shift: offset in bytes of the first byte from the start of its page.
@@ -166,12 +166,13 @@ class StorageBackend:
 
         Args:
             pages: kind of page of the memory, ``thp`` or ``4k``.
-            pool: bytes of memory over which the blocks are spread. By default, the memory has room
-                for the I/Os in flight and one spare block per loop.
+            pool: minimum bytes of memory over which the blocks are spread. The memory always has
+                room for the I/Os in flight and at least one spare block.
             shift: offset in bytes of the first byte of the memory from the start of its page.
 
         Raises:
             Skip: the file is too small for this pattern.
+            BackendUnavailable: the file cannot be opened.
         """
         least = 2 * shape.depth * shape.block  # a smaller file would be read repeatedly
         if self.scratch.size < least:

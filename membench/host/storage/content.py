@@ -42,6 +42,9 @@ class Content:
 
         Args:
             generation: 0 to `GENERATIONS` - 1.
+
+        Raises:
+            ValueError: ``offset`` or the length of ``out`` is not a multiple of `BLOCK`.
         """
         if len(out) % BLOCK or offset % BLOCK:
             raise ValueError(f"{len(out)} bytes at {offset} are not whole blocks")

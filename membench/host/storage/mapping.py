@@ -22,6 +22,9 @@ _READ = 4 << 20
 class Mapping:
     """A mapping of the first ``size`` bytes of the file ``fd``. `close` closes ``fd``.
 
+    Args:
+        pattern: the order of accesses that the kernel should expect, ``rand`` or ``seq``.
+
     Attributes:
         faults: (major, minor) page faults of this process in the last `touch`.
     """

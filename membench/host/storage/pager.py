@@ -130,11 +130,13 @@ class Pager:
 
         Args:
             pace: maximum number of pages started per second; 0 for no limit.
-            least: minimum number of pages to move, even if this takes longer than ``seconds``.
+            least: minimum number of pages to move, even if this takes longer than ``seconds``;
+                `cancel` and errors stop the run earlier.
 
         Returns:
-            The record, in order of arrival. `landed` has, for each destination, the offset of its
-            page, or -1. If pages stay in their slots, `landed` has an entry per slot.
+            The record, in order of arrival. `landed` has, for each destination, the offset of the
+            last page copied there; -1 if none. If pages stay in their slots, `landed` has an entry
+            per slot.
 
         Raises:
             Exception: the first error from a reader or the sink.

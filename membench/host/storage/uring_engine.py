@@ -49,7 +49,8 @@ class NativeRing(NativeAio):
         cpu: the backend whose threads run the loops.
 
     Raises:
-        BackendUnavailable: the kernel has no io_uring, or forbids it to this process.
+        BackendUnavailable: the kernel has no io_uring with the features of Linux 5.6, or forbids
+            io_uring to this process.
     """
 
     name = "io_uring"

@@ -27,7 +27,7 @@ def read_cpu(
 
     Args:
         root: directory that contains proc and sys.
-        limits: limits of the control groups.
+        limits: limits of the control groups; None for no limits.
         affinity: CPUs that this process may run on; None: the function asks the kernel.
         architecture: machine name from `os.uname`; empty: the function asks the kernel.
     """

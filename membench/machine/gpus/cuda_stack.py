@@ -48,7 +48,11 @@ class CudaStack:
 
 
 def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
-    """The CUDA packages that are installed for this interpreter."""
+    """The CUDA packages that are installed for this interpreter.
+
+    The versions of NVRTC include libraries under ``root`` in CUDA toolkits and on the loader's
+    path; ``environ`` (the environment) names both.
+    """
     names = installed()
     try:
         spec = importlib.util.find_spec("cupy")
@@ -139,7 +143,7 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 def _by_branch(driver: str) -> Version | None:
     """The newest CUDA version of `_BRANCHES` that driver version ``driver`` supports.
 
-    The result is None if ``driver`` is not a version.
+    The result is None if ``driver`` does not begin with a branch number.
     """
     branch = integer(driver.partition(".")[0])
     if branch is None:

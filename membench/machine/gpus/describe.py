@@ -164,7 +164,10 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised: a problem, or `Gpus()` if there is no GPU."""
+    """The result if NVML cannot be initialised because of ``error``.
+
+    The result has a problem, or is `Gpus()` if there is no GPU or no driver.
+    """
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -226,7 +229,10 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 
 
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
-    """Whether CUDA_VISIBLE_DEVICES may select the GPU of ``fault``, whose UUID is unknown."""
+    """Whether CUDA_VISIBLE_DEVICES is not set, or lists the index of the GPU of ``fault``.
+
+    A UUID in ``setting`` cannot be compared, because the UUID of this GPU is unknown.
+    """
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
 

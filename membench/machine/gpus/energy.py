@@ -19,10 +19,11 @@ def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
 
     Args:
         uuid: hash of the GPU's UUID, as in `GpuIdentity`.
-        nvml: the initialised bindings; None: the function imports and initialises pynvml.
+        nvml: the bindings, which the function initialises; None: the function imports pynvml.
 
     Raises:
-        BackendUnavailable: this GPU has no energy counter. The message gives the reason.
+        BackendUnavailable: nvidia-ml-py is not installed, NVML cannot be used, or this GPU has no
+            energy counter. The message gives the reason.
     """
     if nvml is None:
         try:

@@ -59,7 +59,7 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    The result is ``c2c`` if CPU and GPU exchange data over a chip-to-chip link or within one chip.
+    The result is ``c2c`` if the GPU has no real PCI Express link; see `GpuState.has_pcie`.
 
     Args:
         uuid: hash of the GPU's UUID, as in `GpuLinks`.

@@ -202,16 +202,17 @@ class GpuReader:
         return _state(self._nvml, handle, uuid, index, self._root)
 
     def ask(self, uuid: str, question: str, *arguments: Any) -> Any:
-        """Call the NVML function ``question`` on the device ``uuid``.
+        """Call the NVML function ``question`` on the device ``uuid``, which is one of `uuids`.
 
-        The result is None if NVML returns an error.
+        The result is None if NVML returns an error, or if the bindings lack the function.
         """
         return called(self._nvml, question, self._handles[uuid][1], *arguments)
 
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
 
-        The result is None if a device is unknown, or if NVML returns an error.
+        The result is None if a device is unknown, if NVML returns an error, or if the bindings lack
+        the function.
         """
         if uuid not in self._handles or other not in self._handles:
             return None

@@ -58,7 +58,8 @@ def parse_change(text: str) -> Change:
     """Parse the value of ``--versus``. An empty text means no difference.
 
     Raises:
-        UsageError: the text has none of the `FORMS`, or names a missing program or directory.
+        UsageError: the text has none of the `FORMS`, names a missing program or directory, or names
+            a variable that would affect more than the workers.
     """
     if not text:
         return Change()

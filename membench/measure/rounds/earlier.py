@@ -82,8 +82,9 @@ def sampling_share(earlier: EarlierRounds | None, rounds: int) -> float:
 
 
 def standard_error(reading: Reading) -> float | None:
-    """Standard error of the value of ``reading``, in its unit; None if too few samples are known.
+    """Standard error of the value of ``reading``, in its unit.
 
+    The result is None if fewer than `RESOLVED` samples are above the value.
     The number of samples below a quantile q of n samples has the standard deviation
     sqrt(n q (1 - q)). So the standard error is half the distance between the quantiles that are
     sqrt(q (1 - q) / n) below and above q.

@@ -173,8 +173,9 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The entries about CPU time that others took, for `detail`; empty if others took little.
+    """The entries about CPU time that others took, for `detail`.
 
+    The result is empty if others took little, or if the counters advanced by too few ticks to tell.
     ``steal`` is the hypervisor's share of the machine's CPU time, from 0 to 1. ``others`` is the
     average number of CPUs that other processes used. If a case uses a disk or a GPU, the kernel's
     own threads also use CPU time, which looks like the time of other processes. So such a case has
@@ -241,5 +242,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether the case moves data over the link between host and GPU."""
+    """Whether ``case``, which uses a GPU, moves data over the link between host and GPU."""
     return case.tier in (Tier.LINK, Tier.SSD)

@@ -103,7 +103,8 @@ class Worker:
         """Send ``request`` and return the answer.
 
         Raises:
-            WorkerLost: the worker died, or was killed after ``timeout`` seconds.
+            WorkerLost: the worker died, or was killed after ``timeout`` seconds or because its
+                answer was malformed.
             Interrupted: a signal arrived. The worker may still run, or the signal may have ended
                 the worker.
         """

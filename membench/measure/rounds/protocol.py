@@ -41,7 +41,7 @@ class RoundRequest:
     """A request to run one case in one round.
 
     Attributes:
-        iters: the batch size of an earlier round; None if there was no earlier round.
+        iters: the batch size of an earlier round; None if no earlier round had a batch size.
         config: the configuration of a tuned case.
         tune: whether to choose the best configuration instead of measuring. The answer is then a
             case result with this configuration as its `detail`.

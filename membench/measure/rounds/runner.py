@@ -98,7 +98,7 @@ class Rounds:
             self._add(unit)
 
     def untuned(self) -> list[PlannedCase]:
-        """The runnable tuned cases whose configuration has not been chosen."""
+        """The runnable tuned cases without a configuration that have not failed or been skipped."""
         return [
             case
             for case in self._setting.plan.cases

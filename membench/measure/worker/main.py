@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> None:
-    """Answer requests until an empty line arrives or standard input ends."""
+    """Answer requests until an empty line arrives, standard input ends, or the device is lost.
+
+    The function then ends the process.
+    """
     parent, results = int(argv[0]), int(argv[1])
     die_with(parent, signal.SIGKILL)
     # Ctrl-C reaches the whole foreground process group, but only the parent reacts to Ctrl-C.
