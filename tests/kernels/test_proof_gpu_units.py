@@ -72,12 +72,14 @@ def test_a_mutant_of_the_atomics_is_caught(before: str, after: str, op: str) -> 
         prove(ATOMICS, {"memory": "l2", "place": "distinct", "op": op}, gpu)
 
 
-def test_a_mutant_in_shared_memory_is_caught() -> None:
+@pytest.mark.parametrize(
+    ("condition", "place"), [("turn > 0", "same"), ("blockIdx.x == 0", "strided")]
+)
+def test_a_mutant_in_shared_memory_is_caught(condition: str, place: str) -> None:
     before = 'asm volatile("red.relaxed.cta.shared.add.u32 [%0], %1;"'
-    after = 'if (turn > 0) asm volatile("red.relaxed.cta.shared.add.u32 [%0], %1;"'
-    gpu = EmulatedGpu(small(1), compile_=mutant("atomics.cu", before, after))
+    gpu = EmulatedGpu(small(2), compile_=mutant("atomics.cu", before, f"if ({condition}) {before}"))
     with pytest.raises(VerificationFailed):
-        prove(ATOMICS, {"memory": "smem", "place": "same", "op": "red"}, gpu)
+        prove(ATOMICS, {"memory": "smem", "place": place, "op": "red"}, gpu)
 
 
 @pytest.mark.parametrize("arch", ["80", "90", "120"])

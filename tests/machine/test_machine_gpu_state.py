@@ -177,6 +177,14 @@ def test_a_library_that_cannot_be_started_is_said_in_one_line(nvml: NvmlProcess)
     assert "version mismatch" in said
 
 
+def test_a_card_that_does_not_give_its_uuid_is_left_out(nvml: NvmlProcess) -> None:
+    silent = {name: value for name, value in CARD.items() if name != "uuid"}
+    nvml.facts.write_text(text([silent, CARD]))
+    (card,) = nvml.states()
+    assert isinstance(card, GpuState)
+    assert (card.uuid, card.index) == (hashed(UUID), 1)
+
+
 def test_an_instance_has_the_state_of_its_card(nvml: NvmlProcess) -> None:
     split = {**CARD, "mig": 1, "slots": 2, "m1.uuid": "MIG-1", "sm": 1200}
     nvml.facts.write_text(text([split]))

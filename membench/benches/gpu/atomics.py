@@ -77,10 +77,11 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
         done = turns * iterations
         found = gpu.download(counters, np.uint32, counted)
         each = BLOCK * done if memory == "smem" else threads * done if place == "same" else done
-        if (wrong := np.flatnonzero(found[::apart] != each % _U32)).size:
+        found = found if memory == "smem" else found[::apart]
+        if (wrong := np.flatnonzero(found != each % _U32)).size:
             first = int(wrong[0])
             raise VerificationFailed(
-                f"gpu/atomics: counter {first} is {found[first * apart]}, not {each % _U32}"
+                f"gpu/atomics: counter {first} is {found[first]}, not {each % _U32}"
             )
         if entry == "atomics_atom":
             # The additions to a counter return 0, 1, 2, ... in some order.

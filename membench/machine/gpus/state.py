@@ -153,10 +153,10 @@ class GpuReader:
             if handle is None:
                 continue
             for one in (handle, *self._instances(handle)):
-                uuid = text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), ""))
                 # A MIG instance gets the handle of its GPU, because only the GPU reports some
                 # facts.
-                self._handles[hashed(uuid)] = (index, handle)
+                if uuid := text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), "")):
+                    self._handles[hashed(uuid)] = (index, handle)
 
     @classmethod
     def open(cls, root: Path = Path("/")) -> Self:
