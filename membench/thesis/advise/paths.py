@@ -71,7 +71,8 @@ class Choice:
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
         crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
-            if restoring is never faster, if the FLOP/s are unknown, or for ``recompute``.
+            if restoring is not faster up to 2^24 tokens, if the FLOP/s are unknown, or for
+            ``recompute``.
         flips_at: B/s of the path below which recomputing the whole context is faster. None if the
             FLOP/s are unknown, or for ``recompute``.
     """

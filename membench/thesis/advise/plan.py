@@ -168,7 +168,8 @@ def advise(
         machine: the snapshot of the machine; None if unknown.
 
     Raises:
-        UsageError: the context, block size or number of ranks is impossible for the model.
+        UsageError: the context, the block size, the number of ranks or the KV type is impossible
+            for the model.
     """
     _check(question)
     name, own = _one_machine(rows)

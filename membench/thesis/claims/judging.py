@@ -304,7 +304,7 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Name -> ln of the largest factor that keeps the high end of the assumption's range below 1.
+    """Name -> ln of the largest factor that keeps the high end of the assumption's range up to 1.
 
     Only the assumptions in ``names`` with the unit ``share`` have an entry.
     """

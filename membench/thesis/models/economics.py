@@ -172,7 +172,7 @@ def shares(
 ) -> tuple[Shares, ...]:
     """The shares of re-reads and of idle byte-seconds in each band of gaps.
 
-    A band is ``(edge, next edge]``. The first band starts at 0. The last band has no upper edge.
+    A band is ``(edge, next edge]``. The first band includes 0. The last band has no upper edge.
 
     Args:
         gaps_s: [n] seconds between two uses.

@@ -111,8 +111,10 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: ``tiers`` is empty, or a tier is smaller than a block. Or ``requests_per_s`` is
-            None, but the trace has no common clock. Or all requests have an equal time.
+        UsageError: ``tiers`` is empty, a tier is smaller than a block, or `kind_of` does not know
+            the name of a tier. Or blocks have no tokens. Or ``requests_per_s`` is not above 0. Or
+            ``requests_per_s`` is None, but the trace has no common clock. Or all requests have an
+            equal time.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
@@ -172,7 +174,8 @@ def plan_of_lengths(
     exponential distribution with mean ``gap_s``.
 
     Raises:
-        UsageError: ``tiers`` is empty, or a tier is too small for one token.
+        UsageError: ``tiers`` is empty, a tier is too small for one token, or `kind_of` does not
+            know the name of a tier.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")

@@ -118,7 +118,10 @@ def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """(requests without a new block, smallest capacity at which all blocks of the request hit)."""
+    """([j] requests without a new block, [j] smallest capacity at which all of their blocks hit).
+
+    A request is an index in ``touches``.
+    """
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()

@@ -57,6 +57,9 @@ def is_table(lines: Lines) -> bool:
 def read_table(lines: Lines) -> Trace:
     """Read a CSV table with an object id, and optionally a time, in each line.
 
+    If the first line does not name the columns, the first column is the time and the second column
+    is the object id.
+
     Raises:
         TraceError: the table has no column of object ids, a line is invalid, or times decrease.
     """

@@ -25,8 +25,8 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
     only whole blocks of ``trace`` have an id, a partial large block has no id.
 
     Raises:
-        TraceError: ``block_tokens`` is not a multiple of the block size of ``trace``, or ``trace``
-            has more references than fit in memory.
+        TraceError: blocks are objects without tokens, ``block_tokens`` is not a multiple of the
+            block size of ``trace``, or ``trace`` has more than 2^28 references to blocks.
     """
     size = trace.block_tokens
     if not size:
