@@ -60,7 +60,7 @@ class Expectation:
 
     @property
     def binding(self) -> bool:
-        """Whether a machine fails the check if the machine does not reach this value."""
+        """Whether the value is confirmed and of a kind that a machine must reach (`EXPECTED`)."""
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:

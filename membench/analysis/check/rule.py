@@ -133,5 +133,8 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; False for latencies."""
+    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`.
+
+    False if lower values are better, or if ``peak`` is None.
+    """
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

@@ -138,7 +138,7 @@ class InFlight:
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     """Compute the bytes in flight for each case of ``zerocopy/read``.
 
-    The result is empty if no round trip to host memory was measured.
+    The result is empty if no round trip to host memory was measured with a size of 64 MiB.
     """
     rows = list(rows)
     trips = [
