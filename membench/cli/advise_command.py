@@ -346,7 +346,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The tiers of the machine that have room for a KV cache, with the bytes that it may use."""
+    """The tiers of the machine with room for KV caches, with the bytes that the caches may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(
