@@ -46,6 +46,7 @@ class Mean:
 
     Attributes:
         side: index of the label in the comparison.
+        ratio: geometric mean of label / reference.
         count: number of ratios in the mean.
     """
 

@@ -213,7 +213,7 @@ def _of_one_kind(pair: CasePair) -> bool:
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     """Check whether two values are comparable.
 
-    Returns None if they are comparable, and otherwise a `Difference` with the reason. The
+    Returns None if the values are comparable, and otherwise a `Difference` with the reason. The
     `Difference` has a ratio if only the sizes differ, or if the label is compared with the nearest
     published figure.
     """

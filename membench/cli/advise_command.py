@@ -222,11 +222,11 @@ def command(
     """Recommend how to handle a model's KV cache on a measured machine.
 
     The advice is to restore the KV cache from host memory, to restore it from disk, or
-    to recompute it. The command also prints the prefix length from which restoring is
-    faster, the bandwidth that would change the advice, the contexts that fit, and the
-    copy method. With --trace or --requests-per-second it prints size, load and wear of
-    each tier, the number of drives, and settings for the engine. It names the values
-    that were not measured.
+    to recompute the KV cache. The command also prints the prefix length from which
+    restoring is faster, the bandwidth that would change the advice, the contexts that
+    fit, the copy method, and the values that were not measured. With --trace or
+    --requests-per-second, the command prints size, load and wear of each tier, the
+    number of drives, and settings for the engine.
 
     \b
     Examples:

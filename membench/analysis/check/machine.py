@@ -68,7 +68,7 @@ def check_machine(
 
     Args:
         rows: the rows of one machine.
-        machine: its snapshot; if None, only disks can pass.
+        machine: the snapshot of the machine; if None, only disks can pass.
         expected: the values with which the machine is compared.
         states: for each GPU index, the last state of the GPU, read by NVML after a case.
     """

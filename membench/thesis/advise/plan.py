@@ -111,6 +111,7 @@ class Advice:
         gpus: number of GPUs that the weights need; None if unknown.
         piece: size and number of the pieces in which an engine moves one block on one rank.
         choices: recompute, DDR and SSD, fastest first. A choice without a known rate is left out.
+        method: the fastest copy method; None if no copy was measured.
         staging: seconds to copy the context from SSD to DDR; None if not measured.
         capacities: the capacity of each tier whose size is known.
         missing: unknown inputs, one line each.

@@ -39,7 +39,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """``draws`` medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
+    """[draws] medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
 
     ``rounds`` has at least one value. If ``rounds`` has only one value, all medians are equal.
     """

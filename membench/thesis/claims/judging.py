@@ -61,6 +61,9 @@ class PartVerdict:
         rows: input -> the rows that are evidence for the input.
         missing: measurement without a value -> the reason.
         used: the assumptions and records that the part uses.
+        flip: the smallest change of one input that changes the verdict. None if no tried change
+            does, if ``weak`` is True, or without draws.
+        bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs; None if no input has a date.
         weak: whether vendor figures and forecasts are the only evidence; False without draws.

@@ -23,9 +23,11 @@ from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 @record(kw_only=True)
 class Drive:
-    """A type of flash drive: capacity, rated drive writes per day (DWPD), read and write rates.
+    """A type of flash drive.
 
-    A rate is None if it was not measured.
+    Attributes:
+        dwpd: rated drive writes per day.
+        read_per_s, write_per_s: B/s; None if not measured.
     """
 
     capacity_bytes: float

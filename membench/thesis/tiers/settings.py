@@ -105,6 +105,7 @@ class TierUse:
             bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
         gap_blocks: [n] number of blocks with this gap.
+        capacity_bytes: bytes of the tier, over all GPUs.
         seconds: time from the first arrival to the last.
     """
 

@@ -183,7 +183,7 @@ class DecodeSeconds(NamedTuple):
 
     @property
     def bound(self) -> Floats:
-        """The larger of the two bounds, in seconds."""
+        """The larger of the two bounds in seconds, element by element."""
         longer: Floats = np.maximum(self.memory, self.compute)
         return longer
 

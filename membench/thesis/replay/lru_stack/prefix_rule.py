@@ -118,9 +118,9 @@ def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """([j] requests without a new block, [j] smallest capacity at which all of their blocks hit).
+    """([j] index in ``touches`` of each request without a new block, [j] capacity).
 
-    A request is an index in ``touches``.
+    The capacity is the smallest capacity at which all blocks of the request hit.
     """
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])

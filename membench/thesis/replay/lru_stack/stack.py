@@ -181,7 +181,7 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] for each buried atom, the number of buried blocks above the atom when it is taken.
+    """[n] for each buried atom, the number of buried blocks above the atom when the atom is taken.
 
     The number has no meaning for an atom that is never taken.
 
