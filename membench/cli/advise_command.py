@@ -1,4 +1,4 @@
-"""The command `membench advise`."""
+"""The command `membench advise`: parses options, and prints the advice and the plan of tiers."""
 
 from __future__ import annotations
 

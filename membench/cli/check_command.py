@@ -1,4 +1,4 @@
-"""The command `membench check`."""
+"""The command `membench check`: measures or reads results, and prints the verdicts on the tiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench compare`."""
+"""The command `membench compare`: reads results files, and prints the comparison."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench fleet report`."""
+"""The command `membench fleet report`: prints or writes the statistics of a fleet."""
 
 from __future__ import annotations
 

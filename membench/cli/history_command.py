@@ -1,4 +1,4 @@
-"""The command `membench history`."""
+"""The command `membench history`: prints the levels and changes over the runs of one machine."""
 
 from __future__ import annotations
 

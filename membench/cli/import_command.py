@@ -1,4 +1,4 @@
-"""The command `membench import`."""
+"""The command `membench import`: converts the output of another tool to a results file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench info`."""
+"""The command `membench info`: prints the snapshot of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench list`."""
+"""The command `membench list`: prints cases with estimates, or references."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _DUST = 1e-9  # tolerance for rounding: a value on the threshold counts as reach
 
 
 class CheckVerdict(StrEnum):
-    """The verdict on a tier, in the order from best to worst."""
+    """The verdict on a value, a quantity or a tier, in the order from best to worst."""
 
     GOOD = "pass"
     LOOK = "look"

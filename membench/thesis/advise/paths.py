@@ -54,7 +54,7 @@ class Rate:
         return cls(ordered[0], value, ordered[-1], tuple(rows))
 
     def times(self, factor: float) -> Rate:
-        """The total rate of ``factor`` equal devices."""
+        """The total rate of ``factor`` equal devices. ``shared`` and ``contiguous`` are False."""
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:

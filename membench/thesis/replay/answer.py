@@ -162,7 +162,7 @@ class TierAsked:
     ttl: float = math.inf
 
     def __post_init__(self) -> None:
-        """Check the capacity."""
+        """Raise `UsageError` if the capacity is infinite or NaN."""
         if not math.isfinite(self.capacity_bytes):
             raise UsageError(
                 f"tier {self.name}: the capacity is {self.capacity_bytes} bytes",

@@ -27,7 +27,11 @@ _MOST = 2**27
 
 
 class EvictionRule(StrEnum):
-    """The rule by which a cache evicts and admits blocks."""
+    """The rule by which a cache evicts and admits blocks.
+
+    `optimal` and `s3fifo` are separate functions of `policy_kernels`. All other rules are modes of
+    `policy_kernels.lru`.
+    """
 
     LRU = "lru"
     FIFO = "fifo"

@@ -94,9 +94,9 @@ def advance(
     """Advance ``stack`` by the requests of ``touches`` (at least one).
 
     Returns:
-        (positions of the blocks of all requests, stack after the last request), or None if the
-            fresh runs and the runs that these requests bury would have more than ``most`` atoms. If
-            ``most`` is None, there is no limit.
+        (positions of the blocks of all requests, stack after the last request). None if there
+            would be more than ``most`` atoms in the fresh runs and in the runs that these requests
+            bury. If ``most`` is None, there is no limit.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])

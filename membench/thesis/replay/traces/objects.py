@@ -47,7 +47,7 @@ def read_binary(content: bytes, name: str) -> Trace:
 
 
 def is_table(lines: Lines) -> bool:
-    """Whether ``lines`` are a table of comma-separated values."""
+    """Whether the first line that is not blank has a comma and is not JSON."""
     if not lines.first:
         return False
     head = lines.lines[lines.first - 1].strip()
