@@ -134,7 +134,7 @@ class Comparison:
     def to_frame(self) -> pd.DataFrame:
         """The matched lines as a data frame.
 
-        `membench.analysis.frame.comparison_frame` lists its columns.
+        `membench.analysis.frame.comparison_frame` lists the columns.
         """
         from membench.analysis.frame import comparison_frame
 

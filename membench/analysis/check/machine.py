@@ -30,7 +30,7 @@ class MachineCheck:
     """The results of a check.
 
     Attributes:
-        references: ``ref:NAME`` or names of the files with expected values; may be empty.
+        references: the distinct `Expectation.reference` of the expected values; may be empty.
         lines: one per quantity; the verdicts take the preconditions into account.
         preconditions: all preconditions, met or not.
         stragglers: GPUs and pairs of GPUs that are slower than the other GPUs of the machine.

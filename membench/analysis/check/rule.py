@@ -87,7 +87,7 @@ def width(low: float, high: float) -> float:
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """Judge ``value`` against the range ``low`` to ``high`` of published measurements.
+    """Judge ``value`` against the expected range ``low`` to ``high``.
 
     All three have the same unit and are above 0.
     """
@@ -121,7 +121,7 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """Judge ``value`` without a published figure: the verdict is always `not judged`.
+    """Judge ``value`` without an expected value: the verdict is always `not judged`.
 
     The reason says whether the value is below `FLOOR` times ``peak``.
     """

@@ -136,7 +136,10 @@ class Sought(NamedTuple):
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The rate of the best case that the input ``need`` selects from ``rows``."""
+    """The rate of the best case that the input ``need`` selects from ``rows``.
+
+    If there is no such case, the rate is None, and ``missing`` gives the reason.
+    """
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -208,7 +211,8 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
     The rate of a large copy replaces the rate of KV blocks in two cases:
 
     - No block was measured.
-    - ``piece`` is far larger than all measured blocks, and the large copy is not slower.
+    - ``piece`` is at least `_LARGE` times as large as the largest measured block, and the large
+      copy is not slower.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)

@@ -26,7 +26,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 @lru_cache(maxsize=1024)
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
-    """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
+    """[draws] values in [low, high], one in each of ``draws`` equal parts, in random order.
 
     The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
     Technometrics 21 (1979). The array is read-only, because later calls return the same array.

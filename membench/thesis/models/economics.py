@@ -1,6 +1,7 @@
 """The cost of keeping a KV cache: five-minute rule, cheapest tier, and endurance of drives.
 
-All prices are in one currency. All times are in seconds. A rent is a price per byte and second.
+All prices are in one currency. Times are in seconds, if the name does not say years or hours. A
+rent is a price per byte and second.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class GapSums:
 
 @cache
 def gap_sums() -> dict[str, GapSums]:
-    """Name of a trace that membench contains -> the sums."""
+    """The content of `gap_sums.json`: name of a trace -> the sums."""
     text = Path(__file__).with_name("gap_sums.json").read_text(encoding="utf-8")
     return {name: _read(table) for name, table in json.loads(text).items()}
 

@@ -36,7 +36,7 @@ class Trace:
             Without sessions, all requests share one clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
-        arrival: [n] seconds since the start of the session or of the trace.
+        arrival: [n] seconds on the clock of the session or of the trace.
         served: [n] seconds that the recorded server took for the request; NaN if unknown.
         prompt, output: [n] tokens.
         nested: [n] whether a sub-agent sent the request.

@@ -88,6 +88,7 @@ class Lengths:
     """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
+        input_tokens, output_tokens: mean numbers of tokens per request.
         reuse: share of the input tokens that an earlier request had, too.
         gap_s: mean seconds between two uses of these tokens.
     """
