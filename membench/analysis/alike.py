@@ -35,7 +35,7 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     another table is moved to the key of a row in ``tables[0]`` only under these conditions:
 
     - The two rows differ only in the size, and exactly one of them has ``size=auto``.
-    - The other table has no row with this key.
+    - Each of the two keys is in only one of the two tables.
     - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
     If several rows qualify, the function moves the row with the size nearest to the reference row.

@@ -46,6 +46,7 @@ class Mean:
 
     Attributes:
         side: index of the label in the comparison.
+        ratio: geometric mean of label / reference.
         count: number of ratios in the mean.
     """
 
@@ -133,7 +134,7 @@ class Comparison:
     def to_frame(self) -> pd.DataFrame:
         """The matched lines as a data frame.
 
-        `membench.analysis.frame.comparison_frame` lists its columns.
+        `membench.analysis.frame.comparison_frame` lists the columns.
         """
         from membench.analysis.frame import comparison_frame
 

@@ -61,7 +61,10 @@ class CaseRuns:
 
     @property
     def half_range(self) -> float | None:
-        """Half the range of the values as a fraction of their median; None for a single value."""
+        """Half the range of the values as a fraction of their median.
+
+        None for a single value, and for samples of a single round.
+        """
         return None if self.basis is Basis.SAMPLES else statistics.half_range(self.values)
 
     @property
@@ -114,7 +117,7 @@ def pooled(one: CaseRuns) -> CaseRuns | None:
 
     The result is None in four cases:
 
-    - There are several rounds.
+    - There are several runs or rounds.
     - The file has no samples, or only their quantiles.
     - The statistic is not a median. Samples do not scatter around another statistic.
     - A sample is 0 and has no logarithm.

@@ -23,7 +23,7 @@ _COLUMNS = len(Measurement._fields)
 class Figures:
     """The values of one comparison line, by the index of the label; None if a label has no value.
 
-    A comparison of a thousand labels has hundreds of thousands of values. So they are stored as one
+    A comparison of a thousand labels has hundreds of thousands of values. So the values are one
     array if at least `MANY` labels have a value, every label has one run, and all runs have the
     same number of rounds. `CaseRuns` objects are then created only on access.
 

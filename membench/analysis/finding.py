@@ -37,7 +37,8 @@ class Difference:
         ratio: label / reference; None if the two are not comparable. In two cases there is a ratio
             but no verdict: only the sizes differ, or one of the two is the nearest published
             figure.
-        interval: confidence interval of the ratio; None if there are too few values.
+        interval: confidence interval of the ratio; None if there are too few values, or if the two
+            are not comparable.
         best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.
         single_round: whether the values are samples of a single round per label. ``--fail-on``
@@ -46,7 +47,7 @@ class Difference:
         detail: why the values are not comparable; empty if they are comparable.
         settle: how to get a verdict instead of `unclear` or `n/a`.
         offset: fraction by which other, unchanged runs of the machine differ. None if no such runs
-            are known, or if a label has several runs.
+            are known, if a label has several runs, or if ``in_turns`` is True.
     """
 
     verdict: Verdict
@@ -212,7 +213,7 @@ def _of_one_kind(pair: CasePair) -> bool:
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     """Check whether two values are comparable.
 
-    Returns None if they are comparable, and otherwise a `Difference` with the reason. The
+    Returns None if the values are comparable, and otherwise a `Difference` with the reason. The
     `Difference` has a ratio if only the sizes differ, or if the label is compared with the nearest
     published figure.
     """

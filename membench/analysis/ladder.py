@@ -49,7 +49,7 @@ def ladder(
     """Find the best rows of each tier; tiers without a usable row (see `leading`) are left out.
 
     Args:
-        judged: case and metric of rows that a check compares with published figures. Such a row is
+        judged: case and metric of rows that a check compares with expected values. Such a row is
             used even if another row of the tier is better.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}

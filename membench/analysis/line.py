@@ -133,7 +133,8 @@ class Line:
     def settles(self) -> Sequence[str | None]:
         """How to get a verdict for each label; empty if the reference has no value.
 
-        The entry is None for the reference and for a label without a value.
+        The entry is "" if there is nothing to do. The entry is None for the reference and for a
+        label without a value.
         """
         if self.differences is None:
             return ()

@@ -96,7 +96,8 @@ def references_of(
 
     Args:
         devices: device names from results files.
-        sockets: number of sockets of the machine; None if unknown.
+        sockets: number of sockets of the machine. None if unknown; references for a certain number
+            of sockets are then left out.
     """
     several = tuple(devices)
     return tuple(

@@ -65,6 +65,8 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
 def check_strictly(sources: Iterable[Source]) -> None:
     """Read every cell of the files again, to find the file and line of an invalid cell.
 
+    Pipes are left out, because a pipe can be read only once.
+
     Raises:
         SchemaError: a cell is invalid.
     """
@@ -81,7 +83,7 @@ def read_source(path: Path) -> Source:
     only the CSV.
 
     Raises:
-        SchemaError: the results file cannot be read.
+        SchemaError: the results file cannot be read, or has no rows.
     """
     rows = tuple(read_measurements(path))
     if not rows:

@@ -89,7 +89,7 @@ def estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[RatioEstimate]:
-    """Call `estimate` for K pairs of rows, in one step; the shapes are (K, n) and (K, m)."""
+    """Estimate K ratios like `estimate`, in one step; the shapes are (K, n) and (K, m)."""
     n, m = len(firsts[0]), len(seconds[0])
     places = positions(n, m, confidence)
     if len(firsts) * n * m <= _FEW_DIFFERENCES:

@@ -1,4 +1,4 @@
-"""The command `membench advise`."""
+"""The command `membench advise`: parses options, and prints the advice and the plan of tiers."""
 
 from __future__ import annotations
 
@@ -222,11 +222,11 @@ def command(
     """Recommend how to handle a model's KV cache on a measured machine.
 
     The advice is to restore the KV cache from host memory, to restore it from disk, or
-    to recompute it. The command also prints the prefix length from which restoring is
-    faster, the bandwidth that would change the advice, the contexts that fit, and the
-    copy method. With --trace or --requests-per-second it prints size, load and wear of
-    each tier, the number of drives, and settings for the engine. It names the values
-    that were not measured.
+    to recompute the KV cache. The command also prints the prefix length from which
+    restoring is faster, the bandwidth that would change the advice, the contexts that
+    fit, the copy method, and the values that were not measured. With --trace or
+    --requests-per-second, the command prints size, load and wear of each tier, the
+    number of drives, and settings for the engine.
 
     \b
     Examples:
@@ -346,7 +346,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The tiers of the machine that have room for a KV cache, with the bytes that it may use."""
+    """The tiers of the machine with room for KV caches, with the bytes that the caches may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(

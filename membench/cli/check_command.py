@@ -1,4 +1,4 @@
-"""The command `membench check`."""
+"""The command `membench check`: measures or reads results, and prints the verdicts on the tiers."""
 
 from __future__ import annotations
 
@@ -103,10 +103,10 @@ def command(
 
     FILE is a results file with its sidecar. Without FILE, the command measures all
     GPUs, the processors and the disk. The planned time is at most a minute, unless a
-    single round takes longer. The command compares each tier with values that others
-    measured on the same hardware. A row of the check is "not judged" and never passes
-    if the measurement, the expected value or the state of the machine is missing: see
-    docs/check.md.
+    single round takes longer. The command compares each tier with expected values, by
+    default from the references for the same hardware. A row of the check is "not
+    judged" and never passes if the measurement, the expected value or the state of the
+    machine is missing: see docs/check.md.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The command `membench compare`."""
+"""The command `membench compare`: reads results files, and prints the comparison."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def command(
     dump_config: bool,
     form: str,
 ) -> int:
-    """Compare results files; the first is the reference.
+    """Compare results files; by default, the first file is the reference.
 
     The verdict of a row depends on the 95% interval of the ratio to the reference.
     If the whole interval is beyond the threshold, the row is better or worse.  If
-    the whole interval is within the threshold, the row is the same.  Otherwise it is
-    unclear.  Files with one label are pooled.  ref:NAME is a built-in reference.
+    the whole interval is within the threshold, the row is the same.  Otherwise the row
+    is unclear.  Files with one label are pooled.  ref:NAME is a built-in reference.
 
     \b
     Examples:

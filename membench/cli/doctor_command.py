@@ -1,4 +1,4 @@
-"""The command `membench doctor`."""
+"""The command `membench doctor`: prints conditions that spoil measurements, with the fixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench explain`."""
+"""The command `membench explain`: prints the meaning of a flag, a bench, a case or a claim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench export`."""
+"""The command `membench export`: writes a results file in the format of another tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `membench fleet report`."""
+"""The command `membench fleet report`: prints or writes the statistics of a fleet."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def report(
     """Show the slow machines, the spread between machines, and the missing hosts of a fleet.
 
     DIR is the -o directory of a fleet run, or a directory with results files directly
-    in DIR or one level below.  A machine is slow in a case under two conditions: it is
-    slower than the median by more than the threshold of --preset, and this difference
-    is large for the spread of the fleet.
+    in DIR or one level below.  A machine is slow in a case under two conditions: the
+    machine is slower than the median by more than the threshold of --preset, and this
+    difference is large compared with the spread of the fleet.
 
     \b
     Examples:

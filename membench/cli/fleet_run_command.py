@@ -1,4 +1,4 @@
-"""The command `membench fleet run`."""
+"""The command `membench fleet run`: measures many hosts with the workers of a Dask cluster."""
 
 from __future__ import annotations
 

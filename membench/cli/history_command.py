@@ -1,4 +1,4 @@
-"""The command `membench history`."""
+"""The command `membench history`: prints the levels and changes over the runs of one machine."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def command(
     """Show the runs of one machine over time: the noise and the change points.
 
     For each tier, the command prints the noise band of the runs and the change points.
-    For each change point, it prints what else changed at that time (driver, kernel,
-    governor, versions, settings). Without DIR or FILE, it reads this machine's folder
-    in results/.
+    For each change point, the command prints what else changed at that time (driver,
+    kernel, governor, versions, settings). Without DIR or FILE, the command reads this
+    machine's folder in results/.
 
     \b
     Examples:

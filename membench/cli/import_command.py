@@ -1,4 +1,4 @@
-"""The command `membench import`."""
+"""The command `membench import`: converts the output of another tool to a results file."""
 
 from __future__ import annotations
 
@@ -64,10 +64,11 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
       tinymembench      tinymembench
       cited             TOML with published figures
 
-    The imported rows have the backend import:FORMAT. A row has the case id of membench
-    if membench has a case that measures the same; membench compare then shows both in
-    one table.  If FILE is a directory, membench reads all files in it.  membench unpacks
-    gzip.  It lists results that cannot become a row on standard error.
+    The imported rows have the backend import:FORMAT, or cited for published figures.  A
+    row has the case id of membench if membench has a case that measures the same;
+    membench compare then shows both in one table.  If FILE is a directory, membench reads
+    all files in the directory.  membench unpacks gzip.  membench prints on standard error
+    which results cannot become a row.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import create, shown
     from membench.results.formats import importer

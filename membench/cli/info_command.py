@@ -1,4 +1,4 @@
-"""The command `membench info`."""
+"""The command `membench info`: prints the snapshot of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 @click.command(name="info")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 def command(as_json: bool) -> None:
-    """Show the properties of this machine. A run stores the same properties as its snapshot."""
+    """Show the properties of this machine. A run stores these properties as a snapshot."""
     from membench.machine import snapshot
     from membench.measure.options import RESULTS
 

@@ -27,7 +27,7 @@ def kv_dtype(command: _Command) -> _Command:
         type=click.Choice(["fp16", "bf16", "fp8", "fp8_ds_mla"]),
         default="fp16",
         show_default=True,
-        help="Number format of the KV cache, as vLLM names the format.",
+        help="Number format of the KV cache; fp8_ds_mla: vLLM's format for sparse latents.",
     )(command)
 
 

@@ -1,4 +1,4 @@
-"""The command `membench list`."""
+"""The command `membench list`: prints cases with estimates, or references."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
 def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
     """The references with a name that matches any glob of ``select``; all if ``select`` is empty.
 
-    A glob may begin with ``ref:``. A glob also matches a name if it matches the part of the name
-    before a hyphen: ``h200`` matches ``h200-sxm``.
+    A glob may begin with ``ref:``. A glob also matches a name if the glob matches the part of the
+    name before a hyphen: ``h200`` matches ``h200-sxm``.
 
     Raises:
         NothingMatched: a glob matches no reference.

@@ -1,4 +1,4 @@
-"""The command `membench replay`."""
+"""The command `membench replay`: replays request traces, and prints the hit rates of caches."""
 
 from __future__ import annotations
 

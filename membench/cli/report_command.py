@@ -1,4 +1,4 @@
-"""The command `membench report`."""
+"""The command `membench report`: writes an HTML page, a Markdown file, or verdicts as JSON."""
 
 from __future__ import annotations
 

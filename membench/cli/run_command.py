@@ -1,4 +1,4 @@
-"""The command `membench run`."""
+"""The command `membench run`: plans and measures cases, or completes an interrupted run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The check of a machine: compare its tiers with published results for the same hardware."""
+"""The check of a machine: compare the tiers with the values that the hardware should reach."""

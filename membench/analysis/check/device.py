@@ -83,9 +83,9 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """Pairs (value, `Likeness`) for each of ``figures`` that is comparable with ``row``.
+    """Pairs (figure, `Likeness`) for each of ``figures`` that is comparable with ``row``.
 
-    The `Likeness` lists the axes in which ``row`` differs from the value.
+    The `Likeness` lists the axes in which the case of ``row`` differs from the case of the figure.
     """
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
@@ -97,7 +97,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """Judge ``row`` against the range of all comparable published values."""
+    """Judge ``row`` against the range of all comparable expected values."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
@@ -119,7 +119,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
-    """Whether the row has the queue depth for which the data sheet gives its value."""
+    """Whether ``figure`` is a confirmed value of a data sheet for the queue depth of the row."""
     here = split_case(row.case)[1].get("qd", "")
     return figure.kind == "datasheet" and figure.trust != "c" and figure.depth == here != ""
 
@@ -157,9 +157,9 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The result if no published value is comparable with any row: not judged.
+    """The result if no expected value is comparable with any row: not judged.
 
-    The result shows the ratio to the nearest published value, or else to the peak.
+    The result shows the ratio to the nearest expected value, or else to the peak.
     """
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]

@@ -25,7 +25,7 @@ class Expectation:
     """One expected value, from a reference or from an earlier run.
 
     Attributes:
-        low, high: the range in the source, in the unit of the metric; equal for a single value.
+        low, high: ends of the expected range, in the unit of the metric; equal for a single value.
         kind: ``measured``, ``target``, ``datasheet``, ``derived`` (from an application) or
             ``threshold`` (a pass mark).
         trust: grade of trust in a published value: ``a`` for a raw log, ``b`` for a table or a
@@ -60,11 +60,11 @@ class Expectation:
 
     @property
     def binding(self) -> bool:
-        """Whether a machine fails the check if the machine does not reach this value."""
+        """Whether the value is confirmed and of a kind that a machine must reach (`EXPECTED`)."""
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """Compare the case of ``row`` with the case of this value; None if they are not comparable.
+        """Compare the case of ``row`` with the case of this value; None if not comparable.
 
         The benches, metrics and statistics must be equal. The case versions of two membench rows
         must also be equal, with one exception. A bench got a new version when its default size

@@ -21,8 +21,9 @@ HISTORY = "history"
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
     """Compute the noise band, the range of usual values, for each case of the check.
 
-    Each band is computed from the runs since the last change point of the case. If there are fewer
-    than `LEAST` such runs, the case has no band.
+    The centre of a band is the median of the runs since the last change point of the case. If there
+    are fewer than `LEAST` such runs, the case has no band. The width of the band is the scatter of
+    all runs around the medians of their levels.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.

@@ -13,14 +13,14 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 @record
 class ReferenceRange:
-    """The range of published values with which a measured value is compared.
+    """The range of expected values with which a measured value is compared.
 
     Attributes:
-        low, high: the range over all comparable published values, in the unit of the metric.
-        kind: kind of the nearest published value, such as measured, target or datasheet.
-        sources: the distinct sources of the published values.
-        references: the distinct names (``ref:NAME``) of the references.
-        case: case of the nearest published value.
+        low, high: the range over all comparable expected values, in the unit of the metric.
+        kind: kind of the nearest expected value, such as measured, target or datasheet.
+        sources: the distinct sources of the expected values.
+        references: the distinct `Expectation.reference` of the expected values.
+        case: case of the nearest expected value.
         differs: the axes in which ``case`` differs from the measured case.
     """
 
@@ -41,7 +41,7 @@ class DeviceLine:
         device: index of the GPU; None for the host and its disks.
         case: the measured case; empty if no case was measured.
         value: the row's value in the unit of the metric; the best sample if ``best`` is True.
-        best: whether the published value is the best of a tool's repetitions.
+        best: whether an expected value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
     """

@@ -30,7 +30,7 @@ class MachineCheck:
     """The results of a check.
 
     Attributes:
-        references: ``ref:NAME`` or names of the files with expected values; may be empty.
+        references: the distinct `Expectation.reference` of the expected values; may be empty.
         lines: one per quantity; the verdicts take the preconditions into account.
         preconditions: all preconditions, met or not.
         stragglers: GPUs and pairs of GPUs that are slower than the other GPUs of the machine.
@@ -68,7 +68,7 @@ def check_machine(
 
     Args:
         rows: the rows of one machine.
-        machine: its snapshot; if None, only disks can pass.
+        machine: the snapshot of the machine; if None, only disks can pass.
         expected: the values with which the machine is compared.
         states: for each GPU index, the last state of the GPU, read by NVML after a case.
     """

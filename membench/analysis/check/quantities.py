@@ -31,7 +31,7 @@ class Quantity:
         stats: the accepted statistics, the usual statistic first.
         fixed: axis -> value, for the axes with the same value in all cases of the quantity.
         main: whether a check always lists the quantity. Without ``main``, the quantity is listed
-            only if it was measured and a reference has a value for it.
+            only if the quantity was measured and has an expected value.
     """
 
     name: str

@@ -101,7 +101,10 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """Yield a sentence if too few GPUs were measured, and for each requirement not judged."""
+    """Yield a sentence if too few GPUs were measured, and for each required tier not judged.
+
+    A requirement of N GPUs requires the tiers in `_NEEDED` of the GPUs 0 to N - 1.
+    """
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
     if found < required.gpus:

@@ -45,7 +45,7 @@ _DUST = 1e-9  # tolerance for rounding: a value on the threshold counts as reach
 
 
 class CheckVerdict(StrEnum):
-    """The verdict on a tier, in the order from best to worst."""
+    """The verdict on a value, a quantity or a tier, in the order from best to worst."""
 
     GOOD = "pass"
     LOOK = "look"
@@ -87,7 +87,7 @@ def width(low: float, high: float) -> float:
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """Judge ``value`` against the range ``low`` to ``high`` of published measurements.
+    """Judge ``value`` against the expected range ``low`` to ``high``.
 
     All three have the same unit and are above 0.
     """
@@ -121,7 +121,7 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """Judge ``value`` without a published figure: the verdict is always `not judged`.
+    """Judge ``value`` without an expected value: the verdict is always `not judged`.
 
     The reason says whether the value is below `FLOOR` times ``peak``.
     """
@@ -133,5 +133,8 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; False for latencies."""
+    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`.
+
+    False if lower values are better, or if ``peak`` is None.
+    """
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

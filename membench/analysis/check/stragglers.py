@@ -32,8 +32,8 @@ class Straggler:
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
         slow: the cases in which the GPU was slow, the slowest first.
-        chance: upper bound of the probability that any GPU is slow in as many cases, if all GPUs
-            are equally fast.
+        chance: upper bound of the probability that any GPU is slow in at least as many cases, if
+            all GPUs are equally fast.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Judge a machine's rows against results from the same hardware, one result per quantity.
 
-For each quantity, the best row that is comparable with a published value decides. With several
-GPUs, the worst GPU counts. A quantity without a published value or without a row never passes.
+For each quantity, the best row that is comparable with an expected value decides. With several
+GPUs, the worst GPU counts. A quantity without an expected value or without a row never passes.
 """
 
 from __future__ import annotations

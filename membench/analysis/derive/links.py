@@ -128,7 +128,13 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
 
 @record
 class InFlight:
-    """Bytes in flight on the host link: bandwidth (GB/s) x round trip (ns), by Little's law."""
+    """Bytes in flight on the host link: bandwidth x round trip, by Little's law.
+
+    Attributes:
+        case: a case of ``zerocopy/read``.
+        gbs: bandwidth of the case in GB/s.
+        bytes: ``gbs`` multiplied by the round trip in ns.
+    """
 
     case: str
     gbs: float
@@ -138,7 +144,7 @@ class InFlight:
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     """Compute the bytes in flight for each case of ``zerocopy/read``.
 
-    The result is empty if no round trip to host memory was measured.
+    The result is empty if no round trip to host memory was measured with a size of 64 MiB.
     """
     rows = list(rows)
     trips = [
@@ -160,7 +166,12 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @record
 class Cost:
-    """An aggressor (competing traffic): its bandwidth, and the factor by which the victim slows."""
+    """An aggressor (competing traffic) and the effect on the victim.
+
+    Attributes:
+        gbs: bandwidth of the aggressor in GB/s.
+        slowdown: time of the victim beside the aggressor / time of the victim alone.
+    """
 
     aggressor: str
     gbs: float

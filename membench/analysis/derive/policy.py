@@ -26,7 +26,7 @@ Of two equal rules, the simpler rule is used. If two methods are equal, no metho
 
 @record
 class TransferCell:
-    """The bandwidth of moving ``count`` blocks of ``block`` bytes with ``method``."""
+    """The bandwidth (``gbs``, GB/s) of moving ``count`` blocks of ``block`` bytes by ``method``."""
 
     block: int
     count: int
@@ -39,6 +39,8 @@ class Cell:
     """The best method for one block size and number of blocks.
 
     Attributes:
+        block: bytes of a block.
+        gbs: bandwidth of ``best`` in GB/s.
         lead: factor by which ``best`` is faster than the second best method; 1 without a second
             method.
     """

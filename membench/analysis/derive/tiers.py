@@ -51,7 +51,13 @@ class CapacityRange:
 
 @record
 class NearFar:
-    """Latencies (ns) of the near and far lines of an L2 cache, and the fraction of far lines."""
+    """Latencies of the near and far lines of an L2 cache.
+
+    Attributes:
+        near_ns, far_ns: median latencies in ns.
+        far_share: fraction of the samples that are of far lines.
+        case: the case of ``l2/map``.
+    """
 
     near_ns: float
     far_ns: float

@@ -85,11 +85,11 @@ def share_beyond(machines: int) -> float:
 def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
     """Probability that any of ``machines`` equal machines is slow in at least ``slow`` cases.
 
-    Args:
-        shares: for each case in which the machine was judged, the result of `share_beyond`.
-
     The cases are assumed to be independent. The probability is exact for one machine (a Poisson
     binomial distribution). For several machines, the result is an upper bound, and at most 1.
+
+    Args:
+        shares: for each case in which the machine was judged, the result of `share_beyond`.
     """
     if not slow:
         return 1.0

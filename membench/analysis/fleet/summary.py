@@ -39,7 +39,8 @@ class CaseSpread:
         judged: whether there are enough machines to find outliers.
         spread: spread of the fleet, a fraction.
         low, high: 1 % and 99 % quantiles of the values.
-        threshold: a machine counts as slow only if it is slower than the median by this fraction.
+        threshold: a machine counts as slow only if the machine is slower than the median by more
+            than this fraction.
         slow: number of machines that are slow in this case.
     """
 
@@ -59,6 +60,7 @@ class SlowCell:
     """A case in which a machine is slow.
 
     Attributes:
+        value, median: the value of the machine and the median of the fleet, in the unit of the key.
         times: factor (above 1) by which the machine is slower than the median of the fleet.
         z: robust z-score of the machine in this case.
     """
@@ -96,9 +98,9 @@ class FleetSummary:
 
     Attributes:
         values: the values from which the statistics were computed.
-        apart: for each of ``values``, the log of the factor by which it is slower than the median,
-            shape (N,).
-        z: for each of ``values``, its z-score, shape (N,); NaN if the case was not judged.
+        apart: for each of ``values``, the log of the factor by which the machine is slower than the
+            median of the case, shape (N,).
+        z: the z-score of each of ``values``, shape (N,); NaN if the case was not judged.
         slow: machines that are slow in a case: stragglers first, then by ascending ``chance``.
         lacking: for each machine, the number of its missing cases; only cases that most machines
             have count.

@@ -12,7 +12,7 @@ series. Real runs require four additions:
   permanent step.
 - *Critical values by permutation* (Westfall and Young's max-T): each series is put in some hundred
   random orders. For each order, the largest statistic of all series is computed. The critical value
-  is a quantile of these maxima. It bounds the probability of a false alarm for the whole history,
+  is a quantile of these maxima and bounds the probability of a false alarm for the whole history,
   for any distribution of the noise.
 - *A correction for autocorrelation*: successive runs are similar, and permutations destroy this
   similarity. Autocorrelation increases the variance of a mean by the factor (1 + r) / (1 - r). The
@@ -229,7 +229,7 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
     """The statistic of each change, corrected for autocorrelation.
 
     ``places`` are the indices of the changes. First a t-statistic t compares the means of the
-    levels before and after the change; its scale is the scatter of the residuals. The critical
+    levels before and after the change. The scale of t is the scatter of the residuals. The critical
     values have another scale, the scatter of the whole series with its changes. So t is converted
     to this scale: with n values, z = t sqrt(n / (n - 2 + t^2)).
     """

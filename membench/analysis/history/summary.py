@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 Sidecars = Callable[[HistoryRun], Mapping[str, Any]]
 
 BAND = 0.9
-"""Share of the runs of a level whose values are within the noise band."""
+"""Share of the runs whose values are within the noise band of their level."""
 PAIRS = 0.95
 """Share of the pairs of runs that differ by at most `HistoryLine.offset`.
 
@@ -57,7 +57,8 @@ class Level:
     Attributes:
         start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: ends of the noise band, in the unit of the file.
+        low, high: ends of the noise band, in the unit of the file. The scatter of the runs in all
+            levels gives the distances of the ends from the median.
     """
 
     start: int

@@ -101,7 +101,7 @@ def switched(
     """Find the facts that changed once, at most `SLACK` runs from the start of ``after``.
 
     Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
-    A fact is left out if no run in ``before``, or no run in ``after``, has a value.
+    Runs without a value for a fact do not count for this fact.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

@@ -54,7 +54,7 @@ class Rate:
         return cls(ordered[0], value, ordered[-1], tuple(rows))
 
     def times(self, factor: float) -> Rate:
-        """The total rate of ``factor`` equal devices."""
+        """The total rate of ``factor`` equal devices. ``shared`` and ``contiguous`` are False."""
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
@@ -71,7 +71,8 @@ class Choice:
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
         crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
-            if restoring is never faster, if the FLOP/s are unknown, or for ``recompute``.
+            if restoring is not faster up to 2^24 tokens, if the FLOP/s are unknown, or for
+            ``recompute``.
         flips_at: B/s of the path below which recomputing the whole context is faster. None if the
             FLOP/s are unknown, or for ``recompute``.
     """
@@ -135,7 +136,10 @@ class Sought(NamedTuple):
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The rate of the best case that the input ``need`` selects from ``rows``."""
+    """The rate of the best case that the input ``need`` selects from ``rows``.
+
+    If there is no such case, the rate is None, and ``missing`` gives the reason.
+    """
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -207,7 +211,8 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
     The rate of a large copy replaces the rate of KV blocks in two cases:
 
     - No block was measured.
-    - ``piece`` is far larger than all measured blocks, and the large copy is not slower.
+    - ``piece`` is at least `_LARGE` times as large as the largest measured block, and the large
+      copy is not slower.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)

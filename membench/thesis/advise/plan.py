@@ -111,6 +111,7 @@ class Advice:
         gpus: number of GPUs that the weights need; None if unknown.
         piece: size and number of the pieces in which an engine moves one block on one rank.
         choices: recompute, DDR and SSD, fastest first. A choice without a known rate is left out.
+        method: the fastest copy method; None if no copy was measured.
         staging: seconds to copy the context from SSD to DDR; None if not measured.
         capacities: the capacity of each tier whose size is known.
         missing: unknown inputs, one line each.
@@ -168,7 +169,8 @@ def advise(
         machine: the snapshot of the machine; None if unknown.
 
     Raises:
-        UsageError: the context, block size or number of ranks is impossible for the model.
+        UsageError: the context, the block size, the number of ranks or the KV type is impossible
+            for the model.
     """
     _check(question)
     name, own = _one_machine(rows)

@@ -26,7 +26,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 @lru_cache(maxsize=1024)
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
-    """``draws`` values in [low, high], one in each of ``draws`` equal parts, in random order.
+    """[draws] values in [low, high], one in each of ``draws`` equal parts, in random order.
 
     The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
     Technometrics 21 (1979). The array is read-only, because later calls return the same array.
@@ -39,7 +39,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """``draws`` medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
+    """[draws] medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
 
     ``rounds`` has at least one value. If ``rounds`` has only one value, all medians are equal.
     """

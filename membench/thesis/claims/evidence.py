@@ -1,7 +1,7 @@
 """Finds the rows of one machine that are evidence for an input, by case id.
 
 Only the case with the best value is used, because this case shows the ability of the hardware. A
-row is left out if a flag says that the measured accesses did not reach the tier.
+row is left out if a flag says that the value does not describe the tier.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 def trusted(rows: Iterable[Row]) -> list[Row]:
     """The rows with status `ok` and without any of `OFF_TIER_FLAGS`.
 
-    These flags mean that another tier determined the value.
+    These flags mean that the value does not describe the tier of the row.
     """
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 

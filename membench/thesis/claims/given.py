@@ -181,7 +181,8 @@ def _range(
     """(value, low, high) in ``unit``, from the text.
 
     If the text has no range, the range of ``before`` is scaled with the value, or shifted if the
-    value is a year. Without ``before``, all three numbers are equal.
+    value is a year. The high end of a share stays at most 1, unless the value is above 1. Without
+    ``before``, all three numbers are equal.
     """
     low = float(match["low"])
     if match["high"] is not None:

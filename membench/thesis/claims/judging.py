@@ -61,6 +61,9 @@ class PartVerdict:
         rows: input -> the rows that are evidence for the input.
         missing: measurement without a value -> the reason.
         used: the assumptions and records that the part uses.
+        flip: the smallest change of one input that changes the verdict. None if no tried change
+            does, if ``weak`` is True, or without draws.
+        bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs; None if no input has a date.
         weak: whether vendor figures and forecasts are the only evidence; False without draws.
@@ -304,7 +307,7 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Name -> ln of the largest factor that keeps the high end of the assumption's range below 1.
+    """Name -> ln of the largest factor that keeps the high end of the assumption's range up to 1.
 
     Only the assumptions in ``names`` with the unit ``share`` have an entry.
     """

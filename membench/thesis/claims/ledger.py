@@ -231,7 +231,11 @@ def parse_ledger(text: str) -> Ledger:
 
 
 def _check_names(found: Ledger) -> None:
-    """Raise `LedgerError` if an id occurs twice, or if a part uses an unknown input."""
+    """Raise `LedgerError` if a claim id occurs twice, or if a part names a wrong input.
+
+    The names in ``measurements`` must be inputs of the ledger. The names in ``rests_on`` must be in
+    ``measurements`` or ``assumptions``.
+    """
     ids = [claim.id for claim in found.claims]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
         raise LedgerError(f"duplicate claim id: {twice}")

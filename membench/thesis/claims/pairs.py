@@ -54,8 +54,11 @@ def find_pair(
 ) -> MachinePair | NoPair:
     """Pair this machine with the machine whose HBM bandwidth differs most.
 
-    A machine is left out if its bandwidth differs by less than `LEAST_RATIO`, if its compute is
-    known to differ by more than `MOST_RATIO`, or if the two machines have no decode case in common.
+    A machine is left out in each of these cases:
+
+    - The bandwidth of the machine is unknown, or differs by less than the factor `LEAST_RATIO`.
+    - The FLOP rate of the machine is known to differ by more than the factor `MOST_RATIO`.
+    - The two machines have no decode case in common.
 
     Args:
         own: rows of this machine.

@@ -42,6 +42,8 @@ class Loan:
 
     Attributes:
         values: [draws], SI units.
+        rows: the rows with the values.
+        peak: peak of the device, SI units; None if unknown.
         device: short name of the measured GPU in the assumptions; empty for other inputs.
     """
 

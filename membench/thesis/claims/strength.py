@@ -13,7 +13,11 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """The kind of evidence of a row. For a cited figure, ``kind`` in ``detail`` decides."""
+    """The kind of evidence of a row.
+
+    For a cited figure, ``kind`` in ``detail`` decides. Every other row is "measured here", even if
+    another tool measured the row.
+    """
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):

@@ -41,6 +41,7 @@ class ClaimResult:
     """The verdict on one claim for one machine.
 
     Attributes:
+        flip: the smallest change of one input that changes the verdict; None if unknown.
         measure: the commands that measure the inputs; empty if no input is a measurement.
         assume: a change of assumptions that changes the verdict on the claim or on a part; None if
             no such change was found.
@@ -265,6 +266,8 @@ def _claim_flip(
     assumed_only: bool = False,
 ) -> Flip | None:
     """The smallest change of one input that changes the verdict on the whole claim.
+
+    None if no tried change changes the verdict.
 
     Args:
         now: the verdict without a change.

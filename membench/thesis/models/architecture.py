@@ -28,8 +28,8 @@ def shape_of(config: Config) -> KvShape:
     """The KV shape of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key is missing, is not a number, or contradicts another key, or the model has
-            no KV cache.
+        ModelError: a key is missing, is not a number, or contradicts another key. Or membench does
+            not know a kind of layer. Or the model has no KV cache.
     """
     text = resolved(config)
     if is_compressed(text):

@@ -81,9 +81,9 @@ def restored_ttft(
     """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
     With ``overlap``, the GPU computes a layer while later layers load. Loading and computing are
-    the two stages of a pipeline of ``layers`` equal layers. The time is
-    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)``, because the GPU computes the
-    last layer after the whole load, and begins to compute after the load of the first layer.
+    the two stages of a pipeline of ``layers`` equal layers. The GPU begins to compute after the
+    load of the first layer, and computes the last layer after the whole load. So the time is
+    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)``.
     Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added in both cases.
 
     If the layers are not equal, use ``math.inf`` for ``layers``. The result is then a lower bound:

@@ -54,7 +54,8 @@ class Model:
         day: the day on which membench's authors read the configuration. None for a user's file.
         shape: layers, heads and windows of the KV cache.
         released: the day on which the weights were published; None if unknown.
-        parameters: numbers of weights; None if a user's configuration omits needed keys.
+        parameters: numbers of weights; None if membench cannot count the weights of a user's
+            configuration.
         weights: bytes of the weights; None if the precision or ``parameters`` are unknown.
         cache: the KV type for which the checkpoint was made: `fp8`, or None if not given.
         notes: one sentence for each assumed value that the configuration omits, and for each

@@ -1,6 +1,7 @@
 """The cost of keeping a KV cache: five-minute rule, cheapest tier, and endurance of drives.
 
-All prices are in one currency. All times are in seconds. A rent is a price per byte and second.
+All prices are in one currency. Times are in seconds, if the name does not say years or hours. A
+rent is a price per byte and second.
 """
 
 from __future__ import annotations
@@ -172,7 +173,7 @@ def shares(
 ) -> tuple[Shares, ...]:
     """The shares of re-reads and of idle byte-seconds in each band of gaps.
 
-    A band is ``(edge, next edge]``. The first band starts at 0. The last band has no upper edge.
+    A band is ``(edge, next edge]``. The first band includes 0. The last band has no upper edge.
 
     Args:
         gaps_s: [n] seconds between two uses.

@@ -40,7 +40,7 @@ from membench.core.text import counted
 
 
 class KvDtype(StrEnum):
-    """The data type and layout of a KV cache. The values are vLLM's names."""
+    """The data type and layout of a KV cache. `fp8` and `fp8_ds_mla` are also vLLM's names."""
 
     FP16 = "fp16"
     BF16 = "bf16"

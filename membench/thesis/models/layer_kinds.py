@@ -32,7 +32,7 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """The memory of a layer for a context: all tokens, a window, a recurrent state, ..."""
+    """What a layer stores for a context: all tokens, a window, a recurrent state, or nothing."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"

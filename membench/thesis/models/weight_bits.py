@@ -12,8 +12,8 @@ The bytes include the scales:
 - MXFP4 has 8 bits of scale per 32 weights: 4.25 bits per weight.
 - FP8 in blocks of 128 x 128 has a float32 scale per block: 8.002 bits per weight.
 
-If the format is unknown, or the configuration does not define the quantized matrices, the precision
-is unknown. This is a `ModelError`.
+If the format is unknown, or the configuration does not define the quantized matrices, the functions
+raise `ModelError`.
 """
 
 from __future__ import annotations

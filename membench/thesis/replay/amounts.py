@@ -25,7 +25,7 @@ def parse_amount(word: str) -> float:
     GB and TB are 1e9 and 1e12 bytes. GiB and TiB are powers of 1024.
 
     Raises:
-        UsageError: the number or the unit is missing, or the size is 0 or above 1e18 bytes.
+        UsageError: ``word`` is not a number and a unit, or the size is 0 or above 1e18 bytes.
     """
     match = _AMOUNT.fullmatch(word.strip())
     value = float(match[1]) * _UNITS.get(match[2], 0.0) if match else 0.0

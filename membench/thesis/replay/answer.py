@@ -34,14 +34,15 @@ class CachePoint:
         hit_rate: share of the blocks of all requests that hit.
         gigabytes: size of ``capacity`` blocks in 1e9 bytes. For an unlimited cache, the size that
             is enough for all hits. None without a model.
-        token_hit_rate: share of the input tokens that hit; None if blocks have no tokens.
-        warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
-        full_after_s: seconds until the cache is full. None if the cache never becomes full, or if
-            the trace has no common clock.
+        token_hit_rate: share of the input tokens that hit; None if the trace has no tokens.
+        warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up. None without a warm-up, or
+            if the warm-up takes 0 s. The second is None also without tokens.
+        full_after_s: seconds until the cache is full. None if the cache never becomes full, if the
+            trace has no common clock, or if all requests have an equal time.
         written_per_day: bytes of missed blocks per day after the warm-up. None without a model or a
-            common clock.
-        dwpd: drive writes per day: ``written_per_day`` divided by the capacity; None if one of them
-            is None.
+            common clock, or if no time passes after the warm-up.
+        dwpd: drive writes per day: ``written_per_day`` divided by the capacity in bytes. None if
+            ``written_per_day`` or ``capacity`` is None, or if the capacity is 0.
     """
 
     capacity: int | None
@@ -59,8 +60,8 @@ class CachePoint:
 class PolicyPoint:
     """The results for a cache of one capacity under another policy than LRU.
 
-    The attributes are as in `CachePoint`. ``written_blocks`` is the number of blocks that were
-    written after the warm-up.
+    The attributes are as in `CachePoint`, with one difference: ``written_per_day`` counts only the
+    ``written_blocks`` blocks that the policy wrote to the cache after the warm-up.
     """
 
     policy: str
@@ -81,7 +82,7 @@ class TierRow:
         capacity_blocks: number of whole blocks.
         hit_rate: share of all requested blocks that hit in this tier.
         read_per_s, written_per_s: mean bytes per second. These and the following attributes are
-            None if the trace has no times.
+            None if the trace has no times, or if all requests have an equal time.
         written_per_day: bytes written per day.
         dwpd: ``written_per_day`` divided by the capacity; None also if the tier is not flash.
         mean_gigabytes: time average of the resident bytes, in 1e9 bytes.
@@ -112,11 +113,13 @@ class Replayed:
         block_bytes: mean bytes of the model's KV cache per block, with windows and state; None
             without a model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
-        enough: capacity in blocks beyond which the hit rate is constant.
-        reread: for blocks that are read again, the shares of each band of the time between two
-            uses, by tokens, or by objects without tokens; empty without times.
-        resting: for whole contexts, the shares of each band of the time to the next request of the
-            session; empty without sessions.
+        enough: smallest capacity, in blocks, with the maximum hit rate.
+        points: the results for each LRU capacity, ascending, and then for an unlimited cache.
+        reread: the shares of traffic and residency of blocks that are read again, for each band of
+            the time between two uses. The weights are tokens, or blocks if blocks have no tokens.
+            Empty if the trace has no times.
+        resting: the same shares for whole contexts, for each band of the time to the next request
+            of the session. Empty without sessions.
     """
 
     trace: str
@@ -143,7 +146,11 @@ class Replayed:
 
 @record(kw_only=True)
 class TierAsked:
-    """A cache tier that a user describes: name, capacity, time to live and admission rule.
+    """A cache tier that a user describes.
+
+    Attributes:
+        second: whether the tier admits a block only on the second use.
+        ttl: seconds without use after which the tier drops a block.
 
     Raises:
         UsageError: ``capacity_bytes`` is infinite or NaN.
@@ -155,7 +162,7 @@ class TierAsked:
     ttl: float = math.inf
 
     def __post_init__(self) -> None:
-        """Check the capacity."""
+        """Raise `UsageError` if the capacity is infinite or NaN."""
         if not math.isfinite(self.capacity_bytes):
             raise UsageError(
                 f"tier {self.name}: the capacity is {self.capacity_bytes} bytes",
@@ -184,6 +191,7 @@ def replay_source(
     Without ``capacities``, ``sizes`` and ``shares``, the capacities are the knees of the hit curve.
 
     Args:
+        block_tokens: number of tokens per block (see `read_trace`).
         shared_prefix: number of tokens at the start of each session that all sessions share.
         capacities: capacities in blocks.
         sizes: capacities in bytes; require ``model``.
@@ -199,7 +207,8 @@ def replay_source(
 
     Raises:
         UsageError: ``sizes`` or ``tiers`` are given without ``model``, or a size or tier is smaller
-            than one block. Or an argument needs a common clock, but the trace has none.
+            than one block. Or an argument needs a common clock or tokens, but the trace has none.
+            Or the trace ends during the warm-up.
         TraceError: the trace cannot be read or replayed.
     """
     trace = read_trace(source, block_tokens)
@@ -249,11 +258,12 @@ def replay_source(
 def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     """Mean bytes of KV cache per block, over the prompts of ``trace``.
 
-    The bytes include the filled entries of windows, and the recurrent state. For a model without
-    windows and state, the result is `bytes_per_token` times the tokens per block.
+    The bytes include the recurrent state. For layers with a window, the bytes include only the
+    entries in the window. For a model without windows and state, the result is `bytes_per_token`
+    times the tokens per block.
 
     Raises:
-        UsageError: the blocks of the trace are objects without tokens.
+        UsageError: the blocks of the trace are objects without tokens, or all prompts are empty.
     """
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
@@ -349,7 +359,7 @@ def _points(
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
     """Seconds until a cache is full, for each capacity in ``ends`` (blocks).
 
-    None if the cache never becomes full, or if the trace has no common clock.
+    None if the cache never becomes full, if the trace has no common clock, or if no time passes.
     """
     if _days(trace, 0) is None:
         return [None] * ends.size

@@ -61,7 +61,8 @@ class Curve:
         requests_per_s: rate at which requests arrive.
         tokens_per_request: mean number of input tokens.
         capacity: [n] ascending, tokens of cache.
-        hits: [n] share of input blocks that hit at this capacity (LRU, whole prefixes).
+        hits: [n] share of input blocks that hit at each capacity with LRU. A block hits only if all
+            earlier blocks of the request hit.
     """
 
     name: str
@@ -71,10 +72,11 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rates of caches of ``tokens``, interpolated in the logarithm of the capacity.
+        """[k] hit rates of caches with capacities of ``tokens`` ([k]).
 
-        The result equals the result of `numpy.interp` bit for bit. A table of equal-width bins
-        replaces the binary search, so this function is three times as fast.
+        The hit rates are interpolated linearly in the logarithm of the capacity. The result equals
+        the result of `numpy.interp` bit for bit. A table of equal-width bins replaces the binary
+        search, so this function is three times as fast.
         """
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))

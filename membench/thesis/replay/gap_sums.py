@@ -44,8 +44,8 @@ class GapSums:
         fast_mean_s: mean of ``min(gap, FAST_S)`` in seconds, weighted by tokens.
         slow_mean_s: mean of ``min(gap, KEPT_S)`` in seconds, weighted by tokens.
         bands: shares of traffic and residency in the bands with the upper edges `EDGES_S`.
-        traffic: [61] share of the tokens with a gap of at most `GRID_S`.
-        residency: [61] share of the token-seconds with a gap of at most `GRID_S`.
+        traffic: [61] share of the tokens with a gap of at most each value of `GRID_S`.
+        residency: [61] share of the token-seconds with a gap of at most each value of `GRID_S`.
     """
 
     trace: str
@@ -60,7 +60,7 @@ class GapSums:
 
 @cache
 def gap_sums() -> dict[str, GapSums]:
-    """Name of a trace that membench contains -> the sums."""
+    """The content of `gap_sums.json`: name of a trace -> the sums."""
     text = Path(__file__).with_name("gap_sums.json").read_text(encoding="utf-8")
     return {name: _read(table) for name, table in json.loads(text).items()}
 
@@ -96,7 +96,10 @@ def computed(name: str) -> dict[str, Any]:
 
 
 def gaps_of(name: str) -> Gaps:
-    """The idle times of whole contexts, or of re-read blocks if the trace has no sessions."""
+    """The idle times of whole contexts in the trace ``name``.
+
+    If the trace has no sessions, the result is the idle times of blocks that are read again.
+    """
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.traces import read_trace
 

@@ -52,13 +52,13 @@ class HitCurve:
         return cls(references, np.sort(low), ends, place[order], count[order])
 
     def hits(self, capacities: Ints) -> Ints:
-        """[k] number of hits at each of ``capacities`` (blocks)."""
+        """[k] number of hits at each of ``capacities`` ([k], in blocks)."""
         stepped = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.count)])
         steps: Ints = stepped[np.searchsorted(self.place, capacities, side="right")]
         return _climbed(self.low, capacities) - _climbed(self.high, capacities) + steps
 
     def rates(self, capacities: Ints) -> Floats:
-        """[k] share of references that hit at each of ``capacities`` (blocks)."""
+        """[k] share of references that hit at each of ``capacities`` ([k], in blocks)."""
         return self.hits(capacities) / max(self.references, 1)
 
     def rate(self, capacity: int) -> float:
@@ -88,10 +88,13 @@ class HitCurve:
         return low
 
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
-        """Capacities (blocks) at which the curve bends, ascending.
+        """Capacities (blocks) at which the curve bends, ascending. Empty if nothing ever hits.
 
-        Between two neighbouring knees, the hit rate is linear in the logarithm of the capacity,
-        within ``tolerance``. The last knee is the smallest capacity with the maximum hit rate.
+        A straight line over the logarithm of the capacity connects two neighbouring knees. At the
+        capacities between the knees where the slope of the curve changes, the hit rate differs from
+        this line by at most ``tolerance``. (If the slope changes at more than 4096 capacities, the
+        algorithm uses about 4096 of these.) The last knee is the smallest capacity with the maximum
+        hit rate.
         Source: Ramer 1972; Douglas and Peucker 1973.
         """
         places = self._bent()
@@ -117,7 +120,10 @@ class HitCurve:
 
 
 def _climbed(begins: Ints, capacities: Ints) -> Ints:
-    """[k] sum over ``begins`` (sorted) of max(capacity + 1 - begin, 0), for each capacity."""
+    """[k] for each of ``capacities``: sum over ``begins`` of max(capacity + 1 - begin, 0).
+
+    ``begins`` is sorted.
+    """
     under = np.searchsorted(begins, capacities, side="right")
     sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(begins)])
     total: Ints = under * (capacities + 1) - sums[under]

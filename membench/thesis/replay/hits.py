@@ -88,7 +88,7 @@ class Replay:
         )
 
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
-        """The share of tokens that hit with each of ``capacities``, which are in blocks.
+        """[k] share of tokens that hit with each of ``capacities`` ([k], in blocks).
 
         Only the requests from index ``request`` on count. The last block of a request can have
         fewer tokens than other blocks. The result is None if blocks or these requests have no
@@ -139,7 +139,7 @@ def _narrowed(events: Events) -> Events:
 
 
 def _joined(parts: list[Events]) -> Events:
-    """Concatenate all ``parts``.
+    """Concatenate all ``parts``, and empty the list ``parts``.
 
     The fields are concatenated one by one, so that only one field at a time is in memory twice.
     """

@@ -27,7 +27,11 @@ _MOST = 2**27
 
 
 class EvictionRule(StrEnum):
-    """The rule by which a cache evicts and admits blocks."""
+    """The rule by which a cache evicts and admits blocks.
+
+    `optimal` and `s3fifo` are separate functions of `policy_kernels`. All other rules are modes of
+    `policy_kernels.lru`.
+    """
 
     LRU = "lru"
     FIFO = "fifo"
@@ -96,7 +100,7 @@ class Requests(NamedTuple):
 
 @record
 class ServedBlocks:
-    """For each request, [r] blocks that hit, and [r] blocks that were written to the cache."""
+    """[r] number of blocks of each request that hit, and [r] number written to the cache."""
 
     hits: Ints
     written: Ints
@@ -106,7 +110,8 @@ def expanded(trace: Trace) -> Requests:
     """``trace`` block by block. The blocks are renumbered from 0 without gaps.
 
     Raises:
-        TraceError: ``trace`` has more references than fit in memory.
+        TraceError: ``trace`` has more than 2^27 references to blocks, or the ids of the sessions
+            are too large for one 64-bit key space.
     """
     if trace.references > _MOST:
         raise TraceError(

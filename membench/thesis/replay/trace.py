@@ -32,11 +32,11 @@ class Trace:
         timed: whether the trace has request times. If not, ``arrival`` gives only the order of the
             requests.
         full_only: whether only whole blocks have an id. If so, a partial last block has no id.
-        sessions: whether the trace has sessions. As read, the times of each session start at 0.
+        sessions: whether the trace has sessions. As read, each session has a separate clock.
             Without sessions, all requests share one clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
-        arrival: [n] seconds since the start of the session or of the trace.
+        arrival: [n] seconds on the clock of the session or of the trace.
         served: [n] seconds that the recorded server took for the request; NaN if unknown.
         prompt, output: [n] tokens.
         nested: [n] whether a sub-agent sent the request.
@@ -132,8 +132,9 @@ def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
 
     Ids that are private to a session do not show which tokens all sessions share (such as a system
     prompt). This function gives the blocks at the start of each session's first request equal ids
-    in all sessions. Equal blocks in other requests get the same ids. All other blocks stay
-    separate. If ids are not private, the result is ``trace``.
+    in all sessions, but only within the first run of consecutive ids. Equal blocks in other
+    requests get the same ids. All other blocks stay separate. If ids are not private, the result is
+    ``trace``.
 
     Raises:
         TraceError: the ids are too large to give the sessions separate ids.

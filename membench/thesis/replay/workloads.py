@@ -38,7 +38,7 @@ class Demand:
         slow_bytes: resident bytes in SSD, including a copy of ``fast_bytes``.
         fast_read: B/s read again from HBM and DDR.
         slow_read: B/s read again from SSD.
-        written: B/s of new cache.
+        written: B/s of new cache for input tokens.
         dwpd: drive writes per day if all new cache is written to the GPU's flash.
     """
 
@@ -56,6 +56,7 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill.
 
+    The hit rate is the hit rate of an unlimited cache.
     By Little's law, the resident bytes are the product of two factors: the B/s that are read again,
     and the mean idle time before the next use.
 

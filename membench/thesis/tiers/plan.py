@@ -23,9 +23,11 @@ from membench.thesis.tiers.simulator import at_request_rate, simulate
 
 @record(kw_only=True)
 class Drive:
-    """A type of flash drive: capacity, rated drive writes per day (DWPD), read and write rates.
+    """A type of flash drive.
 
-    A rate is None if it was not measured.
+    Attributes:
+        dwpd: rated drive writes per day.
+        read_per_s, write_per_s: B/s; None if not measured.
     """
 
     capacity_bytes: float
@@ -86,6 +88,7 @@ class Lengths:
     """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
+        input_tokens, output_tokens: mean numbers of tokens per request.
         reuse: share of the input tokens that an earlier request had, too.
         gap_s: mean seconds between two uses of these tokens.
     """
@@ -111,8 +114,10 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: ``tiers`` is empty, or a tier is smaller than a block. Or ``requests_per_s`` is
-            None, but the trace has no common clock. Or all requests have an equal time.
+        UsageError: ``tiers`` is empty, a tier is smaller than a block, or `kind_of` does not know
+            the name of a tier. Or blocks have no tokens. Or ``requests_per_s`` is not above 0. Or
+            ``requests_per_s`` is None, but the trace has no common clock. Or all requests have an
+            equal time.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
@@ -172,7 +177,8 @@ def plan_of_lengths(
     exponential distribution with mean ``gap_s``.
 
     Raises:
-        UsageError: ``tiers`` is empty, or a tier is too small for one token.
+        UsageError: ``tiers`` is empty, a tier is too small for one token, or `kind_of` does not
+            know the name of a tier.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")

@@ -44,6 +44,9 @@ class TierSpec:
         ttl: seconds of idle time after which the tier drops a block.
         shared: whether all GPUs share one tier. If not, each GPU has a separate tier.
         second: whether the tier admits a block only on the second use.
+
+    Raises:
+        UsageError: the capacity, the latency or the TTL is negative, or a bandwidth is not above 0.
     """
 
     name: str
@@ -102,6 +105,7 @@ class TierUse:
             bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
         gap_blocks: [n] number of blocks with this gap.
+        capacity_bytes: bytes of the tier, over all GPUs.
         seconds: time from the first arrival to the last.
     """
 
@@ -125,7 +129,10 @@ class TierUse:
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day: bytes written per day divided by the capacity in bytes."""
+        """Drive writes per day: bytes written per day divided by the capacity in bytes.
+
+        0 if the trace takes no time, or if nothing was written.
+        """
         if not self.seconds or not self.written_bytes:
             return 0.0
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)

@@ -200,7 +200,7 @@ class _EventModel:
         """(number of blocks that hit in each tier, sum over all tiers).
 
         The hits are the longest prefix of the request that is in the tiers. A block that is in
-        several tiers hits in the fastest of them.
+        several tiers hits in the fastest of these tiers.
         """
         served = [0] * len(stores)
         for first, last in runs:

@@ -84,7 +84,8 @@ class AllModels(NamedTuple):
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
         """[model, draws] bytes of KV cache for contexts of ``tokens`` ([draws]).
 
-        The bytes include the filled entries of sliding windows, and the constant state.
+        The bytes include the constant state. For layers with a window, the bytes include only the
+        entries in the window.
         """
         return _kv(dtype, tokens.tobytes())
 
@@ -171,11 +172,11 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
 
 
 class DecodeSeconds(NamedTuple):
-    """Two lower bounds on the seconds per decoded token.
+    """Two lower bounds on the time per decoded token.
 
     Attributes:
-        memory: from the memory rate.
-        compute: from the compute rate.
+        memory: seconds to read the weights and the KV cache.
+        compute: seconds to compute the FLOPs.
     """
 
     memory: Floats
@@ -183,7 +184,7 @@ class DecodeSeconds(NamedTuple):
 
     @property
     def bound(self) -> Floats:
-        """The larger of the two bounds, in seconds."""
+        """The larger of the two bounds in seconds, element by element."""
         longer: Floats = np.maximum(self.memory, self.compute)
         return longer
 

@@ -172,7 +172,8 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 def hardware_fall(scenario: Scenario) -> Values:
     """Cost of a decoded token on GB200 divided by the cost on Rubin, by model.
 
-    The cost is the lower bound on the decode time, multiplied by the price of a rack.
+    The cost is the lower bound on the decode time, multiplied by the price of a rack. Each batch
+    size (powers of two) produces equally many tokens.
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]

@@ -35,7 +35,8 @@ _POINTS = ("p50", "p90")
 def kv_over_free_hbm(scenario: Scenario) -> Values:
     """KV bytes of a batch divided by the bytes of HBM that the weights leave free.
 
-    The batch is the smallest one that reaches `_PEAK_SHARE` of the highest decode rate.
+    The batch is the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate. There is
+    one variant for each model and each of two percentiles of the context length.
     """
     read = (
         scenario.of_device("memory"),

@@ -174,7 +174,7 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate with a rack's flash minus hit rate with 1 TB per GPU and no flash.
+    """Hit rate with 1 TB per GPU and a rack's flash, minus hit rate with the 1 TB alone.
 
     There is one variant for each class of GPU, model and trace. Hits on flash count only if
     restoring from flash is no slower than recomputing.

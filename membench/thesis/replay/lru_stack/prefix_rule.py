@@ -118,7 +118,10 @@ def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """(requests without a new block, smallest capacity at which all blocks of the request hit)."""
+    """([j] index in ``touches`` of each request without a new block, [j] capacity).
+
+    The capacity is the smallest capacity at which all blocks of the request hit.
+    """
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()

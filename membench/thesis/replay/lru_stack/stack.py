@@ -34,7 +34,7 @@ class LruStack(NamedTuple):
 
     Attributes:
         first, last: [n] first and last key of each run.
-        toucher: [n] index of the request that touched the run last.
+        toucher: [n] index, in the trace, of the request that touched the run last.
         top: number of runs of the last request.
     """
 
@@ -54,12 +54,13 @@ class StackDistances(NamedTuple):
     Attributes:
         shared: [n] for each request, the number of blocks shared with the previous request. These
             blocks are at positions 1, 2 and so on.
-        before: [n] index of the previous request.
+        before: [n] index of the previous request in the trace; -1 if there is none.
         turn: [m] for each atom of the other blocks, the index of the request in `Touches`.
         run: [m] for each of these atoms, the index of the run in `Touches`.
         blocks: [m] number of blocks of each atom.
         position: [m] position of the atom's first block; 0 if the atom is new.
-        toucher: [m] index of the request that touched the atom last; -1 if the atom is new.
+        toucher: [m] index, in the trace, of the request that touched the atom last; -1 if the atom
+            is new.
     """
 
     shared: Ints
@@ -93,8 +94,9 @@ def advance(
     """Advance ``stack`` by the requests of ``touches`` (at least one).
 
     Returns:
-        (positions of the blocks of all requests, stack after the last request), or None if there
-            would be more than ``most`` atoms. If ``most`` is None, there is no limit.
+        (positions of the blocks of all requests, stack after the last request). None if there
+            would be more than ``most`` atoms in the fresh runs and in the runs that these requests
+            bury. If ``most`` is None, there is no limit.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])
@@ -145,8 +147,8 @@ def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
     """Cut all runs into atoms.
 
     Returns:
-        The keys at which atoms begin or end, ascending. For each run of ``fresh`` and then of
-            ``buried``: the index of the first atom, and the number of atoms.
+        (keys at which atoms begin or end, ascending; index of the first atom of each run; number of
+            atoms of each run). The runs are the runs of ``fresh`` and then of ``buried``.
     """
     runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
     cuts, number = distinct(np.concatenate(runs))
@@ -161,7 +163,10 @@ def _atoms(cuts: Ints, runs: Runs, begin: Ints, atoms: Ints) -> _Atoms:
 
 
 def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
-    """[n] for each fresh atom in ``new``, the index in ``old`` of the last burial; -1 if none."""
+    """[n] for each fresh atom in ``new``, the index in ``old`` of the atom's last earlier burial.
+
+    The index is -1 if the atom was never buried earlier.
+    """
     # Sort by atom, then by request. Within a request, burials are before fresh atoms.
     time = np.concatenate([2 * old.turn + 2, 2 * new.turn + 3])
     order = np.argsort(np.concatenate([old.number, new.number]) * (2 * turns + 2) + time)
@@ -176,7 +181,7 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] for each buried atom, the number of buried blocks above the atom when it is taken.
+    """[n] for each buried atom, the number of buried blocks above the atom when the atom is taken.
 
     The number has no meaning for an atom that is never taken.
 

@@ -30,7 +30,8 @@ class Succession(NamedTuple):
     Attributes:
         shared: [n] number of equal blocks at the start of both requests.
         fresh: the other blocks of each request, in order.
-        left: the other blocks of each previous request, in order; the latest request is first.
+        left: the other blocks of each previous request, in order. The latest of these requests is
+            first.
     """
 
     shared: Ints

@@ -70,7 +70,8 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
         source: name of a trace that membench contains, a file, or a folder with one session per
             file.
         block_tokens: number of tokens per block. Smaller blocks of the trace are merged. None for
-            the block size of the trace.
+            the block size that the trace states, or else the usual size of the format. Ignored if
+            blocks are objects without tokens.
         nested: whether to keep the requests of sub-agents.
 
     Raises:

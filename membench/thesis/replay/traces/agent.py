@@ -11,12 +11,12 @@ A request has these keys:
 
 - `t`: seconds from the start of the session
 - `in`, `out`: numbers of tokens
-- `api` (or `api_time`): seconds of the server, may be null
+- `api` (or `api_time`): seconds that the server took, may be null
 - `h` (or `hash_ids`): list of block ids. An integer is one id. A pair ``[a, b]`` is the ids a to b.
 
 A file has one session per line, or a single session (as in kv-cache-tester). An entry of `requests`
-with the key `requests` contains the requests of a sub-agent. The times of these requests start
-at 0. In most traces only whole blocks have ids.
+with the key `requests` contains the requests of a sub-agent. The times of these requests count from
+the `t` of the entry. In most traces only whole blocks have ids.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -
     """Read one trace from several files, each with one or more sessions.
 
     Raises:
-        TraceError: a line is invalid. The message gives the file and the line number.
+        TraceError: no request has a block id, a line is invalid, or a session has another block
+            size than ``block_tokens``. If one line is the cause, the message gives the file and the
+            line number.
     """
     reader = _Reader(parts[0])
     count = 0
@@ -64,7 +66,8 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """Read a trace in the agent format.
 
     Raises:
-        TraceError: a line is invalid. The message gives the line number.
+        TraceError: no request has a block id, a line is invalid, or a session has another block
+            size than ``block_tokens``. If one line is the cause, the message gives its number.
     """
     reader = _Reader(lines)
     for number, session in lines.objects():

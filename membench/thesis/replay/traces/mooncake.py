@@ -58,8 +58,14 @@ class _Columns:
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """Read a trace in the Mooncake format.
 
+    Args:
+        lines: the lines of the trace.
+        block_tokens: tokens per block; None for the `block_size` of the lines, or else the usual
+            size of the format.
+
     Raises:
-        TraceError: a line is invalid. The message gives the line number.
+        TraceError: no request has a block id, a line is invalid, or the blocks of a request do not
+            match the block size. If one line is the cause, the message gives its number.
     """
     columns = _Columns()
     clock: _Clock | None = None

@@ -47,7 +47,7 @@ def read_binary(content: bytes, name: str) -> Trace:
 
 
 def is_table(lines: Lines) -> bool:
-    """Whether ``lines`` are a table of comma-separated values."""
+    """Whether the first line that is not blank has a comma and is not JSON."""
     if not lines.first:
         return False
     head = lines.lines[lines.first - 1].strip()
@@ -56,6 +56,9 @@ def is_table(lines: Lines) -> bool:
 
 def read_table(lines: Lines) -> Trace:
     """Read a CSV table with an object id, and optionally a time, in each line.
+
+    If the first line does not name the columns, the first column is the time and the second column
+    is the object id.
 
     Raises:
         TraceError: the table has no column of object ids, a line is invalid, or times decrease.

@@ -18,15 +18,16 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
 
 def regrouped(trace: Trace, block_tokens: int) -> Trace:
-    """``trace`` with larger blocks of ``block_tokens`` tokens.
+    """``trace`` with blocks of ``block_tokens`` tokens.
 
     A large block is a sequence of small blocks. Two large blocks are equal if all small blocks and
-    the positions in the requests are equal. The last large block of a request can be partial. If
-    only whole blocks of ``trace`` have an id, a partial large block has no id.
+    the positions in the requests are equal, and also the sessions if ids are private. The last
+    large block of a request can be partial. If only whole blocks of ``trace`` have an id, a partial
+    large block has no id.
 
     Raises:
-        TraceError: ``block_tokens`` is not a multiple of the block size of ``trace``, or ``trace``
-            has more references than fit in memory.
+        TraceError: blocks are objects without tokens, ``block_tokens`` is not a multiple of the
+            block size of ``trace``, or ``trace`` has more than 2^28 references to blocks.
     """
     size = trace.block_tokens
     if not size:
