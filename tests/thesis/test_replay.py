@@ -197,6 +197,16 @@ def test_knees_lie_on_the_curve_and_lines_between_them_near_it() -> None:
     assert np.abs(line - curve.rates(between)).max() < 0.011
 
 
+def test_lines_between_knees_are_near_a_long_ramp() -> None:
+    nothing = np.array([], np.int64)
+    ramp = np.array([1]), np.array([1_000_000])
+    curve = HitCurve.of(1_000_000, *ramp, nothing, nothing)
+    knees = np.array(curve.knees())
+    between = np.geomspace(1, 1_000_000, 200).astype(np.int64)
+    line = np.interp(np.log(between), np.log(knees), curve.rates(knees))
+    assert np.abs(line - curve.rates(between)).max() < 0.011
+
+
 def test_a_curve_without_hits_has_no_knees() -> None:
     curve = replay(trace_of([[1], [2]])).curve
     assert isinstance(curve, HitCurve)

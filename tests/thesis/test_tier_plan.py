@@ -155,6 +155,7 @@ def test_what_is_no_amount_is_refused(word: str) -> None:
 
 def test_amounts_are_shown_in_decimal_units() -> None:
     assert [show_amount(size) for size in (5, 80e9, 16e12)] == ["5 B", "80 GB", "16 TB"]
+    assert [show_amount(size) for size in (999.4, 999.5, 999.9e9)] == ["999 B", "1 KB", "1 TB"]
 
 
 def test_a_share_of_all_hits_is_a_capacity() -> None:

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 MOST_REFERENCES = 10**12
 """Maximum number of references to blocks. With more references, sums could exceed 64 bits."""
 _CANDIDATES = 4096
+_EVEN = 512
 TOLERANCE = 0.01
 """Maximum difference in hit rate between the curve and the straight line from knee to knee."""
 
@@ -91,10 +92,10 @@ class HitCurve:
         """Capacities (blocks) at which the curve bends, ascending. Empty if nothing ever hits.
 
         A straight line over the logarithm of the capacity connects two neighbouring knees. At the
-        capacities between the knees where the slope of the curve changes, the hit rate differs from
-        this line by at most ``tolerance``. (If the slope changes at more than 4096 capacities, the
-        algorithm uses about 4096 of these.) The last knee is the smallest capacity with the maximum
-        hit rate.
+        tested capacities between the knees, the hit rate differs from this line by at most
+        ``tolerance``. The algorithm tests the capacities where the slope of the curve changes (if
+        there are more than 4096, about 4096 of these), and 512 capacities at equal distances of
+        their logarithm. The last knee is the smallest capacity with the maximum hit rate.
         Source: Ramer 1972; Douglas and Peucker 1973.
         """
         places = self._bent()
@@ -104,6 +105,9 @@ class HitCurve:
             spread = np.geomspace(places[0], places[-1], _CANDIDATES)
             places = np.unique(places[np.searchsorted(places, spread).clip(max=places.size - 1)])
         places = places[places <= self.enough]
+        # A ramp is straight over the capacity, so it is bent over the logarithm of the capacity.
+        even = np.geomspace(places[0], places[-1], _EVEN).astype(np.int64)
+        places = np.union1d(places, even.clip(places[0], places[-1]))
         kept = _bends(np.log(places.astype(np.float64)), self.rates(places), tolerance)
         return tuple(places[kept].tolist())
 
