@@ -9,6 +9,7 @@ from membench.core.units import MIB
 
 PAGE = 4096
 HUGE_PAGE = 2 * MIB
+MIXED = 100
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
@@ -24,6 +25,15 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
         counts.append(count)
         count *= 2
     return (*counts, "all")
+
+
+def require_mixture(reads: int, chunks: int) -> None:
+    """Skip the case if ``reads`` percent of ``chunks`` chunks is not a whole number of chunks.
+
+    With `MIXED` chunks or more, the share of reads differs by at most one percent of the chunks.
+    """
+    if 0 < reads < 100 and chunks < MIXED:
+        skip(f"size is too small: {reads} % of reads need {MIXED} chunks per thread, not {chunks}")
 
 
 def parts(size: int, threads: int) -> list[slice]:
