@@ -121,11 +121,11 @@ class Axis:
             UsageError: this axis cannot have the value.
         """
         least = min([max(self.least, self.step), *known])
-        if value < least or (self.most is not None and value > self.most):
+        if value % self.step:
+            hint = f"must be a multiple of {show(self.step)}"
+        elif value < least or (self.most is not None and value > self.most):
             more = " or more" if self.most is None else f" to {show(self.most)}"
             hint = f"can be {show(least)}{more}"
-        elif value % self.step:
-            hint = f"must be a multiple of {show(self.step)}"
         elif self.power and value & (value - 1):
             hint = "must be a power of two"
         else:

@@ -67,7 +67,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trial(name: str) -> Trial:
-    return TRIALS.get(name, Trial())
+    return TRIALS.get(name, Trial({"size": "4MiB"}))  # enough for many threads
 
 
 def tried(
