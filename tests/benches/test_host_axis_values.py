@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
 
 import pytest
 from axis_values import Trial, outcome
@@ -13,7 +15,7 @@ from sampling import examples
 from membench.benches import registry
 from membench.benches.disk import mixed
 from membench.core.axes import Value
-from membench.core.errors import MembenchError
+from membench.core.errors import MembenchError, Skip
 from membench.core.snapshot import Machine
 from membench.core.units import MIB
 from membench.host.memory.backend import CpuBackend
@@ -119,3 +121,21 @@ def test_any_combination_of_values_runs_or_is_skipped(
     every()
     assert reasons[0] is None or name in NEED
     assert "" not in reasons
+
+
+@pytest.mark.parametrize(("name", "size"), [("ddr/mix", 2 * MIB), ("host/loaded", MIB)])
+def test_a_mixture_of_few_chunks_is_skipped(cpu: CpuBackend, name: str, size: int) -> None:
+    params = {**trial(name).usual(BENCHES[name], MACHINE), "size": size, "reads": 50}
+    if len(cpu.cpus) < 2:
+        pytest.skip("needs 2 CPUs")
+    found = tried(name, params, cpu, None)
+    assert found is not None
+    assert "too small" in found
+
+
+def test_a_round_without_writes_is_skipped(storage: StorageBackend | None) -> None:
+    if storage is None:
+        pytest.skip("this disk has no direct I/O")
+    work: Any = BENCHES["ssd/mix"].build(storage, {"reads": 99, "qd": 1})
+    with closing(work), pytest.raises(Skip, match=r"round of 1 I/O is too short for 99 %"):
+        work.observe(0.0)

@@ -338,6 +338,21 @@ def test_neither_hmm_nor_ats_is_a_skip(both: CudaStorage) -> None:
         BENCHES["hmm/read"].build(without, {"size": KIB, "source": "malloc", "cache": OMITTED})
 
 
+@pytest.mark.parametrize(
+    ("source", "cache", "size", "reason"),
+    [
+        ("malloc", "cold", 64 * KIB, "source=malloc has no axis cache"),
+        ("file", OMITTED, 64 * KIB, "needs cache=hot or cache=cold"),
+        ("file", "hot", 2 * SIZE, "larger than the scratch file"),
+    ],
+)
+def test_system_memory_that_a_kernel_cannot_read_is_a_skip(
+    both: CudaStorage, source: str, cache: str, size: int, reason: str
+) -> None:
+    with pytest.raises(Skip, match=reason):
+        BENCHES["hmm/read"].build(both, {"size": size, "source": source, "cache": cache})
+
+
 def test_a_mapping_is_unmapped_and_evicted(both: CudaStorage) -> None:
     import mmap
 

@@ -136,3 +136,25 @@ def test_any_combination_of_values_runs_or_is_skipped(name: str) -> None:
     every()
     assert reasons[0] is None
     assert "" not in reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "reason"),
+    [
+        ("gpu/chase", {"size": 9 * KIB, "order": "page"}, "needs whole pages of 4096 B"),
+        ("hbm/async", {"method": "ld", "stages": 2}, "plain loads have one stage"),
+        ("hbm/async", {"tile": 48}, "size 65536 B is not a multiple of tile 48 B"),
+        ("hbm/gather", {"size": 1 << 36, "page": 16}, "more pages than 32 bits can number"),
+        ("interference/link", {"aggressor": "h2d-ce", "grid": 4}, "ce runs no kernel"),
+        ("kv/d2h", {"method": "batch", "grid": 4}, "batch runs no kernel"),
+        ("link/h2d", {"engine": "sm", "mem": "pageable"}, "not mem=pageable"),
+        ("link/d2h", {"engine": "ce", "numa": "near"}, "numa=near needs mem=registered"),
+        ("link/d2h", {"streams": 3}, "cannot be divided among 3 streams"),
+    ],
+)
+def test_an_impossible_combination_is_skipped(
+    name: str, params: Mapping[str, Value], reason: str
+) -> None:
+    found = tried(name, {**trial(name).usual(BENCHES[name], MACHINE), **params})
+    assert found is not None
+    assert reason in found

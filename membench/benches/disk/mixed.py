@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from membench.core.case import axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState
+from membench.core.text import counted
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.disk_flow import (
@@ -77,7 +78,7 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
         storage.wrote(int(wrote.size) * block)
         reading = trace.latency[~trace.wrote]
         if not wrote.size or not reading.size:
-            skip(f"a round of {trace.count} I/Os is too short for {reads} % of reads")
+            skip(f"a round of {counted(trace.count, 'I/O')} is too short for {reads} % of reads")
         p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
         samples: dict[Any, Any] = {
             IOPS: trace.rates(),
