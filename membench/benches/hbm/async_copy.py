@@ -23,6 +23,7 @@ LOADS = 4
 """Number of plain loads that a thread has in flight at the same time."""
 
 MOST_STAGES = 32
+"""Maximum tiles in flight. 32 tiles of more than 7 KiB exceed the shared memory of a block."""
 
 BULK_CAPABILITY = 90
 

@@ -37,6 +37,7 @@ then never release the queue.
 """
 
 MOST_STREAMS = 64
+"""Maximum number of streams that a user can ask for."""
 
 BACKGROUND = 4
 """Copies in the other direction per timed copy; enough if one direction is 2.5 times faster."""
@@ -89,7 +90,10 @@ def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffe
 
 
 def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
-    """Skip a case that the profiles do not contain, because its row would have a wrong label."""
+    """Skip a combination of values that membench cannot copy, or cannot label correctly.
+
+    The profiles do not contain such combinations, but a user can ask for them.
+    """
     if engine == "sm" and mem in WAITING:
         skip(f"engine=sm needs memory that is mapped for the GPU, not mem={mem}")
     if numa and mem != "registered":

@@ -16,6 +16,7 @@ from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observed, Timed, Work
 from membench.gpu.units import LINE, VECTOR
+from membench.workloads.kv_move import MOST_GRID
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -27,8 +28,10 @@ The size is larger than the L2 caches of today's GPUs.
 """
 
 FEW = 16
-MOST_GRID = 1 << 16
+"""With fewer thread blocks than this number, a case accesses only `SIZE` / `FEW` bytes."""
+
 MOST_UNROLL = 8
+"""Maximum accesses in flight per thread. With 8, no kernel spills registers."""
 
 HOPS = 4096
 """Hops per launch: about 5 ms at 1.3 us per hop."""

@@ -10,6 +10,7 @@ from membench.core.units import MIB
 PAGE = 4096
 HUGE_PAGE = 2 * MIB
 MIXED = 100
+"""Minimum number of chunks per thread for a mixture of reads and writes."""
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
@@ -28,9 +29,10 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def require_mixture(reads: int, chunks: int) -> None:
-    """Skip the case if ``reads`` percent of ``chunks`` chunks is not a whole number of chunks.
+    """Skip the case if a thread has too few ``chunks`` for a mixture with ``reads`` percent reads.
 
-    With `MIXED` chunks or more, the share of reads differs by at most one percent of the chunks.
+    A chunk is either read or written. With `MIXED` chunks or more, the share of chunks that are
+    read is within one percentage point of ``reads``.
     """
     if 0 < reads < 100 and chunks < MIXED:
         skip(f"size is too small: {reads} % of reads need {MIXED} chunks per thread, not {chunks}")
