@@ -59,18 +59,23 @@ class Axis:
         quick: the values in the quick profile. The first value is the default in every profile. The
             axis has the default while another axis is swept.
         full: the values in the full profile.
+        least: the smallest number or size (in bytes) that a user may ask for. A smaller value of a
+            profile is also permitted.
         most: the largest number or size (in bytes) that a user may ask for; None for no limit.
         closed: whether a user may ask only for the numbers of the profiles, for example because
             kernels exist only for these numbers.
-        step: a size that a user asks for must be a positive multiple of this many bytes.
+        step: a number or size (in bytes) that a user asks for must be a multiple of this number.
+        power: whether a number or size that a user asks for must be a power of two.
     """
 
     name: str
     quick: Values
     full: Values
+    least: int = 1
     most: int | None = None
     closed: bool = False
     step: int = 1
+    power: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -100,24 +105,32 @@ class Axis:
                 return value
         numbers = [value for value in known if isinstance(value, int)]
         if numbers and not self.closed and text.isdecimal() and text.isascii():
-            return self._number(int(text), min(1, *numbers))
-        sizes = [value for value in known if isinstance(self.argument(value), int)]
-        if AUTO in known or any(isinstance(value, str) for value in sizes):
-            return AUTO if text == AUTO else format_size(self._size(parse_size(text)))
+            return self._permitted(int(text), str, numbers)
+        sizes = [size for value in known if isinstance(size := self.argument(value), int)]
+        if AUTO in known or len(sizes) > len(numbers):
+            if text == AUTO and self.name == "size":
+                return AUTO
+            return format_size(self._permitted(parse_size(text), format_size, sizes))
         shown = ", ".join(dict.fromkeys(str(value) for value in known if value != OMITTED))
         raise UsageError(f"{self.name} cannot be '{text}'", f"{self.name} can be {shown}")
 
-    def _number(self, number: int, least: int) -> int:
-        if number < least or (self.most is not None and number > self.most):
-            bounds = f"{least} or more" if self.most is None else f"{least} to {self.most}"
-            raise UsageError(f"{self.name} cannot be {number}", f"{self.name} can be {bounds}")
-        return number
+    def _permitted(self, value: int, show: Callable[[int], str], known: Sequence[int]) -> int:
+        """``value`` if it satisfies the constraints. ``known`` are the values of the profiles.
 
-    def _size(self, size: int) -> int:
-        if size % self.step:
-            hint = f"{self.name} must be a multiple of {format_size(self.step)}"
-            raise UsageError(f"{self.name} cannot be {format_size(size)}", hint)
-        return self._number(size, self.step)
+        Raises:
+            UsageError: this axis cannot have the value.
+        """
+        least = min([max(self.least, self.step), *known])
+        if value % self.step:
+            hint = f"must be a multiple of {show(self.step)}"
+        elif value < least or (self.most is not None and value > self.most):
+            more = " or more" if self.most is None else f" to {show(self.most)}"
+            hint = f"can be {show(least)}{more}"
+        elif self.power and value & (value - 1):
+            hint = "must be a power of two"
+        else:
+            return value
+        raise UsageError(f"{self.name} cannot be {show(value)}", f"{self.name} {hint}")
 
     @staticmethod
     def text(value: Value) -> str:

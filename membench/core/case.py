@@ -333,9 +333,11 @@ def axis(
     quick: Values,
     full: Values | None = None,
     *,
+    least: int = 1,
     most: int | None = None,
     closed: bool = False,
     step: int = 1,
+    power: bool = False,
 ) -> Callable[[Callable[..., Work]], Callable[..., Work]]:
     """Declare an axis of a bench function; see `Axis` for the arguments.
 
@@ -344,7 +346,16 @@ def axis(
 
     def decorate(function: Callable[..., Work]) -> Callable[..., Work]:
         declared: tuple[Axis, ...] = getattr(function, _AXES, ())
-        one = Axis(name, quick, quick if full is None else full, most, closed, step)
+        one = Axis(
+            name=name,
+            quick=quick,
+            full=quick if full is None else full,
+            least=least,
+            most=most,
+            closed=closed,
+            step=step,
+            power=power,
+        )
         setattr(function, _AXES, (one, *declared))
         return function
 

@@ -16,6 +16,9 @@ _RELEVANT = re.compile(
     r"|kvikio(-cu\d+)?|libkvikio(-cu\d+)?|nvidia-(cuda-(nvrtc|runtime)(-cu\d+)?|ml-py)"
 )
 _METADATA = re.compile(r"([A-Za-z0-9._]+)-([^-]+)(?:-py[0-9.]+)?\.(?:dist|egg)-info")
+_PROGRAM = ("membench", "kernels", "pyproject.toml")
+"""The files and folders of a checkout that decide what membench measures."""
+
 _GIT_SECONDS = 2.0
 
 
@@ -77,8 +80,9 @@ def python() -> str:
 def software_version(package: Path | None = None) -> str:
     """The value of the `membench` column, such as ``0.1.0``.
 
-    In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files were changed,
-    ``.dirty`` follows. If git fails, the value is only the version.
+    In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files of the
+    program were changed, ``.dirty`` follows. Other files, such as results, do not count.
+    If git fails, the value is only the version.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent
@@ -106,7 +110,8 @@ def software_version(package: Path | None = None) -> str:
 
     try:
         commit = git("rev-parse", "--short=7", "HEAD")
-        dirty = ".dirty" if git("status", "--porcelain", "--untracked-files=no") else ""
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *_PROGRAM)
+        dirty = ".dirty" if changed else ""
     except (OSError, subprocess.SubprocessError):
         return membench.__version__
     known = re.fullmatch(r"[0-9a-f]{7,}", commit)

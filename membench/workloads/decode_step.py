@@ -22,6 +22,9 @@ TOKENS = 131072
 The batch is this number divided by the context, but at least 1.
 """
 
+LEAST_CONTEXT = 128
+"""Smallest context, in tokens, for which the tolerance of the attention's check is known."""
+
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
     """Bytes of K and V that one decode step with `TOKENS` tokens reads; ``kv`` is fp16 or fp8."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from membench.core.axes import OMITTED, Value
 from membench.core.errors import skip
 from membench.core.record import record
 from membench.core.units import KIB
@@ -20,6 +21,12 @@ UNROLL = 4
 BLOCK = 512
 BULK_SHARED = 64 * KIB
 BULK_CAPABILITY = 90
+
+KERNELS = ("sm", "bulk")
+"""The methods that copy with a kernel."""
+
+MOST_GRID = 1 << 16
+"""Maximum number of thread blocks that a user can ask for."""
 
 
 @record
@@ -47,6 +54,12 @@ def require_method(gpu: Gpu, method: str) -> None:
     """Skip the case if ``method`` is `bulk` and the GPU has no bulk copies."""
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies through shared memory need compute capability 9.0")
+
+
+def require_grid(method: str, grid: Value) -> None:
+    """Skip the case if ``grid`` limits the thread blocks, but ``method`` runs no kernel."""
+    if grid != OMITTED and method not in KERNELS:
+        skip(f"grid={grid} limits the thread blocks of a kernel, but {method} runs no kernel")
 
 
 def kernel_move(

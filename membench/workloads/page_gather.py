@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 BLOCK = 512
-VECTOR = 16
-"""Bytes that a thread reads with one load."""
 
 _SEED = 0x9A9E
 

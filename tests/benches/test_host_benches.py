@@ -150,9 +150,10 @@ def test_a_pass_too_few_changes_the_sum(
 
 @pytest.mark.parametrize("reads", [100, 75, 67, 50, 0])
 def test_a_mix_reads_and_writes_its_share(cpu: CpuBackend, reads: int) -> None:
-    work, sampled = timed(cpu, "ddr/mix", size="2MiB", reads=reads)
+    size = 2 * MIB * len(cpu.cpus)  # 128 chunks per thread
+    work, sampled = timed(cpu, "ddr/mix", size=format_size(size), reads=reads)
     work.verify(sampled.total)
-    memory = cpu.arrays("thp", [2 * MIB], len(cpu.cpus))[0]
+    memory = cpu.arrays("thp", [size], len(cpu.cpus))[0]
     written = (memory.view(np.float64).reshape(-1, 2048) == 3.0).all(axis=1).mean()
     assert abs(written - (1 - reads / 100)) < 0.02
     memory[-1] ^= 1
@@ -179,7 +180,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
 
 @two_cpus
 @pytest.mark.parametrize(
-    ("name", "size"), [("host/chase", "128MiB"), ("host/mlp", "1MiB"), ("host/loaded", "1MiB")]
+    ("name", "size"), [("host/chase", "128MiB"), ("host/mlp", "1MiB"), ("host/loaded", "16MiB")]
 )
 def test_the_cpu_that_chases_has_linked_the_whole_ring(
     cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch, name: str, size: str
@@ -223,7 +224,8 @@ def undisturbed(work: Observed) -> Observation:
 def test_loaded_latency_comes_with_the_bandwidth_of_the_same_time(
     cpu: CpuBackend, reads: int, pause: int
 ) -> None:
-    work = build(cpu, "host/loaded", size="4MiB", reads=reads, pause=pause)
+    size = MIB << (2 * len(cpu.cpus) - 1).bit_length()  # 128 chunks or more per generator
+    work = build(cpu, "host/loaded", size=format_size(size), reads=reads, pause=pause)
     assert isinstance(work, Observed)
     assert work.verify is not None
     observation = undisturbed(work)
@@ -235,7 +237,7 @@ def test_loaded_latency_comes_with_the_bandwidth_of_the_same_time(
     assert max(bandwidth) > 0  # a generator may lose its CPU for a short sample
     assert float(observation.detail["idle_ns"]) > 0
     assert work.detail["generators"] == len(cpu.cpus) - 1
-    traffic = cpu.arrays("thp", [4 * MIB, 4 * MIB], len(cpu.cpus))[1].view(np.float64)
+    traffic = cpu.arrays("thp", [size, work.size_bytes - size], len(cpu.cpus))[1].view(np.float64)
     traffic[1] += 1
     with pytest.raises(VerificationFailed, match="element 1"):
         work.verify()
@@ -469,7 +471,7 @@ def test_every_bench_says_what_it_is() -> None:
 def test_a_sample_without_traffic_is_none_under_load(
     cpu: CpuBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work: Any = build(cpu, "host/loaded", size="4MiB", reads=100, pause=0)
+    work: Any = build(cpu, "host/loaded", size="16MiB", reads=100, pause=0)
     scene = work.observe.__self__
     idle = ([80.0], [0.0])
     answers = iter([idle, ([90.0, 200.0, 210.0, 220.0], [0.0, 5.0, 6.0, 7.0]), idle])

@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from axis_values import Trial, outcome
 from emulator import EmulatedGpu, small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sampling import examples
 
 from membench.benches import registry
 from membench.benches.disk import paging_hbm
@@ -334,6 +338,21 @@ def test_neither_hmm_nor_ats_is_a_skip(both: CudaStorage) -> None:
         BENCHES["hmm/read"].build(without, {"size": KIB, "source": "malloc", "cache": OMITTED})
 
 
+@pytest.mark.parametrize(
+    ("source", "cache", "size", "reason"),
+    [
+        ("malloc", "cold", 64 * KIB, "source=malloc has no axis cache"),
+        ("file", OMITTED, 64 * KIB, "needs cache=hot or cache=cold"),
+        ("file", "hot", 2 * SIZE, "larger than the scratch file"),
+    ],
+)
+def test_system_memory_that_a_kernel_cannot_read_is_a_skip(
+    both: CudaStorage, source: str, cache: str, size: int, reason: str
+) -> None:
+    with pytest.raises(Skip, match=reason):
+        BENCHES["hmm/read"].build(both, {"size": size, "source": source, "cache": cache})
+
+
 def test_a_mapping_is_unmapped_and_evicted(both: CudaStorage) -> None:
     import mmap
 
@@ -351,3 +370,37 @@ def test_a_run_without_a_scratch_file_skips_what_needs_one() -> None:
     with pytest.raises(Skip, match="no scratch file"):
         BENCHES["paging/ssd-hbm"].build(without, {"block": KIB, "qd": 1, "path": "bounce"})
     without.close()
+
+
+# Tests of values that a user may choose.
+
+TRIALS = {
+    "paging/ssd-hbm": Trial(
+        {"qd": 2}, {"block": 256 * KIB, "qd": 20}, {"path": ("bounce", "mmap")}
+    ),
+    "hmm/read": Trial(most={"size": 64 * KIB}),
+    "paging/decode": Trial({"slowdown": 10**6}, {"block": 256 * KIB}),
+}
+NAMES = sorted(name for name, bench in BENCHES.items() if bench.backend == "cuda-storage")
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("name", NAMES)
+def test_any_combination_of_values_runs_or_is_skipped(
+    both: CudaStorage, machine: Machine, request: pytest.FixtureRequest, name: str
+) -> None:
+    if name == "paging/decode":
+        request.getfixturevalue("victim")
+    both.evict_mapped = lambda mapped: both.storage.evict(mapped.size)  # type: ignore[method-assign]
+    bench, trial = BENCHES[name], TRIALS.get(name, Trial())
+    reasons = [outcome(bench, both, trial.usual(bench, machine), machine)]
+    choices = {axis.name: trial.choices(axis, machine) for axis in bench.axes}
+
+    @settings(max_examples=examples(20))
+    @given(st.fixed_dictionaries({key: st.sampled_from(of) for key, of in choices.items()}))
+    def every(params: dict[str, Value]) -> None:
+        reasons.append(outcome(bench, both, params, machine))
+
+    every()
+    assert reasons[0] is None
+    assert "" not in reasons

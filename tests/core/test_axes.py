@@ -171,13 +171,125 @@ def test_a_size_outside_of_its_steps_is_refused(text: str) -> None:
         block.parse(text, ANY_MACHINE)
 
 
+SIZE = Axis("size", "64KiB", "16KiB..1MiB *4", least=4096, most=1 << 21, step=1024, power=True)
+COUNT = Axis("count", 8, (8, 2), least=4, most=100, step=2)
+
+
 @pytest.mark.parametrize(
-    "setting",
-    ["paging/ssd-ddr:block=1B", "ssd/read:block=512B", "ssd/read:qd=100000", "ddr/copy:size=1B"],
+    ("axis_", "text", "error", "hint"),
+    [
+        (SIZE, "2KiB", "size cannot be 2KiB", "size can be 4KiB to 2MiB"),
+        (SIZE, "4MiB", "size cannot be 4MiB", "size can be 4KiB to 2MiB"),
+        (SIZE, "8000B", "size cannot be 8000B", "size must be a multiple of 1KiB"),
+        (SIZE, "48KiB", "size cannot be 48KiB", "size must be a power of two"),
+        (COUNT, "0", "count cannot be 0", "count can be 2 to 100"),
+        (COUNT, "102", "count cannot be 102", "count can be 2 to 100"),
+        (COUNT, "5", "count cannot be 5", "count must be a multiple of 2"),
+        (Axis("n", 1, 1), "0", "n cannot be 0", "n can be 1 or more"),
+        (Axis("n", 3, (3, 1), closed=True), "2", "n cannot be '2'", "n can be 3, 1"),
+        (Axis("block", "4KiB", "4KiB"), "auto", "'auto' is not a size", "write a number with a"),
+    ],
 )
+def test_a_refusal_names_the_value_and_what_is_possible(
+    axis_: Axis, text: str, error: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        axis_.parse(text, ANY_MACHINE)
+    assert str(refused.value) == error
+    assert refused.value.hint.startswith(hint)
+    assert refused.value.exit_code == 2
+
+
+def test_every_constraint_permits_its_bounds() -> None:
+    power = Axis("size", "64KiB", "64KiB", least=4096, most=1 << 21, power=True)
+    assert [power.parse(text, ANY_MACHINE) for text in ("4096B", "2MiB")] == ["4KiB", "2MiB"]
+    assert [COUNT.parse(text, ANY_MACHINE) for text in ("4", "6", "100")] == [4, 6, 100]
+    assert COUNT.parse("2", ANY_MACHINE) == 2  # a value of a profile, below `least`
+
+
+REFUSED = [
+    "decode/attn:context=64",
+    "decode/attn:context=1000",
+    "decode/weights:batch=513",
+    "gpu/chase:size=128B",
+    "gpu/gemm/fp8:n=8191",
+    "hbm/async:size=8B",
+    "hbm/async:tile=8B",
+    "hbm/async:stages=33",
+    "hbm/bulk:size=128B",
+    "hbm/d2d:size=24B",
+    "hbm/gather:page=48B",
+    "hbm/gather:page=8B",
+    "hbm/loaded:load=9",
+    "hbm/loaded:reads=75",
+    "hbm/loaded:size=1000B",
+    "hbm/memset:size=3B",
+    "hbm/read:size=48B",
+    "hbm/read:vec=12",
+    "hbm/write:vec=64",
+    "hmm/read:size=1KiB",
+    "host/chase:size=96MiB",
+    "host/fault:size=5KiB",
+    "host/loaded:pause=1000001",
+    "host/loaded:size=3MiB",
+    "host/mlp:chains=3",
+    "host/mlp:size=64B",
+    "host/tlb:lines=1000",
+    "interference/link:grid=0",
+    "kv/h2d:block=24B",
+    "kv/h2d:block=2GiB",
+    "kv/h2d:block=auto",
+    "l1/read:size=48KiB",
+    "l2/map:size=1KiB",
+    "l2/read:size=48KiB",
+    "l2/write:size=8KiB",
+    "link/all:size=2B",
+    "link/bidir:size=8B",
+    "link/h2d:size=1000B",
+    "link/h2d:streams=65",
+    "managed/fault:size=20B",
+    "paging/ssd-ddr:block=1B",
+    "paging/ssd-hbm:qd=257",
+    "peer/latency:size=192B",
+    "peer/multimem:size=8B",
+    "peer/read:size=8B",
+    "smem/cluster:cluster=3",
+    "smem/latency:cluster=32",
+    "smem/multicast:cluster=6",
+    "smem/read:stride=3",
+    "smem/read:width=2",
+    "smem/write:stride=64",
+    "ssd/buffer:align=1536B",
+    "ssd/buffer:align=8KiB",
+    "ssd/mix:reads=100",
+    "ssd/read:block=512B",
+    "ssd/read:qd=100000",
+    "ssd/sync:block=64MiB",
+    "ssd/write:block=256MiB",
+    "zerocopy/chase:size=128B",
+    "zerocopy/read:block=48B",
+    "zerocopy/read:unroll=9",
+    "zerocopy/write:block=16MiB",
+    "zerocopy/write:grid=65537",
+    "ddr/copy:size=1B",
+    "ddr/mix:size=20KiB",
+]
+
+
+@pytest.mark.parametrize("setting", REFUSED)
 def test_what_a_bench_cannot_measure_is_refused_before_a_run(setting: str) -> None:
-    with pytest.raises(UsageError, match="cannot be"):
+    with pytest.raises(UsageError, match=r"cannot be|is not a size"):
         registry().cases("quick", ANY_MACHINE, [setting])
+
+
+def permitted(axis_: Axis, number: int) -> bool:
+    """Whether ``number`` satisfies the constraints. 0 is only a value of profiles, as for grids."""
+    return (
+        (axis_.most is None or number <= axis_.most)
+        and number % axis_.step == 0
+        and not (axis_.power and number & (number - 1))
+        and (number >= axis_.least or number == 0)
+    )
 
 
 def test_every_value_of_the_profiles_may_also_be_asked_for() -> None:
@@ -188,6 +300,5 @@ def test_every_value_of_the_profiles_may_also_be_asked_for() -> None:
                     if value != OMITTED:
                         assert axis_.parse(str(value), ANY_MACHINE) == value, (one.name, axis_.name)
                         size = axis_.argument(value)
-                        assert not (isinstance(size, int) and size != value) or not (
-                            size % axis_.step
-                        ), (one.name, axis_.name, value)
+                        if isinstance(size, int):
+                            assert permitted(axis_, size), (one.name, axis_.name, value)

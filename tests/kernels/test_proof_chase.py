@@ -14,12 +14,13 @@ from proof import observe
 
 from membench.benches import registry
 from membench.benches.gpu import chase as gpu_chase
-from membench.benches.gpu.chase import LINE, sensible, tier
+from membench.benches.gpu.chase import sensible, tier
 from membench.core import snapshot as machine_model
 from membench.core.errors import Skip, VerificationFailed
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB
 from membench.gpu.protocol import KernelVariant
+from membench.gpu.units import LINE
 from membench.gpu.verify.ring import GpuRing
 from membench.gpu.verify.walk import HINTS
 from membench.machine import snapshot

@@ -26,6 +26,7 @@ from membench.core.axes import Value
 from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.units import KIB, MIB
+from membench.gpu.units import LINE
 
 pytestmark = pytest.mark.sampled(4)
 
@@ -115,7 +116,7 @@ def moved_by_then(*further: tuple[str, str]) -> tuple[list[int], int]:
     singles = observation.samples[Metric.LATENCY, Stat.P99]
     assert observation.sm_mhz
     ghz = observation.sm_mhz / 1e3
-    moved = gpu.download(scene._moved, np.uint64, hbm_loaded.LINE // 8 * scene.blocks)
+    moved = gpu.download(scene._moved, np.uint64, LINE // 8 * scene.blocks)
     return [round(ns * ghz) for ns in singles], int(moved.sum())
 
 

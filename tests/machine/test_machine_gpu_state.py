@@ -185,6 +185,12 @@ def test_a_card_that_does_not_give_its_uuid_is_left_out(nvml: NvmlProcess) -> No
     assert (card.uuid, card.index) == (hashed(UUID), 1)
 
 
+@pytest.mark.parametrize("closes", [1, 2])
+def test_a_second_close_does_not_end_the_session_of_another(nvml: NvmlProcess, closes: int) -> None:
+    nvml.facts.write_text(text([CARD]))
+    assert not nvml.closed_after(closes)
+
+
 def test_an_instance_has_the_state_of_its_card(nvml: NvmlProcess) -> None:
     split = {**CARD, "mig": 1, "slots": 2, "m1.uuid": "MIG-1", "sm": 1200}
     nvml.facts.write_text(text([split]))

@@ -86,7 +86,8 @@ def _git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(plant: Plant) -> Path:
-    root = plant({"pyproject.toml": "[project]\n", "membench/__init__.py": ""})
+    files = ("pyproject.toml", "membench/__init__.py", "kernels/stream.cu", "results/old.csv")
+    root = plant(dict.fromkeys(files, "first\n"))
     _git(root, "init", "-q")
     _git(root, "add", ".")
     _git(root, "commit", "-q", "-m", "one")
@@ -104,10 +105,15 @@ def test_the_version_of_a_checkout(checkout: Path, monkeypatch: pytest.MonkeyPat
     assert head.startswith(commit)
     _git(checkout, "tag", "v9.9")
     assert software.software_version(package) == version
-    (checkout / "results.csv").write_text("not part of the program")
+    for result in ("new.csv", "results/old.csv"):  # not part of the program
+        (checkout / result).write_text("changed\n")
     assert software.software_version(package) == version
-    (package / "__init__.py").write_text("changed = True\n")
-    assert software.software_version(package) == f"{version}.dirty"
+
+
+@pytest.mark.parametrize("file", ["membench/__init__.py", "kernels/stream.cu", "pyproject.toml"])
+def test_a_changed_program_is_dirty(checkout: Path, file: str) -> None:
+    (checkout / file).write_text("changed\n")
+    assert software.software_version(checkout / "membench").endswith(".dirty")
 
 
 def test_asking_git_leaves_its_index_alone(checkout: Path) -> None:

@@ -112,6 +112,13 @@ class NvmlProcess:
         answer = self._ask(what="states", root=str(root), then=then)
         return [one if isinstance(one, str) else load(GpuState, one) for one in answer["states"]]
 
+    def closed_after(self, closes: int) -> bool:
+        """Whether NVML is closed in a process with another session.
+
+        The process calls `GpuReader.close` of a second session ``closes`` times.
+        """
+        return bool(self._ask(what="closes", root="/", closes=closes)["closed"])
+
     def _ask(self, **question: Any) -> dict[str, Any]:
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
@@ -139,6 +146,13 @@ def serve(questions: IO[str]) -> None:
             stack = CudaStack(tuple(cupy), importable, frozenset(nvrtc))
             gpus = read_gpus(root, asked["environ"], stack)
             print(json.dumps({"gpus": dump(gpus), "closed": _is_closed()}), flush=True)
+            continue
+        if asked["what"] == "closes":
+            other, reader = GpuReader.open(root), GpuReader.open(root)
+            for _ in range(asked["closes"]):
+                reader.close()
+            print(json.dumps({"closed": _is_closed()}), flush=True)
+            other.close()
             continue
         states: list[Any] = []
         try:

@@ -42,7 +42,7 @@ CEILING_FILE = 64 * MIB
     disk=DISK,
 )
 @axis("pages", quick=("thp", "4k"))
-@axis("align", quick=("4KiB", "512B"))
+@axis("align", quick=("4KiB", "512B"), most=4 * KIB, power=True)
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
     """Reads of 1 MiB, with 8 reads in flight, into memory with a given page size and alignment.
 

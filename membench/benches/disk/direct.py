@@ -33,6 +33,9 @@ from membench.workloads.disk_flow import (
 if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
+MOST_WRITTEN = 128 * MIB
+"""Maximum bytes that a round of ``ssd/write`` writes, except for one block."""
+
 _QUICK_READS = {
     ("rand", 4 * KIB, 1, "thp"),
     ("rand", 4 * KIB, 4, "thp"),
@@ -116,7 +119,7 @@ def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str)
     disk=DISK,
 )
 @axis("pattern", quick=("rand", "seq"))
-@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP)
+@axis("block", quick=("4KiB", "1MiB"), full="4KiB..4MiB *4", step=BLOCK_STEP, most=MOST_WRITTEN)
 @axis("qd", quick=(16, 4), full=(1, 4, 16, 64), most=MOST_IN_FLIGHT)
 def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """Overwrite blocks on the disk with a fixed number of writes in flight.
@@ -126,7 +129,7 @@ def write(storage: StorageBackend, pattern: str, block: int, qd: int) -> Work:
     """
     from membench.host.storage.flow import TrafficShape
 
-    most = 48 * MIB if block < 64 * KIB else 128 * MIB
+    most = 48 * MIB if block < 64 * KIB else MOST_WRITTEN
     case = f"ssd/write/{pattern}/{format_size(block)}/{qd}"
     storage.claim(case, most + block)
     flow = storage.flow(TrafficShape(pattern=pattern, block=block, depth=qd, reads=0, most=most))

@@ -12,8 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from membench.core.case import axis, bench
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState
+from membench.core.text import counted
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.disk_flow import (
@@ -53,7 +54,7 @@ SLOT_NS = 10**9
     memory=MIB,
     disk=DISK,
 )
-@axis("reads", quick=(70, 50), most=100)
+@axis("reads", quick=(70, 50), most=99)
 @axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     """Mixed random reads and writes of 4 KiB, with a given percentage of reads.
@@ -75,8 +76,10 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
         trace = flow.run(seconds)
         wrote = trace.latency[trace.wrote]
         storage.wrote(int(wrote.size) * block)
-        p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
         reading = trace.latency[~trace.wrote]
+        if not wrote.size or not reading.size:
+            skip(f"a round of {counted(trace.count, 'I/O')} is too short for {reads} % of reads")
+        p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
         samples: dict[Any, Any] = {
             IOPS: trace.rates(),
             **bandwidth(trace, block),
@@ -103,7 +106,7 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
     disk=DISK,
 )
 @axis("method", quick=("fdatasync", "fsync", "odsync"))
-@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"), step=BLOCK_STEP)
+@axis("block", quick="4KiB", full=("4KiB", "64KiB", "1MiB"), step=BLOCK_STEP, most=SYNC_BYTES)
 def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another; each write is forced to the medium before the next write begins.
 

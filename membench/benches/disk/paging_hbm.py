@@ -19,7 +19,6 @@ from membench.workloads.disk_flow import (
     BANDWIDTH,
     BLOCK_STEP,
     DISK,
-    MOST_IN_FLIGHT,
     P50,
     P99,
     RATE,
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 
 POOL = 256 * MIB
 """Minimum bytes of device memory that receive the pages, on the paths `bounce` and `mmap`."""
+
+MOST_READERS = 256
+"""Maximum number of reads in flight; each read has a thread."""
 
 LEG_S = 0.03
 PIPE_S = 0.12
@@ -88,7 +90,7 @@ def _worth(profile: str, block: int, qd: int, path: str) -> bool:
     where=_worth,
 )
 @axis("block", quick=("1MiB", "64KiB"), full="16KiB..4MiB *4", step=BLOCK_STEP)
-@axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
+@axis("qd", quick=8, full=(1, 8, 32), most=MOST_READERS)
 @axis("path", quick=("bounce", "gds"), full=("bounce", "gds", "mmap"))
 def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages from the disk into a pool on the GPU, in random order.

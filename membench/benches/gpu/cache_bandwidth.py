@@ -70,7 +70,7 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *2", step=CHUNK)
+@axis("size", quick="16MiB", full="16KiB..4GiB *2", least=CHUNK, power=True)
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
@@ -118,7 +118,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
     seconds=_seconds_together,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="16MiB", full="16KiB..4GiB *4", step=CHUNK)
+@axis("size", quick="16MiB", full="16KiB..4GiB *4", least=CHUNK, power=True)
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one working set.
 
@@ -160,7 +160,13 @@ def l2_write(gpu: Gpu, size: int) -> Work:
     seconds=0.07,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick="64KiB", full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"))
+@axis(
+    "size",
+    quick="64KiB",
+    full=(*L1_SIZES, "4MiB", "16MiB", "64MiB", "1GiB", "4GiB"),
+    least=CHUNK,
+    power=True,
+)
 @axis("hint", quick="plain", full=("plain", "ca"))
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole working set.

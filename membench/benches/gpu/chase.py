@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 from membench.core.axes import Value, expand
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import VerificationFailed
+from membench.core.errors import VerificationFailed, skip
 from membench.core.sizes.working_set import most_of_gpu
 from membench.core.snapshot import Machine
 from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Observation, Observed, Work
 from membench.gpu.room import room_for
+from membench.gpu.units import LINE
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
-
-LINE = 128
-"""Bytes between two pointers: a cache line of every NVIDIA GPU."""
+    from membench.gpu.verify.ring import GpuRing
 
 LOADS = 32
 """Hops (dependent loads) in the loop body. `membench.gpu.verify.walk` uses the same number."""
@@ -114,6 +113,21 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
     return hops, max(1, LAUNCHES * HOPS // hops), lines
 
 
+def _ring(size: int, order: str) -> GpuRing:
+    """The ring over ``size`` bytes. Skip the case if the last page of a ring by pages is partial.
+
+    Within one page, both orders are equal.
+    """
+    from membench.gpu.verify.ring import GpuRing
+
+    lines = size // LINE
+    if order != "page" or size <= TLB_WINDOW:
+        return GpuRing.random(lines, _SEED)
+    if size % TLB_WINDOW:
+        skip(f"order=page needs whole pages of {TLB_WINDOW} B, but size is {size} B")
+    return GpuRing(lines, TLB_WINDOW // LINE, _SEED)
+
+
 def _seconds(size: int, **_: Value) -> float:
     """Estimated seconds from an H100's latencies: 25 ns in L1, 0.25 us in L2, 0.5 us in memory."""
     l2_bytes = 50 * MIB
@@ -139,7 +153,13 @@ def _seconds(size: int, **_: Value) -> float:
     full_grid=("size", "order", "hint"),
     where=sensible,
 )
-@axis("size", quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"), full=footprints, step=LINE)
+@axis(
+    "size",
+    quick=("1GiB", "16KiB", "1MiB", "16MiB", "256MiB"),
+    full=footprints,
+    least=2 * LINE,
+    step=LINE,
+)
 @axis("order", quick="random", full=("random", "page"))
 @axis("hint", quick="plain", full=("plain", "ca", "cg", "cv"))
 def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
@@ -156,13 +176,10 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     """
     import numpy as np
 
-    from membench.gpu.verify.ring import GpuRing
     from membench.gpu.verify.walk import chase_variant
 
     variant = chase_variant(hint)
-    lines = size // LINE
-    by_page = order == "page" and size > TLB_WINDOW
-    ring = GpuRing(lines, TLB_WINDOW // LINE, _SEED) if by_page else GpuRing.random(lines, _SEED)
+    ring = _ring(size, order)
     run, hops = (gpu.kernel(variant, f"chase_{entry}") for entry in ("run", "hops"))
     gpu.prefer_l1(run, hops)
     memory = room_for(gpu, size)

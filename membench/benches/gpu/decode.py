@@ -14,7 +14,9 @@ from membench.core.units import GIB
 from membench.core.work import Work
 from membench.workloads.decode_step import (
     CONTEXT,
+    LEAST_CONTEXT,
     MODEL,
+    TOKENS,
     attention_bytes,
     attention_step,
     timed_step,
@@ -34,6 +36,10 @@ The layers use different weights in turn, so that no layer finds its weights in 
 """
 
 
+MOST_BATCH = 512
+"""Maximum batch of ``decode/weights``. The weights and results of every model then fit in 4 GiB."""
+
+
 @bench(
     "decode/weights",
     version=1,
@@ -44,7 +50,7 @@ The layers use different weights in turn, so that no layer finds its weights in 
     gpu_memory=4 * GIB,
 )
 @axis("model", quick="llama-3.1-8b", full=tuple(MODELS))
-@axis("batch", quick=1, full=(1, 8, 64))
+@axis("batch", quick=1, full=(1, 8, 64), most=MOST_BATCH)
 @axis("launch", quick="graph", full=("graph", "stream"))
 def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     """The matrix products of one decode step in BF16; every weight is read once.
@@ -98,7 +104,14 @@ def weights(gpu: Gpu, model: str, batch: int, launch: str) -> Work:
     gpu_memory=4 * GIB,
 )
 @axis("model", quick=MODEL, full=tuple(MODELS))
-@axis("context", quick=CONTEXT, full=(1024, 4096, 32768, 131072))
+@axis(
+    "context",
+    quick=CONTEXT,
+    full=(1024, 4096, 32768, 131072),
+    least=LEAST_CONTEXT,
+    most=TOKENS,
+    power=True,
+)
 @axis("kv", quick="fp16", full=("fp16", "fp8"))
 @axis("launch", quick="graph", full=("graph", "stream"))
 def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:

@@ -17,10 +17,11 @@ from membench.core.errors import MembenchError, VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.gpu.units import VECTOR
 from membench.workloads.decode_step import CONTEXT, MODEL, attention_shape
 from membench.workloads.gpu_streams import DEFAULT, variant
 from membench.workloads.model_shapes import MODELS
-from membench.workloads.page_gather import BLOCK, VECTOR, page_table
+from membench.workloads.page_gather import BLOCK, page_table
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 SAMPLES = 10
 SAMPLE_S = 0.005
 
+TILE = 128
+"""The number of rows and columns must be a multiple of this number.
+
+The scales of MXFP8 and NVFP4 are stored for tiles of 128 rows. The tensor cores need multiples of
+16 for FP8.
+"""
+
+MOST_N = 16384
+"""Maximum number of rows. Three such matrices in single precision have 3 GiB."""
+
 PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
     ("H[12]00 NVL", {"fp32": 60, "tf32": 417.5, "bf16": 835.5, "fp8": 1670.5}),
     ("H100 PCIe", {"fp32": 51.2, "tf32": 378, "bf16": 756, "fp8": 1513}),
@@ -96,14 +106,14 @@ def _product(
 
 
 @_product("fp32", 40e12, version=1)
-@axis("n", quick=8192)
+@axis("n", quick=8192, step=TILE, most=MOST_N)
 def fp32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, on the CUDA cores: GFLOP/s."""
     return _gemm(gpu, "fp32", n, "fp32")
 
 
 @_product("tf32", 300e12, version=1)
-@axis("n", quick=8192)
+@axis("n", quick=8192, step=TILE, most=MOST_N)
 def tf32(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in single precision, rounded to TF32 by the tensor cores."""
     return _gemm(gpu, "tf32", n, "fp32")
@@ -111,7 +121,7 @@ def tf32(gpu: Gpu, n: int) -> Work:
 
 # version 2: the result is BF16, as in inference engines and similar benchmarks
 @_product("bf16", 500e12, version=2, quick=True)
-@axis("n", quick=8192, full=(8192, 4096))
+@axis("n", quick=8192, full=(8192, 4096), step=TILE, most=MOST_N)
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def bf16(gpu: Gpu, n: int, out: str) -> Work:
     """Products of n x n matrices of random data in BF16, with sums in single precision: GFLOP/s.
@@ -123,7 +133,7 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
 
 # version 2: fast accumulation, and a BF16 result
 @_product("fp8", 900e12, version=2)
-@axis("n", quick=8192)
+@axis("n", quick=8192, step=TILE, most=MOST_N)
 @axis("sums", quick="fast", full=("fast", "exact"))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
@@ -137,7 +147,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 
 
 @_product("mxfp8", 3000e12, version=1)
-@axis("n", quick=8192)
+@axis("n", quick=8192, step=TILE, most=MOST_N)
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with one scale per 32 numbers.
 
@@ -147,7 +157,7 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 
 
 @_product("nvfp4", 6000e12, version=1)
-@axis("n", quick=8192)
+@axis("n", quick=8192, step=TILE, most=MOST_N)
 def nvfp4(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with one scale per 16 numbers.
 

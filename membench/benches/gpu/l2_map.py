@@ -9,11 +9,11 @@ from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
+from membench.gpu.units import LINE
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
-LINE = 128
 LINES = 128
 """Number of measured lines. The GPU distributes the lines over the slices of both L2 partitions."""
 
@@ -31,7 +31,7 @@ _OUT_WORDS = 4
     seconds=0.12,  # one launch per SM, with 2048 hits per launch
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="8MiB")
+@axis("size", quick="8MiB", least=LINES * LINE, step=LINE)
 def l2_map(gpu: Gpu, size: int) -> Work:
     """Latency of an L2 hit, for every pair of an SM and one of 128 lines of a buffer.
 

@@ -75,7 +75,7 @@ def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint6
     seconds=0.06,
     gpu_memory=SIZE + MIB,
 )
-@axis("cluster", quick=2, full=(2, 1, 4, 8, 16))
+@axis("cluster", quick=2, full=(2, 1, 4, 8, 16), closed=True)
 def multicast(gpu: Gpu, cluster: int) -> Work:
     """Bandwidth from L2 into shared memory if a cluster reads every tile once for all its blocks.
 

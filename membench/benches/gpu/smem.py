@@ -117,8 +117,8 @@ def _bandwidth(gpu: Gpu, operation: str, width: int, stride: int) -> Work:
     needs=Needs.GPU,
     seconds=lambda width, stride: 0.04 + 0.006 * conflict(width, stride),
 )
-@axis("width", quick=4, full=(4, 8, 16))
-@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
+@axis("width", quick=4, full=(4, 8, 16), closed=True)
+@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32), closed=True)
 def read(gpu: Gpu, width: int, stride: int) -> Work:
     """Read bandwidth of shared memory, summed over all SMs.
 
@@ -136,8 +136,8 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
     needs=Needs.GPU,
     seconds=lambda width, stride: 0.04 + 0.006 * conflict(width, stride),
 )
-@axis("width", quick=4, full=(4, 8, 16))
-@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32))
+@axis("width", quick=4, full=(4, 8, 16), closed=True)
+@axis("stride", quick=1, full=(1, 2, 4, 8, 16, 32), closed=True)
 def write(gpu: Gpu, width: int, stride: int) -> Work:
     """Write bandwidth of shared memory, summed over all SMs.
 
@@ -154,7 +154,7 @@ def write(gpu: Gpu, width: int, stride: int) -> Work:
     yields=(Metric.LATENCY, Stat.MEDIAN),
     seconds=0.04,
 )
-@axis("cluster", quick=1, full=(1, 2, 4, 8, 16))
+@axis("cluster", quick=1, full=(1, 2, 4, 8, 16), closed=True)
 def latency(gpu: Gpu, cluster: int) -> Work:
     """Latency of a dependent load from a block's own shared memory, or from another block's.
 
@@ -218,7 +218,7 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     profiles=("full",),
     seconds=0.06,
 )
-@axis("cluster", quick=2, full=(2, 4, 8, 16))
+@axis("cluster", quick=2, full=(2, 4, 8, 16), closed=True)
 def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, summed over all SMs.
 

@@ -14,6 +14,7 @@ from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed, Work
+from membench.gpu.units import LINE, VECTOR
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 BLOCK = 256
 LOADS = 4
 """Number of plain loads that a thread has in flight at the same time."""
+
+MOST_STAGES = 32
+"""Maximum tiles in flight. 32 tiles of more than 7 KiB exceed the shared memory of a block."""
 
 BULK_CAPABILITY = 90
 
@@ -52,10 +56,10 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
     grid=("method", "tile", "stages"),
     where=sensible,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, step=VECTOR)
 @axis("method", quick=("bulk", "cp", "ld"))
-@axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"))
-@axis("stages", quick=(2, 1, 4, 8))
+@axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"), step=VECTOR)
+@axis("stages", quick=(2, 1, 4, 8), most=MOST_STAGES)
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
     """Read bandwidth into shared memory with one block per SM, by bytes in flight.
 
@@ -74,10 +78,14 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
 
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies need compute capability 9.0 or newer")
+    if method == "ld" and stages != 1:
+        skip("plain loads have one stage")
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
         skip(f"{stages} tiles of {tile} bytes do not fit in the shared memory of a block")
+    if size % tile:
+        skip(f"size {size} B is not a multiple of tile {tile} B")
     blocks = gpu.properties.sms
     memory = gpu.allocate(size)
     Patterns(gpu).fill(memory, _SALT)
@@ -120,7 +128,7 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     seconds=0.05 + (LAUNCHES + 1) * HOPS * 1.0e-6,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick="1GiB")
+@axis("size", quick="1GiB", least=2 * LINE, step=LINE)
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from GPU memory into shared memory.
 
@@ -128,7 +136,7 @@ def bulk(gpu: Gpu, size: int) -> Work:
     of the copy, the wait for the end of the copy, and the load of the next address from shared
     memory.
     """
-    from membench.gpu.verify.walk import LINE, Walker
+    from membench.gpu.verify.walk import Walker
 
     walker = Walker(gpu, gpu.allocate(size), size // LINE, "cg", bulk=True)
     return Observed(

@@ -11,6 +11,7 @@ from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, MIB
 from membench.core.work import Timed, Work
+from membench.gpu.units import VECTOR
 from membench.workloads.link_copy import copies
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SALT = 71
     seconds=lambda size, **_: 0.06 + 0.014 * size / GIB,
     gpu_memory=lambda size, **_: 2 * size + MIB,
 )
-@axis("size", quick=AUTO, full=(AUTO, *SIZES))
+@axis("size", quick=AUTO, full=(AUTO, *SIZES), step=VECTOR)
 @axis("count", quick="rw_sum", full=("rw_sum", "payload"))
 @axis("engine", quick=OMITTED, full=(OMITTED, "tma"))
 def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
@@ -79,7 +80,7 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
     seconds=lambda size: 0.06 + 0.007 * size / GIB,
     gpu_memory=lambda size: size + MIB,
 )
-@axis("size", quick=AUTO, full=(AUTO, *SIZES))
+@axis("size", quick=AUTO, full=(AUTO, *SIZES), step=VECTOR)
 def memset(gpu: Gpu, size: int) -> Work:
     """Fill GPU memory by cudaMemsetAsync."""
     from membench.gpu.verify.pattern import Patterns

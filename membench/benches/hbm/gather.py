@@ -13,7 +13,8 @@ from membench.core.terms import BytesConvention, PeakBasis
 from membench.core.units import GIB, KIB, MIB, format_size
 from membench.core.work import Timed, Work
 from membench.gpu.room import room_for
-from membench.workloads.page_gather import BLOCK, VECTOR, page_table
+from membench.gpu.units import VECTOR
+from membench.workloads.page_gather import BLOCK, page_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,8 +84,8 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     full_grid=("page", "table"),
     where=sensible,
 )
-@axis("size", quick=AUTO, full=pools)
-@axis("page", quick="4KiB", full="32B..64KiB *2", step=VECTOR)
+@axis("size", quick=AUTO, full=pools, step=VECTOR)
+@axis("page", quick="4KiB", full="32B..64KiB *2", least=VECTOR, power=True)
 @axis("table", quick="uniform", full=("uniform", "zipf", "seq"))
 def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages from a pool; a table lists the pages to read.
@@ -102,9 +103,13 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
 
     if page > READ_BYTES or page > size:
         skip(f"page {page} B is too large: size is {size} B, and a launch reads {READ_BYTES} B")
+    pages = size // page
+    if pages >= 1 << 32:
+        skip(
+            f"page {page} B is too small: a pool of {size} B has more pages than 32 bits can number"
+        )
     kernel = gpu.kernel(KernelVariant.of("gather.cu"), "gather_read")
     blocks = gpu.occupancy(kernel, BLOCK) * gpu.properties.sms
-    pages = size // page
     numbers = page_table(table, pages, READ_BYTES // page)
     pool, named = room_for(gpu, size), gpu.allocate(numbers.nbytes)
     gpu.upload(named, numbers)

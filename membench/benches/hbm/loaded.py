@@ -11,6 +11,7 @@ from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
+from membench.gpu.units import LINE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from membench.gpu.protocol import Argument, Gpu
 
-LINE = 128
 LOADS = 32
 TURNS = 8
 """Loop turns per sample. A sample has LOADS x TURNS hops and takes about 0.2 ms under load."""
@@ -52,7 +52,8 @@ FLAT_OUT = 100
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
 """Requested traffic in percent of the card's peak.
 
-The range covers the knee of the curve on every card.
+The range covers the knee of the curve on every card. With less traffic, all warps can pause at the
+same time for as long as a sample, and a sample without traffic is an error.
 """
 
 SPARSE = (FLAT_OUT, 80, 30)
@@ -105,9 +106,9 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
     full_grid=("reads", "load", "sms"),
     where=sensible,
 )
-@axis("size", quick=AUTO)
-@axis("reads", quick=100, full=(100, 67, 50, 0), most=100)
-@axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK, most=100)
+@axis("size", quick=AUTO, least=2 * LINE, step=LINE)
+@axis("reads", quick=100, full=(100, 67, 50, 0), closed=True)
+@axis("load", quick=(FLAT_OUT, 80, 50), full=LOADS_OF_PEAK, least=min(LOADS_OF_PEAK), most=100)
 @axis("sms", quick=100, full=(100, 50, 25, 12), most=100)
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a pointer chase on one SM, with traffic from the other SMs.

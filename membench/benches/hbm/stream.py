@@ -112,8 +112,10 @@ def _kernel(operation: str, description: str) -> Bench:
     tuned = (OMITTED, TUNED)
     function: Callable[..., Work] = run
     function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)
-    function = axis("vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16)(function)
-    function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO)(function)
+    function = axis(
+        "vec", quick=16, full=(16, 4, 8, WIDE) if swept else 16, least=4, most=WIDE, power=True
+    )(function)
+    function = axis("size", quick=AUTO, full=(AUTO, *SIZES) if swept else AUTO, step=WIDE)(function)
     return bench(
         f"hbm/{operation}",
         # Version 2: `size=auto`, and a thread issues all loads of a tile before it uses the first

@@ -11,6 +11,7 @@ from membench.core.snapshot import Machine
 from membench.core.terms import REACH, Metric, Stat, Tier
 from membench.core.units import KIB, MIB, format_size
 from membench.core.work import Timed, Work
+from membench.host.memory.sharing import PAGE
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -45,7 +46,7 @@ def _seconds(size: int, **_: Any) -> float:
     memory=lambda size, **_: size + MIB,
     cpus=first_cpu,
 )
-@axis("size", quick=QUICK, full=(AUTO, *LADDER))
+@axis("size", quick=QUICK, full=(AUTO, *LADDER), least=PAGE, power=True)
 @axis("pages", quick=("thp", "4k"))
 def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """Unloaded latency: the address of each load is the value of the previous load.

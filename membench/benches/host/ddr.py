@@ -17,7 +17,14 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
-from membench.host.memory.sharing import PAGE, all_thread_counts, parts, thread_counts
+from membench.host.compiled.pattern import CHUNK
+from membench.host.memory.sharing import (
+    PAGE,
+    all_thread_counts,
+    parts,
+    require_mixture,
+    thread_counts,
+)
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -195,7 +202,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
     seconds=_seconds(1),
     memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick=AUTO, step=PAGE)
+@axis("size", quick=AUTO, step=CHUNK)
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
@@ -205,7 +212,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     """
     import numpy as np
 
-    from membench.host.compiled.pattern import CHUNK, SALT_A
+    from membench.host.compiled.pattern import SALT_A
     from membench.host.memory import traffic_kernels as host_traffic
 
     entry, check = host_traffic.mix.entry, host_traffic.check_chunks.entry
@@ -214,6 +221,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     chunks = size // CHUNK // count
     if not chunks:
         skip(f"size {size} B is too small: it cannot be divided among {count} threads")
+    require_mixture(reads, chunks)
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)
     cpu.each(count, lambda thread: cpu.streams.fill(regions[thread], 0, SALT_A))

@@ -34,7 +34,7 @@ STRAY_FAULTS = 256  # upper bound of faults by the interpreter and its libraries
     memory=lambda size, **_: size + 2 * MIB,
     cpus=lambda _machine, **_: (),  # untouched pages have no lines in a cache
 )
-@axis("size", quick="256MiB")
+@axis("size", quick="256MiB", step=PAGE)
 @axis("pages", quick=("4k", "thp", "populate"))
 @axis("threads", quick=thread_counts)
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:

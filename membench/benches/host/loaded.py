@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
-from membench.core.errors import MembenchError, VerificationFailed
+from membench.core.errors import MembenchError, VerificationFailed, skip
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
+from membench.host.memory.sharing import PAGE, require_mixture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ LEAST_OBSERVE_S = 0.1
 IDLE_S = 0.03  # six samples or more on most machines
 MOST_SAMPLES = 512
 RUNNING_BYTES = MIB  # bytes that every traffic generator moves before the first sample
+MOST_PAUSE = 1_000_000  # ns; with longer pauses, samples would have no traffic
 UNSTABLE = 0.10  # largest accepted relative change of the idle latency
 
 
@@ -35,9 +37,9 @@ UNSTABLE = 0.10  # largest accepted relative change of the idle latency
     seconds=0.5,
     memory=lambda size, **_: 2 * size + MIB,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, least=PAGE, power=True)
 @axis("reads", quick=(100, 50), full=(100, 67, 50, 0), most=100)
-@axis("pause", quick=(0, 2000), full=(0, 200, 2000, 5000, 20000))
+@axis("pause", quick=(0, 2000), full=(0, 200, 2000, 5000, 20000), most=MOST_PAUSE)
 def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     """Loaded latency: a pointer chase on one CPU, with traffic from all other CPUs.
 
@@ -83,7 +85,10 @@ class _HostScene:
         count = len(cpu.cpus)
         self.generators = count - 1
         self._chunk = CHUNK
-        self._chunks = max(1, size // CHUNK // self.generators)
+        self._chunks = size // CHUNK // self.generators
+        if not self._chunks:
+            skip(f"size {size} B is too small: it cannot be divided among {self.generators} CPUs")
+        require_mixture(reads, self._chunks)
         traffic_bytes = self._chunks * CHUNK * self.generators
         memory, traffic = cpu.arrays("thp", [size, traffic_bytes], count)
         self.size_bytes = size + traffic_bytes

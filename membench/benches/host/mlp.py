@@ -9,6 +9,7 @@ from membench.core.case import Needs, axis, bench, first_cpu
 from membench.core.terms import Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
+from membench.host.memory.sharing import PAGE
 
 if TYPE_CHECKING:
     from membench.host.memory.backend import CpuBackend
@@ -27,7 +28,7 @@ STEPS = 4096  # loads that one iteration makes in each chain
     memory=lambda size, **_: size + MIB,
     cpus=first_cpu,
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, least=PAGE, power=True)
 @axis("chains", quick=(1, 2, 4, 8, 12), closed=True)
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:

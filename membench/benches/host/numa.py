@@ -14,7 +14,7 @@ from membench.core.snapshot import Machine, Node, NodeKind
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB, about_size
 from membench.core.work import Observation, Observed, Work
-from membench.host.memory.sharing import parts
+from membench.host.memory.sharing import PAGE, parts
 from membench.machine.nodes import available_bytes
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _outermost(
     on_machine=worth_measuring,
     cpus=lambda machine, cpu, **_: cpus_of(machine, cpu),
 )
-@axis("size", quick=AUTO)
+@axis("size", quick=AUTO, least=PAGE, power=True)
 @axis("cpu", quick=cpu_nodes, closed=True)
 @axis("mem", quick=memory_nodes, closed=True)
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:

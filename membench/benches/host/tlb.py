@@ -35,7 +35,7 @@ def _stride(layout: str, line: int) -> int:
     seconds=0.15,
     memory=lambda lines, layout, **_: lines * (PAGE + 128 if layout == "spread" else 128) + MIB,
 )
-@axis("lines", quick=(16384, 1024, 65536))
+@axis("lines", quick=(16384, 1024, 65536), least=2, power=True)
 @axis("layout", quick=("spread", "packed"))
 @axis("pages", quick=("4k", "thp"))
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:

@@ -16,6 +16,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Timed, Work
+from membench.gpu.units import VECTOR
 from membench.workloads.link_copy import UNROLL, copies, host_fill
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ WAITING = ("pageable", "managed")
 These copies must not be submitted while a blocking kernel stops the queue, because the host could
 then never release the queue.
 """
+
+MOST_STREAMS = 64
+"""Maximum number of streams that a user can ask for."""
 
 BACKGROUND = 4
 """Copies in the other direction per timed copy; enough if one direction is 2.5 times faster."""
@@ -85,11 +89,25 @@ def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffe
     gpu.synchronize()
 
 
+def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
+    """Skip a combination of values that membench cannot copy, or cannot label correctly.
+
+    The profiles do not contain such combinations, but a user can ask for them.
+    """
+    if engine == "sm" and mem in WAITING:
+        skip(f"engine=sm needs memory that is mapped for the GPU, not mem={mem}")
+    if numa and mem != "registered":
+        skip(f"numa={numa} needs mem=registered, not mem={mem}")
+    if size % (VECTOR * streams):
+        skip(f"size {size} B cannot be divided among {streams} streams in vectors of {VECTOR} B")
+
+
 def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
     from membench.machine.pages import huge_page_bytes
 
+    _require(size, mem, engine, streams, numa)
     links = gpu.links
     huge = mem == "huge"  # a request; the row reports how many huge pages the kernel gave
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
@@ -155,10 +173,10 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
 def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
     def decorate(function: Callable[..., Work]) -> Bench:
         function = axis("numa", quick=OMITTED, full=(OMITTED, "near", "far"))(function)
-        function = axis("streams", quick=1, full=(1, 2, 4))(function)
+        function = axis("streams", quick=1, full=(1, 2, 4), most=MOST_STREAMS)(function)
         function = axis("engine", quick=("ce", "sm"))(function)
         function = axis("mem", quick="pinned", full=MEMORIES)(function)
-        function = axis("size", quick=("64MiB", "16KiB", "1MiB"), full=SIZES)(function)
+        function = axis("size", quick=("64MiB", "16KiB", "1MiB"), full=SIZES, step=VECTOR)(function)
         return bench(
             f"link/{way}",
             version=1,
@@ -202,7 +220,7 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
     gpu_memory=lambda size, **_: 2 * size + MIB,
     full_grid=("dir", "engine"),
 )
-@axis("size", quick="64MiB", full=("64MiB", "1MiB", "16MiB", "256MiB"))
+@axis("size", quick="64MiB", full=("64MiB", "1MiB", "16MiB", "256MiB"), step=VECTOR)
 @axis("dir", quick="sum", full=("sum", "h2d", "d2h"))
 @axis("engine", quick="ce", full=("ce", "sm"))
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
@@ -283,7 +301,7 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
     gpu_memory=lambda size, **_: size + MIB,
     grid=("dir",),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick="256MiB", step=VECTOR)
 @axis("dir", quick=("h2d", "d2h"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy between page-locked memory and every GPU at the same time.

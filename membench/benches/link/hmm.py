@@ -13,13 +13,16 @@ from membench.core.axes import OMITTED, Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
-from membench.core.units import GIB, MIB
+from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Observation, Observed, Work
 from membench.workloads.gpu_streams import ReadPasses
 
 if TYPE_CHECKING:
-    from membench.gpu.protocol import Gpu
+    from membench.gpu.protocol import Gpu, HostBuffer
     from membench.workloads.gpu_disk import CudaStorage
+
+REPEATED = 16 * KIB
+"""Bytes after which the contents of malloc memory repeat."""
 
 SAMPLES = 5
 _SALT = 83
@@ -30,6 +33,23 @@ def how(gpu: Gpu) -> str:
     if not gpu.properties.pageable_access:
         return "none"
     return "ats" if gpu.properties.host_page_tables else "hmm"
+
+
+def _memory(both: CudaStorage, size: int, source: str) -> HostBuffer:
+    """``size`` bytes of ordinary memory, with random words, or of the scratch file."""
+    import numpy as np
+
+    if source == "file":
+        if size > both.storage.scratch.size:
+            skip(f"size {size} B is larger than the scratch file")
+        with both.storage.opened(direct=False) as fd:
+            mapped = both.gpu.links.mapped_file(fd, size)
+        both.warm(size)
+        return mapped
+    memory = both.gpu.links.memory(size, "pageable")
+    words = np.random.default_rng(_SALT).integers(0, 2**32, REPEATED // 4, np.uint32)
+    memory.array.view(np.uint32).reshape(-1, words.size)[:] = words
+    return memory
 
 
 def _seconds(size: int, **_: Value) -> float:
@@ -50,7 +70,7 @@ def _seconds(size: int, **_: Value) -> float:
     where=lambda _profile, source, cache, **_: (source == "file") == bool(cache),
     grid=("source", "cache"),
 )
-@axis("size", quick="32MiB", full=("128MiB", "1MiB"))
+@axis("size", quick="32MiB", full=("128MiB", "1MiB"), step=REPEATED)
 @axis("source", quick="malloc", full=("malloc", "file"))
 @axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
@@ -69,18 +89,13 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
 
     from membench.gpu.link_protocol import link_detail, link_flags
 
+    if (source == "file") != bool(cache):
+        skip("source=file needs cache=hot or cache=cold, and source=malloc has no axis cache")
     gpu, links = both.gpu, both.gpu.links
     means = how(gpu)
     if means == "none":
         skip("GPU kernels cannot read system memory: this machine has neither HMM nor ATS")
-    if source == "file":
-        with both.storage.opened(direct=False) as fd:
-            memory = links.mapped_file(fd, size)
-        both.warm(size)
-    else:
-        memory = links.memory(size, "pageable")
-        words = np.random.default_rng(_SALT).integers(0, 2**32, 4096, np.uint32)
-        memory.array.view(np.uint32).reshape(-1, words.size)[:] = words
+    memory = _memory(both, size, source)
     expected = int(memory.array.view(np.uint32).sum(dtype=np.uint64)) % 2**32
     passes = ReadPasses(gpu, memory, size)
 

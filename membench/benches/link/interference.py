@@ -20,9 +20,17 @@ from membench.core.errors import MembenchError
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Detail, Observation, Observed, Timed, Work
+from membench.gpu.units import LINE
 from membench.workloads.decode_step import usual_attention
 from membench.workloads.gpu_streams import DEFAULT, stream_work
-from membench.workloads.kv_move import Move, kernel_move, pool_blocks, require_method
+from membench.workloads.kv_move import (
+    MOST_GRID,
+    Move,
+    kernel_move,
+    pool_blocks,
+    require_grid,
+    require_method,
+)
 from membench.workloads.link_copy import copies, host_fill
 
 if TYPE_CHECKING:
@@ -70,7 +78,7 @@ def _read(gpu: Gpu) -> Timed:
 
 def _chase(gpu: Gpu) -> Timed:
     """A pointer chase by one thread through 256 MiB of device memory."""
-    from membench.gpu.verify.walk import LINE, LOADS, Walker
+    from membench.gpu.verify.walk import LOADS, Walker
 
     walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "plain")
 
@@ -137,6 +145,7 @@ def _aggressor(gpu: Gpu, kind: str, grid: Value) -> Aggressor:
 
     way, _, engine = kind.partition("-")
     require_method(gpu, engine)
+    require_grid(engine, grid)
     patterns = Patterns(gpu)
     device: Buffer = gpu.allocate(CHUNK)
     host = gpu.links.memory(CHUNK, "pinned")
@@ -279,7 +288,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     quick=("h2d-ce", "d2h-ce", "h2d-sm"),
     full=("h2d-ce", "d2h-ce", "h2d-sm", "d2h-sm", "h2d-bulk", "d2h-bulk"),
 )
-@axis("grid", quick=OMITTED, full=(OMITTED, 4, 16, 64))
+@axis("grid", quick=OMITTED, full=(OMITTED, 4, 16, 64), most=MOST_GRID)
 def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     """Run GPU work (the victim) while copies (the aggressor) use the link.
 

@@ -16,7 +16,15 @@ from membench.core.case import Bench, Needs, axis, bench
 from membench.core.terms import BytesConvention
 from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Timed, Work
-from membench.workloads.kv_move import Move, kernel_move, pool_blocks, require_method
+from membench.gpu.units import VECTOR
+from membench.workloads.kv_move import (
+    MOST_GRID,
+    Move,
+    kernel_move,
+    pool_blocks,
+    require_grid,
+    require_method,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +37,9 @@ BLOCKS = (
     *("48KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB", "2MiB"),
 )
 COUNTS = (1024, 16, 128, 10_000, 100_000)
+MOST_COUNT = 1 << 31
+"""Maximum number of blocks. A block number has 32 bits, and a pool has further blocks."""
+
 METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig")
 BATCHES = ("batch", "batch-any", "batch-overlap")
 """Variants of the driver's batch copy.
@@ -158,6 +169,7 @@ def _move(gpu: Gpu, way: str, block: int, count: int, method: str, order: str, g
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
 
     require_method(gpu, method)
+    require_grid(method, grid)
     links = gpu.links
     blocks = pool_blocks(count)
     size = block * blocks
@@ -250,11 +262,11 @@ def _declare(way: str) -> Callable[[Callable[..., Work]], Bench]:
         quick = {"block": ("16KiB", "4KiB", "64KiB"), "method": ("batch", "sm")}
         if way == "h2d":
             quick |= {"method": ("batch", "batch-any", "sm")}
-        function = axis("grid", quick=OMITTED, full=GRIDS)(function)
+        function = axis("grid", quick=OMITTED, full=GRIDS, most=MOST_GRID)(function)
         function = axis("order", quick="random", full=("random", "seq"))(function)
         function = axis("method", quick=quick["method"], full=METHODS)(function)
-        function = axis("count", quick=1024, full=COUNTS)(function)
-        function = axis("block", quick=quick["block"], full=BLOCKS, step=16)(function)
+        function = axis("count", quick=1024, full=COUNTS, most=MOST_COUNT)(function)
+        function = axis("block", quick=quick["block"], full=BLOCKS, step=VECTOR, most=GIB)(function)
         pools = 2 if way == "d2d" else 1
         return bench(
             f"kv/{way}",

@@ -14,6 +14,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
 from membench.core.units import GIB, MIB
 from membench.core.work import Observation, Observed, Work
+from membench.gpu.units import VECTOR
 from membench.workloads.gpu_streams import ReadPasses
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
     memory=lambda size, **_: size,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick="64MiB", full=("256MiB", "16MiB"))
+@axis("size", quick="64MiB", full=("256MiB", "16MiB"), step=VECTOR)
 def fault(gpu: Gpu, size: int) -> Work:
     """Read managed memory on the GPU; before each read, all of its pages are on the host.
 
@@ -124,7 +125,7 @@ def fault(gpu: Gpu, size: int) -> Work:
     memory=lambda size, **_: size,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick="256MiB", full=("256MiB", "16MiB"))
+@axis("size", quick="256MiB", full=("256MiB", "16MiB"), step=VECTOR)
 def prefetch(gpu: Gpu, size: int) -> Work:
     """Move managed memory from the host to the GPU by one prefetch of all bytes."""
     return _from_host(gpu, size, "prefetch")
@@ -145,7 +146,7 @@ ADVICE = {
     memory=lambda size, **_: size,
     gpu_memory=lambda size, **_: size + MIB,
 )
-@axis("size", quick="256MiB")
+@axis("size", quick="256MiB", step=VECTOR)
 @axis("advice", quick=tuple(ADVICE))
 def advise(gpu: Gpu, size: int, advice: str) -> Work:
     """Read managed memory that is on the host, after advice to the driver.

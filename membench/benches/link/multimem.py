@@ -12,6 +12,7 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
 from membench.core.units import GIB, MIB
 from membench.core.work import Timed, Work
+from membench.gpu.units import VECTOR
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def numbers(gpu: int) -> npt.NDArray[np.float32]:
     gpu_memory=lambda size, **_: 2 * size + MIB,
     grid=("op",),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick="256MiB", step=VECTOR)
 @axis("op", quick=("ld-reduce", "st", "red"))
 def multimem(gpu: Gpu, size: int, op: str) -> Work:
     """Reductions and broadcasts over all GPUs in the NVLink switch, requested by this GPU alone.

@@ -14,6 +14,7 @@ from membench.core.case import Bench, Needs, axis, bench
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import GIB, MIB
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.gpu.units import LINE, VECTOR
 from membench.workloads.link_copy import copies
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
     def decorate(function: Callable[..., Work]) -> Bench:
         sizes = ("256MiB", "64KiB", "1MiB", "16MiB", "2GiB")
         function = axis("engine", quick=("ce", "sm"), full=("ce", "sm", "tma"))(function)
-        function = axis("size", quick="256MiB", full=sizes)(function)
+        function = axis("size", quick="256MiB", full=sizes, step=VECTOR)(function)
         both = 2 if operation == "bidir" else 1
         return bench(
             f"peer/{operation}",
@@ -160,7 +161,7 @@ def bidir(gpu: Gpu, size: int, engine: str) -> Work:
     seconds=0.2,
     gpu_memory=MIB,
 )
-@axis("size", quick="512MiB", full=("512MiB", "1MiB"))
+@axis("size", quick="512MiB", full=("512MiB", "1MiB"), least=2 * LINE, step=LINE)
 def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load from another GPU's memory.
 
@@ -168,7 +169,7 @@ def latency(gpu: Gpu, size: int) -> Work:
     512 MiB do not. The median is the median over whole launches. p99 is the 99th percentile over
     single hops, and includes one clock read.
     """
-    from membench.gpu.verify.walk import LINE, Walker
+    from membench.gpu.verify.walk import Walker
 
     walker = Walker(gpu, gpu.links.peer(size), size // LINE)
     ends = _ends(gpu, reads=True)
@@ -195,7 +196,7 @@ def latency(gpu: Gpu, size: int) -> Work:
     gpu_memory=lambda size, **_: 8 * size + MIB,
     grid=("dir",),
 )
-@axis("size", quick="256MiB")
+@axis("size", quick="256MiB", step=VECTOR)
 @axis("dir", quick=("in", "out"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy between this GPU and every GPU with direct access, all at once.
@@ -262,13 +263,13 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     seconds=0.2,
     gpu_memory=MIB,
 )
-@axis("size", quick="512MiB", full=("512MiB", "1MiB"))
+@axis("size", quick="512MiB", full=("512MiB", "1MiB"), least=2 * LINE, step=LINE)
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from another GPU into shared memory.
 
     The pointers form one random cycle over ``size`` bytes.
     """
-    from membench.gpu.verify.walk import LINE, Walker
+    from membench.gpu.verify.walk import Walker
 
     walker = Walker(gpu, gpu.links.peer(size), size // LINE, bulk=True)
     return Observed(

@@ -15,6 +15,8 @@ from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
 from membench.core.units import MIB
 from membench.core.work import Observed, Timed, Work
+from membench.gpu.units import LINE, VECTOR
+from membench.workloads.kv_move import MOST_GRID
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
@@ -25,10 +27,17 @@ SIZE = 128 * MIB
 The size is larger than the L2 caches of today's GPUs.
 """
 
+FEW = 16
+"""With fewer thread blocks than this number, a case accesses only `SIZE` / `FEW` bytes."""
+
+MOST_UNROLL = 8
+"""Maximum accesses in flight per thread. With 8, no kernel spills registers."""
+
 HOPS = 4096
 """Hops per launch: about 5 ms at 1.3 us per hop."""
 
 LAUNCHES = 5
+
 _SALT = 53
 
 
@@ -39,8 +48,8 @@ def _seconds(block: int, grid: int, **_: Value) -> float:
 
 
 def _bytes(grid: int) -> int:
-    """Bytes per launch: `SIZE`, or a sixteenth of `SIZE` if few thread blocks do the work."""
-    return SIZE if not grid or grid >= 16 else SIZE // 16
+    """Bytes per launch: `SIZE`, or `SIZE` / `FEW` if fewer than `FEW` thread blocks do the work."""
+    return SIZE if not grid or grid >= FEW else SIZE // FEW
 
 
 def far_apart(blocks: int) -> int:
@@ -69,9 +78,9 @@ def _access(gpu: Gpu, operation: str, block: int, grid: int, unroll: int, order:
     kernel = gpu.kernel(KernelVariant.of("zerocopy.cu", UNROLL=unroll), f"zerocopy_{operation}")
     threads = 256
     blocks = grid or gpu.properties.sms * gpu.occupancy(kernel, threads)
-    shift = np.uint32((block // 16).bit_length() - 1)
+    shift = np.uint32((block // VECTOR).bit_length() - 1)
     factor = np.uint32(far_apart(size // block) if order == "rand" else 1)
-    count = np.uint64(size // 16)
+    count = np.uint64(size // VECTOR)
     if operation == "read":
         patterns.fill(host, _SALT)
         args: tuple[object, ...] = (total, host, count, shift, factor)
@@ -113,9 +122,11 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
     def decorate(function: Callable[..., Work]) -> Bench:
         blocks = ("64KiB", "16B", "64B", "128B", "512B", "4KiB")
         function = axis("order", quick="rand", full=("rand", "seq"))(function)
-        function = axis("unroll", quick=4, full=(4, 1, 2))(function)
-        function = axis("grid", quick=0, full=(0, 1, 4, 16, 64))(function)
-        function = axis("block", quick="64KiB", full=blocks)(function)
+        function = axis("unroll", quick=4, full=(4, 1, 2), most=MOST_UNROLL)(function)
+        function = axis("grid", quick=0, full=(0, 1, 4, 16, 64), most=MOST_GRID)(function)
+        function = axis(
+            "block", quick="64KiB", full=blocks, least=VECTOR, most=SIZE // FEW, power=True
+        )(function)
         return bench(
             f"zerocopy/{operation}",
             version=1,
@@ -157,7 +168,7 @@ def write(gpu: Gpu, block: int, grid: int, unroll: int, order: str) -> Work:
     memory=lambda size, **_: size,
     gpu_memory=MIB,
 )
-@axis("size", quick=("64MiB",), full=("64MiB", "64KiB", "256MiB"))
+@axis("size", quick=("64MiB",), full=("64MiB", "64KiB", "256MiB"), least=2 * LINE, step=LINE)
 def chase(gpu: Gpu, size: int) -> Work:
     """Round-trip time of one dependent load of host memory by a GPU thread.
 
@@ -166,7 +177,7 @@ def chase(gpu: Gpu, size: int) -> Work:
     includes one clock read.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
-    from membench.gpu.verify.walk import LINE, Walker
+    from membench.gpu.verify.walk import Walker
 
     links = gpu.links
     walker = Walker(gpu, links.memory(size, "pinned"), size // LINE)

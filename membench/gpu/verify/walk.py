@@ -10,10 +10,10 @@ from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import Metric, Stat
 from membench.core.work import Observation
 from membench.gpu.protocol import Buffer, Gpu, KernelVariant, Stream
+from membench.gpu.units import LINE
 from membench.gpu.verify.pattern import Patterns
 from membench.gpu.verify.ring import GpuRing
 
-LINE = 128
 LOADS = 32
 SINGLE_HOPS = 1024
 """Number of loads per launch that membench times one by one."""

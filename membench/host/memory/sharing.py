@@ -9,6 +9,8 @@ from membench.core.units import MIB
 
 PAGE = 4096
 HUGE_PAGE = 2 * MIB
+MIXED = 100
+"""Minimum number of chunks per thread for a mixture of reads and writes."""
 
 
 def thread_counts(machine: Machine) -> tuple[Value, ...]:
@@ -27,6 +29,16 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
         counts.append(count)
         count *= 2
     return (*counts, "all")
+
+
+def require_mixture(reads: int, chunks: int) -> None:
+    """Skip the case if a thread has too few ``chunks`` for a mixture with ``reads`` percent reads.
+
+    A chunk is either read or written. With `MIXED` chunks or more, the share of chunks that are
+    read is within one percentage point of ``reads``.
+    """
+    if 0 < reads < 100 and chunks < MIXED:
+        skip(f"size is too small: {reads} % of reads need {MIXED} chunks per thread, not {chunks}")
 
 
 def parts(size: int, threads: int) -> list[slice]:

@@ -147,6 +147,7 @@ class GpuReader:
     def __init__(self, nvml: Any, root: Path = Path("/")) -> None:
         self._nvml = nvml
         self._root = root
+        self._is_open = True
         self._handles: dict[str, tuple[int, Any]] = {}
         for index in range(ask(nvml, nvml.nvmlDeviceGetCount, 0)):
             handle = ask(nvml, partial(nvml.nvmlDeviceGetHandleByIndex, index), None)
@@ -219,9 +220,14 @@ class GpuReader:
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Shut NVML down. Call this method only once, because NVML counts initialisations."""
+        """Shut NVML down. A second call does nothing.
+
+        NVML counts initialisations, so a second shutdown could end another session of this process.
+        """
         self._handles.clear()
-        ask(self._nvml, self._nvml.nvmlShutdown, None)
+        if self._is_open:
+            self._is_open = False
+            ask(self._nvml, self._nvml.nvmlShutdown, None)
 
     def _instances(self, handle: Any) -> list[Any]:
         nvml = self._nvml
