@@ -93,7 +93,7 @@ class Registry:
         The result is None if the id is incomplete or a glob, or if no bench has the name.
 
         Raises:
-            UsageError: the id contains an unknown axis or an invalid value.
+            UsageError: the id is malformed, or contains an unknown axis or an invalid value.
         """
         found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
         if found is None or any(sign in case_id for sign in "*?["):

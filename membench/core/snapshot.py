@@ -82,7 +82,7 @@ class Cpu:
         return tuple(counts[kind] for kind in sorted(counts))
 
     def cache_bytes(self, level: int) -> int:
-        """Total size in bytes of all data caches at ``level`` in the machine; 0 if unknown."""
+        """Total size in bytes of all data and unified caches at ``level``; 0 if unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
 
     @property

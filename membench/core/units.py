@@ -29,8 +29,8 @@ def parse_size(text: str) -> int:
     """Parse a size such as ``4096B``, ``64KiB`` or ``1.5GiB`` to a number of bytes.
 
     Raises:
-        UsageError: the unit is missing or decimal, the number has more than 40 digits, the size is
-            not a whole number of bytes, or the size is 2^63 bytes or more.
+        UsageError: the text is not a number with a unit from B to TiB, the number has more than 40
+            digits, the size is not a whole number of bytes, or the size is 2^63 bytes or more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -68,7 +68,7 @@ def format_size(size: int) -> str:
 
 
 def about_size(size: float) -> str:
-    """``size`` bytes with three significant digits, such as ``1.95 GiB``."""
+    """``size`` bytes with three digits, such as ``1.95 GiB``; below 1 KiB, the whole bytes."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size >= _BINARY[unit]:
             return f"{significant(size / _BINARY[unit], 3)} {unit}"
@@ -76,7 +76,10 @@ def about_size(size: float) -> str:
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``."""
+    """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``.
+
+    A value with more digits before the point becomes a whole number: ``12346``.
+    """
     if value == 0:
         return "0"
     if _LEAST_G <= abs(value) < _most_g(digits):

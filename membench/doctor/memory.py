@@ -51,7 +51,7 @@ def available(facts: Facts) -> Finding:
 
 
 def limit(facts: Facts) -> Finding:
-    """Fail or warn if the control group leaves too little memory.
+    """Fail if the control group leaves less than `NEEDED`, and warn below twice `NEEDED`.
 
     The limit also covers the page cache of the files that membench reads and writes.
     """
