@@ -35,8 +35,8 @@ def uninstall(*packages: str) -> str:
 def requirements(extra: str) -> tuple[str, ...]:
     """The pip requirements of ``extra``, from pyproject.toml or from the installed metadata.
 
-    The result is empty if the extra is unknown. Format: core metadata specification,
-    ``Requires-Dist``.
+    The result is empty if the extra is unknown. The format is ``Requires-Dist`` of the core
+    metadata specification.
     """
     project = Path(membench.__file__).parents[1] / "pyproject.toml"
     if project.is_file():

@@ -68,7 +68,7 @@ def format_size(size: int) -> str:
 
 
 def about_size(size: float) -> str:
-    """``size`` bytes with three digits, such as ``1.95 GiB``; below 1 KiB, the whole bytes."""
+    """``size`` bytes with three significant digits: ``1.95 GiB``. Below 1 KiB: whole bytes."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size >= _BINARY[unit]:
             return f"{significant(size / _BINARY[unit], 3)} {unit}"

@@ -69,7 +69,7 @@ def limit(facts: Facts) -> Finding:
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Warn if cases with huge pages get small pages; latencies then include page-table walks."""
+    """Warn if cases that ask for huge pages get small pages, so that latencies include page walks."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(

@@ -68,9 +68,10 @@ def device_array(machine: Machine, held: Cost) -> int:
 
 
 def top_ring(machine: Machine) -> int:
-    """Size in bytes of the largest buffer in which a pointer chase is measured (`Cpu.staircase`).
+    """Size in bytes of the largest buffer for the pointer chases of `Cpu.staircase`.
 
-    The buffer is larger than the reported cache.
+    The buffer is larger than the reported cache. If memory or time is short, no chase is measured
+    in this buffer.
     """
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
