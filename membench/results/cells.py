@@ -57,6 +57,7 @@ class CellKind:
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.
+        write: function that formats a value other than None and `absent`.
         read: function that parses a cell that is not empty; raises ValueError.
         valid: function that returns whether a value is allowed in a file.
         absent: the value of an empty cell.
