@@ -100,7 +100,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """(machine, memory rate in B/s, compute rate in FLOP/s) for machines with both rates."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s) for each machine with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

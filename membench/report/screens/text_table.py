@@ -98,7 +98,7 @@ def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) ->
 
 
 def _printed_plainly(screen: Screen, rows: Sequence[Sequence[str]]) -> bool:
-    """Print ``rows`` in columns aligned left, unless Rich must lay them out; whether it did so."""
+    """Print ``rows`` in columns without Rich, if possible; return whether this was possible."""
     wide = widths(rows)
     if (
         screen.is_terminal
