@@ -69,7 +69,7 @@ def limit(facts: Facts) -> Finding:
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Warn if cases that ask for huge pages get small pages, so that latencies include page walks."""
+    """Warn if cases that ask for huge pages get small pages, which makes latencies longer."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(

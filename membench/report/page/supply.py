@@ -29,7 +29,7 @@ class Supply:
 
     Attributes:
         name: name of the path; with the machine if the report has several machines.
-        key: name of the measurement in the list of claims.
+        key: name of the measurement in the inputs of the claims (`Ledger.inputs`).
         rate: the rate in B/s, with a range.
         cited: whether the rate is a published value.
     """
