@@ -1,4 +1,4 @@
-"""Loads Matplotlib for a command, without the documentation that Matplotlib writes when loaded."""
+"""Load Matplotlib for a command, without the documentation that Matplotlib writes when loaded."""
 
 from __future__ import annotations
 

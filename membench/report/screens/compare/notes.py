@@ -41,7 +41,9 @@ def _some(names: Sequence[str]) -> str:
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs (heading, text) with the properties that differ, are the same, or are unknown."""
+    """Pairs (heading, text): properties that differ, are the same, or are known only for some
+    labels.
+    """
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
