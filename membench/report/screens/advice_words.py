@@ -170,7 +170,10 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for the pieces of the model, and a block size that is fast enough."""
+    """The fastest copy method for the pieces of the model, with the rate.
+
+    If the smallest block size that is fast enough (`Method.enough`) is larger, the text names it.
+    """
     best = found.method
     assert best is not None
     text = (
