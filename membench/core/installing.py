@@ -47,7 +47,7 @@ def requirements(extra: str) -> tuple[str, ...]:
             return tuple(known["optional-dependencies"][extra])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
-    from importlib import metadata  # loading this module takes as long as loading click
+    from importlib import metadata  # loading this module takes longer than loading click
 
     try:
         lines = metadata.requires("membench") or []

@@ -138,7 +138,7 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 def _plug_ins() -> Sequence[EntryPoint]:
     """The entry points of the group ``membench.benches``, sorted by name.
 
-    Importing `importlib.metadata` takes as long as importing click. So the function imports this
+    Importing `importlib.metadata` takes longer than importing click. So the function imports this
     module only if a distribution mentions the group or has metadata that cannot be read directly.
     """
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
