@@ -334,8 +334,8 @@ class Machine:
     """A machine at the time of a run.
 
     Attributes:
-        slug: name of the machine in paths and in the column `machine`, ``[a-z0-9._-]+``; never the
-            host name.
+        slug: name of the machine, ``[a-z0-9._-]+``, made from the hardware and never from the host
+            name. Paths and the column `machine` use the slug unless the user gave a label.
         load: load averages over 1, 5 and 15 minutes; empty if unknown.
         packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.
