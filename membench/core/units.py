@@ -68,7 +68,10 @@ def format_size(size: int) -> str:
 
 
 def about_size(size: float) -> str:
-    """``size`` bytes with three significant digits: ``1.95 GiB``. Below 1 KiB: whole bytes."""
+    """``size`` bytes as text with the largest fitting unit, such as ``1.95 GiB``.
+
+    The number has three significant digits, or four from 1000 on. Below 1 KiB, it has no decimals.
+    """
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size >= _BINARY[unit]:
             return f"{significant(size / _BINARY[unit], 3)} {unit}"
