@@ -410,6 +410,10 @@ def bench(
             CPUs decide `size=auto` and the flags. If ``cpus`` is None, the case runs on the CPUs of
             the axis `threads`, or on all usable CPUs if the bench has no such axis. The function
             returns no CPUs if no cache can serve the work.
+
+    Raises:
+        ValueError: the name, the backend or an axis of a grid is invalid, or ``tier`` is missing
+            and the prefix has no tier.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: write <prefix>/<operation> in lower case")

@@ -102,7 +102,11 @@ class Registry:
 
 
 def scan(package: ModuleType) -> Registry:
-    """Find the benches in all modules below ``package`` and in plug-ins."""
+    """Find the benches in all modules below ``package`` and in plug-ins.
+
+    Raises:
+        ValueError: two benches below ``package`` have the same name.
+    """
     benches: dict[str, Bench] = {}
     for module in _modules_below(package):
         for found in benches_of(module):

@@ -57,7 +57,10 @@ def parse_size(text: str) -> int:
 def format_size(size: int) -> str:
     """``size`` bytes as a whole number in the largest possible unit: ``268435456`` -> ``256MiB``.
 
-    ``parse_size(format_size(n)) == n`` for every n >= 0.
+    ``parse_size(format_size(n)) == n`` for every n from 0 to 2^63 - 1.
+
+    Raises:
+        ValueError: ``size`` is negative.
     """
     if size < 0:
         raise ValueError(f"a size cannot be negative: {size}")
