@@ -1,7 +1,7 @@
 """Kinds of cells: the rules to write, read and validate the values of a column.
 
-For every kind, an empty cell means that the value is absent. If membench reads a cell that membench
-wrote, and writes the value again, the bytes are the same.
+For every kind, an empty cell means that the value is absent. If membench reads a cell that the same
+version wrote, and writes the value again, the bytes are the same.
 """
 
 from __future__ import annotations
