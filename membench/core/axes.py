@@ -34,7 +34,11 @@ _TEXT = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
-    """The values as a tuple; a range ``"4KiB..64KiB *4"`` becomes 4KiB, 16KiB, 64KiB."""
+    """The values as a tuple; a range ``"4KiB..64KiB *4"`` becomes 4KiB, 16KiB, 64KiB.
+
+    Raises:
+        ValueError: a range has a factor below 2, or begins below 1 byte.
+    """
     if callable(values):
         values = values(machine)
     if isinstance(values, tuple):
@@ -82,7 +86,11 @@ class Axis:
             raise ValueError(f"'{self.name}' is not a valid axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
-        """The distinct values of the axis in ``profile``; the default value comes first."""
+        """The distinct values of the axis in ``profile``; the default value comes first.
+
+        Raises:
+            ValueError: a value is not allowed in a case id.
+        """
         quick = expand(self.quick, machine)
         chosen = quick if profile == "quick" else expand(self.full, machine)
         values = tuple(dict.fromkeys((*quick[:1], *chosen)))

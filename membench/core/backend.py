@@ -17,7 +17,7 @@ class Device:
     """The device that did the work, for the columns `backend`, `device`, `driver` and `cuda`.
 
     Attributes:
-        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
+        backend: ``cpu``, ``cuda`` or ``storage``.
         name: name of the device.
         driver: version of the driver; empty if the device has no driver.
         cuda: version of CUDA; empty if the backend does not use CUDA.

@@ -77,7 +77,8 @@ class Case:
         gpu_memory: maximum GPU memory that the case has allocated at once, in bytes.
         tuned: whether membench chooses the fastest configuration before the first round.
         rounds: number of rounds that the bench declares; 0 for the number of the profile.
-        swept: whether the case has an axis value other than the default, and is not tuned.
+        swept: whether the case belongs to a profile, has an axis value other than the default, and
+            is not tuned.
         flags: codes that are known before the measurement, such as ``cache-served``.
     """
 
@@ -132,7 +133,7 @@ class Bench:
 
     @property
     def description(self) -> str:
-        """The function's docstring without indentation and without backquotes."""
+        """The function's docstring without indentation and without double backquotes."""
         return inspect.cleandoc(self.function.__doc__ or "").replace("``", "")
 
     @property
@@ -162,7 +163,7 @@ class Bench:
         return self.function(backend, **arguments)
 
     def candidates(self, backend: Any, params: Mapping[str, Value]) -> tuple[Config, ...]:
-        """The configurations among which membench chooses the fastest, for a tuned case."""
+        """The configurations from which membench chooses the fastest; empty without `configs`."""
         if self.configs is None:
             return ()
         return tuple(self.configs(backend, **self.arguments(params)))
@@ -187,7 +188,8 @@ class Bench:
     def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
         """The case with the axis values ``params``.
 
-        ``swept`` says whether a value differs from the default of its axis.
+        ``swept`` says whether the case belongs to a profile, and a value differs from the default
+        of its axis.
         """
         reach = self._reach(params, machine)
         values = dict(params)
@@ -419,6 +421,10 @@ def bench(
             CPUs decide `size=auto` and the flags. If ``cpus`` is None, the case runs on the CPUs of
             the axis `threads`, or on all usable CPUs if the bench has no such axis. The function
             returns no CPUs if no cache can serve the work.
+
+    Raises:
+        ValueError: the name, the backend or an axis of a grid is invalid, or ``tier`` is missing
+            and the prefix has no tier.
     """
     if not _BENCH_NAME.fullmatch(name):
         raise ValueError(f"'{name}' is not a bench name: write <prefix>/<operation> in lower case")

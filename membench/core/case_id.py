@@ -1,6 +1,6 @@
 """Split a case id into the bench name and the axis values.
 
-This module imports nothing else from membench.
+This module imports no other module of membench.
 """
 
 from __future__ import annotations

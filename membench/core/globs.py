@@ -19,10 +19,11 @@ def matches(case_id: str, pattern: str) -> bool:
 
 
 def near(pattern: str, ids: Iterable[str]) -> str:
-    """A hint for a glob that matches no id of ``ids``: similar globs that match an id.
+    """A hint for a glob that matches no id of ``ids``: globs that match an id.
 
-    The hint suggests complete ids, or bench names and prefixes such as ``ddr``. If the glob ends in
-    ``/*``, so does each suggested name or prefix.
+    The hint suggests complete ids (similar ids, or else ids of the same bench), or similar bench
+    names and prefixes such as ``ddr``. If the glob ends in ``/*``, so does each suggested name or
+    prefix. Without a suggestion, the hint names the command that lists the cases.
     """
     known = dict.fromkeys(ids)
     benches = dict.fromkeys(

@@ -35,8 +35,8 @@ def uninstall(*packages: str) -> str:
 def requirements(extra: str) -> tuple[str, ...]:
     """The pip requirements of ``extra``, from pyproject.toml or from the installed metadata.
 
-    The result is empty if the extra is unknown. Format: core metadata specification,
-    ``Requires-Dist``.
+    The result is empty if the extra is unknown. The format is ``Requires-Dist`` of the core
+    metadata specification.
     """
     project = Path(membench.__file__).parents[1] / "pyproject.toml"
     if project.is_file():
@@ -47,7 +47,7 @@ def requirements(extra: str) -> tuple[str, ...]:
             return tuple(known["optional-dependencies"][extra])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
-    from importlib import metadata  # loading this module takes as long as loading click
+    from importlib import metadata  # loading this module takes longer than loading click
 
     try:
         lines = metadata.requires("membench") or []

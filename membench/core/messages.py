@@ -5,7 +5,7 @@ with the English text, and files, screens and JSON use this string. Only the rep
 language (`Message.said`). `Message.said` also translates parameters that are messages.
 ``ci/translations.py`` extracts the messages from the calls of ``tr`` and ``tr_n``.
 
-This module imports nothing else from membench.
+This module imports no other module of membench.
 """
 
 from __future__ import annotations

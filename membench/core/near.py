@@ -1,6 +1,6 @@
 """Find the known names that are similar to a mistyped word, for hints.
 
-This module imports nothing else from membench.
+This module imports no other module of membench.
 """
 
 from __future__ import annotations

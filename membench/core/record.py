@@ -1,9 +1,9 @@
-"""`record`: a decorator like ``dataclass(frozen=True)`` that takes a fifth of the time per class.
+"""`record`: a decorator like ``dataclass(frozen=True)`` that takes a tenth of the time per class.
 
-`dataclasses.dataclass` compiles six functions for each class, which takes about a millisecond. A
+`dataclasses.dataclass` compiles six functions for each class, which takes 0.4 ms to 0.9 ms. A
 command defines about a hundred classes when it starts, and makes instances of about thirty classes.
-`record` compiles only ``__init__``, and only for the first instance. All other methods are closures
-over the names of the fields.
+`record` compiles only ``__init__``, and only for the first instance; such a class takes a quarter
+of the time. All other methods are closures over the names of the fields.
 """
 
 from __future__ import annotations

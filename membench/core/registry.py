@@ -93,7 +93,7 @@ class Registry:
         The result is None if the id is incomplete or a glob, or if no bench has the name.
 
         Raises:
-            UsageError: the id contains an unknown axis or an invalid value.
+            UsageError: the id is malformed, or contains an unknown axis or an invalid value.
         """
         found = self.benches.get(case_id.partition("=")[0].rpartition("/")[0])
         if found is None or any(sign in case_id for sign in "*?["):
@@ -102,7 +102,11 @@ class Registry:
 
 
 def scan(package: ModuleType) -> Registry:
-    """Find the benches in all modules below ``package`` and in plug-ins."""
+    """Find the benches in all modules below ``package`` and in plug-ins.
+
+    Raises:
+        ValueError: two benches below ``package`` have the same name.
+    """
     benches: dict[str, Bench] = {}
     for module in _modules_below(package):
         for found in benches_of(module):
@@ -138,7 +142,7 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 def _plug_ins() -> Sequence[EntryPoint]:
     """The entry points of the group ``membench.benches``, sorted by name.
 
-    Importing `importlib.metadata` takes as long as importing click. So the function imports this
+    Importing `importlib.metadata` takes longer than importing click. So the function imports this
     module only if a distribution mentions the group or has metadata that cannot be read directly.
     """
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):

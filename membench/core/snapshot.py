@@ -17,13 +17,19 @@ from membench.core.record import record
 
 @record
 class Cache:
-    """One CPU cache, as described in sysfs; a virtual machine may report wrong values."""
+    """One CPU cache, as described in sysfs; a virtual machine may report wrong values.
+
+    Attributes:
+        kind: ``data``, ``instruction`` or ``unified``.
+        size, line: bytes of the cache and of a cache line.
+        cpus: CPUs that share the cache.
+    """
 
     level: int
-    kind: str  # data | instruction | unified
+    kind: str
     size: int
     line: int
-    cpus: tuple[int, ...]  # CPUs that share the cache
+    cpus: tuple[int, ...]
 
 
 @record
@@ -82,7 +88,7 @@ class Cpu:
         return tuple(counts[kind] for kind in sorted(counts))
 
     def cache_bytes(self, level: int) -> int:
-        """Total size in bytes of all data caches at ``level`` in the machine; 0 if unknown."""
+        """Total size in bytes of all data and unified caches at ``level``; 0 if unknown."""
         return sum(c.size for c in self.caches if c.level == level and c.kind != "instruction")
 
     @property
@@ -318,15 +324,26 @@ class GpuLinks:
 
 @record
 class Filesystem:
-    """The filesystem that contains the path ``path``."""
+    """The filesystem of a path.
+
+    Attributes:
+        path: the path. If the path does not exist, the other fields describe the nearest existing
+            parent.
+        mount: the mount point.
+        kind: type of the filesystem, such as ``ext4``, ``tmpfs`` or ``overlay``.
+        options: mount options; options that identify users or servers are left out.
+        device: the block device, such as ``/dev/vda``; empty if there is no block device.
+        free: free bytes for an ordinary user; 0 if unknown.
+        direct_io: the reason why O_DIRECT reaches no device; empty if O_DIRECT may reach a device.
+    """
 
     path: str
     mount: str
-    kind: str  # ext4, xfs, tmpfs, overlay, ...
+    kind: str
     options: str
     device: str
     free: int
-    direct_io: str  # the reason why O_DIRECT reaches no device; may be empty
+    direct_io: str
 
 
 @record
@@ -334,8 +351,8 @@ class Machine:
     """A machine at the time of a run.
 
     Attributes:
-        slug: name of the machine in paths and in the column `machine`, ``[a-z0-9._-]+``; never the
-            host name.
+        slug: name of the machine, ``[a-z0-9._-]+``, made from the hardware and never from the host
+            name. Paths and the column `machine` use the slug unless the user gave a label.
         load: load averages over 1, 5 and 15 minutes; empty if unknown.
         packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.

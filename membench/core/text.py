@@ -1,4 +1,4 @@
-"""Make untrusted text safe: one printable line that no terminal, CI log or spreadsheet executes."""
+"""Make untrusted text safe for terminals, CI logs, shells and spreadsheets; write counts."""
 
 from __future__ import annotations
 

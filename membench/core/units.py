@@ -29,8 +29,8 @@ def parse_size(text: str) -> int:
     """Parse a size such as ``4096B``, ``64KiB`` or ``1.5GiB`` to a number of bytes.
 
     Raises:
-        UsageError: the unit is missing or decimal, the number has more than 40 digits, the size is
-            not a whole number of bytes, or the size is 2^63 bytes or more.
+        UsageError: the text is not a number with a unit from B to TiB, the number has more than 40
+            digits, the size is not a whole number of bytes, or the size is 2^63 bytes or more.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -57,7 +57,10 @@ def parse_size(text: str) -> int:
 def format_size(size: int) -> str:
     """``size`` bytes as a whole number in the largest possible unit: ``268435456`` -> ``256MiB``.
 
-    ``parse_size(format_size(n)) == n`` for every n >= 0.
+    ``parse_size(format_size(n)) == n`` for every n from 0 to 2^63 - 1.
+
+    Raises:
+        ValueError: ``size`` is negative.
     """
     if size < 0:
         raise ValueError(f"a size cannot be negative: {size}")
@@ -68,7 +71,10 @@ def format_size(size: int) -> str:
 
 
 def about_size(size: float) -> str:
-    """``size`` bytes with three significant digits, such as ``1.95 GiB``."""
+    """``size`` bytes as text with the largest fitting unit, such as ``1.95 GiB``.
+
+    The number has three significant digits, or four from 1000 on. Below 1 KiB, it has no decimals.
+    """
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size >= _BINARY[unit]:
             return f"{significant(size / _BINARY[unit], 3)} {unit}"
@@ -76,7 +82,10 @@ def about_size(size: float) -> str:
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``."""
+    """``value`` with ``digits`` significant digits and no exponent: ``38.10``, ``0.003456``.
+
+    A value with more digits before the point becomes a whole number: ``12346``.
+    """
     if value == 0:
         return "0"
     if _LEAST_G <= abs(value) < _most_g(digits):

@@ -30,7 +30,7 @@ MAX_TOML = 1 << 20
 The parser needs seconds for a larger file.
 """
 MAX_DIGITS = 40
-"""Maximum number of characters of an integer in a file, including the sign."""
+"""Maximum number of characters of an integer in a JSON file or a CSV cell, including the sign."""
 
 _STEP = 1 << 20
 _XZ, _GZIP = b"\xfd7zXZ\x00", b"\x1f\x8b"
@@ -156,8 +156,8 @@ def parse_json(data: bytes) -> Any:
     """Parse JSON; numbers must be finite, and every text becomes one printable line.
 
     Raises:
-        ValueError: the data are not JSON, are nested too deeply, or contain a number with too many
-            digits.
+        ValueError: the data are not JSON, are nested too deeply, or contain a number that is not
+            finite or an integer of more than `MAX_DIGITS` characters.
     """
     try:
         found = json.loads(
@@ -169,11 +169,13 @@ def parse_json(data: bytes) -> Any:
 
 
 def parse_toml(data: bytes) -> dict[str, Any]:
-    """Parse TOML; numbers must be finite, and every text becomes one printable line.
+    """Parse TOML; every text becomes one printable line.
+
+    Numbers may be infinite or NaN, so the caller must check numbers.
 
     Raises:
-        ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain a number with
-            too many digits.
+        ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain an integer
+            with more digits than Python converts (4300).
     """
     import tomllib
 

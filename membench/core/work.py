@@ -59,7 +59,7 @@ class Timed:
         verify: checks the result and raises `VerificationFailed`. The engine calls `verify` once
             per round after the last sample, with the total number of iterations.
         batchable: whether a sample may consist of several iterations.
-        samples: number of samples per round; the maximum number if `stop` can end earlier.
+        samples: maximum number of samples per round; `stop` may end sampling earlier.
         stop: the rule for the end of sampling.
         min_sample_s: minimum duration of a sample in seconds; the engine chooses the number of
             iterations accordingly.

@@ -19,7 +19,7 @@ _STACK = re.compile(r"cupy(-cuda\d+x)?|nvidia-cuda-nvrtc(-cu\d+)?")
 
 
 def gpu(facts: Facts) -> Finding:
-    """Fail if a GPU is present but unusable; warn if only some results of the GPU are unusable."""
+    """Fail if a GPU is present but unusable; warn if a usable GPU has a problem."""
     gpus = facts.machine.gpus
     if gpus.problem:
         return fail("gpu", gpus.problem, gpus.remedy)
@@ -35,9 +35,9 @@ def gpu(facts: Facts) -> Finding:
 
 
 def stack(facts: Facts) -> Finding:
-    """Fail if the driver, CUDA, the compiler NVRTC and CuPy do not work together.
+    """Show the versions of driver, CUDA, NVRTC and CuPy; fail if membench cannot use any GPU.
 
-    Warn if NVRTC is too old for the 256-bit loads of the GPU.
+    Warn if NVRTC (the compiler of CUDA kernels) is too old for the 256-bit loads of the GPU.
     """
     gpus = facts.machine.gpus
     seen = [f"driver {gpus.driver or UNKNOWN}", f"CUDA up to {gpus.cuda or UNKNOWN}"]

@@ -76,7 +76,10 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Read the inputs of all checks from this machine, in a second or two, without writing.
+    """Read the inputs of all checks from this machine.
+
+    This takes a second or two, and longer if the kernel of the pointer chase must be compiled. Only
+    the cache of compiled kernels is written.
 
     Args:
         scratch: the directory for the scratch file. If the directory does not exist, the function

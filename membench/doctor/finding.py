@@ -36,7 +36,7 @@ class Finding:
 
 
 def fine(check: str, seen: str, advice: str = "") -> Finding:
-    """A finding of severity OK; ``advice`` is optional."""
+    """A finding of severity OK; ``advice`` is optional, and becomes `Finding.fix`."""
     return Finding(check, Severity.OK, seen, advice)
 
 

@@ -51,7 +51,7 @@ def available(facts: Facts) -> Finding:
 
 
 def limit(facts: Facts) -> Finding:
-    """Fail or warn if the control group leaves too little memory.
+    """Fail if the control group leaves less than `NEEDED`, and warn below twice `NEEDED`.
 
     The limit also covers the page cache of the files that membench reads and writes.
     """
@@ -69,7 +69,7 @@ def limit(facts: Facts) -> Finding:
 
 
 def huge_pages(facts: Facts) -> Finding:
-    """Warn if cases with huge pages get small pages; latencies then include page-table walks."""
+    """Warn if cases that ask for huge pages get small pages, which makes latencies longer."""
     memory = facts.machine.memory
     if not memory.thp:
         return fine(

@@ -81,7 +81,7 @@ def affinity(facts: Facts) -> Finding:
 
 
 def cpu_quota(facts: Facts) -> Finding:
-    """Fail or warn if the control group has less CPU time than this process can use.
+    """Fail if the CPU quota is below 1 CPU; warn if it is below the number of CPUs in the affinity.
 
     If a control group has used up its CPU time, the kernel stops the processes of the group until
     the next period.

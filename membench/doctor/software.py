@@ -13,7 +13,7 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """Show the Linux version, and the system call that finds cached pages of files.
+    """Show the Linux version, and whether membench finds cached pages of files with mincore(2).
 
     Linux before `CACHESTAT` only has mincore(2).
     """

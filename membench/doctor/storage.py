@@ -40,7 +40,7 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """Fail or warn if the free space is too small.
+    """Fail if no disk case fits in the free space; warn if the scratch file must be smaller.
 
     The scratch file uses at most half of the free space.
     """
@@ -111,7 +111,7 @@ def scheduler(facts: Facts) -> Finding:
 
 
 def asynchronous(facts: Facts) -> Finding:
-    """Warn if fewer than `LEAST_AIO` asynchronous I/O requests are left in the system's limit."""
+    """Warn if the system's limit leaves fewer than `LEAST_AIO` asynchronous I/O requests."""
     used, most = facts.settings.aio_used, facts.settings.aio_limit
     if used is None or most is None:
         return fine("aio", UNKNOWN)

@@ -31,7 +31,7 @@ _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
 
 @contextmanager
 def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
-    """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS and timeouts.
+    """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS.
 
     Args:
         insecure: whether to accept a scheduler that anybody on the network can control.
@@ -215,13 +215,17 @@ def _offers(resources: Any) -> bool:
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error``, which may be any answer or exception from another machine."""
+    """The first line of ``error``, in ASCII, at most 200 characters.
+
+    ``error`` may be any answer or exception from another machine. Without text, the result is the
+    name of its class.
+    """
     lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__
 
 
 def text_of(error: Any) -> str:
-    """Convert ``error`` to text.
+    """Convert ``error`` to text of at most 10,000 characters.
 
     The class of ``error`` may come from another machine. If the conversion to text fails, the
     result is empty.

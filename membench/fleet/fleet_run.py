@@ -55,7 +55,8 @@ class Patience:
     """The time that a fleet run waits for hosts, and the number of retries.
 
     Attributes:
-        wait: seconds to wait for a worker on an expected or lost host.
+        wait: seconds to wait for a worker on an expected or lost host, and for a scheduler that no
+            longer responds.
         retries: how often the fleet run asks a host again after the host lost its worker.
     """
 

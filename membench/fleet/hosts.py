@@ -58,7 +58,11 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a host name for the results."""
+    """Convert ``text`` to a host name for the results.
+
+    A number gets the prefix ``worker-``. The name ``reference`` becomes ``host-reference``, and an
+    empty name becomes ``host``.
+    """
     name = slugify(text)
     if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"

@@ -73,6 +73,8 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
 
     Raises:
         NothingMatched: ``output`` has no fleet run, or all hosts of the fleet run have results.
+        MembenchError: the ledger cannot be read, there is no cluster, or the results cannot be
+            written.
     """
     ledger = latest_ledger(output)
     if ledger is None:

@@ -1,7 +1,7 @@
 """Kinds of cells: the rules to write, read and validate the values of a column.
 
-For every kind, an empty cell means that the value is absent. If membench reads a cell that membench
-wrote, and writes the value again, the bytes are the same.
+For every kind, an empty cell means that the value is absent. If membench reads a cell that the same
+version wrote, and writes the value again, the bytes are the same.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class CellKind:
 
     Attributes:
         what: description of a valid value, which completes ``'x' is not ...``.
+        write: function that formats a value other than None and `absent`.
         read: function that parses a cell that is not empty; raises ValueError.
         valid: function that returns whether a value is allowed in a file.
         absent: the value of an empty cell.

@@ -16,8 +16,9 @@ DetailValue = str | int | float
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
     """Combine the facts of the rounds ``units`` of one case; returns column -> value.
 
-    Rounds without a value are ignored. If all other rounds have the same value, the result is this
-    value. Otherwise the result depends on the column:
+    Rounds without a value are ignored; if no round has a value, the result is absent (None or
+    empty). If all other rounds have the same value, the result is this value. Otherwise the result
+    depends on the column:
 
     - For an integer: the low median, which is the value of some round.
     - For a frequency or a peak: the median.

@@ -20,6 +20,7 @@ class PlannedCase:
         skipped: why the case cannot run on this machine; empty if the case can run.
         memory: bytes of host memory that the case allocates.
         disk: bytes of the scratch file of the case.
+        backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
         gpu_memory: bytes of GPU memory that the case allocates.
         tuned: whether membench chooses the configuration of the case before the first round.
         gpu: index among the visible GPUs; None for a case without a GPU.
@@ -87,6 +88,7 @@ class Plan:
         run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.
         seed: seed of the random order of the cases in every round.
         timeout: maximum seconds for one case in one round.
+        device: the option ``--device``: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
         disk_budget: maximum bytes of the scratch file; a fixed multiple of this number limits all

@@ -24,8 +24,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
     program creates them at the same moment.
 
     Returns:
-        The path of the written CSV: ``csv``, or ``<name>-2.csv``, ``-3``, ... in the same
-            directory.
+        The path of the written CSV: ``csv``, or ``<name>-2.csv``, ``-3`` ... in the same directory.
 
     Raises:
         SchemaError: a row breaks the schema; nothing is written.

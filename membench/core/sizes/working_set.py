@@ -41,7 +41,7 @@ def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
 def most_of_gpu(machine: Machine) -> int:
     """80 % of the first GPU's memory in bytes, rounded down to whole GiB; 0 if unknown.
 
-    A typical inference engine uses this size for the KV cache.
+    The KV cache of an inference engine can be as large.
     """
     devices = machine.gpus.devices
     return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0
@@ -68,9 +68,10 @@ def device_array(machine: Machine, held: Cost) -> int:
 
 
 def top_ring(machine: Machine) -> int:
-    """Size in bytes of the largest buffer in which a pointer chase is measured (`Cpu.staircase`).
+    """Size in bytes of the largest buffer for the pointer chases of `Cpu.staircase`.
 
-    The buffer is larger than the reported cache.
+    The buffer is larger than the reported cache. If memory or time is short, no chase is measured
+    in this buffer.
     """
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 

@@ -1,4 +1,4 @@
-"""Computes the time for which keeping a KV cache in a tier costs less than recomputing it."""
+"""Compute the time for which keeping a KV cache in a tier costs less than recomputing it."""
 
 from __future__ import annotations
 

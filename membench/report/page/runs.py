@@ -49,7 +49,7 @@ class Run:
     Attributes:
         label: unique name of the run in the report; ASCII.
         source: the file.
-        rows: the rows of the run.
+        rows: the rows of the run, with the tiers that the latency curves show (`settled`).
         sidecar: the content of the JSON file beside the results; None if the file is missing,
             cannot be read, or describes another run.
         machine: the machine in the sidecar; None without a sidecar, or if the machine cannot be

@@ -29,7 +29,7 @@ class Supply:
 
     Attributes:
         name: name of the path; with the machine if the report has several machines.
-        key: name of the measurement in the list of claims.
+        key: name of the measurement in the inputs of the claims (`Ledger.inputs`).
         rate: the rate in B/s, with a range.
         cited: whether the rate is a published value.
     """
@@ -100,7 +100,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """(machine, memory rate in B/s, compute rate in FLOP/s) for machines with both rates."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s) for each machine with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

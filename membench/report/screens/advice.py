@@ -1,4 +1,4 @@
-"""Prints the output of `membench advise`."""
+"""Print the output of `membench advise`."""
 
 from __future__ import annotations
 

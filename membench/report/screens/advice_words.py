@@ -42,7 +42,10 @@ def seconds(value: float) -> str:
 
 
 def interval(rate: Rate) -> str:
-    """A time in seconds with the range over the rounds, as text: ``1.64 s (1.60 s to 1.70 s)``."""
+    """A time in seconds with the range over the rounds, as text: ``1.64 s (1.60 s to 1.70 s)``.
+
+    Without a range, the text is ``1.64 s (a single value)``.
+    """
     if rate.low == rate.high:
         return tr("{time} (a single value)", time=seconds(rate.value))
     ends = span(seconds(rate.low), seconds(rate.high))
@@ -167,7 +170,10 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for the pieces of the model, and a block size that is fast enough."""
+    """The fastest copy method for the pieces of the model, with the rate.
+
+    If the smallest block size that is fast enough (`Method.enough`) is larger, the text names it.
+    """
     best = found.method
     assert best is not None
     text = (

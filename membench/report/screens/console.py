@@ -54,7 +54,7 @@ class Screen(Protocol):
 
 
 class _Pipe:
-    """A screen that loads Rich only for what is no plain text."""
+    """A screen on a pipe, which loads Rich only for output other than printable ASCII text."""
 
     is_terminal = False
     width = _UNBOUNDED
@@ -80,7 +80,10 @@ def _as_is(plain: str) -> bool:
 
 
 def screen(stream: TextIO | None = None) -> Screen:
-    """A screen on ``stream`` (standard output by default), like `console`, but without Rich."""
+    """A screen on ``stream`` (standard output by default).
+
+    For a terminal, this is a `console`. For a pipe, Rich is loaded only if needed.
+    """
     stream = stream or sys.stdout
     return console(stream) if stream.isatty() else _Pipe(stream)
 

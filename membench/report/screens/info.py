@@ -115,7 +115,7 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """Text for a NUMA node, such as ``64.0 GiB, CPUs 0-7, distances 10 21``."""
+    """Text for a NUMA node, such as ``64.0 GiB, CPUs 0-7, NUMA distances 10 21``."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),

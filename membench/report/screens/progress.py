@@ -74,7 +74,7 @@ class Watcher:
         self.draw(lambda: self.show_provisional(_provisional(rows())))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Do nothing; subclasses show progress."""
+        """Do nothing; subclasses show the table."""
 
     def close(self) -> None:
         """Do nothing; subclasses restore the screen."""

@@ -21,7 +21,7 @@ from membench.results.schema import Row
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
     """Print the ok rows, one table per tier and metric.
 
-    If every case of a tier with IOPS also has a bandwidth, one table shows bandwidth and IOPS.
+    If every case with IOPS in a tier also has a bandwidth, one table shows bandwidth and IOPS.
     """
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):

@@ -43,9 +43,10 @@ _ORDERS = {
 def serving(
     rows: Sequence[Row], machine: Machine | None, entries: Assumptions | None = None
 ) -> Advice:
-    """The advice for the model `LARGE` on as many GPUs as the weights need.
+    """The advice for the model `LARGE` on the smallest of 1, 2, 4 or 8 GPUs that hold the weights.
 
-    If the machine has too few GPUs, the advice is for the model `SMALL` on one GPU.
+    If it is unknown how many GPUs the weights need, the advice is for one GPU. If the machine has
+    too few GPUs, the advice is for the model `SMALL` on one GPU.
     """
     known = assumptions() if entries is None else entries
     count = len(machine.gpus.devices) if machine is not None else 1
@@ -66,7 +67,7 @@ def serving(
 def serving_sentence(found: Advice) -> str:
     """One sentence that compares restoring and recomputing, and names missing measurements.
 
-    Example: ``Llama 3.1 70B at 32k tokens: restored from DDR in 0.20 s, ...: keep it in DDR``.
+    Example: ``Llama 3.1 70B at 32k tokens: restored from DDR in 200 ms, ...: keep it in DDR``.
     """
     known = {choice.name: choice for choice in found.choices}
     told = [

@@ -1,6 +1,6 @@
 """Text with styles that becomes text of Rich only on a terminal.
 
-A pipe shows no styles, and loading Rich takes half as long as loading click.
+A pipe shows no styles, and loading Rich takes longer than loading click.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def commons_of(rows: Iterable[Measurement]) -> tuple[Common, ...]:
 
 
 def distinct(commons: Sequence[Common]) -> tuple[Common, ...]:
-    """The distinct objects in ``commons``, in the order of the first occurrence."""
+    """The distinct objects (by identity) in ``commons``, in the order of the first occurrence."""
     return tuple(dict(zip(map(id, commons), commons, strict=True)).values())
 
 

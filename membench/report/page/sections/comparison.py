@@ -48,7 +48,7 @@ _MOST_PLOTS = 3
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The comparison of the files with the first file; None if nothing can be compared."""
+    """The comparison of the files, except pipes, with the first file; None if impossible."""
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None

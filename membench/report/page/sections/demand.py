@@ -38,7 +38,7 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""The shown models, sorted by the KV cache per token, the largest first."""
+"""The models in the tables of the section."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(

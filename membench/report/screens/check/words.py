@@ -181,7 +181,7 @@ def source_lines(sources: SourceNumbers) -> Iterator[str]:
 
 
 def answer(check: MachineCheck, failures: Iterable[str]) -> str:
-    """The result in one line: right, not right (with the failures), or not judged."""
+    """The result in one line: failed (with the failures), not judged, to look at, or passed."""
     found = list(failures)
     if found:
         return tr("the check failed: {failures}", failures="; ".join(found))

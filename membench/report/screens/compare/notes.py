@@ -41,7 +41,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs (heading, text) with the properties that differ, are the same, or are unknown."""
+    """Pairs (heading, text): properties that differ, are equal, or are known only for some."""
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs

@@ -218,8 +218,8 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """Draw the machines of each tier as dots.
 
-    Of more than `DOTS` machines, only the slowest, the fastest and evenly spaced machines are
-    drawn. All stragglers are drawn, as diamonds.
+    Of more than `DOTS` machines of a tier, only the fastest, the slowest, and machines at equal
+    steps of the rank between these are drawn. All stragglers are drawn, as diamonds.
     """
     values = summary.values
     if len(values.machines) < 2:

@@ -56,7 +56,18 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """Facts from lines without a result; ``size`` is the number of bytes of one array."""
+    """Facts from lines without a result.
+
+    Attributes:
+        width: bytes of one element.
+        elements: number of elements of one array; None if unknown.
+        size: bytes of one array; None if unknown.
+        guessed: whether `size` is a power of 2 that was found for a rounded size.
+        isolated: whether the results are means (order ``Isolated``).
+        header: names of the columns of the CSV; empty outside of CSV.
+        table: prefix of the unit of the rates, such as ``M``; empty outside of the text table.
+        valid: False if the validation failed; otherwise None.
+    """
 
     origin: Origin
     tier: Tier
@@ -75,7 +86,14 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """The result of one function: its bandwidth in GB/s, and the other columns of its line."""
+    """The result of one function.
+
+    Attributes:
+        value: bandwidth in GB/s; None if the line has no rate.
+        size: bytes of one array; None if unknown.
+        slowest: time of the slowest repetition in seconds; None if unknown.
+        mean: whether `value` is the mean instead of the best of the repetitions.
+    """
 
     function: str
     value: float | None

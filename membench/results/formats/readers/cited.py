@@ -115,7 +115,7 @@ November 2026. Figures that contradict other figures of the same tool were left 
 def read(data: bytes, origin: Origin) -> list[Record]:
     """Make a record with one row for each figure; the rows have ``backend=cited``.
 
-    Users write the file by hand, so everything in it must be valid.
+    Users write the file by hand, so a single invalid figure rejects the whole file.
 
     Raises:
         SchemaError: the file is not TOML, or a key or value is invalid.

@@ -38,7 +38,18 @@ _KINDS = {"Host to Device": "h2d", "Device to Host": "d2h", "Device to Device": 
 
 @dataclass
 class _State:
-    """The headings that apply to the current line of the output."""
+    """The headings that apply to the current line of the output.
+
+    Attributes:
+        devices: names of the devices by index.
+        kind: ``h2d``, ``d2h`` or ``d2d``.
+        memory: ``pinned`` or ``pageable``.
+        unit: ``GB`` or ``MB``; empty outside of a list of sizes.
+        old: whether MB is 2^20 bytes, as before version 5.5.
+        matrix: the heading of the current matrix; None outside of a matrix.
+        columns: indices of the target devices in the matrix.
+        side: the clock of a matrix of latencies, ``gpu`` or ``cpu``.
+    """
 
     devices: dict[int, str] = field(default_factory=dict)
     kind: str = ""

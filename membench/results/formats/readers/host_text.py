@@ -15,8 +15,8 @@ _LIKELY = 32 * MIB
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
     """Decide the tier of ``footprint`` bytes; returns the tier and facts for the column `detail`.
 
-    The file does not describe the machine's caches. If the user gave no tier and the size leaves a
-    doubt, the tier is marked as assumed.
+    The file does not describe the machine's caches. If the user gave no tier, and the size is
+    unknown or leaves a doubt, the tier is marked as assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}

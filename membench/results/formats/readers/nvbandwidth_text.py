@@ -27,7 +27,13 @@ class ResultMatrix:
 
 @dataclass
 class Test:
-    """A test; ``status`` is Passed, Running, Waived, Error or another word of nvbandwidth."""
+    """A test of nvbandwidth.
+
+    Attributes:
+        status: Passed, Running, Waived, Error or another word of nvbandwidth.
+        size: size of the buffer in MiB; None if the output does not contain the size.
+        mean: whether the output says that the results are means (``-m``) instead of medians.
+    """
 
     name: str
     status: str
@@ -39,7 +45,12 @@ class Test:
 
 @dataclass
 class Log:
-    """The parsed output of nvbandwidth, text or JSON."""
+    """The parsed output of nvbandwidth, text or JSON.
+
+    Attributes:
+        error: the first error that belongs to no named test; empty without such an error.
+        lost: descriptions of output that belongs to no named test.
+    """
 
     error: str = ""
     devices: list[str] = field(default_factory=list)
