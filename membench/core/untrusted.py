@@ -174,18 +174,29 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     Numbers may be infinite or NaN, so the caller must check numbers.
 
     Raises:
-        ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain an integer
-            with more digits than Python converts (4300).
+        ValueError: the data are not TOML in UTF-8, are nested too deeply, or contain an integer of
+            more than `MAX_DIGITS` digits.
     """
     import tomllib
 
     try:
-        found: dict[str, Any] = one_lines(tomllib.loads(data.decode("utf-8")))
+        content = tomllib.loads(data.decode("utf-8"))
+        _check_integers(content)
+        found: dict[str, Any] = one_lines(content)
     except UnicodeDecodeError:
         raise ValueError("the file is not text in UTF-8") from None
     except RecursionError:
         raise ValueError("the data are nested too deeply") from None
     return found
+
+
+def _check_integers(value: Any) -> None:
+    """Raise `ValueError` if an integer in the content of a TOML file has too many digits."""
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_integers(one)
 
 
 def _plain(data: bytes) -> bool:

@@ -26,8 +26,14 @@ def unused_path(csv: Path) -> Path:
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
-        path = csv.with_name(f"{_stem(csv)}_{number}{csv.suffix}")
+        path = with_mark(csv, f"_{number}")
     return path
+
+
+def with_mark(csv: Path, mark: str) -> Path:
+    """Return ``csv`` with ``mark`` before the suffix ``.csv``, or at the end if it has another."""
+    stem = _stem(csv)
+    return csv.with_name(f"{stem}{mark}{csv.name[len(stem) :]}")
 
 
 def sidecar_path(csv: Path) -> Path:

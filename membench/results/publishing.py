@@ -9,7 +9,7 @@ from pathlib import Path
 
 from membench.core.errors import MembenchError
 from membench.core.files import write_together
-from membench.results.paths import journal_path, sidecar_path
+from membench.results.paths import journal_path, sidecar_path, with_mark
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar, digest, read_sidecar, to_json
 from membench.results.table import to_csv
@@ -49,8 +49,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
 
 def _places(csv: Path) -> Iterator[Path]:
     yield csv
-    stem = sidecar_path(csv).stem
-    yield from (csv.with_name(f"{stem}-{number}{csv.suffix}") for number in itertools.count(2))
+    yield from (with_mark(csv, f"-{number}") for number in itertools.count(2))
 
 
 def _is_ours(csv: Path, run_id: str) -> bool:

@@ -144,7 +144,15 @@ def test_json_that_nobody_means_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a = " + "[" * 50_000, "a = " + "9" * 5000, "a.b = 1\na = 2", "a = \x00", "a = 1 b"]
+    "text",
+    [
+        "a = " + "[" * 50_000,
+        "a = " + "9" * 5000,
+        "a = [1, { b = -" + "9" * 41 + " }]",
+        "a.b = 1\na = 2",
+        "a = \x00",
+        "a = 1 b",
+    ],
 )
 def test_toml_that_nobody_means_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

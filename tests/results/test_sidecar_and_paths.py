@@ -17,6 +17,7 @@ from membench.results.paths import (
     journal_path,
     sidecar_path,
     unused_path,
+    with_mark,
 )
 from membench.results.plan import Plan
 from membench.results.schema import Row
@@ -188,3 +189,8 @@ def test_a_name_that_a_run_has_is_not_given_again(tmp_path: Path, taken: str) ->
     assert unused_path(wanted).name == "r_2.csv"
     (tmp_path / "r_2.journal").symlink_to("nowhere")
     assert unused_path(wanted).name == "r_3.csv"
+
+
+def test_a_mark_comes_before_csv_and_after_every_other_suffix() -> None:
+    names = {"r.csv": "r_2.csv", "r.CSV": "r_2.CSV", "run.v1": "run.v1_2", "r": "r_2"}
+    assert {name: with_mark(Path(name), "_2").name for name in names} == names

@@ -125,5 +125,5 @@ def number(case: CaseSpread, value: float) -> str:
 
 
 def z_text(z: float) -> str:
-    """The z-score as text, such as ``4.2``; ``>1000`` for a score of 1000 or more."""
-    return f"{z:.1f}" if z < 1000 else ">1000"
+    """The z-score as text, such as ``4.2``; ``>1000`` for a score above 1000."""
+    return f"{z:.1f}" if z <= 1000 else ">1000"
