@@ -224,7 +224,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     value = table["value"].to_numpy().astype(np.float64)
     version = table["case_version"].to_numpy().astype(np.int64)
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
-        raise SchemaError("a value is not above 0")
+        raise SchemaError("a value or a case version is not a finite number above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
         raise SchemaError("a value is too large or too small for a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")

@@ -80,9 +80,7 @@ def check_label(text: str) -> str:
         UsageError: ``text`` has forbidden characters, is too long, or is a name that membench uses.
     """
     if text in _RESERVED:
-        raise UsageError(
-            f"the label '{text}' is reserved by membench", "use another name after --label"
-        )
+        raise UsageError(f"the label '{text}' is reserved by membench", "use another name")
     if _LABEL.fullmatch(text) and len(text) <= MAX_LENGTH:
         return text
     better = slugify(text)

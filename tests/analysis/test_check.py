@@ -243,7 +243,7 @@ class TestNothingPassesForWantOf:
         assert run(capsys, short, "--require", "gpu=7")[0] == 0
         code, out, _ = run(capsys, short, "--require", "gpu=8")
         assert code == 3
-        assert "8 GPUs are required, 7 were measured" in out
+        assert "8 GPUs are required; number of measured GPUs: 7" in out
 
     def test_any_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         def skipped(row: Row) -> Row:
@@ -328,7 +328,7 @@ def test_a_gpu_that_is_lost_is_named() -> None:
     check = check_machine(rows, machine, figures("auto"), healthy)
     assert failures(check, parse_requirements(["gpu=8"])) == (
         "GPU 7: health: it has fallen off the bus",
-        "8 GPUs are required, 7 were measured",
+        "8 GPUs are required; number of measured GPUs: 7",
     )
 
 

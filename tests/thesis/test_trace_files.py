@@ -282,5 +282,5 @@ def test_a_packed_trace_may_be_small_or_packed_as_traces_are(
     path.write_bytes(lzma.compress(noise))
     assert lines_of(read_trace_bytes(path), "t") == [noise]
     path.write_bytes(lzma.compress(b"\n" * 999))
-    with pytest.raises(TraceError, match="the lines have 16 bytes or fewer"):
+    with pytest.raises(TraceError, match="the lines have fewer than 16 bytes on average"):
         read_trace_bytes(path)

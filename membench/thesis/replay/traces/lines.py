@@ -145,7 +145,8 @@ def read_trace_bytes(path: Path) -> bytes:
         )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
         raise TraceError(
-            f"{name}: this is not a trace, because the lines have {_SHORTEST} bytes or fewer"
+            f"{name}: this is not a trace, because the lines have fewer than {_SHORTEST} bytes on "
+            "average"
         )
     return data
 

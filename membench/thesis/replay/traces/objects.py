@@ -39,7 +39,8 @@ def read_binary(content: bytes, name: str) -> Trace:
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are not whole {_RECORD.itemsize}-byte records",
+            f"{name}: {len(content)} bytes are not one or more whole records of "
+            f"{_RECORD.itemsize} bytes",
             "check whether the oracleGeneral file (libCacheSim) is complete",
         )
     records = np.frombuffer(content, _RECORD)
