@@ -109,7 +109,7 @@ class Attention:
 
     def __init__(self, gpu: Gpu, shape: AttentionShape, dtype: str, *, zeros: bool = False) -> None:
         if gpu.properties.capability < CAPABILITY[dtype]:
-            skip(f"{dtype.upper()} needs compute capability {CAPABILITY[dtype] / 10}")
+            skip(f"{dtype.upper()} needs compute capability {CAPABILITY[dtype] / 10} or newer")
         self._gpu, self._shape, self._dtype, self._zeros = gpu, shape, dtype, zeros
         variant = KernelVariant.of("attention.cu", GROUP=shape.group, FP8=int(dtype == "fp8"))
         self._read = gpu.kernel(variant, "attention_read")

@@ -553,12 +553,13 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
         spread=None,
         detail={"kind": "datasheet", "trust": "b", "alike": "qd from 16", "source": "a sheet"},
     )
-    for depth, verdict_, brief in (
-        ("", CheckVerdict.NOT_JUDGED, "data sheet"),
-        ("64", CheckVerdict.NOT_JUDGED, "another queue depth"),
-        ("32", CheckVerdict.GOOD, ""),
+    for depth, trust, verdict_, brief in (
+        ("", "b", CheckVerdict.NOT_JUDGED, "data sheet"),
+        ("64", "b", CheckVerdict.NOT_JUDGED, "another queue depth"),
+        ("32", "b", CheckVerdict.GOOD, ""),
+        ("32", "c", CheckVerdict.NOT_JUDGED, "doubtful figure"),
     ):
-        detail = {**sheet.detail, **({"depth": depth} if depth else {})}
+        detail = {**sheet.detail, "trust": trust, **({"depth": depth} if depth else {})}
         line = judge_device(rows, expectations("ref:x", [of_row(replace(sheet, detail=detail))]))
         assert (line.verdict, line.brief) == (verdict_, brief)
         assert line.share == pytest.approx(450 / 460)

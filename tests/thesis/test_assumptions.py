@@ -62,7 +62,12 @@ def test_what_is_shipped_covers_devices_drives_prices_and_workloads() -> None:
         ("date = 2026-01-31", 'date = "soon"', "'date' is not a date", ""),
         ("date = 2026-01-31", "date = 2026-01-31T10:00:00", "'date' is not a date", ""),
         ("low = 70", "low = 81", "not finite numbers in the order 0 < low <= value <= high", ""),
-        ("low = 70", "low = 0", "not finite numbers in the order 0 < low <= value <= high", "numbers above 0"),
+        (
+            "low = 70",
+            "low = 0",
+            "not finite numbers in the order 0 < low <= value <= high",
+            "numbers above 0",
+        ),
         ("high = 90", "high = inf", "not finite numbers in the order 0 < low", ""),
         ("value = 80", "value = nan", "not finite numbers in the order 0 < low", ""),
         ("value = 80", 'value = "80"', "'value' is not a number", ""),

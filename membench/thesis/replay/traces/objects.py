@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.text import counted
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 from membench.thesis.replay.traces.lines import Lines
 from membench.thesis.replay.traces.numbering import numbered
@@ -83,7 +84,10 @@ def read_table(lines: Lines) -> Trace:
             continue
         cells = _cells(lines, number)
         if len(cells) <= max(key, time or 0):
-            lines.fail(number, f"{len(cells)} values instead of at least {max(key, time or 0) + 1}")
+            lines.fail(
+                number,
+                f"{counted(len(cells), 'value')} instead of at least {max(key, time or 0) + 1}",
+            )
         arrival.append(_time(lines, number, cells[time]) if time is not None else float(number))
         word = cells[key].strip()
         whole = word.isascii() and word.isdigit() and int(word[:25]) <= _LARGEST
@@ -108,7 +112,7 @@ def _time(lines: Lines, number: int, cell: str) -> float:
     except ValueError:
         found = float("nan")
     if not 0 <= found < float(1 << 53):
-        lines.fail(number, f"the time must be a number of 0 or more, not {cell.strip()[:40]!r}")
+        lines.fail(number, f"the time must be a number from 0 to 2^53, not {cell.strip()[:40]!r}")
     return found
 
 
