@@ -44,6 +44,7 @@ _FOOTER, _DEPTH = 64 << 20, 4
 _MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
 _MARK = b"membench.schema"
+_VALID = "membench fleet report DIR -o FILE.parquet writes a valid file"
 
 
 def write_parquet(values: Values, path: Path) -> None:
@@ -87,7 +88,7 @@ def read_parquet(path: Path) -> Values:
     try:
         return _isolated(_whole, path)
     except SchemaError as error:
-        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(path)}: {error}", error.hint or _VALID) from None
 
 
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
@@ -156,7 +157,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
                 raise SchemaError(
                     f"the file does not have the schema {SCHEMA}",
-                    "membench fleet report DIR -o FILE.parquet writes a valid file",
+                    _VALID,
                 )
             yield file
     except pa.ArrowException:

@@ -602,7 +602,7 @@ def test_every_word_of_the_table_is_explained_below_it(
 ) -> None:
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm")
     assert "- wide" in out
-    assert "\nwide range: the expected range is wider than 10 %: only the ratio is given\n" in out
+    assert "\nwide range: the expected range is wider than 10 %: only the ratio is shown\n" in out
     assert "\nshare: measured value / low end of the expected range; " in out
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
     assert "wide range: the expected range is wider" in out
