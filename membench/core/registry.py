@@ -56,7 +56,7 @@ class Registry:
                     f"--set {text}: the {profile} profile has no such case",
                     f"{', '.join(names)} may be in the full profile: try --profile full"
                     if profile != "full"
-                    else "no case with this value can run on this machine; choose another value",
+                    else "this value gives no case on this machine; choose another value",
                 )
         return tuple(case for cases in found.values() for case in cases)
 

@@ -108,9 +108,9 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 )
 @axis("size", quick="64MiB", full=("256MiB", "16MiB"))
 def fault(gpu: Gpu, size: int) -> Work:
-    """Read managed memory on the GPU while all of its pages are on the host.
+    """Read managed memory on the GPU; before the read, all pages are on the host.
 
-    Then every page migrates, because a GPU thread causes a page fault.
+    During the read, every page migrates to the GPU, because a GPU thread causes a page fault.
     """
     return _from_host(gpu, size, "read")
 
