@@ -529,6 +529,15 @@ def test_a_check_is_of_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "from h100-box, another" in err
 
 
+def test_a_file_without_rows_is_refused(
+    healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text(healthy.read_text(encoding="ascii").splitlines()[0] + "\n", encoding="ascii")
+    code, _, err = run(capsys, empty)
+    assert (code, "the files have no rows" in err) == (2, True)
+
+
 def test_a_word_twice_is_one_requirement() -> None:
     found = parse_requirements(["gpu=8,hbm", "hbm", "link"])
     assert (found.gpus, found.tiers) == (8, (Tier.HBM, Tier.LINK))
