@@ -160,7 +160,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "per_second",
     type=FiniteRange(min=0, max=_MOST_PER_SECOND, min_open=True),
     metavar="R",
-    help="Requests per second.  [default: the rate of the trace]",
+    help="Requests per second. Without a trace, membench plans the tiers only with this option.  "
+    "[default: the rate of the trace]",
 )
 @click.option(
     "--output-tokens",
