@@ -253,7 +253,7 @@ def test_cited_figures_have_a_source_and_a_backend_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('source = "a page"', "", "hbm/copy/size=256MiB: no source"),
+        ('source = "a page"', "", "hbm/copy/size=256MiB: source: missing, empty or 0"),
         ("value = 2900", "value = -1", "not a number above 0"),
         ("value = 2900", 'value = "2900"', "not a number above 0"),
         ('"bandwidth"', '"speed"', "'speed' is not a metric"),
