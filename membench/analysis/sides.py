@@ -94,7 +94,7 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
-            "only one label is given, but a comparison needs two",
+            "the files have only one label, but a comparison needs two",
             "give at least two files with different labels",
         )
     sides = [

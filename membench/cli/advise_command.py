@@ -35,7 +35,10 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
     found = float(match[1]) * _PREFIX[match[2]] if match else 0.0
     if not 1e9 <= found <= 1e18:
         raise click.BadParameter(
-            f"'{value}' is not a rate of one GPU; write a rate such as 700TFLOP/s", ctx, param
+            f"'{value}' is not a rate from 1GFLOP/s to 1000PFLOP/s; "
+            "write a rate such as 700TFLOP/s",
+            ctx,
+            param,
         )
     return found
 
@@ -69,7 +72,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
         capacity, dwpd = 0.0, None
     if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
         raise click.BadParameter(
-            f"'{value}' is not SIZE or SIZE:DWPD (drive writes per day), such as 6.4TB:3",
+            f"'{value}' is not SIZE or SIZE:DWPD (drive writes per day) with numbers above 0, "
+            "such as 6.4TB:3",
             ctx,
             param,
         )
@@ -156,7 +160,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "per_second",
     type=FiniteRange(min=0, max=_MOST_PER_SECOND, min_open=True),
     metavar="R",
-    help="Requests per second.  [default: the rate of the trace]",
+    help="Requests per second. Without a trace, membench plans the tiers only with this option.  "
+    "[default: the rate of the trace]",
 )
 @click.option(
     "--output-tokens",

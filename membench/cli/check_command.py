@@ -51,7 +51,7 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--require",
     multiple=True,
     metavar="gpu=N|TIER",
-    help="Exit with 3 if the check did not include this component; repeatable. gpu=N: memory and "
+    help="Exit with 3 if the check did not judge this component; repeatable. gpu=N: memory and "
     "links of N GPUs. TIER: any metric of this tier.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 if any row of the check is not judged.")

@@ -94,7 +94,7 @@ def report(
     summary = summarise(values, limits)
     if not summary.cases and values.ledger is None:
         raise NothingMatched(
-            f"the results files in {source} have no measured value",
+            f"{source} has no measured value",
             "name the -o directory of a fleet run that has finished",
         )
     if output is not None:

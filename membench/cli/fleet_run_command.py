@@ -58,7 +58,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     type=click.Choice(["host", "worker"]),
     default="host",
     show_default=True,
-    help="Unit to measure: all workers of one machine together, or each worker.",
+    help="Unit to measure: each machine (by one of its workers), or each worker.",
 )
 @click.option(
     "-o",

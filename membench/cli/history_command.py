@@ -54,7 +54,7 @@ FINDINGS = ("worse", "better")
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Also write an HTML page with a plot for each row.",
+    help="Also write an HTML page with plots of the rows.",
 )
 @page_language
 def command(

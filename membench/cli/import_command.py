@@ -84,7 +84,8 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         take(form, read, files, given, intake)
     except SchemaError as error:
         file = shown(next(reversed(intake.refused)))
-        raise SchemaError(f"{file}: {error}", error.hint.replace("FILE", file)) from None
+        hint = error.hint.replace("FILE", file) or "docs/formats.md describes the formats"
+        raise SchemaError(f"{file}: {error}", hint) from None
     if not intake.rows:
         first = next(iter(intake.refused), None)
         why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder contains no file"

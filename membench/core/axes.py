@@ -46,7 +46,9 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
     if isinstance(values, str) and (match := _RANGE.fullmatch(values)):
         first, last, factor = parse_size(match[1]), parse_size(match[2]), int(match[3])
         if factor < 2 or first < 1:
-            raise ValueError(f"the range '{values}' is not ascending")
+            raise ValueError(
+                f"the range '{values}' does not begin above 0 with a factor of 2 or more"
+            )
         steps = itertools.takewhile(
             lambda size: size <= last, (first * factor**n for n in itertools.count())
         )

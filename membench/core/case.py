@@ -446,7 +446,7 @@ def bench(
         unknown = {*grid, *full_grid, *second_grid} - {declared.name for declared in axes}
         if unknown:
             raise ValueError(
-                f"bench '{name}': 'grid' names unknown axes: {', '.join(sorted(unknown))}"
+                f"bench '{name}': a grid names unknown axes: {', '.join(sorted(unknown))}"
             )
         return Bench(
             name=name,

@@ -54,7 +54,9 @@ class Registry:
             if not any(found[name] for name in names):
                 raise NothingMatched(
                     f"--set {text}: the {profile} profile has no such case",
-                    f"{', '.join(names)} may be in the full profile: try --profile full",
+                    f"{', '.join(names)} may be in the full profile: try --profile full"
+                    if profile != "full"
+                    else "this value gives no case on this machine; choose another value",
                 )
         return tuple(case for cases in found.values() for case in cases)
 

@@ -196,12 +196,15 @@ _FLAGS = (
         "throttled",
         tr("the device lowered its clock while the case was measured (power, heat or a set limit)"),
         tr("the result shows the throttled state of the device, not its capability"),
-        tr("cool the device or raise its power limit, then run again"),
+        tr("cool the device, or raise its power or clock limit, then run again"),
     ),
     Flag(
         "above-peak",
         tr("the result is larger than the theoretical peak of the tier"),
-        tr("the result is invalid: the data came from a memory that is faster than this tier"),
+        tr(
+            "the result is invalid: probably, the data came from a memory that is faster than this "
+            "tier"
+        ),
         tr("use a larger size, and please report the case to the developers"),
     ),
     Flag(
@@ -215,8 +218,8 @@ _FLAGS = (
             "times the size of the caches)"
         ),
         tr(
-            "free some memory and run again with size=auto, or give a larger size: "
-            "membench run --set 'ddr/*:size=4GiB'"
+            "free some memory and run again with size=auto, or give a larger size, such as "
+            "membench run --set 'ddr/*:size=4GiB' (on a GPU: --set 'hbm/*:size=4GiB')"
         ),
     ),
     Flag(
@@ -256,7 +259,10 @@ _FLAGS = (
         "best-of",
         tr("the value is the best of all repetitions, as another tool reports it"),
         tr("the best repetition is better than the median that membench reports"),
-        tr("compare with the column 'max' of a run, or let the other tool report a median"),
+        tr(
+            "compare with the column 'max' of a run (of a latency: 'min'), or let the other tool "
+            "report a median"
+        ),
     ),
     Flag(
         "short-run",
@@ -309,7 +315,7 @@ _FLAGS = (
             "while the case was measured, other processes used the CPUs (`others`), or the "
             "hypervisor gave CPU time to other guests (`steal`)"
         ),
-        tr("the machine was shared: the result may be only half of the machine's capability"),
+        tr("the machine was shared: the result may be far below the machine's capability"),
         tr(
             "close other programs (membench doctor names them), or use a dedicated instance; to "
             "compare two settings, measure them in turns: membench run --versus"
@@ -360,8 +366,8 @@ _FLAGS = (
         "vm",
         tr("the machine is a virtual machine"),
         tr(
-            "the reported caches and topology may be wrong, and other virtual machines use the "
-            "memory bandwidth of the same host"
+            "the reported caches and topology may be wrong, and other virtual machines may use "
+            "the memory bandwidth of the same host"
         ),
         tr("compare only with runs on the same kind of instance; prefer --rounds 10"),
     ),

@@ -46,7 +46,7 @@ def parse_size(text: str) -> int:
     scaled = int(whole + fraction) * _BINARY[match[2]]
     size, rest = divmod(scaled, int(10 ** len(fraction)))
     if size >= 1 << 63:
-        raise UsageError(f"the size '{text}' is too large", "write a size of at most 7 EiB")
+        raise UsageError(f"the size '{text}' is too large", "write a size below 8388608TiB")
     if rest:
         raise UsageError(
             f"the size '{text}' is not a whole number of bytes", "write the size in a smaller unit"

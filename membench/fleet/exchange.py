@@ -44,6 +44,7 @@ _FOOTER, _DEPTH = 64 << 20, 4
 _MEMORY = 2 << 30
 _TEXT = ("machine", "tier", "case", "metric", "stat", "unit", "convention")
 _MARK = b"membench.schema"
+_VALID = "membench fleet report DIR -o FILE.parquet writes a valid file"
 
 
 def write_parquet(values: Values, path: Path) -> None:
@@ -87,7 +88,7 @@ def read_parquet(path: Path) -> Values:
     try:
         return _isolated(_whole, path)
     except SchemaError as error:
-        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(path)}: {error}", error.hint or _VALID) from None
 
 
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
@@ -156,7 +157,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             if (file.schema_arrow.metadata or {}).get(_MARK) != SCHEMA.encode():
                 raise SchemaError(
                     f"the file does not have the schema {SCHEMA}",
-                    "membench fleet report DIR -o FILE.parquet writes a valid file",
+                    _VALID,
                 )
             yield file
     except pa.ArrowException:
@@ -224,7 +225,7 @@ def _values(table: pa.Table, index: dict[str, Ints], words: dict[str, list[str]]
     value = table["value"].to_numpy().astype(np.float64)
     version = table["case_version"].to_numpy().astype(np.int64)
     if not (np.isfinite(value).all() and (value > 0).all() and (version > 0).all()):
-        raise SchemaError("a value is not above 0")
+        raise SchemaError("a value or a case version is not a finite number above 0")
     if not all(map(fits, (value.min(initial=1.0), value.max(initial=1.0)))):
         raise SchemaError("a value is too large or too small for a measurement")
     parts = ("tier", "case", "metric", "stat", "unit", "convention")

@@ -83,7 +83,10 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
             "name the directory that the fleet run wrote with -o",
         )
     if all(host.csv for host in ledger.hosts):
-        raise NothingMatched(f"nothing to resume: all hosts of {ledger.fleet_id} have results")
+        raise NothingMatched(
+            f"nothing to resume: all hosts of {ledger.fleet_id} have results",
+            "to measure again, start a new fleet run without --resume",
+        )
     with _client(where) as client:
         return FleetRun(client, output, ledger, observer, patience).run()
 

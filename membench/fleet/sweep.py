@@ -43,7 +43,8 @@ def spread_by(client: Client) -> Spread:
             results: list[ClaimResult] = client.gather(futures)
         except KilledWorker as error:
             raise MembenchError(
-                f"the workers for the claims were lost: {error.last_worker.address}",
+                "the workers that judge the claims were lost, the last at "
+                f"{error.last_worker.address}",
                 "omit --scheduler to judge the claims in this process",
             ) from None
         return results

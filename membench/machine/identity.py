@@ -81,9 +81,7 @@ def check_label(text: str) -> str:
             membench uses.
     """
     if text in _RESERVED:
-        raise UsageError(
-            f"the label '{text}' is reserved by membench", "use another name after --label"
-        )
+        raise UsageError(f"the label '{text}' is reserved by membench", "use another name")
     if _LABEL.fullmatch(text) and len(text) <= MAX_LENGTH:
         return text
     better = slugify(text)

@@ -219,7 +219,7 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
                 continue
             raise NothingMatched(
                 f"{nothing} in the {options.profile} profile",
-                f"the other profile has {len(found)} matching cases: --profile {other}",
+                f"the other profile has {counted(len(found), 'matching case')}: --profile {other}",
             ) from None
         raise
 

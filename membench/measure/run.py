@@ -524,7 +524,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
     except OutputError as error:
         raise OutputError(
             f"{end.trouble or error}; the measurements are in {shown(journal)}",
-            f"free some space, then run: {again}",
+            f"solve the problem, then run: {again}",
         ) from error
     if csv != prepared.csv:
         observer.warned(

@@ -20,6 +20,7 @@ from membench.core.untrusted import MAX_JSON, parse_json, read_bytes
 
 SCHEMA = "membench.fleet/1"
 SUFFIX = ".fleet.json"
+_WRITTEN = "restore the file that membench fleet run wrote, or remove the file"
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
@@ -119,9 +120,9 @@ def read_ledger(path: Path) -> FleetLedger:
         ledger = load(FleetLedger, data)
         _check(ledger)
     except ValueError:
-        raise SchemaError(f"{shown(path)} is not JSON") from None
+        raise SchemaError(f"{shown(path)} is not JSON", _WRITTEN) from None
     except MembenchError as error:
-        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None
+        raise SchemaError(f"{shown(path)}: {error}", error.hint or _WRITTEN) from None
     return ledger
 
 

@@ -131,4 +131,6 @@ def digest(csv: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, SchemaError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"cannot read {shown(csv)}: {reason}") from None
+        raise OutputError(
+            f"cannot read {shown(csv)}: {reason}", "check that the file exists and is readable"
+        ) from None

@@ -18,7 +18,7 @@ STATIC_BYTES = 128
 def needs_clusters(gpu: Gpu, cluster: int) -> None:
     """Skip the case if the GPU cannot run a cluster of ``cluster`` thread blocks."""
     if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
-        skip("clusters of blocks need compute capability 9.0")
+        skip("clusters of blocks need compute capability 9.0 or newer")
     if cluster > gpu.properties.sms:
         skip(f"a cluster of {cluster} blocks needs {cluster} SMs")
 

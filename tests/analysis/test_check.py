@@ -243,7 +243,7 @@ class TestNothingPassesForWantOf:
         assert run(capsys, short, "--require", "gpu=7")[0] == 0
         code, out, _ = run(capsys, short, "--require", "gpu=8")
         assert code == 3
-        assert "8 GPUs are required, 7 were measured" in out
+        assert "8 GPUs are required; number of measured GPUs: 7" in out
 
     def test_any_gpu(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         def skipped(row: Row) -> Row:
@@ -328,7 +328,7 @@ def test_a_gpu_that_is_lost_is_named() -> None:
     check = check_machine(rows, machine, figures("auto"), healthy)
     assert failures(check, parse_requirements(["gpu=8"])) == (
         "GPU 7: health: it has fallen off the bus",
-        "8 GPUs are required, 7 were measured",
+        "8 GPUs are required; number of measured GPUs: 7",
     )
 
 
@@ -529,6 +529,15 @@ def test_a_check_is_of_one_machine(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "from h100-box, another" in err
 
 
+def test_a_file_without_rows_is_refused(
+    healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text(healthy.read_text(encoding="ascii").splitlines()[0] + "\n", encoding="ascii")
+    code, _, err = run(capsys, empty)
+    assert (code, "the files have no rows" in err) == (2, True)
+
+
 def test_a_word_twice_is_one_requirement() -> None:
     found = parse_requirements(["gpu=8,hbm", "hbm", "link"])
     assert (found.gpus, found.tiers) == (8, (Tier.HBM, Tier.LINK))
@@ -553,12 +562,13 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
         spread=None,
         detail={"kind": "datasheet", "trust": "b", "alike": "qd from 16", "source": "a sheet"},
     )
-    for depth, verdict_, brief in (
-        ("", CheckVerdict.NOT_JUDGED, "data sheet"),
-        ("64", CheckVerdict.NOT_JUDGED, "another queue depth"),
-        ("32", CheckVerdict.GOOD, ""),
+    for depth, trust, verdict_, brief in (
+        ("", "b", CheckVerdict.NOT_JUDGED, "data sheet"),
+        ("64", "b", CheckVerdict.NOT_JUDGED, "another queue depth"),
+        ("32", "b", CheckVerdict.GOOD, ""),
+        ("32", "c", CheckVerdict.NOT_JUDGED, "doubtful figure"),
     ):
-        detail = {**sheet.detail, **({"depth": depth} if depth else {})}
+        detail = {**sheet.detail, "trust": trust, **({"depth": depth} if depth else {})}
         line = judge_device(rows, expectations("ref:x", [of_row(replace(sheet, detail=detail))]))
         assert (line.verdict, line.brief) == (verdict_, brief)
         assert line.share == pytest.approx(450 / 460)
@@ -601,7 +611,7 @@ def test_every_word_of_the_table_is_explained_below_it(
 ) -> None:
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm")
     assert "- wide" in out
-    assert "\nwide range: the expected range is wider than 10 %: only the ratio is given\n" in out
+    assert "\nwide range: the expected range is wider than 10 %: only the ratio is shown\n" in out
     assert "\nshare: measured value / low end of the expected range; " in out
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
     assert "wide range: the expected range is wider" in out

@@ -328,7 +328,7 @@ def test_a_wrong_read_is_found(both: CudaStorage) -> None:
     gpu: Any = both.gpu
     sums = min(gpu._given, key=lambda one: one.size)  # the smallest buffer has the sums
     gpu.upload(sums, gpu.download(sums, np.uint32, 1) + np.uint32(1))
-    with pytest.raises(VerificationFailed, match="the sum over 6 reads"):
+    with pytest.raises(VerificationFailed, match="the sum of the words over 6 reads"):
         work.verify()
 
 

@@ -58,7 +58,7 @@ def test_every_gpu_is_copied_to_or_from_at_once(way: str) -> None:
     gpu = EmulatedGpu(small(1))
     gpu.links = EmulatedLinks(gpu, gpus=3)
     work: Any = BENCHES["link/all"].build(gpu, {"size": 4 * KIB, "dir": way})
-    with pytest.raises(VerificationFailed, match="GPU 0 has wrong bytes"):
+    with pytest.raises(VerificationFailed, match="copy of GPU 0 has wrong bytes"):
         work.verify(1)
     proven = prove(BENCHES["link/all"], {"size": 4 * KIB, "dir": way}, gpu)
     assert proven.declared == 2 * 3 * 4 * KIB

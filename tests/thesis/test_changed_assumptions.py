@@ -81,8 +81,8 @@ def test_what_is_written_for_an_entry_is_read_as_it(
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("system.link", "is not NAME=VALUE", "as in system.link=50"),
-        ("system.link=fast", "is not NAME=VALUE", "as in"),
+        ("system.link", "is not NAME=VALUE", "such as system.link=50"),
+        ("system.link=fast", "is not NAME=VALUE", "such as"),
         ("system.links=50", "unknown assumption 'system.links'", "mean system.link "),
         ("hope=1", "unknown assumption 'hope'", "docs/thesis.md"),
         (
@@ -91,8 +91,12 @@ def test_what_is_written_for_an_entry_is_read_as_it(
             "give the value in GB/s",
         ),
         ("system.link=50 parsec", "unit 'parsec' is not known", "known units"),
-        ("system.link=0", "not in the order 0 < low <= value <= high", "numbers above 0"),
-        ("system.link=60..40", "not in the order 0 < low <= value <= high", ""),
+        (
+            "system.link=0",
+            "not finite numbers in the order 0 < low <= value <= high",
+            "numbers above 0",
+        ),
+        ("system.link=60..40", "not finite numbers in the order 0 < low <= value <= high", ""),
         ("system.hbm_share=2", "a share must not be above 1, but high is 2", ""),
         ("system.link=50 as hearsay", "'hearsay' is not a kind of evidence", "measured here, "),
         ("measurement.gemm=700", "has no unit", "GFLOP/s or TFLOP/s"),

@@ -331,7 +331,7 @@ def test_weights_in_another_precision_leave_embedding_and_head_alone() -> None:
             {"quant_method": "modelopt", "quant_algo": "FP3"},
             "'quant_algo' has the unknown value 'FP3'",
         ),
-        ({"quant_method": "gptq", "bits": "four"}, "'bits' is not a number"),
+        ({"quant_method": "gptq", "bits": "four"}, "'bits' is not a whole number of bits"),
         ({"quant_method": "compressed-tensors", "config_groups": {}}, "does not list"),
     ],
 )

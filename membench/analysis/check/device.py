@@ -127,14 +127,14 @@ def _is_at_its_depth(row: Row, figure: Expectation) -> bool:
 def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     here = split_case(row.case)[1].get("qd", "")
     match figure.kind:
-        case "datasheet" if figure.depth:
+        case "datasheet" if figure.depth not in ("", here):
             why = tr(
                 "queue depth {qd} was measured, but the data sheet is for {depth}",
                 depth=figure.depth,
                 qd=here,
             )
             brief = tr("another queue depth")
-        case "datasheet":
+        case "datasheet" if not figure.depth:
             why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
         case "derived":

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from membench.analysis.check.tiers import GPU_TIERS, gpu_of
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
 from membench.core.record import record
 from membench.core.snapshot import GpuLinks, Machine
 from membench.core.terms import Status, Tier
@@ -166,7 +166,7 @@ def _link(
         )
     if state is None:
         return found(PreconditionState.UNKNOWN, tr("the link was not observed under load"))
-    return found(PreconditionState.OK, most or tr("the link has its maximum width and speed"))
+    return found(PreconditionState.OK, tr("no row has the flag link-downtrained"))
 
 
 def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
@@ -187,7 +187,11 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
     if state.mig:
         yield found(tr("MIG"), PreconditionState.OTHER, tr("on: only a MIG instance was measured"))
     if state.ecc_errors:
-        seen = tr("{count} uncorrected errors since the driver was loaded", count=state.ecc_errors)
+        seen = tr_n(
+            "{count} uncorrected error since the driver was loaded",
+            "{count} uncorrected errors since the driver was loaded",
+            state.ecc_errors,
+        )
         yield found(tr("ECC"), PreconditionState.BAD, seen)
     elif state.ecc is not None:
         yield found(tr("ECC"), PreconditionState.OK, tr("on") if state.ecc else tr("off"))

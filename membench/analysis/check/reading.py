@@ -64,10 +64,15 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         except MembenchError as error:
             problems.append(tr("{error}; the sidecar is not used", error=error))
     names = list(dict.fromkeys(row.machine for row in rows))
-    if len(names) != 1:
-        what = listed(names) if names else tr("no machine")
+    if not names:
         raise UsageError(
-            f"a check needs results from one machine, but the files have results from {what}",
+            "the files have no rows, so there is nothing to check",
+            "give a file of a run that measured at least one case",
+        )
+    if len(names) > 1:
+        raise UsageError(
+            "a check needs results from one machine, but the files have results from "
+            f"{listed(names)}",
             "give files of one machine; use membench compare for several machines",
         )
     figures = expected_of(expected, rows, machine, paths)

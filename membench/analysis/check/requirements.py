@@ -109,8 +109,8 @@ def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
     found = len(seen - {None})
     if found < required.gpus:
         yield tr_n(
-            "{count} GPU is required, {found} were measured",
-            "{count} GPUs are required, {found} were measured",
+            "{count} GPU is required; number of measured GPUs: {found}",
+            "{count} GPUs are required; number of measured GPUs: {found}",
             required.gpus,
             found=found,
         )

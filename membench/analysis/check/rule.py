@@ -99,7 +99,7 @@ def judge(
             CheckVerdict.FAULT,
             share,
             tr(
-                "better than all published measurements: check whether a cache served the data, or "
+                "better than every expected value: check whether a cache served the data, or "
                 "whether bytes were counted differently"
             ),
             tr("too good"),
@@ -108,7 +108,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.NOT_JUDGED,
             share,
-            tr("the expected range is wider than 10 %: only the ratio is given"),
+            tr("the expected range is wider than 10 %: only the ratio is shown"),
             tr("wide range"),
         )
     if tier is Tier.LINK:

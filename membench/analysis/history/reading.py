@@ -276,13 +276,12 @@ def _check_machine(record: RunRecord) -> None:
             names.union(*(group for group in groups if not group.isdisjoint(names)))
         ]
     if len(groups) > 1:
-        folders = sorted({shown(run.path.parent) for run in record.runs})
         several = ", ".join(sorted(record.machines)[:_NAMES_SHOWN])
         more = len(record.machines) - _NAMES_SHOWN
         raise UsageError(
             f"the runs are from {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
-            f"give the files of one machine, or the folder of one machine, such as {folders[0]}",
+            "give only the files of one machine",
         )
 
 

@@ -211,7 +211,8 @@ def history_of(
     current, earlier = _newest_versions(series)
     if not current:
         raise NothingMatched(
-            "no run has a value", "use 'membench compare' to see why the cases have no values"
+            "no run has a value of a matching case" if select else "no run has a value",
+            "'membench report' lists the skipped and failed cases with the reasons",
         )
     chosen = _ordered(current if every_case else _leading(current))
     logs = [np.log(current[key].values) for key in chosen]

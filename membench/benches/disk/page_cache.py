@@ -34,6 +34,15 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
+def _wrong_state(state: str, share: float) -> str:
+    """The error for a case whose file has the wrong ``share`` (0 to 1) in the page cache."""
+    allowed = f"least {WARM_AT_LEAST:.0%}" if state == "warm" else f"most {COLD_AT_MOST:.0%}"
+    return (
+        f"{_percent(share)} of the file was in the page cache, but a case with state={state} needs "
+        f"at {allowed}"
+    )
+
+
 def _cache_state(state: str) -> CacheState:
     return CacheState.HOT if state == "warm" else CacheState.COLD
 
@@ -80,9 +89,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
         spans, stamps = walk()
         after = storage.resident(size)
         if (before < WARM_AT_LEAST) if state == "warm" else (before > COLD_AT_MOST):
-            raise VerificationFailed(
-                f"{_percent(before)} of the file was in the page cache before a {state} case"
-            )
+            raise VerificationFailed(_wrong_state(state, before))
         step = 8
         speeds = [
             step * READ / (end - begin)
@@ -173,9 +180,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
             "touched": trace.count,
         }
         if (resident < WARM_AT_LEAST) if state == "warm" else (resident > COLD_AT_MOST):
-            raise VerificationFailed(
-                f"{_percent(resident)} of the file was in the page cache before a {state} case"
-            )
+            raise VerificationFailed(_wrong_state(state, resident))
         return Observation({RATE: trace.rates(), **latencies(trace, (P50, P99))}, detail)
 
     def verify() -> None:

@@ -269,8 +269,9 @@ def _repeat(
     dynamic = after - before - idle_w * (end - begin)
     if not dynamic > 0:
         raise MembenchError(
-            f"the energy counter reports {(after - before):.3g} J for the loop "
-            f"and {idle_w:.3g} W for idling: the difference is not positive"
+            f"the energy counter reports {(after - before):.3g} J for the loop, and "
+            f"{(idle_w * (end - begin)):.3g} J for the same time without work: the difference is "
+            "not positive"
         )
     return 1e12 * dynamic / bytes_moved, {
         "idle_w": idle_w,

@@ -159,7 +159,7 @@ def latency(gpu: Gpu, cluster: int) -> Work:
     """Latency of a dependent load from a block's own shared memory, or from another block's.
 
     If ``cluster`` is above 1, the loads access the shared memory of the next block in a cluster of
-    that size. This access (distributed shared memory) needs compute capability 9.0.
+    that size. This access (distributed shared memory) needs compute capability 9.0 or newer.
     """
     import numpy as np
 

@@ -102,7 +102,10 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     from membench.gpu.verify.pattern import Patterns
 
     if page > READ_BYTES or page > size:
-        skip(f"page {page} B is too large: size is {size} B, and a launch reads {READ_BYTES} B")
+        skip(
+            f"page {page} B is too large: a page must not exceed the size of {size} B and the "
+            f"{READ_BYTES} B that a launch reads"
+        )
     pages = size // page
     if pages >= 1 << 32:
         skip(

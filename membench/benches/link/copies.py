@@ -346,7 +346,9 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
                 gpu.copy(host.address, lane.memory.address, size, lane.queue)
             gpu.wait(lane.queue)
             if not np.array_equal(one, word):
-                raise VerificationFailed(f"link/all: GPU {lane.gpu} has wrong bytes")
+                raise VerificationFailed(
+                    f"link/all: the {dir} copy of GPU {lane.gpu} has wrong bytes"
+                )
 
     return Timed(
         run=run,

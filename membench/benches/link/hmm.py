@@ -127,9 +127,10 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
 
     def verify() -> None:
         found = passes.sum()
-        if found != expected * passes.count % 2**32:
+        total = expected * passes.count % 2**32
+        if found != total:
             raise VerificationFailed(
-                f"the sum over {passes.count} reads is {found}, not {passes.count} x {expected}"
+                f"the sum of the words over {passes.count} reads is {found}, not {total}"
             )
 
     return Observed(

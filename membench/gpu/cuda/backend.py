@@ -351,7 +351,10 @@ class CudaBackend:
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
-                    skip(f"{kind.upper()} needs compute capability {least // 10}.{least % 10}")
+                    skip(
+                        f"{kind.upper()} needs compute capability "
+                        f"{least // 10}.{least % 10} or newer"
+                    )
                 workspace = self.allocate(WORKSPACE_BYTES)
                 once = narrow_product(
                     *(kind, shape, (w, x, y), self._queue, workspace, out),

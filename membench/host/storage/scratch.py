@@ -54,6 +54,7 @@ _NOCOW = 0x00800000  # FS_NOCOW_FL
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 _NAMES = 16  # number of names to try if the filesystem has no files without a name
+_ANOTHER_DIRECTORY = "choose another directory: --scratch DIR"
 
 
 @record
@@ -234,7 +235,9 @@ def _nameless(folder: int, directory: Path) -> int:
             raise _refused(error, directory) from error
         os.unlink(name, dir_fd=folder)
         return fd
-    raise OutputError(f"membench found no unused name for a scratch file in {directory}")
+    raise OutputError(
+        f"membench found no unused name for a scratch file in {directory}", _ANOTHER_DIRECTORY
+    )
 
 
 def _refused(error: OSError, directory: Path) -> OutputError:
@@ -304,7 +307,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"the scratch file in {directory} is not a new regular file without a name"
+            f"the scratch file in {directory} is not a new regular file without a name",
+            _ANOTHER_DIRECTORY,
         )
     try:
         with _no_longer_than(size):
@@ -314,7 +318,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     except OSError as error:
         if error.errno not in _FULL:
             raise OutputError(
-                f"the scratch file in {directory} cannot be written: {error.strerror}"
+                f"the scratch file in {directory} cannot be written: {error.strerror}",
+                _ANOTHER_DIRECTORY,
             ) from error
         raise OutputError(
             f"no space is left for a scratch file of {about_size(size)} "

@@ -110,7 +110,7 @@ class Worker:
         """
         try:
             self._say(encode(request))
-            line = self._line(timeout)
+            line = self._line(timeout, " (--timeout)")
         except WorkerLost:
             self._interrupt.check()  # the whole process group may have received the signal
             raise
@@ -162,7 +162,7 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise WorkerLost(self._end()) from error
 
-    def _line(self, timeout: float) -> bytes:
+    def _line(self, timeout: float, option: str = "") -> bytes:
         deadline = time.monotonic() + timeout
         with selectors.DefaultSelector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
@@ -173,7 +173,7 @@ class Worker:
                 if left <= 0:
                     self._process.kill()
                     raise WorkerLost(
-                        f"the worker was killed: no answer within {timeout:g} s (--timeout)"
+                        f"the worker was killed: no answer within {timeout:g} s{option}"
                     )
                 ready = {key.fd for key, _ in selector.select(left)}
                 if self._reader in ready:

@@ -51,7 +51,7 @@ def _finding(series: Sequence[Series]) -> str:
     half = next(point for point in own.points if point.y >= best.y / 2)
     return tr(
         "{series} reaches {rate} GB/s with blocks of {size}, and {first_rate} GB/s with blocks of "
-        "{first_size}. Blocks of {half} reach half of the best bandwidth.",
+        "{first_size}. Blocks of {half} reach at least half of the best bandwidth.",
         series=own.label,
         rate=significant(best.y, 3),
         size=format_size(int(best.x)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from membench.core.messages import sentences, tr
+from membench.core.messages import sentences, tr_n
 from membench.core.record import record
 from membench.report.page.document import Figure
 from membench.report.plots import style
@@ -110,4 +110,8 @@ def left_out(series: Sequence[object]) -> str:
     more = len(series) - style.SERIES
     if more < 1:
         return ""
-    return tr("{count} more series are only in the table.", count=more)
+    return tr_n(
+        "{count} more series is only in the table.",
+        "{count} more series are only in the table.",
+        more,
+    )

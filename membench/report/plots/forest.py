@@ -9,7 +9,7 @@ from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
 from membench.analysis.line import Line
 from membench.analysis.verdict import Verdict
-from membench.core.messages import sentence, sentences, span, tr
+from membench.core.messages import sentence, sentences, span, tr, tr_n
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Table
 from membench.report.page.document import Line as Cells
@@ -71,11 +71,13 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
     )
     more = len(found) - len(shown)
     if more:
-        left_out = tr(
-            "The plot shows the {most} cases with the largest differences; {more} more cases are "
+        left_out = tr_n(
+            "The plot shows the {most} cases with the largest differences; {count} more case is "
             "only in the table.",
+            "The plot shows the {most} cases with the largest differences; {count} more cases are "
+            "only in the table.",
+            more,
             most=MOST,
-            more=more,
         )
         caption = sentences((caption, left_out))
     return Figure(

@@ -96,7 +96,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         description=_DESCRIPTION,
         drawing=style.plot("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(
-            tr("Seconds by prefix length, at the measured rates"),
+            tr("Seconds by prefix length, at the rates of the plot"),
             (
                 *columns,
                 *(Column(tr("{path} [s]", path=one.name), numeric=True) for one, _ in lines),

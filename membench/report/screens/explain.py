@@ -17,7 +17,7 @@ from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
 def print_flag(console: Console, flag: Flag) -> None:
-    """Print the meaning of a flag, the severity and the remedy."""
+    """Print the meaning of a flag, the consequence and the remedy."""
     console.print(Text(flag.code, "bold"))
     say(console, f"What: {flag.meaning}")
     say(console, f"How bad: {flag.weight}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from operator import itemgetter
 
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
 from membench.core.snapshot import (
     Cache,
     Filesystem,
@@ -158,11 +158,12 @@ _ADDRESSING = {
 
 def _cpus(machine: Machine) -> str:
     cpu = machine.cpu
-    text = tr(
-        "{logical} logical, {cores} cores, {sockets} sockets; {usable} usable",
+    text: str = tr_n(
+        "{logical} logical, {cores} cores, {count} socket; {usable} usable",
+        "{logical} logical, {cores} cores, {count} sockets; {usable} usable",
+        len({core.package for core in cpu.cores}),
         logical=len(cpu.cores),
         cores=len({(core.package, core.core) for core in cpu.cores}),
-        sockets=len({core.package for core in cpu.cores}),
         usable=cpu.usable,
     )
     kinds = cpu.kinds

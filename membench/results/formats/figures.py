@@ -57,7 +57,9 @@ class Origin:
         name = self.given.get("tier", default or "")
         if name not in of:
             raise UsageError(
-                f"a file of {self.tool} does not say which memory tier was measured",
+                f"{self.tool} does not measure the tier '{name}'"
+                if name
+                else f"a file of {self.tool} does not say which memory tier was measured",
                 " or ".join(f"--set tier={tier}" for tier in of),
             )
         return Tier(name)

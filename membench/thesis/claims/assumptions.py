@@ -300,8 +300,8 @@ def _numbers(table: Mapping[str, Any]) -> tuple[float, float, float]:
     value, low, high = (float(table[key]) for key in _NUMBERS)
     if not (0 < low <= value <= high and math.isfinite(high)):
         raise _Refused(
-            f"low {low:g}, value {value:g} and high {high:g} are not in the order 0 < low <= "
-            "value <= high",
+            f"low {low:g}, value {value:g} and high {high:g} are not finite numbers in the order "
+            "0 < low <= value <= high",
             "give finite numbers above 0 with low <= value <= high",
         )
     return value, low, high
@@ -312,7 +312,7 @@ def _check_words(table: Mapping[str, Any], high: float) -> None:
         raise _Refused("'date' is not a date such as 2026-01-31")
     for key in ("unit", "source", "kind"):
         if not isinstance(table[key], str) or not table[key].strip():
-            raise _Refused(f"'{key}' is not text")
+            raise _Refused(f"'{key}' is not text, or is blank")
     if table["unit"] not in UNITS:
         raise _Refused(f"unit '{table['unit']}' is not known", f"known units: {', '.join(UNITS)}")
     if table["kind"] not in set(EntryKind):

@@ -40,7 +40,7 @@ _FORM = re.compile(
     rf"(?:\s+(?P<unit>(?!as\s)\S+(?:\s+USD)?))?(?:\s+as\s+(?P<kind>[a-z ]+?))?\s*"
 )
 _SOURCE = "given on the command line"
-_HINT = "NAME=VALUE, as in system.link=50, 'system.link=40..60 GB/s'"
+_HINT = "write NAME=VALUE, such as system.link=50 or 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:

@@ -81,7 +81,7 @@ def find_pair(
         if max(ratio, 1 / ratio) < LEAST_RATIO:
             reasons.append(
                 tr(
-                    "HBM of {other} is as fast as HBM of {machine}",
+                    "HBM of {other} is about as fast as HBM of {machine}",
                     other=rows[0].machine,
                     machine=own[0].machine,
                 )

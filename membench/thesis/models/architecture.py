@@ -154,7 +154,8 @@ def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
         if isinstance(named, list):
             if len(named) != len(kinds) or not all(type(one) is int for one in named):
                 raise ModelError(
-                    f"'{key}' of the model does not have one entry for each of {len(kinds)} layers"
+                    f"'{key}' of the model does not have one whole number for each of "
+                    f"{len(kinds)} layers"
                 )
             return named
     return []
@@ -215,7 +216,11 @@ def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
     if isinstance(given, list):
         words = [{"F": "full", "S": "shared"}.get(str(word), str(word)) for word in given]
         if len(words) < len(kinds) or set(words) - {"full", "shared"}:
-            raise ModelError("'indexer_types' of the model must be full or shared for each layer")
+            key = "indexer_types" if isinstance(named, list) else "index_topk_pattern"
+            raise ModelError(
+                f"'{key}' of the model must be full (F) or shared (S) for each of "
+                f"{len(kinds)} layers"
+            )
         return sum(words[place] == "full" for place in attends)
     frequency = max(number(text, "index_topk_freq", default=1), 1)
     offset = number(text, "index_skip_topk_offset", default=2)
@@ -251,7 +256,8 @@ def compress_ratios(text: Text) -> list[int]:
     found = whole[:layers]
     if len(found) != layers or not isinstance(named, list) or len(whole) != len(named):
         raise ModelError(
-            f"'compress_ratios' of the model does not have one entry for each of {layers} layers"
+            "'compress_ratios' of the model does not have one whole number for each of "
+            f"{layers} layers"
         )
     if min(found, default=0) < 0:
         raise ModelError("'compress_ratios' of the model has a number below 0")

@@ -153,7 +153,7 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
         if value is None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
-            raise ModelError(f"'{key}' of the model must be a whole number of 0 or more")
+            raise ModelError(f"'{key}' of the model must be a whole number from 0 to 2^40 - 1")
         return value
     if default is None:
         raise ModelError(

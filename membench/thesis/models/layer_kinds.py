@@ -229,7 +229,9 @@ def _of_block(block: Any) -> LayerKind:
 
 def _of_names(text: Text, key: str, names: Sequence[Any], layers: int) -> tuple[LayerKind, ...]:
     spare = number(text, "num_nextn_predict_layers", default=0)
-    if len(names) not in {layers, layers + spare} or not names:
+    if not names:
+        raise ModelError(f"'{key}' of the model is empty")
+    if len(names) not in {layers, layers + spare}:
         raise ModelError(f"'{key}' of the model must have one entry for each of {layers} layers")
     words = [str(name) for name in names[:layers]]
     if unknown := set(words) - set(_NAMES):

@@ -385,7 +385,9 @@ def _positive(part: Mapping[str, Any], key: str) -> int:
     value = part.get(key)
     if type(value) is not int or not 0 < value <= 32:
         raise ModelError(
-            f"the precision of the weights is not known: '{key}' is not a number of bits", _GIVE
+            f"the precision of the weights is not known: '{key}' is not a whole number of bits "
+            "from 1 to 32",
+            _GIVE,
         )
     return value
 

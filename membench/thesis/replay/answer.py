@@ -268,8 +268,8 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
         raise UsageError(
-            f"{trace.name}: blocks are objects without tokens, so the bytes per block are unknown",
-            "omit --model",
+            f"{trace.name}: the trace has no numbers of tokens, so the bytes per block are unknown",
+            "use a trace with numbers of tokens, or 'membench replay' without --model",
         )
     held = shape.state_bytes * tokens.size + sum(
         group.layers

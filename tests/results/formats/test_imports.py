@@ -134,7 +134,7 @@ def test_babelstream_says_what_it_does_not_know() -> None:
     with pytest.raises(UsageError, match="does not say which memory") as error:
         rows("babelstream", "babelstream.csv")
     assert "--set tier=hbm" in error.value.hint
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="does not measure the tier 'ssd'"):
         rows("babelstream", "babelstream.csv", tier="ssd")
     gpu = rows("babelstream", "babelstream.csv", tier="hbm", device="Some GPU")
     row = gpu["hbm/copy/size=256MiB/vec=16", "bandwidth", "median"]
@@ -253,7 +253,7 @@ def test_cited_figures_have_a_source_and_a_backend_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('source = "a page"', "", "hbm/copy/size=256MiB: no source"),
+        ('source = "a page"', "", "hbm/copy/size=256MiB: source: missing, empty or 0"),
         ("value = 2900", "value = -1", "not a number above 0"),
         ("value = 2900", 'value = "2900"', "not a number above 0"),
         ('"bandwidth"', '"speed"', "'speed' is not a metric"),

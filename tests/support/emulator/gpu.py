@@ -306,7 +306,7 @@ class EmulatedGpu:
     def clusters(self, kernel: Kernel, size: int, block: int, shared: int = 0) -> int:
         """Number of resident clusters, limited by the SMs of each GPC."""
         if self._properties.capability < 90:
-            skip("clusters of blocks need compute capability 9.0")
+            skip("clusters of blocks need compute capability 9.0 or newer")
         return self.machine.clusters(size, self.occupancy(kernel, block, shared))
 
     def stream(self, *, urgent: bool = False) -> EmulatedStream:

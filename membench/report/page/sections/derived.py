@@ -259,7 +259,9 @@ _KINDS = (
             "The bandwidth at a stride of 1 divided by the bandwidth at this stride, both with the "
             "same width. The predicted ratio follows from 32 banks of 4 bytes."
         ),
-        tr("shared memory was measured at fewer than two strides"),
+        tr(
+            "shared memory was not measured at a stride of 1 and another stride with the same width"
+        ),
         _conflicts,
     ),
 )

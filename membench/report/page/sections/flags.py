@@ -19,7 +19,7 @@ def section(runs: Sequence[Run]) -> Section:
         return Section("flags", tr("Flags"), (Paragraph((tr("No row has a flag."),)),))
     columns = [Column(tr("flag")), Column(tr("rows"), numeric=True)]
     columns += [
-        Column(title, prose=True) for title in (tr("observation"), tr("severity"), tr("remedy"))
+        Column(title, prose=True) for title in (tr("observation"), tr("consequence"), tr("remedy"))
     ]
     rows = tuple(
         (

@@ -9,7 +9,7 @@ from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.preconditions import PreconditionState
 from membench.analysis.check.requirements import gpus
 from membench.analysis.check.rule import CheckVerdict
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
 from membench.core.record import record
 from membench.core.terms import Metric
 from membench.core.units import Scale, common_scale, significant
@@ -165,13 +165,15 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
     """One line per GPU or GPU pair that is slower than its peers, with the worst case."""
     for one in check.stragglers:
         worst = one.slow[0]
-        yield tr(
+        yield tr_n(
+            "{name} is an outlier: {times} times slower than its peers in {case}, and slow in "
+            "{count} case",
             "{name} is an outlier: {times} times slower than its peers in {case}, and slow in "
             "{count} cases",
+            len(one.slow),
             name=one.name,
             times=significant(worst.times, 3),
             case=worst.key.case,
-            count=len(one.slow),
         )
 
 

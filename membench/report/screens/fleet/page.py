@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from membench import __version__
 from membench.analysis.fleet.summary import FleetSummary
-from membench.core.messages import sentence, span, tr
+from membench.core.messages import sentence, span, tr, tr_n
 from membench.report.page.document import (
     Alert,
     Block,
@@ -136,7 +136,9 @@ def _spread(summary: FleetSummary) -> Section:
 def _rest(count: int) -> tuple[Block, ...]:
     if count <= _ROWS:
         return ()
-    text = tr(
-        "{count} more rows: membench fleet report --format csv prints all.", count=count - _ROWS
+    text = tr_n(
+        "{count} more row: membench fleet report --format csv prints all.",
+        "{count} more rows: membench fleet report --format csv prints all.",
+        count - _ROWS,
     )
     return (Paragraph((text,)),)

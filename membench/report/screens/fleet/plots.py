@@ -36,7 +36,7 @@ _HEAT = tr(
     "Heat map. One line per machine, the slowest machine at the top. One column per case; the "
     "table below the plot lists the number and the case of each column. A square means that the "
     "machine is slower than the median of the fleet; a larger square means slower. A filled square "
-    "is an outlier. Without a square, the machine is as fast as the median, or has no value."
+    "is an outlier. Without a square, the machine is not slower than the median, or has no value."
 )
 _STRIP = tr(
     "Strip plot. One line per tier. Horizontal axis: times slower than the median of the fleet, as "

@@ -50,14 +50,15 @@ def notes(summary: FleetSummary) -> Iterator[str]:
     """Remarks on the results, and the definitions of slow machines and stragglers."""
     few = [case for case in summary.cases if not case.judged]
     if few:
-        yield tr(
-            "{cases} of {all} are not judged: fewer than {few} machines have a value",
-            cases=cases_text(len(few)),
+        yield tr_n(
+            "{count} case of {all} is not judged: fewer than {few} machines have a value",
+            "{count} cases of {all} are not judged: fewer than {few} machines have a value",
+            len(few),
             all=len(summary.cases),
             few=MACHINES_NEEDED,
         )
     if summary.values.ledger is None:
-        yield tr("this folder has no ledger of a fleet run: the expected hosts are unknown")
+        yield tr("there is no ledger of a fleet run: the expected hosts are unknown")
     yield tr(
         "slow: slower than the median by more than the threshold, with a robust z-score above 3.5; "
         "straggler: slow in more cases than chance explains, or extremely slow in one case"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from membench import __version__
 from membench.analysis.history.summary import History, HistoryLine
-from membench.core.messages import sentence, tr
+from membench.core.messages import sentence, tr, tr_n
 from membench.report.page.document import (
     Alert,
     Block,
@@ -150,9 +150,10 @@ def _plots(history: History) -> Section:
         blocks.append(
             Paragraph(
                 (
-                    tr(
+                    tr_n(
+                        "{count} more plot is not drawn. Use --select to show fewer cases.",
                         "{count} more plots are not drawn. Use --select to show fewer cases.",
-                        count=more,
+                        more,
                     ),
                 )
             )

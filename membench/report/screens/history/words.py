@@ -196,7 +196,8 @@ def notes(history: History) -> Iterator[str]:
     failed = [line for line in history.lines if line.failures]
     if failed:
         cases: str = listed(
-            tr("{case} in {runs}", case=line.key.case, runs=line.failures) for line in failed[:3]
+            tr("{case} in {runs}", case=line.key.case, runs=runs_text(line.failures))
+            for line in failed[:3]
         )
         if len(failed) > 3:
             cases = tr("{names} and {count} more", names=cases, count=len(failed) - 3)

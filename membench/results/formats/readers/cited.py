@@ -147,7 +147,11 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     missing = [name for name in _NEEDED if not figure.get(name)]
     unknown = sorted(figure.keys() - allowed)
     if missing or unknown:
-        what = f"no {', '.join(missing)}" if missing else f"unknown key '{unknown[0]:.40}'"
+        what = (
+            f"{', '.join(missing)}: missing, empty or 0"
+            if missing
+            else f"unknown key '{unknown[0]:.40}'"
+        )
         raise SchemaError(f"{case or 'a figure without a case'}: {what}")
     value = number(figure["value"])
     if value is None or isinstance(figure["value"], str):

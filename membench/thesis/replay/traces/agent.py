@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from membench.core.text import counted
 from membench.thesis.replay.trace import Trace, TraceError
 from membench.thesis.replay.traces.lines import Lines
 
@@ -175,7 +176,8 @@ class _Reader:
         if blocks not in {prompt // self.block, -(-prompt // self.block)}:
             lines.fail(
                 number,
-                f"request {place} has {blocks} blocks of {self.block} tokens for {prompt} tokens",
+                f"request {place} lists {counted(blocks, 'block')} of {self.block} tokens, but its "
+                f"prompt has {counted(prompt, 'token')}",
             )
         key = "api" if "api" in request else "api_time"
         self.whole = self.whole and blocks == prompt // self.block

@@ -92,7 +92,7 @@ class Lines:
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
         if not numeric or value is None or not 0 <= value < _MOST:  # false for NaN, too
-            self.fail(number, f"'{key}' must be a time of 0 or more, not {_shown(value)}")
+            self.fail(number, f"'{key}' must be a time from 0 to 2^53, not {_shown(value)}")
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
@@ -103,7 +103,9 @@ class Lines:
         """
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
-            self.fail(number, f"'{key}' must be a whole number of 0 or more, not {_shown(value)}")
+            self.fail(
+                number, f"'{key}' must be a whole number from 0 to 2^53 - 1, not {_shown(value)}"
+            )
         return value
 
 
@@ -145,7 +147,8 @@ def read_trace_bytes(path: Path) -> bytes:
         )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
         raise TraceError(
-            f"{name}: this is not a trace, because the lines have {_SHORTEST} bytes or fewer"
+            f"{name}: this is not a trace, because the lines have fewer than {_SHORTEST} bytes on "
+            "average"
         )
     return data
 

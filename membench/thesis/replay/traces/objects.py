@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from membench.core.text import counted
 from membench.thesis.replay.trace import Floats, Ints, Trace, TraceError
 from membench.thesis.replay.traces.lines import Lines
 from membench.thesis.replay.traces.numbering import numbered
@@ -39,7 +40,8 @@ def read_binary(content: bytes, name: str) -> Trace:
     """
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are not whole {_RECORD.itemsize}-byte records",
+            f"{name}: {len(content)} bytes are not one or more whole records of "
+            f"{_RECORD.itemsize} bytes",
             "check whether the oracleGeneral file (libCacheSim) is complete",
         )
     records = np.frombuffer(content, _RECORD)
@@ -85,7 +87,10 @@ def read_table(lines: Lines) -> Trace:
             continue
         cells = _cells(lines, number)
         if len(cells) <= max(key, time or 0):
-            lines.fail(number, f"{len(cells)} values instead of at least {max(key, time or 0) + 1}")
+            lines.fail(
+                number,
+                f"{counted(len(cells), 'value')} instead of at least {max(key, time or 0) + 1}",
+            )
         arrival.append(_time(lines, number, cells[time]) if time is not None else float(number))
         word = cells[key].strip()
         whole = word.isascii() and word.isdigit() and int(word[:25]) <= _LARGEST
@@ -110,7 +115,7 @@ def _time(lines: Lines, number: int, cell: str) -> float:
     except ValueError:
         found = float("nan")
     if not 0 <= found < float(1 << 53):
-        lines.fail(number, f"the time must be a number of 0 or more, not {cell.strip()[:40]!r}")
+        lines.fail(number, f"the time must be a number from 0 to 2^53, not {cell.strip()[:40]!r}")
     return found
 
 

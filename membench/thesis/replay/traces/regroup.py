@@ -45,7 +45,8 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
         return trace
     if trace.references > _MOST_BLOCKS:
         raise TraceError(
-            f"{trace.name}: the trace has more than {_MOST_BLOCKS} blocks, too many to regroup"
+            f"{trace.name}: the trace has more than {_MOST_BLOCKS} references to blocks, too many "
+            "to regroup"
         )
     many = block_tokens // size
     counts = trace.blocks
