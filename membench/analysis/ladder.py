@@ -31,7 +31,7 @@ class Rung:
 
     Attributes:
         peer: whether the tier is the link between two GPUs, not the link to the host.
-        best: row by metric, in the order of `SHOWN`; a latency is the median or the p50.
+        best: row by metric, in the order of `SHOWN`; the row's `stat` is `MEDIAN` or `P50`.
     """
 
     tier: Tier

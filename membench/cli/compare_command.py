@@ -72,7 +72,7 @@ FARTHEST = 10
     "--fail-on",
     callback=words_of(GATE_CLASSES),
     metavar="V,..",
-    help=f"Exit with 3 if any row has one of these states: {', '.join(GATE_CLASSES)}.",
+    help=f"Exit with 3 if any row has one of the states V. Possible: {', '.join(GATE_CLASSES)}.",
 )
 @click.option(
     "--cross-machine", is_flag=True, help="Allow --fail-on to compare different machines."
@@ -120,7 +120,7 @@ def command(
     The verdict of a row depends on the 95% interval of the ratio to the reference.
     If the whole interval is beyond the threshold, the row is better or worse.  If
     the whole interval is within the threshold, the row is the same.  Otherwise the row
-    is unclear.  Files with one label are pooled.  ref:NAME is a built-in reference.
+    is unclear.  Files with the same label are pooled.  ref:NAME is a built-in reference.
 
     \b
     Examples:

@@ -26,7 +26,7 @@ FINDINGS = ("straggler", "missing", "failed")
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help=f"Exit with 3 if any row has one of these states: {', '.join(FINDINGS)}.",
+    help=f"Exit with 3 if any row has one of the states V. Possible: {', '.join(FINDINGS)}.",
 )
 @click.option(
     "--preset",

@@ -299,8 +299,8 @@ _FLAGS = (
         tr("the case asked for transparent huge pages, but less than 90 % of its memory got them"),
         tr("latencies and bandwidths include page-table walks that huge pages would avoid"),
         tr(
-            "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; "
-            "membench doctor shows other obstacles"
+            "allow huge pages with: echo madvise | sudo tee "
+            "/sys/kernel/mm/transparent_hugepage/enabled (membench doctor shows other obstacles)"
         ),
     ),
     Flag(

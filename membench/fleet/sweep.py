@@ -1,4 +1,4 @@
-"""Judge the claims of the thesis on a cluster, independently for each machine."""
+"""Use a Dask cluster to judge the claims of the thesis; a task judges one claim for one machine."""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ def unused_path(csv: Path) -> Path:
 
 
 def with_mark(csv: Path, mark: str) -> Path:
-    """Return ``csv`` with ``mark`` before the suffix ``.csv``, or at the end if it has another."""
+    """Return ``csv`` with ``mark`` before the suffix ``.csv``.
+
+    If the name does not end in ``.csv``, the mark is at the end.
+    """
     stem = _stem(csv)
     return csv.with_name(f"{stem}{mark}{csv.name[len(stem) :]}")
 

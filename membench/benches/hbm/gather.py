@@ -33,10 +33,10 @@ _SALT = 53
 def table_sum(
     table: npt.NDArray[np.uint32], page: int, salt: int, shift: int = 0, pages: int = 1 << 32
 ) -> int:
-    """Sum, modulo 2^32, of all words in the pages of ``table``; the pool contains the pattern.
+    """Sum, modulo 2^32, of all words in the pages whose numbers are in ``table``.
 
-    The function first adds ``shift`` to each page number, modulo ``pages``. A page has ``page``
-    bytes.
+    The pages are in a pool of ``pages`` pages of ``page`` bytes, filled with the pattern of
+    ``salt``. The function first adds ``shift`` to each page number, modulo ``pages``.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 

@@ -49,7 +49,7 @@ class GpuRing:
 
     @property
     def bits(self) -> int:
-        """Number of low bits of a line number that the formula mixes."""
+        """log2 of `window`: the number of low bits of a position that `place` mixes."""
         return self.window.bit_length() - 1
 
     def place(self, index: int) -> int:

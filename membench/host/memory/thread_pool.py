@@ -144,7 +144,7 @@ class ThreadPool:
         self._threads.clear()
 
     def field(self, slot: int, offset: int) -> int:
-        """The int64 at byte ``offset`` of thread ``slot`` in the shared memory."""
+        """The int64 at byte ``offset`` of the part of the shared memory of thread ``slot``."""
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:

@@ -201,7 +201,7 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
-    """Write one word to each page of ``count`` bytes at ``base``.
+    """Write one word to each page of the memory of ``count`` bytes from ``base`` on.
 
     ``page`` is the page size in bytes.
     """

@@ -1,1 +1,1 @@
-"""Facts about NVIDIA GPUs, from NVML and the kernel."""
+"""Facts about NVIDIA GPUs, from NVML, CUDA's driver, Linux and environment variables."""

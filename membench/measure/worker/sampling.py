@@ -69,8 +69,8 @@ def take_samples(
         clock: function that returns seconds, used only for the rule's time limit.
 
     Raises:
-        Skip: even the maximum number of iterations per sample is too short for the clock.
-        MembenchError: the clock did not advance during a sample.
+        Skip: even a sample of the most iterations is too short for the clock of ``stopwatch``.
+        MembenchError: the clock of ``stopwatch`` did not advance during a sample.
     """
     total = 1
     once = stopwatch.warm()  # warms up page tables, code and caches

@@ -145,7 +145,7 @@ def _draws(axis: _Axis, low: float, middle: float, high: float) -> Iterator[Labe
     y = _TOP + _ROW / 2
     left, right = axis.place(low), axis.place(high)
     width = max(2.0, right - left)
-    yield Label(_LEFT - 6, y + 3.5, tr("values, 5 to 95 %"), "end", "plot-ink")
+    yield Label(_LEFT - 6, y + 3.5, tr("values, P5 to P95"), "end", "plot-ink")
     yield (
         f'<rect x="{left:.1f}" y="{y - 5:.1f}" width="{width:.1f}" height="10" '
         f'fill="{_var("plot-1")}"/>'

@@ -217,7 +217,7 @@ def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
         f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
         f"{links.nvlinks} NVLinks" if links.nvlinks else "",
         tr("C2C: chip-to-chip link to the CPU") if links.c2c else "",
-        tr("C2C: in one package with the CPU") if gpu.integrated and not links.c2c else "",
+        tr("in one package with the CPU") if gpu.integrated and not links.c2c else "",
         node,
         f"BAR1 {about_size(links.bar1)}" if links.bar1 else "",
     ]

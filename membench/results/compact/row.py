@@ -180,7 +180,7 @@ class Measurement(NamedTuple):
         if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
             return values
         if not VALUES.valid(values):
-            raise SchemaError(f"{self.case}: column 'round_values': the value is not {VALUES.what}")
+            raise SchemaError(f"{self.case}: column 'round_values' must contain {VALUES.what}")
         if self.value is not None and not is_median(self.value, values):
             raise SchemaError(
                 f"{self.case}: column 'value': the value is not the median of the round values"
@@ -201,7 +201,7 @@ class Measurement(NamedTuple):
         except ValueError as error:
             raise SchemaError(f"{self.case}: column 'samples': {error}") from None
         if not SAMPLES.valid(samples):
-            raise SchemaError(f"{self.case}: column 'samples': the value is not {SAMPLES.what}")
+            raise SchemaError(f"{self.case}: column 'samples' must contain {SAMPLES.what}")
         return samples
 
 

@@ -72,8 +72,9 @@ class Scenario:
         dates: names whose values are dates, in years. A change of a date is added instead of
             multiplied.
         seed: seed of the draws.
-        lent: measurement that is missing here -> the measurement of another machine.
-        borrowed: the measurements whose values come from another machine.
+        lent: measurement that is missing here -> the measurement of another machine that
+            `borrowing` would use.
+        borrowed: names in ``values`` that `borrowing` took from another machine.
     """
 
     values: Mapping[str, Floats]

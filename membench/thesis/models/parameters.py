@@ -29,7 +29,7 @@ class Parameters:
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.
-        attention: FLOPs for one pair of query and key, over all layers (`c_a` of
+        attention: FLOPs for one pair of query and key, over the full-attention layers (`c_a` of
             `attention_flops`).
     """
 

@@ -42,8 +42,8 @@ from membench.results.schema import Row
 
 _NO_BEST = tr(
     "A row cannot be the best value if a cache served the data, the footprint is between two "
-    "tiers, the number is implausible, or the row was measured under load. This applies to every "
-    "row."
+    "tiers, the number is implausible, or the row was measured under load. Every row here has at "
+    "least one of these defects."
 )
 
 

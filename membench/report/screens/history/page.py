@@ -80,7 +80,7 @@ def _alert(line: HistoryLine, number: int) -> Alert:
 def _lines(history: History) -> Section:
     columns = (
         *(Column(tr("tier and metric")), Column(tr("runs"), numeric=True)),
-        *(Column(tr("now"), numeric=True), Column(tr("noise band"), numeric=True)),
+        *(Column(tr("median"), numeric=True), Column(tr("noise band"), numeric=True)),
         *(Column(tr("latest"), numeric=True), Column(tr("changes"))),
         Column(tr("case"), prose=True),
     )

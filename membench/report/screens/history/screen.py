@@ -58,7 +58,7 @@ def _print_lines(console: Console, history: History) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier", no_wrap=True)
-    for title in ("runs", "now", "noise band", "latest"):
+    for title in ("runs", "median", "noise band", "latest"):
         table.add_column(title, no_wrap=True, justify="right")
     table.add_column("changes", no_wrap=True)
     if beside:
@@ -80,7 +80,7 @@ def _print_lines(console: Console, history: History) -> None:
 
 def _by_case(history: History) -> TextTable:
     """A table with the case ids in the first column, because several lines have the same name."""
-    head = ("case", "tier", "runs", "now", "noise band", "latest", "changes")
+    head = ("case", "tier", "runs", "median", "noise band", "latest", "changes")
     return TextTable(
         None,
         head,

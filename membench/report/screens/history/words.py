@@ -229,16 +229,17 @@ def rule(history: History) -> str:
 def method(history: History) -> Iterator[str]:
     """Sentences that explain how membench computes the noise band and the changes."""
     yield tr(
-        "The noise band contains {share} of the runs of all levels. The band is relative to the "
-        "median of the present level.",
+        "The deviation of a run is relative to the median of the run's own level. The noise band "
+        "is the range around the median of the present level that contains the middle {share} of "
+        "all deviations.",
         share=f"{BAND:.0%}",
     )
     yield tr(
-        "A change is a step of the level that is larger than the threshold ({thresholds}). In at "
-        "most {chance} of histories without a change, membench finds a false change in any line. "
-        "membench computes a CUSUM statistic in windows of all lengths, and corrects the statistic "
-        "for autocorrelation. The critical value comes from permutations of all lines "
-        "(docs/history.md).",
+        "A change is a step of the level that is larger than the threshold ({thresholds}). If no "
+        "level changes, membench reports a false change in one or more lines in at most {chance} "
+        "of histories. membench computes a CUSUM statistic in windows of all lengths, and corrects "
+        "the statistic for autocorrelation. The critical value comes from permutations of all "
+        "lines (docs/history.md).",
         thresholds=history.thresholds.name,
         chance=f"{CHANCE:.0%}",
     )

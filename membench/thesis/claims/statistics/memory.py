@@ -133,7 +133,7 @@ def elasticity(scenario: Scenario) -> Values:
 
 def host_slowdown(scenario: Scenario) -> Values:
     """HBM read bandwidth divided by the bandwidth of a kernel that reads host memory."""
-    return {tr("kernel reads"): scenario["hbm-read"] / scenario["zerocopy"]}
+    return {tr("a GPU kernel reads host memory"): scenario["hbm-read"] / scenario["zerocopy"]}
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:

@@ -37,7 +37,7 @@ def training_spec(scenario: Scenario) -> Values:
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """|ratio - 1.6| / 1.6, where ratio = transistors of Rubin / transistors of Blackwell."""
+    """Distance of (transistors of Rubin / transistors of Blackwell) from 1.6, as a share of 1.6."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 

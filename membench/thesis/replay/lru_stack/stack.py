@@ -9,8 +9,9 @@ current request does this to the stack:
 - The other blocks of the current request are *fresh*. A fresh block is either taken from the buried
   blocks, or is new.
 
-The algorithm works on whole arrays. All keys are cut where a fresh run or a buried run begins or
-ends. The blocks between two cuts form an *atom*. The blocks of an atom always move together. From
+The algorithm works on whole arrays. Each block has an integer key, and a run is a range of
+consecutive keys. All runs are cut at each key where a fresh run or a buried run begins or ends. The
+blocks between two cuts form an *atom*. The blocks of an atom always move together. From
 request to request, an atom becomes buried, fresh, buried again and so on. The blocks above a buried
 atom are the blocks that were buried later and not yet taken. `inversions` counts these blocks.
 """
