@@ -205,6 +205,11 @@ def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -
     record = read_history([old, new])
     assert (record.machines, len(record.runs)) == (("old", "new"), 6)
     assert read_history([tmp_path]).machines == record.machines  # one folder level below
+    other = make_history(tmp_path / "other", 8, columns=[(0, {"machine": "third"})])
+    for path in sorted(other.glob("*.csv"))[:6]:
+        path.unlink()
+    with pytest.raises(UsageError, match="the runs are from 2 machines: old, third"):
+        read_history([old, new, other])
 
 
 def test_what_switches_once_beside_the_change_counts() -> None:
