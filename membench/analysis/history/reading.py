@@ -276,9 +276,9 @@ def _check_machine(record: RunRecord) -> None:
             names.union(*(group for group in groups if not group.isdisjoint(names)))
         ]
     if len(groups) > 1:
-        names = sorted(next(one for one in record.machines if one in group) for group in groups)
-        several = ", ".join(names[:_NAMES_SHOWN])
-        more = len(names) - _NAMES_SHOWN
+        firsts = sorted(next(one for one in record.machines if one in group) for group in groups)
+        several = ", ".join(firsts[:_NAMES_SHOWN])
+        more = len(firsts) - _NAMES_SHOWN
         raise UsageError(
             f"the runs are from {len(groups)} machines: {several}"
             + (f" and {more} more" if more > 0 else ""),
