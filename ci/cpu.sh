@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=$(command -v "${1:-python3}") || { echo "ci/cpu.sh: there is no ${1:-python3}" >&2; exit 1; }
-PATH="$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$PATH"
+# Many users do not have the folders of mkfs in their PATH.
+PATH="$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))'):$PATH:/usr/sbin:/sbin"
 
 failed=""
 check() {
@@ -19,9 +20,9 @@ check() {
 # create.
 packages=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
-PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.xfs >/dev/null || packages+=(xfsprogs)
-PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.btrfs >/dev/null || packages+=(btrfs-progs)
-PATH="$PATH:/usr/sbin:/sbin" command -v mkfs.f2fs >/dev/null || packages+=(f2fs-tools)
+command -v mkfs.xfs >/dev/null || packages+=(xfsprogs)
+command -v mkfs.btrfs >/dev/null || packages+=(btrfs-progs)
+command -v mkfs.f2fs >/dev/null || packages+=(f2fs-tools)
 command -v zsh >/dev/null || packages+=(zsh)
 command -v fish >/dev/null || packages+=(fish)
 if ((${#packages[@]})); then
