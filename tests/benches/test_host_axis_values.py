@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from axis_values import Trial, outcome
+from axis_values import Trial, one_by_one, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
@@ -89,11 +89,7 @@ def tried(
     raise AssertionError("the traffic generators had no CPU")
 
 
-ONE_BY_ONE = [
-    (name, key, value)
-    for name, bench in BENCHES.items()
-    for key, value in trial(name).singles(bench, MACHINE)
-]
+ONE_BY_ONE = one_by_one(BENCHES, trial, MACHINE)
 
 
 @pytest.mark.sampled(8)

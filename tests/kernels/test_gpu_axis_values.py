@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import ModuleType
 
 import pytest
-from axis_values import Trial, outcome
+from axis_values import Trial, one_by_one, outcome
 from emulator import EmulatedGpu, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
+from short_cases import DECODE, INTERFERENCE, Constants, shorten
 
 from membench.benches import registry
-from membench.benches.gpu import cache_bandwidth, decode, multicast, smem
+from membench.benches.gpu import cache_bandwidth, multicast, smem
 from membench.benches.gpu import chase as gpu_chase
 from membench.benches.hbm import async_copy, gather
 from membench.benches.hbm import loaded as hbm_loaded
-from membench.benches.link import interference, managed, peer, zerocopy
+from membench.benches.link import managed, peer, zerocopy
 from membench.core.axes import Value
 from membench.core.units import KIB
 from membench.gpu.verify import walk
 from membench.machine import snapshot
-from membench.workloads import attention, decode_step, products
 from membench.workloads.model_shapes import MODELS, ModelShard
 
 MACHINE = snapshot([])
@@ -30,7 +29,7 @@ BENCHES = {name: one for name, one in registry().benches.items() if one.backend 
 ENERGY = ("decode/energy", "hbm/energy", "link/energy")
 """Benches without numbers and sizes. They need an energy counter."""
 
-SHORT: Mapping[ModuleType, Mapping[str, int]] = {
+SHORT: Constants = {
     smem: {"TURNS": 3, "HOPS_TURNS": 2, "LAUNCHES": 1},
     multicast: {"SIZE": 8 * multicast.TILE, "TILES": 7},
     cache_bandwidth: {"LAUNCH_BYTES": 128 * KIB, "OWN_BYTES": 64 * KIB},
@@ -47,20 +46,10 @@ SHORT: Mapping[ModuleType, Mapping[str, int]] = {
     },
     zerocopy: {"SIZE": 128 * KIB, "HOPS": 64, "LAUNCHES": 1},
     peer: {"HOPS": 64, "LAUNCHES": 1},
-    interference: {
-        "CHUNK": 16 * KIB,
-        "KV_BLOCK": 4 * KIB,
-        "GATHER_BYTES": 16 * KIB,
-        "RING": 8 * KIB,
-        "TURNS": 2,
-        "PIECES": 4,
-    },
     managed: {"SAMPLES": 1},
     walk: {"SINGLE_HOPS": 16},
-    attention: {"POOL_BYTES": 1 << 17},
-    products: {"TILE": 4099},
-    decode: {"WEIGHT_BYTES": 1 << 16},
-    decode_step: {"TOKENS": 256},
+    **INTERFERENCE,
+    **DECODE,
 }
 """Constants that decide how long a case takes on the emulator."""
 
@@ -93,9 +82,7 @@ TRIALS: Mapping[str, Trial] = {
 def short() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "tiny", ModelShard(1, 256, 4, 1, 128, 64))
-        for module, constants in SHORT.items():
-            for name, value in constants.items():
-                patch.setattr(module, name, value)
+        shorten(patch, SHORT)
         yield
 
 
@@ -109,11 +96,7 @@ def trial(name: str) -> Trial:
     return TRIALS.get(name, Trial())
 
 
-ONE_BY_ONE = [
-    (name, key, value)
-    for name, bench in BENCHES.items()
-    for key, value in trial(name).singles(bench, MACHINE)
-]
+ONE_BY_ONE = one_by_one(BENCHES, trial, MACHINE)
 
 
 @pytest.mark.sampled(16)

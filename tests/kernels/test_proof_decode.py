@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutants import mutant
 from proof import Proven, prove
+from short_cases import DECODE, shorten
 
 from membench.benches import registry
-from membench.benches.gpu import decode
 from membench.benches.gpu.gemm import spec_peak
 from membench.core.axes import Value
 from membench.core.errors import Skip, VerificationFailed
@@ -23,8 +23,6 @@ from membench.core.work import Timed
 from membench.gpu.protocol import Buffer
 from membench.gpu.verify.content import random_numbers, values
 from membench.workloads import attention as gpu_attention
-from membench.workloads import decode_step
-from membench.workloads import products as gpu_product
 from membench.workloads.attention import PAGE_TOKENS, splits_of
 from membench.workloads.model_shapes import MODELS, ModelShard
 
@@ -43,10 +41,7 @@ TINY = {
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, model in TINY.items():
         monkeypatch.setitem(MODELS, name, model)
-    monkeypatch.setattr(gpu_attention, "POOL_BYTES", 1 << 17)
-    monkeypatch.setattr(gpu_product, "TILE", 4099)
-    monkeypatch.setattr(decode, "WEIGHT_BYTES", 1 << 16)
-    monkeypatch.setattr(decode_step, "TOKENS", 256)
+    shorten(monkeypatch, DECODE)
 
 
 def attend(

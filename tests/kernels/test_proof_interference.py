@@ -9,6 +9,7 @@ import pytest
 from asking_gpu import H100, AskingGpu
 from emulator import EmulatedGpu, small
 from proof import observe
+from short_cases import INTERFERENCE, shorten
 
 from membench.benches import registry
 from membench.benches.link import interference
@@ -28,16 +29,7 @@ BANDWIDTH = (Metric.BANDWIDTH, Stat.MEDIAN)
 
 @pytest.fixture(autouse=True)
 def small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use small sizes, because the emulator executes only some thousand steps per second."""
-    for name, value in {
-        "CHUNK": 16 * KIB,
-        "KV_BLOCK": 4 * KIB,
-        "GATHER_BYTES": 16 * KIB,
-        "RING": 8 * KIB,
-        "TURNS": 2,
-        "PIECES": 4,
-    }.items():
-        monkeypatch.setattr(interference, name, value)
+    shorten(monkeypatch, INTERFERENCE)
 
 
 def params(victim: str, aggressor: str, grid: Value = OMITTED) -> dict[str, Value]:

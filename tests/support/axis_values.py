@@ -74,6 +74,17 @@ class Trial:
         return found
 
 
+def one_by_one(
+    benches: Mapping[str, Bench], trial: Callable[[str], Trial], machine: Machine
+) -> list[tuple[str, str, Value]]:
+    """Triples (name of a bench, name of an axis, value to try) from `Trial.singles`."""
+    return [
+        (name, key, value)
+        for name, bench in benches.items()
+        for key, value in trial(name).singles(bench, machine)
+    ]
+
+
 def _known(axis: Axis, machine: Machine) -> tuple[Value, ...]:
     """The values of both profiles."""
     return tuple(dict.fromkeys((*axis.values("quick", machine), *axis.values("full", machine))))

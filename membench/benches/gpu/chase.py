@@ -220,8 +220,8 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         expected = int(address(start + count))
         if end != expected:
             wrong.append(
-                f"after {count} hops from line {start}, the pointer chase is at {end:#x}, not at "
-                f"{expected:#x}"
+                f"after {count} hops from position {start}, the pointer chase is at {end:#x}, "
+                f"not at {expected:#x}"
             )
 
     def observe(_seconds: float) -> Observation:

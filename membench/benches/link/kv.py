@@ -18,6 +18,7 @@ from membench.core.units import GIB, KIB, MIB
 from membench.core.work import Timed, Work
 from membench.gpu.units import VECTOR
 from membench.workloads.kv_move import (
+    KERNELS,
     MOST_GRID,
     Move,
     kernel_move,
@@ -90,7 +91,7 @@ def _sensible(
     if method == "batch-overlap" and not usual:
         return False  # one case shows whether the driver honours the request
     if grid != OMITTED:
-        return method in ("sm", "bulk") and usual and order == "random"
+        return method in KERNELS and usual and order == "random"
     if order == "seq":
         return usual
     return profile == "quick" or _on_the_map(way, block, count, method)

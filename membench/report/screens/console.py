@@ -76,7 +76,12 @@ class _Pipe:
 
 def _as_is(plain: str) -> bool:
     """Whether Rich would write ``plain`` to a pipe without a change."""
-    return plain.isascii() and plain.isprintable() and len(plain) <= _UNBOUNDED
+    return is_simple(plain) and len(plain) <= _UNBOUNDED
+
+
+def is_simple(text: str) -> bool:
+    """Whether each character of ``text`` takes one column and is printed without a change."""
+    return text.isascii() and text.isprintable()
 
 
 def screen(stream: TextIO | None = None) -> Screen:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from membench.core.record import record
-from membench.report.screens.console import Screen, print_lines
+from membench.report.screens.console import Screen, is_simple, print_lines
 from membench.report.screens.plain import GAP, aligned, widths
 from membench.report.screens.styled import Styled
 
@@ -72,43 +72,37 @@ def print_table(screen: Screen, table: TextTable) -> None:
 
 def print_grid(screen: Screen, rows: Sequence[tuple[Styled, ...]]) -> None:
     """Print ``rows`` in columns without a header; for a pipe, without Rich if possible."""
-    if _printed_plainly(screen, [[cell.plain for cell in row] for row in rows]):
-        return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
-    for row in rows:
-        table.add_row(*row)
-    screen.print(table)
+    _print_columns(screen, rows)
 
 
 def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) -> None:
     """Print pairs of a name in ``style`` and a value as two columns; only values are wrapped."""
-    rows = list(facts)
-    if _printed_plainly(screen, rows):
+    rows = [(Styled(name, style), Styled(value)) for name, value in facts]
+    _print_columns(screen, rows, {"no_wrap": True}, {"overflow": "fold"})
+
+
+def _print_columns(
+    screen: Screen, rows: Sequence[tuple[Styled, ...]], *options: Mapping[str, Any]
+) -> None:
+    """Print ``rows`` in columns. ``options`` are the arguments of Rich for the first columns."""
+    plain = [[cell.plain for cell in row] for row in rows]
+    wide = widths(plain)
+    if (
+        not screen.is_terminal
+        and sum(wide) + GAP * len(wide) <= screen.width
+        and all(is_simple(cell) for row in plain for cell in row)
+    ):
+        gap = " " * GAP
+        print_lines(screen, [Styled(gap.join(map(str.ljust, row, wide))) for row in plain])
         return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(Styled(name, style), Styled(value))
+    for one in options:
+        table.add_column(**one)
+    for row in rows:
+        table.add_row(*row)
     screen.print(table)
-
-
-def _printed_plainly(screen: Screen, rows: Sequence[Sequence[str]]) -> bool:
-    """Print ``rows`` in columns without Rich, if possible; return whether this was possible."""
-    wide = widths(rows)
-    if (
-        screen.is_terminal
-        or sum(wide) + GAP * len(wide) > screen.width
-        or not all(cell.isascii() and cell.isprintable() for row in rows for cell in row)
-    ):
-        return False
-    gap = " " * GAP
-    print_lines(screen, [Styled(gap.join(map(str.ljust, row, wide))) for row in rows])
-    return True
 
 
 def _values(
