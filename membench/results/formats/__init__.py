@@ -1,10 +1,9 @@
 """Import of other tools' results, and export of membench's results.
 
-An importer converts the bytes of a file to rows with ``backend=import:<tool>``, or ``cited`` for
-published figures. If the file lacks a fact, the importer takes the fact from `Origin.given`. If the
-user did not give the fact, the importer assumes a usual value and names the fact under ``assumed``
-in the column ``detail``. If there is no usual value, the importer raises `UsageError`. An exporter
-converts rows to files.
+Imported rows have ``backend=import:<tool>``, or ``cited`` for published figures. If a file lacks a
+fact, the importer takes the fact from `Origin.given`. Otherwise the importer assumes a usual value,
+and names the fact under ``assumed`` in the column `detail`. Without a usual value, the importer
+raises `UsageError`.
 """
 
 from __future__ import annotations
@@ -64,11 +63,11 @@ EXPORTS: Mapping[str, str] = MappingProxyType(
 """Format -> description of the format."""
 
 WITH_ALL_ROWS = frozenset({"parquet"})
-"""Export formats that have a way to represent skipped and failed rows."""
+"""Export formats that also contain skipped and failed rows."""
 
 
 def importer(name: str) -> Importer:
-    """Return the importer of the format ``name``, which converts the bytes of a file to rows.
+    """The importer of the format ``name``.
 
     Raises:
         UsageError: there is no such format.
@@ -108,7 +107,7 @@ def importer(name: str) -> Importer:
 
 
 def exporter(name: str) -> Exporter:
-    """Return the exporter of the format ``name``, which converts rows to the contents of files.
+    """The exporter of the format ``name``.
 
     Raises:
         UsageError: there is no such format.

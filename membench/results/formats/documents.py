@@ -23,7 +23,7 @@ def text_in(data: bytes, tool: str) -> str:
     """Decode ``data`` as text with Linux line ends.
 
     Raises:
-        SchemaError: the data are binary; the message names ``tool``.
+        SchemaError: the data are binary.
     """
     try:
         text = data.decode()
@@ -41,8 +41,8 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
     also if they are spelled as in C (``nan``, ``inf``).
 
     Raises:
-        SchemaError: the data contain no complete object, are binary, or have too many lists and
-            objects.
+        SchemaError: the data contain no complete object, are binary, or have more than
+            `MOST_CONTAINERS` lists and objects.
     """
     if data.count(b"{") + data.count(b"[") > MOST_CONTAINERS:
         raise SchemaError(f"the file has too many lists and objects for an output of {tool}")
@@ -59,10 +59,9 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
 
 
 def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
-    """Yield the JSON objects in ``data`` that have ``key``; each object is a run of ``tool``.
+    """Yield the JSON objects in ``data`` that have ``key``, and the errors of `documents`.
 
-    Objects without ``key`` belong to the surrounding log. A truncated or malformed object is
-    yielded as an error.
+    Objects without ``key`` belong to the surrounding log.
 
     Raises:
         SchemaError: as in `documents`.
@@ -73,7 +72,6 @@ def documents_with(key: str, data: bytes, tool: str) -> Iterator[dict[str, Any] 
 
 
 def broken(error: SchemaError) -> tuple[Unplaced]:
-    """The record for a document that could not be parsed: the text of ``error``, and no row."""
     return (Unplaced(f"a document that is cut off or broken ({error})"),)
 
 
@@ -102,10 +100,7 @@ def _one_by_one(text: str, tool: str, error: Exception) -> Iterator[dict[str, An
 
 
 def _next_column_0(text: str, start: int) -> int:
-    """Index of the next object after ``start`` that begins a line, and so is not nested.
-
-    Without such an object, the index is the length of ``text``.
-    """
+    """Index of the next object at the start of a line (not nested); else the length of ``text``."""
     found = text.find("\n{", start)
     return found + 1 if found >= 0 else len(text)
 

@@ -9,7 +9,7 @@ from membench.results.schema import Row
 
 
 def measured(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield the rows with a value, because most formats cannot represent skipped or failed rows."""
+    """Yield the rows with a value, because most formats cannot represent other rows."""
     return (row for row in rows if row.status is Status.OK)
 
 

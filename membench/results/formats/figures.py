@@ -28,9 +28,8 @@ class Origin:
 
     Attributes:
         tool: name of the tool; `backend` becomes ``import:<tool>``.
-        started: time of the run if the file contains a time, otherwise time of the file; ISO 8601
-            with Z.
-        given: facts that the user gave because the file lacks the facts, by name.
+        started: time of the run, or of the file if the file contains no time; ISO 8601 with Z.
+        given: facts that the user gave because the file lacks them, by name.
     """
 
     tool: str
@@ -41,10 +40,7 @@ class Origin:
 
     @cached_property
     def facts(self) -> Mapping[str, str]:
-        """The columns run_id, machine and started: name -> cell.
-
-        The mapping is empty if a cell is not allowed in a results file.
-        """
+        """The columns run_id, machine and started: name -> cell; empty if a cell is invalid."""
         facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
         return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
 
@@ -81,9 +77,9 @@ def row(
     """Make a row with a single round from ``value`` in the unit of ``metric``.
 
     If ``value`` is None, the row is `failed` or `skipped` (depending on ``failed``), and has the
-    ``reason``. If there are more samples than a file stores, the row has only the number of
-    samples. ``columns`` are further columns of the row. If a column has a value that is not allowed
-    in a results file, the result is an `Unplaced` with the reason.
+    ``reason``. If there are more samples than a file stores, the row has only their number.
+    ``columns`` are further columns of the row. The result is an `Unplaced` if a column has an
+    invalid value.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
     own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}
@@ -127,7 +123,7 @@ def _first(
     columns: tuple[tuple[str, Any], ...],
     detail: tuple[tuple[str, str], ...],
 ) -> Row | Unplaced:
-    """Make a row with placeholders for case, value and origin, and check the row completely.
+    """Make a row with placeholders for case, value and origin, and check the row.
 
     `row` copies this row without another check, and replaces the placeholders.
     """
@@ -186,13 +182,13 @@ def slug(text: str) -> str:
 
 
 def part(content: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the object ``content[name]``; an empty dict if there is no such object."""
+    """The object ``content[name]``; an empty dict if there is no such object."""
     found = content.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects in the list ``content[name]``; an empty list if there is no such list."""
+    """The objects in the list ``content[name]``; an empty list if there is no such list."""
     found = content.get(name)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
@@ -208,10 +204,7 @@ _short_line = lru_cache(maxsize=8192)(ascii_line)  # the same words recur in eve
 
 
 def number(value: object) -> float | None:
-    """Convert ``value``, a number or a text, to a float; None unless it is finite and above 0.
-
-    So ``"N/A"``, null, infinities, and a 0 for an absent value never become results.
-    """
+    """Convert ``value``, a number or a text, to a float; None unless it is finite and above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -22,7 +22,6 @@ class Intake:
     """The result of importing several files.
 
     Attributes:
-        rows: the rows of all runs.
         unplaced: description of content that gave no row -> number of occurrences.
         notes: note for the user -> number of files.
         refused: file that could not be read -> the reason.
@@ -35,13 +34,13 @@ class Intake:
 
 
 def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> Origin:
-    """Determine the origin of the file ``path``; ``data`` is its content.
+    """Determine the origin of the file ``path`` with the content ``data``.
 
     The run id depends on the time and the content of the file. So importing a file twice gives the
-    same run, which counts once when files are pooled.
+    same run.
 
     Raises:
-        SchemaError: the time of the file cannot be read, for example because the file is gone.
+        SchemaError: the time of the file cannot be read.
     """
     try:
         written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
@@ -62,8 +61,7 @@ def take(
 ) -> None:
     """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
-    A file that cannot be read is added to ``intake.refused``. Unreadable files in folders do not
-    end the import. A file with the same content as an earlier file is ignored.
+    Unreadable files in folders do not end the import. A repeated content is ignored.
 
     Raises:
         SchemaError: a file that the user named cannot be read. The message does not contain the
@@ -90,10 +88,9 @@ def take(
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Yield pairs (file, whether the user named the file) for ``paths``, in order.
+    """Yield (file, whether the user named the file); the files of a folder are sorted.
 
-    The files of a folder are sorted. Symbolic links and files whose names begin with a dot are left
-    out.
+    In folders, symbolic links and files whose names begin with a dot are left out.
     """
     for path in paths:
         if not path.is_dir():

@@ -2,7 +2,7 @@
 
 A reader converts the bytes of a file to records, one for each measurement of the tool (a job, a
 test, a line). A record contains rows, and descriptions of content that gave no row. This module
-joins the rows of all records to one list. So every reader follows the same rules:
+joins the rows of all records:
 
 - An invalid row never causes the loss of a valid row.
 - Content that gave no row is counted.
@@ -28,7 +28,7 @@ _LONGEST = 160
 
 @dataclass(frozen=True)
 class Unplaced:
-    """Content of the file that gave no row; ``what`` describes the content in words."""
+    """Content of the file that gave no row; ``what`` describes the content."""
 
     what: str
 
@@ -92,9 +92,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield ``records`` until reading the next record fails.
-
-    The last record then has no row, only the text of the error.
+    """Yield ``records``; an error while reading them becomes the last record.
 
     Raises:
         SchemaError: reading the first record fails.
@@ -121,9 +119,8 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
-    If several rows have the same case, metric and statistic, every row of this case gets the suffix
-    ``/instance=N`` on its case id. N is the number of earlier records with the case. If a record
-    has the same row twice, the second row gets the next unused N.
+    If several rows have the same key, every row of their case gets the suffix ``/instance=N`` on
+    its case id. N is the number of earlier records with the case.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

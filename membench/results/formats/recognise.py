@@ -1,6 +1,6 @@
 """Recognise the format of a file by its first lines.
 
-If a user gives a file of another format, the error message can then name the right command.
+So an error message can name the right command for a file of another format.
 """
 
 from __future__ import annotations
@@ -78,12 +78,11 @@ _OWN_JSON = re.compile(rb'"schema"\s*:\s*"membench\.(run|results|journal)/')
 
 
 def looks_like(name: str, data: bytes) -> bool:
-    """Whether the first lines of ``data`` match the pattern of the format ``name``."""
     return _LOOKS[name].search(data[:_HEAD]) is not None
 
 
 def format_of(data: bytes) -> str:
-    """The format whose pattern matches the first lines of ``data``; empty if no pattern matches."""
+    """The format of ``data`` according to its first lines; empty if unknown."""
     return next((name for name in _LOOKS if looks_like(name, data)), "")
 
 
@@ -91,9 +90,8 @@ def opened(data: bytes) -> bytes:
     """Convert ``data`` to UTF-8, and decompress gzip.
 
     Raises:
-        SchemaError: the data are not the output of a tool, but for example a file that is
-            compressed in another way, a Git LFS pointer, a web page, or a file of membench; or the
-            gzip data are damaged or too large.
+        SchemaError: the data are not the output of a tool, or the gzip data are damaged or too
+            large.
     """
     if data.startswith(b"\x1f\x8b"):
         data = _unpacked(data)

@@ -1,9 +1,8 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
-The header names the unit. A result is the best of all repetitions. But with ``--triad-only`` (up to
-version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file seldom names the
-device. The file never says whether GPU memory (``hbm``) or host memory (``ddr``) was measured, so
-the user must give the tier.
+The header names the unit. A result is the best of all repetitions, but the mean with
+``--triad-only`` (up to version 5.0) and in the order ``Isolated`` (6.0). The file never names the
+measured memory, so the user must give the tier: ``hbm`` or ``ddr``.
 """
 
 from __future__ import annotations
@@ -30,10 +29,7 @@ _UNITS = {  # the unit, lower case and without "ytes" -> GB/s
 }
 _OPERATIONS = {"Copy": ("copy", 2), "Mul": ("scale", 2), "Add": ("add", 3), "Triad": ("triad", 3)}
 _OPERATIONS |= {"Dot": ("dot", 2), "Nstream": ("nstream", 4)}
-"""Function -> membench's name for the function, and how many arrays the function moves.
-
-membench has no case that matches Dot.
-"""
+"""Function -> membench's name for the function, and how many arrays the function moves."""
 _ASSUMED = {
     Tier.DDR: {"threads": "all", "pages": "4k", "stores": "plain"},
     Tier.HBM: {"vec": "16"},  # BabelStream's only configuration is membench's default
@@ -92,7 +88,7 @@ class _Line:
         value: bandwidth in GB/s; None if the line has no rate.
         size: bytes of one array; None if unknown.
         slowest: time of the slowest repetition in seconds; None if unknown.
-        mean: whether `value` is the mean instead of the best of the repetitions.
+        mean: whether `value` is the mean of the repetitions; otherwise the best.
     """
 
     function: str
@@ -104,12 +100,7 @@ class _Line:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each function, such as Copy or Triad.
-
-    Raises:
-        UsageError: the user did not give the tier.
-        SchemaError: the data are not an output of BabelStream.
-    """
+    """Yield a record for each function, such as Copy or Triad."""
     run = _Header(origin, origin.tier(of=(Tier.DDR, Tier.HBM)))
     any_yet = False
     for line in text_in(data, _TOOL).splitlines():
@@ -144,7 +135,6 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
 
 
 def _about(line: str, run: _Header) -> None:
-    """Store the facts of a line without a result in ``run``."""
     for pattern in _DEVICES:
         if match := pattern.match(line):
             run.device = match[1].strip()
@@ -167,7 +157,7 @@ def _about(line: str, run: _Header) -> None:
 
 
 def _power_of_2(shown: str, unit: int) -> int | None:
-    """The number of bytes, a power of 2, that is printed as ``shown`` in units of ``unit`` bytes.
+    """The power of 2 (bytes) that is printed as ``shown`` in units of ``unit`` bytes.
 
     None if no power of 2 from 1 KiB to 128 TiB is printed as ``shown``.
     """
@@ -198,18 +188,13 @@ def _csv(cells: Mapping[str, str], run: _Header) -> Record:
 
 
 def _table(cells: Sequence[str], run: _Header) -> Record:
-    """Parse a line of the text output.
-
-    The rate has three decimals, and the times have five decimals. If the time has more significant
-    digits than the rate, and the size is known, the rate is computed from the time.
-    """
     if len(cells) != 5:
         return (Unplaced("a truncated line of a function"),)
     size = _given_size(run) or run.size
     shown, fastest = number(cells[1]) or 0, number(cells[2])
     value = shown * _UNITS[f"{run.table.lower()}b"]
     if size and fastest and cells[0] in _OPERATIONS and shown * 5e-6 < fastest * 5e-4:
-        # the printed rate in TiB/s has too few digits
+        # The time (five decimals) has more significant digits than the rate (three decimals).
         value = _OPERATIONS[cells[0]][1] * size / fastest / 1e9
     line = _Line(
         cells[0],
@@ -263,7 +248,6 @@ def _figure(line: _Line, run: _Header) -> Iterator[Item]:
 
 
 def _params(origin: Origin, tier: Tier) -> tuple[str, ...]:
-    """The axes of a case id in ``tier``, without the size, as ``key=value``."""
     assumed = _ASSUMED[tier].items()
     return tuple(f"{key}={origin.given.get(key, value)}" for key, value in assumed)
 

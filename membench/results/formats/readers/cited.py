@@ -1,4 +1,4 @@
-"""Published figures as TOML, each with its source, kept apart from measurements.
+"""Published figures as TOML, each with its source.
 
 ::
 
@@ -29,17 +29,15 @@ Version 2 adds keys that show whether the figure can be trusted, and compared wi
 - ``alike``: a rule for each axis that may differ, such as ``{size = ">=256MiB", vec = "any"}``.
   Sizes and whole numbers are compared by ``>=``, ``<=`` and ``16KiB..64KiB``.
 
-The importer stores these facts in the column ``detail``, except ``best`` and ``unit``. Values are
-converted to the unit of the metric. Rules are stored in words, because ``=`` is a separator in that
-column.
+The column ``detail`` contains these facts, except ``best`` and ``unit``. Rules are in words there,
+because ``=`` is a separator in that column.
 
-Version 2 also has two optional keys for the file. ``names`` lists the names of the device (GPU,
-processor or disk) as the system reports them. ``sockets`` is the number of processors for which the
-figures are valid. `membench check` uses both to find the reference for a machine.
+Version 2 also has two optional keys for the file, by which `membench check` finds the reference for
+a machine. ``names`` lists the names of the device (GPU, processor or disk) as the system reports
+them. ``sockets`` is the number of processors for which the figures are valid.
 
 A figure is rejected if its fraction of the peak is outside the range that its tool usually reaches
-(`USUAL`). Such a figure is for another machine, in another unit, or from a run that did not
-saturate the memory.
+(`USUAL`).
 """
 
 from __future__ import annotations
@@ -116,9 +114,6 @@ def read(data: bytes, origin: Origin) -> list[Record]:
     """Make a record with one row for each figure; the rows have ``backend=cited``.
 
     Users write the file by hand, so a single invalid figure rejects the whole file.
-
-    Raises:
-        SchemaError: the file is not TOML, or a key or value is invalid.
     """
     try:
         content = tomllib.loads(data.decode("utf-8"))
@@ -190,7 +185,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """Name -> text for the column `detail`, for the facts that version 2 of the format added."""
+    """The facts that version 2 of the format added, as text for the column `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
@@ -224,7 +219,6 @@ def _scale(figure: dict[str, Any], case: str) -> float:
 
 
 def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
-    """Reject a figure whose fraction of the peak is outside the usual range of its tool."""
     peak, tool = number(figure.get("peak")), text_of(figure.get("tool"))
     if not peak or not tool:
         return
@@ -250,10 +244,6 @@ def _check_names(content: Mapping[str, Any]) -> None:
 
 
 def _alike(axes: object, case: str) -> str:
-    """Convert the rules of ``alike`` to text for the column `detail`.
-
-    ``{size = ">=1GiB", vec = "any"}`` becomes ``size from 1GiB, vec any``.
-    """
     if not isinstance(axes, dict) or not all(isinstance(rule, str) for rule in axes.values()):
         raise SchemaError(f'{case}: alike is not a table such as {{size = ">=1GiB", vec = "any"}}')
     return ", ".join(f"{axis} {_in_words(rule, case)}" for axis, rule in axes.items())

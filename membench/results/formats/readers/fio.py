@@ -5,7 +5,7 @@ Versions differ in these fields (axboe/fio, ``stat.c`` at the tags of the versio
 - ``bw`` is in KiB/s. Before 3.2, it is the only bandwidth.
 - Latencies are ``clat`` in microseconds before 3.0, and ``clat_ns`` since 3.0.
 - ``io_bytes`` is in KiB before 2.21.
-- With the option lat_percentiles, the quantiles are of the whole latency. The quantiles are under
+- With the option lat_percentiles, the quantiles are of the whole latency. They are under
   ``clat_ns`` before 3.17, and under ``lat_ns`` since 3.17.
 """
 
@@ -38,11 +38,6 @@ _ALL_CLIENTS = "All clients"
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each job.
-
-    Raises:
-        SchemaError: the data are not an output of fio.
-    """
     if _JSON.search(data):
         return _json_records(data, origin)
     if _TEXT.search(data):
@@ -81,8 +76,8 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether ``second`` is a later state of the run ``first``.
 
-    The result is True if the names of the jobs are equal, no runtime or number of operations is
-    smaller in ``second``, and ``second`` began before fio wrote ``first``.
+    The names of the jobs must be equal, no runtime or number of operations may be smaller in
+    ``second``, and ``second`` must have begun before fio wrote ``first``.
     """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
@@ -110,7 +105,7 @@ def _written(run: Mapping[str, Any]) -> float | None:
 
 
 def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
-    """Copy ``origin`` with the time at which fio wrote the document, if this time is valid."""
+    """``origin`` with the time at which fio wrote the document, if this time is valid."""
     seconds = number(run.get("timestamp"))
     if seconds is None or not 10**9 <= seconds < 10**10:  # seconds since 1970, from 2001 to 2286
         return origin
@@ -118,8 +113,6 @@ def _of_run(run: Mapping[str, Any], origin: Origin) -> Origin:
 
 
 class _Job:
-    """A parsed job of fio's JSON output, with one `FioSide` for each direction."""
-
     def __init__(self, entry: dict[str, Any], common: Mapping[str, Any], origin: Origin) -> None:
         self.entry = entry
         self.options = {**common, **part(entry, "job options")}
@@ -134,7 +127,7 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The main options of the job (`_SAID`), for a row whose case id does not contain them."""
+        """The main options of the job, for a row whose case id does not contain them."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
@@ -151,9 +144,9 @@ class _Job:
 
 
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
-    """Yield the rows of ``job``; ``shared`` are the case ids that several jobs would get.
+    """Yield the rows of ``job``.
 
-    A job with a case id in ``shared`` keeps fio's name.
+    A job with a case id in ``shared``, which several jobs would get, keeps fio's name.
     """
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:
@@ -177,7 +170,7 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
 
 
 def _told(name: str, host: str) -> str:
-    """The name of the job, followed by the name of its client in fio's client mode."""
+    """The name of the job, followed by the client in fio's client mode."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 
@@ -198,7 +191,7 @@ def _side(figures: dict[str, Any], op: str, options: Mapping[str, Any]) -> FioSi
 
 
 def _sync(job: dict[str, Any]) -> FioSide:
-    """The results for calls of fsync and similar functions, which fio reports since version 3.7."""
+    """The results for fsync and similar calls, which fio reports since version 3.7."""
     figures = part(job, "sync")
     latency = part(figures, "lat_ns")
     return FioSide(
@@ -215,7 +208,7 @@ def _latency(
 ) -> tuple[dict[Stat, float], float | None, str]:
     """(quantiles of the latency in ns, mean in ns, kind of latency: ``clat`` or ``lat``).
 
-    The mean is None if the output has quantiles, or has no latency at all.
+    The mean is None if there are quantiles, or no latency at all.
     """
     kinds: Sequence[tuple[str, str, int]] = (
         ("clat_ns", "clat", 1),

@@ -1,9 +1,9 @@
 """Decide whether a fio job measures the same as a case of membench.
 
 fio's JSON may attribute facts of one job to another job. With group_reporting, an entry has the
-name of the first job and the options of the last job. If there are two ``[global]`` sections, fio
-keeps only the last section. So the options must agree with the numbers that fio counted: the depth
-with ``iodepth_level``, the block size with the bytes per operation.
+name of the first job and the options of the last job. Of two ``[global]`` sections, fio keeps only
+the last. So the options must agree with the numbers that fio counted: the depth with
+``iodepth_level``, the block size with the bytes per operation.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
     Args:
         job: the entry under ``jobs``.
         options: options of the job, including the global options.
-        side: ``read``, ``write`` or another direction of fio.
+        side: the direction, such as ``read``.
         pages: page size of the buffers, ``4k`` or ``thp``.
     """
     mode = text_of(options.get("rw"))
@@ -68,7 +68,7 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
 
 
 def memory_of(options: Mapping[str, Any]) -> str:
-    """How fio allocates the buffers: the option ``iomem`` or ``mem``; empty if not set."""
+    """The option ``iomem`` or ``mem``, by which fio allocates the buffers; empty if not set."""
     return text_of(options.get("iomem")) or text_of(options.get("mem"))
 
 
@@ -95,10 +95,6 @@ def _is_plain(options: Mapping[str, Any], depth: int) -> bool:
 def _is_what_was_counted(
     job: Mapping[str, Any], options: Mapping[str, Any], side: str, block: int, depth: int
 ) -> bool:
-    """Whether the options agree with the entry ``job``.
-
-    fio's counts must fit the depth and the block size, and the entry must describe a single job.
-    """
     bucket = next(one for one in _BUCKETS if depth >= one)
     levels = part(job, "iodepth_level")
     share = number(levels.get(f">={bucket}" if bucket == _BUCKETS[0] else str(bucket))) or 0
@@ -113,7 +109,6 @@ def _is_what_was_counted(
 
 
 def _is_alone(job: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
-    """Whether the entry describes a single job, according to its name and options."""
     named = text_of(options.get("name"))
     if not named:
         return "group_reporting" not in options

@@ -20,12 +20,12 @@ class FioSide:
     """The results of a job for read, write, trim or sync, or for all together (``mixed``).
 
     Attributes:
-        iops: operations per second; None if absent.
-        bandwidth: GB per second; None if absent.
+        iops: operations per second.
+        bandwidth: GB per second.
         operations: number of operations; 1 if absent.
-        milliseconds: duration; None if absent.
+        milliseconds: duration.
         quantiles: quantiles of the latency in ns.
-        mean: mean latency in ns; None if absent.
+        mean: mean latency in ns.
         latency: ``clat`` (from submission to completion), ``lat`` (including the submission call)
             or ``sync``.
     """
@@ -41,22 +41,18 @@ class FioSide:
 
     @property
     def empty(self) -> bool:
-        """Whether the direction has no result at all."""
         return not (self.iops or self.bandwidth or self.quantiles or self.mean)
 
 
 def own_case(job: str, op: str) -> str:
-    """The case id for a job that matches no case of membench and keeps fio's name."""
+    """The case id of a job that matches no case of membench and keeps fio's name."""
     return case_id("ssd", TOOL, f"job={job or 'unnamed'}", f"op={op}")
 
 
 def side_rows(
     side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
-    """Yield rows for IOPS, bandwidth and latency quantiles.
-
-    Without quantiles, there is a row for the mean latency.
-    """
+    """Yield rows for IOPS, bandwidth and latency quantiles (or the mean without quantiles)."""
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
     rate = {**detail, "statistic": "mean-of-run"}
     figures = [

@@ -52,7 +52,7 @@ def _head(fields: Sequence[str]) -> int:
 
 
 def _ran(fields: Sequence[str]) -> float:
-    """The duration of the reads plus the duration of the writes, in ms."""
+    """Duration of reads plus writes, in ms."""
     start, width = _head(fields), _FIELDS[int(fields[0])]
     return sum(number(fields[start + side * width + 3]) or 0 for side in (0, 1))
 

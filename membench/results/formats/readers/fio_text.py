@@ -108,7 +108,7 @@ def _scaled(text: str) -> float | None:
 
 
 def _with_latency(side: FioSide, line: str, latency: str) -> tuple[FioSide, str]:
-    """Add the latency in ``line`` to ``side``; return the new side and the unit of the quantiles.
+    """Add the latency in ``line`` to ``side``; return the side and the unit of the quantiles.
 
     The unit is empty if no quantiles follow in the next line.
     """

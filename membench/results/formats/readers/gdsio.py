@@ -29,7 +29,6 @@ _LINE = re.compile(
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each run of gdsio."""
     text = text_in(data, _TOOL)
     lines = list(_LINE.finditer(text))
     for line in lines:

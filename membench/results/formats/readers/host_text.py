@@ -13,10 +13,10 @@ _LIKELY = 32 * MIB
 
 
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
-    """Decide the tier of ``footprint`` bytes; returns the tier and facts for the column `detail`.
+    """The tier of ``footprint`` bytes, and facts for the column `detail`.
 
-    The file does not describe the machine's caches. If the user gave no tier, and the size is
-    unknown or leaves a doubt, the tier is marked as assumed.
+    The file does not describe the caches. So a tier that the user did not give may be marked as
+    assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}
@@ -28,8 +28,5 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
 
 
 def host_case(tier: Tier, tool: str, *params: str) -> str:
-    """The case id for a test that only ``tool`` has.
-
-    The id is ``ddr/<tool>/...``, or ``host/<tool>/...`` for footprints in a cache.
-    """
+    """The case id ``ddr/<tool>/...``, or ``host/<tool>/...`` for footprints in a cache."""
     return case_id("ddr" if tier is Tier.DDR else "host", tool, *params)

@@ -24,7 +24,6 @@ _THREADS = re.compile(r"Using (\d+) threads")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each test of likwid-bench."""
     for block in text_in(data, _TOOL).split(_START)[1:]:
         said = {match[1]: match[2] for match in map(_FIELD.match, block.splitlines()) if match}
         threads = _THREADS.search(block)

@@ -34,8 +34,6 @@ _ITERATION = re.compile(
 
 @dataclass
 class _Section:
-    """The headings that apply to the current line: test, traffic, columns of a matrix."""
-
     test: str = ""
     traffic: str = ""
     kind: str = ""

@@ -7,8 +7,8 @@ unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
 For tests of both directions between host and device, nvbandwidth counts one direction, but
 ``link/bidir`` counts the sum by default. So the case ids of these tests contain nvbandwidth's name
 of the test. For transfers between devices in both directions, nvbandwidth prints three matrices:
-one for each direction and one for the total. ``-j`` appends these matrices to one another
-(NVIDIA/nvbandwidth v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
+one for each direction and one for the total. ``-j`` appends them to one another (NVIDIA/nvbandwidth
+v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ _DEVICE = re.compile(r"(?:\D*)(\d+): (.*?)(?: \([0-9a-fA-F]+:[0-9a-fA-F:]+\).*|:
 
 @record
 class _FileFacts:
-    """Facts that apply to all tests of a file; ``devices`` maps indices to names."""
-
     devices: Mapping[int, str]
     driver: str
     cuda: str
@@ -119,7 +117,7 @@ def _test_of(entry: dict[str, Any]) -> Test:
 
 
 def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
-    """Split the matrices that ``-j`` appended to one another, and describe each of them."""
+    """Split the matrices that ``-j`` appended to one another."""
     peers = _PEERS.fullmatch(name)
     columns = len(matrix.cells[0])
     if not peers or not columns or len(matrix.cells) != 3 * columns:
@@ -133,7 +131,7 @@ def _parts(name: str, matrix: ResultMatrix) -> list[ResultMatrix]:
 
 
 def _settled(tests: Sequence[Test]) -> list[Test]:
-    """Remove entries with the status ``Running`` if their test also has a final entry."""
+    """Drop tests with the status ``Running`` that also have a final entry."""
     ended = {one.name for one in tests if one.status != "Running"}
     return [one for one in tests if one.status != "Running" or one.name not in ended]
 
@@ -172,10 +170,7 @@ def _test(test: Test, run: _FileFacts) -> Iterator[Item]:
 
 @lru_cache(maxsize=1024)
 def _described(text: str) -> tuple[Metric, float, str] | None:
-    """(metric, factor to the unit of the metric, word such as Total) for a description.
-
-    None if the description ``text`` has no unit.
-    """
+    """(metric, factor to its unit, word such as Total) for a description; None without a unit."""
     unit, said = _UNIT.search(text), _PART.search(text)
     return None if unit is None else (*_METRICS[unit[1] or unit[2]], said[1] if said else "")
 
@@ -183,7 +178,7 @@ def _described(text: str) -> tuple[Metric, float, str] | None:
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
     """Report the cells that are no numbers above 0.
 
-    Cells that are ``N/A`` are reported only if the whole matrix is ``N/A``.
+    ``N/A`` is reported only if the whole matrix is ``N/A``.
     """
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     if not cells:
@@ -253,10 +248,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The name of the GPU of the matrix column.
-
-    For transfers between devices, the result also names the GPU of the row if the models differ.
-    """
+    """The GPU of the matrix column; if the GPU of the row is another model, both."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

@@ -19,8 +19,6 @@ _DEVICE = re.compile(r"(?:Process +\d+ \(.*?\): device|Device) \d+: .*")
 
 @record
 class ResultMatrix:
-    """The result of a test: a value (text or number) per row and column, and a description."""
-
     description: str
     cells: tuple[tuple[object, ...], ...]
 
@@ -31,7 +29,7 @@ class Test:
 
     Attributes:
         status: Passed, Running, Waived, Error or another word of nvbandwidth.
-        size: size of the buffer in MiB; None if the output does not contain the size.
+        size: size of the buffer in MiB; None if unknown.
         mean: whether the output says that the results are means (``-m``) instead of medians.
     """
 
@@ -84,10 +82,7 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """If ``line`` names a test, a device, a version or a status, store this fact in ``log``.
-
-    Returns whether ``line`` is such a line.
-    """
+    """Store the fact (test, device, version or status) in ``line``; return whether there is one."""
     if start := _RUNNING.match(line) or _WAIVING.match(line):
         waived = line.startswith("Waiving")
         log.tests.append(Test(start[1], "Waived" if waived else "Running"))
@@ -107,8 +102,8 @@ def _about(line: str, log: Log) -> bool:
 def _said(line: str, log: Log) -> None:
     """Store a line that is neither a heading nor a matrix as the reason of a failure.
 
-    The line belongs to the test that is running. Before the first test, an error line says why no
-    test ran. All other lines are ignored.
+    The line belongs to the running test. Before the first test, an error line is the reason why no
+    test ran.
     """
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
@@ -119,9 +114,7 @@ def _said(line: str, log: Log) -> None:
 def _end(log: Log, status: str, reason: str) -> None:
     """Set the status of the last test if the test is running and has no matrix.
 
-    Otherwise the status belongs to no named test. A waived test is then recorded in ``log.lost``,
-    because the text does not name waived tests. For any other status, ``log.error`` gets the
-    reason.
+    Otherwise the status belongs to no named test, and goes to ``log.lost`` or ``log.error``.
     """
     test = log.tests[-1] if log.tests else None
     if test and test.status == "Running" and not test.matrices:
@@ -133,12 +126,10 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """Parse the matrix whose heading is ``lines[place]``.
+    """Parse the matrix whose heading is ``lines[place]``: (cells, index of the line behind it).
 
-    The heading contains the column labels, and each row begins with a label.
-
-    Returns:
-        (cells, index of the line after the matrix). Without a matrix, the cells are empty.
+    The heading contains the column labels, and each row begins with a label. Without a matrix, the
+    cells are empty.
     """
     head = lines[place] if place < len(lines) else ""
     width = len(head.split())

@@ -1,9 +1,9 @@
 """The ``--json`` output of an NVBench program: summaries by tag, values as text, infinity as null.
 
 NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
-``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). The
-imported time is the GPU time if the file has a GPU time, otherwise the CPU time. The median is
-preferred to the mean. The column ``detail`` names the clock and the statistic.
+``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). GPU times
+are preferred to CPU times, and medians to means. The column ``detail`` names the clock and the
+statistic.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ _TOOL = "nvbench"
 
 @record
 class _Way:
-    """A way of timing: its name, the tags of its times, and the suffix for case ids."""
-
     name: str
     times: tuple[str, ...]
     params: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """pytest-benchmark JSON: times in seconds.
 
 All rounds of a file are samples of a single membench round, because they ran in one process. The
-bandwidth is computed if ``extra_info`` contains the bytes per call. A file that
-`formats.writers.pytest_benchmark.write` wrote is imported with the original case ids.
+bandwidth is computed if ``extra_info`` contains the bytes per call. Entries that `membench export`
+wrote keep their case ids.
 """
 
 from __future__ import annotations
@@ -112,7 +112,6 @@ def _test(test: dict[str, Any], origin: Origin, tier: Tier, device: str) -> Iter
 
 
 def _name(test: dict[str, Any]) -> str:
-    """The full name of the test, with its file; otherwise the name of the test alone."""
     return next((name for key in ("fullname", "name") if (name := _raw(test.get(key)))), "unnamed")
 
 
@@ -121,11 +120,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """``name`` without signs that a case id cannot contain; words replace them (``<`` becomes lt).
+    """Replace the signs in ``name`` that a case id cannot contain by words: ``<`` becomes lt.
 
-    If ``name`` has characters without such a word, for example letters outside ASCII, a checksum of
-    ``name`` is appended. So a test has the same id in every file, and two tests whose names differ
-    only in such characters have different ids.
+    If a sign has no such word, a checksum of ``name`` is appended. So two tests whose names differ
+    only in such signs have different ids.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)
@@ -139,8 +137,6 @@ def _in_unit(metric: Metric, seconds: float) -> float:
 
 @record
 class _Ours:
-    """The membench row from which `membench export` made the entry of pytest-benchmark."""
-
     case: str
     metric: Metric
     stat: Stat

@@ -38,7 +38,6 @@ class _StreamOutput:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each kernel; the file may contain several runs."""
     run = _StreamOutput()
     lines: list[tuple[_StreamOutput, re.Match[str]]] = []
     for raw in text_in(data, _TOOL).splitlines():

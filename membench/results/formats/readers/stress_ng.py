@@ -32,10 +32,7 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each rate in MB per second.
-
-    All other metrics are only counted.
-    """
+    """Yield a record for each rate in MB per second, and count all other metrics."""
     text = text_in(data, _TOOL)
     metrics = [(match[1], match[3], match[2], match[4]) for match in _METRIC.finditer(text)]
     rates = [one for one in metrics if _RATE.search(one[1])]

@@ -31,7 +31,6 @@ _UNIT = {"KiB": KIB, "MiB": MIB, "GiB": GIB, "MB": MIB}
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each run of sysbench."""
     text = text_in(data, _TOOL)
     starts = [match.start() for match in _RUN.finditer(text)] or [0]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

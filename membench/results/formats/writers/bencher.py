@@ -11,11 +11,7 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the file: file name suffix (empty) -> content.
-
-    A case has one measure per metric and statistic. The name of a measure is the metric. A
-    statistic other than the median is appended.
-    """
+    """Make one file; a measure is the metric, followed by a statistic other than the median."""
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"

@@ -17,7 +17,7 @@ _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make both files: file name suffix -> content.
+    """Make both files.
 
     A file without results contains an empty list, so that a workflow always finds both files.
     """

@@ -28,11 +28,7 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the file: file name suffix (empty) -> content.
-
-    The file has a gauge for each metric, and a gauge with the start time of the newest run of each
-    machine.
-    """
+    """Make one file: a gauge per metric, and per machine the start time of the newest run."""
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
@@ -68,10 +64,7 @@ def _started(row: Row) -> str:
 
 
 def _stamp(text: str) -> str:
-    """The time ``text`` (``2026-01-31T08:04:12Z``) in seconds since 1970, as text.
-
-    The result is empty if ``text`` is not a valid time.
-    """
+    """Convert a time such as ``2026-01-31T08:04:12Z`` to seconds since 1970; empty if invalid."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

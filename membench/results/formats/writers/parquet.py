@@ -1,8 +1,7 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
-Numbers are doubles or 64-bit integers. ``round_values`` and ``flags`` are lists, ``samples`` is a
-list of rounds, and ``detail`` is a map. Absent values are null, except that an absent list or map
-is empty, and an absent ``rounds`` or ``n`` is 0.
+Absent values are null, except that an absent list or map is empty, and an absent ``rounds`` or
+``n`` is 0.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ _YES_OR_NO = ("verified", "converged")
 
 def write(rows: Sequence[Row]) -> Mapping[str, bytes]:
     """Make one file with all rows, including rows without a value.
-
-    Returns:
-        File name suffix (empty) -> bytes of the file.
 
     Raises:
         UsageError: pyarrow is not installed.

@@ -19,11 +19,7 @@ _VERSION = "5.1.0"  # version of the format
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the file: file name suffix (empty) -> content.
-
-    Each row whose values can be converted to times becomes a benchmark. The round values become the
-    rounds of the benchmark.
-    """
+    """Make one file; the round values of a row become the rounds of a benchmark."""
     benchmarks = [_benchmark(row, to_seconds) for row in rows if (to_seconds := _seconds(row))]
     whole = {
         "machine_info": {"cpu": {"brand_raw": next((row.device for row in rows), "")}},
@@ -36,7 +32,6 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def _seconds(row: Row) -> Callable[[float], float] | None:
-    """The function that converts values of ``row`` to seconds; None if that is impossible."""
     if not list(measured([row])):
         return None
     moved = row.bytes_moved
@@ -73,8 +68,8 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 def _statistics(data: Sequence[float]) -> dict[str, object]:
     """The statistics of ``data`` (seconds) that pytest-benchmark stores: name -> value.
 
-    Two kinds of outliers are counted: values more than one standard deviation from the mean, and
-    values more than 1.5 IQR beyond the quartiles (Tukey).
+    Outliers are values more than one standard deviation from the mean, or more than 1.5 IQR beyond
+    the quartiles (Tukey).
     """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (

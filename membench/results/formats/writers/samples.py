@@ -25,10 +25,7 @@ COLUMNS = (
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make the CSV: file name suffix (empty) -> content.
-
-    A line has one sample. Rounds and samples are numbered from 1.
-    """
+    """Make one file; rounds and samples are numbered from 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
