@@ -1,8 +1,4 @@
-"""The result of one case in one round, as the journal stores the result.
-
-membench computes the rows of a results file from these results. The classes are plain data, and can
-be written to JSON and read back unchanged.
-"""
+"""The result of one case in one round, as the journal stores the result."""
 
 from __future__ import annotations
 
@@ -17,11 +13,10 @@ class Reading:
     """The samples of one metric and statistic in one round, in the metric's unit.
 
     Attributes:
-        value: the statistic over all samples, which becomes the value of the round.
-        n: number of samples that were taken.
-        samples: the samples. If more than 512 samples were taken, 129 evenly spaced quantiles of
-            the samples.
-        quantiles: whether ``samples`` are quantiles.
+        value: the statistic over all samples.
+        n: number of samples taken.
+        samples: all samples; if ``quantiles`` is True, 129 evenly spaced quantiles of more than 512
+            samples.
     """
 
     metric: Metric
@@ -34,7 +29,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Seconds of wall time for set-up, measurement and verification of a case in one round."""
+    """Wall time in seconds of a case in one round."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing
@@ -45,8 +40,7 @@ class Seconds:
 class CaseResult:
     """The result of one case in one round; rounds are numbered from 1.
 
-    Every optional field except `readings` and `seconds` has the name of a column of the results
-    file.
+    The optional fields other than `readings` and `seconds` are columns of the results file.
     """
 
     round: int

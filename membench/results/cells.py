@@ -1,7 +1,7 @@
 """Kinds of cells: the rules to write, read and validate the values of a column.
 
-For every kind, an empty cell means that the value is absent. If membench reads a cell that the same
-version wrote, and writes the value again, the bytes are the same.
+If membench reads a cell that the same version wrote, and writes the value again, the bytes are the
+same.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 
 @record
 class CellKind:
-    """The rules to write, read and validate the values of a column.
+    """The rules for the values of a column.
 
     Attributes:
-        what: description of a valid value, which completes ``'x' is not ...``.
-        write: function that formats a value other than None and `absent`.
-        read: function that parses a cell that is not empty; raises ValueError.
-        valid: function that returns whether a value is allowed in a file.
+        what: a valid value in words, which completes ``'x' is not ...``.
+        write: formats a value other than None and `absent`.
+        read: parses a cell that is not empty; raises ValueError.
+        valid: returns whether a value is allowed in a file.
         absent: the value of an empty cell.
     """
 
@@ -88,21 +88,20 @@ class CellKind:
 
 
 def number_text(value: float) -> str:
-    """Format ``value`` with the fewest significant digits that give the same float when read."""
+    """Format ``value`` with the fewest digits that give the same float when read."""
     return repr(float(value)).removesuffix(".0")
 
 
 def decimal_text(value: float) -> str:
     """Format ``value`` like `number_text`, but always with a decimal point.
 
-    Other tools read a column of whole numbers as integers. With the point, every file has the same
-    column types.
+    Without the point, other tools would read a column of whole numbers as integers.
     """
     return _with_point(repr(float(value)))
 
 
 def sample_text(value: float) -> str:
-    """``value`` with at most 7 significant digits, and with a decimal point."""
+    """Format ``value`` with at most 7 significant digits, and with a decimal point."""
     return _with_point(f"{value:.7g}")
 
 
@@ -124,15 +123,11 @@ def is_number(value: Any) -> bool:
 
 
 def is_positive(value: Any) -> bool:
-    """Whether ``value`` is a finite number above 0."""
     return is_number(value) and value > 0
 
 
 def looks_like_a_number(text: str) -> bool:
-    """Whether ``text`` has the form ``1234`` or ``1234e56``.
-
-    A spreadsheet would convert a hash of this form to a number.
-    """
+    """Whether a spreadsheet would read the hash ``text`` as a number: ``1234`` or ``1234e56``."""
     return _LOOKS_LIKE_A_NUMBER.fullmatch(text) is not None
 
 
@@ -149,10 +144,9 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are finite, and ``least`` is true for the smallest value.
+    """Whether all ``values`` are finite and ``least`` is true for the smallest, by a fast check.
 
-    This check is fast, but also returns False if a value is an integer or if the sum is infinite.
-    If the result is False, the caller must therefore check each value.
+    If the result is False, the caller must check each value.
     """
     return set(map(type, values)) == {float} and math.isfinite(sum(values)) and least(min(values))
 
@@ -180,18 +174,12 @@ def _write_samples(rounds: tuple[tuple[float, ...], ...]) -> str:
 
 
 def _sample_texts(samples: Sequence[float]) -> str:
-    """The texts of ``samples``, as from `sample_text`, separated by ``;``.
-
-    A single call formats all samples, because there may be thousands.
-    """
+    # One call formats all samples, because there may be thousands.
     return _pointed(";".join(["%.7g"] * len(samples)) % tuple(samples))
 
 
 def _pointed(text: str) -> str:
-    """Add a decimal point to each number in ``text`` without a point.
-
-    ``;`` separates the numbers.
-    """
+    """Add a decimal point to each number without a point; ``;`` separates the numbers."""
     points = text.count(".")
     if not text or points == text.count(";") + 1:  # every number has a point
         return text
@@ -210,25 +198,23 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 
 
 def are_plain_samples(cell: str) -> bool:
-    """Whether ``cell`` contains valid samples, by a fast check that does not parse the numbers.
+    """Whether ``cell`` contains valid samples, by a fast check that parses no number.
 
-    The check also returns False for very long numbers and for large exponents. If the result is
-    False, the caller must therefore parse the numbers.
+    If the result is False, the caller must parse the numbers.
     """
     return bool(_DIGITS_SAMPLES.fullmatch(cell) or _PLAIN_SAMPLES.fullmatch(cell))
 
 
 def written_samples(cell: str) -> str | None:
-    """Normalize ``cell``: return the text that `sample_text` would write for the samples.
+    """Return ``cell`` as membench would write its samples; None if the numbers must be parsed.
 
-    None if this function would have to parse the numbers. ``cell`` must pass `are_plain_samples`.
+    ``cell`` must pass `are_plain_samples`.
     """
     pointed = "|".join(map(_pointed, cell.split("|")))
     return pointed if "." in pointed and _WRITTEN_SAMPLES.fullmatch(pointed) else None
 
 
 def rounds_of_samples(cell: str) -> int:
-    """The number of rounds in ``cell`` of the column `samples`; ``|`` separates the rounds."""
     return cell.count("|") + 1 if cell else 0
 
 
@@ -258,7 +244,7 @@ def _detail_cell(pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def clean_detail(detail: Mapping[str, str]) -> dict[str, str]:
-    """``detail`` with keys and values that are valid in a cell.
+    """Make the keys and values of ``detail`` valid in a cell.
 
     - Keys are converted to lower case, and characters other than ``a-z 0-9 _`` become ``_``.
     - In values, ``;`` becomes ``,`` and ``=`` becomes ``:``.
@@ -295,7 +281,7 @@ def _are_flags(flags: Any) -> bool:
 
 
 def word(vocabulary: type[StrEnum]) -> CellKind:
-    """The kind of cells that contain a word of the enumeration ``vocabulary``."""
+    """Cells that contain a word of ``vocabulary``."""
     return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
@@ -305,10 +291,7 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """The kind of cells whose whole text matches the regular expression ``pattern``.
-
-    ``what`` describes a valid cell in error messages.
-    """
+    """Cells that match the regular expression ``pattern``; ``what`` is as in `CellKind`."""
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:

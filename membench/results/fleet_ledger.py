@@ -1,8 +1,6 @@
-"""The ledger of a fleet run: the hosts that were asked to measure, and the state of each host.
+"""The ledger of a fleet run: a JSON file with the state of each host.
 
-The ledger is a JSON file in the directory of the results, ``<fleet id>.fleet.json``. membench
-replaces the whole file when the state of a host changes. So `membench fleet run --resume` can
-continue after the client died.
+With the ledger, `membench fleet run --resume` can continue after the client died.
 """
 
 from __future__ import annotations
@@ -25,8 +23,6 @@ _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 class HostState(StrEnum):
-    """The state of a host; after the end of a fleet run, only arrived, failed or missing."""
-
     WAITING = "waiting"
     RUNNING = "running"
     ARRIVED = "arrived"  # its results were copied here and checked
@@ -36,15 +32,14 @@ class HostState(StrEnum):
 
 @record
 class Host:
-    """A host of a fleet, with the state of its measurement.
+    """A host of a fleet run, with the state of its measurement.
 
     Attributes:
-        name: name of the host; the directory and the column `machine` of the results have the same
-            name.
-        detail: the last message of the host, or the reason of the failure; one line of ASCII.
+        name: also the name of the directory, and the column `machine`, of the results.
+        detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
-        attempts: how often the host was asked to measure since the start or the last resumption.
+        attempts: how often the host was asked since the start or the last resumption.
     """
 
     name: str
@@ -62,7 +57,7 @@ class FleetLedger:
     Attributes:
         fleet_id: ``<UTC>-<4 hex>``.
         arguments: arguments of ``membench run`` on each host.
-        per: what counts as one machine: ``host`` or ``worker``.
+        per: ``host``, or ``worker`` if each worker counts as a host.
         directory: directory on each host for its journal and results; empty for the default.
     """
 
@@ -74,16 +69,13 @@ class FleetLedger:
     schema: str = SCHEMA
 
     def host(self, name: str) -> Host:
-        """Return the host named ``name``, which must be in the ledger."""
         return next(host for host in self.hosts if host.name == name)
 
     def of_state(self, *states: HostState) -> tuple[Host, ...]:
-        """The hosts with one of the states in ``states``."""
         return tuple(host for host in self.hosts if host.state in states)
 
 
 def ledger_path(directory: Path, fleet_id: str) -> Path:
-    """The path of the ledger of the fleet run ``fleet_id`` in ``directory``."""
     return directory / f"{fleet_id}{SUFFIX}"
 
 
@@ -101,17 +93,17 @@ def latest_ledger(directory: Path) -> FleetLedger | None:
     """Read the ledger of the newest fleet run in ``directory``; None if no ledger exists.
 
     Raises:
-        SchemaError: the ledger exists but cannot be read.
+        SchemaError: the ledger cannot be read.
     """
     names = sorted(path.name for path in directory.glob(f"*{SUFFIX}"))
     return read_ledger(directory / names[-1]) if names else None
 
 
 def read_ledger(path: Path) -> FleetLedger:
-    """Read the ledger at ``path``.
+    """Read and check the ledger at ``path``.
 
     Raises:
-        SchemaError: the ledger cannot be read; the one-line message names the file.
+        SchemaError: the ledger cannot be read or is invalid; the message names the file.
     """
     try:
         data = parse_json(read_bytes(path, MAX_JSON))

@@ -11,12 +11,12 @@ from membench.results.schema import Row, are_usual_samples
 LARGEST = 1e100
 """Largest permitted value of a measurement in its unit; 1 / `LARGEST` is the smallest.
 
-The product of three such values still fits into a double.
+The product of three such values fits in a double.
 """
 
 
 def fits(number: float) -> bool:
-    """Whether ``number`` is 0, or between 1e-100 (1 / `LARGEST`) and 1e100 (`LARGEST`)."""
+    """Whether ``number`` is 0, or between 1 / `LARGEST` and `LARGEST`."""
     return number == 0 or 1 / LARGEST <= number <= LARGEST
 
 
@@ -24,7 +24,7 @@ def check_magnitude(rows: Iterable[Row]) -> None:
     """Reject rows whose values are valid, but whose sums and ratios could overflow.
 
     Raises:
-        SchemaError: a value is too large or too small; the one-line message names the row.
+        SchemaError: a value is too large or too small.
     """
     for row in rows:
         numbers = list(_numbers(row))
@@ -37,7 +37,6 @@ def check_magnitude(rows: Iterable[Row]) -> None:
 
 
 def _numbers(row: Row) -> Iterator[float]:
-    """The numbers of ``row`` other than 0."""
     single = (row.value, row.spread, row.min, row.max, row.peak, row.sm_mhz)
     whole = (row.size_bytes, row.bytes_moved, row.iters)
     samples = () if are_usual_samples(row) else chain.from_iterable(row.samples)

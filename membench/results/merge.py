@@ -14,20 +14,17 @@ DetailValue = str | int | float
 
 
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
-    """Combine the facts of the rounds ``units`` of one case; returns column -> value.
+    """Combine the facts of the rounds ``units`` of one case: column -> value.
 
-    Rounds without a value are ignored; if no round has a value, the result is absent (None or
-    empty). If all other rounds have the same value, the result is this value. Otherwise the result
-    depends on the column:
+    Rounds without a value are ignored. If the values differ, the result is:
 
-    - For an integer: the low median, which is the value of some round.
-    - For a frequency or a peak: the median.
-    - For text: the sorted distinct values, joined by ``,``.
-    - For a word of a closed list, or a backend: no value.
+    - for an integer, the low median, which is the value of some round
+    - for a frequency or a peak, the median
+    - for text, the sorted distinct values, joined by ``,``
+    - for a word of a closed list, or a backend, no value
 
-    `verified` and `converged` are false if they are false in any round, true if they are true in
-    all rounds, and otherwise None. A `kernel` that a spreadsheet would read as a number gets the
-    prefix ``k``.
+    `verified` and `converged` are False if any round has False, True if all rounds have True, and
+    otherwise None. A `kernel` that a spreadsheet would read as a number gets the prefix ``k``.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])
@@ -36,7 +33,7 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """Combine the column `detail` of ``units``; returns name -> text.
+    """Combine the details of the rounds ``units``: name -> text.
 
     Numbers that differ become their median with 4 significant digits. Other values that differ are
     sorted and joined by ``,``.

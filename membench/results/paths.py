@@ -1,4 +1,4 @@
-"""The paths of a run's files, and the check before a run that membench can write these files."""
+"""The paths of a run's files, and the check that membench can write these files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ def default_path(results: Path, machine: str, started: str, profile: str) -> Pat
 
 
 def unused_path(csv: Path) -> Path:
-    """Return ``csv``, or ``csv`` with ``_2``, ``_3`` ... before the suffix.
-
-    The result is the first of these names for which no CSV, sidecar or journal exists.
-    """
+    """The first of ``NAME.csv``, ``NAME_2.csv``, ... without a CSV, sidecar or journal."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
@@ -31,38 +28,29 @@ def unused_path(csv: Path) -> Path:
 
 
 def with_mark(csv: Path, mark: str) -> Path:
-    """Return ``csv`` with ``mark`` before the suffix ``.csv``.
-
-    If the name does not end in ``.csv``, the mark is at the end.
-    """
+    """Insert ``mark`` before the suffix ``.csv``; append ``mark`` to a name without this suffix."""
     stem = _stem(csv)
     return csv.with_name(f"{stem}{mark}{csv.name[len(stem) :]}")
 
 
 def sidecar_path(csv: Path) -> Path:
-    """The path of the sidecar, the JSON file beside the results file ``csv``."""
     return csv.with_name(f"{_stem(csv)}.json")
 
 
 def journal_path(csv: Path) -> Path:
-    """The path of the journal of ``csv``; the journal exists until the CSV is written."""
     return csv.with_name(f"{_stem(csv)}.journal")
 
 
 def _stem(csv: Path) -> str:
-    """The file name without ``.csv``; other suffixes stay, because `run.v1` and `run.v2` differ."""
+    """The file name without ``.csv``; other suffixes stay, such as in ``run.v1``."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
 
 
 def check_output(csv: Path) -> None:
-    """Check that a run can write ``csv``, its sidecar and its journal; create the directory.
-
-    The check comes before the measurement, so that no time is lost on results that cannot be saved.
-    A run never overwrites a file, and writes only new regular files.
+    """Create the directory of ``csv``, and check that a run can write new files there.
 
     Raises:
-        OutputError: a file cannot be written. The one-line message gives the reason, and the hint a
-            remedy.
+        OutputError: the CSV, its sidecar or its journal exists or cannot be written.
     """
     try:
         csv.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +65,7 @@ def check_output(csv: Path) -> None:
 
 
 def check_unused(csv: Path) -> None:
-    """Check that ``csv``, its sidecar and its journal do not exist; writes nothing.
+    """Check that ``csv``, its sidecar and its journal do not exist.
 
     Raises:
         OutputError: a file exists, ``csv`` is a directory, or a directory in its path is a file.

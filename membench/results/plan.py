@@ -17,15 +17,15 @@ class PlannedCase:
 
     Attributes:
         seconds: estimated time of the case in one round.
-        skipped: why the case cannot run on this machine; empty if the case can run.
         memory: bytes of host memory that the case allocates.
         disk: bytes of the scratch file of the case.
         backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
+        skipped: why the case cannot run on this machine; empty if the case can run.
         gpu_memory: bytes of GPU memory that the case allocates.
         tuned: whether membench chooses the configuration of the case before the first round.
         gpu: index among the visible GPUs; None for a case without a GPU.
-        rounds: number of rounds in which the case is measured, spread over the run; 0 for all.
-        flags: flags of the case's rows that are known before the measurement.
+        rounds: number of rounds in which the case is measured; 0 for all rounds of the run.
+        flags: flags that are known before the measurement.
     """
 
     id: str
@@ -47,10 +47,7 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The backend of the case's rows if the case was not measured.
-
-        For ``cuda-storage`` (a GPU and a scratch file), this is ``cuda``.
-        """
+        """The `backend` of rows without a measurement: ``cuda`` instead of ``cuda-storage``."""
         return self.backend.partition("-")[0]
 
 
@@ -59,7 +56,6 @@ class Pairing:
     """The pairing of a run with another run; the rounds of the two runs are measured in turns.
 
     Attributes:
-        pair_id: an id that both runs share.
         side: ``a`` or ``b``.
         partner: name of the other run's results file, in the same directory.
         versus: the difference of b from a, as in ``--versus``; empty if only the set-up commands
@@ -76,7 +72,6 @@ class Pairing:
 
     @property
     def setup(self) -> str:
-        """The set-up command for the rounds of this run."""
         return self.setup_a if self.side == "a" else self.setup_b
 
 
@@ -85,16 +80,15 @@ class Plan:
     """The cases that a run will measure, and the settings of the run.
 
     Attributes:
-        run_id: ``<UTC>-<4 hex>``, unique, so that files of several runs can be concatenated.
+        run_id: ``<UTC>-<4 hex>``.
         seed: seed of the random order of the cases in every round.
         timeout: maximum seconds for one case in one round.
         device: the option ``--device``: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
-        disk_budget: maximum bytes of the scratch file; a fixed multiple of this number limits all
-            writes together.
+        disk_budget: maximum bytes of the scratch file; also limits the sum of all writes.
         hold: whether a GPU starts only after all its work is queued.
-        pair: the pairing of a paired run; None for other runs.
+        pair: None if the run is not paired.
     """
 
     run_id: str
@@ -114,13 +108,12 @@ class Plan:
     pair: Pairing | None = None
 
     def rounds_of(self, case: PlannedCase) -> int:
-        """Number of rounds in which ``case`` is measured."""
         return min(case.rounds or self.rounds, self.rounds)
 
     def measures(self, case: PlannedCase, round_: int) -> bool:
         """Whether ``case`` is measured in round ``round_``, numbered from 1.
 
-        The rounds of a case are spread evenly, beginning with the first round. So a drift of the
-        machine affects all cases equally.
+        The rounds of a case are spread evenly, so that a drift of the machine affects all cases
+        equally.
         """
         return (round_ - 1) * self.rounds_of(case) % self.rounds < self.rounds_of(case)

@@ -13,10 +13,10 @@ _MAX_CASES = 100_000
 
 
 def check(plan: Plan) -> None:
-    """Reject a ``plan`` that membench cannot have written, for example an edited plan.
+    """Reject a ``plan`` that membench cannot have written.
 
     Raises:
-        SchemaError: a value is out of range; the one-line message names the field.
+        SchemaError: a value is out of range; the message names the field.
     """
     cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
     wrong = [name for name, cell in cells if not is_cell(name, cell)]
@@ -38,17 +38,14 @@ def check(plan: Plan) -> None:
 
 
 def _is_pairing(pair: Pairing) -> bool:
-    """Whether the fields of ``pair`` are valid.
-
-    The partner must be a bare file name, so that membench reads and writes no other directory.
-    """
+    # A bare file name, so that membench reads and writes no other directory.
     name = pair.partner
     bare = bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name
     return bare and pair.side in ("a", "b") and is_cell("run_id", pair.pair_id)
 
 
 def _problem(case: PlannedCase) -> str:
-    """The name of the first field of ``case`` that is out of range; empty if all are valid."""
+    """The first field of ``case`` that is out of range; empty if all are valid."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

@@ -18,17 +18,15 @@ from membench.results.table import to_csv
 def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
     """Write ``rows`` to ``csv`` or to the next free name, and ``sidecar`` beside the CSV.
 
-    Either both files are written or none, unless the process is killed between the two: then only
-    the sidecar exists.
-    Files that the same run wrote earlier are replaced. All other files are kept, even if another
-    program creates them at the same moment.
+    Only files that the same run wrote earlier are replaced. The sidecar is written first, so a new
+    CSV always has its sidecar.
 
     Returns:
-        The path of the written CSV: ``csv``, or ``<name>-2.csv``, ``-3`` ... in the same directory.
+        The path of the CSV: ``csv``, or ``<name>-2.csv``, ``-3`` ... in the same directory.
 
     Raises:
-        SchemaError: a row breaks the schema; nothing is written.
-        OutputError: the files cannot be written; no temporary file is left.
+        SchemaError: a row breaks the schema.
+        OutputError: the files cannot be written.
     """
     table = to_csv(rows)
     document = to_json(sidecar, hashlib.sha256(table).hexdigest())

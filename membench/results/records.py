@@ -1,8 +1,7 @@
 """Split the text of a CSV file into cells.
 
-`at_once` splits a whole file in a few calls and is faster than the csv module, but cannot split
-every file. `records` tries `at_once` first. If `at_once` fails, `records` uses the csv module,
-which also reports invalid CSV. Both ways give the same cells.
+`at_once` is faster than the csv module, but cannot split every file. `records` splits every valid
+file, into the same cells.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from membench.core.errors import SchemaError
 
 MAX_CELLS = 10_000
-"""Maximum number of cells in a line: a hundred times the number of columns."""
+"""Maximum number of cells in a line."""
 
 _AT_ONCE = 16 << 20  # characters; the cells of a larger file would take much memory
 # Placeholders for a quoted cell, and for a quote inside a quoted cell. A text with one of these
@@ -29,8 +28,8 @@ class Cells(NamedTuple):
     """The cells of a file whose records are one line each and have equally many cells.
 
     Attributes:
-        cells: the cells of all records in order. After each record, one extra element marks the end
-            of the line.
+        cells: the cells of all records in order; after each record, one extra element ends the
+            line.
         width: number of cells per record, without the extra element.
     """
 
@@ -39,16 +38,15 @@ class Cells(NamedTuple):
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The cells of the first record."""
         return tuple(self.cells[: self.width])
 
     def column(self, place: int) -> list[str]:
-        """The cells of column number ``place``, from 0, without the header."""
+        """The cells of column ``place``, numbered from 0, without the header."""
         stride = self.width + 1
         return self.cells[stride + place :: stride]
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Yield each record as a list of cells, including the header."""
+        """Yield the cells of each record, including the header."""
         for start in range(0, len(self.cells), self.width + 1):
             yield self.cells[start : start + self.width]
 
@@ -85,11 +83,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def at_once(text: str) -> Cells | None:
-    """Split ``text`` into cells; None if `records` must use the csv module.
-
-    The result is None, for example, if a cell may contain a line break, or if the lines have
-    different numbers of cells.
-    """
+    """Split ``text`` into cells; None if `records` must use the csv module."""
     if "\r" in text:  # RFC 4180 ends lines with CR LF
         text = text.replace("\r\n", "\n")
     if not text or "\r" in text or _QUOTED in text or _QUOTE in text:
@@ -115,7 +109,7 @@ def at_once(text: str) -> Cells | None:
 def _unquoted(text: str) -> tuple[str, list[str]] | None:
     """Replace each quoted part of ``text`` by `_QUOTED`; return the text and the quoted parts.
 
-    None if quotes are not paired, or if a line ends inside quotes.
+    None if only the csv module can split ``text``.
     """
     parts = text.split('"')
     doubled = "" in parts[2:-1:2]  # two quotes in a quoted part stand for one

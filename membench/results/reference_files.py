@@ -1,7 +1,6 @@
-"""The folder of the reference results, in an installed package or in a checkout.
+"""Find the reference results, in an installed package or in a checkout.
 
-A wheel contains ``results/reference/`` as ``membench/reference/``. An editable install and a
-checkout without installation use the folder of the checkout.
+A wheel contains ``results/reference/`` as ``membench/reference/``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ def reference_root() -> Path | None:
 
 
 def reference_names() -> list[str]:
-    """The names of the references, sorted."""
     root = reference_root()
     return sorted(path.name for path in root.iterdir() if path.is_dir()) if root else []
 
@@ -32,7 +30,7 @@ def reference_name(argument: str) -> str:
     """Return the name in ``argument``, which has the form ``ref:NAME``.
 
     Raises:
-        UsageError: ``argument`` has another form, or no reference has this name.
+        UsageError: there is no such reference.
     """
     name = argument.removeprefix(PREFIX)
     if name == argument or name not in reference_names():
@@ -55,10 +53,10 @@ def reference_paths(name: str) -> list[Path]:
 
 
 def files_of(arguments: Iterable[str | Path]) -> list[Path]:
-    """The paths that a user gave; ``ref:NAME`` is replaced by the files of the reference.
+    """Replace each ``ref:NAME`` in ``arguments`` by the results files of the reference.
 
     Raises:
-        UsageError: no reference has the given name.
+        UsageError: there is no such reference.
         MembenchError: a reference has no results files.
     """
     found: list[Path] = []

@@ -1,4 +1,4 @@
-"""Pure functions that compute the rows of a results file from the results of the rounds."""
+"""Compute the rows of a results file from the results of the rounds."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _MAD_TO_SIGMA = 1.4826  # 1 / the 0.75 quantile of the standard normal distribut
 def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> list[Row]:
     """Compute one row per planned case, metric and statistic, in the order of ``plan``.
 
-    The numbers are rounded as in a results file. A case that failed in any round is `failed`, and
-    keeps its samples. A case with an impossible number is `failed` too: a value that is not finite
-    or not above 0, or a sample that is not finite or below 0. Otherwise, a case that was skipped in
-    any round is `skipped`. A case that was measured in fewer rounds than planned is `ok`.
+    - A case that failed in any round, or has an impossible number, is `failed`.
+    - Otherwise, a case that was skipped in any round is `skipped`.
+    - Any other case is `ok`, even with fewer rounds than planned.
+
+    The numbers are rounded as in a results file.
 
     Args:
-        plan: the run's plan.
         units: the results from the journal. If a case has several results in a round, the last
             result counts.
         partial: whether to leave out cases that the run did not reach.
@@ -96,10 +96,7 @@ def _row(
     units: Sequence[CaseResult],
     planned: Sequence[str],
 ) -> Row:
-    """The row of one metric and statistic of a case.
-
-    ``outcome`` is the result of `_outcome`, and ``planned`` are the flags in the plan.
-    """
+    """The row of one metric and statistic; ``planned`` are the flags of the case in the plan."""
     status, reason = outcome
     found = [(unit, one) for unit in units for one in unit.readings if one.metric is metric]
     found = [(unit, one) for unit, one in found if one.stat is stat]
@@ -137,7 +134,6 @@ def _row(
 
 
 def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, str]:
-    """(status of ``case`` over all rounds, reason). The reason is empty if the status is `ok`."""
     if case.skipped:
         return Status.SKIPPED, case.skipped
     for unit in units:
@@ -151,7 +147,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """The reason why ``unit`` failed, or a text about an impossible number; empty if neither."""
+    """Why ``unit`` failed, or which of its numbers is impossible; empty if neither."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:
@@ -168,5 +164,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """The valid samples with the precision of a file, so that min and max match the file."""
+    """The valid samples, rounded as in a file, so that min and max match the file."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

@@ -85,7 +85,7 @@ _KINDS: Mapping[str, CellKind] = MappingProxyType(
 )
 
 COLUMNS: tuple[str, ...] = tuple(_KINDS)
-"""The header of `membench.results/1`, in order."""
+"""The header of ``membench.results/1``, in order."""
 
 
 @record(kw_only=True)
@@ -98,15 +98,14 @@ class Row:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
         rounds: number of rounds with a value.
         n: number of samples taken, stored or not.
-        round_values: one number per round; these are compared between runs.
+        round_values: one number per round.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
-        min, max: smallest and largest sample.
+        min, max: over all samples.
         samples: stored samples of each round; at most 7 significant digits in a file.
         size_bytes: bytes of the working set.
         bytes_moved: payload of one sample in bytes.
-        iters: number of iterations of one sample.
+        iters: iterations of one sample.
         peak: theoretical limit of the hardware, in ``unit``.
-        detail: further facts about the measurement; all values are text.
         started: ISO 8601, UTC, with Z.
     """
 
@@ -154,15 +153,11 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """The tuple (run, case, metric, statistic), which is unique in a file."""
+        """(run, case, metric, statistic), which is unique in a file."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
-
-        None if the case has no size, or if the size is unknown.
-        """
         return array_bytes(self.case, self.detail, self.size_bytes)
 
     @property
@@ -181,10 +176,10 @@ _SAMPLES_CELL = "_samples"
 
 
 class _SamplesOnDemand:
-    """The samples of a row from a file, parsed on first access.
+    """The samples of a row from a file, parsed on first access, because most readers need none.
 
-    Most readers need no samples, and a file has many thousands. The class is not a data descriptor.
-    So samples that were given to the constructor, or parsed before, take precedence.
+    The class is not a data descriptor. So samples that were given to the constructor, or parsed
+    before, take precedence.
     """
 
     def __get__(self, row: Row | None, _owner: type[Row]) -> tuple[tuple[float, ...], ...]:
@@ -257,8 +252,6 @@ def is_median(value: float, values: Sequence[float]) -> bool:
 
 @record
 class _Rule:
-    """A rule between the columns of a row; the error message names ``column``."""
-
     column: str
     holds: Callable[[Any], bool]
     message: str
@@ -326,8 +319,6 @@ _OWN = ("case", "value", "n", "round_values", "spread", "min", "max", "samples",
 
 
 class _Column(NamedTuple):
-    """A column with its position and the properties of its cells."""
-
     place: int
     name: str
     kind: CellKind
@@ -382,8 +373,7 @@ class _Judgement(NamedTuple):
     Attributes:
         name, fault: the first column with an invalid value, and the reason; empty if all are valid.
         broken: the broken rules, if no value is invalid.
-        cells: the cells of a whole row, where cells of columns outside the group are empty; an
-            empty list if a value is invalid.
+        cells: the cells of a row, empty outside the group; no cells if a value is invalid.
     """
 
     name: str
@@ -397,11 +387,7 @@ _pick_of_run, _pick_others = (group.pick for group in _GROUPS)
 
 
 def _judgements(values: Mapping[str, Any]) -> _Judged | None:
-    """Check the values of each group of `_GROUPS`. Equal values are checked only once.
-
-    The result has one judgement per group. None if a value cannot be hashed, such as a list instead
-    of a tuple.
-    """
+    """One judgement per group of `_GROUPS`; None if a value cannot be hashed, such as a list."""
     of_run, others = _pick_of_run(values), _pick_others(values)
     try:
         return (
@@ -427,10 +413,7 @@ def _judged(place: int, values: tuple[Any, ...], _types: tuple[type, ...]) -> _J
 
 
 def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple[str, str]:
-    """(name of the first of ``columns`` with an invalid value, reason).
-
-    If all values are valid, both texts are empty.
-    """
+    """(first of ``columns`` with an invalid value, reason); both are empty if all are valid."""
     for _, name, kind, absent, required in columns:
         value = values[name]
         if value is None or value == absent:
@@ -442,7 +425,7 @@ def _first_fault(values: Mapping[str, Any], columns: Sequence[_Column]) -> tuple
 
 
 def to_cells(row: Row) -> list[str]:
-    """Format ``row`` as cells in the order of `COLUMNS`; `ascii_line` cleans free text."""
+    """Format ``row`` as cells in the order of `COLUMNS`."""
     return _cells(row, _judgements(vars(row)))
 
 
@@ -521,14 +504,6 @@ def _from_cells(cells_by_name: Mapping[str, str]) -> tuple[Row, _Judged]:
 
 
 class _GroupRead(NamedTuple):
-    """The result of parsing the cells of one group of columns.
-
-    Attributes:
-        fault: why a cell is invalid; empty if all cells are valid.
-        values: column -> parsed value; empty after a fault.
-        judgement: the result of checking these values.
-    """
-
     fault: str
     values: dict[str, Any]
     judgement: _Judgement
@@ -544,11 +519,9 @@ def _read_group(place: int, found: tuple[str, ...]) -> _GroupRead:
 
 
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """Parse the cells ``found`` of ``columns``.
+    """Parse the cells ``found`` of ``columns``: (invalid column, reason, column -> value).
 
-    Returns:
-        (first column with an invalid cell, reason, mapping from column to value). Without an
-            invalid cell, the two texts are empty.
+    If all cells are valid, the two texts are empty.
     """
     values: dict[str, Any] = {}
     for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):
@@ -601,10 +574,7 @@ def is_cell(column: str, cell: str) -> bool:
 
 
 def normal(row: Row) -> Row:
-    """The row that a reader would return after ``row`` was written to a file.
-
-    Texts are printable, and samples have at most 7 significant digits.
-    """
+    """The row that a reader would return after ``row`` was written to a file."""
     return from_cells(dict(zip(COLUMNS, to_cells(row), strict=True)))
 
 
@@ -613,4 +583,4 @@ def _refused(case: str, column: str, message: str) -> SchemaError:
 
 
 READERS: Mapping[str, Callable[[Mapping[str, str]], Row]] = MappingProxyType({SCHEMA: checked_row})
-"""Schema -> function that reads and checks its rows; each old major version keeps its own."""
+"""Schema -> function that reads and checks a row."""

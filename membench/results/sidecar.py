@@ -1,8 +1,4 @@
-"""The sidecar: a JSON file beside the results file that describes the run.
-
-The sidecar also contains the digest of the CSV, which shows whether somebody changed the CSV.
-`membench compare` works without a sidecar.
-"""
+"""The sidecar: a JSON file beside the results file that describes the run."""
 
 from __future__ import annotations
 
@@ -28,15 +24,13 @@ class Sidecar:
     """The description of a run.
 
     Attributes:
-        plan: the plan, with the command's arguments (``argv``) and ``seed``.
         machine: the machine snapshot, as plain data.
         order: for each round, the case ids in the order of measurement.
-        notes: the events of the journal, including the clocks at the end of each round.
-        seconds: activity -> wall time in seconds. For a resumed run, the times begin with the last
-            resumption.
+        notes: the events of the journal.
+        seconds: activity -> wall time in seconds, since the start or the last resumption.
         interrupted: whether the run ended before the plan was complete.
         pair_id: an id that both runs of a paired run share; empty for other runs.
-        sha256: SHA-256 of the bytes of the CSV, in hexadecimal.
+        sha256: SHA-256 of the CSV, in hexadecimal.
     """
 
     schema: str = SCHEMA
@@ -51,7 +45,7 @@ class Sidecar:
 
 
 def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
-    """Write ``sidecar`` beside ``csv``, with the SHA-256 of ``csv``; returns the sidecar's path.
+    """Write ``sidecar`` beside ``csv``, with the SHA-256 of ``csv``; return the sidecar's path.
 
     Raises:
         OutputError: ``csv`` cannot be read, or the sidecar cannot be written.
@@ -62,16 +56,16 @@ def write_sidecar(csv: Path, sidecar: Sidecar) -> Path:
 
 
 def to_json(sidecar: Sidecar, sha256: str) -> bytes:
-    """Format ``sidecar`` as JSON; ``sha256`` is the digest of the CSV in hexadecimal."""
+    """Format ``sidecar`` as JSON, with the digest ``sha256`` of the CSV in hexadecimal."""
     whole = dump(replace(sidecar, sha256=sha256))
     return json.dumps(whole, indent=1, allow_nan=False).encode("ascii") + b"\n"
 
 
 def read_sidecar(csv: Path) -> Sidecar | None:
-    """Read the sidecar of the results file ``csv``; None if there is no sidecar.
+    """Read the sidecar of ``csv``; None if there is no sidecar.
 
     Raises:
-        SchemaError: the sidecar exists but cannot be read.
+        SchemaError: the sidecar cannot be read.
     """
     data = read_plain(csv)
     try:
@@ -84,7 +78,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
     """Read the sidecar of ``csv`` as a JSON object, and check only its schema; None if absent.
 
     Raises:
-        SchemaError: the sidecar exists but cannot be read.
+        SchemaError: the sidecar cannot be read.
     """
     path = sidecar_path(csv)
     if not path.exists():
@@ -110,7 +104,7 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
 
 
 def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
-    """Whether the bytes of ``csv`` are unchanged since the run wrote the file.
+    """Whether ``csv`` is unchanged since the run wrote the file.
 
     Raises:
         OutputError: ``csv`` cannot be read.
@@ -119,7 +113,7 @@ def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
 
 
 def digest(csv: Path) -> str:
-    """The SHA-256 of the bytes of ``csv``, in hexadecimal.
+    """The SHA-256 of ``csv``, in hexadecimal.
 
     Raises:
         OutputError: ``csv`` cannot be read.

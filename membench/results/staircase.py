@@ -1,9 +1,9 @@
 """Find the memory tier of each footprint of a pointer chase, from latencies and cache sizes.
 
 The latency over growing footprints (working sets) is a staircase. Each flat step belongs to one
-tier. A ramp between two steps belongs to no tier. The cache sizes that the system reports decide
-the tier of a step, unless the latencies contradict these sizes. On a GPU, the cache operator of the
-loads decides whether L1 can serve the loads.
+tier; a ramp between two steps belongs to no tier. The reported cache sizes decide the tier of a
+step, unless the latencies contradict them. On a GPU, the cache operator of the loads decides
+whether L1 can serve the loads.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """Return ``rows``, in which each pointer-chase row has the tier that the latency curve shows.
+    """Return ``rows``; each pointer-chase row has the tier that the latency curve shows.
 
     A footprint between two steps of the curve keeps its tier and gets the flag `transition`. A
     footprint whose tier the curve does not show keeps its tier and flags.
@@ -84,10 +84,9 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 
 
 def leading(rows: Sequence[Row]) -> list[Row]:
-    """The rows that may represent the best of their tier.
+    """The rows that may represent the best of their tier, after `settled`.
 
-    Such a row has a value, only its tier served the accesses, and the row was not measured under
-    load. So rows of ``host/loaded`` and ``hbm/loaded`` are left out.
+    Rows without a value, with a flag of `OFF_TIER_FLAGS`, or measured under load are left out.
     """
     return [
         row
@@ -106,9 +105,9 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """Find the tier of each row of one curve: index in ``rows`` -> tier, None between two steps.
+    """The tiers of the rows of one curve: index in ``rows`` -> tier, None between two steps.
 
-    Indices of rows whose tier is uncertain are left out.
+    Rows whose tier is uncertain are left out.
     """
     name, params = split_case(rows[0].case)
     caches, memory = _TIERS[name]
@@ -136,11 +135,10 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 
 
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
-    """The tiers of the footprints below `L1_END`, for loads that L1 may serve.
+    """The tiers of the footprints below `L1_END`, for loads that L1 may serve, by index.
 
-    If the latency curve has a visible end of its first step, footprints on the first step are in
-    L1, and footprints on the second step are in L2. Between the steps, the tier is None. Otherwise
-    L1 and L2 cannot be distinguished, and the mapping (index in ``stairs`` -> tier) is empty.
+    The first step is in L1, and the second step is in L2. If the first step has no visible end, L1
+    and L2 cannot be distinguished, and the result is empty.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)
@@ -193,8 +191,8 @@ def _cached(
 
     - The latency is hardly above the latency of the previous step.
     - The latency is close to the latency of a neighbour.
-    - The footprint is at most half of ``least``, the size that the cache certainly has, and the
-      latency is nearer to the previous step than to memory.
+    - The footprint is at most half of ``least``, the minimum size of the cache, and the latency is
+      nearer to the previous step than to memory.
     """
     below = [one for one, out in zip(stairs, beyond, strict=True) if not out]
     found: list[bool] = []

@@ -15,9 +15,9 @@ from membench.results.records import records
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, checked_cells
 
 MAX_BYTES = 512 << 20
-"""Maximum size of a results file in bytes; two thousand concatenated runs fit."""
+"""Maximum size of a results file in bytes."""
 MAX_LINES = 5_000_000
-"""Maximum number of lines of a results file: ten times the lines of two thousand full runs."""
+"""Maximum number of lines of a results file."""
 
 _HEAD = 1 << 16  # characters that are enough to recognise a file
 _FAMILY = SCHEMA.partition("/")[0]
@@ -25,7 +25,7 @@ _WHAT_IT_IS = (
     "give a file from 'membench run', or convert another tool's output with 'membench import'"
 )
 _MARKS = frozenset({"schema", "run_id", "case"})
-"""Words that occur together only in a header line, including the headers of concatenated files."""
+"""Words that occur together only in a header line."""
 
 _QUOTED = ('"', "\r", "\n")
 """Characters other than the comma for which the csv module quotes a cell."""
@@ -35,8 +35,8 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write ``rows`` to ``path``; an existing file is replaced completely or not at all.
 
     Raises:
-        SchemaError: a row breaks the schema; nothing is written.
-        OutputError: ``path`` cannot be written; no temporary file is left.
+        SchemaError: a row breaks the schema.
+        OutputError: ``path`` cannot be written.
     """
     atomic_write(path, to_csv(rows))
 
@@ -71,14 +71,13 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
     """Read the rows of the results file ``path`` in order.
 
     Columns may be in any order; unknown columns are ignored. The file may be a concatenation of
-    several results files, including their headers. Of identical rows, only the first is returned.
+    results files, including their headers. Of identical rows, only the first is returned.
 
     Args:
         pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
-        SchemaError: the file is invalid; the one-line message names the file and, if known, the
-            line.
+        SchemaError: the file is invalid; the message names the file and, if known, the line.
     """
     try:
         return parse_rows(read_text(path, pipe=pipe))
@@ -87,13 +86,13 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """The error for the file ``path``: ``error`` with ``path`` in the message and the hint."""
+    """Return ``error`` with ``path`` in the message, and instead of ``FILE`` in the hint."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 
 
 def parse_rows(text: str) -> list[Row]:
-    """Parse ``text``, the content of a results file, with the rules of `read_rows`.
+    """Parse the content of a results file, with the rules of `read_rows`.
 
     Raises:
         SchemaError: the content is invalid.
@@ -102,11 +101,7 @@ def parse_rows(text: str) -> list[Row]:
 
 
 def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield ``rows`` without repetitions, so that no run counts twice.
-
-    Raises:
-        SchemaError: two rows of the same run, case, metric and statistic differ.
-    """
+    """Yield ``rows`` without repetitions, so that no run counts twice."""
     seen: dict[object, Row] = {}
     for row in rows:
         first = seen.setdefault(row.key, row)
@@ -120,7 +115,7 @@ def _distinct(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def read_text(path: Path, *, pipe: bool) -> str:
-    """Read the text of ``path``, which may be a results file; ``pipe`` is as in `read_rows`.
+    """Read ``path`` as text; ``pipe`` is as in `read_rows`.
 
     Raises:
         SchemaError: the file cannot be read, is not text, or has too many lines.

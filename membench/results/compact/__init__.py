@@ -1,1 +1,1 @@
-"""Read results files as named tuples, about as fast as the csv module."""
+"""Read results files as named tuples, for comparisons of many files."""

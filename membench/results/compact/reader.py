@@ -1,14 +1,11 @@
-"""A fast reader of results files, about as fast as the csv module.
+"""A fast reader of results files, for comparisons.
 
-`membench.results.table.read_rows` checks every cell of a file and creates `Row` objects. For a
-thousand files of a fleet, this takes half a minute. This reader splits a file into cells at once
-and checks the cells column by column. Most cells equal the cells of the previous file or of the row
-above, and are checked only once. Columns that comparisons never use are not read.
+`membench.results.table.read_rows` takes half a minute for a thousand files of a fleet. This reader
+checks the cells column by column, and does not read columns that comparisons never use.
 
-If a check of this reader fails, `parse_rows` reads the file. Only `parse_rows` decides whether a
-results file is valid, and raises the errors. So both readers accept and reject the same files, with
-two exceptions: this reader does not check the columns `SKIPPED`, and `Measurement.round_values`
-checks the round values only on access.
+If a check fails, `parse_rows` reads the file and raises the errors. So both readers accept the same
+files, with two exceptions: this reader does not check the columns `SKIPPED`, and
+`Measurement.round_values` checks the round values only on access.
 """
 
 from __future__ import annotations
@@ -55,13 +52,10 @@ _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` withou
 def read_measurements(path: Path, *, pipe: bool = True) -> list[Measurement]:
     """Read the rows of the results file ``path`` in order, without repetitions of a row.
 
-    Args:
-        path: the results file.
-        pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
+    ``pipe`` is as in `membench.results.table.read_rows`.
 
     Raises:
-        SchemaError: as in `membench.results.table.read_rows`, except for the round values and for
-            the columns `SKIPPED`.
+        SchemaError: as in `read_rows`, except for the round values and for the columns `SKIPPED`.
     """
     try:
         text = read_text(path, pipe=pipe)
@@ -110,7 +104,7 @@ def _plain(text: str) -> list[Measurement] | None:
 
 
 def _interned(cells: list[str]) -> list[str]:
-    """``cells`` with one shared object for equal texts, across all files, to save memory."""
+    """``cells`` with one shared object for equal texts, to save memory."""
     first = intern(cells[0])
     return [first] * len(cells) if cells.count(first) == len(cells) else list(map(intern, cells))
 
@@ -123,9 +117,7 @@ def _agree(
 ) -> bool:
     """Whether the values and the counts of each row are allowed in a file.
 
-    Not checked: whether `value` is the median of the round values.
-    ``values``, ``spreads`` and ``lists`` have one element per row: the number in `value`, the
-    number in `spread`, and the cell `round_values`.
+    ``lists`` are the cells `round_values`; whether `value` is their median is not checked.
     """
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
@@ -153,11 +145,10 @@ def _joined(cells: Sequence[str]) -> str:
 
 
 class _CommonColumns(NamedTuple):
-    """The columns of a file whose values many rows share (`Common`).
+    """The columns of `Common` in a file.
 
     Attributes:
         columns: the cells, a list for each field of `Common`.
-        commons: the parsed values, one object for each row.
         semicolons: for each row, the number of semicolons in a complete cell `round_values`.
         usual: whether every row is `ok` and has several rounds.
         lower: indices of the rows for which a lower value is better.
@@ -178,8 +169,8 @@ _files: dict[tuple[str, ...], _CommonColumns] = {}  # key: number of rows, cells
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
     """Parse ``columns``; None if a row is not allowed in a file.
 
-    Runs of the same cases on similar machines differ in few of these cells, mostly in flags. So
-    only rows that differ from the rows of an earlier similar file are examined.
+    Files of similar machines differ in few of these cells, so only rows that differ from the rows
+    of an earlier similar file are examined.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)
@@ -203,7 +194,6 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
 
 
 def _commons(columns: list[list[str]], before: _CommonColumns | None) -> list[Common | None]:
-    """The parsed values of each row; None for a row that is not allowed in a file."""
     if before is None:
         return list(map(_checked, zip(*columns, strict=True)))
     pairs = [pair for pair in zip(columns, before.columns, strict=True) if pair[0] != pair[1]]
@@ -235,7 +225,6 @@ def _checked(cells: tuple[str, ...]) -> Common | None:
 
 
 def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
-    """Whether two rows have the same run, case, metric and statistic."""
     if shared.unique:
         return False
     keys = zip(runs, shared.commons, strict=True)
@@ -244,10 +233,7 @@ def _repeated(shared: _CommonColumns, runs: Sequence[str]) -> bool:
 
 
 def _columns(text: str) -> list[list[str]] | None:
-    """The cells of ``text`` below the header, as one list for each column of `_READ`.
-
-    None if `at_once` cannot split ``text``, or if `_places` rejects the header.
-    """
+    """One list of cells per column of `_READ`; None if only `parse_rows` can read ``text``."""
     cells = at_once(text)
     places = None if cells is None else _places(cells.header)
     if cells is None or places is None:
@@ -257,10 +243,7 @@ def _columns(text: str) -> list[list[str]] | None:
 
 @lru_cache(maxsize=64)
 def _places(header: tuple[str, ...]) -> tuple[int, ...] | None:
-    """The positions of the columns `_READ` in ``header``.
-
-    None if a known column is missing, or if a name occurs twice.
-    """
+    """The positions of the columns `_READ`; None if a column is missing or occurs twice."""
     if not set(COLUMNS) <= set(header) or len(set(header)) != len(header):
         return None
     return tuple(map(header.index, _READ))

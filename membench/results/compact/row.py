@@ -41,12 +41,10 @@ class Common(NamedTuple):
 
     @property
     def cited(self) -> bool:
-        """Whether the row is a published figure instead of a measurement."""
         return self.backend == "cited"
 
     @property
     def imported(self) -> bool:
-        """Whether another tool than membench measured the row."""
         return self.backend.startswith("import:")
 
 
@@ -54,8 +52,7 @@ class Measurement(NamedTuple):
     """One (case, metric, stat) of one run, with the columns that comparisons need.
 
     `best` is the column `max` if a higher value is better, otherwise `min`. Fields whose name ends
-    in ``_cell`` contain unparsed cells. The properties `detail`, `round_values` and `samples` parse
-    the cells on access. The other fields, and most properties, have the names of their columns.
+    in ``_cell`` contain unparsed cells.
     """
 
     common: Common
@@ -146,25 +143,19 @@ class Measurement(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str, Metric, Stat]:
-        """The tuple (run, case, metric, statistic), which is unique in a file."""
         return (self.run_id, self.case, self.metric, self.stat)
 
     @property
     def detail(self) -> Mapping[str, str]:
-        """Further facts about the measurement, by name."""
         return read_detail(self.detail_cell) or {}
 
     @property
     def array_bytes(self) -> int | None:
-        """Bytes of each array of the case: the size in the case id, or the size chosen for `auto`.
-
-        None if the case has no size, or if the size is unknown.
-        """
         return array_bytes(self.case, self.detail, self.common.size_bytes)
 
     @property
     def round_values(self) -> tuple[float, ...]:
-        """The value of each round, in the unit of the row.
+        """The value of each round.
 
         Raises:
             SchemaError: a round value is not a finite number above 0, or `value` is not the median
@@ -174,8 +165,7 @@ class Measurement(NamedTuple):
         if not values:
             return values
         ordered = sorted(values)
-        # A fast check of the smallest and largest value and of the median. Only if this check
-        # fails, each value is checked.
+        # Only if this fast check fails, each value is checked.
         middle = ordered[len(values) // 2] if len(values) % 2 else None
         if ordered[0] > 0 and ordered[-1] < math.inf and self.value == middle:
             return values
@@ -189,9 +179,7 @@ class Measurement(NamedTuple):
 
     @property
     def samples(self) -> tuple[tuple[float, ...], ...]:
-        """The stored samples in the unit of the row, one tuple per round.
-
-        Empty unless the row has exactly one round.
+        """The stored samples, one tuple per round; empty unless the row has exactly one round.
 
         Raises:
             SchemaError: the cell does not contain valid samples.
@@ -206,7 +194,6 @@ class Measurement(NamedTuple):
 
 
 def commons_of(rows: Iterable[Measurement]) -> tuple[Common, ...]:
-    """The distinct `Common` objects of ``rows``; there are few, even for thousands of rows."""
     return distinct(list(map(attrgetter("common"), rows)))
 
 

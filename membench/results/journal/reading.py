@@ -1,8 +1,4 @@
-"""The content of a journal, and functions that read a journal.
-
-A journal consists of JSON lines. The first line contains the plan, so that membench can resume a
-run from the journal alone. Case results and events follow.
-"""
+"""Read a journal: JSON lines with the plan, and then case results and events."""
 
 from __future__ import annotations
 
@@ -36,11 +32,9 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in the order of measurement. If a case has several results in a
-            round, only the last result is kept.
+        units: the case results in order; for each case and round, only the last result.
         machine: the machine snapshot, as plain data.
-        notes: the events in the order of the journal.
-        length: number of bytes of the complete records; further bytes are an incomplete record.
+        length: number of bytes of the complete records.
     """
 
     plan: Plan
@@ -51,13 +45,10 @@ class Contents:
 
 
 def read_journal(path: Path) -> Contents:
-    """Read the journal at ``path``; its run may still be in progress.
-
-    If the process died while it wrote the last record, the record is incomplete and is left out.
+    """Read the journal at ``path``, without an incomplete last record.
 
     Raises:
-        JournalError: the journal cannot be read; the one-line message gives the line number of a
-            damaged record.
+        JournalError: the journal cannot be read or is damaged.
     """
     refuse_link(path)
     if not path.exists():
@@ -127,10 +118,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """Load the object in ``record``, which is line ``number``.
-
-    None for a kind of record that only newer versions of membench write.
-    """
+    """Load line ``number`` of a journal; None for a kind of record of a newer membench."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -164,7 +152,6 @@ def refuse_link(path: Path) -> None:
 
 
 def unreadable(path: Path, error: OSError) -> JournalError:
-    """Create the error for a journal at ``path`` that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return JournalError(
             f"there is no {shown(path)}, so there is nothing to resume",

@@ -1,7 +1,7 @@
 """Write the journal of a run.
 
-Each record (`membench.results.journal.reading`) is written and synced to disk before the next case
-starts. So if the process or the machine dies, at most the result of the current case is lost.
+Each record is synced to disk before the next case starts. So if the machine dies, at most the
+result of the current case is lost.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Journal:
-    """An open journal, locked against other processes while it is open.
+    """An open journal, locked against other processes.
 
     Attributes:
-        restored: whether the run had to write the file again because somebody removed the file.
+        restored: whether `keep` had to write the file again.
     """
 
     def __init__(self, path: Path, descriptor: int, length: int) -> None:
@@ -80,12 +80,8 @@ class Journal:
     def resume(cls, path: Path) -> tuple[Self, Contents]:
         """Open the journal at ``path`` to continue its run; an incomplete last record is removed.
 
-        Returns:
-            (the open journal, the content before the continuation).
-
         Raises:
-            JournalError: the journal does not exist, is a symbolic link, is open in another
-                process, or is damaged.
+            JournalError: the journal cannot be read, is open in another process, or is damaged.
             OutputError: the journal cannot be locked, or the incomplete record cannot be removed.
         """
         try:
@@ -107,17 +103,15 @@ class Journal:
         return cls(path, descriptor, contents.length), contents
 
     def append(self, unit: CaseResult) -> None:
-        """Write ``unit`` to the journal and wait until it is on disk.
+        """Write ``unit`` and sync it to disk.
 
         Raises:
-            OutputError: the record could not be written; the journal is unchanged.
+            OutputError: the record cannot be written.
         """
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Restore the journal if somebody removed its file or directory.
-
-        Returns whether the journal was restored.
+        """Restore the journal if somebody removed its file; return whether it was restored.
 
         Raises:
             OutputError: the journal cannot be restored, or another file has its name.
@@ -158,10 +152,10 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Write a `JournalEvent` to the journal and wait until the event is on disk.
+        """Write a `JournalEvent` and sync it to disk.
 
         Raises:
-            OutputError: the record could not be written; the journal is unchanged.
+            OutputError: the record cannot be written.
         """
         self._append({"note": dump(JournalEvent(kind, dict(data)))})
 
@@ -172,10 +166,7 @@ class Journal:
             self._descriptor = -1
 
     def remove(self) -> None:
-        """Close and delete the journal; an error while deleting is ignored.
-
-        The caller no longer needs the journal: the results were written, or `create` failed.
-        """
+        """Close and delete the journal; an error while deleting is ignored."""
         try:
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
@@ -215,7 +206,6 @@ class Journal:
 
 
 def _new(path: Path) -> int:
-    """Create a new file at ``path`` for appending; returns its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o666)
