@@ -1,7 +1,7 @@
 """Checks before a run, for settings and conditions of the machine that distort measurements.
 
-A check is a pure function ``Facts -> Finding``. Each module lists its checks in ``CHECKS``. A check
-returns exactly one finding, even for several devices.
+Each module lists its checks in ``CHECKS``. A check returns exactly one finding, even for several
+devices.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SCHEMA = "membench.doctor/1"
-"""Schema name in the JSON that `membench doctor --json` writes."""
+"""Schema name in the output of `membench doctor --json`."""
 
 Check = Callable[[Facts], Finding]
 
@@ -47,7 +47,7 @@ _ORDER = (Severity.FAIL, Severity.WARN, Severity.OK)
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """Run all checks and return the findings, the most severe first."""
+    """Run all checks; the most severe findings come first."""
     checks = CHECKS + (GPU_CHECKS if facts.machine.gpus.present else ())
     return sorted((check(facts) for check in checks), key=lambda one: _ORDER.index(one.level))
 

@@ -58,7 +58,6 @@ def stack(facts: Facts) -> Finding:
 
 
 def _lacks_wide_loads(facts: Facts) -> bool:
-    """Whether NVRTC is too old for the 256-bit loads (`vec=32`) that the GPU can run."""
     blackwell = any(
         int(one.compute_capability.partition(".")[0] or 0) >= _BLACKWELL
         for one in facts.machine.gpus.devices
@@ -69,10 +68,7 @@ def _lacks_wide_loads(facts: Facts) -> bool:
 
 
 def peak(facts: Facts) -> Finding:
-    """Show the peak bandwidth of each GPU, from the reported memory clock and bus width.
-
-    Results include the ratio of the measured bandwidth to this peak.
-    """
+    """Show the peak bandwidth of each GPU, from the reported memory clock and bus width."""
 
     def told(one: GpuState) -> str:
         if one.peak_bandwidth is None:
@@ -162,8 +158,7 @@ def throttle(facts: Facts) -> Finding:
 def persistence(facts: Facts) -> Finding:
     """Warn if persistence mode is off.
 
-    Without persistence mode, the driver loads again for every process, and resets the counters of
-    the GPU.
+    The driver then loads again for every process, and resets the counters of the GPU.
     """
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
@@ -217,10 +212,7 @@ def answer(facts: Facts) -> Finding:
 
 
 def _is_lowered(one: GpuState) -> bool:
-    """Whether the application clock is set and below the maximum clock.
-
-    A value of 0 means that no application clock is set.
-    """
+    # A value of 0 means that no application clock is set.
     return bool(one.sm_mhz_set) and (one.sm_mhz_set or 0) < (one.sm_mhz_max or 0)
 
 
@@ -251,4 +243,3 @@ GPU_CHECKS = (
     link,
     company,
 )
-"""Checks that run only if the machine has a GPU."""

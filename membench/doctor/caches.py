@@ -12,9 +12,8 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 def caches(facts: Facts) -> Finding:
     """Warn if a pointer chase contradicts the cache sizes that the processor reports.
 
-    membench derives the sizes of the arrays from the reported caches. If the reported caches are
-    smaller than the real caches, the arrays are too small. If the pointer chase contradicts the
-    report, a run sets the flag `cache-unknown`.
+    membench derives the sizes of the arrays from the reported sizes. A run sets the flag
+    `cache-unknown` on the same condition.
     """
     machine = facts.machine
     reported, stairs = of_the_chase(machine), machine.cpu.staircase

@@ -1,4 +1,4 @@
-"""Read all inputs of the doctor's checks once; the checks only use these inputs."""
+"""Read the inputs of all checks once."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ class ScratchDirectory:
     """The directory for the scratch file of disk cases.
 
     Attributes:
-        filesystem: the filesystem of the directory.
-        problem: the reason why membench cannot create a file in the directory; empty if membench
-            can create a file.
+        problem: why membench cannot create a file in the directory; empty if membench can.
         disks: the disks under the filesystem; empty if unknown.
     """
 
@@ -42,8 +40,7 @@ class Kernels:
     Attributes:
         numba: whether Numba, the compiler, is installed.
         engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels, empty is the default.
-        cache_problem: the reason why membench cannot cache compiled kernels; empty if there is no
-            problem.
+        cache_problem: why membench cannot cache compiled kernels; empty if membench can.
     """
 
     numba: bool
@@ -56,14 +53,9 @@ class Facts:
     """The inputs of all checks.
 
     Attributes:
-        machine: the snapshot of this machine.
-        settings: the kernel's settings.
-        scratch: the directory for the scratch file.
         noise: load from outside membench and the use of swap, observed for a fraction of a second.
-        kernels: the compiler of host kernels, and the cache.
         gpus: the present states of the visible GPUs.
-        gpu_problem: the reason why the state of a GPU is missing in ``gpus``; empty if no state is
-            missing.
+        gpu_problem: why ``gpus`` lacks a state; empty if no state is missing.
     """
 
     machine: Machine
@@ -76,14 +68,10 @@ class Facts:
 
 
 def gather(scratch: Path) -> Facts:
-    """Read the inputs of all checks from this machine.
+    """Read the inputs of all checks from this machine, which takes a second or two.
 
-    This takes a second or two, and longer if the kernel of the pointer chase must be compiled. Only
-    the cache of compiled kernels is written.
-
-    Args:
-        scratch: the directory for the scratch file. If the directory does not exist, the function
-            examines the nearest existing parent.
+    Only the cache of compiled kernels is written. If the directory ``scratch`` does not exist, its
+    nearest existing parent is examined.
     """
     noise = watch()  # first, before this process adds load
     machine = snapshot([scratch])
@@ -107,10 +95,9 @@ def gather(scratch: Path) -> Facts:
 
 
 def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
-    """The states of the visible GPUs of ``machine``, and a problem.
+    """The states of the visible GPUs of ``machine``, and a problem (empty if there is none).
 
-    If NVML does not answer for a GPU, the problem is the reason, and the states of this GPU and of
-    all later GPUs are missing. Otherwise the problem is empty.
+    If NVML does not answer for a GPU, the states of this GPU and of all later GPUs are missing.
     """
     found: list[GpuState] = []
     try:
@@ -123,9 +110,9 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
 
 
 def no_file_in(directory: Path) -> str:
-    """The reason why this process cannot create a file in ``directory``; empty if there is none.
+    """Why this process cannot create a file in ``directory``; empty if it can.
 
-    If ``directory`` does not exist, the function examines the nearest existing parent.
+    If ``directory`` does not exist, its nearest existing parent is examined.
     """
     try:
         while not directory.exists() and directory != directory.parent:
@@ -141,7 +128,7 @@ def no_file_in(directory: Path) -> str:
 
 
 def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """The reason why membench cannot use a cache of compiled kernels; empty if there is none."""
+    """Why membench cannot use a cache of compiled kernels; empty if it can."""
     base = cache_base(environ)
     if base is None:
         return "this user has no home directory"

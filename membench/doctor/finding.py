@@ -10,8 +10,6 @@ UNKNOWN = "not readable"
 
 
 class Severity(StrEnum):
-    """The severity of a finding: no problem, worse results, or no valid results."""
-
     OK = "OK"  # no known problem
     WARN = "WARN"  # results are lower, noisier or harder to compare than necessary
     FAIL = "FAIL"  # a tier of this machine cannot be measured, or its results would be meaningless
@@ -23,10 +21,8 @@ class Finding:
 
     Attributes:
         check: stable name of the check, such as ``gpu-power``.
-        level: the severity.
         seen: the observation, in one line.
-        fix: the remedy in one line, if possible a command; empty if no action is needed. The user
-            applies the remedy, because membench changes no setting.
+        fix: the remedy in one line, if possible a command; empty if no action is needed.
     """
 
     check: str
@@ -36,15 +32,12 @@ class Finding:
 
 
 def fine(check: str, seen: str, advice: str = "") -> Finding:
-    """A finding of severity OK; ``advice`` is optional, and becomes `Finding.fix`."""
     return Finding(check, Severity.OK, seen, advice)
 
 
 def warn(check: str, seen: str, fix: str) -> Finding:
-    """A finding of severity WARN: results will be lower, noisier or harder to compare."""
     return Finding(check, Severity.WARN, seen, fix)
 
 
 def fail(check: str, seen: str, fix: str) -> Finding:
-    """A finding of severity FAIL: membench cannot measure a tier, or the results are invalid."""
     return Finding(check, Severity.FAIL, seen, fix)

@@ -21,10 +21,7 @@ with pages of 16 KiB, and 512 MiB with pages of 64 KiB.
 """
 
 SWAP_SHARE = 0.01
-"""Largest share of memory (0 to 1) that may be swapped out without a warning.
-
-If the share is smaller, membench assumes that no process needs the swapped pages.
-"""
+"""Largest share of memory (0 to 1) that may be swapped out without a warning."""
 
 LOCKED = 8 * MIB
 """Default limit of locked memory in bytes, since Linux 5.16 (MLOCK_LIMIT in linux/resource.h)."""
@@ -51,10 +48,7 @@ def available(facts: Facts) -> Finding:
 
 
 def limit(facts: Facts) -> Finding:
-    """Fail if the control group leaves less than `NEEDED`, and warn below twice `NEEDED`.
-
-    The limit also covers the page cache of the files that membench reads and writes.
-    """
+    """Fail if the control group leaves less than `NEEDED`, and warn below twice `NEEDED`."""
     memory = facts.machine.memory
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")
@@ -155,10 +149,7 @@ def swap(facts: Facts) -> Finding:
 
 
 def locked(facts: Facts) -> Finding:
-    """Warn if the limit of locked memory is below `LOCKED`.
-
-    A lower limit is too low for registered I/O buffers.
-    """
+    """Warn if the limit of locked memory is below `LOCKED`: too low for registered I/O buffers."""
     limit = facts.settings.locked
     if limit is None:
         return fine("locked-memory", "no limit")

@@ -9,13 +9,13 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 from membench.machine.cpu_time import MOST_STEAL, busy_bound
 
 BUSY_PROCESS = 0.2
-"""Smallest load, in CPUs, that the check reports, summed over all processes of one name."""
+"""Smallest load to report, in CPUs, summed over all processes of one name."""
 
 _NAMED = 3
 
 
 def load(facts: Facts) -> Finding:
-    """Warn if the load average of the last minute is high; membench also adds to this average."""
+    """Warn if the load average of the last minute is high."""
     averages, cpus = facts.machine.load, len(facts.machine.cpu.cores)
     if not averages or not cpus:
         return fine("load", UNKNOWN)

@@ -15,7 +15,7 @@ CACHESTAT = (6, 5)
 def kernel(facts: Facts) -> Finding:
     """Show the Linux version, and whether membench finds cached pages of files with mincore(2).
 
-    Linux before `CACHESTAT` only has mincore(2).
+    Linux before `CACHESTAT` has only mincore(2).
     """
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)

@@ -40,10 +40,7 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """Fail if no disk case fits in the free space; warn if the scratch file must be smaller.
-
-    The scratch file uses at most half of the free space.
-    """
+    """Fail if no disk case fits in the free space; warn if the scratch file must be smaller."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)
@@ -63,7 +60,7 @@ def free_space(facts: Facts) -> Finding:
 def disk(facts: Facts) -> Finding:
     """Warn if the disk rotates, because membench's models assume a solid-state drive.
 
-    On a virtual machine, the check does not warn, because a virtual disk may report this wrongly.
+    A virtual disk may report this wrongly, so the check does not warn on a virtual machine.
     """
     disks = facts.scratch.disks
     if not disks:
@@ -93,8 +90,7 @@ def scheduler(facts: Facts) -> Finding:
     if not known:
         return fine("io-scheduler", UNKNOWN)
     seen = ", ".join(f"{one.name}: {one.scheduler}" for one in known)
-    # A real rotating disk needs a scheduler. A virtual disk may report by mistake that the disk
-    # rotates.
+    # A virtual disk may report by mistake that it rotates.
     guest = bool(facts.machine.cpu.hypervisor)
     changeable = [
         one

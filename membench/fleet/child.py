@@ -1,9 +1,8 @@
 """A process that executes ``membench ...`` and ends when its parent process ends.
 
-A worker of the cluster starts this process as ``python -m membench.fleet.child PARENT_PID
-ARGUMENT...``. If the worker dies for any reason, the kernel sends SIGTERM to this process. Then
-membench ends the run cleanly. So a later run can resume the journal, and does not overlap the ended
-run on this host.
+A worker of the cluster starts ``python -m membench.fleet.child PARENT_PID ARGUMENT...``. If the
+worker dies, the kernel sends SIGTERM to this process, and membench ends the run cleanly. So a later
+run can resume the journal, and does not overlap the ended run.
 """
 
 from __future__ import annotations
@@ -16,10 +15,7 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Ask the kernel to send SIGTERM when the parent ends; then execute membench in this process.
-
-    The function does not return.
-    """
+    """Execute membench in this process, with SIGTERM when the parent ends; does not return."""
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 

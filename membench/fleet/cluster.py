@@ -18,7 +18,7 @@ from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 RESOURCE = "membench-host"
-"""Dask resource that a worker must offer so that membench measures the worker's host.
+"""Dask resource of the workers whose hosts membench measures.
 
 The worker's option is ``--resources membench-host=1``.
 """
@@ -34,11 +34,10 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
     """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS.
 
     Args:
-        insecure: whether to accept a scheduler that anybody on the network can control.
+        insecure: whether to accept a scheduler that other hosts can reach without TLS.
 
     Raises:
-        MembenchError: no scheduler responds; or ``insecure`` is False, and other hosts can reach
-            the scheduler without TLS. Without TLS, anybody could run code on this host.
+        MembenchError: no scheduler responds, or the scheduler needs ``insecure``.
     """
     with _quiet():
         try:
@@ -58,11 +57,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's log off the screen, because the log has tracebacks and text from workers.
-
-    This process learns of important events by exceptions or by the states of the hosts in the
-    ledger.
-    """
+    """Keep Dask's log, which has tracebacks and text from workers, off the screen."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -74,8 +69,8 @@ def _quiet() -> Iterator[None]:
 def _refuse_open_scheduler(address: str) -> None:
     """Raise `MembenchError` if other hosts can reach the scheduler at ``address`` without TLS.
 
-    Dask's protocol contains pickles. So anybody who can reach a scheduler can run code on the
-    scheduler's workers and clients.
+    Dask's protocol contains pickles. So anybody who can reach a scheduler can run code on its
+    workers and clients.
     """
     protocol, _, place = address.rpartition("://")
     if protocol in _ENCRYPTED:
@@ -97,8 +92,8 @@ def _refuse_open_scheduler(address: str) -> None:
 def local(workers: int) -> Iterator[Client]:
     """Start a trial cluster with ``workers`` workers in this process, and connect to the cluster.
 
-    Scheduler and workers communicate inside the process. A socket, even on the loopback interface,
-    would let any user of the machine control the scheduler.
+    Scheduler and workers communicate inside the process. A socket would let any user of the machine
+    control the scheduler.
     """
     no_pages: dict[str, list[str]] = {
         "distributed.scheduler.http.routes": [],
@@ -132,8 +127,7 @@ def reachable_workers(
     """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers; and, by address, a problem in one line for each worker that cannot identify
-        itself.
+        The workers; and, by address, a one-line problem of each worker that cannot identify itself.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -160,10 +154,8 @@ def reachable_workers(
 def identities(client: Client, addresses: Sequence[str]) -> dict[str, Any]:
     """Call `identify` on each worker at ``addresses``; the result of a failed call is the error.
 
-    The function calls all workers at once. If a worker does not answer, or sends an unreadable
-    answer, the function calls each worker separately, so that no valid answer is lost. The common
-    call and each separate call take at most `ANSWER_SECONDS`. At most 64 separate calls run at the
-    same time.
+    The function calls all workers at once. If this call fails, the function calls each worker
+    separately, so that no valid answer is lost. Each call takes at most `ANSWER_SECONDS`.
     """
     found: dict[str, Any] = client.sync(_identities, client, addresses)
     return found
@@ -195,7 +187,7 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
 
 
 def offered(client: Client) -> dict[str, str]:
-    """The names, by address, of the workers that offer `RESOURCE` at this moment.
+    """The names, by address, of the workers that now offer `RESOURCE`.
 
     Raises:
         OSError: the scheduler does not respond.
@@ -215,20 +207,18 @@ def _offers(resources: Any) -> bool:
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error``, in ASCII, at most 200 characters.
+    """The first line of ``error``, in ASCII, at most 200 characters; without text, its class name.
 
-    ``error`` may be any answer or exception from another machine. Without text, the result is the
-    name of its class.
+    ``error`` may be any answer or exception from another machine.
     """
     lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__
 
 
 def text_of(error: Any) -> str:
-    """Convert ``error`` to text of at most 10,000 characters.
+    """Convert ``error`` to text of at most 10,000 characters; empty if this fails.
 
-    The class of ``error`` may come from another machine. If the conversion to text fails, the
-    result is empty.
+    The class of ``error`` may come from another machine.
     """
     try:
         return str(error)[:10_000]

@@ -26,7 +26,6 @@ class Arrived:
 
     Attributes:
         csv: path, relative to the directory of the fleet run.
-        rows: number of rows.
         failed: number of `failed` rows.
     """
 
@@ -36,13 +35,10 @@ class Arrived:
 
 
 def keep(directory: Path, host: str, reply: Any) -> Arrived:
-    """Write the files in ``reply`` to ``directory/host`` if all files are valid.
-
-    ``reply`` is the answer of the host to the request of the fleet run.
+    """Write the files in the answer ``reply`` to ``directory/host``, if all files are valid.
 
     Raises:
-        MembenchError: the run failed, a file is invalid, or a write failed. Then the function
-            stores nothing.
+        MembenchError: the run failed, a file is invalid, or a write failed. Nothing is stored then.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
@@ -67,10 +63,7 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
 
 
 def _is_there(target: Path, csv: bytes) -> bool:
-    """Whether ``target`` already has the results ``csv``.
-
-    An earlier client may have stored the results, and died before it wrote the ledger.
-    """
+    # An earlier client may have stored the results, and died before it wrote the ledger.
     try:
         return target.read_bytes() == csv and sidecar_path(target).is_file()
     except OSError:
@@ -96,11 +89,7 @@ def _failure(code: int, reply: dict[str, Any]) -> str:
 
 
 def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
-    """Check the run in ``csv``; return its start, profile, number of rows and of failed rows.
-
-    Raises:
-        SchemaError: the files are invalid, or belong to another host or to different runs.
-    """
+    """Check the run in ``csv``; return its start, profile, number of rows and of failed rows."""
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:

@@ -1,4 +1,4 @@
-"""The values of a fleet in one Parquet file, which replaces ten thousand CSV files."""
+"""The values of a fleet in one Parquet file, which replaces thousands of CSV files."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def read_parquet(path: Path) -> Values:
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
     """Call ``function(path)`` in a child process with limited memory.
 
-    The child process protects this process, because a damaged footer of a file can crash Arrow.
+    A damaged footer of a file can crash Arrow, and so the process.
     """
     context = multiprocessing.get_context("spawn")
     try:
@@ -105,7 +105,6 @@ def _isolated(function: Callable[[Path], T], path: Path) -> T:
 
 
 def _alone() -> None:
-    """Prepare the child process: silence Arrow's output, and limit the memory."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -120,11 +119,7 @@ def _footer(path: Path) -> None:
 
 
 def _whole(path: Path) -> Values:
-    """Read the values in ``path``.
-
-    Raises:
-        SchemaError: the file is invalid; the message does not name the file.
-    """
+    """Read the values in ``path``; the message of a `SchemaError` does not name the file."""
     try:
         with _opened(path) as file:
             return _read(file)
@@ -138,11 +133,7 @@ def _whole(path: Path) -> Values:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open the Parquet file ``path``, and read only the footer.
-
-    Raises:
-        SchemaError: the file does not contain the values of a fleet.
-    """
+    """Open the Parquet file ``path``, and read only the footer."""
     try:
         with open_file(path) as stream:
             if os.fstat(stream.fileno()).st_size > MAX_BYTES:
@@ -176,11 +167,7 @@ def _read(file: pq.ParquetFile) -> Values:
 
 
 def _check_sizes(file: pq.ParquetFile) -> None:
-    """Check the footer of a file: its size, and whether it has the columns of a fleet's values.
-
-    Raises:
-        SchemaError: the file is too large, or a column is missing or has another type.
-    """
+    """Check the sizes in the footer, and the types of the columns."""
     metadata = file.metadata
     if metadata.num_rows > MAX_VALUES:
         raise SchemaError(f"the file has more than {MAX_VALUES} values")
@@ -209,7 +196,7 @@ def _words(words: list[str] | tuple[str, ...], indices: Ints) -> pa.DictionaryAr
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """Return a text column as two parts: one word index per row, and the distinct words."""
+    """A text column as two parts: one word index per row, and the distinct words."""
     coded = column.unify_dictionaries().combine_chunks()
     if coded.null_count or coded.dictionary.null_count:
         raise SchemaError("a cell is empty")

@@ -1,9 +1,8 @@
 """A fleet run: ask every host for results, store the results, and ask lost hosts again.
 
-Dask decides when a task runs, and detects lost workers. This module adds the rules for hosts. The
-journal of a host is on the host, so only the same host can continue the journal. If a host loses
-its worker, the fleet run waits for some time. Another worker on the same host can then continue the
-journal. A lost host without a new worker fails. A host that never had a worker becomes missing.
+Dask decides when a task runs, and detects lost workers. The journal of a host is on the host, so
+only another worker on the same host can continue it. If no such worker connects in time, the host
+fails. A host that never had a worker becomes missing.
 """
 
 from __future__ import annotations
@@ -35,29 +34,26 @@ _TICK = 0.5  # seconds between two checks of the workers
 
 
 class FleetObserver(Protocol):
-    """Receives the events of a fleet run, and shows the events to the user."""
+    """Shows the events of a fleet run to the user."""
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """The fleet run calls this method when ``host`` has a new state or sent a message.
-
-        ``news`` is True for a new state.
-        """
+        """Show that ``host`` has a new state (``news``), or sent a message."""
 
     def warned(self, message: str, hint: str) -> None:
-        """The fleet run calls this method for a condition that may affect the results."""
+        """Show a condition that may affect the results."""
 
     def ticked(self) -> None:
-        """The fleet run calls this method after all changes of one tick, to update the screen."""
+        """Update the screen, after all changes of one tick."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """The time that a fleet run waits for hosts, and the number of retries.
+    """How long a fleet run waits for hosts, and how often it asks again.
 
     Attributes:
         wait: seconds to wait for a worker on an expected or lost host, and for a scheduler that no
             longer responds.
-        retries: how often the fleet run asks a host again after the host lost its worker.
+        retries: how often a host is asked again after it lost its worker.
     """
 
     wait: float = 30.0
@@ -66,17 +62,12 @@ class Patience:
 
 @dataclass
 class _Asked:
-    """The Dask task (a future) that measures a host, and the address of its worker."""
-
     future: Future[Any]
     address: str
 
 
 class FleetRun:
-    """Measures the hosts in ``ledger`` on workers of ``client``, and stores the results.
-
-    The results go to ``directory``.
-    """
+    """Measures the hosts in ``ledger`` on workers of ``client``; stores the results."""
 
     def __init__(
         self,
@@ -112,10 +103,9 @@ class FleetRun:
     def run(self) -> FleetLedger:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The method writes the ledger once per tick, not once per event, because ten thousand hosts
-        may be lost at once. If this process is killed, the ledger on disk has the state of the last
-        tick. If a host arrived after that tick, ``--resume`` asks the host again, and the host
-        sends the files without a new measurement.
+        The ledger is written once per tick, because ten thousand hosts may be lost at once. If this
+        process is killed, ``--resume`` asks the hosts that arrived after the last tick again, and
+        they send their files without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -158,7 +148,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """Store the last message from a worker; a thread of the client calls this method."""
+        """Store the last message of a worker; a thread of the client calls this method."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -167,14 +157,13 @@ class FleetRun:
             self._said[name] = line[:_LINE]
 
     def _tell(self) -> None:
-        """Show the messages since the last call, at most one line per host."""
         for name in list(self._said):
             line = self._said.pop(name)
             if name in self._asked:
                 self._set(name, HostState.RUNNING, ascii_line(line)[:200], durable=False)
 
     def _look(self) -> None:
-        """Find new and lost workers, and update the states of the workers' hosts."""
+        """Find new and lost workers, and update the states of their hosts."""
         self._looked = time.monotonic()
         try:
             there = offered(self._client)
@@ -209,7 +198,7 @@ class FleetRun:
                     self._set(name, HostState.MISSING, "no worker of this host has connected")
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
-        """Warn once about each version of membench that differs from the client's version.
+        """Warn once about each other version of membench.
 
         Different versions may measure differently, so that a host would look slow.
         """
@@ -237,7 +226,6 @@ class FleetRun:
         self._absent.clear()
 
     def _ask(self, hosts: Mapping[str, HostWorker]) -> None:
-        """Send a task to each waiting host that has a worker."""
         for name in [name for name in self._absent if name in hosts]:
             del self._absent[name]
             worker = hosts[name]
@@ -261,7 +249,7 @@ class FleetRun:
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
-        """Queue the event that a task has ended; a thread of the client calls this method."""
+        """Queue the end of a task; a thread of the client calls this method."""
         self._events.put(partial(self._ended, name))
 
     def _ended(self, name: str) -> None:
@@ -281,7 +269,7 @@ class FleetRun:
         self._fetchers.submit(self._fetch, name, asked)
 
     def _fetch(self, name: str, asked: _Asked) -> None:
-        """Fetch the result of a task, and queue the result; runs in a separate thread."""
+        """Fetch the result of a task; runs in a separate thread."""
         try:
             reply = asked.future.result(timeout=_GATHER)
         except Exception:  # the worker was lost before it delivered the result
@@ -323,7 +311,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if the ledger has changed, and report the end of the tick."""
+        """Write the ledger to disk if it has changed, and report the end of the tick."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

@@ -1,4 +1,4 @@
-"""Choose one worker for each host; most functions of this module are pure."""
+"""Choose one worker for each host."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ class HostWorker:
 
     Attributes:
         worker: name of the worker in the cluster.
-        host: name of the host, from the worker.
-        boot: boot id of the host's kernel, from the worker.
+        host, boot: name and boot id of the host, from the worker.
         membench: version of membench on the host; empty if unknown.
     """
 
@@ -37,9 +36,9 @@ class HostWorker:
 def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """Choose one worker for each host; the keys are the names of the hosts in the results.
 
-    Several workers on one kernel (in containers, or for sockets or GPUs) share the memory. Of these
-    workers, the function uses only the first by address, so that workers do not disturb each other.
-    If ``per`` is ``worker``, each worker is a host with the name of the worker.
+    Several workers on one kernel (in containers, or for sockets or GPUs) would disturb each other.
+    So only the first of them by address is chosen. If ``per`` is ``worker``, each worker is a host
+    with the name of the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":
@@ -58,11 +57,7 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a host name for the results.
-
-    A number gets the prefix ``worker-``. The name ``reference`` becomes ``host-reference``, and an
-    empty name becomes ``host``.
-    """
+    """Convert ``text`` to a host name for the results, which is no number and not ``reference``."""
     name = slugify(text)
     if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"
@@ -70,7 +65,7 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """Append a digest to ``name`` to distinguish hosts with equal names, such as cloned images."""
+    """Append a digest to ``name``, because other hosts have this name, such as cloned images."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"
@@ -102,5 +97,4 @@ def read_hosts(path: Path) -> tuple[str, ...]:
 
 
 def expected(found: Iterable[str], wanted: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of a fleet run: ``wanted``, or all hosts in ``found`` if ``wanted`` is empty."""
     return tuple(wanted) if wanted else tuple(sorted(found))

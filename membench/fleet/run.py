@@ -1,4 +1,4 @@
-"""The implementation of `membench fleet run`: open the ledger and the cluster, then measure."""
+"""The implementation of `membench fleet run`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """The cluster to use: the address of a ``scheduler``, or a number of ``local`` workers.
+    """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
 
     Attributes:
-        insecure: whether to accept a scheduler without TLS; see `cluster.connected`.
+        insecure: as in `connected`.
     """
 
     scheduler: str = ""
@@ -40,7 +40,7 @@ class Order:
         output: directory for the results.
         arguments: arguments of `membench run` on every host.
         hosts: the expected hosts; empty for all connected hosts.
-        per: ``host``, or ``worker`` to treat each worker as a host; see `hosts.by_host`.
+        per: ``host``, or ``worker`` to treat each worker as a host.
         directory: working directory on every host; empty for the default.
     """
 
@@ -100,10 +100,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait until ``enough`` hosts have a worker, or until the time is up.
-
-    Returns the names of the hosts with a worker.
-    """
+    """Wait at most ``patience.wait`` for ``enough`` hosts; return the hosts with a worker."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)

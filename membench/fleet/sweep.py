@@ -31,7 +31,7 @@ def spread_over(scheduler: str, *, insecure: bool = False) -> Iterator[Spread]:
 def spread_by(client: Client) -> Spread:
     """A function that judges claims on the cluster of ``client``.
 
-    The function is the argument `spread` of `membench.thesis.claims.verdicts.verdicts`. It raises
+    The function is the argument `spread` of `membench.thesis.claims.verdicts.verdicts`, and raises
     `MembenchError` if the workers are lost.
     """
 

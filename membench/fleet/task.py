@@ -53,12 +53,9 @@ class HostRequest:
 
 
 def identify() -> dict[str, str]:
-    """Identify this host.
+    """The entries ``host`` (name), ``boot`` (boot id) and ``membench`` (version) of this host.
 
-    Returns:
-        A dict with three entries: ``host``, the name of the host; ``boot``, the boot id of the
-        kernel, equal in all containers on one kernel, empty if unknown; ``membench``, the version
-        of membench.
+    All containers on one kernel have the same boot id. If it is unknown, ``boot`` is empty.
     """
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
@@ -71,11 +68,10 @@ def measure(request: HostRequest) -> dict[str, Any]:
     """Run `membench run` on this host, or resume an unfinished run, and return the files.
 
     Returns:
-        A dict with five entries. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes,
-        empty if there is no file. ``errors`` is the error line of membench, or the end of standard
-        error if there is no such line. ``where`` is the path of the CSV on this host. If the task
-        fails outside of the run, ``code`` is 1, ``errors`` is the reason, and the other entries are
-        empty.
+        A dict. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes, empty if there is no
+        file. ``errors`` is the error line of membench, or else the end of standard error. ``where``
+        is the path of the CSV. If the task fails outside of the run, ``code`` is 1, and ``errors``
+        is the reason.
     """
     task = _Task(request)
     try:
@@ -95,13 +91,11 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """The path of this user's directory on a local disk; the directory survives a reboot."""
+    """This user's directory on a local disk, which survives a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 
 class _Task:
-    """The Dask task of this thread: its state, and its messages to the client."""
-
     def __init__(self, request: HostRequest) -> None:
         self._worker = get_worker()
         self._key = self._worker.get_current_task()
@@ -109,16 +103,13 @@ class _Task:
         self._said = ("", 0.0)
 
     def wanted(self) -> bool:
-        """Whether the task should continue; False after a cancellation, or if the worker closes."""
+        """False after a cancellation, or if the worker closes."""
         state = self._worker.state.tasks.get(self._key)
         running = state is not None and state.state in {"executing", "long-running"}
         return running and self._worker.status.name == "running"
 
     def say(self, line: str) -> None:
-        """Send a message to the client.
-
-        A task sends at most two messages per second, because a fleet has many hosts.
-        """
+        """Send ``line`` to the client, at most twice per second, because a fleet has many hosts."""
         now = time.monotonic()
         if line == self._said[0] or now - self._said[1] < 0.5:
             return
@@ -128,16 +119,11 @@ class _Task:
 
 
 def topic(fleet_id: str) -> str:
-    """The name of the Dask topic for messages from the hosts of the fleet run ``fleet_id``."""
     return f"membench-{fleet_id}"
 
 
 def _private(directory: Path) -> Path:
-    """Create ``directory`` if needed, and check that no other user can write to ``directory``.
-
-    Raises:
-        OutputError: the directory cannot be created, or another user could write to the directory.
-    """
+    """Create ``directory`` if needed, and check that no other user can write to it."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.lstat()
@@ -154,13 +140,7 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Wait for the lock that allows only one run at a time on this host, even for several clusters.
-
-    If the process dies, the kernel releases the lock.
-
-    Raises:
-        MembenchError: the task was cancelled during the wait.
-    """
+    """Wait for the lock that allows one run at a time on this host, even of several clusters."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         while True:
@@ -180,7 +160,7 @@ def _alone(lock: Path, task: _Task) -> Iterator[None]:
 def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
     """Run membench, or resume an unfinished run; return the exit code and the error line.
 
-    If the run is already complete, the function starts no process.
+    If the run is already complete, no process is started.
     """
     if journal_path(csv).exists():
         command = ["run", "--resume", str(csv)]
@@ -218,16 +198,12 @@ def _run(csv: Path, arguments: tuple[str, ...], task: _Task) -> tuple[int, str]:
 
 
 def _reason(said: str) -> str:
-    """The error line in ``said``, the standard error of membench.
-
-    If there is no error line, the result is the end of ``said``.
-    """
+    """The error line in the standard error ``said``, or else the end of ``said``."""
     errors = [line for line in said.splitlines() if line.startswith("Error: ")]
     return ascii_line(errors[-1])[:_ERRORS] if errors else ascii_line(said.strip())[-_ERRORS:]
 
 
 def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
-    """Wait for the end of ``process``; terminate ``process`` if the task is cancelled."""
     while process.poll() is None:
         if not task.wanted():
             process.terminate()
