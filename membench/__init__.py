@@ -10,7 +10,6 @@ The Python API::
     membench.compare(*pairs.files)
 
 To declare a bench, use `bench`, `axis`, `Needs`, `skip`, `Timed`, `Observed` and `Observation`.
-membench imports each name on first use, so that ``import membench`` is fast.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ __all__ = [
     "skip",
 ]
 
+# Each name is imported on first use, so that `import membench` is fast.
 _HOMES = {
     "run": "api",
     "run_paired": "api",

@@ -1,6 +1,6 @@
 """The Python API: functions that measure, read and compare results.
 
-The functions use the same code as the commands of `membench`, and print nothing.
+They run the code of the commands, and print nothing.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def run(
 ) -> RunOutcome:
     """Measure this machine, like the command `membench run`.
 
-    Call this function from the main thread. SIGINT, SIGTERM and SIGHUP end the run early. In this
-    case ``RunOutcome.signum`` is set, and membench keeps the partial results.
+    Call this function from the main thread. SIGINT, SIGTERM and SIGHUP end the run early: then
+    ``RunOutcome.signum`` is set, and membench keeps the partial results.
 
     Args:
         profile: ``quick`` or ``full``.
@@ -64,8 +64,8 @@ def run(
         observer: receives the events of the run; None to ignore the events.
 
     Returns:
-        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the path of the file with the rows;
-            None if no case was measured) and ``wall`` (seconds by activity).
+        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the results file; None if no case was
+            measured) and ``wall`` (seconds by activity).
 
     Raises:
         MembenchError: the run failed; message and hint are those of the command.
@@ -114,7 +114,7 @@ def run_paired(
 ) -> PairedOutcome:
     """Measure two configurations A and B alternately, like `membench run --versus`.
 
-    For the arguments that are not listed here, and for signals, see `run`.
+    `run` describes signals and the other arguments.
 
     Args:
         versus: the difference of configuration B: ``python=PATH``, ``env=NAME=VALUE``,
@@ -126,8 +126,8 @@ def run_paired(
         output: ``o.csv`` to write ``o_a.csv`` and ``o_b.csv``; None for the default name.
 
     Returns:
-        The outcome: ``sides`` (the `RunOutcome` of A, then the `RunOutcome` of B), and ``files``
-        (for each side with results, an argument of `compare`: ``A=o_a.csv``, ``B=o_b.csv``).
+        The outcome: ``sides`` (the outcomes of A and B, as from `run`) and ``files`` (for each side
+            with results, an argument of `compare`: ``A=o_a.csv``, ``B=o_b.csv``).
 
     Raises:
         MembenchError: A and B do not differ, or the run failed; message and hint are those of the
@@ -166,7 +166,6 @@ def run_paired(
 
 
 def _several(words: str | Iterable[str]) -> tuple[str, ...]:
-    """``words`` as a tuple; a single string becomes a tuple of one string."""
     return (words,) if isinstance(words, str) else tuple(words)
 
 
@@ -182,9 +181,8 @@ def read_rows(path: str | Path) -> list[Row]:
 def load(*paths: str | Path) -> DataFrame:
     """The rows of all ``paths``, one after the other, as a data frame with a column per field.
 
-    An absent number is NaN or `pandas.NA`. An absent text is ``""``. Values of ``round_values`` and
-    ``flags`` are tuples, values of ``samples`` are tuples of tuples, and values of ``detail`` are
-    dicts.
+    An absent number is NaN or `pandas.NA`, and an absent text is ``""``. ``round_values`` and
+    ``flags`` are tuples, ``samples`` is a tuple of tuples, and ``detail`` is a dict.
 
     Raises:
         SchemaError: a file cannot be read, or violates the schema.
@@ -210,8 +208,8 @@ def compare(
             place of a file is a built-in reference.
         reference: the label of the reference; if empty, the first label.
         against: name ``ref:NAME`` of a built-in reference to compare with; empty for none.
-        by: a column such as ``machine``, or an axis of the case ids; the results are split by the
-            values of this column or axis, and the groups are compared. Empty for no split.
+        by: a column such as ``machine``, or an axis of the case ids. The groups of results with the
+            same value are compared. Empty for no groups.
         select: a glob for case ids, or several globs.
         normalize: compare fractions of the theoretical peak instead of values.
         preset: the smallest differences that matter: ``strict``, ``default``, ``permissive``, or a
@@ -219,9 +217,9 @@ def compare(
 
     Returns:
         The comparison: ``matched`` (the results that the reference and another label have, with the
-        verdicts), ``means`` (the geometric means of the ratios) and ``facts`` (each fact about
-        machine and software, with its value for each label). ``to_frame()`` returns ``matched`` as
-        a data frame.
+            verdicts), ``means`` (the geometric means of the ratios) and ``facts`` (facts about
+            machine and software, for each label). ``to_frame()`` returns ``matched`` as a data
+            frame.
 
     Raises:
         MembenchError: the comparison failed; message and hint are those of the command.
@@ -260,7 +258,7 @@ def history(
     Returns:
         The history. Each of its ``lines`` has ``values`` (one per run that has a value), ``levels``
             (consecutive runs without a change) and ``changes`` (from one level to the next).
-            ``expected()`` returns the range that membench expects for the next run of each line.
+            ``expected()`` returns the range expected for the next run, for each line.
 
     Raises:
         MembenchError: the files cannot be read or compared; message and hint are those of the

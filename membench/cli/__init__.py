@@ -1,8 +1,4 @@
-"""The command line: parse arguments, call other modules, print results, set the exit code.
-
-The module of a command is imported only for a call of the command, so that `membench --help` takes
-little longer than an import of click.
-"""
+"""The command line: parse arguments, call other modules, print results, set the exit code."""
 
 from __future__ import annotations
 
@@ -40,12 +36,9 @@ _COMPLETE = "_MEMBENCH_COMPLETE"
 """Name of the environment variable with which a shell requests completions; click's convention."""
 _SIGINT = 2
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""The exception that click 8.2 and newer raises for a group without a command.
-
-The value is ``()`` with older releases of click.
-"""
+"""The exception that click 8.2 and newer raises for a group without a command; else ``()``."""
 _NEW_OBJECTS = 100_000
-"""Number of new objects after which Python searches for cycles; Python's own limit is 700.
+"""Number of new objects after which Python searches for cycles.
 
 A start makes some ten thousand objects, most of them for modules, which are never freed.
 """
@@ -103,15 +96,15 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line ``argv``, and exit with the exit code of the command."""
     gc.set_threshold(_NEW_OBJECTS)
     _open_streams()
-    # A name in the output may contain characters outside the stream's encoding.
+    # The output may contain characters outside the stream's encoding.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     if _COMPLETE in os.environ:
         from membench.cli.shell_scripts import offer
 
         offer()
-    # Commands multiply no large matrices. OpenBLAS takes longer to start its threads than click
-    # takes to load.
+    # OpenBLAS takes longer to start its threads than click takes to load, and no command multiplies
+    # large matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = _guarded(sys.argv[1:] if argv is None else argv)
     try:
@@ -167,7 +160,6 @@ def _guarded(argv: list[str]) -> int:
 
 
 def _command(argv: list[str]) -> str:
-    """The command in ``argv``, such as ``membench run``."""
     known = [word for word in argv[:1] if word in _COMMANDS]
     return " ".join(["membench", *known])
 
@@ -183,10 +175,7 @@ def _complain(message: str, hint: str, code: int, verbose: bool) -> int:
 
 
 def _line(text: str) -> str:
-    """``text`` as one printable line, cut after `_LONGEST` characters.
-
-    Arguments and file names in a message may contain any character.
-    """
+    """``text`` as one printable line, cut after `_LONGEST` characters."""
     line = " ".join(one_line(text).split())
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
@@ -194,9 +183,7 @@ def _line(text: str) -> str:
 def _lost_output(error: OSError) -> int:
     """Report that a write to standard output failed, unless a reader closed the pipe.
 
-    The result is the exit code.
-
-    The function also replaces standard output by the null device, so that no flush at exit fails.
+    Returns the exit code. The null device replaces standard output, so that no flush at exit fails.
     """
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())

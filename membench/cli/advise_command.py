@@ -44,7 +44,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Parse context lengths, separated by commas, into numbers of tokens; () for None."""
+    """Context lengths, separated by commas, as numbers of tokens; () for None."""
     lengths = Tokens(1, _MOST_TOKENS)
     words = value.split(",") if value is not None else ()
     return tuple(lengths.convert(word.strip(), param, ctx) for word in words)
@@ -343,7 +343,6 @@ def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
 
 
 def _reference(argument: str) -> list[Row]:
-    """The rows of the reference ``ref:NAME``."""
     from membench.results.reference_files import reference_name, reference_paths
     from membench.results.table import read_rows
 
@@ -364,7 +363,7 @@ def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
 def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> Drive:
     """The drive of the option `--drive`, with the read and write rates of the measured disk.
 
-    ``usual`` is the number of drive writes per day if the option contains no such number.
+    ``usual``: drive writes per day if the option contains no such number.
     """
     from membench.thesis.advise.paths import rate_of
     from membench.thesis.claims.ledger import ledger
@@ -381,10 +380,10 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """Lines of settings for each inference engine, by engine name.
+    """Lines of settings by name of the inference engine, for ``tiers`` or else the machine's tiers.
 
-    The settings use ``tiers``, or the tiers of the machine if ``tiers`` is empty. The result is
-    empty if the advice has no best choice, or if the weights of the model do not fit in the GPUs.
+    The result is empty without a best choice, or if the weights of the model do not fit in the
+    GPUs.
     """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of
@@ -409,7 +408,6 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    """The rows of ``file``, and the machine from the sidecar; None without a sidecar."""
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude

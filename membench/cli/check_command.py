@@ -23,10 +23,7 @@ SECONDS = 60.0
 PROFILE = "check"
 """Name of the profile of a check; part of the file name and of the sidecar."""
 ROUNDS = (3, 2, 1)
-"""Possible numbers of rounds.
-
-A check uses the first number of rounds with a planned time within `SECONDS`.
-"""
+"""Numbers of rounds; a check uses the first with a planned time within `SECONDS`, or the last."""
 _FAIL_ON = ("look", "not-judged", "straggler")
 _FORMATS = ("table", "md", "json", "github", "junit")
 
@@ -162,11 +159,7 @@ def command(
 
 
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
-    """Plan the run of a check, on all GPUs.
-
-    The run has the largest number of `ROUNDS` whose planned time is at most `SECONDS`, or one round
-    if even one round takes longer.
-    """
+    """Plan the run of a check, on all GPUs."""
     from dataclasses import replace
 
     from membench.analysis.check.quantities import CASES

@@ -164,7 +164,7 @@ def command(
 
 
 def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
-    """The exit code according to `--fail-on`; the function prints the reasons on standard error.
+    """The exit code according to `--fail-on`; prints the reasons on standard error.
 
     Raises:
         NothingMatched: there was nothing to compare.

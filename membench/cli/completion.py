@@ -24,7 +24,7 @@ def _file(incomplete: str) -> CompletionItem:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of ``incomplete``: bench names, or the case ids of a complete bench name."""
+    """Bench names, or the case ids of a complete bench name."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -44,7 +44,7 @@ def cases(_context: Context, _option: Parameter, incomplete: str) -> list[Comple
 
 
 def references(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of ``incomplete``: ``ref:NAME`` of each built-in reference."""
+    """``ref:NAME`` of each built-in reference."""
     from membench.results.reference_files import reference_root
 
     root = reference_root()
@@ -60,10 +60,7 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Completions of the text after ``LABEL=``: references; if none matches, file names.
-
-    For an empty text, the completions are file names.
-    """
+    """References after ``LABEL=``; if there is no text or no match, file names."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")
@@ -73,17 +70,14 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions for `check --expect`: auto, history, references; if none matches, file names."""
+    """For `check --expect`: auto, history, references; if none matches, file names."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of ``incomplete``: ``list`` and the names of built-in models.
-
-    If none matches, the shell completes the name of a file, the config.json of a model.
-    """
+    """``list`` and the names of built-in models; if none matches, a file (config.json)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -91,7 +85,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Completions of ``incomplete``: flags, bench names and case ids for `membench explain`."""
+    """Flags, bench names and case ids for `membench explain`."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

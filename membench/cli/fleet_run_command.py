@@ -168,7 +168,6 @@ def run(
 
 
 def _given(ctx: click.Context) -> Iterator[str]:
-    """Names of the options that the user gave on the command line."""
     default = click.core.ParameterSource.DEFAULT
     return (name for name in ctx.params if ctx.get_parameter_source(name) is not default)
 
@@ -184,7 +183,7 @@ def _refuse_others(ctx: click.Context) -> None:
 
 
 def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
-    """The options of `membench run` that the user gave, as command-line arguments."""
+    """The given options of `membench run`, as command-line arguments."""
     given = set(_given(ctx))
     for option in _PASSED_ON:
         value = options[option.name or ""]

@@ -113,7 +113,7 @@ def _of_this_machine() -> list[Path]:
     """The existing folders ``results/NAME`` for the present and former names of this machine.
 
     Raises:
-        UsageError: none of the folders exists.
+        UsageError: there is none.
     """
     from membench.machine import snapshot
     from membench.measure.options import RESULTS

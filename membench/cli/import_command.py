@@ -102,7 +102,6 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
 
 
 def _say(intake: Intake) -> None:
-    """Print the importer's remarks on standard error."""
     from membench.core.files import shown
 
     _lines(
@@ -139,11 +138,7 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _checked(setting: str, key: str, value: str) -> str:
-    """``value`` of ``key``, converted to the form used in case ids and columns.
-
-    Raises:
-        UsageError: ``value`` is not valid for ``key``.
-    """
+    """``value`` of ``key`` in the form of case ids and columns, or a `UsageError`."""
     from membench.core.units import format_size, parse_size
     from membench.results.formats.figures import slug
 

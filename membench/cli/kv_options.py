@@ -32,10 +32,7 @@ def kv_dtype(command: _Command) -> _Command:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Parse ``600``, ``600s``, ``10min``, ``1h`` or ``1d`` to seconds.
-
-    The result is None if the text is invalid or not above 0.
-    """
+    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if invalid or not above 0."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
     value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     return value if value > 0 else None

@@ -99,10 +99,10 @@ def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
 
 
 def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
-    """The references with a name that matches any glob of ``select``; all if ``select`` is empty.
+    """The references that match any glob of ``select``; all if ``select`` is empty.
 
-    A glob may begin with ``ref:``. A glob also matches a name if the glob matches the part of the
-    name before a hyphen: ``h200`` matches ``h200-sxm``.
+    A glob may begin with ``ref:``, and may stop before a hyphen of the name: ``h200`` matches
+    ``h200-sxm``.
 
     Raises:
         NothingMatched: a glob matches no reference.

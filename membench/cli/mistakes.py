@@ -12,10 +12,7 @@ from membench.core.near import asked_back, did_you_mean
 _NO_CHOICE = re.compile(r"'(.*?)' is not one of ", re.DOTALL)
 _PLAIN = {"a valid integer range": "a whole number", "a valid float range": "a number"}
 _SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.DOTALL)
-"""The suggestion that newer versions of click append to a message.
-
-membench moves the suggestion to the hint.
-"""
+"""The suggestion that newer versions of click append to a message; the hint replaces it."""
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
@@ -32,16 +29,15 @@ class BadValue(click.BadParameter):
     def of(
         cls, error: MembenchError, ctx: click.Context | None, param: click.Parameter | None
     ) -> BadValue:
-        """A `BadValue` with the message and the hint of ``error``, for the option ``param``."""
+        """A `BadValue` with the message and the hint of ``error``."""
         return cls(str(error), ctx, param, error.hint)
 
 
 def described(error: click.UsageError, command: str) -> tuple[str, str]:
     """The message and the hint for ``error``.
 
-    ``command`` is the start of the command line, such as ``membench run``. A `BadValue` has its own
-    hint. Any other hint names a similar option, command or value, or ``--help`` if no name is
-    similar.
+    ``command`` is the start of the command line, such as ``membench run``. The hint is that of a
+    `BadValue`, or names a similar option, command or value, or else ``--help``.
     """
     usual = f"{error.ctx.command_path if error.ctx else command} --help"
     message = _SUGGESTED.sub("", error.format_message()).rstrip(".")

@@ -18,11 +18,8 @@ def run_pair(
     """Measure both configurations, compare the results, and return the exit code.
 
     Args:
-        asked: the options of the run.
         resume: results file of an interrupted paired run to complete; None for a new run.
-        watch: shows the progress.
         dry_run: whether to print only the plan.
-        verbose: whether to pass the option `--verbose` on to the run.
 
     Raises:
         MembenchError: the run cannot start, or standard output is lost.

@@ -16,7 +16,7 @@ class FiniteRange(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """``value`` as a finite number in the range; raises `click.BadParameter` otherwise."""
+        """Convert ``value``; raises `click.BadParameter`."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
@@ -29,7 +29,7 @@ class Tokens(click.IntRange):
     name = "tokens"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """``value`` as a number of tokens in the range; raises `BadValue` otherwise."""
+        """Convert ``value``; raises `BadValue`."""
         from membench.thesis.replay.amounts import LENGTH_FORMS, parse_tokens
 
         found = value if isinstance(value, int) else parse_tokens(value)

@@ -56,7 +56,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """Parse `--arrivals` into the rate of random arrivals in 1/s; None for ``file``."""
+    """The rate of random arrivals in 1/s from `--arrivals`; None for ``file``."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")
@@ -85,10 +85,7 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _policies(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[CachePolicy, ...]:
-    """Parse cache policies, separated by commas.
-
-    The result does not contain LRU, because every replay includes LRU. No policy occurs twice.
-    """
+    """Parse cache policies, separated by commas; without LRU, which every replay includes."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.policies import EvictionRule, parse_policy
 

@@ -65,8 +65,8 @@ def command(
 ) -> None:
     """Turn results files into a self-contained report.
 
-    The report first shows the results of the machine tier by tier, and what the results
-    say about the claims of the thesis.  Plots, every result, the machine, the skipped
+    The report first shows the results of the machine tier by tier, and the verdicts on
+    the claims of the thesis.  Plots, every result, the machine, the skipped
     cases with reasons, and the commands to reproduce the report follow.  Several
     files are shown side by side.  membench overwrites an older report, but no other
     file.

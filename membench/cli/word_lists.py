@@ -15,8 +15,7 @@ def words_of(
 ) -> Callable[[click.Context, click.Parameter, str | None], tuple[str, ...]]:
     """A click callback that splits an option's value at commas and drops repeated words.
 
-    The callback raises `BadValue` if a word is not in ``allowed``. The callback returns () for
-    None.
+    It raises `BadValue` if a word is not in ``allowed``, and returns () for None.
     """
 
     def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:

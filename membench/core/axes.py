@@ -1,7 +1,4 @@
-"""The axes (parameters) of a bench, and the sweep that turns values of the axes into cases.
-
-This module needs no third-party package.
-"""
+"""The axes (parameters) of a bench, and the sweep that combines their values."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ Values = Value | tuple[Value, ...] | Callable[["Machine"], tuple[Value, ...]]
 """One value, several values, a range such as ``"4KiB..1GiB *4"``, or a function of the machine."""
 
 OMITTED = ""
-"""Axis value for a case without this axis; the case id then does not contain the axis."""
+"""Value of an axis that a case does not have; the case id leaves the axis out."""
 
 AUTO = "auto"
 """Axis value for the size that membench chooses; see `membench.core.sizes.working_set`."""
@@ -62,16 +59,15 @@ class Axis:
 
     Attributes:
         name: the parameter's name in the bench function and in the case id.
-        quick: the values in the quick profile. The first value is the default in every profile. The
-            axis has the default while another axis is swept.
+        quick: the values in the quick profile. The first is the default in every profile.
         full: the values in the full profile.
-        least: the smallest number or size (in bytes) that a user may ask for. A smaller value of a
-            profile is also permitted.
+        least: the smallest number or size (in bytes) that a user may ask for. A smaller value in a
+            profile lowers this limit.
         most: the largest number or size (in bytes) that a user may ask for; None for no limit.
         closed: whether a user may ask only for the numbers of the profiles, for example because
             kernels exist only for these numbers.
-        step: a number or size (in bytes) that a user asks for must be a multiple of this number.
-        power: whether a number or size that a user asks for must be a power of two.
+        step: divisor of every number or size (in bytes) that a user may ask for.
+        power: whether a user may ask only for powers of two.
     """
 
     name: str
@@ -88,7 +84,7 @@ class Axis:
             raise ValueError(f"'{self.name}' is not a valid axis name")
 
     def values(self, profile: str, machine: Machine) -> tuple[Value, ...]:
-        """The distinct values of the axis in ``profile``; the default value comes first.
+        """The distinct values in ``profile``; the default value comes first.
 
         Raises:
             ValueError: a value is not allowed in a case id.
@@ -125,10 +121,10 @@ class Axis:
         raise UsageError(f"{self.name} cannot be '{text}'", f"{self.name} can be {shown}")
 
     def _permitted(self, value: int, show: Callable[[int], str], known: Sequence[int]) -> int:
-        """``value`` if it satisfies the constraints. ``known`` are the values of the profiles.
+        """Return ``value`` if the axis can have it. ``known`` are the values of the profiles.
 
         Raises:
-            UsageError: this axis cannot have the value.
+            UsageError: the axis cannot have the value.
         """
         least = min([max(self.least, self.step), *known])
         if value % self.step:
@@ -169,8 +165,7 @@ def sweep(
     """Combine the values of ``axes``: sweep one axis at a time, but cross the axes of a grid.
 
     Yields each combination once, as ``{axis name: value}`` in the order of the axes. The first
-    combination has the default of every axis. The combinations of several grids are sorted
-    together, by the positions of the values on their axes.
+    combination has the default of every axis.
     """
     axes, grids = tuple(axes), tuple(grids)
     values = {axis.name: axis.values(profile, machine) for axis in axes}

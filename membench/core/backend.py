@@ -1,7 +1,7 @@
 """The interface between the measuring engine and a backend (CPU, disk or GPU).
 
-The kernels of a `HostBackend` read the clock themselves. A `DeviceBackend` has a queue. The engine
-adds cache flushes, clock readings, events, and blocks (which stop the queue) to this queue.
+A `HostBackend` times its work itself. A `DeviceBackend` has a queue, to which the engine adds the
+work, cache flushes, clock readings, events and blocks.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ class Device:
 
     Attributes:
         backend: ``cpu``, ``cuda`` or ``storage``.
-        name: name of the device.
         driver: version of the driver; empty if the device has no driver.
         cuda: version of CUDA; empty if the backend does not use CUDA.
-        measured: False for an emulation or a recording. membench never reports numbers of an
-            emulation or a recording as results.
+        measured: False for an emulation or a recording.
     """
 
     backend: str
@@ -74,7 +72,7 @@ class HostBackend(Backend, Protocol):
 
 @dataclass(frozen=True)
 class Seating:
-    """A description, for the row of a case, of the CPUs on which the threads of the case ran.
+    """Entries for the row of a case, about the CPUs on which its threads ran.
 
     Attributes:
         detail: entries for the column `detail`.
@@ -114,9 +112,8 @@ class Stamps:
     """The time stamps of a timed span of the queue.
 
     Attributes:
-        elapsed_ns: nanoseconds between the event before the span and the event after the span.
-        before: reading of an SM's clocks before the first event.
-        after: reading of the same clocks after the second event.
+        elapsed_ns: nanoseconds from the event before the span to the event after it.
+        before, after: readings of one SM's clocks, before the first and after the second event.
         overdue: whether the queue's block ended at its deadline because `release` came too late;
             the sample is then invalid.
     """
@@ -129,7 +126,7 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue. The methods below, except `synchronize` and `stamps`, do not wait."""
+    """A backend with a queue. Of its own methods, only `synchronize` and `stamps` may wait."""
 
     def flush(self) -> None:
         """Queue work that fills the L2 cache with clean lines that no case uses."""
@@ -144,7 +141,7 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def release(self) -> None:
-        """Let the queue continue if `block` has stopped the queue; never fails."""
+        """End the `block`, if there is one; never fails."""
         ...
 
     def probe(self, edge: Edge) -> None:
@@ -160,5 +157,5 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def stamps(self) -> Stamps:
-        """The time stamps of the last timed span; the caller must call `synchronize` first."""
+        """The time stamps of the last timed span; call `synchronize` first."""
         ...

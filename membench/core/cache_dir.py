@@ -1,7 +1,7 @@
 """The directories in which processes share compiled code, because every round is a new process.
 
-membench executes cached code. So membench uses a directory only if no other user except root could
-have put files into the directory.
+membench executes this code. So it uses a directory only if no other user except root could have put
+files into it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 def cache_directory(name: str) -> Path | None:
     """The directory ``name`` of the user's cache, created if needed.
 
-    The result is None if the user has no cache (see `cache_base`), if this process cannot write to
-    the directory, or if another user could have put files into the directory.
+    The result is None if there is no `cache_base`, if this process cannot write to the directory,
+    or if another user could have put files into it.
     """
     base = cache_base(os.environ)
     if base is None or untrusted(base):
@@ -52,9 +52,9 @@ def cache_directory(name: str) -> Path | None:
 def untrusted(path: Path) -> str:
     """The reason why another user could put files into ``path``; empty if no other user can.
 
-    Root can always write files, and is ignored. The function checks every existing directory on the
-    path, as written and with symbolic links resolved. A parent with the sticky bit, such as /tmp,
-    is safe, because other users cannot replace this user's files in such a directory.
+    Root does not count. All existing directories on the path are checked, also those behind
+    symbolic links. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
+    replace this user's files there.
     """
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
@@ -103,8 +103,7 @@ def cache_problem(environ: Mapping[str, str]) -> str:
 def private_cache(directory: Path) -> Iterator[dict[str, str]]:
     """Environment variables that give workers a private cache of compiled code in ``directory``.
 
-    The cache is removed when the context ends. The dict is empty if another user could put files
-    into ``directory``.
+    The cache is removed when the context ends. The dict is empty if ``directory`` is `untrusted`.
     """
     if untrusted(directory):
         yield {}

@@ -31,7 +31,7 @@ Cost = float | Callable[..., float]
 """A number, or a function that gets the arguments of the bench function and returns a number."""
 
 Config = Mapping[str, int]
-"""Launch parameters for a tuned case, such as ``{"block": 256, "unroll": 4}``."""
+"""Launch parameters, such as ``{"block": 256, "unroll": 4}``."""
 
 TUNED = "best"
 """Value of the axis `config` for a tuned case: the fastest of the bench's configurations."""
@@ -40,7 +40,7 @@ PROFILES: Mapping[str, int] = {"quick": 5, "full": 10}
 """Number of rounds by profile."""
 
 SWEEP_ROUNDS: Mapping[str, int] = {"quick": 5, "full": 5}
-"""Number of rounds by profile, for the cases whose attribute `Case.swept` is True.
+"""Number of rounds by profile, for the cases with `Case.swept`.
 
 Five values per file are enough for a confidence interval of the ratio of two files.
 """
@@ -62,21 +62,13 @@ class Needs(StrEnum):
 class Case:
     """A bench with one value for each axis. The result is one row per metric and statistic.
 
+    `bench` describes the attributes that are not listed here.
+
     Attributes:
         id: ``<bench>/<key>=<value>/...``; stable between versions of membench.
-        bench: name of the bench.
         params: pairs (axis, value). The size in bytes replaces the value ``auto`` of the axis
             `size`. An axis that the id leaves out has the value `OMITTED`.
-        version: version of the bench.
-        tier: the tier that the case measures.
-        yields: the (metric, statistic) pairs of the result.
-        needs: properties that the machine must have.
-        seconds: estimated time of one round in seconds, for planning; not a limit.
-        memory: maximum host memory that the case has allocated at once, in bytes.
-        disk: size of the scratch file of the case, in bytes.
-        gpu_memory: maximum GPU memory that the case has allocated at once, in bytes.
         tuned: whether membench chooses the fastest configuration before the first round.
-        rounds: number of rounds that the bench declares; 0 for the number of the profile.
         swept: whether the case belongs to a profile, has an axis value other than the default, and
             is not tuned.
         flags: codes that are known before the measurement, such as ``cache-served``.
@@ -150,9 +142,8 @@ class Bench:
     ) -> Work:
         """Prepare the work of one case: allocate and fill the buffers.
 
-        If the bench has `configs`, the bench function gets the argument ``config``. For a tuned
-        case, ``config`` is the chosen configuration. For any other case, ``config`` is empty, and
-        the function uses a fixed default.
+        ``config`` is the chosen configuration of a tuned case. Without ``config``, a bench with
+        `configs` uses a fixed default.
 
         Raises:
             Skip: this machine cannot run the case.
@@ -188,8 +179,8 @@ class Bench:
     def case(self, params: Mapping[str, Value], machine: Machine, *, swept: bool = False) -> Case:
         """The case with the axis values ``params``.
 
-        ``swept`` says whether the case belongs to a profile, and a value differs from the default
-        of its axis.
+        Args:
+            swept: whether the case belongs to a profile and is not the default case of the bench.
         """
         reach = self._reach(params, machine)
         values = dict(params)
@@ -221,7 +212,7 @@ class Bench:
         )
 
     def holding(self, name: str, text: str, machine: Machine) -> Bench:
-        """A copy of the bench; its axis ``name`` has only the value ``text``, in every profile.
+        """A copy of the bench, with the value ``text`` as the only value of the axis ``name``.
 
         Raises:
             UsageError: the axis cannot have the value.
@@ -235,8 +226,8 @@ class Bench:
     def asked(self, case_id: str, machine: Machine) -> Case | None:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        The axes may be in any order. The result is None if the id lacks an axis that it must
-        contain, because several cases then match.
+        The axes may be in any order. The result is None if the id lacks a required axis, because
+        several cases then match.
 
         Raises:
             UsageError: the id is malformed, or contains an unknown axis or an invalid value.
@@ -264,7 +255,6 @@ class Bench:
         return self.case(values, machine)
 
     def _reach(self, params: Mapping[str, Value], machine: Machine) -> Reach:
-        """The caches that can serve the CPUs of the case with axis values ``params``."""
         if self.backend != "cpu" or "size" not in params:
             return Reach(0, confirmed=True)
         others = {key: value for key, value in params.items() if key != "size"}
@@ -272,7 +262,7 @@ class Bench:
         return reachable(machine, cpus(machine, **self.arguments(others)))
 
     def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
-        """The size in bytes of an array for ``size=auto`` and the other values in ``params``."""
+        """Bytes of an array for ``size=auto`` and the other values in ``params``."""
         others = self.arguments({key: value for key, value in params.items() if key != "size"})
 
         def held(cost: Cost) -> Callable[[int], float]:
@@ -304,7 +294,6 @@ def _cost(of: Cost, arguments: Mapping[str, Value]) -> float:
 
 
 def _its_threads(machine: Machine, threads: int | str = "all", **_: Value) -> tuple[int, ...]:
-    """The CPUs for ``threads`` pinned threads: that many CPUs, or every usable CPU for ``all``."""
     cpus = placement(machine)
     return cpus[:threads] if isinstance(threads, int) else cpus
 
@@ -317,8 +306,8 @@ def first_cpu(machine: Machine, **_: Value) -> tuple[int, ...]:
 def _cache_flags(reach: Reach, size: Value | None) -> tuple[str, ...]:
     """Flags for a case that measures main memory with arrays of ``size`` bytes each.
 
-    The flags are `cache-served` if the reachable caches may serve the arrays, and `cache-unknown`
-    if no measurement confirms the sizes of the caches.
+    `cache-served`: the reachable caches may serve the arrays. `cache-unknown`: no measurement
+    confirms the sizes of the caches.
     """
     served = isinstance(size, int) and size < CACHE_MULTIPLE * (reach.bytes or 0)
     return (
@@ -398,29 +387,26 @@ def bench(
         tier: a tier, or a function ``(machine, **arguments) -> Tier``.
         grid: axes to cross with each other; all other axes are swept one at a time.
         full_grid: further axes to cross, only in the full profile.
-        second_grid: axes to cross in the full profile while all other axes have their default. A
-            second grid adds fewer cases than a larger first grid.
+        second_grid: axes to cross in the full profile while all other axes have their default.
         profiles: the profiles that contain the bench.
-        seconds: estimated seconds per round and case.
+        seconds: estimated seconds per round and case, for planning; not a limit.
         memory: maximum host memory that a case has allocated at once, in bytes.
         disk: size of the scratch file of a case, in bytes.
         gpu_memory: maximum GPU memory that a case has allocated at once, in bytes.
         backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``; empty for ``cuda`` if the bench
             needs a GPU, and for ``cpu`` otherwise.
-        where: ``(profile, **arguments) -> bool``: whether a combination of axis values is a case;
-            None if every combination is a case.
-        configs: ``(backend, **arguments) -> configurations``: the configurations from which
-            membench chooses for a case with ``config=best``. The bench needs an axis `config`, and
-            the bench function gets the chosen configuration as ``config``.
+        where: ``(profile, **arguments) -> bool``: whether a combination of axis values is a case.
+        configs: ``(backend, **arguments) -> configurations``, from which membench chooses for a
+            case with ``config=best``. The bench needs an axis `config`, and the bench function gets
+            the chosen configuration as ``config``.
         tunes: axes that the configuration decides; the id of a tuned case leaves out these axes.
         rounds: number of rounds, for slow work with repeatable results; 0 for the number of the
             profile.
-        on_machine: ``(machine, **arguments) -> bool``: whether a combination is a case on the
-            machine; None if every combination is a case.
-        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case. The caches of these
-            CPUs decide `size=auto` and the flags. If ``cpus`` is None, the case runs on the CPUs of
-            the axis `threads`, or on all usable CPUs if the bench has no such axis. The function
-            returns no CPUs if no cache can serve the work.
+        on_machine: ``(machine, **arguments) -> bool``: whether a combination of axis values is a
+            case on the machine.
+        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case; no CPUs if no cache
+            can serve the work. The caches of these CPUs decide `size=auto` and the flags. None for
+            the CPUs of the axis `threads`, or for all usable CPUs without such an axis.
 
     Raises:
         ValueError: the name, the backend or an axis of a grid is invalid, or ``tier`` is missing

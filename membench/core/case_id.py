@@ -1,7 +1,4 @@
-"""Split a case id into the bench name and the axis values.
-
-This module imports no other module of membench.
-"""
+"""Split a case id into the bench name and the axis values."""
 
 from __future__ import annotations
 

@@ -1,20 +1,4 @@
-"""The exceptions of membench, and the exit code that each one leads to.
-
-::
-
-    MembenchError                1   one line for the user, and a hint
-    ├── UsageError               2   the arguments are invalid
-    ├── NothingMatched           4   nothing matches the arguments
-    ├── SchemaError              1   a file cannot be read, or breaks its schema
-    ├── JournalError             1   a journal cannot be written or resumed
-    ├── OutputError              1   results cannot be written to the requested place
-    ├── BackendUnavailable       1   the hardware or its library cannot be used
-    ├── RegistersSpilled         1   a kernel would spill registers to memory
-    ├── DeviceLost               1   the process can no longer use its device
-    ├── WorkerError              1   worker processes cannot be started
-    └── VerificationFailed       1   a kernel's result is wrong, so its number is invalid
-    Skip                         -   raised inside a bench: this machine cannot run the case
-"""
+"""The exceptions of membench, and the exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -31,8 +15,8 @@ EXIT_SIGNAL_BASE = 128  # a run that signal n interrupts exits with 128 + n, suc
 class MembenchError(Exception):
     """An error that the user can understand and act on.
 
-    ``str(error)`` is one line with the problem. ``hint`` is one line with the remedy. If ``hint``
-    is empty, the command line shows ``usual_hint``.
+    ``str(error)`` is one line with the problem, and ``hint`` is one line with the remedy. The
+    command line shows ``usual_hint`` if ``hint`` is empty.
     """
 
     exit_code = EXIT_ERROR
@@ -88,7 +72,7 @@ class RegistersSpilled(MembenchError):
 class DeviceLost(MembenchError):
     """The process can no longer use the device; a new process may be able to use the device.
 
-    Raise this error if a CUDA error persists in the context, such as an illegal address or an ECC
+    An example is a CUDA error that persists in the context, such as an illegal address or an ECC
     error. The case fails, and a new worker process measures the remaining cases.
     """
 

@@ -91,12 +91,11 @@ def taken(path: Path) -> OutputError:
 
 
 def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> None:
-    """Write several files of one directory, either all files or no file.
+    """Write several files of one directory.
 
     All contents are on disk before the first file gets its name. If the process is killed between
-    two names, only the first files have their new content. The same is true if ``replace`` is True
-    and a replacement fails. So a caller should put last the file whose existence proves that all
-    files exist.
+    two names, or if a replacement fails, only the first files have their new content. So put last
+    the file whose existence proves that all files exist.
 
     Args:
         files: pairs (path, content).
@@ -159,7 +158,7 @@ def probe(directory: Path) -> None:
 def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
     """Descriptor of a new file without a name, which disappears if the process dies.
 
-    The result is None if the filesystem does not support files without a name.
+    None if the filesystem does not support files without a name.
     """
     try:
         return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
@@ -175,8 +174,8 @@ def give_name(descriptor: int, path: Path) -> None:
     Raises:
         FileExistsError: ``path`` exists.
     """
-    # The source is a symbolic link, and only linkat(2) can follow a link. os.link calls linkat(2)
-    # only if it gets the descriptor of a directory.
+    # The source is a symbolic link, and only linkat(2) can follow it. os.link calls linkat(2) only
+    # if it gets the descriptor of a directory.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source = f"/proc/self/fd/{descriptor}"
@@ -186,7 +185,6 @@ def give_name(descriptor: int, path: Path) -> None:
 
 
 def _durable_temporary(directory: Path, data: bytes) -> Path:
-    """Path of a new temporary file with the content ``data``, flushed to disk."""
     temporary = _temporary(directory)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666)
@@ -203,7 +201,7 @@ def _durable_temporary(directory: Path, data: bytes) -> Path:
 
 
 def _temporary(directory: Path) -> Path:
-    """A path in ``directory`` with an unused short name.
+    """An unused path in ``directory``.
 
     The name is short, because the final name with a suffix could be too long for the filesystem.
     """

@@ -11,19 +11,17 @@ from membench.core.near import MOST, asked_back, nearest
 def matches(case_id: str, pattern: str) -> bool:
     """Whether the glob ``pattern`` matches the id, or a prefix of the id that ends before a ``/``.
 
-    ``*`` also matches slashes: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*`` are useful
-    globs.
+    ``*`` also matches slashes. Examples: ``ddr``, ``ddr/*``, ``ddr/copy`` and ``*/threads=1/*``.
     """
     pattern = pattern.rstrip("/")
     return fnmatchcase(case_id, pattern) or fnmatchcase(case_id, f"{pattern}/*")
 
 
 def near(pattern: str, ids: Iterable[str]) -> str:
-    """A hint for a glob that matches no id of ``ids``: globs that match an id.
+    """A hint for a glob that matches no id of ``ids``.
 
-    The hint suggests complete ids (similar ids, or else ids of the same bench), or similar bench
-    names and prefixes such as ``ddr``. If the glob ends in ``/*``, so does each suggested name or
-    prefix. Without a suggestion, the hint names the command that lists the cases.
+    The hint suggests similar ids, benches or prefixes, or else names the command that lists the
+    cases.
     """
     known = dict.fromkeys(ids)
     benches = dict.fromkeys(

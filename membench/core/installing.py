@@ -1,7 +1,7 @@
 """Shell commands that install or remove packages in the environment of membench, for hints.
 
-membench may be installed from a checkout, a URL or a wheel, so a package index may not contain
-membench. A command for an extra therefore names the packages of the extra.
+A command for an extra names the packages of the extra, because a package index may not contain
+membench.
 """
 
 from __future__ import annotations
@@ -33,10 +33,9 @@ def uninstall(*packages: str) -> str:
 
 
 def requirements(extra: str) -> tuple[str, ...]:
-    """The pip requirements of ``extra``, from pyproject.toml or from the installed metadata.
+    """The pip requirements of ``extra``; empty if the extra is unknown.
 
-    The result is empty if the extra is unknown. The format is ``Requires-Dist`` of the core
-    metadata specification.
+    The source is pyproject.toml, or ``Requires-Dist`` in the installed core metadata.
     """
     project = Path(membench.__file__).parents[1] / "pyproject.toml"
     if project.is_file():
@@ -74,9 +73,9 @@ def _pip(verb: str) -> str:
 def interpreter() -> str:
     """The running Python interpreter as a shell word.
 
-    The word is the name of the interpreter if PATH finds the interpreter, otherwise the path. The
-    path is relative to the current directory or to ``~`` if possible, so that the user's name
-    does not appear.
+    The word is the bare name if PATH finds the interpreter, otherwise the path. The path is
+    relative to the current directory or to ``~`` if possible, so that the user's name does not
+    appear.
     """
     import shutil
 

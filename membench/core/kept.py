@@ -1,7 +1,6 @@
 """A cache on disk for results that take long to compute; the key is a digest of all inputs.
 
-The cache only saves time. membench computes a result again if the cached file is missing, damaged
-or not trusted. `membench.core.cache_dir` chooses the directory.
+membench computes a result again if the cached file is missing, damaged or not trusted.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from typing import Any
 from membench.core.cache_dir import cache_directory
 
 MOST_FILES = 400
-"""Maximum number of files in one directory of the cache.
+"""Maximum number of files in a cache directory.
 
-Above this number, membench deletes the quarter of the files whose last use is longest ago.
+Above this number, membench deletes the least recently used quarter of the files.
 """
 _DIGEST = 64  # characters in a digest
 _SOURCES = {".py", ".toml", ".json", ".jsonl"}
 
 
 def key_of(*parts: Any) -> str:
-    """Hex digest of ``parts``; JSON must be able to represent all ``parts``."""
+    """Hex digest of ``parts``, which JSON must be able to represent."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -76,7 +75,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """The cached content for ``key``; None if there is no usable cache, or no undamaged file."""
+    """The cached content for ``key``; None if there is no trusted cache or no undamaged file."""
     place = cache_directory(directory)
     if place is None:
         return None

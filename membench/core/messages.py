@@ -1,11 +1,9 @@
 """Messages: English text with a template and parameters, so that a report can translate the text.
 
-The code marks a message with ``tr("{rate} GB/s with {count} threads", ...)``. A message is a string
-with the English text, and files, screens and JSON use this string. Only the report uses another
-language (`Message.said`). `Message.said` also translates parameters that are messages.
-``ci/translations.py`` extracts the messages from the calls of ``tr`` and ``tr_n``.
-
-This module imports no other module of membench.
+The code marks a message with ``tr("{rate} GB/s with {count} threads", ...)``. Files, screens and
+JSON use the message as a string, in English. Only the report uses another language
+(`Message.said`). ``ci/translations.py`` extracts the messages from the calls of ``tr`` and
+``tr_n``.
 """
 
 from __future__ import annotations
@@ -77,10 +75,7 @@ class Message(str):
 
 
 def said(value: object, catalogue: NullTranslations) -> object:
-    """Translate ``value`` into the language of ``catalogue`` if ``value`` is a message.
-
-    Any other value stays unchanged.
-    """
+    """``value`` in the language of ``catalogue`` if it is a message; otherwise unchanged."""
     return value.said(catalogue) if isinstance(value, Message) else value
 
 
@@ -101,8 +96,8 @@ def _spaced(before: str, text: str, after: str) -> str:
     """``text`` with the spaces that Chinese typesetting requires at the start and at the end.
 
     ``before`` is the text to the left of ``text``, and ``after`` is the parameter to the right.
-    Parameters stay unchanged, because they may be file names. English text stays unchanged. Source
-    of the rule: W3C, Requirements for Chinese Text Layout, 3.2.2.
+    Parameters stay unchanged, because they may be file names. Source: W3C, Requirements for Chinese
+    Text Layout, 3.2.2.
     """
     touch, tight = _spacing()
     left, right = before[-1:], after[:1]

@@ -1,7 +1,4 @@
-"""Find the known names that are similar to a mistyped word, for hints.
-
-This module imports no other module of membench.
-"""
+"""Find the known names that are similar to a mistyped word, for hints."""
 
 from __future__ import annotations
 
@@ -16,9 +13,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     """At most `MOST` names of ``known`` that are similar to ``word``, the best first.
 
     Upper and lower case count as equal. If ``word`` is a known name, the result has only this name.
-    Otherwise, names that begin with ``word`` come first, because ``word`` may be an abbreviation. A
-    name similar to a word of at most three letters must begin with the same letter, because short
-    words are often similar by chance.
+    Names that begin with ``word`` come first, because ``word`` may be an abbreviation.
     """
     from difflib import get_close_matches  # slow to load, and needed only for a mistake
 
@@ -26,7 +21,7 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     asked = word.lower()
     longer = [name for name in by_lower if asked and name.startswith(asked)]
     alike = get_close_matches(asked, by_lower, n=MOST)
-    if len(asked) <= _SHORT:
+    if len(asked) <= _SHORT:  # short words are often similar by chance
         alike = [name for name in alike if name[:1] == asked[:1]]
     if asked in by_lower:
         return [by_lower[asked]]

@@ -1,4 +1,4 @@
-"""HTML tables for notebooks, for the method ``_repr_html_`` with which IPython shows an object."""
+"""HTML tables for the method ``_repr_html_``, with which IPython shows an object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ def html_table(
     Args:
         caption: one line above the table.
         head: the titles of the columns.
-        rows: lists of cells, one cell per column of ``head``.
         numbers: indices of the columns to align right.
     """
     from html import escape  # takes long, and only notebooks need it

@@ -1,8 +1,8 @@
 """Convert frozen dataclasses to plain JSON data and back.
 
 `load` checks every value against the annotated type. Another version of membench may have written
-the data. So an unknown key is ignored, and a missing key gets the default of the field. A missing
-key without a default is an error.
+the data: an unknown key is ignored, and a missing key gets the default of the field. A missing key
+without a default is an error.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def dump(value: Any) -> Any:
     """``value`` as data for strict JSON.
 
     Dataclasses become dicts, tuples become lists, and enumerations become text. A float that is not
-    finite becomes text such as ``"nan"``, because JSON has no such number. The journal needs such
-    numbers to record a broken measurement.
+    finite becomes text such as ``"nan"``, because JSON has no such number.
 
     Raises:
         TypeError: JSON cannot represent a value.

@@ -1,9 +1,8 @@
 """`record`: a decorator like ``dataclass(frozen=True)`` that takes a tenth of the time per class.
 
 `dataclasses.dataclass` compiles six functions for each class, which takes 0.4 ms to 0.9 ms. A
-command defines about a hundred classes when it starts, and makes instances of about thirty classes.
-`record` compiles only ``__init__``, and only for the first instance; such a class takes a quarter
-of the time. All other methods are closures over the names of the fields.
+command defines about a hundred classes when it starts, and makes instances of about thirty.
+`record` compiles only ``__init__``, and only for the first instance.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ def record(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
     """Make a class a frozen dataclass: `fields`, `replace` and `asdict` work on instances.
 
-    Instances are immutable. Two instances are equal if all fields are equal. An instance is
-    hashable if all fields are hashable. `record` keeps the methods that the class itself defines.
+    Two instances are equal if all fields are equal. An instance is hashable if all fields are
+    hashable. `record` keeps the methods that the class itself defines.
 
     Args:
         kw_only: whether ``__init__`` takes the fields only by name.
@@ -45,11 +44,7 @@ def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
 
 
 def _init(cls: Any) -> Callable[..., None]:
-    """Compile the ``__init__`` that `dataclass` would write for ``cls``.
-
-    The method sets the fields with ``object.__setattr__``, because a frozen class forbids ordinary
-    assignments.
-    """
+    """Compile the ``__init__`` that `dataclass` would write for a frozen ``cls``."""
     known: dict[str, Any] = {"_set": object.__setattr__, "_MISSING": MISSING}
     by_place: list[str] = []
     by_name: list[str] = []

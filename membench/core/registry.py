@@ -1,8 +1,7 @@
 """Find all benches, and select cases by glob.
 
-A bench need not be registered. `scan` looks for benches in the modules below a package, except
-modules with a leading underscore, and in the modules that other distributions name in the
-entry-point group ``membench.benches``.
+`scan` looks for benches in the modules below a package, except modules with a leading underscore,
+and in the modules of the entry-point group ``membench.benches`` of other distributions.
 """
 
 from __future__ import annotations
@@ -62,10 +61,7 @@ class Registry:
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
-        """Apply the setting ``text`` to ``benches`` in place.
-
-        Returns the names of the matching benches that have the axis.
-        """
+        """Apply the setting ``text`` to ``benches`` in place; return the changed names."""
         pattern, colon, rest = text.rpartition(":")
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):
@@ -92,7 +88,7 @@ class Registry:
     def case(self, case_id: str, machine: Machine) -> Case | None:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        The result is None if the id is incomplete or a glob, or if no bench has the name.
+        None if the id is incomplete or a glob, or if no bench has the name.
 
         Raises:
             UsageError: the id is malformed, or contains an unknown axis or an invalid value.
@@ -142,11 +138,8 @@ def benches_of(module: ModuleType) -> tuple[Bench, ...]:
 
 
 def _plug_ins() -> Sequence[EntryPoint]:
-    """The entry points of the group ``membench.benches``, sorted by name.
-
-    Importing `importlib.metadata` takes longer than importing click. So the function imports this
-    module only if a distribution mentions the group or has metadata that cannot be read directly.
-    """
+    """The entry points of the group ``membench.benches``, sorted by name."""
+    # Importing importlib.metadata takes longer than importing click.
     if not any(_may_have_plug_ins(Path(place or ".")) for place in sys.path):
         return ()
     from importlib.metadata import entry_points
@@ -179,14 +172,11 @@ def choose(
     skip: Iterable[str],
     whole: Callable[[str], Case | None] = lambda _: None,
 ) -> tuple[Case, ...]:
-    """The cases that match a glob of ``select`` and no glob of ``skip``.
+    """The cases that match a glob of ``select`` (empty: all), but no glob of ``skip``.
 
-    The cases have the order of the globs in ``select``, and for one glob the order of ``cases``.
+    They have the order of the globs in ``select``, and for one glob the order of ``cases``.
 
     Args:
-        cases: the cases of the profile.
-        select: globs for case ids; empty for all cases.
-        skip: globs for case ids.
         whole: returns the case with a complete id that is not in ``cases``, or None.
 
     Raises:

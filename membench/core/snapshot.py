@@ -1,7 +1,7 @@
 """The snapshot: the properties of a machine, stored in the JSON file beside the results.
 
 Sizes are in bytes. CPUs have the numbers that the Linux kernel gives them. An unknown value is
-empty (``""``, ``None`` or ``()``), or 0 where the field says so, never a guess.
+empty (``""``, ``None`` or ``()``) or, in a few fields, 0. It is never a guess.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Cache:
 
     Attributes:
         kind: ``data``, ``instruction`` or ``unified``.
-        size, line: bytes of the cache and of a cache line.
+        line: bytes of a cache line.
         cpus: CPUs that share the cache.
     """
 
@@ -37,15 +37,12 @@ class Core:
     """One logical CPU and its position in the topology.
 
     Attributes:
-        cpu: number of the logical CPU.
-        core, package: numbers of the physical core and of the package. The numbers are unique in
-            the machine and ordered by lowest CPU. The kernel's own numbers may restart in each die
-            or cluster.
+        core, package: numbers of the physical core and of the package, unique in the machine and
+            ordered by lowest CPU. The kernel's own numbers may restart in each die or cluster.
         node: number of the NUMA node.
         kind: 0 for the fastest kind of core in the machine, 1 for the next slower kind, ...
-        capacity: the kernel's relative computing capacity, 1024 for the fastest core; None if
-            unknown.
-        clock: maximum clock in kHz; None if unknown.
+        capacity: the kernel's relative computing capacity, 1024 for the fastest core.
+        clock: maximum clock in kHz.
     """
 
     cpu: int
@@ -123,14 +120,10 @@ class Node:
     """One NUMA node.
 
     Attributes:
-        node: number of the node.
-        cpus: the CPUs of the node.
-        memory: size of the memory in bytes; None if the kernel does not report the size.
         distances: the firmware's distance to every node, in the order of node numbers; 10 is local.
-        kind: the kind of memory of the node.
-        free: free bytes at the time of the snapshot; None if unknown.
-        side_cache: size in bytes of a cache between the memory of the node and the processors, such
-            as DRAM in front of persistent memory; None if the system reports no such cache.
+        free: free bytes at the time of the snapshot.
+        side_cache: size of a cache between the memory of the node and the processors, such as DRAM
+            in front of persistent memory; None if the system reports no such cache.
         allowed: whether this process may allocate memory on the node (``cpuset.mems`` of the
             control group).
     """
@@ -150,19 +143,16 @@ class Memory:
     """Main memory, its pages, and the control group's limit.
 
     Attributes:
-        total, available: bytes of main memory.
-        cgroup_limit, cgroup_used: memory limit and memory use of the control group, in bytes; None
-            if there is no limit.
-        page: size of an ordinary page, in bytes.
-        huge_page: size of a transparent huge page in bytes; 0 if the kernel has no such pages.
-        thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes; empty if
-            unknown.
+        cgroup_limit, cgroup_used: limit and use of the control group; None if there is no limit.
+        page: size of an ordinary page.
+        huge_page: size of a transparent huge page; 0 if the kernel has no such pages.
+        thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes.
         hugetlb_total, hugetlb_free: numbers of hugetlbfs pages of the default size.
-        thp_allowed: whether this process may have transparent huge pages; None if unknown.
-        small_thp: smaller page sizes in bytes that the kernel may use for transparent huge pages.
+        thp_allowed: whether this process may have transparent huge pages.
+        small_thp: smaller page sizes that the kernel may use for transparent huge pages.
         policy: this process's default NUMA policy in the notation of numa_maps (``default``,
-            ``bind:0``, ``interleave:0-1``); empty if unknown.
-        hugetlb_bytes: memory reserved for hugetlbfs in bytes, over all page sizes.
+            ``bind:0``, ``interleave:0-1``).
+        hugetlb_bytes: memory reserved for hugetlbfs, over all page sizes.
     """
 
     total: int
@@ -188,7 +178,7 @@ class Memory:
     def distance(self, cpus: int, memory: int) -> int | None:
         """The firmware's distance from the CPUs of node ``cpus`` to the memory of node ``memory``.
 
-        The result is 10 for local memory, and None if unknown.
+        The distance to local memory is 10.
         """
         numbers = [node.node for node in self.nodes]
         row = next((node.distances for node in self.nodes if node.node == cpus), ())
@@ -202,11 +192,7 @@ class Memory:
 
     @property
     def usable(self) -> int:
-        """Bytes that this process can still allocate.
-
-        The result is the smaller of two values: the available memory, and the memory that the limit
-        of the control group leaves.
-        """
+        """Bytes that this process can allocate without swapping or exceeding `cgroup_limit`."""
         if self.cgroup_limit is None:
             return self.available
         return max(0, min(self.available, self.cgroup_limit - (self.cgroup_used or 0)))
@@ -219,11 +205,9 @@ class GpuIdentity:
     Attributes:
         index: the NVML index.
         uuid: a hash of the GPU's UUID; distinguishes two GPUs without identifying a GPU.
-        memory: size of the memory in bytes, for an integrated GPU the host's memory; None if
-            unknown.
-        integrated: whether the GPU has no memory of its own and uses host memory; None if unknown.
-        addressing: how the GPU accesses pageable system memory: ``ats``, ``hmm`` or ``none``; empty
-            if unknown.
+        memory: size of the memory; for an integrated GPU, of the host's memory.
+        integrated: whether the GPU has no memory of its own and uses host memory.
+        addressing: how the GPU accesses pageable system memory: ``ats``, ``hmm`` or ``none``.
         memory_node: the NUMA node with the memory of the GPU; None if the memory is not a node.
     """
 
@@ -244,8 +228,7 @@ class GpuFault:
 
     Attributes:
         index: the NVML index of the GPU; None if all GPUs are affected.
-        problem: the problem, in one line.
-        remedy: an action that the user can take, in one line.
+        problem, remedy: one line each; ``remedy`` is an action that the user can take.
         shown: whether `Gpus.devices` contains the GPU in spite of the problem.
     """
 
@@ -256,7 +239,7 @@ class GpuFault:
 
     @property
     def where(self) -> str:
-        """The affected GPU in words: ``GPU 1``, or ``GPUs`` if all GPUs are affected."""
+        """The affected GPU in words: ``GPU 1``, or ``GPUs`` for all."""
         return "GPUs" if self.index is None else f"GPU {self.index}"
 
 
@@ -266,11 +249,10 @@ class Gpus:
 
     Attributes:
         driver: NVIDIA driver version; empty if there is no driver.
-        cuda: newest CUDA version that the driver supports; empty if there is no driver.
+        cuda: newest CUDA version that the driver supports.
         devices: the GPUs that this process may use according to CUDA_VISIBLE_DEVICES.
-        problem: the reason why membench cannot use any GPU, in one line; empty if there is no
-            problem.
-        remedy: an action that the user can take, in one line; empty if there is no problem.
+        problem, remedy: the reason why membench cannot use any GPU, and an action that the user can
+            take, one line each; empty if there is no problem.
         faults: problems of single GPUs; membench can still measure the healthy GPUs.
     """
 
@@ -298,13 +280,13 @@ class GpuLinks:
     """The links of a GPU. A field is None if NVML and the firmware do not report the value.
 
     Attributes:
-        uuid: a hash of the GPU's UUID, as in `GpuIdentity`.
+        uuid: as in `GpuIdentity`.
         generation, width: PCI Express generation and number of lanes at the time of the snapshot.
             An idle link may use a lower generation. Both are None for an integrated GPU, and for a
             GPU with ``c2c`` that reports only PCIe 1.0 x1.
         generation_max, width_max: maximum that both the GPU and the slot support.
         nvlinks: number of NVLinks that are up.
-        nvlink_version: version of the NVLinks, as NVML numbers the versions.
+        nvlink_version: version of the NVLinks, in NVML's numbering.
         c2c: whether the chip-to-chip link to the CPU is in use.
         node: the host NUMA node that the GPU is attached to.
         bar1: bytes of GPU memory that the PCIe bus can address at once.
@@ -327,14 +309,13 @@ class Filesystem:
     """The filesystem of a path.
 
     Attributes:
-        path: the path. If the path does not exist, the other fields describe the nearest existing
-            parent.
+        path: the path. If it does not exist, the other fields describe the nearest existing parent.
         mount: the mount point.
         kind: type of the filesystem, such as ``ext4``, ``tmpfs`` or ``overlay``.
-        options: mount options; options that identify users or servers are left out.
-        device: the block device, such as ``/dev/vda``; empty if there is no block device.
+        options: mount options, without those that identify users or servers.
+        device: the block device, such as ``/dev/vda``; empty if there is none.
         free: free bytes for an ordinary user; 0 if unknown.
-        direct_io: the reason why O_DIRECT reaches no device; empty if O_DIRECT may reach a device.
+        direct_io: the reason why O_DIRECT reaches no device; empty if it may reach a device.
     """
 
     path: str
@@ -352,8 +333,8 @@ class Machine:
 
     Attributes:
         slug: name of the machine, ``[a-z0-9._-]+``, made from the hardware and never from the host
-            name. Paths and the column `machine` use the slug unless the user gave a label.
-        load: load averages over 1, 5 and 15 minutes; empty if unknown.
+            name. A label from the user replaces the slug in paths and in the column `machine`.
+        load: load averages over 1, 5 and 15 minutes.
         packages: versions of the Python distributions that affect results, by name.
         links: the links of the GPUs, in the order of ``gpus.devices``.
         former: slugs that earlier versions of membench gave to this machine.

@@ -1,7 +1,4 @@
-"""The vocabulary of results files: tiers, metrics, statistics, states and flags.
-
-Columns with a closed list of words contain only words of this module.
-"""
+"""The vocabulary of results files: tiers, metrics, statistics, states and flags."""
 
 from __future__ import annotations
 
@@ -175,7 +172,7 @@ class Flag:
     Attributes:
         code: the code in the column `flags`.
         meaning: the observation for which membench sets the flag.
-        weight: the consequence of the observation for the number.
+        weight: the consequence for the number.
         remedy: an action that the user can take.
     """
 
@@ -394,9 +391,7 @@ INVALID_FLAGS = frozenset({"above-peak"})
 OFF_TIER_FLAGS = INVALID_FLAGS | {"cache-served", "other-memory", "page-cache", "transition"}
 """Flags of numbers that do not describe the tier of the row.
 
-The number is impossible, a cache or another memory served the data, or the footprint is between two
-tiers. membench compares rows with such a flag with each other, but no claim and no advice uses
-these rows.
+membench compares rows with such a flag with each other, but no claim and no advice uses these rows.
 """
 
 NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
@@ -405,8 +400,4 @@ NOISE_THRESHOLD: Mapping[Tier, float] = MappingProxyType(
 """Largest relative spread of the round values (a fraction) without the flag `noisy`, by tier."""
 
 REACH = "cache_bytes"
-"""Key in the column `detail` of a pointer chase: size of the last-level cache in bytes.
-
-For a chase on a CPU, the value is the size of the last-level cache that the CPU can use. For a
-chase on a GPU, the value is the size of L2.
-"""
+"""Key in `detail` of a pointer chase: bytes of the CPU's last-level cache, or of the GPU's L2."""

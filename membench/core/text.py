@@ -38,9 +38,8 @@ _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 def ascii_line(text: str) -> str:
     """``text`` on one line of printable ASCII, without leading and trailing spaces; never raises.
 
-    Accents are dropped, common symbols are spelled out, and other characters become ``?``. Spaces
-    split ``::`` at the start of a word, and ``##[``, so that no CI log sees a workflow command. A
-    second call changes nothing.
+    Accents are dropped, common symbols are spelled out, and other characters become ``?``. CI logs
+    recognise no workflow command in the result. A second call changes nothing.
     """
     if not (text.isascii() and text.isprintable()):
         decomposed = unicodedata.normalize("NFKD", text.translate(_SPELLED))
@@ -60,9 +59,8 @@ def _ascii(character: str) -> str:
 def one_line(text: str) -> str:
     """``text`` as one printable line of Unicode, for messages.
 
-    Control characters, line ends, bidirectional marks and lone surrogates become spaces. Spaces
-    split ``::`` at the start of a word, and ``##[``, so that no CI log sees a workflow command. A
-    second call changes nothing.
+    Control characters, line ends, bidirectional marks and lone surrogates become spaces. CI logs
+    recognise no workflow command in the result. A second call changes nothing.
     """
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
@@ -90,11 +88,9 @@ def _no_command(text: str) -> str:
 
 
 def counted(count: int, noun: str, form: str = "") -> str:
-    """A count with its noun: ``1 case``, ``2 cases``.
+    """A count with its noun: ``1 case``, ``2 cases``; only for English text (see `tr_n`).
 
     ``form`` is the format of the count; the format ``,`` gives ``12,345 requests``.
-
-    Use this for English text; text with a translation needs `membench.core.messages.tr_n`.
     """
     return f"{count:{form}} {noun}{'' if count == 1 else 's'}"
 
@@ -102,9 +98,9 @@ def counted(count: int, noun: str, form: str = "") -> str:
 def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a shell command that a user can paste.
 
-    A name with blanks or special characters is quoted. A path object that begins with a dash gets
-    the prefix ``./``, so that no command takes the path for an option. Control characters and bytes
-    that are not UTF-8 become ``$'\xff'`` (bash, zsh, POSIX.1-2024), so that the word is printable.
+    A path object that begins with a dash gets the prefix ``./``, so that no command takes the path
+    for an option. Control characters and bytes that are not UTF-8 become ``$'\xff'`` (bash, zsh,
+    POSIX.1-2024).
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):
@@ -134,7 +130,6 @@ def guard(text: str) -> str:
 def unguard(cell: str) -> str:
     """The text of a cell that `guard` made.
 
-    Only a quote before a formula is removed, so ``'tis`` stays. A cell ``=1+1`` of another program
-    also stays.
+    Only a quote before a formula is removed: ``'tis`` stays.
     """
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell

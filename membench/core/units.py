@@ -1,8 +1,7 @@
 """Parse and print sizes, rates and times.
 
 Sizes are binary (KiB, MiB, GiB, TiB), because caches are powers of two. Rates are decimal (1 GB/s =
-1e9 B/s), as is usual. Results files contain sizes in bytes and latencies in nanoseconds. Screens
-and reports use larger units.
+1e9 B/s). Results files contain bytes and nanoseconds; screens and reports use larger units.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ def parse_size(text: str) -> int:
     """Parse a size such as ``4096B``, ``64KiB`` or ``1.5GiB`` to a number of bytes.
 
     Raises:
-        UsageError: the text is not a number with a unit from B to TiB, the number has more than 40
-            digits, the size is not a whole number of bytes, or the size is 2^63 bytes or more.
+        UsageError: the text is not a number of at most 40 digits with a unit from B to TiB, or the
+            size is not a whole number of bytes below 2^63.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -104,9 +103,8 @@ def significant_texts(values: Sequence[float], digits: int = 4) -> list[str]:
 def significant_rows(form: str, values: Sequence[float], digits: int = 4) -> list[str]:
     """Format ``values`` in groups: ``form`` has one ``{}`` for each value of a group.
 
-    The result has one text per group. Each ``{}`` is replaced by `significant` of the next value.
-    The number of values must be a multiple of the number of ``{}``. The function is fast enough for
-    a hundred thousand values.
+    The result has one text per group, with `significant` of each value. The number of values must
+    be a multiple of the number of ``{}``. Fast enough for a hundred thousand values.
     """
     if not values:
         return []
@@ -123,7 +121,7 @@ _LEAST_G = 1e-4
 
 
 def _most_g(digits: int) -> float:
-    """A number below which the format ``#g`` shows no exponent and no decimal point at the end."""
+    """A bound below which the format ``#g`` shows no exponent and no decimal point at the end."""
     return 0.9 * 10.0 ** (digits - 1)
 
 

@@ -1,7 +1,6 @@
 """Read files that others may have written, with limits of size and depth and one-line errors.
 
-The functions check the size before they allocate memory, and unpack compressed data only up to a
-limit. Opening a path never blocks, except for a pipe that the user named.
+Opening a path never blocks, except for a pipe that the user named.
 """
 
 from __future__ import annotations
@@ -20,15 +19,9 @@ from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
-"""Maximum size of a JSON file in bytes: a hundred times the file of a full run.
-
-The parsed data may need 20 times as much memory.
-"""
+"""Maximum size of a JSON file in bytes: a hundred times the file of a full run."""
 MAX_TOML = 1 << 20
-"""Maximum size of a TOML file in bytes: enough for thousands of entries.
-
-The parser needs seconds for a larger file.
-"""
+"""Maximum size of a TOML file in bytes; the parser needs seconds for a larger file."""
 MAX_DIGITS = 40
 """Maximum number of characters of an integer in a JSON file or a CSV cell, including the sign."""
 
@@ -97,9 +90,9 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
-    """Unpack ``packed`` to at most ``limit`` bytes; uncompressed data stay unchanged.
+    """Unpack xz or gzip data to at most ``limit`` bytes; other data stay unchanged.
 
-    The function recognises xz and gzip by the first bytes or by the suffix of ``name``.
+    The first bytes or the suffix of ``name`` identify the format.
 
     Raises:
         SchemaError: the data are damaged or truncated, or the unpacked data would exceed ``limit``
@@ -153,7 +146,7 @@ def _from_gzip(packed: bytes) -> Iterator[bytes]:
 
 
 def parse_json(data: bytes) -> Any:
-    """Parse JSON; numbers must be finite, and every text becomes one printable line.
+    """Parse JSON; every text becomes one printable line.
 
     Raises:
         ValueError: the data are not JSON, are nested too deeply, or contain a number that is not
@@ -191,7 +184,6 @@ def parse_toml(data: bytes) -> dict[str, Any]:
 
 
 def _check_integers(value: Any) -> None:
-    """Raise `ValueError` if an integer in the content of a TOML file has too many digits."""
     if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
         raise ValueError(f"a number has more than {MAX_DIGITS} digits")
     if isinstance(value, dict | list):

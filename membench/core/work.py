@@ -1,10 +1,8 @@
 """The work that a bench function returns to the measuring engine.
 
-A bench function allocates and fills buffers, and returns an object of one of two classes:
-
-* `Timed`: the engine reads the clock before and after the work. The engine also decides how many
-  iterations make a sample, and how many samples a round has.
-* `Observed`: the work runs for a given time and returns its own samples, for example one sample per
+- `Timed`: the engine reads the clock before and after the work, and chooses the number of
+  iterations per sample and of samples per round.
+- `Observed`: the work runs for a given time and returns its own samples, for example one sample per
   I/O.
 """
 
@@ -18,10 +16,10 @@ from membench.core.record import record
 from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, Stat
 
 StopName = Literal["count", "agreed", "rse", "stdrel"]
-"""Rule for the end of sampling.
+"""Rule for the end of sampling; a time limit may end it sooner.
 
-- ``count``: after a fixed number of samples.
-- ``agreed``: after a fixed number of samples, or earlier if the mean of the samples is precise.
+- ``count``: after a fixed number of samples, or fewer if the earlier rounds scatter more.
+- ``agreed``: like ``count``, or earlier if the mean of the samples is precise.
 - ``rse``: when the standard error of the mean is small compared with the mean.
 - ``stdrel``: when the standard deviation is small compared with the mean.
 """
@@ -35,10 +33,7 @@ def nothing() -> None:
 
 
 def unverified(iterations: int) -> None:
-    """The default for `verify`, for work without a result to check.
-
-    The column `verified` stays empty.
-    """
+    """The default for `verify`, for work without a result to check."""
 
 
 @record(kw_only=True)
@@ -55,21 +50,17 @@ class Timed:
         also: further metrics to compute from the same elapsed times.
         bytes_moved: payload of one iteration in bytes, counted by `bytes_convention`.
         operations: number of operations of one iteration, such as loads, elements or tokens.
-        bytes_convention: how `bytes_moved` counts reads and writes.
         verify: checks the result and raises `VerificationFailed`. The engine calls `verify` once
             per round after the last sample, with the total number of iterations.
         batchable: whether a sample may consist of several iterations.
-        samples: maximum number of samples per round; `stop` may end sampling earlier.
-        stop: the rule for the end of sampling.
-        min_sample_s: minimum duration of a sample in seconds; the engine chooses the number of
-            iterations accordingly.
+        samples: maximum number of samples per round.
+        min_sample_s: minimum duration of a sample in seconds; decides the number of iterations.
         cold: whether the engine flushes the device's caches before every sample; a sample is then
             one iteration.
         may_block: whether the engine may block the device's queue until a whole sample is queued.
             False for work that waits for the device, such as copies of pageable memory.
         launches: number of entries that one iteration adds to the device's queue.
         peak: theoretical peak in the unit of `metric`; None if unknown.
-        peak_basis: origin of `peak`.
         flags: codes that the bench sets, such as ``cache-served``.
         detail: conditions for the column `detail`.
         close: frees the resources of the work.
@@ -128,7 +119,7 @@ class Observation:
     Attributes:
         samples: the samples by (metric, statistic), in the unit of the metric.
         detail: conditions for the column `detail`.
-        sm_mhz: the GPU's SM clock during the observation in MHz; None if not measured.
+        sm_mhz: the GPU's SM clock during the observation; None if not measured.
     """
 
     samples: Mapping[tuple[Metric, Stat], Sequence[float]]
@@ -138,7 +129,7 @@ class Observation:
 
 @record(kw_only=True)
 class Observed:
-    """Work that takes its own samples.
+    """Work that takes its own samples; `Timed` describes the attributes that are not listed here.
 
     Attributes:
         observe: takes samples for about the given number of seconds, and returns the samples.
@@ -146,17 +137,11 @@ class Observed:
         least_seconds: shortest duration in seconds. A round may take less than `seconds` if more
             time would hardly narrow the interval of the row. None if every round needs `seconds`.
         timer: name of the clock that stamps the samples.
-        size_bytes: working set in bytes.
         bytes_moved: payload of one sample in bytes; 0 if the payload varies.
-        bytes_convention: how `bytes_moved` counts reads and writes.
         verify: checks the result once after `observe`, and raises `VerificationFailed`; None if
             there is nothing to check.
         cache_state: whether the caches were flushed before each sample.
         peak: theoretical peak in the unit of the first metric; None if unknown.
-        peak_basis: origin of `peak`.
-        flags: codes that the bench sets, such as ``cache-served``.
-        detail: conditions for the column `detail`.
-        close: frees the resources of the work.
     """
 
     observe: Callable[[float], Observation]

@@ -1,7 +1,4 @@
-"""The facts about this machine: processors, memory, GPUs, filesystems, software.
-
-An import of this package takes little time. Only the function `snapshot` reads the machine.
-"""
+"""The facts about this machine: processors, memory, GPUs, filesystems, software."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from membench.core.snapshot import Machine
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
     """Read the present state of the machine, and the filesystem of each path in ``paths``.
 
-    The function never raises. A fact that the function cannot read stays empty.
+    The function never raises. A fact that it cannot read stays empty.
     """
     from membench.machine.collect import collect
 

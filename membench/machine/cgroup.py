@@ -1,8 +1,8 @@
 """CPU time and memory that the control groups (versions 1 and 2) allow this process.
 
 Sources: admin-guide/cgroup-v2, admin-guide/cgroup-v1 and scheduler/sched-bwc in the kernel's
-documentation. Control groups nest, and the limit of a group applies to all groups below the group.
-So the module reads every group from the process's group up to the mount point.
+documentation. The limit of a group applies to all groups below it. So the module reads every group
+from the process's group up to the mount point.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Limits:
 
     Attributes:
         quota: maximum CPU time per unit of wall-clock time, as a number of CPUs.
-        memory: memory limit in bytes. If several groups have a limit, the field is the limit that
-            leaves the least free memory.
+        memory: memory limit in bytes. If several groups have a limit, it is the limit that leaves
+            the least free memory.
         memory_used: bytes in use under the limit ``memory``, without the page cache that the kernel
             would reclaim first (``inactive_file``); also None if unknown.
     """
@@ -49,7 +49,6 @@ class _Hierarchy:
 
 
 def read_limits(root: Path = Path("/")) -> Limits:
-    """Read the limits that apply to this process."""
     cpu, memory = _hierarchy(root, "cpu"), _hierarchy(root, "memory")
     quotas = [quota for group in cpu.groups if (quota := _quota(group, cpu.version)) is not None]
     memories = [
@@ -64,8 +63,7 @@ def read_limits(root: Path = Path("/")) -> Limits:
 def throttled_count(root: Path = Path("/")) -> int:
     """Number of times that a CPU quota made the kernel throttle this process's control groups.
 
-    If the number grows while work runs, the kernel throttled the work. Each group has a separate
-    quota and a separate counter, so the function adds the counters of all levels.
+    Each group has its own quota and counter; this is the sum over all levels.
     """
     total = 0
     for group in _hierarchy(root, "cpu").groups:

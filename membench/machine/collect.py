@@ -23,10 +23,7 @@ HERE = Path("/")
 
 
 def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
-    """Read the present state of the machine under ``root``, and the filesystems of ``paths``.
-
-    If a file is absent, unreadable or malformed, only the facts from this file stay empty.
-    """
+    """Read the present state of the machine under ``root``, and the filesystems of ``paths``."""
     limits = read_limits(root)
     cpu = read_cpu(root, limits)
     memory = read_memory(root, limits)
@@ -52,7 +49,6 @@ def collect(paths: Sequence[Path] = (), root: Path = HERE) -> Machine:
 
 
 def _load(root: Path) -> tuple[float, ...]:
-    """Load averages over 1, 5 and 15 minutes; empty if unknown."""
     try:
         return tuple(float(text) for text in read(root / "proc/loadavg").split()[:3])
     except ValueError:

@@ -20,26 +20,17 @@ BUSY_SHARE = 0.1
 """Largest share of the machine's CPUs that other programs may use without effect on bandwidth."""
 
 LEAST_BUSY = 0.5
-"""Number of CPUs that other programs may use on any machine.
-
-If other programs use fewer CPUs, membench regards any machine as quiet, even a small machine.
-"""
+"""Number of CPUs that other programs may use on any machine, even a small one."""
 
 MOST_STEAL = 0.05
 """Largest share of the CPU time that the hypervisor may take without effect on bandwidth."""
 
 LEAST_TICKS = 40
-"""Minimum number of ticks between two readings of the counters.
-
-One stolen tick of 40 may be chance. Two stolen ticks of 40 are not chance.
-"""
+"""Minimum number of ticks between two readings; one stolen tick of 40 may be chance."""
 
 
 def busy_bound(cpus: int) -> float:
-    """Number of CPUs that other programs must use to disturb measurements.
-
-    ``cpus`` is the number of CPUs of the machine.
-    """
+    """Number of CPUs that other programs must use to disturb a machine of ``cpus`` CPUs."""
     return max(LEAST_BUSY, BUSY_SHARE * cpus)
 
 
@@ -69,7 +60,6 @@ class CpuTicks:
         )
 
     def plus(self, other: CpuTicks) -> CpuTicks:
-        """The sum of ``self`` and ``other``, counter by counter."""
         return CpuTicks(
             self.total + other.total,
             self.steal + other.steal,
@@ -79,16 +69,13 @@ class CpuTicks:
 
     @property
     def steal_share(self) -> float | None:
-        """Share (0 to 1) of the CPU time that the hypervisor took.
-
-        The result is None if the kernel counted no CPU time.
-        """
+        """Share (0 to 1) of the CPU time that the hypervisor took; None without CPU time."""
         return self.steal / self.total if self.total else None
 
     def others(self, cpus: int) -> float | None:
-        """Average number of CPUs that other programs used; None if the kernel counted no time.
+        """Average number of CPUs that other programs used, on a machine of ``cpus`` CPUs.
 
-        ``cpus`` is the number of CPUs of the machine.
+        None if the kernel counted no time.
         """
         if not self.total:
             return None
@@ -98,8 +85,7 @@ class CpuTicks:
 def cpu_ticks(processes: Iterable[int], root: Path = Path("/")) -> CpuTicks:
     """Read the counters. The field ``own`` covers the processes whose ids are ``processes``.
 
-    The counter of a process includes all its threads. A process that has ended is left out. All
-    counters are 0 if /proc/stat cannot be read.
+    A process that has ended is left out. All counters are 0 if /proc/stat cannot be read.
     """
     first, *columns = read(root / "proc/stat").partition("\n")[0].split() or [""]
     ticks = [integer(column) or 0 for column in columns[:_STATES]]

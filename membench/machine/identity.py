@@ -1,4 +1,4 @@
-"""The name of a machine in paths and tables. The name describes the hardware, not the owner."""
+"""The name of a machine in paths and tables; it describes the hardware, not the owner."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
     number of usable CPUs.
 
-    The digits differ between machines of one model. They also differ between clones of one image,
-    if an identity of the hardware can be read. A reboot does not change the digits. The digits come
-    from a salted digest and identify no person.
+    The digits differ between machines of one model, and stay the same after a reboot. They also
+    differ between clones of one image, if an identity of the hardware can be read. They come from a
+    salted digest and identify no person.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)
@@ -77,8 +77,7 @@ def check_label(text: str) -> str:
     """Return ``text`` if it is allowed in a path and in the `machine` column.
 
     Raises:
-        UsageError: ``text`` is empty, has forbidden characters, is too long, or is a name that
-            membench uses.
+        UsageError: ``text`` is empty, too long or reserved, or has forbidden characters.
     """
     if text in _RESERVED:
         raise UsageError(f"the label '{text}' is reserved by membench", "use another name")
@@ -95,14 +94,13 @@ def check_label(text: str) -> str:
 def _hardware(root: Path) -> str:
     """An identity of the hardware; differs between clones of one image; empty if unreadable.
 
-    The identity is the lowest permanent address of a built-in network card. If there is no such
-    address, or if the address is locally administered, as in virtual machines, the identity also
-    contains two serial numbers: the lowest of the disks, and the board's. If all three are missing,
-    the identity is the UUID that the firmware reports. The function ignores addresses that software
-    set or chose at random, and cards on USB, because such addresses change. Sources:
-    Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and stable/sysfs-block
-    (``serial``).
+    The identity is the lowest permanent address of a built-in network card. If there is none, or if
+    it is locally administered, as in virtual machines, the lowest serial number of a disk and the
+    serial number of the board are added. If all three are missing, the identity is the UUID of the
+    firmware. Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and
+    stable/sysfs-block (``serial``).
     """
+    # Addresses that software set or chose at random, and those of cards on USB, may change.
     cards = [
         read(card / "address").lower()
         for card in entries(root / "sys/class/net")
@@ -125,7 +123,7 @@ def _hardware(root: Path) -> str:
 
 
 def _system(cpu: Cpu, gpus: Gpus, root: Path) -> str:
-    """An identity of the installed system. A reboot does not change the identity."""
+    """An identity of the installed system; a reboot does not change it."""
     identity = read(root / "etc/machine-id").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", identity):  # the file is absent, empty, or "uninitialized"
         identity = read(root / "sys/class/dmi/id/product_uuid").lower()

@@ -1,4 +1,4 @@
-"""Readers for small text files of the kernel. The readers treat an unreadable file as empty."""
+"""Readers for small text files of the kernel; an unreadable file counts as empty."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 def read(path: Path, errors: str = "replace") -> str:
     """The text of ``path`` without surrounding blanks and NULs; empty if the file is unreadable.
 
-    ``errors`` has the same meaning as in `open`. Use ``surrogateescape`` if the text contains file
-    names.
+    ``errors`` is an argument of `bytes.decode`; use ``surrogateescape`` for text with file names.
     """
     try:
         # Unbuffered reads are faster, and a snapshot reads hundreds of small files.
@@ -38,10 +37,7 @@ def integer(text: str) -> int | None:
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
-    """Parse the kernel's list format, sorted: ``0-2,8`` -> ``(0, 1, 2, 8)``.
-
-    Invalid ranges are skipped.
-    """
+    """Parse the kernel's list format: ``0-2,8`` -> ``(0, 1, 2, 8)``; invalid ranges are skipped."""
     numbers: set[int] = set()
     for part in text.split(","):
         if match := _RANGE.fullmatch(part.strip()):
@@ -51,7 +47,7 @@ def cpu_list(text: str) -> tuple[int, ...]:
 
 
 def cpu_mask(text: str) -> tuple[int, ...]:
-    """Parse the kernel's mask format, sorted: ``00000001,00000005`` -> ``(0, 2, 32)``.
+    """Parse the kernel's mask format: ``00000001,00000005`` -> ``(0, 2, 32)``.
 
     The result is empty if ``text`` is not a mask.
     """
@@ -67,7 +63,7 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
     """The CPUs in the first file of ``names`` in ``folder`` that lists a CPU.
 
-    A file whose name ends in ``list`` has the list format. Other files have the mask format. Old
+    Files with a name ending in ``list`` have the list format, and other files the mask format. Old
     kernels have only masks.
     """
     for name in names:

@@ -19,8 +19,7 @@ _POLICY = re.compile(r"[0-9a-f]+ (.+?)(?: (?:[a-zA-Z_]+|N\d+)=.*| (?:heap|stack|
 def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int = 0) -> Memory:
     """The memory of the machine under ``root``.
 
-    The fields ``hugetlb_total`` and ``hugetlb_free`` cover only pages of the default size. ``page``
-    is the page size in bytes; with 0, the function asks the kernel.
+    ``page`` is the page size in bytes; with 0, the function asks the kernel.
     """
     limits = limits or Limits()
     info = fields(read(root / "proc/meminfo"))
@@ -53,8 +52,8 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 def _modes(huge: Path) -> dict[int, str]:
     """Bytes of a transparent huge page -> mode, such as ``always``, ``madvise`` or ``never``.
 
-    The function replaces ``inherit`` by the mode that the size inherits. Linux 6.8 and newer have a
-    mode for each size. Source: admin-guide/mm/transhuge.rst, "Global THP controls".
+    ``inherit`` is replaced by the inherited mode. Linux 6.8 and newer have a mode for each size.
+    Source: admin-guide/mm/transhuge.rst, "Global THP controls".
     """
     of_all = _chosen(read(huge / "enabled"))
     found: dict[int, str] = {}
@@ -66,17 +65,16 @@ def _modes(huge: Path) -> dict[int, str]:
 
 
 def _chosen(text: str) -> str:
-    """The word in brackets; sysfs lists all choices and puts the selected choice in brackets."""
+    """The word in brackets, which is the selected choice in sysfs."""
     match = re.search(r"\[(\w+)\]", text)
     return match[1] if match else ""
 
 
 def _policy(root: Path) -> str:
-    """The memory policy with which this process was started (numactl, set_mempolicy(2)).
+    """The memory policy with which this process was started; empty if unknown.
 
-    The result is empty if unknown.
     Source: the second field of /proc/self/numa_maps, numa(7). A policy may contain spaces (``prefer
-    (many):0``, ``weighted interleave:0-1``), so the policy ends only where the next field begins.
+    (many):0``, ``weighted interleave:0-1``), so it ends only where the next field begins.
     """
     line = read(root / "proc/self/numa_maps").partition("\n")[0]
     match = _POLICY.match(line)
@@ -86,10 +84,9 @@ def _policy(root: Path) -> str:
 def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
     """Available bytes on the nodes that ``cpuset.mems`` allows.
 
-    MemAvailable covers all nodes. If a node's free memory is unknown, its whole memory counts. The
-    result is ``available`` if all nodes are allowed, or if an allowed node's memory is unknown.
+    The result is ``available`` if all nodes are allowed, or if an allowed node's memory is unknown.
     """
-    if all(node.allowed for node in nodes):
+    if all(node.allowed for node in nodes):  # MemAvailable covers all nodes
         return available
     parts = [
         node.memory if (free := available_bytes(node.node, root)) is None else free
@@ -100,10 +97,7 @@ def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
 
 
 def _thp_allowed(root: Path) -> bool | None:
-    """Whether this process may get huge pages; None if unknown.
-
-    A process may have inherited prctl(PR_SET_THP_DISABLE).
-    """
+    """Whether this process may get huge pages; it may have inherited PR_SET_THP_DISABLE."""
     return {"0": False, "1": True}.get(
         fields(read(root / "proc/self/status")).get("THP_enabled", "")
     )

@@ -26,11 +26,8 @@ _STATUS = re.compile(r"^Node:\s*([0-9]{1,9})$", re.MULTILINE)
 def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     """All nodes in sysfs, including nodes without CPUs or memory.
 
-    If sysfs lists no node, the result is one node with all online CPUs and the whole memory.
-
-    Args:
-        root: directory that contains proc and sys.
-        total: bytes of memory of the whole machine.
+    If sysfs lists no node, the result is one node with all online CPUs and the ``total`` bytes of
+    memory.
     """
     folders = numbered(root / "sys/devices/system/node", "node")
     given, allowed = _given(root), _allowed(root)
@@ -41,8 +38,7 @@ def read_nodes(root: Path, total: int) -> tuple[Node, ...]:
     if not nodes:
         return (Node(0, online_cpus(root), total, (10,)),)
     if len(nodes) == 1 and total:
-        # A single node has all memory. sysfs may report less if a virtual machine got more memory
-        # while it ran.
+        # sysfs may report less than all memory if a virtual machine got more while it ran.
         return (replace(nodes[0], memory=total),)
     return nodes
 
@@ -66,7 +62,7 @@ def seen_together(nodes: tuple[Node, ...], cpu: Cpu, gpus: Gpus) -> tuple[Node, 
 
 
 def of_the_host(memory: Memory) -> Memory:
-    """A copy of ``memory`` without the memory of GPUs; the kernel's sizes include such memory."""
+    """A copy of ``memory`` without the memory of GPUs, which the kernel's sizes include."""
     theirs = [node for node in memory.nodes if node.kind is NodeKind.GPU]
     total = max(0, memory.total - sum(node.memory or 0 for node in theirs))
     # `available` already excludes nodes that this process may not use.
@@ -84,7 +80,7 @@ def available_bytes(node: int, root: Path = Path("/")) -> int | None:
 
 
 def _allowed(root: Path) -> tuple[int, ...]:
-    """The NUMA nodes on which this process may allocate; empty if unknown."""
+    """The nodes on which this process may allocate; empty if unknown."""
     status = fields(read(root / "proc/self/status"))
     return cpu_list(status.get("Mems_allowed_list", ""))
 
@@ -111,10 +107,7 @@ def _bytes(info: str, key: str) -> int | None:
 
 
 def _side_cache(folder: Path) -> int | None:
-    """Bytes of the largest cache between the node's memory and the processors.
-
-    The result is None if the system reports no such cache.
-    """
+    """Bytes of the largest cache between the node's memory and the processors, if any."""
     sizes = [integer(read(index / "size")) for _, index in numbered(folder, "index")]
     return max((size for size in sizes if size), default=None)
 

@@ -1,7 +1,7 @@
 """Other load on the machine: busy processes, and the swap in use.
 
-Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms. So in a
-window of 200 ms, the resolution is a twentieth of a CPU.
+Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms, so the
+resolution in a window of 200 ms is a twentieth of a CPU.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ WINDOW = 0.2
 """Seconds between the two readings of the counters."""
 
 LEAST_CPUS = 0.1
-"""Minimum share of a CPU that a process must use to be reported.
-
-Ticks are too coarse for smaller shares.
-"""
+"""Minimum share of a CPU that a process must use to be reported."""
 
 _IDLE, _IOWAIT, _STEAL = 3, 4, 7  # columns of the line "cpu" in /proc/stat
 # Number of columns to add. The later columns are the time of guests, which "user" includes.
@@ -35,7 +32,7 @@ class Busy:
     """A process that uses CPU time.
 
     Attributes:
-        command: name of the process. A process can choose any characters for its name.
+        command: name of the process, which may contain any characters.
         cpus: average number of CPUs that the process uses.
     """
 
@@ -45,9 +42,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Noise:
-    """Activity of other programs during the window.
-
-    A field is None if the kernel did not report the value.
+    """Activity of other programs during the window; None for a value that is unknown.
 
     Attributes:
         steal: share of the machine's CPU time that the hypervisor gave to other machines.
@@ -68,7 +63,6 @@ class _Look:
     """The counters at one moment.
 
     Attributes:
-        seconds: time of a monotonic clock.
         cpu: ticks of all CPUs by state; empty if unknown.
         processes: (process id, start time) -> (name, ticks of CPU time).
     """
@@ -85,10 +79,7 @@ def watch(
 ) -> Noise:
     """Measure the activity of other programs during `WINDOW` seconds.
 
-    Args:
-        root: directory that contains proc and sys.
-        wait: function that waits for a number of seconds.
-        clock: function that returns the time in seconds.
+    ``wait`` and ``clock`` replace `time.sleep` and `time.monotonic`.
     """
     first = _look(root, clock)
     wait(WINDOW)

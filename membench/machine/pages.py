@@ -20,8 +20,7 @@ _MOVE_PAGES = {"x86_64": 279, "aarch64": 239}  # asm/unistd_64.h, asm-generic/un
 def huge_page_size(root: Path = Path("/")) -> int:
     """Bytes of a transparent huge page; 2 MiB if the kernel has no such pages or reports no size.
 
-    A kernel with pages of 64 KiB (arm64) has huge pages of 512 MiB. Source: ``hpage_pmd_size``,
-    transhuge.rst.
+    Source: ``hpage_pmd_size``, transhuge.rst.
     """
     size = integer(read(root / "sys/kernel/mm/transparent_hugepage/hpage_pmd_size"))
     return size if size is not None and size > 0 and size & (size - 1) == 0 else 2 << 20
@@ -30,9 +29,9 @@ def huge_page_size(root: Path = Path("/")) -> int:
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
     """Bytes of ``[address, address + length)`` that are certainly on transparent huge pages.
 
-    Source: ``AnonHugePages`` of /proc/self/smaps, which covers whole mappings. The kernel may have
-    merged the range with a neighbouring range. Then the function does not count huge pages that may
-    belong to the neighbour. The result is 0 if smaps cannot be read.
+    0 if smaps cannot be read. Source: ``AnonHugePages`` of /proc/self/smaps, which covers whole
+    mappings. The kernel may have merged the range with a neighbouring range. Then huge pages that
+    may belong to the neighbour do not count.
     """
     end = address + length
     proven = outside = 0

@@ -1,7 +1,4 @@
-"""Kernel settings and limits that affect a measurement.
-
-membench reads the settings, and never changes a setting.
-"""
+"""Kernel settings and limits that affect a measurement; membench never changes a setting."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ class Settings:
         clocks: the available clock sources.
         locked: bytes of memory that this process may lock; None if there is no limit.
         pinning: whether this process may pin its threads to CPUs.
-        aio_used, aio_limit: number and maximum number of native asynchronous I/O requests, for all
+        aio_used, aio_limit: number and maximum number of native asynchronous I/O requests of all
             processes together.
     """
 
@@ -39,7 +36,7 @@ class Settings:
 
 
 def read_settings(root: Path = Path("/")) -> Settings:
-    """Read the settings under ``root``, and the limit of this process on locked memory.
+    """Read the settings under ``root``, and the limits of this process.
 
     Sources: the kernel's admin-guide/pm/intel_pstate, admin-guide/pm/cpufreq, admin-guide/sysctl;
     getrlimit(2).
@@ -69,7 +66,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Whether boost is on; None if unknown. Intel's driver writes the inverse to another file."""
+    """Whether boost is on. Intel's driver writes the inverse to another file."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

@@ -25,9 +25,8 @@ _GIT_SECONDS = 2.0
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
     """Versions of all distributions that the interpreter finds, by normalised name.
 
-    The names and versions come from the names of the metadata folders (packaging.python.org,
-    "Recording installed projects"). The function does not use importlib.metadata, because
-    importlib.metadata opens each file, which takes a hundred times as long.
+    The source is the names of the metadata folders (packaging.python.org, "Recording installed
+    projects"). importlib.metadata opens each file, which takes a hundred times as long.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:
@@ -71,7 +70,7 @@ def libc() -> str:
 
 
 def python() -> str:
-    """Version of the Python interpreter; other interpreters than CPython also have their name."""
+    """Version of the Python interpreter, with its name if it is not CPython."""
     version = sys.version.split()[0]
     name = sys.implementation.name
     return version if name == "cpython" else f"{name} {version}"
@@ -81,8 +80,7 @@ def software_version(package: Path | None = None) -> str:
     """The value of the `membench` column, such as ``0.1.0``.
 
     In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files of the
-    program were changed, ``.dirty`` follows. Other files, such as results, do not count.
-    If git fails, the value is only the version.
+    program were changed, ``.dirty`` follows. If git fails, the value is only the version.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent

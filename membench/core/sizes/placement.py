@@ -8,9 +8,9 @@ from membench.core.snapshot import Machine
 def placement(machine: Machine) -> tuple[int, ...]:
     """The usable CPUs, in the order in which membench pins threads to CPUs.
 
-    The first hardware threads of all cores come before the second hardware threads. Within each of
-    these groups, faster kinds of core come first, then lower memory nodes. The number of CPUs is at
-    most the CPU quota of the control group, and at least 1.
+    The first hardware threads of all cores come before the second ones. Within each of these
+    groups, faster kinds of core come first, then lower memory nodes. The CPU quota of the control
+    group limits the number of CPUs, but at least one remains.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}

@@ -1,9 +1,9 @@
 """The last-level caches that a set of CPUs can reach, and whether the caches behave as reported.
 
-A case can use only the caches that the CPUs of the case can reach. One core complex of an EPYC 9654
-reaches 32 MiB. All twelve core complexes together reach 384 MiB. Hypervisors and containers may
-report caches that are absent, too large, or shared with other virtual machines. A staircase shows
-the real behaviour: the latency of a pointer chase over buffers (rings) of growing size.
+One core complex of an EPYC 9654 reaches 32 MiB. All twelve core complexes together reach 384 MiB.
+Hypervisors and containers may report caches that are absent, too large, or shared with other
+virtual machines. A staircase shows the real behaviour: the latency of a pointer chase over buffers
+(rings) of growing size.
 """
 
 from __future__ import annotations
@@ -23,10 +23,7 @@ FLAT = 1.25
 """Latencies that differ by less than this factor belong to the same step of a staircase."""
 
 CONTRAST = 2.0
-"""Smallest ratio of memory latency to a measured latency that proves a cache.
-
-A smaller ratio may be noise.
-"""
+"""Smallest ratio of memory latency to a measured latency that proves a cache."""
 
 BEYOND = 1.5
 """Ratio of ring size to cache size at which at least a third of the loads miss the cache."""
@@ -41,8 +38,8 @@ class Reach:
 
     Attributes:
         bytes: total size of these caches; None if unknown.
-        confirmed: whether the latencies of pointer chases (`Cpu.staircase`) were measured and agree
-            with the reported caches; also True if no cache can serve the case.
+        confirmed: whether the measured latencies (`Cpu.staircase`) agree with the reported caches;
+            also True if no cache can serve the case.
     """
 
     bytes: int | None
@@ -53,8 +50,7 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
     """The last-level caches that ``cpus`` can reach; a shared cache counts once.
 
     If ``cpus`` is empty, no cache can serve the case, and the size is 0. If the machine's staircase
-    (latency of a pointer chase by buffer size) contradicts the reported caches, the sizes come from
-    the staircase.
+    contradicts the reported caches, the sizes come from the staircase.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -75,12 +71,9 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """Why measured latencies contradict the reported caches, as a message; empty if they agree.
+    """Why the staircase contradicts the reported caches, as a message; empty if they agree.
 
-    The latencies are of pointer chases over buffers (rings) of growing size. The function checks
-    for three contradictions:
-
-    - No cache is reported, although the staircase was measured.
+    - No cache is reported.
     - The cache is smaller than reported: all rings from a quarter of the reported size on have
       memory latency.
     - The cache is larger than reported: in a ring of at least four times the reported size, a load
@@ -110,16 +103,15 @@ def contradiction(machine: Machine) -> str:
 
 
 def flat_from(stairs: Staircase) -> int:
-    """Size in bytes of the smallest ring (buffer of a pointer chase) with memory latency.
+    """Size in bytes of the smallest ring with memory latency.
 
     From this ring on, all latencies agree with the latency of the largest ring within the factor
-    `FLAT`. If a ring has a higher latency than a larger ring, another process disturbed the
-    measurement. Then the function uses the latency of the larger ring.
+    `FLAT`.
     """
     size, top = stairs[-1]
     least = top
     for ring, latency in reversed(stairs):
-        least = min(least, latency)
+        least = min(least, latency)  # a latency above that of a larger ring is a disturbance
         if least < top / FLAT:
             break
         size = ring
@@ -127,9 +119,9 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """Reported size in bytes of the last-level cache of the first usable CPU; None if unknown.
+    """Reported bytes of the last-level cache of the first usable CPU; None if unknown.
 
-    This CPU measures the staircase, the latencies of pointer chases by buffer size.
+    This CPU measures the staircase.
     """
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None

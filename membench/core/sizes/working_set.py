@@ -28,8 +28,7 @@ def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
     """Size in bytes of an array in main memory that the reachable caches cannot serve.
 
     The size is a power of two, as the rings of a pointer chase require. If the memory budget is too
-    small, the size is the largest that fits, but at least `LEAST_ARRAY`. A case that still does not
-    fit is skipped.
+    small, it is the largest size that fits, but at least `LEAST_ARRAY`.
 
     Args:
         held: returns the memory that the case allocates for an array of a given size.
@@ -51,8 +50,8 @@ def device_array(machine: Machine, held: Cost) -> int:
     """Size in bytes of an array in GPU memory.
 
     The size is `DEVICE_ARRAY`, or the largest power of two that fits in the memory of every GPU,
-    but at least `LEAST_ARRAY`. If the memory size of a GPU is unknown, the host's memory budget is
-    the limit. The budget also limits the size for an integrated GPU.
+    but at least `LEAST_ARRAY`. The host's memory budget is the limit if a GPU's memory size is
+    unknown, and a further limit if a GPU is integrated.
 
     Args:
         held: returns the memory that the case allocates for an array of a given size.
@@ -63,15 +62,14 @@ def device_array(machine: Machine, held: Cost) -> int:
     known = [gpu.memory for gpu in devices if gpu.memory]
     room = GPU_SHARE * min(known) if len(known) == len(devices) else budget
     if any(gpu.integrated for gpu in devices):
-        room = min(room, budget)  # an integrated GPU uses the host's memory
+        room = min(room, budget)
     return _fitting(DEVICE_ARRAY, held, room)
 
 
 def top_ring(machine: Machine) -> int:
     """Size in bytes of the largest buffer for the pointer chases of `Cpu.staircase`.
 
-    The buffer is larger than the reported cache. If memory or time is short, no chase is measured
-    in this buffer.
+    It is larger than the reported cache.
     """
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 

@@ -291,8 +291,7 @@ _PREFIXED = frozenset({0x41, 0x46, 0x48, 0x4E, 0x50, 0x51, 0x53, 0x61, 0x6D, 0x7
 def core_name(implementer: int, part: int) -> str:
     """The name of a core, such as ``Arm Neoverse-V2``.
 
-    For an unknown core, the result is the company and the part number. A number replaces an unknown
-    company.
+    For an unknown core, the result is the company (or its number) and the part number.
     """
     company = IMPLEMENTERS.get(implementer, "")
     name = PARTS.get(implementer, {}).get(part, "")

@@ -1,9 +1,8 @@
 """The core, the package, and the kind of core of each logical CPU.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
-The code prefers the kernel's lists of CPUs per core and per package to ``core_id``. On some
-machines ``core_id`` restarts in each die. On machines with a device tree, ``core_id`` restarts in
-each cluster.
+The module prefers the kernel's lists of CPUs per core and per package to ``core_id``, which
+restarts in each die on some machines, and in each cluster on machines with a device tree.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ from membench.machine.kernel_text import cpu_list, cpu_set, integer, numbered, r
 SLOWER = 0.85
 """Share of the speed of a kind's fastest core; a core below this share belongs to a slower kind.
 
-Cores of one kind differ slightly, because the firmware lets some cores clock higher. On GB10, the
-fast cores have the speeds 1024 and 997. On Xeons with Turbo Boost Max 3.0, the speeds differ by up
-to 10 %. Kinds of core differ by more: the slower kind has 0.71 of the speed on GB10, and 0.74 to
-0.82 of the clock on Intel's hybrids.
+The fast cores of GB10 have the speeds 1024 and 997. On Xeons with Turbo Boost Max 3.0, the speeds
+of equal cores differ by up to 10 %. The slower kind of core has 0.71 of the speed on GB10, and 0.74
+to 0.82 of the clock on Intel's hybrids.
 """
 
 _CORE = ("core_cpus_list", "thread_siblings_list", "core_cpus", "thread_siblings")
@@ -28,7 +26,6 @@ _PACKAGE = ("package_cpus_list", "core_siblings_list", "package_cpus", "core_sib
 
 
 def read_cores(root: Path, cpus: Sequence[int]) -> tuple[Core, ...]:
-    """The core, the package and the kind of core of each of ``cpus`` under ``root``."""
     folder = root / "sys/devices/system/cpu"
     node_of = {
         cpu: node
@@ -77,7 +74,7 @@ def _package(cpu: int, topology: Path) -> Hashable:
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
     """CPU -> number of its group, from 0 on, in the order of the first CPU of each group.
 
-    ``groups`` maps each CPU to a value that is equal for all CPUs of a group.
+    ``groups`` maps each CPU to a value that identifies its group.
     """
     numbers: dict[Hashable, int] = {}
     return {cpu: numbers.setdefault(group, len(numbers)) for cpu, group in groups.items()}
@@ -91,7 +88,7 @@ def _positive(path: Path) -> int | None:
 def _named(devices: Path) -> dict[int, int]:
     """CPU -> kind of core (0 for the fastest), for Intel's hybrid processors; otherwise empty.
 
-    The source is sysfs, which lists the performance counters of each kind of core separately.
+    sysfs lists the performance counters of each kind of core separately.
     """
     names = ("cpu_core", "cpu_atom", "cpu_lowpower")
     found = [cpus for name in names if (cpus := cpu_list(read(devices / name / "cpus")))]

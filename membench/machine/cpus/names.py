@@ -1,4 +1,4 @@
-"""The processor's name. Only some architectures report the name directly."""
+"""The processor's name. Only some architectures report it directly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from membench.machine.cpus.arm import core_name
 from membench.machine.kernel_text import fields, read
 
 _GRACE_SOC = "jep106:036b:0241"
-"""The chip T241 with NVIDIA's JEP-106 code; only Grace has this identification.
-
-Other chips also have Neoverse-V2 cores.
-"""
+"""The chip T241 with NVIDIA's JEP-106 code: Grace. Other chips also have Neoverse-V2 cores."""
 
 
 def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
@@ -20,7 +17,6 @@ def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
     Args:
         cpuinfo: text of /proc/cpuinfo.
         architecture: machine name from `os.uname`.
-        root: directory that contains proc and sys.
     """
     info = fields(cpuinfo)
     keys = ("model name", "Model Name", "cpu", "uarch")  # of x86, LoongArch, POWER, RISC-V

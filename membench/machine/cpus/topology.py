@@ -28,8 +28,8 @@ def read_cpu(
     Args:
         root: directory that contains proc and sys.
         limits: limits of the control groups; None for no limits.
-        affinity: CPUs that this process may run on; None: the function asks the kernel.
-        architecture: machine name from `os.uname`; empty: the function asks the kernel.
+        affinity: CPUs that this process may run on; None to ask the kernel.
+        architecture: machine name from `os.uname`; empty to ask the kernel.
     """
     limits = limits or Limits()
     architecture = architecture or os.uname().machine
@@ -64,14 +64,10 @@ def online_cpus(root: Path) -> tuple[int, ...]:
 
 
 def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
-    """All physical caches, each only once.
-
-    sysfs lists a shared cache once per CPU.
-    """
+    """All physical caches, each only once; sysfs lists a shared cache once per CPU."""
     found: dict[tuple[int, str, tuple[int, ...]], Cache] = {}
-    # Remember the caches that were read. The set of known caches saves thousands of reads on a
-    # large machine. The index alone does not identify a cache. For example, a small core without an
-    # L2 has its L3 at the index of a large core's L2.
+    # This set saves thousands of reads on a large machine. The index alone does not identify a
+    # cache: a small core without an L2 has its L3 at the index of a large core's L2.
     seen: set[tuple[str, str, int]] = set()
     for cpu in online:
         for _, folder in numbered(root / f"sys/devices/system/cpu/cpu{cpu}/cache", "index"):
@@ -89,14 +85,14 @@ def _caches(root: Path, online: tuple[int, ...]) -> tuple[Cache, ...]:
 
 
 def _size(text: str) -> int:
-    """Convert a size such as ``1024K`` to bytes; 0 if ``text`` is not a size."""
+    """Bytes of a size such as ``1024K``; 0 if ``text`` is not a size."""
     scale = _SUFFIX.get(text[-1:], 1)
     number = integer(text.rstrip("KMG"))
     return max(0, number or 0) * scale
 
 
 def _governor(root: Path) -> str:
-    """The clock governors in use, joined by commas; empty if the kernel reports no governor."""
+    """The clock governors in use, joined by commas; empty if the kernel reports none."""
     policies = numbered(root / "sys/devices/system/cpu/cpufreq", "policy")
     names = {read(folder / "scaling_governor") for _, folder in policies} - {""}
     return ",".join(sorted(names))

@@ -61,10 +61,7 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """The names of all devices of the btrfs filesystem on the device ``name``.
-
-    The result is only ``name`` if no btrfs filesystem uses the device.
-    """
+    """The devices of the btrfs filesystem on the device ``name``; only ``name`` without btrfs."""
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):
             return names

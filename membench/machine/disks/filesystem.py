@@ -1,7 +1,7 @@
 """The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
-Some kinds of filesystem accept O_DIRECT although no device is involved. For example, tmpfs reads
-from memory. On all other kinds, a test with the scratch file shows whether direct I/O works.
+Some kinds of filesystem accept O_DIRECT although no device is involved, such as tmpfs. On all other
+kinds, a test with the scratch file shows whether direct I/O works.
 """
 
 from __future__ import annotations
@@ -98,14 +98,9 @@ def _options(mount: Mount) -> str:
 
 
 def _device(mount: Mount, root: Path) -> str:
-    """The kernel's name of the block device; empty if there is no block device.
-
-    The function looks up the device number, because the name in the mount table may identify the
-    host or a server. For example, a volume group often has the name of the host. sysfs does not
-    list the device number of a btrfs filesystem. For such a number, the function resolves the name
-    in the mount table, which may be a link or a name of the device mapper. If that fails too, a
-    name directly in /dev is the result.
-    """
+    """The kernel's name of the block device; empty if there is no block device."""
+    # The name in the mount table may identify the host or a server: a volume group often has the
+    # name of the host. So the device number comes first. sysfs lists no number of a btrfs device.
     try:
         return f"/dev/{(root / 'sys/dev/block' / mount.number).readlink().name}"
     except OSError:
@@ -154,7 +149,7 @@ def _cached_by_option(mount: Mount) -> str:
 
 
 def _cached_by_device(device: str, root: Path) -> str:
-    """The reason why O_DIRECT on ``device`` reaches no disk; empty if O_DIRECT may reach a disk."""
+    """The reason why O_DIRECT on ``device`` reaches no disk; empty if it may reach a disk."""
     below = [disk.name for disk in read_disks(device, root)] or [device.removeprefix("/dev/")]
     return next(filter(None, (_no_disk(name, root) for name in below)), "")
 

@@ -36,17 +36,15 @@ class Mount:
 
 
 def unescape(text: str) -> str:
-    r"""Decode a mountinfo field: ``a\040b`` -> ``a b``.
-
-    The kernel escapes single bytes. The function joins the bytes and decodes them as UTF-8.
-    """
+    r"""Decode a mountinfo field: ``a\040b`` -> ``a b``."""
+    # The kernel escapes single bytes, which may be parts of a UTF-8 character.
     raw = text.encode("utf-8", "surrogateescape")
     plain = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8) & 0xFF]), raw)
     return plain.decode("utf-8", "surrogateescape")
 
 
 def parse(text: str) -> tuple[Mount, ...]:
-    """The mounts in the text of a mountinfo file. Malformed lines are left out."""
+    """The mounts in the text of a mountinfo file; malformed lines are left out."""
     mounts = []
     # not splitlines(), because a name may contain other line separators
     for line in text.split("\n"):
@@ -74,16 +72,12 @@ def parse(text: str) -> tuple[Mount, ...]:
 
 
 def read_mounts(root: Path) -> tuple[Mount, ...]:
-    """The mounts in the mount table of this process."""
     return parse(read(root / "proc/self/mountinfo", errors="surrogateescape"))
 
 
 def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
-    """The mount of an absolute ``path`` without symbolic links; None if no mount contains ``path``.
-
-    The function starts at the root and descends from mount to mount, as the kernel does. So the
-    function never chooses a mount that a later mount hides.
-    """
+    """The mount of an absolute ``path`` without symbolic links; None if no mount contains it."""
+    # Descending from the root, as the kernel does, never ends in a mount that a later mount hides.
     here: Mount | None = None
     passed: set[int] = set()
     for prefix in [*reversed(path.parents), path]:

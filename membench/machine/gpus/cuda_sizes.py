@@ -1,7 +1,7 @@
 """GPU memory sizes that NVML does not report, read from CUDA's driver in a child process.
 
-After a process has initialised CUDA, the driver's memory stays allocated, and forked children
-cannot use CUDA. So a child process makes the calls.
+The child process is needed because a process that has initialised CUDA keeps the driver's memory
+allocated, and its forked children cannot use CUDA.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DRIVER = "libcuda.so.1"
 DEADLINE_S = 20.0
 """Maximum seconds that the child process may take; the driver initialises every GPU."""
 
-# The code calls only cuInit and queries, because these calls create no CUDA context.
+# cuInit and queries create no CUDA context.
 _ASK = """
 import ctypes, json, sys, uuid
 cuda = ctypes.CDLL(sys.argv[1])
@@ -36,10 +36,7 @@ print(json.dumps(found))
 
 
 def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
-    """A copy of ``gpus`` in which CUDA supplies the memory sizes that NVML did not report.
-
-    The driver library ``driver`` and NVML identify a GPU by the same UUID.
-    """
+    """A copy of ``gpus`` in which CUDA supplies the memory sizes that NVML did not report."""
     if all(gpu.memory is not None for gpu in gpus.devices):
         return gpus
     sizes = _sizes(driver)

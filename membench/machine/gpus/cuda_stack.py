@@ -1,6 +1,6 @@
 """Whether the installed packages fit the driver, and one command that repairs a mismatch.
 
-The check imports no CUDA package. An import of CuPy takes a third of a second, and a broken CuPy
+The check imports no CUDA package: an import of CuPy takes a third of a second, and a broken CuPy
 may raise any exception.
 """
 
@@ -23,10 +23,9 @@ _CUPY = re.compile(r"cupy(?:-cuda([0-9]+)x)?")
 _OLDEST_MAJOR = 12
 _OLDEST_BRANCH = 525
 _BRANCHES = ((580, (13, 0)), (_OLDEST_BRANCH, (12, 0)), (1, (11, 0)))
-"""Pairs of a driver branch and the newest CUDA version that the branch supports, newest first.
+"""Pairs of a driver branch and the newest CUDA version that it supports, newest first.
 
-Later branches also support the version. Source: CUDA release notes, "CUDA Toolkit and
-Corresponding Driver Versions".
+Source: CUDA release notes, "CUDA Toolkit and Corresponding Driver Versions".
 """
 _CUDA13_CAPABILITY = (7, 5)  # CUDA 13 compiles only for Turing and newer
 
@@ -50,8 +49,8 @@ class CudaStack:
 def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     """The CUDA packages that are installed for this interpreter.
 
-    The versions of NVRTC include libraries under ``root`` in CUDA toolkits and on the loader's
-    path; ``environ`` (the environment) names both.
+    NVRTC may also be in a CUDA toolkit or on the loader's path under ``root``; ``environ`` (the
+    environment) names both.
     """
     names = installed()
     try:
@@ -71,13 +70,10 @@ def complaint(
 ) -> tuple[str, str]:
     """The problem that prevents CUDA kernels, and its remedy; both are empty if kernels can run.
 
-    Each text is one line.
-
     Args:
         stack: the installed CUDA packages.
-        driver: the driver's version, for the message.
-        cuda: newest CUDA version that the driver supports; if None, the function derives the
-            version from ``driver``.
+        driver: the driver's version.
+        cuda: newest CUDA version that the driver supports; None to derive it from ``driver``.
         capabilities: compute capabilities of the GPUs to be used.
     """
     supported = cuda or _by_branch(driver)
@@ -118,8 +114,8 @@ def complaint(
 def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Version]) -> str:
     """The extra of pyproject.toml for this driver and these GPUs, such as ``cuda13``.
 
-    The result is empty if the driver is too old for all extras. The arguments are the
-    same as the arguments of `complaint`.
+    The result is empty if the driver is too old for all extras. The arguments are those of
+    `complaint`.
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
@@ -128,10 +124,7 @@ def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Versi
 
 
 def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
-    """The CUDA major version to install; 12 if the driver's support is unknown.
-
-    CUDA 12 runs on most machines.
-    """
+    """The CUDA major version to install; 12 if the driver's support is unknown."""
     cuda = supported or (_OLDEST_MAJOR, 0)
     return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
 
@@ -141,10 +134,7 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 
 
 def _by_branch(driver: str) -> Version | None:
-    """The newest CUDA version of `_BRANCHES` that driver version ``driver`` supports.
-
-    The result is None if ``driver`` does not begin with a branch number.
-    """
+    """The newest CUDA version of `_BRANCHES` for ``driver``; None if it has no branch number."""
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None
@@ -162,7 +152,6 @@ def _packaged_nvrtc(names: Mapping[str, str]) -> set[int]:
 
 
 def _library_nvrtc(root: Path, environ: Mapping[str, str]) -> set[int]:
-    """Major versions of the files ``libnvrtc.so.<major>`` in toolkits and on the loader's path."""
     toolkits = [environ.get("CUDA_PATH", ""), environ.get("CUDA_HOME", ""), "/usr/local/cuda"]
     searched = environ.get("LD_LIBRARY_PATH", "").split(":")
     folders = [Path(sys.prefix) / "lib"]

@@ -1,4 +1,4 @@
-"""List the NVIDIA GPUs through NVML; the module opens no CUDA context and imports no CuPy.
+"""List the NVIDIA GPUs through NVML, without a CUDA context and without CuPy.
 
 NVML numbers GPUs by bus address. CUDA numbers the fastest GPU first, unless
 CUDA_DEVICE_ORDER=PCI_BUS_ID is set. So membench always identifies a device by its UUID.
@@ -117,8 +117,8 @@ def read_gpus(
 
     Args:
         root: directory that contains dev, proc and sys.
-        environ: the environment; None: the environment of this process.
-        stack: the installed packages; None: the function finds them.
+        environ: the environment; None for that of this process.
+        stack: the installed packages; None to find them.
     """
     environ = os.environ if environ is None else environ
     if not _driver_traces(root, environ):
@@ -142,7 +142,6 @@ def read_gpus(
 
 
 def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
-    """Whether this machine has any sign of an NVIDIA driver or GPU."""
     traces = ["dev/nvidiactl", _WSL, *_JETSON, "proc/driver/nvidia", "sys/module/nvidia"]
     # On some container hosts, only LD_LIBRARY_PATH names the folder with the driver's libraries.
     folders = environ.get("LD_LIBRARY_PATH", "").split(":")
@@ -151,7 +150,7 @@ def _driver_traces(root: Path, environ: Mapping[str, str]) -> bool:
 
 
 def _on_the_bus(root: Path) -> bool:
-    """Whether the PCI bus lists an NVIDIA GPU. NVIDIA's sound devices and switches are ignored."""
+    """Whether the PCI bus lists an NVIDIA GPU, and not only NVIDIA's sound devices and switches."""
     try:
         devices = list((root / "sys/bus/pci/devices").iterdir())
     except OSError:
@@ -164,10 +163,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised because of ``error``.
-
-    The result has a problem, or is `Gpus()` if there is no GPU or no driver.
-    """
+    """The result if NVML cannot be initialised; `Gpus()` if there is no GPU or no driver."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -184,10 +180,7 @@ def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
 
 
 def _no_wsl_library(root: Path) -> tuple[str, str]:
-    """The problem for WSL if Windows provides a GPU but the loader does not find NVML.
-
-    Returns ``(problem, remedy)``.
-    """
+    """Problem and remedy for WSL if Windows provides a GPU but the loader does not find NVML."""
     return (
         f"Windows shares a GPU with WSL (/dev/dxg), but the loader does not find {_LIBRARY}",
         f"export LD_LIBRARY_PATH=/{_WSL_FOLDER}"
@@ -221,7 +214,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """The first problem that prevents the use of a GPU, and the remedy; two empty texts if none."""
+    """The first problem that prevents the use of a GPU, and the remedy; empty texts if none."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -231,7 +224,7 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
     """Whether CUDA_VISIBLE_DEVICES is not set, or lists the index of the GPU of ``fault``.
 
-    A UUID in ``setting`` cannot be compared, because the UUID of this GPU is unknown.
+    The UUID of a GPU that does not respond is unknown.
     """
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 
@@ -265,8 +258,7 @@ def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str,
     whole = [one for one in chosen if one.instances is None]
     if whole:
         return whole, "", ""
-    # CUDA shows only one MIG instance to a process: the instance in CUDA_VISIBLE_DEVICES, or the
-    # first instance.
+    # CUDA shows only one MIG instance to a process.
     first = next((part for one in chosen for part in one.instances or ()), None)
     if first is not None:
         return [first], "", ""
@@ -335,7 +327,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """A copy of ``gpus`` in which integrated GPUs of unknown memory size get ``total`` bytes."""
+    """A copy of ``gpus``; integrated GPUs of unknown memory size get ``total`` bytes."""
     return replace(
         gpus,
         devices=tuple(
@@ -347,5 +339,5 @@ def with_host_memory(gpus: Gpus, total: int) -> Gpus:
 
 def _capability(gpu: GpuIdentity) -> Version:
     major, _, minor = gpu.compute_capability.partition(".")
-    # The value 99 is high, so that membench does not treat an unknown GPU as an old GPU.
+    # 99, so that an unknown GPU does not count as old.
     return integer(major) or 99, integer(minor) or 0

@@ -14,16 +14,16 @@ def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
     """A function that returns the energy in joules that a GPU has used since its driver was loaded.
 
     The counter covers the whole board, including memory (nvmlDeviceGetTotalEnergyConsumption,
-    supported since Volta). NVML updates the counter about ten times per second. So the energy over
-    ten seconds has an error of about 1 %.
+    supported since Volta). NVML updates it about ten times per second, so the energy over ten
+    seconds has an error of about 1 %.
 
     Args:
-        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
-        nvml: the bindings, which the function initialises; None: the function imports pynvml.
+        uuid: as in `GpuIdentity`.
+        nvml: the bindings, which the function initialises; None to import pynvml.
 
     Raises:
         BackendUnavailable: nvidia-ml-py is not installed, NVML cannot be used, or this GPU has no
-            energy counter. The message gives the reason.
+            energy counter.
     """
     if nvml is None:
         try:

@@ -1,9 +1,8 @@
 """Print the extra for this machine's driver: ``python3 -m membench.machine.gpus.extra``.
 
-The output is ``[cuda12]``, ``[cuda13]``, or nothing if no GPU can be used. The output completes a
+The output is ``[cuda12]``, ``[cuda13]``, or nothing if no GPU can be used. It completes a
 requirement: ``pip install ".$(python3 -m membench.machine.gpus.extra)"``. The module runs before
-any package is installed. So the module calls the driver's library directly, and needs no package
-outside the standard library.
+any package is installed, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -19,10 +18,7 @@ _OK = 0
 
 
 def found_extra() -> str:
-    """The extra for the GPUs of this machine, such as ``cuda13``; empty if no GPU can be used.
-
-    The function calls the same NVML functions as nvidia-ml-py (nvml.h).
-    """
+    """The extra for the GPUs of this machine, such as ``cuda13``; empty if no GPU can be used."""
     try:
         nvml = ctypes.CDLL(_LIBRARY)
     except OSError:

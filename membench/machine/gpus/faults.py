@@ -1,6 +1,6 @@
 """Modes of a GPU that prevent or distort measurements, such as MPS and confidential computing.
 
-Source of names and numbers: nvml.h. membench reads the modes, and never changes a mode.
+Source of names and numbers: nvml.h.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ _VGPU = 2  # value of nvmlGpuVirtualizationMode_t for a guest that uses a vGPU
 
 
 def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
-    """Faults of the GPU with NVML's index ``index``.
-
-    Faults that prevent measurements come first.
-    """
+    """Faults of the GPU with NVML's index ``index``; those that prevent measurements come first."""
     mode = called(nvml, "nvmlDeviceGetComputeMode", handle)
     default = f"ask an administrator to run: sudo nvidia-smi -i {index} -c DEFAULT"
     if mode == _PROHIBITED:

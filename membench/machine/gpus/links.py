@@ -1,7 +1,7 @@
 """The links of a GPU: PCI Express, NVLink, chip-to-chip, its NUMA node, BAR1.
 
-The source is NVML, which opens no CUDA context. An idle link reduces its speed, so `pcie_now` is
-meaningful only while copies run. Source of names and units: nvml.h.
+An idle link reduces its speed, so `pcie_now` is meaningful only while copies run. Source of names
+and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ P2P_STATUS: Mapping[int, str] = MappingProxyType(
         5: "not supported",
     }
 )
-"""Text for each nvmlGpuP2PStatus_t. The value 6 means "unknown" and has no text."""
+"""Text for each nvmlGpuP2PStatus_t, except 6 ("unknown")."""
 
 NVLINKS = 36
 """Maximum number of NVLinks per GPU (NVML_NVLINK_MAX_LINKS)."""
@@ -38,9 +38,6 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 
     Devices that NVML does not list are left out. The result is empty if NVML is not available or a
     device stops responding.
-
-    Args:
-        root: directory that contains sys.
     """
     if not gpus.present:
         return ()
@@ -59,10 +56,8 @@ def read_links(gpus: Gpus, root: Path = Path("/")) -> tuple[GpuLinks, ...]:
 def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
-    The result is ``c2c`` if the GPU has no real PCI Express link; see `GpuState.has_pcie`.
-
-    Args:
-        uuid: hash of the GPU's UUID, as in `GpuLinks`.
+    The result is ``c2c`` if the GPU has no real PCI Express link; see `GpuState.has_pcie`. ``uuid``
+    is that of `GpuIdentity`.
     """
     try:
         reader = GpuReader.open()
@@ -81,13 +76,9 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """``ok`` if NVML says that a GPU can read another GPU's memory; otherwise the obstacle.
+    """``ok`` if the first GPU can read the memory of the other, or the obstacle; empty if unknown.
 
-    The result is empty if NVML does not answer the query.
-
-    Args:
-        uuid: hash of the first GPU's UUID, as in `GpuLinks`.
-        other: hash of the other GPU's UUID.
+    ``uuid`` and ``other`` are those of `GpuIdentity`.
     """
     try:
         reader = GpuReader.open()

@@ -19,19 +19,19 @@ def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
 
 
 def called(nvml: Any, name: str, *arguments: Any) -> Any:
-    """Call the NVML function ``name``; return the result, or None if there is none.
+    """The result of the NVML function ``name``.
 
-    There is no result if the bindings lack the function or NVML returns an error.
+    None if the bindings lack the function or NVML returns an error.
     """
-    function = getattr(nvml, name, None)  # older bindings may not have this function
+    function = getattr(nvml, name, None)
     return None if function is None else ask(nvml, partial(function, *arguments), None)
 
 
 def text(answer: str | bytes) -> str:
-    """``answer`` as str. Old bindings return bytes."""
+    """``answer`` as str; old bindings return bytes."""
     return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
 
 
 def hashed(uuid: str) -> str:
-    """12 hex digits from a digest of ``uuid``; the digits distinguish cards but hide the UUID."""
+    """12 hex digits from a digest of ``uuid``, which distinguish cards but hide the UUID."""
     return hashlib.sha256(uuid.encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
 """The state of a GPU at one moment, from NVML: clocks, limits, link, errors, other processes.
 
-Reading the state changes nothing and opens no CUDA context. So a parent process may read the state
-while its worker measures on the device. Source of names and units: nvml.h.
+Reading the state changes nothing and opens no CUDA context. So a parent process may read it while
+its worker measures on the device. Source of names and units: nvml.h.
 """
 
 from __future__ import annotations
@@ -49,29 +49,26 @@ class GpuState:
     """The state of a GPU. A field is None if the GPU and the driver do not report the value.
 
     Attributes:
-        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
-        sm_mhz, memory_mhz: present clocks in MHz.
-        sm_mhz_max, memory_mhz_max: maximum clocks in MHz.
-        sm_mhz_set: the application clock in MHz, which an administrator may have lowered.
+        uuid: as in `GpuIdentity`.
+        sm_mhz, memory_mhz: present clocks.
+        sm_mhz_set: the application clock, which an administrator may have lowered.
         performance: performance state from 0 (busy) to 15 (idle).
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
-        held_ns: nanoseconds in which power, heat or the board's limit lowered the clocks, counted
-            since the driver was loaded.
-        temperature, memory_temperature: temperatures of the chip and of its memory, in degrees
-            Celsius.
+        held_ns: nanoseconds in which power, heat or the board's limit lowered the clocks, since the
+            driver was loaded.
+        temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
         power, power_limit, power_default: present power, power limit and default power limit, in
             watts.
-        ecc, mig, persistence: whether these modes are on.
+        ecc, mig, persistence, confidential: whether these modes are on. With confidential
+            computing, the host link is encrypted.
         ecc_errors: uncorrected memory errors since the driver was loaded.
         link_generation, link_width: present PCI Express generation and number of lanes.
         link_generation_max, link_width_max: maximum that both the device and the slot support.
         processes: host process ids of the processes that compute on the GPU.
         c2c: whether the chip-to-chip link to the CPU is in use.
         integrated: whether the GPU shares the chip with the CPU and uses the host's memory.
-        bus_bits: width of the memory bus in bits.
-        confidential: whether confidential computing is on, so that the host link is encrypted.
-        node: the NUMA node that the GPU is attached to; -1 if the firmware does not report the
-            node.
+        bus_bits: width of the memory bus.
+        node: the NUMA node that the GPU is attached to; -1 if the firmware does not report it.
     """
 
     uuid: str
@@ -107,14 +104,13 @@ class GpuState:
 
     @property
     def fed_by_pcie(self) -> bool:
-        """Whether host and GPU exchange data over PCI Express."""
         return not (self.c2c or self.integrated)
 
     @property
     def has_pcie(self) -> bool:
         """Whether the PCI Express values describe a real link.
 
-        GB10 and similar chips report only PCIe 1.0 x1, which is no real link.
+        GB10 and similar chips report only PCIe 1.0 x1.
         """
         least = (self.link_generation_max or 1, self.link_width_max or 1) == (1, 1)
         return not self.integrated and not (self.c2c and least)
@@ -137,12 +133,7 @@ class NoAnswer(MembenchError):
 
 
 class GpuReader:
-    """An open NVML session for repeated reads of the same devices.
-
-    Args:
-        nvml: the initialised bindings.
-        root: directory that contains sys.
-    """
+    """An open NVML session for repeated reads of the same devices."""
 
     def __init__(self, nvml: Any, root: Path = Path("/")) -> None:
         self._nvml = nvml
@@ -154,8 +145,7 @@ class GpuReader:
             if handle is None:
                 continue
             for one in (handle, *self._instances(handle)):
-                # A MIG instance gets the handle of its GPU, because only the GPU reports some
-                # facts.
+                # The handle of the GPU also for a MIG instance: only the GPU reports some facts.
                 if uuid := text(ask(nvml, partial(nvml.nvmlDeviceGetUUID, one), "")):
                     self._handles[hashed(uuid)] = (index, handle)
 
@@ -183,9 +173,7 @@ class GpuReader:
         return tuple(self._handles)
 
     def read(self, uuid: str) -> GpuState:
-        """The state of the device with the hashed UUID ``uuid``.
-
-        The result for a MIG instance is the state of its GPU.
+        """The state of the device with the hashed UUID ``uuid``; for a MIG instance, of its GPU.
 
         Raises:
             NoAnswer: there is no such device, or the device no longer responds.
@@ -212,20 +200,16 @@ class GpuReader:
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
 
-        The result is None if a device is unknown, if NVML returns an error, or if the bindings lack
-        the function.
+        The result is None like that of `ask`, or if a device is unknown.
         """
         if uuid not in self._handles or other not in self._handles:
             return None
         return self.ask(uuid, question, self._handles[other][1], *arguments)
 
     def close(self) -> None:
-        """Shut NVML down. A second call does nothing.
-
-        NVML counts initialisations, so a second shutdown could end another session of this process.
-        """
+        """Shut NVML down. A second call does nothing."""
         self._handles.clear()
-        if self._is_open:
+        if self._is_open:  # NVML counts: a second shutdown could end another session
             self._is_open = False
             ask(self._nvml, self._nvml.nvmlShutdown, None)
 
@@ -308,10 +292,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
 
 def is_integrated(capability: tuple[int, int] | None) -> bool | None:
-    """Whether a GPU of this compute capability shares the chip and the memory with the CPU.
-
-    The result is None if the compute capability is unknown.
-    """
+    """Whether a GPU of this compute capability shares the chip and the memory with the CPU."""
     return capability in _INTEGRATED if capability and capability[0] else None
 
 
@@ -324,10 +305,7 @@ def _memory_temperature(nvml: Any, one: Callable[..., Any]) -> int | None:
 
 
 def computes_confidentially(nvml: Any) -> bool | None:
-    """Whether confidential computing is on.
-
-    The result is None if the driver or the bindings do not report the mode.
-    """
+    """Whether confidential computing is on; None if unknown."""
     question = getattr(nvml, "nvmlSystemGetConfComputeState", None)
     state = ask(nvml, question, None) if question is not None else None
     return None if state is None else bool(state.ccFeature)

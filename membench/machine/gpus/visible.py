@@ -1,9 +1,12 @@
 """The GPUs that CUDA will show to this process: CUDA_VISIBLE_DEVICES, parsed as CUDA does.
 
-Two rules are from the CUDA C++ Programming Guide, "CUDA Environment Variables". CUDA keeps the
-order of the entries. The list ends at the first entry that matches no device. Two rules are from
-the driver. If two entries match the same device, the driver hides all devices. The driver reads the
-digits at the beginning of an entry as a number.
+- CUDA keeps the order of the entries.
+- The list ends at the first entry that matches no device.
+- If two entries match the same device, the driver hides all devices.
+- The driver reads the digits at the beginning of an entry as a number.
+
+The first two rules are from the CUDA C++ Programming Guide, "CUDA Environment Variables", and the
+others from the driver.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ def hides_all(setting: str | None) -> bool:
 
 
 def _by_prefix(entries: Sequence[str], uuids: Sequence[str]) -> list[str]:
-    """Resolve entries to UUIDs. An abbreviated entry is valid if it matches only one device."""
+    """Resolve entries to UUIDs; an abbreviated entry must match only one device."""
     chosen: list[str] = []
     for entry in entries:
         fitting = [uuid for uuid in uuids if entry and uuid.startswith(entry)]
